@@ -1,0 +1,131 @@
+//! Buckets for what clients can vary: sources, header values, token claims.
+//!
+//! A bucket table is a flat array of 64-byte lines, one cache line each: four ways of an identity
+//! tag and its TAT. Whoever is not found claims the first way that owes nothing, else the first
+//! that owes at most one unit. When all four owe more, nothing is inserted and the caller charges
+//! the parent level instead. So a flood of spoofed sources that appear once can never push out a
+//! source that is paying off a debt, and no bucket outlives its use.
+//!
+//! There is no 16-byte compare-exchange to claim tag and TAT together. The tag is claimed first,
+//! the line is scanned again, and of two ways with one tag the lower index wins. A charge that
+//! races such a replacement errs by at most one unit per enforcer.
+
+use crate::limit::{Charge, Limit};
+use crate::word::Word;
+
+/// Ways in a line.
+pub const WAYS: usize = 4;
+
+/// Lost claims after which the line counts as full.
+const CLAIMS_MAX: u32 = 2;
+
+/// One identity and what it owes.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Way<W> {
+    /// Identity; zero means never used.
+    pub tag: W,
+    /// Theoretical arrival time, see [`crate::limit`].
+    pub tat: W,
+}
+
+/// Four ways in one cache line.
+#[repr(C, align(64))]
+#[derive(Debug, Default)]
+pub struct Line<W> {
+    /// The ways, in index order.
+    pub ways: [Way<W>; WAYS],
+}
+
+const _: () = assert!(size_of::<Line<u64>>() == 64);
+
+/// A line as plain numbers: what a snapshot of the table reads.
+pub type PlainLine = Line<u64>;
+
+impl<W: Word> Line<W> {
+    /// The bucket of `tag`, claimed if need be; `None` when all ways owe more than one unit of
+    /// `limit`, or when two claims were lost to others.
+    #[inline(always)]
+    pub fn find_or_claim(&self, tag: u64, now: u64, limit: &Limit) -> Option<&W> {
+        let mut claims = 0;
+        while claims < CLAIMS_MAX {
+            if let Some(way) = self.find(tag) {
+                return Some(&way.tat);
+            }
+            let (way, seen) = self.replaceable(now, limit.increment(1))?;
+            if way.tag.compare_exchange(seen, tag).is_ok() {
+                return Some(self.settle(way, tag));
+            }
+            claims += 1;
+        }
+        None
+    }
+
+    /// Looks `tag` up without claiming.
+    #[inline(always)]
+    pub fn find(&self, tag: u64) -> Option<&Way<W>> {
+        self.ways.iter().find(|way| way.tag.load() == tag)
+    }
+
+    /// The way a newcomer may take, with the tag it was seen under.
+    #[inline(always)]
+    fn replaceable(&self, now: u64, unit_ns: u64) -> Option<(&Way<W>, u64)> {
+        let mut nearly_idle = None;
+        for way in &self.ways {
+            let seen = way.tag.load();
+            let owed = way.tat.load().saturating_sub(now);
+            if seen == 0 || owed == 0 {
+                return Some((way, seen));
+            }
+            if owed <= unit_ns && nearly_idle.is_none() {
+                nearly_idle = Some((way, seen));
+            }
+        }
+        nearly_idle
+    }
+
+    /// After a claim: if another enforcer claimed a lower way for the same tag, ours is released.
+    #[inline(always)]
+    fn settle<'line>(&'line self, ours: &'line Way<W>, tag: u64) -> &'line W {
+        match self.find(tag) {
+            Some(first) if !core::ptr::eq(first, ours) => {
+                // Whether or not this race is won our way is free: losing it means that somebody
+                // has replaced us already.
+                match ours.tag.compare_exchange(tag, 0) {
+                    Ok(_) | Err(_) => &first.tat,
+                }
+            }
+            _ => &ours.tat,
+        }
+    }
+
+    /// Charges `tag` as the daemon does; `None` when the parent level must be charged.
+    #[inline]
+    pub fn charge(&self, tag: u64, now: u64, cost: u64, limit: &Limit) -> Option<Charge> {
+        self.find_or_claim(tag, now, limit)
+            .map(|tat| limit.charge(tat, now, cost))
+    }
+
+    /// Charges `tag` as the kernel does; `None` when the parent level must be charged.
+    #[inline(always)]
+    pub fn charge_bounded(&self, tag: u64, now: u64, cost: u64, limit: &Limit) -> Option<Charge> {
+        self.find_or_claim(tag, now, limit)
+            .map(|tat| limit.charge_bounded(tat, now, cost))
+    }
+}
+
+/// Spreads `value` over 64 bits under a key that the outside does not know. A multiply-mix: not a
+/// cryptographic hash, but one whose collisions cannot be aimed without the key.
+#[inline(always)]
+#[must_use]
+pub const fn mix(value: u64, key: u64) -> u64 {
+    let mut x = value ^ key;
+    x = x.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^= x >> 32;
+    x = x.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    x ^ (x >> 29)
+}
+
+#[cfg(test)]
+#[path = "bucket_tests.rs"]
+mod tests;

@@ -1,0 +1,83 @@
+//! The deny list as the kernel holds it.
+//!
+//! A presence filter answers for almost every packet with one array lookup: one bit per IPv4 /24
+//! and, for IPv6, one per hashed /48 and one per hashed /32. Only where a bit is set are the exact
+//! hash and the longest-prefix trie asked. Prefixes shorter than their filter's unit set every bit
+//! they cover (IPv4) or the `short` flag of the settings (IPv6 below /32).
+//!
+//! The trie returns the most specific prefix, so what is stored with a prefix is its *effective*
+//! expiry, the latest of its own and of every prefix that covers it: an expired /24 below a live /8
+//! still denies.
+
+use crate::bucket::mix;
+
+/// What is stored with an address or prefix.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DenyEntry {
+    /// Moment of `CLOCK_MONOTONIC` (ns) after which the entry no longer denies; [`NEVER`] for none.
+    pub expires_ns: u64,
+    /// Bit set of the lists the entry stands for; bit 0 is `operator`.
+    pub lists: u64,
+}
+
+const _: () = assert!(size_of::<DenyEntry>() == 16);
+
+/// The expiry of an entry that stays until it is removed.
+pub const NEVER: u64 = u64::MAX;
+
+/// The list of entries made by hand.
+pub const LIST_OPERATOR: u64 = 1;
+
+impl DenyEntry {
+    /// Whether this entry denies at `now`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn denies(&self, now: u64) -> bool {
+        now < self.expires_ns
+    }
+}
+
+/// Position of one bit in a filter of 64-bit words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterBit {
+    /// Index of the word.
+    pub word: u32,
+    /// Mask within the word.
+    pub mask: u64,
+}
+
+/// The bit of an IPv4 address, as a number, among 2^24.
+#[inline(always)]
+#[must_use]
+pub const fn ipv4_bit(address: u32) -> FilterBit {
+    let bit = address >> 8;
+    FilterBit {
+        word: bit >> 6,
+        mask: 1 << (bit & 63),
+    }
+}
+
+/// The bit of an IPv6 address's /48 among `1 << bits`, by the first eight bytes of the address.
+#[inline(always)]
+#[must_use]
+pub const fn ipv6_48_bit(high: u64, seed: u64, bits: u32) -> FilterBit {
+    hashed_bit(high >> 16, seed, bits)
+}
+
+/// The bit of an IPv6 address's /32 among `1 << bits`, in the same filter as the /48s.
+#[inline(always)]
+#[must_use]
+pub const fn ipv6_32_bit(high: u64, seed: u64, bits: u32) -> FilterBit {
+    // The mark keeps a /32 from sharing its hash with the /48 whose last 16 bits are zero.
+    hashed_bit(high >> 32 | 1 << 63, seed, bits)
+}
+
+#[inline(always)]
+const fn hashed_bit(prefix: u64, seed: u64, bits: u32) -> FilterBit {
+    let bit = (mix(prefix, seed) >> (64 - bits)) as u32;
+    FilterBit {
+        word: bit >> 6,
+        mask: 1 << (bit & 63),
+    }
+}

@@ -1,0 +1,189 @@
+use core::sync::atomic::AtomicU64;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn limit(per_second: u64, burst: u64) -> Limit {
+    Limit::new(Rate::per_second(per_second), burst, 1).unwrap()
+}
+
+#[test]
+fn admits_exactly_the_burst_from_idle_then_one_per_increment() {
+    for (rate, burst) in [(1, 1), (3, 7), (1000, 100), (700_000, 50), (1_000_000, 1)] {
+        let limit = limit(rate, burst);
+        let tat = AtomicU64::new(0);
+        let now = 5 * SECOND;
+        for _ in 0..burst {
+            assert!(matches!(
+                limit.charge(&tat, now, 1),
+                Charge::Admitted { .. }
+            ));
+        }
+        let Charge::Limited { wait_ns } = limit.charge(&tat, now, 1) else {
+            panic!("{rate}/{burst}")
+        };
+        assert_eq!(wait_ns, limit.increment(1), "{rate}/{burst}");
+        assert!(matches!(
+            limit.charge(&tat, now + wait_ns - 1, 1),
+            Charge::Limited { wait_ns: 1 }
+        ));
+        assert!(matches!(
+            limit.charge(&tat, now + wait_ns, 1),
+            Charge::Admitted { .. }
+        ));
+    }
+}
+
+#[test]
+fn a_refusal_writes_nothing() {
+    let limit = limit(1, 1);
+    let tat = AtomicU64::new(0);
+    limit.charge(&tat, SECOND, 1);
+    let owed = Word::load(&tat);
+    for step in 0..1000 {
+        limit.charge(&tat, SECOND + step, 1);
+    }
+    assert_eq!(Word::load(&tat), owed);
+}
+
+#[test]
+fn increments_are_rounded_up_and_never_zero() {
+    assert_eq!(limit(3, 1).increment(1), 333_333_334);
+    assert_eq!(limit(700_000, 1).increment(1), 1_429);
+    let bytes = |rate| Limit::new(Rate::per_second(rate), 1 << 20, 1500).unwrap();
+    // 0.8 ns per byte has no exact binary fraction; a frame of 1200 ns costs one more, never less.
+    assert_eq!(bytes(1_250_000_000).increment(1500), 1201);
+    assert_eq!(bytes(1_000_000_000).increment(1500), 1500);
+    assert_eq!(bytes(1_250_000_000).increment(1), 1);
+    // A fraction of a nanosecond per byte keeps its value over a frame.
+    assert_eq!(bytes(700_000_000).increment(1500), 2_143);
+}
+
+#[test]
+fn slow_rates_keep_their_increment() {
+    let half = Limit::new(
+        Rate {
+            micro_per_second: 500_000,
+        },
+        2,
+        1,
+    )
+    .unwrap();
+    assert_eq!(half.increment(1), 2 * SECOND);
+    let per_day = Limit::new(
+        Rate {
+            micro_per_second: 12,
+        },
+        2,
+        1,
+    )
+    .unwrap();
+    assert_eq!(per_day.increment(1), 83_333_333_333_334);
+}
+
+#[test]
+fn refuses_limits_that_cannot_be_kept() {
+    let new = |micro_per_second, burst| Limit::new(Rate { micro_per_second }, burst, 1);
+    assert_eq!(new(0, 1), Err(LimitError::RateZero));
+    assert_eq!(new(11, 1), Err(LimitError::RateTooSlow));
+    assert_eq!(new(1_000_000, 0), Err(LimitError::BurstZero));
+    assert_eq!(new(1_000_000, 40_000_000), Err(LimitError::BurstTooLarge));
+    let Err(LimitError::RateInexact { below, above }) = new(300_000_000_000_000, 1) else {
+        panic!("3.33 ns per unit cannot be a whole number of nanoseconds");
+    };
+    assert_eq!(below.micro_per_second, 250_000_000_000_000);
+    assert_eq!(above.micro_per_second, 333_333_333_333_333);
+    assert!(new(below.micro_per_second, 1).is_ok() && new(1_000_000_000_000_000, 1).is_ok());
+}
+
+#[test]
+fn a_clock_fault_bans_for_minutes_not_hours() {
+    let limit = limit(10, 10);
+    let tat = AtomicU64::new(u64::MAX - 5);
+    let Charge::Limited { wait_ns } = limit.charge(&tat, SECOND, 1) else {
+        panic!("admitted")
+    };
+    assert!(wait_ns <= DEBT_NS_MAX + limit.increment(1));
+}
+
+#[test]
+fn a_bounded_charge_that_loses_its_races_still_pays() {
+    struct Contended(AtomicU64);
+    impl Word for Contended {
+        fn load(&self) -> u64 {
+            Word::load(&self.0)
+        }
+        fn compare_exchange(&self, _: u64, _: u64) -> Result<u64, u64> {
+            Err(Word::load(&self.0))
+        }
+        fn add(&self, amount: u64) {
+            Word::add(&self.0, amount);
+        }
+    }
+    let limit = limit(1000, 10);
+    let word = Contended(AtomicU64::new(SECOND));
+    assert_eq!(
+        limit.charge_bounded(&word, SECOND, 1),
+        Charge::AdmittedAfterRaces
+    );
+    assert_eq!(word.load(), SECOND + limit.increment(1));
+}
+
+/// The bucket as a textbook has it: tokens as a fraction, refilled by elapsed time.
+struct Reference {
+    tokens_scaled: u128,
+    at: u64,
+}
+
+impl Reference {
+    fn charge(&mut self, now: u64, unit_ns: u64, burst: u64) -> bool {
+        let full = u128::from(burst) * u128::from(unit_ns);
+        let refilled = self.tokens_scaled + u128::from(now - self.at);
+        self.tokens_scaled = refilled.min(full);
+        self.at = now;
+        let admitted = self.tokens_scaled >= u128::from(unit_ns);
+        if admitted {
+            self.tokens_scaled -= u128::from(unit_ns);
+        }
+        admitted
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(traces()))]
+    #[test]
+    fn equals_the_token_bucket_of_the_textbook(
+        rate in 1u64..2_000_000,
+        burst in 1u64..500,
+        steps in proptest::collection::vec((0u64..4, 0u64..3_000_000_000), 1..100),
+    ) {
+        let Ok(limit) = Limit::new(Rate::per_second(rate), burst, 1) else { return Ok(()) };
+        let unit = limit.increment(1);
+        let tat = AtomicU64::new(0);
+        let mut now = 10 * SECOND;
+        let mut reference =
+            Reference { tokens_scaled: u128::from(burst) * u128::from(unit), at: now };
+        for (scale, step) in steps {
+            // Gaps around the increment, the whole burst, and long silence.
+            now += match scale {
+                0 => 0,
+                1 => step % unit.saturating_mul(2).max(1),
+                2 => step % (unit * burst).max(1),
+                _ => step,
+            };
+            let admitted = matches!(limit.charge(&tat, now, 1), Charge::Admitted { .. });
+            prop_assert_eq!(admitted, reference.charge(now, unit, burst));
+        }
+    }
+}
+
+/// 10^4 traces by default; the soak asks for 10^6.
+fn traces() -> u32 {
+    std::env::var("GATEWAY_SOAK_TRACES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(10_000)
+}

@@ -1,0 +1,82 @@
+//! Why a packet got its verdict.
+//!
+//! Numbers are part of the map layout: append, never reorder.
+
+/// Verdicts, in the order of the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Verdict {
+    /// The packet goes on to the stack.
+    Pass = 0,
+    /// The packet ends here.
+    Drop = 1,
+    /// The packet is answered from here.
+    Transmit = 2,
+    /// Monitor mode: the packet passes, enforcement would have dropped it.
+    WouldDrop = 3,
+}
+
+/// Number of verdicts.
+pub const VERDICT_COUNT: usize = 4;
+
+macro_rules! reasons {
+    ($($number:literal $variant:ident $name:literal $doc:literal,)*) => {
+        /// Reasons, in the order of the counters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u32)]
+        pub enum Reason {
+            $(#[doc = $doc] $variant = $number,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the counters.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in statistics, metrics and documentation.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// One line for people.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    0 NotIp "not_ip" "Neither IPv4 nor IPv6, such as ARP.",
+    1 NotOurs "not_ours" "The destination is no listener of ours.",
+    2 Admitted "admitted" "A packet for a listener, within every limit.",
+    3 NewConnection "new_connection" "A SYN for a listener, within every limit.",
+    4 Fragment "fragment" "A fragment without transport header for a listener's address and protocol.",
+    5 Malformed "malformed" "Lengths or TCP flags that no honest stack sends.",
+    6 UnparsedToUs "unparsed_to_us" "For a listener's address, but the transport header is out of reach.",
+    7 Denied "denied" "The source is on the deny list.",
+    8 ConnectionRate "connection_rate" "The source opens connections faster than its limit.",
+    9 PacketRate "packet_rate" "The source sends packets faster than its limit.",
+    10 Fault "fault" "A map or the clock failed; such packets pass.",
+}
+
+/// Room for reasons in the counters.
+pub const REASON_CAPACITY: usize = 32;
+
+const _: () = assert!(Reason::ALL.len() <= REASON_CAPACITY);
+
+/// Address family of a packet, in the order of the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Family {
+    /// Not IP.
+    Other = 0,
+    /// IPv4.
+    Ipv4 = 1,
+    /// IPv6.
+    Ipv6 = 2,
+}
+
+/// Number of families.
+pub const FAMILY_COUNT: usize = 3;

@@ -1,0 +1,1 @@
+//! Wall and monotonic time, in one place.

@@ -1,0 +1,1 @@
+//! Start, reload, shutdown, admin socket.

@@ -1,0 +1,1 @@
+//! What one request carries through the steps.

@@ -1,0 +1,74 @@
+//! Who proves a caller's identity, and how.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::AuthorizerName;
+
+/// A JWT authorizer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    /// Its name.
+    pub name: AuthorizerName,
+    /// Where the token stands; default `$request.header.Authorization`.
+    pub identity_source: IdentitySource,
+    /// Required value of `iss`, compared byte for byte.
+    pub issuer: String,
+    /// Accepted values of `aud`, or of `client_id` where a token has no `aud`. Never empty.
+    pub audiences: Vec<String>,
+    /// Accepted values of the header's `alg`. Never empty.
+    pub algorithms: Vec<Algorithm>,
+    /// The issuer's keys.
+    pub jwks: Jwks,
+    /// Clock difference tolerated in `exp`, `nbf` and `iat`; default 0.
+    pub leeway: Duration,
+    /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the
+    /// cache off.
+    pub decision_ttl: Duration,
+}
+
+/// Where a request carries its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// `$request.header.<name>`, lower-cased.
+    Header(http::HeaderName),
+    /// `$request.querystring.<name>`.
+    Query(String),
+}
+
+/// Signature algorithms of RFC 7518 and RFC 8037 that can be named. HMAC and `none` cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are those of RFC 7518 and RFC 8037")]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// A JSON Web Key Set (RFC 7517).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwks {
+    /// Where it is.
+    pub source: JwksSource,
+    /// Deadline of one fetch; default 1.5 s.
+    pub timeout: Duration,
+    /// Largest accepted document; default 150,000 bytes.
+    pub bytes_max: usize,
+    /// Time between two background fetches; default 10 min.
+    pub refresh: Duration,
+}
+
+/// Where a key set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwksSource {
+    /// A local file, read at start and on reload.
+    File(PathBuf),
+    /// An HTTPS URL, verified against the system's roots.
+    Url(http::Uri),
+}

@@ -1,0 +1,85 @@
+//! Where the gateway answers.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{ListenerName, Prefix};
+
+/// One listening address with its protocol and limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name.
+    pub name: ListenerName,
+    /// Address and port; the unspecified address means every local address of that family.
+    pub address: SocketAddr,
+    /// TLS; `None` serves plaintext.
+    pub tls: Option<Tls>,
+    /// Whether HTTP/2 is offered by ALPN (with TLS) or accepted by prior knowledge (without);
+    /// default true.
+    pub http2: bool,
+    /// Peers whose `X-Forwarded-For` is believed; default none.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Limits.
+    pub limits: ListenerLimits,
+    /// Time-outs.
+    pub timeouts: ListenerTimeouts,
+}
+
+/// How a listener terminates TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates; the first is served where no name matches. Never empty.
+    pub certificates: Vec<Certificate>,
+    /// Lowest version; default 1.2.
+    pub version_min: TlsVersion,
+}
+
+/// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Chain, leaf first. The names it is served for are its own subject alternative names.
+    pub chain: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// TLS versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// What one listener accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Open connections; default 8,192. Further ones are accepted and closed at once.
+    pub connections_max: u32,
+    /// Open connections per source address (IPv6: per /64); default 1,024.
+    pub connections_per_source_max: u32,
+    /// Bytes of a request head; default 32 KiB. Beyond it 431.
+    pub header_bytes_max: u32,
+    /// Header fields of a request; default 100. Beyond it 431.
+    pub header_count_max: u32,
+    /// HTTP/2 streams at once per connection; default 128.
+    pub http2_streams_max: u32,
+    /// HTTP/2 streams that a peer may reset before they were answered; default 64. Beyond it
+    /// GOAWAY.
+    pub http2_resets_max: u32,
+}
+
+/// How long one listener waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTimeouts {
+    /// For the TLS handshake; default 10 s.
+    pub handshake: Duration,
+    /// For a complete request head; default 10 s.
+    pub headers: Duration,
+    /// Between two pieces of a request body; default 30 s.
+    pub body: Duration,
+    /// For the next request of an idle connection; default 60 s.
+    pub idle: Duration,
+}

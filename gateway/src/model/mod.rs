@@ -1,0 +1,24 @@
+//! What a configuration means: references resolved, ranges checked, defaults filled in.
+//!
+//! [`crate::config`] builds these types from what the user wrote and [`crate::snapshot`] compiles
+//! them into what runs. Nothing here is read per request, and nothing here knows YAML.
+
+mod prefix;
+mod ids;
+mod process;
+mod listener;
+mod edge;
+mod authorizer;
+mod throttle;
+mod upstream;
+mod api;
+
+pub use api::{Api, BodyMode, Integration, Method, Route, RouteMethod, Segment};
+pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
+pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
+pub use ids::{ApiName, AuthorizerName, InstanceName, ListenerName, RouteKey, UpstreamName};
+pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use prefix::{Prefix, PrefixError};
+pub use process::{AccessLog, Admin, Gateway, Telemetry};
+pub use throttle::{CallerKey, CallerThrottle, Throttle};
+pub use upstream::{Upstream, UpstreamTarget};

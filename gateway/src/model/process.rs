@@ -1,0 +1,74 @@
+//! The process as a whole.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Api, Authorizer, Edge, InstanceName, Listener, Upstream};
+
+/// One complete, consistent configuration.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    /// Name of this gateway on its host; default `default`.
+    pub instance: InstanceName,
+    /// User to run as after start; `None` keeps the one that started the gateway.
+    pub user: Option<String>,
+    /// Group to run as after start; `None` means the user's own.
+    pub group: Option<String>,
+    /// Worker threads; default one per CPU this process may use.
+    pub workers: NonZeroUsize,
+    /// Directory of the admin socket and, without BPF, of the mapped buckets; default
+    /// `/run/gateway/<instance>`.
+    pub runtime_directory: PathBuf,
+    /// Directory of what outlives a reboot, such as the operator's deny list; default
+    /// `/var/lib/gateway/<instance>`.
+    pub state_directory: PathBuf,
+    /// How long a stopping gateway waits for its requests; default 30 s.
+    pub drain_timeout: Duration,
+    /// Bytes that all buffered bodies together may occupy; default 256 MiB. Beyond it requests
+    /// that need a buffer get 503.
+    pub body_memory_bytes_max: u64,
+    /// Listeners in the order of the file, 1 to 64.
+    pub listeners: Vec<Listener>,
+    /// The kernel edge.
+    pub edge: Edge,
+    /// Authorizers in the order of the file.
+    pub authorizers: Vec<Authorizer>,
+    /// Upstreams in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// APIs in the order of the file.
+    pub apis: Vec<Api>,
+    /// Logs and metrics.
+    pub telemetry: Telemetry,
+    /// The admin socket.
+    pub admin: Admin,
+}
+
+/// Logs and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telemetry {
+    /// Where access-log records go.
+    pub access_log: AccessLog,
+    /// Where Prometheus scrapes; loopback addresses only. `None` turns it off.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Where access-log records go, one JSON object per line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Appended to a file, which is reopened on reload.
+    File(PathBuf),
+}
+
+/// The Unix socket of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Path; default `<runtime_directory>/admin.sock`. Mode 0660; peers must be root, the user or
+    /// a member of the group the gateway runs as.
+    pub socket: PathBuf,
+}

@@ -1,0 +1,33 @@
+//! Where requests are forwarded to.
+
+use std::time::Duration;
+
+use super::UpstreamName;
+
+/// One backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name.
+    pub name: UpstreamName,
+    /// Where it is.
+    pub target: UpstreamTarget,
+    /// For the TCP and TLS handshakes; default 2 s.
+    pub connect_timeout: Duration,
+    /// Idle connections each worker keeps; default 64.
+    pub idle_per_worker_max: usize,
+    /// How long an idle connection is kept; default 30 s.
+    pub idle_timeout: Duration,
+}
+
+/// The parsed URL of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTarget {
+    /// Whether TLS is spoken, verified against the system's roots.
+    pub tls: bool,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port; default 80 or 443.
+    pub port: u16,
+    /// What is put before every forwarded path; empty or starting with `/` and not ending with it.
+    pub base_path: String,
+}

@@ -1,0 +1,1 @@
+//! One function per API type that calls the steps in order.

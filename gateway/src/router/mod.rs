@@ -1,0 +1,1 @@
+//! Which route answers a path and method.

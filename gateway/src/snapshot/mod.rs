@@ -1,0 +1,1 @@
+//! What runs: compiled once per load, pinned by every request.

@@ -1,0 +1,1 @@
+//! The steps of the pipelines; no step knows another.

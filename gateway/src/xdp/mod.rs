@@ -1,0 +1,1 @@
+//! The kernel edge: the object, its maps, its life.
