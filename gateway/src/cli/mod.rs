@@ -1,1 +1,62 @@
-//! One command, one file.
+//! One command, one file. [`output`] is the only place that prints.
+
+mod output;
+mod target;
+mod run;
+mod reload;
+mod check;
+mod schema;
+mod stats;
+mod deny;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// A self-hosted API gateway with a kernel edge.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the gateway.
+    Run(run::Arguments),
+    /// Make a running gateway read its configuration again, all or nothing.
+    Reload(reload::Arguments),
+    /// Read a configuration and report every error in it.
+    Check(check::Arguments),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema(schema::Arguments),
+    /// Show what the kernel edge and the buckets counted.
+    Stats(stats::Arguments),
+    /// Show and change the deny list.
+    Deny(deny::Arguments),
+}
+
+/// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::standard();
+    let outcome = match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, &mut output),
+        Command::Reload(arguments) => reload::run(&arguments, &mut output),
+        Command::Check(arguments) => check::run(&arguments, &mut output),
+        Command::Schema(arguments) => schema::run(&arguments, &mut output),
+        Command::Stats(arguments) => stats::run(&arguments, &mut output),
+        Command::Deny(arguments) => deny::run(&arguments, &mut output),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
