@@ -1,1 +1,4 @@
-//! One function per API type that calls the steps in order.
+//! One function per API type that calls the steps in their documented order.
+
+pub mod http;
+pub mod reply;
