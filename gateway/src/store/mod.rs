@@ -1,1 +1,3 @@
 //! What lives longer than a request or a snapshot.
+
+pub mod decision;

@@ -1,1 +1,3 @@
 //! Connections to backends.
+
+pub mod tls;
