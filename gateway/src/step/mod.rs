@@ -1,1 +1,3 @@
 //! The steps of the pipelines; no step knows another.
+
+pub mod authorize;
