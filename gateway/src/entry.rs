@@ -3,45 +3,21 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::body::BodyBudget;
 use crate::clock;
-use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection, RequestIds};
+use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
-use crate::pipeline;
+use crate::pipeline::{self, Worker};
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::snapshot::Snapshot;
-use crate::store::bucket::Buckets;
-use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, Sink, bounded};
-use crate::telemetry::metrics::WorkerMetrics;
-use crate::upstream::Pool;
+use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// What one worker answers requests with.
-#[derive(Debug)]
-pub struct Worker {
-    /// What runs; replaced whole by a reload.
-    pub snapshot: Arc<ArcSwap<Snapshot>>,
-    /// The shared words.
-    pub buckets: Buckets,
-    /// Memory for buffered bodies.
-    pub body_budget: BodyBudget,
-    /// Connections to upstreams, this worker's own.
-    pub pool: Rc<Pool>,
-    /// This worker's end of the access log.
-    pub sink: Rc<Sink>,
-    /// This worker's counters.
-    pub metrics: Arc<WorkerMetrics>,
-    /// Names for requests.
-    pub request_ids: RequestIds,
-}
 
 impl Handler for Worker {
     type Body = ReplyBody;

@@ -4,15 +4,18 @@
 //! it; no step asks another. Whatever happens, the exchange ends in one access-log record.
 
 mod peer;
+mod identity;
 mod rejection;
 mod request_id;
 
 pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts};
+pub use identity::Identity;
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
 
 use std::rc::Rc;
 
+use crate::body::BodyProgress;
 use crate::telemetry::access_log::OpenRecord;
 
 /// One request on its way.
@@ -28,6 +31,8 @@ pub struct Exchange {
     pub host: String,
     /// Scheme it came by.
     pub scheme: &'static str,
+    /// What its body came to so far, once it is being read.
+    pub body: Option<Rc<BodyProgress>>,
     /// Its access-log record, written when the last byte has left or the client has.
     pub record: OpenRecord,
 }

@@ -1,18 +1,18 @@
 //! The pipeline of an HTTP API.
 //!
-//! Route, authorizer, throttle, integration: the documented order (`docs/semantics` of Amazon API
-//! Gateway), and the safe one. A request without a valid credential spends nobody's tokens, so
+//! Route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
+//! safe one. A request without a valid credential spends nobody's tokens, so
 //! callers without credentials cannot drain the buckets of those with.
 
-use http::Request;
+use ::http::Request;
 use hyper::body::{Body as _, Incoming};
 
 use crate::body::{BufferError, LimitedBody, UpstreamBody};
 use crate::clock;
-use crate::entry::Worker;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationRequest, IntegrationResponse, body_rejection, forward};
 use crate::model::BodyMode;
+use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{ApiPlan, RoutePlan};
 use crate::step::proof::Permit;
@@ -60,7 +60,7 @@ async fn prepare(
     route: &RoutePlan,
     exchange: &mut Exchange,
     permit: Permit,
-    head: http::request::Parts,
+    head: ::http::request::Parts,
     body: Incoming,
     worker: &Worker,
 ) -> Result<IntegrationRequest, Rejection> {

@@ -2,3 +2,6 @@
 
 pub mod http;
 pub mod reply;
+mod worker;
+
+pub use worker::Worker;

@@ -86,6 +86,11 @@ impl<T> Router<T> {
         }
     }
 
+    /// Everything that was inserted.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.values.iter().map(|entry| &entry.value)
+    }
+
     fn literal_child(&mut self, node: usize, text: &str) -> usize {
         let fresh = self.nodes.len();
         let Some(parent) = self.nodes.get_mut(node) else { return node };

@@ -2,6 +2,7 @@
 
 mod connect;
 mod pool;
+pub mod tls;
 
 pub use connect::ConnectError;
 pub use pool::{Answer, Pool, PooledBody, SendError};
@@ -38,13 +39,13 @@ pub struct UpstreamError {
 }
 
 impl UpstreamPlan {
-    /// Compiles an upstream. `tls` is used where its URL is https.
+    /// Compiles an upstream; `tls` is what an https URL is spoken with.
     ///
     /// # Errors
     /// The host is no authority.
     pub fn compile(
         settings: &Upstream,
-        tls: impl FnOnce() -> Arc<rustls::ClientConfig>,
+        tls: Option<Arc<rustls::ClientConfig>>,
     ) -> Result<Self, UpstreamError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let target = &settings.target;
@@ -57,7 +58,7 @@ impl UpstreamPlan {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name: settings.name.clone(),
             host: HeaderValue::from_str(&authority).map_err(|_invalid| invalid())?,
-            tls: target.tls.then(tls),
+            tls,
             settings: settings.clone(),
         })
     }
