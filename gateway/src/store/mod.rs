@@ -1,3 +1,4 @@
 //! What lives longer than a request or a snapshot.
 
 pub mod bucket;
+pub mod deny;
