@@ -94,7 +94,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
             "method": request.method().as_str(),
             "path": request.uri().path(),
         });
-        Bytes::from(format!("{told}\n"))
+        Bytes::from(told.to_string())
     };
     let mut response = Response::new(Full::new(body));
     response
