@@ -51,6 +51,16 @@ impl Address {
         }
     }
 
+    /// From the two halves of the bytes of an IPv6 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v6_halves(high: [u8; 8], low: [u8; 8]) -> Self {
+        Self {
+            high: u64::from_be_bytes(high),
+            low: u64::from_be_bytes(low),
+        }
+    }
+
     /// The IPv4 address inside, if this is a mapped one.
     #[inline(always)]
     #[must_use]

@@ -38,6 +38,27 @@ impl DenyEntry {
     }
 }
 
+/// Key of an exact IPv4 entry: the address as it stands in the packet.
+pub type Ipv4Key = [u8; 4];
+
+/// Key of an exact IPv6 entry, and the data of an IPv6 prefix: the address as it stands in the
+/// packet.
+pub type Ipv6Key = [u8; 16];
+
+/// Data of an IPv4 prefix in its trie: the address as it stands in the packet, then four zeros.
+/// The trie stores a value right behind its key's data, and [`DenyEntry`] must lie at a multiple
+/// of eight there.
+pub type Ipv4PrefixData = [u8; 8];
+
+/// The trie data of an IPv4 address, as a number. The prefix length counts from its first bit, so
+/// it is at most 32.
+#[inline(always)]
+#[must_use]
+pub const fn ipv4_prefix_data(address: u32) -> Ipv4PrefixData {
+    let [a, b, c, d] = address.to_be_bytes();
+    [a, b, c, d, 0, 0, 0, 0]
+}
+
 /// Position of one bit in a filter of 64-bit words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterBit {

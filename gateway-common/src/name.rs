@@ -39,3 +39,6 @@ pub const PROGRAM_EDGE: &str = "gateway_edge";
 pub const PROGRAM_EMPTY: &str = "gateway_empty";
 /// The program that reports the kernel's tick, run once by test run.
 pub const PROGRAM_TICK: &str = "gateway_tick";
+/// The program that judges like [`PROGRAM_EDGE`] and logs every judgement. Only in objects built
+/// for debugging.
+pub const PROGRAM_DEBUG: &str = "gateway_debug";

@@ -1,1 +1,264 @@
-//! Bodies with bounds.
+//! Bodies with bounds: the one limited reader of request bodies, the memory that buffered ones may
+//! take, and what a response body can be.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+/// What went wrong with a request body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// More bytes than the route allows.
+    #[error("the request body is larger than the route allows")]
+    TooLarge,
+    /// Nothing arrived for the listener's body time-out.
+    #[error("the request body stopped arriving")]
+    Timeout,
+    /// Ended early, was framed wrongly, or the client left.
+    #[error("the request body broke off")]
+    Broken,
+}
+
+/// What a request body came to, readable while and after somebody else reads the body.
+#[derive(Debug, Default)]
+pub struct BodyProgress {
+    bytes: Cell<u64>,
+    fault: Cell<Option<BodyFault>>,
+}
+
+impl BodyProgress {
+    /// Bytes received.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// What ended it, if not its end.
+    #[must_use]
+    pub fn fault(&self) -> Option<BodyFault> {
+        self.fault.get()
+    }
+}
+
+/// A request body that ends in an error beyond its limit or after silence.
+#[derive(Debug)]
+pub struct LimitedBody {
+    inner: Incoming,
+    remaining: u64,
+    timeout: Duration,
+    silence: Option<Pin<Box<Sleep>>>,
+    progress: Rc<BodyProgress>,
+}
+
+impl LimitedBody {
+    /// Reads `inner` up to `bytes_max`, waiting at most `timeout` for each piece.
+    #[must_use]
+    pub fn new(inner: Incoming, bytes_max: u64, timeout: Duration) -> Self {
+        Self { inner, remaining: bytes_max, timeout, silence: None, progress: Rc::default() }
+    }
+
+    /// A view of what it came to.
+    #[must_use]
+    pub fn progress(&self) -> Rc<BodyProgress> {
+        Rc::clone(&self.progress)
+    }
+
+    fn fail(&self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        self.progress.fault.set(Some(fault));
+        Poll::Ready(Some(Err(fault)))
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        silence.as_mut().poll(cx)
+    }
+
+    /// Reads the whole body into memory that `budget` accounts for.
+    ///
+    /// # Errors
+    /// [`BufferError`]: the body's own fault, or no memory left in the budget.
+    pub async fn buffer(mut self, budget: &BodyBudget) -> Result<Buffered, BufferError> {
+        let mut lease = budget.lease();
+        let mut whole = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                lease.grow(data.len())?;
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(Buffered { bytes: whole.freeze(), lease })
+    }
+}
+
+impl Body for LimitedBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Pending => {
+                return match self.poll_silence(cx) {
+                    Poll::Ready(()) => self.fail(BodyFault::Timeout),
+                    Poll::Pending => Poll::Pending,
+                };
+            }
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(Some(Err(_broken))) => return self.fail(BodyFault::Broken),
+            Poll::Ready(Some(Ok(frame))) => frame,
+        };
+        self.silence = None;
+        // Trailers are not forwarded: nothing here can vouch for them.
+        let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
+        let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+        let Some(remaining) = self.remaining.checked_sub(length) else {
+            return self.fail(BodyFault::TooLarge);
+        };
+        self.remaining = remaining;
+        self.progress.bytes.set(self.progress.bytes.get().saturating_add(length));
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The memory that all buffered bodies of the process may take together.
+#[derive(Clone, Debug)]
+pub struct BodyBudget {
+    used: Arc<AtomicU64>,
+    bytes_max: Arc<AtomicU64>,
+}
+
+/// Why a body could not be buffered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BufferError {
+    /// The body itself.
+    #[error(transparent)]
+    Body(#[from] BodyFault),
+    /// The budget is spent.
+    #[error("all memory for buffered bodies is in use")]
+    Memory,
+}
+
+impl BodyBudget {
+    /// A budget of `bytes_max`.
+    #[must_use]
+    pub fn new(bytes_max: u64) -> Self {
+        Self { used: Arc::default(), bytes_max: Arc::new(AtomicU64::new(bytes_max)) }
+    }
+
+    /// Changes the size; what is lent stays lent.
+    pub fn resize(&self, bytes_max: u64) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Bytes lent out.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn lease(&self) -> BudgetLease {
+        BudgetLease { budget: self.clone(), bytes: 0 }
+    }
+}
+
+/// Memory lent to one body, returned when dropped.
+#[derive(Debug)]
+struct BudgetLease {
+    budget: BodyBudget,
+    bytes: u64,
+}
+
+impl BudgetLease {
+    fn grow(&mut self, by: usize) -> Result<(), BufferError> {
+        let by = u64::try_from(by).unwrap_or(u64::MAX);
+        let used = self.budget.used.fetch_add(by, Ordering::Relaxed).saturating_add(by);
+        self.bytes = self.bytes.saturating_add(by);
+        if used > self.budget.bytes_max.load(Ordering::Relaxed) {
+            return Err(BufferError::Memory);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for BudgetLease {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A request body in memory.
+#[derive(Debug)]
+pub struct Buffered {
+    bytes: Bytes,
+    lease: BudgetLease,
+}
+
+/// What is sent to an upstream.
+#[derive(Debug)]
+pub enum UpstreamBody {
+    /// Nothing.
+    Empty,
+    /// A body read before; its memory is returned when it has been sent.
+    Buffered(Option<Buffered>),
+    /// A body as it arrives.
+    Stream(LimitedBody),
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Buffered(whole) => Poll::Ready(whole.take().filter(|whole| !whole.bytes.is_empty()).map(
+                |Buffered { bytes, lease }| {
+                    drop(lease);
+                    Ok(Frame::data(bytes))
+                },
+            )),
+            Self::Stream(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Buffered(whole) => whole.as_ref().is_none_or(|whole| whole.bytes.is_empty()),
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Buffered(whole) => SizeHint::with_exact(
+                whole.as_ref().and_then(|whole| u64::try_from(whole.bytes.len()).ok()).unwrap_or(0),
+            ),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}

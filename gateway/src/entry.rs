@@ -1,1 +1,135 @@
 //! From an HTTP request to the pipeline of its API.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::clock;
+use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection};
+use crate::integration::IntegrationResponse;
+use crate::listener::Handler;
+use crate::pipeline::{self, Worker};
+use crate::pipeline::reply::{ReplyBody, respond};
+use crate::snapshot::Snapshot;
+use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl Handler for Worker {
+    type Body = ReplyBody;
+
+    async fn handle(
+        &self,
+        connection: &Rc<Connection>,
+        request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
+        // One snapshot from here to the log record, whatever is reloaded meanwhile.
+        let snapshot = self.snapshot.load_full();
+        let mut exchange = self.open(connection, &request);
+        let outcome = self.dispatch(&snapshot, &mut exchange, request).await;
+        respond(outcome, exchange, &self.metrics, snapshot)
+    }
+}
+
+impl Worker {
+    async fn dispatch(
+        &self,
+        snapshot: &Snapshot,
+        exchange: &mut Exchange,
+        request: Request<Incoming>,
+    ) -> Result<IntegrationResponse, Rejection> {
+        check_framing(&request)?;
+        exchange.host = host(&request)?;
+        exchange.record.record.host = bounded(&exchange.host);
+        let api = snapshot
+            .api(&exchange.connection.listener, &exchange.host)
+            .ok_or(Reason::RouteNotFound)?;
+        exchange.record.record.api = Some(Arc::clone(&api.name));
+        pipeline::http::handle(api, exchange, request, self).await
+    }
+
+    fn open(&self, connection: &Rc<Connection>, request: &Request<Incoming>) -> Exchange {
+        let id = self.request_ids.next();
+        let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
+        let values: Vec<&str> = forwarded_for.iter().filter_map(|value| value.to_str().ok()).collect();
+        let client = ClientAddress::resolve(
+            connection.peer,
+            &connection.trusted_proxies,
+            values.into_iter(),
+        );
+        let listener = Arc::clone(&connection.listener);
+        let mut record = Record::new(Kind::Request, clock::wall(), listener, connection.peer.0);
+        record.request_id = Some(ShortText(id.bytes()));
+        record.client = Some(client.0);
+        record.method = Some(request.method().clone());
+        record.path = bounded(request.uri().path());
+        record.protocol = Some(protocol(request.version()));
+        if let Some(tls) = &connection.tls {
+            record.tls = Some(tls.version);
+            record.server_name.clone_from(&tls.server_name);
+        }
+        Exchange {
+            id,
+            connection: Rc::clone(connection),
+            client,
+            host: String::new(),
+            scheme: if connection.tls.is_some() { "https" } else { "http" },
+            body: None,
+            record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
+        }
+    }
+}
+
+/// Refuses messages whose length two parsers could read differently (RFC 9112, section 6.3).
+fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
+    let headers = request.headers();
+    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+    if lengths > 1 || (lengths == 1 && headers.contains_key(TRANSFER_ENCODING)) {
+        return Err(Reason::BadFraming.into());
+    }
+    Ok(())
+}
+
+/// The host that the request is for, lower-cased and without port.
+fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
+    let mut fields = request.headers().get_all(HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (Some(_), Some(_)) => return Err(Rejection::detailed(Reason::BadHost, "several Host fields")),
+        (Some(value), None) => Some(value.as_bytes()),
+        (None, _) => None,
+    };
+    let from_field = field.map(|bytes| {
+        Authority::try_from(bytes)
+            .map_err(|error| Rejection::detailed(Reason::BadHost, error.to_string()))
+    });
+    // The target's authority takes precedence (RFC 9112, section 3.2.2), but a Host field that
+    // names another one is an attempt to be two requests.
+    let authority = match (request.uri().authority(), from_field.transpose()?) {
+        (Some(target), Some(field)) if !target.as_str().eq_ignore_ascii_case(field.as_str()) => {
+            return Err(Rejection::detailed(Reason::BadHost, "target and Host field differ"));
+        }
+        (Some(target), _) => target.clone(),
+        (None, Some(field)) => field,
+        (None, None) => return Err(Rejection::detailed(Reason::BadHost, "no Host field")),
+    };
+    if authority.host().is_empty() || authority.as_str().contains('@') {
+        return Err(Rejection::detailed(Reason::BadHost, "not a host name"));
+    }
+    let host = authority.host();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Ok(host.trim_end_matches('.').to_ascii_lowercase())
+}
+
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_3 => "HTTP/3.0",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,1 +1,8 @@
 //! What answers an admitted request.
+
+mod http_proxy;
+mod headers;
+mod path_template;
+
+pub use http_proxy::{ForwardPlan, IntegrationRequest, IntegrationResponse, forward};
+pub use path_template::PathTemplate;

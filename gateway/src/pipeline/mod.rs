@@ -1,1 +1,7 @@
-//! One function per API type that calls the steps in order.
+//! One function per API type that calls the steps in their documented order.
+
+pub mod http;
+pub mod reply;
+mod worker;
+
+pub use worker::Worker;

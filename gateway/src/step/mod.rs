@@ -1,1 +1,8 @@
-//! The steps of the pipelines; no step knows another.
+//! The steps of the pipelines.
+//!
+//! A step takes its own compiled plan and what earlier steps learned, and returns what it learned
+//! or a rejection. No step knows another; their order stands in [`crate::pipeline`] alone.
+
+pub mod proof;
+pub mod authorize;
+pub mod admit;

@@ -1,1 +1,7 @@
 //! What lives longer than a request or a snapshot.
+
+pub mod bucket;
+pub mod connection;
+pub mod decision;
+pub mod deny;
+pub mod lease;

@@ -1,1 +1,6 @@
-//! Access log, metrics, operator log.
+//! What the gateway says about itself: one access-log record per request, metrics for Prometheus,
+//! and the operator's log through `tracing`.
+
+pub mod access_log;
+pub mod metrics;
+pub mod operator_log;

@@ -1,1 +1,65 @@
-//! Connections to backends.
+//! Connections to backends: one pool per worker, so that a request never crosses threads.
+
+mod connect;
+mod pool;
+pub mod tls;
+
+pub use connect::ConnectError;
+pub use pool::{Answer, Pool, PooledBody, SendError};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderValue;
+use http::uri::Authority;
+
+use crate::model::{Upstream, UpstreamName};
+
+/// An upstream as requests need it.
+#[derive(Debug)]
+pub struct UpstreamPlan {
+    /// Number that no other plan of this process has: the key of its pooled connections.
+    pub id: u64,
+    /// Its name.
+    pub name: UpstreamName,
+    /// What the file says.
+    pub settings: Upstream,
+    /// `Host` of forwarded requests.
+    pub host: HeaderValue,
+    /// TLS; `None` speaks plaintext.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// An upstream whose URL cannot be spoken to.
+#[derive(Debug, thiserror::Error)]
+#[error("upstream `{name}`: `{host}` cannot stand in a Host header")]
+pub struct UpstreamError {
+    name: UpstreamName,
+    host: String,
+}
+
+impl UpstreamPlan {
+    /// Compiles an upstream; `tls` is what an https URL is spoken with.
+    ///
+    /// # Errors
+    /// The host is no authority.
+    pub fn compile(
+        settings: &Upstream,
+        tls: Option<Arc<rustls::ClientConfig>>,
+    ) -> Result<Self, UpstreamError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let target = &settings.target;
+        let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+        let standard = if target.tls { 443 } else { 80 };
+        let authority = if target.port == standard { host } else { format!("{host}:{}", target.port) };
+        let invalid = || UpstreamError { name: settings.name.clone(), host: authority.clone() };
+        authority.parse::<Authority>().map_err(|_invalid| invalid())?;
+        Ok(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name: settings.name.clone(),
+            host: HeaderValue::from_str(&authority).map_err(|_invalid| invalid())?,
+            tls,
+            settings: settings.clone(),
+        })
+    }
+}

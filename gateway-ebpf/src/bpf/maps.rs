@@ -1,0 +1,198 @@
+//! The maps. Names are those of [`gateway_common::name`]; a test compares.
+
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
+use aya_ebpf::btf_maps::lpm_trie::Key;
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, PerCpuArray};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
+use aya_ebpf::macros::btf_map;
+use gateway_common::bucket::Line;
+use gateway_common::capacity::{
+    AGGREGATE_BITS, CALLER_LINE_BITS, DENY_EXACT_MAX, DENY_IPV4_FILTER_WORDS,
+    DENY_IPV6_FILTER_BITS, DENY_PREFIX_MAX, ENDPOINT_LINE_BITS, SLOT_COUNT, SOURCE_LINE_BITS,
+};
+use gateway_common::counter::{
+    COUNTER_COUNT, Counter, INCIDENT_CAPACITY, Incident, TickClock, counter_index,
+};
+use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv4PrefixData, Ipv6Key, ipv4_prefix_data};
+use gateway_common::endpoint::EndpointLine;
+use gateway_common::settings::{Control, Settings};
+use gateway_common::slot::Slot;
+use gateway_ebpf::judge::Judgement;
+use gateway_ebpf::tables::{Fault, Tables};
+
+use super::word::MapWord;
+
+const MAPPED: usize = BPF_F_MMAPABLE as usize;
+const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
+const EXACT: usize = DENY_EXACT_MAX as usize;
+const PREFIX: usize = DENY_PREFIX_MAX as usize;
+/// Every filter and the endpoint table hold two generations, one after the other.
+const GENERATIONS: usize = 2;
+
+#[btf_map(name = "control")]
+static CONTROL: Array<Control, 1> = Array::new();
+#[btf_map(name = "settings")]
+static SETTINGS: Array<Settings, 2> = Array::new();
+// Mapped arrays start on a page, so that a line is one cache line.
+#[btf_map(name = "endpoints")]
+static ENDPOINTS: Array<EndpointLine, { GENERATIONS << ENDPOINT_LINE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "sources")]
+static SOURCES: Array<Line<MapWord>, { 1 << SOURCE_LINE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "aggregates")]
+static AGGREGATES: Array<MapWord, { 1 << AGGREGATE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "slots")]
+static SLOTS: Array<Slot<MapWord>, { SLOT_COUNT as usize }, MAPPED> = Array::new();
+#[btf_map(name = "callers")]
+static CALLERS: Array<Line<MapWord>, { 1 << CALLER_LINE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "deny4_filter")]
+static DENY4_FILTER: Array<u64, { GENERATIONS * DENY_IPV4_FILTER_WORDS as usize }, MAPPED> =
+    Array::new();
+#[btf_map(name = "deny6_filter")]
+static DENY6_FILTER: Array<u64, { GENERATIONS << (DENY_IPV6_FILTER_BITS - 6) }, MAPPED> =
+    Array::new();
+#[btf_map(name = "deny4_exact_a")]
+static DENY4_EXACT_A: HashMap<Ipv4Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "deny4_exact_b")]
+static DENY4_EXACT_B: HashMap<Ipv4Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "deny6_exact_a")]
+static DENY6_EXACT_A: HashMap<Ipv6Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "deny6_exact_b")]
+static DENY6_EXACT_B: HashMap<Ipv6Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "deny4_prefix_a")]
+static DENY4_PREFIX_A: LpmTrie<Ipv4PrefixData, DenyEntry, PREFIX> = LpmTrie::new();
+#[btf_map(name = "deny4_prefix_b")]
+static DENY4_PREFIX_B: LpmTrie<Ipv4PrefixData, DenyEntry, PREFIX> = LpmTrie::new();
+#[btf_map(name = "deny6_prefix_a")]
+static DENY6_PREFIX_A: LpmTrie<Ipv6Key, DenyEntry, PREFIX> = LpmTrie::new();
+#[btf_map(name = "deny6_prefix_b")]
+static DENY6_PREFIX_B: LpmTrie<Ipv6Key, DenyEntry, PREFIX> = LpmTrie::new();
+#[btf_map(name = "counters")]
+static COUNTERS: PerCpuArray<Counter, COUNTER_COUNT> = PerCpuArray::new();
+#[btf_map(name = "incidents")]
+static INCIDENTS: PerCpuArray<u64, INCIDENT_CAPACITY> = PerCpuArray::new();
+#[btf_map(name = "tick_clock")]
+static TICK_CLOCK: PerCpuArray<TickClock, 1> = PerCpuArray::new();
+
+/// The maps as the judgement asks for them.
+pub(super) struct Maps;
+
+impl Maps {
+    /// Counts a judgement on this CPU.
+    #[inline(always)]
+    pub(super) fn count(judgement: &Judgement) {
+        let index = counter_index(judgement.verdict, judgement.reason, judgement.family);
+        let Some(cell) = COUNTERS.get_ptr_mut(index) else {
+            return;
+        };
+        // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
+        let cell = unsafe { &mut *cell };
+        cell.packets += 1;
+        cell.bytes += judgement.bytes as u64;
+    }
+}
+
+impl Tables for Maps {
+    type Word = MapWord;
+
+    #[inline(always)]
+    fn settings(&self) -> Result<&Settings, Fault> {
+        let active = CONTROL.get(0).ok_or(Fault)?.active;
+        SETTINGS.get(active & 1).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn endpoint_line(&self, index: u32) -> Result<&EndpointLine, Fault> {
+        ENDPOINTS.get(index).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn deny_ipv4_filter(&self, index: u32) -> Result<u64, Fault> {
+        DENY4_FILTER.get(index).copied().ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn deny_ipv6_filter(&self, index: u32) -> Result<u64, Fault> {
+        DENY6_FILTER.get(index).copied().ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn deny_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry> {
+        let map = if generation == 0 {
+            &DENY4_EXACT_A
+        } else {
+            &DENY4_EXACT_B
+        };
+        // SAFETY: the entry is copied at once, and this program removes nothing.
+        unsafe { map.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn deny_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry> {
+        let map = if generation == 0 {
+            &DENY4_PREFIX_A
+        } else {
+            &DENY4_PREFIX_B
+        };
+        map.get(&Key::new(32, ipv4_prefix_data(u32::from_be_bytes(*key))))
+            .copied()
+    }
+
+    #[inline(always)]
+    fn deny_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry> {
+        let map = if generation == 0 {
+            &DENY6_EXACT_A
+        } else {
+            &DENY6_EXACT_B
+        };
+        // SAFETY: the entry is copied at once, and this program removes nothing.
+        unsafe { map.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn deny_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry> {
+        let map = if generation == 0 {
+            &DENY6_PREFIX_A
+        } else {
+            &DENY6_PREFIX_B
+        };
+        map.get(&Key::new(128, *key)).copied()
+    }
+
+    #[inline(always)]
+    fn source_line(&self, index: u32) -> Result<&Line<MapWord>, Fault> {
+        SOURCES.get(index).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn aggregate(&self, index: u32) -> Result<&MapWord, Fault> {
+        AGGREGATES.get(index).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn now(&self) -> Result<u64, Fault> {
+        let clock = TICK_CLOCK.get_ptr_mut(0).ok_or(Fault)?;
+        // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
+        let clock = unsafe { &mut *clock };
+        // SAFETY: the helper takes nothing and only reads the kernel's clock.
+        let jiffies = unsafe { bpf_jiffies64() };
+        if clock.jiffies != jiffies {
+            clock.now_ns = self.now_precise();
+            clock.jiffies = jiffies;
+        }
+        Ok(clock.now_ns)
+    }
+
+    #[inline(always)]
+    fn now_precise(&self) -> u64 {
+        // SAFETY: the helper takes nothing and only reads the kernel's clock.
+        unsafe { bpf_ktime_get_ns() }
+    }
+
+    #[inline(always)]
+    fn incident(&self, incident: Incident) {
+        if let Some(cell) = INCIDENTS.get_ptr_mut(incident as u32) {
+            // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
+            unsafe { *cell += 1 };
+        }
+    }
+}

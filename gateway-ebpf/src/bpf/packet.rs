@@ -1,0 +1,88 @@
+//! The packet as the kernel hands it over.
+
+use core::arch::asm;
+
+use aya_ebpf::helpers::bpf_xdp_get_buff_len;
+use aya_ebpf::programs::XdpContext;
+use gateway_ebpf::frame::Frame;
+
+/// Keeps every offset within what the verifier accepts for packet pointers. Four tags, an IPv6
+/// header and eight extension headers of the largest size end below it; the linear part of a
+/// packet is a page at most, or 64 KiB where the stack has linearised it.
+const OFFSET_MASK: usize = 0x7fff;
+
+/// A packet behind an XDP context.
+pub(super) struct Packet<'a> {
+    context: &'a XdpContext,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Packet<'a> {
+    #[inline(always)]
+    pub(super) fn new(context: &'a XdpContext) -> Self {
+        Self {
+            context,
+            start: context.data(),
+            end: context.data_end(),
+        }
+    }
+
+    /// Overwrites the first sixteen bytes; `None` where there are fewer.
+    #[inline(always)]
+    pub(super) fn write_start(&self, words: [u64; 2]) -> Option<()> {
+        let start = self.start;
+        if start + size_of::<[u64; 2]>() > self.end {
+            return None;
+        }
+        // SAFETY: the check above leaves sixteen bytes of packet behind `start`.
+        unsafe { (start as *mut [u64; 2]).write_unaligned(words) };
+        Some(())
+    }
+}
+
+impl Frame for Packet<'_> {
+    #[inline(always)]
+    fn linear(&self) -> usize {
+        self.end - self.start
+    }
+
+    #[inline(always)]
+    fn total(&self) -> usize {
+        // SAFETY: the context is the one this program was called with.
+        let length = unsafe { bpf_xdp_get_buff_len(self.context.ctx) };
+        length as usize
+    }
+
+    #[inline(always)]
+    fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
+        // The pointer is formed afresh from the start for every read: the verifier then carries a
+        // scalar between reads, which it can forget about, and not a pointer with a history.
+        let start = self.start + (offset & OFFSET_MASK);
+        if start + N > self.end {
+            return None;
+        }
+        // SAFETY: the check above leaves `N` bytes of packet behind `start`.
+        Some(unsafe { (start as *const [u8; N]).read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn forget(&self, offset: usize) -> usize {
+        let Some(word) = self.read::<8>(0) else {
+            return offset;
+        };
+        let word = usize::from_ne_bytes(word);
+        let forgotten: usize;
+        // SAFETY: changes no memory; adding and removing the same bits yields `offset` again.
+        unsafe {
+            asm!(
+                "{offset} ^= {word}",
+                "{offset} ^= {word}",
+                offset = inout(reg) offset => forgotten,
+                word = in(reg) word,
+                options(pure, nomem, nostack),
+            );
+        }
+        forgotten
+    }
+}

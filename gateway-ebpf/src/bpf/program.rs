@@ -1,0 +1,54 @@
+//! The entry points.
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use gateway_common::reason::Verdict;
+use gateway_ebpf::judge::{Judgement, judge};
+
+use super::maps::Maps;
+use super::packet::Packet;
+
+/// Judges every packet.
+#[xdp(frags)]
+fn gateway_edge(context: XdpContext) -> u32 {
+    act(&judged(&context))
+}
+
+/// Passes everything: what an empty program costs.
+#[xdp(frags)]
+fn gateway_empty(_: XdpContext) -> u32 {
+    XDP_PASS
+}
+
+/// Reports the kernel's tick: overwrites the first sixteen bytes of the packet with `jiffies64`
+/// and `CLOCK_MONOTONIC` (ns), in the machine's byte order. Two runs some time apart tell the
+/// length of a tick. Never attached; run once by test run.
+#[xdp(frags)]
+fn gateway_tick(context: XdpContext) -> u32 {
+    // SAFETY: both helpers take nothing and only read the kernel's clocks.
+    let jiffies = unsafe { bpf_jiffies64() };
+    // SAFETY: as above.
+    let now = unsafe { bpf_ktime_get_ns() };
+    match Packet::new(&context).write_start([jiffies, now]) {
+        Some(()) => XDP_PASS,
+        None => XDP_DROP,
+    }
+}
+
+/// Judges and counts.
+#[inline(always)]
+pub(super) fn judged(context: &XdpContext) -> Judgement {
+    let judgement = judge(&Packet::new(context), &Maps);
+    Maps::count(&judgement);
+    judgement
+}
+
+#[inline(always)]
+pub(super) const fn act(judgement: &Judgement) -> u32 {
+    match judgement.verdict {
+        Verdict::Pass | Verdict::WouldDrop | Verdict::Transmit => XDP_PASS,
+        Verdict::Drop => XDP_DROP,
+    }
+}

@@ -1,0 +1,129 @@
+//! Who is at the other end, in the two meanings of the word.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Prefix;
+
+/// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// Who sent the request, after trusted forwarding headers: what policies, throttles and logs mean.
+/// The same as the peer unless the peer is a trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientAddress(pub IpAddr);
+
+/// What a TLS handshake settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// Server name the client asked for.
+    pub server_name: Option<Arc<str>>,
+    /// Protocol version, such as `TLSv1.3`.
+    pub version: &'static str,
+    /// Cipher suite by its IANA name.
+    pub cipher: &'static str,
+}
+
+/// What every request of one connection has in common.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The listener that accepted it.
+    pub listener: Arc<str>,
+    /// The other end.
+    pub peer: PeerAddress,
+    /// Our end.
+    pub local: SocketAddr,
+    /// TLS; `None` on a plaintext listener.
+    pub tls: Option<TlsFacts>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Arc<[Prefix]>,
+    /// Between two pieces of a request body.
+    pub body_timeout: Duration,
+}
+
+impl PeerAddress {
+    /// The address without port, IPv4-mapped addresses as IPv4.
+    #[must_use]
+    pub const fn ip(&self) -> IpAddr {
+        self.0.ip().to_canonical()
+    }
+}
+
+impl ClientAddress {
+    /// The client behind `peer`, given the `X-Forwarded-For` values in the order of the request.
+    ///
+    /// Only trusted peers are believed, and only as far as they vouch: the list is read from its
+    /// end while every hop is trusted; the first that is not is the client. An entry that is no
+    /// address ends the reading at the hop before it.
+    #[must_use]
+    pub fn resolve<'a>(
+        peer: PeerAddress,
+        trusted: &[Prefix],
+        forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
+    ) -> Self {
+        let believed = |address: IpAddr| trusted.iter().any(|prefix| prefix.contains(address));
+        let mut client = peer.ip();
+        let hops = forwarded_for.flat_map(|value| value.split(',')).map(str::trim).rev();
+        for hop in hops {
+            if !believed(client) {
+                break;
+            }
+            match parse_hop(hop) {
+                Some(address) => client = address.to_canonical(),
+                None => break,
+            }
+        }
+        Self(client)
+    }
+}
+
+/// An address as proxies write it: bare, bracketed, or with a port.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    hop.parse()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(peer: &str, trusted: &[&str], forwarded_for: &[&str], client: &str) {
+        let peer = PeerAddress(SocketAddr::new(peer.parse().unwrap(), 1));
+        let trusted: Vec<Prefix> = trusted.iter().map(|p| p.parse().unwrap()).collect();
+        let resolved = ClientAddress::resolve(peer, &trusted, forwarded_for.iter().copied());
+        assert_eq!(resolved.0, client.parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn believes_forwarding_headers_of_trusted_peers_only() {
+        check("192.0.2.1", &[], &["198.51.100.7"], "192.0.2.1");
+        check("192.0.2.1", &["192.0.2.0/24"], &["198.51.100.7"], "198.51.100.7");
+        check("192.0.2.1", &["192.0.2.0/24"], &[], "192.0.2.1");
+    }
+
+    #[test]
+    fn reads_the_list_from_its_end_up_to_the_first_untrusted_hop() {
+        check("10.0.0.1", &["10.0.0.0/8"], &["6.6.6.6, 198.51.100.7, 10.0.0.2"], "198.51.100.7");
+        check("10.0.0.1", &["10.0.0.0/8"], &["6.6.6.6", "198.51.100.7", "10.0.0.2"], "198.51.100.7");
+        check("10.0.0.1", &["10.0.0.0/8"], &["198.51.100.7, garbage, 10.0.0.2"], "10.0.0.2");
+        check("10.0.0.1", &["10.0.0.0/8"], &["[2001:db8::1]:443"], "2001:db8::1");
+    }
+}

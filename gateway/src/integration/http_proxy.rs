@@ -1,0 +1,166 @@
+//! Forwarding to an HTTP upstream.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use tokio::time::{Instant, timeout};
+
+use super::{PathTemplate, headers};
+use crate::body::{BodyFault, BodyProgress, UpstreamBody};
+use crate::exchange::{Exchange, Reason, Rejection};
+use crate::step::proof::Permit;
+use crate::upstream::{Answer, ConnectError, Pool, PooledBody, SendError, UpstreamPlan};
+
+/// Where a route forwards to.
+#[derive(Debug)]
+pub struct ForwardPlan {
+    /// The upstream.
+    pub upstream: Arc<UpstreamPlan>,
+    /// Path sent to it; `None` sends the request's own.
+    pub path: Option<PathTemplate>,
+    /// The route's greedy parameter, whose value is raw.
+    pub greedy: Option<String>,
+    /// From handing over the request to the response's head.
+    pub timeout: Duration,
+}
+
+/// An admitted request, ready to be sent.
+#[derive(Debug)]
+pub struct IntegrationRequest {
+    /// Method as received.
+    pub method: Method,
+    /// Path and query of the request as received.
+    pub uri: Uri,
+    /// Headers as received.
+    pub headers: HeaderMap,
+    /// Body as the route's plan wants it.
+    pub body: UpstreamBody,
+    /// What the body came to, where it is read while it is sent.
+    pub progress: Option<Rc<BodyProgress>>,
+    /// Proof that it was admitted.
+    permit: Permit,
+}
+
+/// What an integration answered.
+#[derive(Debug)]
+pub struct IntegrationResponse {
+    /// Status, headers and body.
+    pub response: Response<PooledBody>,
+    /// Longest silence within its body.
+    pub silence_max: Duration,
+}
+
+impl IntegrationRequest {
+    /// From the parts of a request that holds a permit.
+    #[must_use]
+    pub const fn new(
+        permit: Permit,
+        head: http::request::Parts,
+        body: UpstreamBody,
+        progress: Option<Rc<BodyProgress>>,
+    ) -> Self {
+        let http::request::Parts { method, uri, headers, .. } = head;
+        Self { method, uri, headers, body, progress, permit }
+    }
+}
+
+/// Sends the request and waits for the response's head.
+///
+/// # Errors
+/// 502 where the upstream cannot be reached or breaks off, 504 where it takes too long, and the
+/// request body's own fault where that is what went wrong.
+///
+/// # Cancel safety
+/// Dropping the future ends the upstream's work on the request.
+pub async fn forward(
+    plan: &ForwardPlan,
+    pool: &Rc<Pool>,
+    exchange: &mut Exchange,
+    request: IntegrationRequest,
+    parameters: &[(&str, Cow<'_, str>)],
+) -> Result<IntegrationResponse, Rejection> {
+    let target = target(plan, &request.uri, parameters)?;
+    let IntegrationRequest { method, mut headers, body, progress, permit: Permit { .. }, .. } = request;
+    headers::forward_request(&mut headers, exchange, &plan.upstream.host);
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = method;
+    *outgoing.uri_mut() = target;
+    *outgoing.headers_mut() = headers;
+
+    let started = Instant::now();
+    let sent = timeout(plan.timeout, pool.send(&plan.upstream, outgoing)).await;
+    let elapsed = started.elapsed();
+    exchange.record.record.upstream_us = Some(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+    let fault = progress.as_ref().and_then(|progress| progress.fault());
+    let mut response = match (sent, fault) {
+        (Ok(Ok(response)), _) => accept(response)?,
+        // The upstream failed because its request did: the client is told about the request.
+        (Ok(Err(_)) | Err(_), Some(fault)) => return Err(body_rejection(fault)),
+        (Ok(Err(error)), None) => return Err(rejection(&error)),
+        (Err(_elapsed), None) => {
+            let detail = format!("`{}`: no answer within {:?}", plan.upstream.name, plan.timeout);
+            return Err(Rejection::detailed(Reason::UpstreamTimeout, detail));
+        }
+    };
+    exchange.record.record.upstream_status = Some(response.status().as_u16());
+    headers::forward_response(response.headers_mut());
+    Ok(IntegrationResponse { response, silence_max: plan.timeout })
+}
+
+/// The rejection that a fault of the request body amounts to.
+#[must_use]
+pub fn body_rejection(fault: BodyFault) -> Rejection {
+    Rejection::new(match fault {
+        BodyFault::TooLarge => Reason::BodyTooLarge,
+        BodyFault::Timeout => Reason::BodyTimeout,
+        BodyFault::Broken => Reason::BodyBroken,
+    })
+}
+
+fn accept(response: Answer) -> Result<Answer, Rejection> {
+    // Nobody asked to switch protocols: Upgrade is not forwarded.
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Rejection::detailed(Reason::UpstreamInvalid, "101 without a request for it"));
+    }
+    Ok(response)
+}
+
+fn target(
+    plan: &ForwardPlan,
+    uri: &Uri,
+    parameters: &[(&str, Cow<'_, str>)],
+) -> Result<Uri, Rejection> {
+    let base = &plan.upstream.settings.target.base_path;
+    let own = match &plan.path {
+        None if base.is_empty() => {
+            // The common case: nothing to build.
+            let path_and_query = uri.path_and_query().cloned();
+            return Ok(path_and_query.map_or_else(Uri::default, Uri::from));
+        }
+        None => Cow::Borrowed(uri.path()),
+        Some(template) => Cow::Owned(template.render(parameters, plan.greedy.as_deref())),
+    };
+    let mut text = format!("{base}{own}");
+    if let Some(query) = uri.query() {
+        text.push('?');
+        text.push_str(query);
+    }
+    let path_and_query = PathAndQuery::try_from(text)
+        .map_err(|error| Rejection::detailed(Reason::UpstreamAddress, error.to_string()))?;
+    Ok(Uri::from(path_and_query))
+}
+
+fn rejection(error: &SendError) -> Rejection {
+    let reason = match error {
+        SendError::Connect(ConnectError::Refused(_)) => Reason::UpstreamRefused,
+        SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_)) => Reason::UpstreamTls,
+        SendError::Connect(ConnectError::Timeout(_)) => Reason::UpstreamConnectTimeout,
+        SendError::Http(error) if error.is_parse() => Reason::UpstreamInvalid,
+        SendError::Connect(ConnectError::Http(_)) | SendError::Http(_) => Reason::UpstreamReset,
+    };
+    Rejection::detailed(reason, error.to_string())
+}

@@ -1,0 +1,148 @@
+//! Accepting connections, on one socket of one worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::ListenerPlan;
+use super::connection::{Handler, Surroundings, serve};
+use crate::clock;
+use crate::store::connection::Doorkeeper;
+use crate::telemetry::access_log::{Kind, Record, Sink};
+use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
+
+/// First and longest pause after `accept` failed for want of descriptors or memory.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What all workers know about one listener.
+#[derive(Debug, Clone)]
+pub struct Accepting {
+    /// The plan that new connections follow; a reload replaces it.
+    pub plan: Arc<ArcSwap<ListenerPlan>>,
+    /// Who may come in.
+    pub doorkeeper: Arc<Doorkeeper>,
+    /// Turns true when the listener is removed or the gateway stops.
+    pub stopping: watch::Receiver<bool>,
+    /// Turns true when the gateway stops.
+    pub draining: watch::Receiver<bool>,
+}
+
+/// One worker's loop over one socket.
+#[derive(Debug)]
+pub struct AcceptLoop<H> {
+    accepting: Accepting,
+    around: Surroundings<H>,
+}
+
+impl<H: Handler> AcceptLoop<H> {
+    /// A loop that hands requests to `handler`.
+    #[must_use]
+    pub fn new(
+        accepting: Accepting,
+        handler: Rc<H>,
+        sink: Rc<Sink>,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
+        let draining = accepting.draining.clone();
+        Self { accepting, around: Surroundings { handler, sink, metrics, draining } }
+    }
+
+    /// Accepts until told to stop, then takes what the kernel has queued already, so that closing
+    /// the socket resets nobody.
+    ///
+    /// # Errors
+    /// The socket cannot be registered with this worker's runtime.
+    pub async fn run(mut self, socket: std::net::TcpListener) -> io::Result<()> {
+        let socket = TcpListener::from_std(socket)?;
+        let mut stopping = self.accepting.stopping.clone();
+        let mut pause = PAUSE_MIN;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                stopped = stopping.wait_for(|&stopping| stopping) => {
+                    drop(stopped);
+                    break;
+                }
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = PAUSE_MIN;
+                    self.admit(stream, peer);
+                }
+                Err(error) if concerns_the_connection_only(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: the connection stays queued, and retrying at
+                    // once would spin.
+                    self.around.metrics.connection(ConnectionEvent::AcceptFailed);
+                    if pause == PAUSE_MIN {
+                        tracing::error!(%error, "cannot accept connections; trying again with pauses");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+        self.take_queued(socket)
+    }
+
+    fn take_queued(&mut self, socket: TcpListener) -> io::Result<()> {
+        let socket = socket.into_std()?;
+        while let Ok((stream, peer)) = socket.accept() {
+            stream.set_nonblocking(true)?;
+            self.admit(TcpStream::from_std(stream)?, peer);
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let plan = self.accepting.plan.load_full();
+        let verdict = self.accepting.doorkeeper.admit(peer.ip(), &plan.limits, clock::monotonic_ns());
+        let permit = match verdict {
+            Ok(permit) => permit,
+            Err(event) => return self.refuse(&plan, peer, event),
+        };
+        self.around.metrics.connection(ConnectionEvent::Accepted);
+        let around = self.around.clone();
+        // The task owns its connection; the worker's local set awaits it when the gateway stops.
+        drop(tokio::task::spawn_local(async move {
+            let metrics = Arc::clone(&around.metrics);
+            serve(stream, peer, plan, around).await;
+            drop(permit);
+            metrics.connection_closed();
+        }));
+    }
+
+    fn refuse(&self, plan: &ListenerPlan, peer: SocketAddr, event: ConnectionEvent) {
+        self.around.metrics.connection(event);
+        let mut record = Record::new(Kind::Connection, clock::wall(), Arc::clone(&plan.name), peer);
+        record.reason = Some(event.name());
+        self.around.sink.connection(&record);
+    }
+}
+
+/// Errors that `accept` passes on from a connection that failed while queued (accept(2)).
+fn concerns_the_connection_only(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
+        NetworkDown, NetworkUnreachable, WouldBlock,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | WouldBlock
+    )
+}

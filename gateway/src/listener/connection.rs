@@ -1,0 +1,341 @@
+//! One connection: handshake, protocol, requests, end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::ListenerPlan;
+use super::watched::{Activity, InFlightBody, Phase, Watched};
+use crate::clock;
+use crate::exchange::{Connection, PeerAddress, TlsFacts};
+use crate::telemetry::access_log::{Kind, Record, Sink};
+use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
+
+/// How HTTP/2 clients with prior knowledge begin (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Smallest read buffer hyper accepts.
+const HYPER_BUFFER_MIN: usize = 8 << 10;
+/// Header count up to which hyper parses without allocating.
+const HYPER_HEADERS_DEFAULT: u32 = 100;
+
+/// What answers requests.
+pub trait Handler: 'static {
+    /// What answers are made of.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
+
+    /// Answers one request. Dropped when the client leaves.
+    fn handle(
+        &self,
+        connection: &Rc<Connection>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>>;
+}
+
+/// What a connection needs of its worker.
+#[derive(Debug)]
+pub(super) struct Surroundings<H> {
+    pub(super) handler: Rc<H>,
+    pub(super) sink: Rc<Sink>,
+    pub(super) metrics: Arc<WorkerMetrics>,
+    /// Turns true when the gateway stops.
+    pub(super) draining: watch::Receiver<bool>,
+}
+
+impl<H> Clone for Surroundings<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Rc::clone(&self.handler),
+            sink: Rc::clone(&self.sink),
+            metrics: Arc::clone(&self.metrics),
+            draining: self.draining.clone(),
+        }
+    }
+}
+
+/// Serves one accepted connection to its end.
+pub(super) async fn serve<H: Handler>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    plan: Arc<ListenerPlan>,
+    around: Surroundings<H>,
+) {
+    let mut open = Open { peer, plan, around };
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let Ok(local) = stream.local_addr() else { return };
+    match open.plan.tls.clone() {
+        None => open.serve_plaintext(stream, local).await,
+        Some(config) => open.serve_tls(stream, local, config).await,
+    }
+}
+
+struct Open<H> {
+    peer: SocketAddr,
+    plan: Arc<ListenerPlan>,
+    around: Surroundings<H>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl<H: Handler> Open<H> {
+    async fn serve_tls(
+        &mut self,
+        stream: TcpStream,
+        local: SocketAddr,
+        config: Arc<rustls::ServerConfig>,
+    ) {
+        let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
+        let stream = match timeout(self.plan.timeouts.handshake, handshake).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                return self.note(ConnectionEvent::HandshakeFailed, Some(error.to_string()));
+            }
+            Err(_elapsed) => return self.note(ConnectionEvent::HandshakeTimeout, None),
+        };
+        let (_, session) = stream.get_ref();
+        let protocol = match session.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            Some(_) | None => Protocol::Http1,
+        };
+        let facts = TlsFacts {
+            server_name: session.server_name().map(Arc::from),
+            version: session.protocol_version().and_then(|version| version.as_str()).unwrap_or(""),
+            cipher: session
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .unwrap_or(""),
+        };
+        let activity = Activity::new(Instant::now());
+        let io = Watched::new(stream, Bytes::new(), Rc::clone(&activity));
+        self.serve_http(io, local, Some(facts), protocol, activity).await;
+    }
+
+    async fn serve_plaintext(&mut self, mut stream: TcpStream, local: SocketAddr) {
+        let activity = Activity::new(Instant::now());
+        let (protocol, replay) = if self.plan.http2 {
+            match timeout(self.plan.timeouts.headers, read_ahead(&mut stream)).await {
+                Ok(Ok(told_apart)) => told_apart,
+                // Nothing was asked, so there is nobody to answer.
+                Ok(Err(_gone)) => return,
+                Err(_elapsed) => return self.note(ConnectionEvent::HeaderTimeout, None),
+            }
+        } else {
+            (Protocol::Http1, Bytes::new())
+        };
+        let io = Watched::new(stream, replay, Rc::clone(&activity));
+        self.serve_http(io, local, None, protocol, activity).await;
+    }
+
+    async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &mut self,
+        stream: Watched<S>,
+        local: SocketAddr,
+        tls: Option<TlsFacts>,
+        protocol: Protocol,
+        activity: Rc<Activity>,
+    ) {
+        let facts = Rc::new(Connection {
+            listener: Arc::clone(&self.plan.name),
+            peer: PeerAddress(self.peer),
+            local,
+            tls,
+            trusted_proxies: Arc::clone(&self.plan.trusted_proxies),
+            body_timeout: self.plan.timeouts.body,
+        });
+        let handler = Rc::clone(&self.around.handler);
+        let notes = Rc::clone(&activity);
+        let service = service_fn(move |request| {
+            let in_flight = notes.begin();
+            let handler = Rc::clone(&handler);
+            let facts = Rc::clone(&facts);
+            async move {
+                let response = handler.handle(&facts, request).await;
+                Ok::<_, Infallible>(response.map(|body| InFlightBody::new(body, in_flight)))
+            }
+        });
+        let io = TokioIo::new(stream);
+        let ended = match protocol {
+            Protocol::Http1 => {
+                let connection = self.http1().serve_connection(io, service);
+                self.drive(connection, |connection| connection.graceful_shutdown(), &activity).await
+            }
+            Protocol::Http2 => {
+                activity.speaks_http2(Instant::now());
+                let connection = self.http2().serve_connection(io, service);
+                self.drive(connection, |connection| connection.graceful_shutdown(), &activity).await
+            }
+        };
+        self.conclude(ended, &activity);
+    }
+
+    fn http1(&self) -> hyper::server::conn::http1::Builder {
+        let limits = &self.plan.limits;
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        let head = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
+        builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(false);
+        builder.max_buf_size(head.max(HYPER_BUFFER_MIN));
+        if limits.header_count_max != HYPER_HEADERS_DEFAULT {
+            builder.max_headers(usize::try_from(limits.header_count_max).unwrap_or(usize::MAX));
+        }
+        builder
+    }
+
+    fn http2(&self) -> hyper::server::conn::http2::Builder<LocalExecutor> {
+        let limits = &self.plan.limits;
+        let resets = usize::try_from(limits.http2_resets_max).unwrap_or(usize::MAX);
+        let mut builder = hyper::server::conn::http2::Builder::new(LocalExecutor);
+        builder.timer(TokioTimer::new());
+        builder.max_concurrent_streams(limits.http2_streams_max);
+        builder.max_header_list_size(limits.header_bytes_max);
+        builder.max_pending_accept_reset_streams(resets);
+        builder.max_local_error_reset_streams(resets);
+        builder
+    }
+
+    /// Runs the connection until it ends, a time-out cuts it, or the gateway has drained it.
+    async fn drive<C: Future<Output = hyper::Result<()>>>(
+        &mut self,
+        connection: C,
+        shut_down: impl Fn(Pin<&mut C>),
+        activity: &Activity,
+    ) -> Ended {
+        let mut connection = pin!(connection);
+        let mut timer = pin!(sleep_until(self.deadline(activity, Instant::now()).at));
+        let mut shutting_down = false;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut connection => return Ended::Hyper(outcome),
+                () = &mut timer => {
+                    let now = Instant::now();
+                    let deadline = self.deadline(activity, now);
+                    if deadline.at > now {
+                        timer.as_mut().reset(deadline.at);
+                    } else if deadline.event.is_none() && !shutting_down {
+                        shutting_down = true;
+                        shut_down(connection.as_mut());
+                        timer.as_mut().reset(now + self.plan.timeouts.idle);
+                    } else {
+                        return Ended::Cut(deadline.event);
+                    }
+                }
+                Ok(_) = self.around.draining.wait_for(|&draining| draining), if !shutting_down => {
+                    shutting_down = true;
+                    shut_down(connection.as_mut());
+                }
+            }
+        }
+    }
+
+    /// When the connection, as it stands, will have waited too long.
+    fn deadline(&self, activity: &Activity, now: Instant) -> Deadline {
+        let timeouts = &self.plan.timeouts;
+        match activity.phase() {
+            Phase::Head(since) => {
+                Deadline { at: since + timeouts.headers, event: Some(ConnectionEvent::HeaderTimeout) }
+            }
+            Phase::Idle(since) => Deadline { at: since + timeouts.idle, event: None },
+            Phase::Busy => {
+                let since = activity.blocked_since().unwrap_or(now);
+                Deadline { at: since + timeouts.body, event: Some(ConnectionEvent::ClientStalled) }
+            }
+        }
+    }
+
+    fn conclude(&self, ended: Ended, activity: &Activity) {
+        match ended {
+            Ended::Hyper(Ok(())) | Ended::Cut(None) => {}
+            Ended::Cut(Some(event)) => self.note(event, None),
+            Ended::Hyper(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
+                self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+            }
+            Ended::Hyper(Err(error)) => {
+                // A client that breaks off in its first head is worth a record; one that breaks
+                // off later has one already.
+                if !activity.has_served() && !error.is_incomplete_message() {
+                    self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+                }
+                tracing::debug!(peer = %self.peer, error = %describe(&error), "connection ended");
+            }
+        }
+    }
+
+    /// Counts and logs what happened to a connection as such.
+    fn note(&self, event: ConnectionEvent, detail: Option<String>) {
+        self.around.metrics.connection(event);
+        let mut record =
+            Record::new(Kind::Connection, clock::wall(), Arc::clone(&self.plan.name), self.peer);
+        record.reason = Some(event.name());
+        record.detail = detail.map(Into::into);
+        self.around.sink.connection(&record);
+    }
+}
+
+enum Ended {
+    Hyper(hyper::Result<()>),
+    /// By a time-out; without event an idle connection whose farewell the client did not take.
+    Cut(Option<ConnectionEvent>),
+}
+
+struct Deadline {
+    at: Instant,
+    event: Option<ConnectionEvent>,
+}
+
+/// Reads until it is certain whether HTTP/2 is spoken.
+async fn read_ahead(stream: &mut TcpStream) -> std::io::Result<(Protocol, Bytes)> {
+    let mut read = BytesMut::with_capacity(1024);
+    loop {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if read.starts_with(PREFACE) {
+            return Ok((Protocol::Http2, read.freeze()));
+        }
+        if !PREFACE.starts_with(&read) {
+            return Ok((Protocol::Http1, read.freeze()));
+        }
+    }
+}
+
+/// An error with its causes on one line.
+fn describe(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs a connection's streams on the worker that owns it.
+#[derive(Clone, Copy, Debug)]
+struct LocalExecutor;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        // The stream's task ends with its connection, which hyper tells it.
+        drop(tokio::task::spawn_local(future));
+    }
+}

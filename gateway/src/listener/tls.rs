@@ -1,0 +1,185 @@
+//! TLS termination: certificates by server name, versions, ALPN, resumption.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::model::{Certificate, Tls, TlsVersion};
+
+/// TLS sessions remembered for resumption, all listeners together.
+const SESSIONS_MAX: usize = 16_384;
+
+/// Why a listener's TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A PEM file cannot be read or holds no such item.
+    #[error("{what} in `{path}` cannot be read: {cause}")]
+    Pem {
+        /// Certificate chain or private key.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reader's words.
+        cause: rustls_pki_types::pem::Error,
+    },
+    /// The key is of a kind that cannot sign.
+    #[error("private key in `{path}` cannot be used: {cause}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The library's words.
+        cause: rustls::Error,
+    },
+    /// Chain and key do not belong together.
+    #[error("`{key}` is not the private key of the certificate in `{chain}`")]
+    Mismatch {
+        /// The chain.
+        chain: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// The leaf is no certificate.
+    #[error("`{path}` does not start with a certificate: {cause}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        cause: webpki::Error,
+    },
+    /// The library refuses the combination.
+    #[error("TLS set-up")]
+    Setup(#[from] rustls::Error),
+}
+
+/// What survives a reload, so that returning clients still resume.
+#[derive(Debug, Clone)]
+pub struct SharedTls {
+    sessions: Arc<dyn StoresServerSessions>,
+    tickets: Arc<dyn ProducesTickets>,
+}
+
+impl SharedTls {
+    /// A fresh session store and ticket key.
+    ///
+    /// # Errors
+    /// No randomness for the ticket key.
+    pub fn new() -> Result<Self, rustls::Error> {
+        Ok(Self {
+            sessions: ServerSessionMemoryCache::new(SESSIONS_MAX),
+            tickets: aws_lc_rs::Ticketer::new()?,
+        })
+    }
+}
+
+/// Compiles a listener's TLS.
+///
+/// # Errors
+/// See [`TlsError`].
+pub fn server_config(
+    tls: &Tls,
+    http2: bool,
+    shared: &SharedTls,
+) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+    let versions: &[&rustls::SupportedProtocolVersion] = match tls.version_min {
+        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
+    let resolver = Certificates::load(&tls.certificates)?;
+    let mut config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = if http2 {
+        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+    } else {
+        vec![b"http/1.1".to_vec()]
+    };
+    config.session_storage = Arc::clone(&shared.sessions);
+    config.ticketer = Arc::clone(&shared.tickets);
+    Ok(Arc::new(config))
+}
+
+/// Certificates by the names they carry.
+#[derive(Debug)]
+struct Certificates {
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    /// By the part behind `*.`.
+    wildcard: HashMap<String, Arc<CertifiedKey>>,
+    first: Option<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    fn load(certificates: &[Certificate]) -> Result<Self, TlsError> {
+        let mut all = Self { exact: HashMap::new(), wildcard: HashMap::new(), first: None };
+        for certificate in certificates {
+            let (key, names) = load_certificate(certificate)?;
+            for name in names {
+                // Of two certificates for one name the first in the file is served.
+                let (table, name) = match name.strip_prefix("*.") {
+                    Some(parent) => (&mut all.wildcard, parent.to_owned()),
+                    None => (&mut all.exact, name),
+                };
+                table.entry(name).or_insert_with(|| Arc::clone(&key));
+            }
+            all.first.get_or_insert(key);
+        }
+        Ok(all)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| {
+            let name = name.to_ascii_lowercase();
+            let parent = name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
+            self.exact.get(&name).or(parent).cloned()
+        });
+        named.or_else(|| self.first.clone())
+    }
+}
+
+fn load_certificate(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
+    let pem = |what, path: &Path| {
+        let path = path.to_owned();
+        move |cause| TlsError::Pem { what, path, cause }
+    };
+    let chain = CertificateDer::pem_file_iter(&certificate.chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem("certificate chain", &certificate.chain))?;
+    let key = PrivateKeyDer::from_pem_file(&certificate.key)
+        .map_err(pem("private key", &certificate.key))?;
+    let signer = aws_lc_rs::default_provider()
+        .key_provider
+        .load_private_key(key)
+        .map_err(|cause| TlsError::Key { path: certificate.key.clone(), cause })?;
+    let names = match chain.first() {
+        Some(leaf) => webpki::EndEntityCert::try_from(leaf)
+            .map_err(|cause| TlsError::Certificate { path: certificate.chain.clone(), cause })?
+            .valid_dns_names()
+            .map(str::to_ascii_lowercase)
+            .collect(),
+        None => {
+            let cause = rustls_pki_types::pem::Error::NoItemsFound;
+            return Err(pem("certificate chain", &certificate.chain)(cause));
+        }
+    };
+    let certified = CertifiedKey::new(chain, signer);
+    match certified.keys_match() {
+        // `Unknown`: the signer does not tell its public key, which aws-lc-rs ones do.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
+        Err(_mismatch) => {
+            return Err(TlsError::Mismatch {
+                chain: certificate.chain.clone(),
+                key: certificate.key.clone(),
+            });
+        }
+    }
+    Ok((Arc::new(certified), names))
+}

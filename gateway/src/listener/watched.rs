@@ -1,0 +1,257 @@
+//! A connection's bytes under observation: is it waiting, sending a head, being served, or stuck?
+//!
+//! Hyper times only what it parses itself. The time-outs of a listener are wider, so the stream
+//! notes when something last moved, and one timer per connection looks at those notes now and then
+//! instead of being reset with every request.
+
+use std::cell::Cell;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for a request since then.
+    Idle(Instant),
+    /// Receiving a request head since then.
+    Head(Instant),
+    /// Answering at least one request.
+    Busy,
+}
+
+/// Notes about one connection, shared by its stream, its service and its timer.
+#[derive(Debug)]
+pub(super) struct Activity {
+    phase: Cell<Phase>,
+    in_flight: Cell<u32>,
+    served: Cell<bool>,
+    blocked_since: Cell<Option<Instant>>,
+    /// On HTTP/2 bytes are no sign of a head: they may be pings and settings.
+    bytes_start_heads: Cell<bool>,
+}
+
+impl Activity {
+    pub(super) fn new(now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            phase: Cell::new(Phase::Head(now)),
+            in_flight: Cell::new(0),
+            served: Cell::new(false),
+            blocked_since: Cell::new(None),
+            bytes_start_heads: Cell::new(true),
+        })
+    }
+
+    pub(super) fn speaks_http2(&self, now: Instant) {
+        self.bytes_start_heads.set(false);
+        self.phase.set(Phase::Idle(now));
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Whether any request was read.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.get()
+    }
+
+    /// Since when the client has not taken what is there for it.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since.get()
+    }
+
+    /// A request begins; it ends when the guard is dropped.
+    pub(super) fn begin(self: &Rc<Self>) -> InFlight {
+        self.served.set(true);
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.phase.set(Phase::Busy);
+        InFlight(Rc::clone(self))
+    }
+
+    fn bytes_read(&self) {
+        if self.bytes_start_heads.get() && matches!(self.phase.get(), Phase::Idle(_)) {
+            self.phase.set(Phase::Head(Instant::now()));
+        }
+    }
+}
+
+/// One request in flight.
+#[derive(Debug)]
+pub(super) struct InFlight(Rc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let left = self.0.in_flight.get().saturating_sub(1);
+        self.0.in_flight.set(left);
+        if left == 0 {
+            self.0.phase.set(Phase::Idle(Instant::now()));
+        }
+    }
+}
+
+/// A response body that keeps its request in flight.
+#[derive(Debug)]
+pub(super) struct InFlightBody<B> {
+    body: B,
+    in_flight: Option<InFlight>,
+}
+
+impl<B> InFlightBody<B> {
+    pub(super) const fn new(body: B, in_flight: InFlight) -> Self {
+        Self { body, in_flight: Some(in_flight) }
+    }
+}
+
+impl<B: Body + Unpin> Body for InFlightBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(None) = frame {
+            self.in_flight = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that takes notes.
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    stream: S,
+    /// Bytes read ahead to tell HTTP/2 from HTTP/1.
+    replay: Bytes,
+    activity: Rc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub(super) const fn new(stream: S, replay: Bytes, activity: Rc<Activity>) -> Self {
+        Self { stream, replay, activity }
+    }
+
+    fn note_write<T>(&self, outcome: &Poll<T>) {
+        match outcome {
+            Poll::Ready(_) => self.activity.blocked_since.set(None),
+            Poll::Pending => {
+                if self.activity.blocked_since.get().is_none() {
+                    self.activity.blocked_since.set(Some(Instant::now()));
+                }
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if !self.replay.is_empty() {
+            let length = self.replay.len().min(buffer.remaining());
+            buffer.put_slice(&self.replay.split_to(length));
+            self.activity.bytes_read();
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if outcome.is_ready() && buffer.filled().len() > before {
+            self.activity.bytes_read();
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note_write(&outcome);
+        outcome
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.note_write(&outcome);
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.note_write(&outcome);
+        outcome
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S> Watched<S> {
+    /// Whether bytes are waiting that were read ahead.
+    #[cfg(test)]
+    fn replay_remaining(&self) -> usize {
+        self.replay.remaining()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_read_ahead_come_first_and_start_a_head() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let activity = Activity::new(Instant::now());
+        drop(activity.begin());
+        assert!(matches!(activity.phase(), Phase::Idle(_)));
+        let mut stream = Watched::new(near, Bytes::from_static(b"GET"), Rc::clone(&activity));
+        assert_eq!(stream.replay_remaining(), 3);
+        tokio::io::AsyncWriteExt::write_all(&mut far, b" /").await.unwrap();
+        let mut text = [0; 5];
+        stream.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"GET /");
+        assert!(matches!(activity.phase(), Phase::Head(_)));
+    }
+
+    #[test]
+    fn a_connection_is_idle_only_when_its_last_request_has_ended() {
+        let activity = Activity::new(Instant::now());
+        let (one, two) = (activity.begin(), activity.begin());
+        drop(one);
+        assert_eq!(activity.phase(), Phase::Busy);
+        drop(two);
+        assert!(matches!(activity.phase(), Phase::Idle(_)));
+    }
+}

@@ -1,0 +1,185 @@
+//! The one place that writes responses.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+
+use crate::body::BodyProgress;
+use crate::exchange::{Exchange, Rejection};
+use crate::integration::IntegrationResponse;
+use crate::snapshot::Snapshot;
+use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::upstream::PooledBody;
+
+/// The request's name, for the client to quote.
+const APIGW_REQUESTID: HeaderName = HeaderName::from_static("apigw-requestid");
+
+/// Turns the outcome of a pipeline into a response whose end writes the log record.
+pub(crate) fn respond(
+    outcome: Result<IntegrationResponse, Rejection>,
+    exchange: Exchange,
+    metrics: &WorkerMetrics,
+    snapshot: Arc<Snapshot>,
+) -> Response<ReplyBody> {
+    let Exchange { id, mut record, body: request_body, .. } = exchange;
+    let (mut response, source) = match outcome {
+        Ok(IntegrationResponse { response, silence_max }) => {
+            let (head, body) = response.into_parts();
+            (Response::from_parts(head, ()), Source::Upstream { body, silence_max, silence: None })
+        }
+        Err(rejection) => {
+            metrics.rejection(rejection.reason as usize);
+            record.record.reason = Some(rejection.reason.name());
+            record.record.detail.clone_from(&rejection.detail);
+            let body = rejection.reason.response_type().body();
+            (write_rejection(&rejection), Source::Whole(Some(Bytes::from_static(body.as_bytes()))))
+        }
+    };
+    if let Ok(value) = HeaderValue::from_bytes(&id.bytes()) {
+        response.headers_mut().insert(APIGW_REQUESTID, value);
+    }
+    record.record.status = Some(response.status().as_u16());
+    let mut body = ReplyBody { source, record, request_body, _snapshot: snapshot };
+    // An answer without body is never asked for one.
+    if body.is_end_stream() {
+        body.record.complete();
+    }
+    response.map(|()| body)
+}
+
+fn write_rejection(rejection: &Rejection) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = rejection.reason.response_type().status();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = rejection.retry_after_seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let challenge = rejection.challenge.as_deref().map(HeaderValue::from_str);
+    if let Some(Ok(challenge)) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// A response body; the request ends with it.
+#[derive(Debug)]
+pub struct ReplyBody {
+    source: Source,
+    record: OpenRecord,
+    request_body: Option<Rc<BodyProgress>>,
+    /// The snapshot that the request runs by, pinned to its last byte.
+    _snapshot: Arc<Snapshot>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Whole(Option<Bytes>),
+    Upstream { body: PooledBody, silence_max: Duration, silence: Option<Pin<Box<Sleep>>> },
+}
+
+/// The upstream broke off within its response.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplyError {
+    /// The connection failed.
+    #[error("the upstream broke off: {0}")]
+    Broken(hyper::Error),
+    /// Nothing came for the integration's time-out.
+    #[error("the upstream fell silent for {0:?}")]
+    Silent(Duration),
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ReplyError>>> {
+        let (body, silence_max, silence) = match self {
+            Self::Whole(bytes) => return Poll::Ready(bytes.take().map(Ok)),
+            Self::Upstream { body, silence_max, silence } => (body, *silence_max, silence),
+        };
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(ReplyError::Broken(error)))),
+            Poll::Ready(Some(Ok(frame))) => {
+                *silence = None;
+                // Trailers end here, as they do on the way in.
+                frame.into_data().map_or(Poll::Ready(None), |data| Poll::Ready(Some(Ok(data))))
+            }
+            Poll::Pending => {
+                let timer =
+                    silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence_max)));
+                timer.as_mut().poll(cx).map(|()| Some(Err(ReplyError::Silent(silence_max))))
+            }
+        }
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = ReplyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
+        let this = &mut *self;
+        let piece = std::task::ready!(this.source.poll(cx));
+        let record = &mut this.record;
+        match piece {
+            None => {
+                record.complete();
+                Poll::Ready(None)
+            }
+            Some(Ok(data)) => {
+                let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                record.record.response_bytes = record.record.response_bytes.saturating_add(length);
+                if this.source.is_end_stream() {
+                    record.complete();
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => {
+                record.record.reason = Some(REASON_UPSTREAM_BROKE_OFF);
+                record.record.detail = Some(error.to_string().into());
+                Poll::Ready(Some(Err(error)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(
+                bytes.as_ref().and_then(|bytes| u64::try_from(bytes.len()).ok()).unwrap_or(0),
+            ),
+            Source::Upstream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+impl Source {
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Upstream { body, .. } => body.is_end_stream(),
+        }
+    }
+}
+
+impl Drop for ReplyBody {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.request_body {
+            self.record.record.request_bytes = progress.bytes();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A request path as the router sees it.
+
+use std::borrow::Cow;
+
+/// Segments of a path, more of which are refused.
+pub const SEGMENTS_MAX: usize = 256;
+
+/// A path split at its literal slashes, each segment percent-decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestPath<'a> {
+    raw: &'a str,
+    segments: Vec<Cow<'a, str>>,
+}
+
+/// Why a path is refused before any route is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It does not start with a slash.
+    #[error("the path does not start with `/`")]
+    NotAbsolute,
+    /// A percent sign without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the path is not percent-encoded UTF-8")]
+    Encoding,
+    /// `.` or `..` as a segment, in whatever encoding. The upstream might resolve it and serve a
+    /// path that another route guards.
+    #[error("the path contains a dot segment")]
+    DotSegment,
+    /// A control character.
+    #[error("the path contains a control character")]
+    Control,
+    /// More than [`SEGMENTS_MAX`].
+    #[error("the path has more than {SEGMENTS_MAX} segments")]
+    TooManySegments,
+}
+
+impl<'a> RequestPath<'a> {
+    /// Splits and decodes.
+    ///
+    /// # Errors
+    /// See [`PathError`].
+    pub fn parse(raw: &'a str) -> Result<Self, PathError> {
+        let relative = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
+        let mut segments = Vec::with_capacity(8);
+        for segment in relative.split('/') {
+            if segments.len() == SEGMENTS_MAX {
+                return Err(PathError::TooManySegments);
+            }
+            let decoded = decode(segment)?;
+            if decoded.chars().any(char::is_control) {
+                return Err(PathError::Control);
+            }
+            if decoded.split(['/', '\\']).any(|piece| piece == "." || piece == "..") {
+                return Err(PathError::DotSegment);
+            }
+            segments.push(decoded);
+        }
+        Ok(Self { raw, segments })
+    }
+
+    /// The path as it arrived.
+    #[must_use]
+    pub const fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// Its decoded segments; the root path has one, which is empty.
+    #[must_use]
+    pub fn segments(&self) -> &[Cow<'a, str>] {
+        &self.segments
+    }
+
+    /// The part of the raw path from segment `index` on, without its leading slash.
+    #[must_use]
+    pub fn raw_from(&self, index: usize) -> &'a str {
+        self.raw.splitn(index.saturating_add(2), '/').last().unwrap_or_default()
+    }
+}
+
+fn decode(segment: &str) -> Result<Cow<'_, str>, PathError> {
+    if !segment.contains('%') {
+        return Ok(Cow::Borrowed(segment));
+    }
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
+            let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
+                return Err(PathError::Encoding);
+            };
+            bytes.push(u8::try_from(high * 16 + low).map_err(|_wide| PathError::Encoding)?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_invalid| PathError::Encoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, expected: Result<&[&str], PathError>) {
+        let parsed = RequestPath::parse(raw);
+        let segments = parsed.as_ref().map(|path| path.segments().to_vec()).map_err(|e| *e);
+        let expected = expected.map(|s| s.iter().map(|s| Cow::Borrowed(*s)).collect::<Vec<_>>());
+        assert_eq!(segments, expected, "{raw}");
+    }
+
+    #[test]
+    fn splits_at_literal_slashes_and_decodes_segments() {
+        check("/", Ok(&[""]));
+        check("/a/b", Ok(&["a", "b"]));
+        check("/a/", Ok(&["a", ""]));
+        check("/a%2Fb/%C3%A9", Ok(&["a/b", "é"]));
+    }
+
+    #[test]
+    fn refuses_what_an_upstream_might_read_differently() {
+        check("a", Err(PathError::NotAbsolute));
+        check("*", Err(PathError::NotAbsolute));
+        check("/%zz", Err(PathError::Encoding));
+        check("/%4", Err(PathError::Encoding));
+        check("/%ff", Err(PathError::Encoding));
+        for dots in ["/a/../b", "/a/%2e%2e/b", "/.", "/a/..%2fb", "/a/..%5cb", "/a/.%2E"] {
+            check(dots, Err(PathError::DotSegment));
+        }
+        check("/a%00b", Err(PathError::Control));
+        check(&"/a".repeat(257), Err(PathError::TooManySegments));
+    }
+
+    #[test]
+    fn the_raw_rest_keeps_its_encoding() {
+        let path = RequestPath::parse("/files/a%20b/c%2Fd").unwrap();
+        assert_eq!(path.raw_from(1), "a%20b/c%2Fd");
+        assert_eq!(path.raw_from(0), "files/a%20b/c%2Fd");
+    }
+}

@@ -1,0 +1,177 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn segments(path: &str) -> Vec<Segment> {
+    let text = path.strip_prefix('/').unwrap();
+    let parts = text.split('/').filter(|part| !part.is_empty());
+    parts
+        .map(|part| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+            Some(name) => match name.strip_suffix('+') {
+                Some(name) => Segment::Greedy(name.to_owned()),
+                None => Segment::Parameter(name.to_owned()),
+            },
+            None => Segment::Static(part.to_owned()),
+        })
+        .collect()
+}
+
+fn method(name: &str) -> RouteMethod {
+    match name {
+        "ANY" => RouteMethod::Any,
+        name => RouteMethod::Only(named(&name.parse().unwrap()).unwrap()),
+    }
+}
+
+fn router(keys: &[&str]) -> Router<String> {
+    let mut router = Router::default();
+    for key in keys {
+        match key.split_once(' ') {
+            Some((name, path)) => router.insert(&method(name), Some(&segments(path)), (*key).to_owned()),
+            None => router.insert(&RouteMethod::Any, None, (*key).to_owned()),
+        }
+    }
+    router
+}
+
+#[track_caller]
+fn check(keys: &[&str], request: &str, expected: Option<&str>) {
+    let (method, path) = request.split_once(' ').unwrap();
+    let path = RequestPath::parse(path).unwrap();
+    let router = router(keys);
+    let found = router.find(&method.parse().unwrap(), &path).map(|found| found.value.as_str());
+    assert_eq!(found, expected, "{request}");
+}
+
+/// The example of the HTTP API developer guide.
+const DOCUMENTED: &[&str] =
+    &["GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{proxy+}", "$default"];
+
+#[test]
+fn follows_the_documented_example() {
+    check(DOCUMENTED, "GET /pets/dog/1", Some("GET /pets/dog/1"));
+    check(DOCUMENTED, "GET /pets/dog/2", Some("GET /pets/dog/{id}"));
+    check(DOCUMENTED, "GET /pets/cat/1", Some("GET /pets/{proxy+}"));
+    check(DOCUMENTED, "POST /test/5", Some("ANY /{proxy+}"));
+    check(DOCUMENTED, "GET /", Some("$default"));
+}
+
+#[test]
+fn any_serves_the_methods_that_its_path_does_not_name() {
+    let keys = &["GET /a", "ANY /a"];
+    check(keys, "GET /a", Some("GET /a"));
+    check(keys, "POST /a", Some("ANY /a"));
+    check(keys, "PROPFIND /a", Some("ANY /a"));
+    check(&["GET /a"], "POST /a", None);
+}
+
+#[test]
+fn steps_back_where_a_literal_branch_ends() {
+    let keys = &["GET /a/b/c", "GET /{x}/b/d"];
+    check(keys, "GET /a/b/d", Some("GET /{x}/b/d"));
+}
+
+#[test]
+fn trailing_slashes_and_empty_segments_are_not_variables() {
+    let keys = &["GET /a", "GET /a/{x}", "GET /f/{p+}"];
+    check(keys, "GET /a/", None);
+    check(keys, "GET /a//", None);
+    check(keys, "GET /f/", None);
+    check(keys, "GET /f/x/", Some("GET /f/{p+}"));
+}
+
+#[test]
+fn the_root_is_a_path_of_its_own() {
+    check(&["GET /"], "GET /", Some("GET /"));
+    check(&["GET /"], "GET /a", None);
+}
+
+#[test]
+fn parameters_are_decoded_and_greedy_ones_raw() {
+    let router = router(&["GET /a/{x}/f/{rest+}"]);
+    let path = RequestPath::parse("/a/1%2F2/f/y%20z/w").unwrap();
+    let found = router.find(&http::Method::GET, &path).unwrap();
+    let expected = vec![("x", Cow::Borrowed("1/2")), ("rest", Cow::Borrowed("y%20z/w"))];
+    assert_eq!(found.parameters, expected);
+}
+
+/// The precedence said again without a tree: rank every route that matches, take the best.
+fn naive<'k>(keys: &[&'k str], request_method: &str, path: &RequestPath<'_>) -> Option<&'k str> {
+    let request: Vec<&str> = match path.segments() {
+        [only] if only.is_empty() => Vec::new(),
+        segments => segments.iter().map(AsRef::as_ref).collect(),
+    };
+    let mut best: Option<(Vec<u8>, &str)> = None;
+    for &key in keys {
+        let Some((name, pattern)) = key.split_once(' ') else { continue };
+        let pattern = segments(pattern);
+        let greedy = matches!(pattern.last(), Some(Segment::Greedy(_)));
+        let fixed = if greedy { &pattern[..pattern.len() - 1] } else { &pattern[..] };
+        let long_enough = if greedy {
+            request.len() > fixed.len() && request[fixed.len()..] != [""]
+        } else {
+            request.len() == fixed.len()
+        };
+        let fits = long_enough
+            && fixed.iter().zip(&request).all(|(segment, text)| match segment {
+                Segment::Static(literal) => literal == text,
+                Segment::Parameter(_) | Segment::Greedy(_) => !text.is_empty(),
+            });
+        if !fits || (name != "ANY" && name != request_method) {
+            continue;
+        }
+        // Smaller is better: whole before greedy, literal before variable segment by segment, a
+        // longer greedy prefix before a shorter one, a named method before ANY.
+        let mut rank = vec![u8::from(greedy)];
+        rank.extend(fixed.iter().map(|segment| u8::from(!matches!(segment, Segment::Static(_)))));
+        rank.push(2);
+        rank.push(u8::from(name == "ANY"));
+        if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+            best = Some((rank, key));
+        }
+    }
+    best.map(|(_, key)| key).or_else(|| keys.iter().find(|key| **key == "$default").copied())
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![Just("a"), Just("b"), Just("c"), Just("{x}"), Just("{y}")];
+    (prop::collection::vec(segment, 0..4), any::<bool>()).prop_map(|(segments, greedy)| {
+        let mut path = String::new();
+        for segment in &segments {
+            path.push('/');
+            path.push_str(segment);
+        }
+        if greedy {
+            path.push_str("/{rest+}");
+        }
+        if path.is_empty() { "/".to_owned() } else { path }
+    })
+}
+
+fn route() -> impl Strategy<Value = String> {
+    let named = (prop_oneof![Just("GET"), Just("POST"), Just("ANY")], pattern());
+    prop_oneof![9 => named.prop_map(|(method, path)| format!("{method} {path}")), 1 => Just("$default".to_owned())]
+}
+
+proptest! {
+    #[test]
+    fn equals_the_naive_matcher(
+        routes in prop::collection::vec(route(), 0..12),
+        path in prop::collection::vec(prop_oneof![Just("a"), Just("b"), Just("z"), Just("")], 1..5),
+        method in prop_oneof![Just("GET"), Just("POST"), Just("PUT")],
+    ) {
+        // The configuration refuses two routes with one meaning.
+        let mut keys: Vec<&str> = Vec::new();
+        for route in &routes {
+            let same = |key: &&str| key.replace("{y}", "{x}") == route.replace("{y}", "{x}");
+            if !keys.iter().any(|key| same(key)) {
+                keys.push(route);
+            }
+        }
+        let raw = format!("/{}", path.join("/"));
+        let path = RequestPath::parse(&raw).unwrap();
+        let router = router(&keys);
+        let found = router.find(&method.parse().unwrap(), &path).map(|found| found.value.as_str());
+        prop_assert_eq!(found, naive(&keys, method, &path));
+    }
+}

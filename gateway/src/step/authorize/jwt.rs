@@ -1,0 +1,160 @@
+//! The JWT authorizer.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::key_set::{KeySet, KeySetError};
+use super::token::{Token, token_of};
+use super::{Decisions, Refusal, claims};
+use crate::exchange::Identity;
+use crate::model::{Algorithm, Authorizer, JwksSource};
+use crate::store::decision::{DecisionKey, Fence, Lifetime};
+
+/// Judges tokens by one configured authorizer.
+#[derive(Debug)]
+pub struct JwtAuthorizer {
+    model: Authorizer,
+    keys: Arc<KeySet>,
+    decisions: Arc<Decisions>,
+    fence: Fence,
+}
+
+impl JwtAuthorizer {
+    /// Builds the authorizer that `model` describes.
+    ///
+    /// `previous` is the authorizer of the same name in the running snapshot. It is returned if
+    /// nothing changed, with its decisions; otherwise older decisions are out of reach of the new
+    /// one. A URL's key set, with its last good keys, goes over as long as its settings stand; a
+    /// file is read again. TLS settings of a key set that goes over stay as they were.
+    ///
+    /// # Errors
+    /// As [`KeySet::open`]; `previous` is then untouched.
+    pub fn build(
+        model: &Authorizer,
+        decisions: &Arc<Decisions>,
+        tls: &Arc<ClientConfig>,
+        previous: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, KeySetError> {
+        let keys = match (previous, &model.jwks.source) {
+            (Some(previous), JwksSource::Url(_)) if previous.model.jwks == model.jwks => {
+                Arc::clone(&previous.keys)
+            }
+            _ => KeySet::open(&model.jwks, tls)?,
+        };
+        if let Some(previous) = previous
+            && previous.model == *model
+            && Arc::ptr_eq(&previous.decisions, decisions)
+            && (Arc::ptr_eq(&previous.keys, &keys) || previous.keys.same_keys(&keys))
+        {
+            return Ok(Arc::clone(previous));
+        }
+        Ok(Arc::new(Self::new(model, keys, Arc::clone(decisions))))
+    }
+
+    /// An authorizer over an open key set, with no decisions yet.
+    #[must_use]
+    pub fn new(model: &Authorizer, keys: Arc<KeySet>, decisions: Arc<Decisions>) -> Self {
+        let fence = decisions.new_fence();
+        Self {
+            model: model.clone(),
+            keys,
+            decisions,
+            fence,
+        }
+    }
+
+    /// What this authorizer was built from.
+    #[must_use]
+    pub const fn model(&self) -> &Authorizer {
+        &self.model
+    }
+
+    /// The key set, whose [`KeySet::refresh`] must run on the control runtime.
+    #[must_use]
+    pub const fn key_set(&self) -> &Arc<KeySet> {
+        &self.keys
+    }
+
+    /// Judges `credential`, the value of the identity source, at `now` (seconds since 1970).
+    ///
+    /// A remembered decision is answered without waiting. It waits only when the token names a key
+    /// that is not known: see [`KeySet`].
+    ///
+    /// # Errors
+    /// Why the caller is not known; the request must then be refused.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is half done.
+    pub async fn authorize(
+        &self,
+        credential: Option<&str>,
+        now: u64,
+    ) -> Result<Arc<Identity>, Refusal> {
+        let token = token_of(credential)?;
+        match self.remembered(token, now) {
+            Some(identity) => Ok(identity),
+            None => self.judge(token, now).await,
+        }
+    }
+
+    fn remembered(&self, token: &str, now: u64) -> Option<Arc<Identity>> {
+        if self.model.decision_ttl.is_zero() {
+            return None;
+        }
+        let key = DecisionKey::new(self.fence, self.keys.generation(), token.as_bytes());
+        self.decisions.get(&key, now)
+    }
+
+    async fn judge(&self, text: &str, now: u64) -> Result<Arc<Identity>, Refusal> {
+        let token = Token::parse(text)?;
+        // Before any key is looked for: what the token claims never widens what is accepted.
+        if !self.model.algorithms.contains(&token.algorithm) {
+            return Err(Refusal::AlgorithmNotAllowed);
+        }
+        let key_id = token.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
+        let keys = self.keys.keys_with(key_id).await?;
+
+        let mut fitting = keys.fitting(key_id, token.algorithm).peekable();
+        if fitting.peek().is_none() {
+            return Err(Refusal::AlgorithmNotAllowed);
+        }
+        let algorithm = library_algorithm(token.algorithm);
+        let verifies = |key| {
+            // An error is a signature or key that cannot even be read.
+            jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), key, algorithm)
+                .unwrap_or(false)
+        };
+        if !fitting.any(verifies) {
+            return Err(Refusal::BadSignature);
+        }
+
+        let claims = token.claims()?;
+        let expires_at = claims::judge(&claims, &self.model, now)?;
+        let identity = Arc::new(Identity::new(claims, expires_at));
+        // Under the generation of the keys that verified: if they changed meanwhile, nobody finds
+        // this decision.
+        let key = DecisionKey::new(self.fence, keys.generation(), text.as_bytes());
+        let lifetime = Lifetime {
+            now,
+            expires_at,
+            ttl: self.model.decision_ttl,
+        };
+        self.decisions.insert(key, Arc::clone(&identity), lifetime);
+        Ok(identity)
+    }
+}
+
+const fn library_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::RS256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::RS384 => jsonwebtoken::Algorithm::RS384,
+        Algorithm::RS512 => jsonwebtoken::Algorithm::RS512,
+        Algorithm::PS256 => jsonwebtoken::Algorithm::PS256,
+        Algorithm::PS384 => jsonwebtoken::Algorithm::PS384,
+        Algorithm::PS512 => jsonwebtoken::Algorithm::PS512,
+        Algorithm::ES256 => jsonwebtoken::Algorithm::ES256,
+        Algorithm::ES384 => jsonwebtoken::Algorithm::ES384,
+        Algorithm::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+    }
+}

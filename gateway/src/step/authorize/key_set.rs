@@ -1,0 +1,331 @@
+//! The keys an issuer publishes, kept fresh without ever making a request wait for nothing.
+//!
+//! One task per key set, [`KeySet::refresh`] on the control runtime, does all fetching; workers on
+//! other threads read the last good keys through one atomic pointer. A fetch that fails changes
+//! nothing: the last good keys go on serving while the issuer is down, and the failure is logged
+//! and counted.
+//!
+//! A token that names an unknown key may be the first after a rotation, or noise. It asks for a
+//! fetch and waits for one that began after it asked, at most for the deadline of one fetch. There
+//! is one fetch at a time, and [`FETCH_INTERVAL_MIN`] between the beginnings of two, however many
+//! ask: a flood of made-up key ids costs the issuer one request per interval. Who asks when the next
+//! fetch is farther off than the deadline is refused at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use rustls::ClientConfig;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::Refusal;
+use super::fetch::{FetchError, Fetcher};
+use super::key::{KeyDocumentError, Keys};
+use crate::model::{Jwks, JwksSource};
+
+/// Least time between the beginnings of two fetches of one key set.
+pub const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(5);
+
+/// Time from a failed background fetch to the next, where the refresh interval is longer.
+pub const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Most requests that wait for one key set. Beyond it an unknown key is refused at once.
+pub const WAITERS_MAX: usize = 4_096;
+
+/// Why a key set cannot be used, or was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum KeySetError {
+    /// The file could not be read.
+    #[error("reading the key set `{}` failed", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is over the limit.
+    #[error("the key set `{}` is larger than {bytes_max} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The URL cannot be fetched, or was not.
+    #[error("fetching the key set failed")]
+    Fetch(#[from] FetchError),
+    /// What was read is no key set.
+    #[error("the key set is not usable")]
+    Document(#[from] KeyDocumentError),
+}
+
+/// The last good keys of one issuer.
+#[derive(Debug)]
+pub struct KeySet {
+    keys: ArcSwapOption<Keys>,
+    /// `None` for a file, whose keys never change: a reload opens another set.
+    fetcher: Option<Fetcher>,
+    pace: Pace,
+    progress: watch::Sender<Progress>,
+    demand: Notify,
+    waiters: Semaphore,
+    fetches: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// What is known of a key set, for metrics and status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySetStatus {
+    /// Usable keys now.
+    pub keys: usize,
+    /// Keys of the last good document that were passed over.
+    pub skipped: usize,
+    /// Fetches tried.
+    pub fetches: u64,
+    /// Fetches that changed nothing because they failed.
+    pub failures: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    timeout: Duration,
+    refresh: Duration,
+    retry: Duration,
+    interval_min: Duration,
+}
+
+/// How far fetching has come.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    begun: u64,
+    ended: u64,
+    /// When the next fetch may begin.
+    next: Instant,
+}
+
+impl KeySet {
+    /// Opens the key set that `jwks` describes. A file is read now; a URL is fetched once
+    /// [`KeySet::refresh`] runs, and until then every token is [`Refusal::KeysUnavailable`].
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no key set; a URL that is not of an HTTPS host.
+    pub fn open(jwks: &Jwks, tls: &Arc<ClientConfig>) -> Result<Arc<Self>, KeySetError> {
+        let (fetcher, keys) = match &jwks.source {
+            JwksSource::File(path) => (None, Some(Keys::parse(&read(path, jwks.bytes_max)?)?)),
+            JwksSource::Url(url) => {
+                let tls = Arc::clone(tls);
+                (
+                    Some(Fetcher::new(url, tls, jwks.timeout, jwks.bytes_max)?),
+                    None,
+                )
+            }
+        };
+        Ok(Arc::new(Self::new(keys, fetcher, jwks, FETCH_INTERVAL_MIN)))
+    }
+
+    fn new(
+        keys: Option<Keys>,
+        fetcher: Option<Fetcher>,
+        jwks: &Jwks,
+        interval_min: Duration,
+    ) -> Self {
+        Self {
+            keys: ArcSwapOption::from(keys.map(Arc::new)),
+            fetcher,
+            pace: Pace {
+                timeout: jwks.timeout,
+                refresh: jwks.refresh,
+                retry: jwks.refresh.min(RETRY_INTERVAL),
+                interval_min,
+            },
+            progress: watch::Sender::new(Progress {
+                begun: 0,
+                ended: 0,
+                next: Instant::now(),
+            }),
+            demand: Notify::new(),
+            waiters: Semaphore::new(WAITERS_MAX),
+            fetches: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Keeps the keys fresh: fetches at once, then every refresh interval and on demand. Returns
+    /// at once for a file, otherwise never; whoever spawns it on the control runtime aborts it
+    /// when no snapshot uses the set any more.
+    ///
+    /// # Cancel safety
+    /// Dropping it abandons a fetch in flight and leaves the keys as they are.
+    pub async fn refresh(self: Arc<Self>) {
+        let Some(fetcher) = &self.fetcher else {
+            return;
+        };
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.demand.notified() => {
+                    let permitted = self.progress.borrow().next;
+                    sleep_until(permitted.min(due)).await;
+                }
+            }
+            let pause = match self.renew(fetcher).await {
+                Ok(()) => self.pace.refresh,
+                Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    let serving = self.status().keys;
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, serving, source = %fetcher, "key set not renewed");
+                    self.pace.retry
+                }
+            };
+            due = (Instant::now() + pause).max(self.progress.borrow().next);
+        }
+    }
+
+    /// Waits until the first fetch has ended, well or not; at once for a file. For a start that
+    /// wants keys before the first request.
+    pub async fn first_fetch(&self) {
+        if self.fetcher.is_some() {
+            let mut progress = self.progress.subscribe();
+            // The sender lives in `self`, so waiting ends only with a fetch.
+            if progress
+                .wait_for(|progress| progress.ended > 0)
+                .await
+                .is_err()
+            {
+                tracing::error!("a key set ended while it was awaited");
+            }
+        }
+    }
+
+    /// Numbers for metrics and status.
+    #[must_use]
+    pub fn status(&self) -> KeySetStatus {
+        let keys = self.keys.load();
+        KeySetStatus {
+            keys: keys.as_ref().map_or(0, |keys| keys.len()),
+            skipped: keys.as_ref().map_or(0, |keys| keys.skipped),
+            fetches: self.fetches.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The generation of the keys in use: decisions taken under another may rest on a key that is
+    /// gone. 0 before there are keys, when there are no decisions either.
+    pub(super) fn generation(&self) -> u64 {
+        self.keys
+            .load()
+            .as_ref()
+            .map_or(0, |keys| keys.generation())
+    }
+
+    /// Whether both sets hold keys, and the same ones.
+    pub(super) fn same_keys(&self, other: &Self) -> bool {
+        match (&*self.keys.load(), &*other.keys.load()) {
+            (Some(ours), Some(theirs)) => ours.same_as(theirs),
+            _ => false,
+        }
+    }
+
+    /// Keys among which one is named `id`, after waiting for a fetch if need be.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownKey`], or [`Refusal::KeysUnavailable`] if there never were keys.
+    ///
+    /// # Cancel safety
+    /// Safe: only the wish for a fetch stays behind.
+    pub(super) async fn keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
+        match self.holding(id) {
+            Some(keys) => Ok(keys),
+            None if self.fetcher.is_some() => self.fetched_keys_with(id).await,
+            None => Err(Refusal::UnknownKey),
+        }
+    }
+
+    async fn fetched_keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
+        let Ok(_place) = self.waiters.try_acquire() else {
+            return Err(self.refusal());
+        };
+        let mut progress = self.progress.subscribe();
+        let asked = *progress.borrow_and_update();
+        let deadline = Instant::now() + self.pace.timeout;
+        self.demand.notify_one();
+        loop {
+            // Looked at after subscribing, so that no publication falls between.
+            if let Some(keys) = self.holding(id) {
+                return Ok(keys);
+            }
+            let Progress { begun, ended, next } = *progress.borrow_and_update();
+            let too_far = begun == ended && next > deadline;
+            if ended > asked.begun || too_far {
+                return Err(self.refusal());
+            }
+            if !matches!(timeout_at(deadline, progress.changed()).await, Ok(Ok(()))) {
+                return Err(self.refusal());
+            }
+        }
+    }
+
+    fn holding(&self, id: &str) -> Option<Arc<Keys>> {
+        self.keys.load_full().filter(|keys| keys.has(id))
+    }
+
+    fn refusal(&self) -> Refusal {
+        match &*self.keys.load() {
+            Some(_) => Refusal::UnknownKey,
+            None => Refusal::KeysUnavailable,
+        }
+    }
+
+    /// One fetch; publishes the keys before the end of the fetch, which wakes who waits.
+    async fn renew(&self, fetcher: &Fetcher) -> Result<(), KeySetError> {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        self.progress.send_modify(|progress| {
+            progress.begun += 1;
+            progress.next = Instant::now() + self.pace.interval_min;
+        });
+        let outcome = self.replace(fetcher).await;
+        self.progress
+            .send_modify(|progress| progress.ended = progress.begun);
+        outcome
+    }
+
+    async fn replace(&self, fetcher: &Fetcher) -> Result<(), KeySetError> {
+        let mut keys = Keys::parse(&fetcher.fetch().await?)?;
+        if let Some(previous) = &*self.keys.load() {
+            keys = keys.succeeding(previous);
+        }
+        tracing::debug!(keys = keys.len(), skipped = keys.skipped, "key set renewed");
+        self.keys.store(Some(Arc::new(keys)));
+        Ok(())
+    }
+}
+
+fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, KeySetError> {
+    use std::io::Read as _;
+
+    let failed = |source| KeySetError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let mut document = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| {
+            file.take(limit.saturating_add(1))
+                .read_to_end(&mut document)
+        })
+        .map_err(failed)?;
+    if document.len() > bytes_max {
+        return Err(KeySetError::TooLarge {
+            path: path.to_owned(),
+            bytes_max,
+        });
+    }
+    Ok(document)
+}

@@ -1,0 +1,92 @@
+//! The step: from a request's headers to an identity that may use the route.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri};
+
+use super::{JwtAuthorizer, Refusal};
+use crate::exchange::{Identity, Reason, Rejection};
+use crate::model::IdentitySource;
+
+/// What a protected route demands.
+#[derive(Debug)]
+pub struct AuthorizePlan {
+    /// Who judges the token.
+    pub authorizer: Arc<JwtAuthorizer>,
+    /// Scopes of which the token must carry one; empty demands none.
+    pub scopes: Vec<String>,
+}
+
+/// Judges the caller of a request at `now` (seconds since 1970).
+///
+/// # Errors
+/// 401 where the caller is not known, 403 where it lacks every scope of the route.
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub async fn authorize(
+    plan: &AuthorizePlan,
+    headers: &HeaderMap,
+    uri: &Uri,
+    now: u64,
+) -> Result<Arc<Identity>, Rejection> {
+    let credential = credential(&plan.authorizer.model().identity_source, headers, uri);
+    let identity = plan
+        .authorizer
+        .authorize(credential.as_deref(), now)
+        .await
+        .map_err(|refusal| unauthorized(refusal, &plan.scopes))?;
+    if !plan.scopes.is_empty() && !identity.has_any_scope(&plan.scopes) {
+        let description = "the token does not have a required scope";
+        return Err(Rejection {
+            challenge: Some(challenge(&plan.scopes, "insufficient_scope", description)),
+            ..Rejection::new(Reason::InsufficientScope)
+        });
+    }
+    Ok(identity)
+}
+
+/// The value of the identity source. A header that occurs twice is no value: two readers could
+/// take two different ones.
+fn credential<'r>(
+    source: &IdentitySource,
+    headers: &'r HeaderMap,
+    uri: &'r Uri,
+) -> Option<Cow<'r, str>> {
+    match source {
+        IdentitySource::Header(name) => {
+            let mut values = headers.get_all(name).iter();
+            match (values.next(), values.next()) {
+                (Some(value), None) => value.to_str().ok().map(Cow::Borrowed),
+                (None, _) | (Some(_), Some(_)) => None,
+            }
+        }
+        IdentitySource::Query(name) => {
+            let pairs = uri.query().unwrap_or_default().split('&');
+            let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key == name);
+            match (values.next(), values.next()) {
+                // A token consists of unreserved characters; one in need of decoding is none.
+                (Some((_, value)), None) => Some(Cow::Borrowed(value)),
+                (None, _) | (Some(_), Some(_)) => None,
+            }
+        }
+    }
+}
+
+fn unauthorized(refusal: Refusal, scopes: &[String]) -> Rejection {
+    let challenge = match refusal.client_error_description() {
+        None => "Bearer".to_owned(),
+        Some(description) => challenge(scopes, "invalid_token", description),
+    };
+    Rejection {
+        challenge: Some(challenge),
+        ..Rejection::detailed(refusal.reason(), refusal.to_string())
+    }
+}
+
+/// `WWW-Authenticate` as HTTP APIs of Amazon API Gateway write it.
+fn challenge(scopes: &[String], error: &str, description: &str) -> String {
+    let scopes = scopes.join(" ");
+    format!(r#"Bearer scope="{scopes}" error="{error}" error_description="{description}""#)
+}

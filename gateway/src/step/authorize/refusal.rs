@@ -1,0 +1,96 @@
+//! Why a credential was refused.
+
+use crate::exchange::Reason;
+
+/// A refused credential. What it displays is for the log and holds nothing of the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The identity source is absent or empty.
+    #[error("the request carries no token")]
+    Missing,
+    /// The token is larger than a token may be.
+    #[error("the token is larger than {} bytes", super::TOKEN_BYTES_MAX)]
+    TooLarge,
+    /// Not a JWT in compact form, or a claim that is judged has the wrong type.
+    #[error("the token is not a well-formed JWT")]
+    Malformed,
+    /// The header names extensions that must be understood (`crit`); none are.
+    #[error("the token demands extensions that are not supported")]
+    CriticalHeader,
+    /// `alg` is not one of the authorizer's, or not one the named key may be used with.
+    #[error("the token's algorithm is not allowed")]
+    AlgorithmNotAllowed,
+    /// No `kid`, or one that the issuer does not publish.
+    #[error("the token's key is not one of the issuer's")]
+    UnknownKey,
+    /// The issuer's keys were never obtained, so nothing can be judged.
+    #[error("the issuer's keys are not available")]
+    KeysUnavailable,
+    /// The signature is not that of the key.
+    #[error("the token's signature is wrong")]
+    BadSignature,
+    /// `iss` is absent or differs.
+    #[error("the token is not from the configured issuer")]
+    WrongIssuer,
+    /// Neither `aud` nor, in its absence, `client_id` holds a configured audience.
+    #[error("the token is not for a configured audience")]
+    WrongAudience,
+    /// There is no `exp`.
+    #[error("the token has no expiry")]
+    NoExpiry,
+    /// `exp` has come.
+    #[error("the token has expired")]
+    Expired,
+    /// `nbf` has not come.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// `iat` has not come.
+    #[error("the token was issued in the future")]
+    IssuedInFuture,
+}
+
+impl Refusal {
+    /// The row of the rejection table.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Missing => Reason::TokenMissing,
+            Self::TooLarge => Reason::TokenTooLarge,
+            Self::Malformed | Self::CriticalHeader | Self::NoExpiry => Reason::TokenMalformed,
+            Self::AlgorithmNotAllowed => Reason::TokenAlgorithm,
+            Self::UnknownKey => Reason::TokenUnknownKey,
+            Self::KeysUnavailable => Reason::KeysUnavailable,
+            Self::BadSignature => Reason::TokenSignature,
+            Self::WrongIssuer => Reason::TokenIssuer,
+            Self::WrongAudience => Reason::TokenAudience,
+            Self::Expired => Reason::TokenExpired,
+            Self::NotYetValid => Reason::TokenNotYetValid,
+            Self::IssuedInFuture => Reason::TokenIssuedInFuture,
+        }
+    }
+
+    /// The `error_description` a client may read in `www-authenticate`; none without a token,
+    /// where the header is `Bearer` alone.
+    ///
+    /// Only the two cases that an honest client can act on, and that Amazon API Gateway tells,
+    /// are told; for the rest, more would help to forge.
+    #[must_use]
+    pub const fn client_error_description(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing => None,
+            Self::WrongAudience => Some("the token does not have a valid audience"),
+            Self::Expired => Some("the token has expired"),
+            Self::TooLarge
+            | Self::Malformed
+            | Self::CriticalHeader
+            | Self::AlgorithmNotAllowed
+            | Self::UnknownKey
+            | Self::KeysUnavailable
+            | Self::BadSignature
+            | Self::WrongIssuer
+            | Self::NoExpiry
+            | Self::NotYetValid
+            | Self::IssuedInFuture => Some("the token is not valid"),
+        }
+    }
+}

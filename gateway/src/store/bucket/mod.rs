@@ -1,0 +1,248 @@
+//! The words that every limit is kept in, in memory that outlives the daemon.
+//!
+//! With the kernel edge they are the values of its BPF arrays, mapped into this process: the XDP
+//! program and the workers debit the same words by the same arithmetic and without a system call.
+//! Without it they are a file in the runtime directory that is mapped the same way, so that limits
+//! mean the same and survive a restart. A file of another boot or layout starts fresh, because
+//! `CLOCK_MONOTONIC` starts anew with every boot.
+//!
+//! There are four tables: lines of *sources*, words of their *aggregates*, *slots* of what the
+//! configuration names, and lines of *callers*, told apart by what clients send.
+
+mod memory;
+mod slots;
+mod file;
+mod reading;
+
+use std::collections::HashSet;
+use std::hash::Hasher as _;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gateway_common::address::{Address, index};
+use gateway_common::bucket::Line;
+use gateway_common::capacity::{AGGREGATE_BITS, CALLER_LINE_BITS, SOURCE_LINE_BITS};
+use gateway_common::counter::{Incident, counter_index};
+use gateway_common::limit::{Charge, Limit};
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::SourceLimit;
+use gateway_common::slot::Slot;
+
+pub use file::{BootId, BucketFileError, FILE_NAME, Opened, Stale};
+pub use reading::{FileReading, read_file, read_slots};
+pub use slots::{SlotIndex, SlotsFull};
+
+use memory::Table;
+use slots::{Owners, SLOT_BITS};
+
+/// Every bucket of this gateway. Clones share the memory.
+#[derive(Clone, Debug)]
+pub struct Buckets(Arc<Tables>);
+
+#[derive(Debug)]
+struct Tables {
+    sources: Table<Line<AtomicU64>>,
+    aggregates: Table<AtomicU64>,
+    slots: Table<Slot<AtomicU64>>,
+    callers: Table<Line<AtomicU64>>,
+    /// What accept counts where no kernel counts packets.
+    tallies: Option<Tallies>,
+    /// Only the control thread claims and releases; the lock makes that a rule, not a hope.
+    owners: Mutex<Owners>,
+    seed: u64,
+}
+
+/// Statistics of the mapped file.
+#[derive(Debug)]
+struct Tallies {
+    counters: Table<[AtomicU64; 2]>,
+    incidents: Table<AtomicU64>,
+}
+
+/// The arrays of the kernel edge that the daemon maps.
+#[derive(Clone, Copy, Debug)]
+pub struct BucketMaps<'fd> {
+    /// [`gateway_common::name::MAP_SOURCES`].
+    pub sources: BorrowedFd<'fd>,
+    /// [`gateway_common::name::MAP_AGGREGATES`].
+    pub aggregates: BorrowedFd<'fd>,
+    /// [`gateway_common::name::MAP_SLOTS`].
+    pub slots: BorrowedFd<'fd>,
+    /// [`gateway_common::name::MAP_CALLERS`].
+    pub callers: BorrowedFd<'fd>,
+}
+
+impl Buckets {
+    /// Maps the arrays of the kernel edge. `seed` is the one in its settings. The descriptors may
+    /// be closed afterwards.
+    ///
+    /// # Errors
+    /// `mmap`'s: an array that is too small, or was created without `BPF_F_MMAPABLE`.
+    pub fn from_maps(maps: BucketMaps<'_>, seed: u64) -> io::Result<Self> {
+        let slots = Table::map(maps.slots, 0, SLOT_BITS)?;
+        Ok(Self(Arc::new(Tables {
+            sources: Table::map(maps.sources, 0, SOURCE_LINE_BITS)?,
+            aggregates: Table::map(maps.aggregates, 0, AGGREGATE_BITS)?,
+            callers: Table::map(maps.callers, 0, CALLER_LINE_BITS)?,
+            tallies: None,
+            owners: Mutex::new(Owners::read(&slots)),
+            slots,
+            seed,
+        })))
+    }
+
+    /// Key of source tags, table indexes and caller tags.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// The slot of a claim.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, index: SlotIndex) -> &Slot<AtomicU64> {
+        self.0.slots.at(index.0)
+    }
+
+    /// The slot of `tag`, with everything it owes and counted where it had one before, else a free
+    /// one. A tag of zero is read as one. For the control thread.
+    ///
+    /// # Errors
+    /// [`SlotsFull`].
+    pub fn claim_slot(&self, tag: u64) -> Result<SlotIndex, SlotsFull> {
+        self.owners().claim(&self.0.slots, tag)
+    }
+
+    /// Frees a slot after its last user. For the control thread.
+    pub fn release_slot(&self, index: SlotIndex) {
+        self.owners().release(&self.0.slots, index);
+    }
+
+    /// Frees every slot whose tag is not among `kept`, and returns how many: what a start does
+    /// after its claims, because the configuration may have changed while no gateway ran.
+    pub fn retain_slots(&self, kept: &HashSet<u64>) -> usize {
+        self.owners().retain(&self.0.slots, kept)
+    }
+
+    /// Slots claimed.
+    #[must_use]
+    pub fn slots_claimed(&self) -> usize {
+        self.owners().count()
+    }
+
+    /// The identity of a slot by the words that name it, such as API, route and purpose: the same
+    /// in every run, and different for different words. Never zero.
+    #[must_use]
+    pub fn slot_tag(words: &[&str]) -> u64 {
+        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for word in words {
+            // The length keeps `ab`, `c` from being `a`, `bc`.
+            digest.update(&(word.len() as u64).to_be_bytes());
+            digest.update(word.as_bytes());
+        }
+        let digest = digest.finish();
+        let first = digest.as_ref().iter().take(size_of::<u64>());
+        first
+            .fold(0, |tag: u64, &byte| tag << 8 | u64::from(byte))
+            .max(1)
+    }
+
+    /// The identity of a caller below `parent` (the tag of its throttle's slot), by what it sent.
+    /// Keyed, so that a client cannot aim at another one's line. Never zero.
+    #[inline]
+    #[must_use]
+    pub fn caller_tag(&self, parent: u64, value: &[u8]) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        hasher.write_u64(self.0.seed);
+        hasher.write_u64(parent);
+        hasher.write(value);
+        hasher.finish().max(1)
+    }
+
+    /// The line of a caller: see [`Line::charge`].
+    #[inline]
+    #[must_use]
+    pub fn caller_line(&self, tag: u64) -> &Line<AtomicU64> {
+        let index = index(tag, self.0.seed, CALLER_LINE_BITS);
+        self.0.callers.at(index)
+    }
+
+    /// Charges one unit of `kind` to a source, else to its aggregate where its line is full: what
+    /// the XDP program does per packet, for accept where no kernel judges. A limit that is off
+    /// admits.
+    #[must_use]
+    pub fn charge_source(
+        &self,
+        address: IpAddr,
+        kind: u32,
+        now_ns: u64,
+        limit: &SourceLimit,
+    ) -> Charge {
+        let address = source(address);
+        let seed = self.0.seed;
+        if limit.source.is_off() {
+            return UNLIMITED;
+        }
+        let tag = address.tag(kind, seed);
+        let line = self.0.sources.at(index(tag, seed, SOURCE_LINE_BITS));
+        if let Some(charge) = line.charge(tag, now_ns, 1, &limit.source) {
+            return charge;
+        }
+        self.count_incident(Incident::LineFull);
+        self.charge_aggregate(address, kind, now_ns, &limit.aggregate)
+    }
+
+    fn charge_aggregate(&self, address: Address, kind: u32, now_ns: u64, limit: &Limit) -> Charge {
+        if limit.is_off() {
+            return UNLIMITED;
+        }
+        let tag = address.aggregate_tag(kind, self.0.seed);
+        let word = self
+            .0
+            .aggregates
+            .at(index(tag, self.0.seed, AGGREGATE_BITS));
+        limit.charge(word, now_ns, 1)
+    }
+
+    /// Counts one verdict where no kernel counts packets; does nothing where one does.
+    pub fn count(&self, verdict: Verdict, reason: Reason, family: Family) {
+        if let Some(tallies) = &self.0.tallies {
+            let [packets, _bytes] = tallies.counters.at(counter_index(verdict, reason, family));
+            packets.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count_incident(&self, incident: Incident) {
+        if let Some(tallies) = &self.0.tallies {
+            let word = tallies.incidents.at(incident as u32);
+            word.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn owners(&self) -> MutexGuard<'_, Owners> {
+        // The index is rebuilt from nothing and every step leaves it usable, so a panic elsewhere
+        // under the lock does not make it wrong.
+        self.0.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The answer of a limit that is off.
+const UNLIMITED: Charge = Charge::Admitted {
+    before: 0,
+    after: 0,
+};
+
+/// An address as the maps hold it.
+#[must_use]
+pub fn source(address: IpAddr) -> Address {
+    match address {
+        IpAddr::V4(v4) => Address::v4(v4.into()),
+        IpAddr::V6(v6) => Address::v6(v6.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

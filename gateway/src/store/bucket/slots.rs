@@ -1,0 +1,113 @@
+//! Who owns which slot.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gateway_common::bucket::mix;
+use gateway_common::capacity::SLOT_COUNT;
+use gateway_common::slot::Slot;
+
+use super::memory::Table;
+
+/// The slots there are, as a power of two.
+pub(super) const SLOT_BITS: u32 = SLOT_COUNT.trailing_zeros();
+
+const _: () = assert!(1 << SLOT_BITS == SLOT_COUNT);
+
+/// Number of a claimed slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotIndex(pub(super) u32);
+
+/// All slots are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {SLOT_COUNT} slots are taken: name fewer throttles")]
+pub struct SlotsFull;
+
+/// Which tags hold which slots: what the tags in shared memory say, indexed for the one thread
+/// that claims and releases.
+#[derive(Debug)]
+pub(super) struct Owners {
+    by_tag: HashMap<u64, SlotIndex>,
+}
+
+impl Owners {
+    /// Reads the tags found: a restart finds the slots of the run before.
+    pub(super) fn read(slots: &Table<Slot<AtomicU64>>) -> Self {
+        let by_tag = (0..SLOT_COUNT)
+            .filter_map(|index| match slots.at(index).tag.load(Ordering::Acquire) {
+                0 => None,
+                tag => Some((tag, SlotIndex(index))),
+            })
+            .collect();
+        Self { by_tag }
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        slots: &Table<Slot<AtomicU64>>,
+        tag: u64,
+    ) -> Result<SlotIndex, SlotsFull> {
+        let tag = tag.max(1);
+        if let Some(&found) = self.by_tag.get(&tag) {
+            return Ok(found);
+        }
+        let start = mix(tag, 0) >> (u64::BITS - SLOT_BITS);
+        let index = (0..SLOT_COUNT)
+            .map(|step| (u32::try_from(start).unwrap_or(0) + step) % SLOT_COUNT)
+            .find(|&index| slots.at(index).tag.load(Ordering::Acquire) == 0)
+            .ok_or(SlotsFull)?;
+        clear(slots.at(index));
+        slots.at(index).tag.store(tag, Ordering::Release);
+        self.by_tag.insert(tag, SlotIndex(index));
+        Ok(SlotIndex(index))
+    }
+
+    pub(super) fn release(&mut self, slots: &Table<Slot<AtomicU64>>, index: SlotIndex) {
+        let slot = slots.at(index.0);
+        self.by_tag.remove(&slot.tag.swap(0, Ordering::AcqRel));
+        clear(slot);
+    }
+
+    /// Releases every slot whose tag is not in `kept`; returns how many.
+    pub(super) fn retain(&mut self, slots: &Table<Slot<AtomicU64>>, kept: &HashSet<u64>) -> usize {
+        let gone: Vec<SlotIndex> = self
+            .by_tag
+            .iter()
+            .filter(|(tag, _)| !kept.contains(tag))
+            .map(|(_, &index)| index)
+            .collect();
+        for &index in &gone {
+            self.release(slots, index);
+        }
+        gone.len()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.by_tag.len()
+    }
+}
+
+/// Everything but the tag.
+fn clear(slot: &Slot<AtomicU64>) {
+    let Slot {
+        tag: _,
+        tat,
+        multiplier,
+        tolerance_ns,
+        shift,
+        admitted,
+        rejected,
+        shed,
+    } = slot;
+    for word in [
+        tat,
+        multiplier,
+        tolerance_ns,
+        shift,
+        admitted,
+        rejected,
+        shed,
+    ] {
+        word.store(0, Ordering::Release);
+    }
+}

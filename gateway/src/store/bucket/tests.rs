@@ -1,0 +1,160 @@
+use super::*;
+use gateway_common::address::{KIND_CONNECTIONS, KIND_PACKETS};
+use gateway_common::limit::Rate;
+use std::os::unix::fs::PermissionsExt as _;
+
+const BOOT: BootId = BootId([7; 16]);
+const SECOND: u64 = 1_000_000_000;
+
+fn limit(burst: u64) -> SourceLimit {
+    SourceLimit {
+        source: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
+        aggregate: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
+        precise: 0,
+    }
+}
+
+fn admitted(buckets: &Buckets, address: &str, kind: u32) -> bool {
+    let address = address.parse().unwrap();
+    matches!(
+        buckets.charge_source(address, kind, SECOND, &limit(2)),
+        Charge::Admitted { .. }
+    )
+}
+
+#[test]
+fn a_file_keeps_buckets_slots_and_seed_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let (first, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    assert_eq!(opened, Opened::Created);
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(admitted(&first, "192.0.2.1", KIND_CONNECTIONS));
+    assert!(admitted(&first, "192.0.2.1", KIND_CONNECTIONS));
+    let slot = first.claim_slot(11).unwrap();
+    first.slot(slot).admitted.store(5, Ordering::Relaxed);
+    let seed = first.seed();
+    drop(first);
+
+    let (second, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    assert_eq!(opened, Opened::Kept);
+    assert_eq!(second.seed(), seed);
+    assert!(!admitted(&second, "192.0.2.1", KIND_CONNECTIONS));
+    assert!(admitted(&second, "192.0.2.1", KIND_PACKETS));
+    assert!(admitted(&second, "192.0.2.2", KIND_CONNECTIONS));
+    assert_eq!(second.claim_slot(11), Ok(slot));
+    assert_eq!(second.slot(slot).admitted.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn another_boot_layout_or_size_starts_fresh_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let (buckets, _) = Buckets::open_file(&path, BOOT).unwrap();
+    buckets.claim_slot(11).unwrap();
+    drop(buckets);
+    let (buckets, opened) = Buckets::open_file(&path, BootId([8; 16])).unwrap();
+    assert_eq!(opened, Opened::Replaced(Stale::Boot));
+    assert_eq!(buckets.slots_claimed(), 0);
+
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8] = 99;
+    std::fs::write(&path, &bytes).unwrap();
+    let (_, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    assert_eq!(opened, Opened::Replaced(Stale::Layout { found: 99 }));
+
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(4096).unwrap();
+    let (_, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    assert_eq!(opened, Opened::Replaced(Stale::Damaged));
+}
+
+#[test]
+fn links_and_files_open_to_others_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("target");
+    std::fs::write(&target, "precious").unwrap();
+    let path = directory.path().join(FILE_NAME);
+    std::os::unix::fs::symlink(&target, &path).unwrap();
+    let error = Buckets::open_file(&path, BOOT).unwrap_err();
+    assert!(error.to_string().contains("a symbolic link"), "{error}");
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "x").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let error = Buckets::open_file(&path, BOOT).unwrap_err();
+    assert!(error.to_string().contains("open to other users"), "{error}");
+}
+
+#[test]
+fn slots_are_claimed_released_and_retained_by_tag() {
+    let directory = tempfile::tempdir().unwrap();
+    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
+    let one = buckets.claim_slot(1).unwrap();
+    let two = buckets.claim_slot(2).unwrap();
+    assert_ne!(one, two);
+    assert_eq!(buckets.claim_slot(1), Ok(one));
+    buckets.slot(one).tat.store(9, Ordering::Relaxed);
+    buckets.release_slot(one);
+    assert_eq!(buckets.slots_claimed(), 1);
+    let again = buckets.claim_slot(1).unwrap();
+    assert_eq!(buckets.slot(again).tat.load(Ordering::Relaxed), 0);
+    assert_eq!(buckets.retain_slots(&HashSet::from([2])), 1);
+    assert_eq!(buckets.claim_slot(2), Ok(two));
+}
+
+#[test]
+fn one_slot_more_than_there_are_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
+    for tag in 1..=u64::from(gateway_common::capacity::SLOT_COUNT) {
+        buckets.claim_slot(tag).unwrap();
+    }
+    assert_eq!(buckets.claim_slot(u64::MAX), Err(SlotsFull));
+}
+
+#[test]
+fn a_full_line_charges_the_aggregate_and_counts_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let (buckets, _) = Buckets::open_file(&path, BOOT).unwrap();
+    // Enough debtors to fill some lines: each owes two units, more than a newcomer may replace.
+    let mut limited = 0;
+    for number in 0..400_000_u32 {
+        let address = IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + number));
+        for _ in 0..2 {
+            match buckets.charge_source(address, KIND_PACKETS, SECOND, &limit(2)) {
+                Charge::Admitted { .. } => {}
+                Charge::Limited { .. } => limited += 1,
+                Charge::AdmittedAfterRaces => panic!("the daemon retries until it wins"),
+            }
+        }
+    }
+    buckets.count(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4);
+    let reading = read_file(&path).unwrap();
+    let full = reading.incidents[Incident::LineFull as usize];
+    assert!(
+        full > 0 && limited > 0,
+        "{full} full lines, {limited} limited"
+    );
+    let cell = counter_index(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4) as usize;
+    assert_eq!(reading.counters[cell].packets, 1);
+}
+
+#[test]
+fn tags_tell_words_and_callers_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
+    assert_eq!(
+        Buckets::slot_tag(&["a", "b"]),
+        Buckets::slot_tag(&["a", "b"])
+    );
+    assert_ne!(
+        Buckets::slot_tag(&["ab", "c"]),
+        Buckets::slot_tag(&["a", "bc"])
+    );
+    assert_ne!(buckets.caller_tag(1, b"x"), buckets.caller_tag(2, b"x"));
+    assert_ne!(buckets.caller_tag(1, b"x"), buckets.caller_tag(1, b"y"));
+}

@@ -1,0 +1,138 @@
+//! Who may open another connection: the guard at `accept`.
+//!
+//! The kernel edge refuses denied and hasty sources before they cost anything. Where it is absent
+//! the same rules act here, on the same words; where it is present only what it cannot know is
+//! checked: how many connections are open, in total and per source.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use gateway_common::address::KIND_CONNECTIONS;
+use gateway_common::limit::Charge;
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::SourceLimit;
+
+use crate::model::ListenerLimits;
+use crate::store::bucket::Buckets;
+use crate::store::deny::DenyList;
+use crate::telemetry::metrics::ConnectionEvent;
+
+/// What the kernel edge decides about sources, for when it cannot.
+#[derive(Debug)]
+pub struct SourceRules {
+    /// The deny list; asked here too while the kernel judges, because not every path into the host
+    /// need have a program.
+    pub deny: Arc<DenyList>,
+    /// The shared words.
+    pub buckets: Buckets,
+    /// New connections per source.
+    pub connections: ArcSwap<SourceLimit>,
+    /// Whether the kernel charges new connections, so that they must not be charged twice.
+    pub kernel_judges: AtomicBool,
+}
+
+/// The guard of one listener, shared by its workers.
+#[derive(Debug)]
+pub struct Doorkeeper {
+    rules: Arc<SourceRules>,
+    open: AtomicU32,
+    /// Bounded by the connections that are open.
+    by_source: Mutex<HashMap<IpAddr, u32>>,
+}
+
+/// One open connection; closing is dropping.
+#[derive(Debug)]
+pub struct ConnectionPermit {
+    doorkeeper: Arc<Doorkeeper>,
+    source: IpAddr,
+}
+
+impl Doorkeeper {
+    /// A guard without connections.
+    #[must_use]
+    pub fn new(rules: Arc<SourceRules>) -> Self {
+        Self { rules, open: AtomicU32::new(0), by_source: Mutex::default() }
+    }
+
+    /// Lets a connection from `peer` in, or says why not.
+    ///
+    /// # Errors
+    /// The event to count and log.
+    pub fn admit(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        limits: &ListenerLimits,
+        now_ns: u64,
+    ) -> Result<ConnectionPermit, ConnectionEvent> {
+        self.rules.judge(peer, now_ns)?;
+        let source = source_of(peer);
+        let mut by_source = self.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that two workers cannot both take the last place.
+        if self.open.load(Ordering::Relaxed) >= limits.connections_max {
+            return Err(ConnectionEvent::ListenerFull);
+        }
+        let held = by_source.get(&source).copied().unwrap_or(0);
+        if held >= limits.connections_per_source_max {
+            return Err(ConnectionEvent::SourceFull);
+        }
+        by_source.insert(source, held + 1);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        drop(by_source);
+        Ok(ConnectionPermit { doorkeeper: Arc::clone(self), source })
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        let mut by_source =
+            self.doorkeeper.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        self.doorkeeper.open.fetch_sub(1, Ordering::Relaxed);
+        let held = by_source.get(&self.source).copied().unwrap_or(0);
+        if held > 1 {
+            by_source.insert(self.source, held - 1);
+        } else {
+            by_source.remove(&self.source);
+        }
+    }
+}
+
+impl SourceRules {
+    fn judge(&self, peer: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
+        let family = if peer.to_canonical().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        if self.deny.denies(peer) {
+            self.buckets.count(Verdict::Drop, Reason::Denied, family);
+            return Err(ConnectionEvent::Denied);
+        }
+        if self.kernel_judges.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let limit = self.connections.load();
+        match self.buckets.charge_source(peer, KIND_CONNECTIONS, now_ns, &limit) {
+            Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
+                self.buckets.count(Verdict::Pass, Reason::NewConnection, family);
+                Ok(())
+            }
+            Charge::Limited { .. } => {
+                self.buckets.count(Verdict::Drop, Reason::ConnectionRate, family);
+                Err(ConnectionEvent::RateLimited)
+            }
+        }
+    }
+}
+
+/// IPv4 by address, IPv6 by /64: the same source that the buckets mean.
+fn source_of(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+    }
+}

@@ -1,0 +1,227 @@
+//! Remembered decisions of authorizers.
+//!
+//! A credential that was judged once need not be judged again until it could be judged otherwise.
+//! The rules:
+//!
+//! - An entry is unreachable at the token's `exp` and after the authorizer's time to live,
+//!   whichever comes first. Reading checks both against the caller's clock, exactly; the cache's
+//!   own expiry, on monotonic time, frees memory and holds the limit when wall time is set back.
+//! - The key is a digest of the credential. No credential stays in memory.
+//! - The key carries a [`Fence`] and the generation of the issuer's keys. A changed authorizer has
+//!   another fence and a key set that lost a key another generation, so older decisions are out of
+//!   reach at once and age out.
+//! - Only admissions are remembered. A refusal costs its caller a verification each time; if it
+//!   were remembered, anyone could fill the cache with worthless tokens and push out good ones,
+//!   and a token refused for a key not yet published would stay refused.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use moka::Expiry;
+use moka::sync::Cache;
+
+/// Most decisions remembered, over all authorizers. A decision about a credential of more than
+/// [`CREDENTIAL_UNIT_BYTES`] counts once for each such unit begun, which bounds memory as well.
+pub const DECISIONS_MAX: u64 = 65_536;
+
+/// Size up to which a credential's decision counts as one.
+pub const CREDENTIAL_UNIT_BYTES: usize = 1_024;
+
+/// Positive decisions of type `T`, for all authorizers and workers.
+pub struct DecisionCache<T> {
+    entries: Cache<DecisionKey, Entry<T>>,
+    fences: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// Separates the decisions of one authorizer, as configured now, from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fence(u64);
+
+/// What a decision is found by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DecisionKey {
+    fence: Fence,
+    generation: u64,
+    digest: [u8; 32],
+    /// Weight in units; a function of the credential, so it cannot tell two keys apart.
+    units: u32,
+}
+
+/// How long a decision may be reused.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// Now, in seconds since 1970.
+    pub now: u64,
+    /// When the credential expires, in seconds since 1970.
+    pub expires_at: u64,
+    /// Longest reuse; zero means none.
+    pub ttl: Duration,
+}
+
+struct Entry<T> {
+    decision: Arc<T>,
+    /// First second at which the entry must not be used.
+    until: u64,
+    /// `until` as a span from its insertion, for the cache's own clock.
+    span: Duration,
+}
+
+impl<T: Send + Sync + 'static> DecisionCache<T> {
+    /// A cache of [`DECISIONS_MAX`].
+    #[must_use]
+    pub fn new() -> Self {
+        let entries = Cache::builder()
+            .max_capacity(DECISIONS_MAX)
+            .weigher(|key: &DecisionKey, _: &Entry<T>| key.units)
+            .expire_after(EntryExpiry)
+            .build();
+        Self {
+            entries,
+            fences: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    /// A fence no decision was ever stored under.
+    pub fn new_fence(&self) -> Fence {
+        Fence(self.fences.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The decision stored under `key`, if it may still be used at `now` (seconds since 1970).
+    pub fn get(&self, key: &DecisionKey, now: u64) -> Option<Arc<T>> {
+        let found = self.entries.get(key).filter(|entry| now < entry.until);
+        let counter = if found.is_some() {
+            &self.hits
+        } else {
+            &self.misses
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found.map(|entry| entry.decision)
+    }
+
+    /// Remembers `decision` for as long as `lifetime` permits, which may be not at all.
+    pub fn insert(&self, key: DecisionKey, decision: Arc<T>, lifetime: Lifetime) {
+        let Lifetime {
+            now,
+            expires_at,
+            ttl,
+        } = lifetime;
+        let until = expires_at.min(now.saturating_add(ttl.as_secs()));
+        if until <= now {
+            return;
+        }
+        let span = Duration::from_secs(until - now);
+        self.entries.insert(
+            key,
+            Entry {
+                decision,
+                until,
+                span,
+            },
+        );
+    }
+
+    /// Reads that found a usable decision.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Reads that found none.
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    /// Decisions held now, unreachable ones that have not aged out included; an estimate while
+    /// others write.
+    pub fn len(&self) -> u64 {
+        self.entries.run_pending_tasks();
+        self.entries.entry_count()
+    }
+
+    /// Whether no decision is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T: Send + Sync + 'static> Default for DecisionCache<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for DecisionCache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecisionCache")
+            .field("hits", &self.hits)
+            .field("misses", &self.misses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DecisionKey {
+    /// The key of `credential` behind `fence`, judged by the issuer's keys of `generation`.
+    #[must_use]
+    pub fn new(fence: Fence, generation: u64, credential: &[u8]) -> Self {
+        let units = credential.len().div_ceil(CREDENTIAL_UNIT_BYTES).max(1);
+        let mut bytes = [0; 32];
+        for (byte, source) in bytes.iter_mut().zip(digest(&SHA256, credential).as_ref()) {
+            *byte = *source;
+        }
+        Self {
+            fence,
+            generation,
+            digest: bytes,
+            units: u32::try_from(units).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl fmt::Debug for DecisionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecisionKey")
+            .field("fence", &self.fence)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Clone for Entry<T> {
+    fn clone(&self) -> Self {
+        Self {
+            decision: Arc::clone(&self.decision),
+            until: self.until,
+            span: self.span,
+        }
+    }
+}
+
+struct EntryExpiry;
+
+impl<T> Expiry<DecisionKey, Entry<T>> for EntryExpiry {
+    fn expire_after_create(
+        &self,
+        _: &DecisionKey,
+        entry: &Entry<T>,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(entry.span)
+    }
+
+    // Two requests may judge one token at once; the later entry brings its own span.
+    fn expire_after_update(
+        &self,
+        _: &DecisionKey,
+        entry: &Entry<T>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(entry.span)
+    }
+}

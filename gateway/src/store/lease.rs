@@ -1,0 +1,112 @@
+//! Slots in use: which snapshot still needs which bucket.
+//!
+//! A route's bucket belongs to its identity, not to a snapshot: the next snapshot with the same
+//! route finds the same slot with everything it owes. A slot is given back when the last snapshot
+//! that names it has gone, which may be long after a reload, when its last request has ended.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gateway_common::limit::Limit;
+use gateway_common::slot::Slot;
+use gateway_common::word::Word;
+
+use super::bucket::{Buckets, SlotIndex, SlotsFull};
+
+/// Every slot in use.
+#[derive(Debug)]
+pub struct SlotRegistry {
+    buckets: Buckets,
+    leased: Mutex<HashMap<u64, (SlotIndex, usize)>>,
+}
+
+/// One user of a slot.
+#[derive(Debug)]
+pub struct SlotLease {
+    registry: Arc<SlotRegistry>,
+    tag: u64,
+    index: SlotIndex,
+}
+
+impl SlotRegistry {
+    /// A registry over `buckets` in which nothing is in use.
+    #[must_use]
+    pub fn new(buckets: Buckets) -> Self {
+        Self { buckets, leased: Mutex::default() }
+    }
+
+    /// The slot of `tag`, as it was left if it is known.
+    ///
+    /// # Errors
+    /// All slots are in use.
+    pub fn lease(self: &Arc<Self>, tag: u64) -> Result<SlotLease, SlotsFull> {
+        let mut leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match leased.get_mut(&tag) {
+            Some((index, users)) => {
+                *users += 1;
+                *index
+            }
+            None => {
+                let index = self.buckets.claim_slot(tag)?;
+                leased.insert(tag, (index, 1));
+                index
+            }
+        };
+        drop(leased);
+        Ok(SlotLease { registry: Arc::clone(self), tag, index })
+    }
+
+    /// Frees slots that an earlier run left behind and this configuration no longer names. Returns
+    /// how many.
+    pub fn release_unused(&self) -> usize {
+        let leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = leased.keys().copied().collect();
+        // Under the lock: a lease taken meanwhile would be freed.
+        self.buckets.retain_slots(&kept)
+    }
+}
+
+impl SlotLease {
+    /// The words.
+    #[must_use]
+    pub fn slot(&self) -> &Slot<AtomicU64> {
+        self.registry.buckets.slot(self.index)
+    }
+
+    /// Identity of the slot.
+    #[must_use]
+    pub const fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// Notes the limit for whoever reads the slot, and cuts what is owed to what the new limit can
+    /// owe, so that a lowered burst does not keep a bucket shut.
+    pub fn put_in_force(&self, limit: &Limit, now_ns: u64) {
+        let slot = self.slot();
+        slot.multiplier.store(limit.multiplier, Ordering::Relaxed);
+        slot.tolerance_ns.store(limit.tolerance_ns, Ordering::Relaxed);
+        slot.shift.store(u64::from(limit.shift), Ordering::Relaxed);
+        let ceiling = now_ns.saturating_add(limit.tolerance_ns);
+        let mut owed = Word::load(&slot.tat);
+        while owed > ceiling {
+            match Word::compare_exchange(&slot.tat, owed, ceiling) {
+                Ok(_) => break,
+                Err(found) => owed = found,
+            }
+        }
+    }
+}
+
+impl Drop for SlotLease {
+    fn drop(&mut self) {
+        let mut leased = self.registry.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((index, users)) = leased.get_mut(&self.tag) {
+            *users -= 1;
+            if *users == 0 {
+                self.registry.buckets.release_slot(*index);
+                leased.remove(&self.tag);
+            }
+        }
+    }
+}

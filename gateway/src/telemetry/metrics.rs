@@ -1,0 +1,304 @@
+//! Counters, one set per worker, added up when somebody asks.
+//!
+//! A request touches only its worker's cache lines; a scrape reads all of them and blocks nobody.
+//! Names are `gateway_<noun>_<unit>_total`. Labels come from closed sets, never from clients.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// Statuses are 100 to 599; anything else counts as 0, "no answer was sent".
+const STATUS_COUNT: usize = 600;
+/// Upper bounds of the duration histogram, in microseconds.
+const BOUNDS_US: [u64; 12] =
+    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000];
+
+/// Things that happen to connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// Accepted and served.
+    Accepted,
+    /// Closed at once: the listener is full.
+    ListenerFull,
+    /// Closed at once: the source has too many.
+    SourceFull,
+    /// Closed at once: the source is on the deny list.
+    Denied,
+    /// Closed at once: the source opens connections too fast.
+    RateLimited,
+    /// The TLS handshake failed.
+    HandshakeFailed,
+    /// The TLS handshake took too long.
+    HandshakeTimeout,
+    /// A request head took too long.
+    HeaderTimeout,
+    /// What arrived is not HTTP within the limits.
+    BadRequest,
+    /// The client stopped reading its answer.
+    ClientStalled,
+    /// `accept` failed for want of descriptors or memory.
+    AcceptFailed,
+}
+
+impl ConnectionEvent {
+    /// Every event, in the order of the discriminants.
+    pub const ALL: [Self; 11] = [
+        Self::Accepted,
+        Self::ListenerFull,
+        Self::SourceFull,
+        Self::Denied,
+        Self::RateLimited,
+        Self::HandshakeFailed,
+        Self::HandshakeTimeout,
+        Self::HeaderTimeout,
+        Self::BadRequest,
+        Self::ClientStalled,
+        Self::AcceptFailed,
+    ];
+
+    /// The label in metrics and the reason in connection records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::ListenerFull => "listener_full",
+            Self::SourceFull => "source_full",
+            Self::Denied => "denied",
+            Self::RateLimited => "rate_limited",
+            Self::HandshakeFailed => "handshake_failed",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::HeaderTimeout => "header_timeout",
+            Self::BadRequest => "bad_request",
+            Self::ClientStalled => "client_stalled",
+            Self::AcceptFailed => "accept_failed",
+        }
+    }
+}
+
+/// What one worker counts. On cache lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct WorkerMetrics {
+    statuses: Box<[AtomicU64]>,
+    rejections: Box<[AtomicU64]>,
+    connections: [AtomicU64; ConnectionEvent::ALL.len()],
+    closed: AtomicU64,
+    durations: [AtomicU64; BOUNDS_US.len() + 1],
+    duration_sum_ns: AtomicU64,
+}
+
+impl WorkerMetrics {
+    /// Counters for as many rejection reasons as there are.
+    #[must_use]
+    pub fn new(reasons: usize) -> Self {
+        let zeros = |count| std::iter::repeat_with(AtomicU64::default).take(count).collect();
+        Self {
+            statuses: zeros(STATUS_COUNT),
+            rejections: zeros(reasons),
+            connections: Default::default(),
+            closed: AtomicU64::default(),
+            durations: Default::default(),
+            duration_sum_ns: AtomicU64::default(),
+        }
+    }
+
+    /// One request, at its end. `None`: the client left before a status was sent.
+    pub fn request(&self, status: Option<u16>, elapsed_ns: u64) {
+        bump(self.statuses.get(usize::from(status.unwrap_or(0))));
+        let slower_than = BOUNDS_US.iter().filter(|&&bound| elapsed_ns > bound * 1_000).count();
+        bump(self.durations.get(slower_than));
+        self.duration_sum_ns.fetch_add(elapsed_ns, Ordering::Relaxed);
+    }
+
+    /// One rejection, by the number of its reason.
+    pub fn rejection(&self, reason: usize) {
+        bump(self.rejections.get(reason));
+    }
+
+    /// Something happened to a connection.
+    pub fn connection(&self, event: ConnectionEvent) {
+        bump(self.connections.get(event as usize));
+    }
+
+    /// A connection that was accepted has closed.
+    pub fn connection_closed(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn bump(counter: Option<&AtomicU64>) {
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A number some other part of the gateway keeps.
+pub struct Figure {
+    /// Metric name without the `_total` of counters.
+    pub name: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub counter: bool,
+    /// Label name and values; one sample without label when empty.
+    pub read: Box<dyn Fn() -> Vec<Sample> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Figure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Figure").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One sample of a [`Figure`].
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Labels; names and values from closed sets.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: u64,
+}
+
+impl Figure {
+    /// A figure with one sample and no label.
+    pub fn single(
+        name: &'static str,
+        help: &'static str,
+        counter: bool,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, help, counter, read: Box::new(move || vec![Sample { labels: Vec::new(), value: read() }]) }
+    }
+}
+
+/// All workers and figures, as one Prometheus collector.
+#[derive(Debug)]
+pub struct Metrics {
+    workers: Vec<Arc<WorkerMetrics>>,
+    reasons: &'static [&'static str],
+    figures: Vec<Figure>,
+}
+
+impl Metrics {
+    /// Over these workers and figures; `reasons` names the rejections in their order.
+    #[must_use]
+    pub const fn new(
+        workers: Vec<Arc<WorkerMetrics>>,
+        reasons: &'static [&'static str],
+        figures: Vec<Figure>,
+    ) -> Self {
+        Self { workers, reasons, figures }
+    }
+
+    /// The page that Prometheus scrapes, in OpenMetrics text.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string fails only without memory.
+    pub fn page(self: &Arc<Self>) -> Result<String, std::fmt::Error> {
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(Page(Arc::clone(self))));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    fn sum(&self, read: impl Fn(&WorkerMetrics) -> Option<&AtomicU64>) -> u64 {
+        let values = self.workers.iter().filter_map(|worker| read(worker));
+        values.map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+}
+
+#[derive(Debug)]
+struct Page(Arc<Metrics>);
+
+impl Collector for Page {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let metrics = &self.0;
+        let mut requests = encoder.encode_descriptor(
+            "gateway_requests",
+            "Requests by status; 0 means that the client left before one was sent",
+            None,
+            MetricType::Counter,
+        )?;
+        for status in 0..STATUS_COUNT {
+            let value = metrics.sum(|worker| worker.statuses.get(status));
+            if value > 0 {
+                let label = [("status", status.to_string())];
+                ConstCounter::new(value).encode(requests.encode_family(&label)?)?;
+            }
+        }
+        let mut rejections = encoder.encode_descriptor(
+            "gateway_rejections",
+            "Requests that the gateway refused, by reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (number, name) in metrics.reasons.iter().enumerate() {
+            let value = metrics.sum(|worker| worker.rejections.get(number));
+            ConstCounter::new(value).encode(rejections.encode_family(&[("reason", *name)])?)?;
+        }
+        self.encode_connections(&mut encoder)?;
+        self.encode_durations(&mut encoder)?;
+        for figure in &metrics.figures {
+            let kind = if figure.counter { MetricType::Counter } else { MetricType::Gauge };
+            let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
+            for sample in (figure.read)() {
+                let metric = family.encode_family(&sample.labels)?;
+                if figure.counter {
+                    ConstCounter::new(sample.value).encode(metric)?;
+                } else {
+                    ConstGauge::new(i64::try_from(sample.value).unwrap_or(i64::MAX)).encode(metric)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Page {
+    fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut events = encoder.encode_descriptor(
+            "gateway_connections",
+            "Connections by what became of them",
+            None,
+            MetricType::Counter,
+        )?;
+        for event in ConnectionEvent::ALL {
+            let value = self.0.sum(|worker| worker.connections.get(event as usize));
+            ConstCounter::new(value).encode(events.encode_family(&[("event", event.name())])?)?;
+        }
+        let accepted = self.0.sum(|worker| worker.connections.first());
+        let open = accepted.saturating_sub(self.0.sum(|worker| Some(&worker.closed)));
+        let gauge = ConstGauge::new(i64::try_from(open).unwrap_or(i64::MAX));
+        gauge.encode(encoder.encode_descriptor(
+            "gateway_connections_open",
+            "Connections open now",
+            None,
+            MetricType::Gauge,
+        )?)
+    }
+
+    fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        #[expect(clippy::cast_precision_loss, reason = "seconds are shown to people and dashboards")]
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let bounds = BOUNDS_US.iter().map(|us| seconds(us * 1_000)).chain([f64::MAX]);
+        let counts: Vec<(f64, u64)> = bounds
+            .enumerate()
+            .map(|(index, bound)| (bound, self.0.sum(|worker| worker.durations.get(index))))
+            .collect();
+        let total = counts.iter().map(|(_, count)| count).sum();
+        let sum = seconds(self.0.sum(|worker| Some(&worker.duration_sum_ns)));
+        let mut histogram = encoder.encode_descriptor(
+            "gateway_request_duration_seconds",
+            "From a request's head to the last byte of its answer",
+            None,
+            MetricType::Histogram,
+        )?;
+        histogram.encode_histogram::<prometheus_client::encoding::NoLabelSet>(sum, total, &counts, None)
+    }
+}

@@ -1,0 +1,26 @@
+//! The log for people who run the gateway: start, reload, trouble. On standard error.
+
+use tracing_subscriber::EnvFilter;
+
+/// Environment variable with a filter in the syntax of `tracing-subscriber`; default `info`.
+pub const FILTER_VARIABLE: &str = "GATEWAY_LOG";
+
+/// Sends `tracing` events to standard error.
+///
+/// # Errors
+/// The filter in [`FILTER_VARIABLE`] does not parse.
+pub fn install() -> anyhow::Result<()> {
+    let filter = match std::env::var(FILTER_VARIABLE) {
+        Ok(text) => EnvFilter::try_new(&text)
+            .map_err(|error| anyhow::anyhow!("{FILTER_VARIABLE}=`{text}`: {error}"))?,
+        Err(_unset) => EnvFilter::new("info"),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .compact()
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("operator log: {error}"))
+}

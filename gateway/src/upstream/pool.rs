@@ -1,0 +1,215 @@
+//! Keep-alive connections of one worker, newest first.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::time::Instant;
+
+use super::connect::connect;
+use super::{ConnectError, UpstreamPlan};
+use crate::body::UpstreamBody;
+
+/// A worker's idle connections.
+#[derive(Debug, Default)]
+pub struct Pool {
+    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    sender: SendRequest<UpstreamBody>,
+    since: Instant,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection broke, or what came is not HTTP.
+    #[error("{0}")]
+    Http(hyper::Error),
+}
+
+/// An upstream's answer.
+pub type Answer = Response<PooledBody>;
+
+impl Pool {
+    /// Sends `request` over an idle connection, or a fresh one.
+    ///
+    /// A pooled connection may have been closed by the upstream a moment ago. A request of which
+    /// nothing was sent goes again over a fresh one; so does one without body and with a safe
+    /// method (RFC 9110, section 9.2.1) that got no answer. Nothing else is ever sent twice.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection it uses, which ends the upstream's work.
+    pub async fn send(
+        self: &Rc<Self>,
+        plan: &UpstreamPlan,
+        mut request: Request<UpstreamBody>,
+    ) -> Result<Answer, SendError> {
+        while let Some(sender) = self.take(plan).await {
+            let repeat = repeatable(&request);
+            request = match self.try_send(plan, sender, request).await {
+                Ok(answer) => return Ok(answer),
+                Err((_stale, Some(unsent))) => unsent,
+                Err((error, None)) => match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
+                    Some(again) => again,
+                    None => return Err(SendError::Http(error)),
+                },
+            };
+        }
+        let fresh = connect(plan).await?;
+        self.try_send(plan, fresh, request).await.map_err(|(error, _)| SendError::Http(error))
+    }
+
+    async fn try_send(
+        self: &Rc<Self>,
+        plan: &UpstreamPlan,
+        mut sender: SendRequest<UpstreamBody>,
+        request: Request<UpstreamBody>,
+    ) -> Result<Answer, (hyper::Error, Option<Request<UpstreamBody>>)> {
+        match sender.try_send_request(request).await {
+            Ok(response) => {
+                let home = Home {
+                    pool: Rc::downgrade(self),
+                    upstream: plan.id,
+                    idle_max: plan.settings.idle_per_worker_max,
+                    sender,
+                };
+                Ok(response.map(|inner| PooledBody::new(inner, home)))
+            }
+            Err(mut error) => {
+                let unsent = error.take_message();
+                Err((error.into_error(), unsent))
+            }
+        }
+    }
+
+    /// The newest idle connection that still stands.
+    async fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
+        loop {
+            let mut idle = self.idle.borrow_mut().get_mut(&plan.id)?.pop()?;
+            if idle.since.elapsed() > plan.settings.idle_timeout {
+                continue;
+            }
+            // Its task may not have noticed yet that the last exchange is over; this waits for that.
+            if idle.sender.ready().await.is_ok() {
+                return Some(idle.sender);
+            }
+        }
+    }
+
+    /// Closes what has been idle too long and what belongs to upstreams that are gone.
+    pub fn sweep<'p>(&self, plans: impl Iterator<Item = &'p UpstreamPlan>) {
+        let timeouts: HashMap<u64, _> =
+            plans.map(|plan| (plan.id, plan.settings.idle_timeout)).collect();
+        self.idle.borrow_mut().retain(|upstream, connections| {
+            let Some(&timeout) = timeouts.get(upstream) else { return false };
+            connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= timeout);
+            true
+        });
+    }
+}
+
+/// A copy of a request that may be sent twice: safe and without body.
+fn repeatable(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe || !matches!(request.body(), UpstreamBody::Empty) {
+        return None;
+    }
+    let mut copy = Request::new(UpstreamBody::Empty);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// Where a connection returns to when its answer has been read.
+#[derive(Debug)]
+struct Home {
+    pool: Weak<Pool>,
+    upstream: u64,
+    idle_max: usize,
+    sender: SendRequest<UpstreamBody>,
+}
+
+impl Home {
+    fn go(self) {
+        let Some(pool) = self.pool.upgrade() else { return };
+        if self.sender.is_closed() {
+            return;
+        }
+        let mut idle = pool.idle.borrow_mut();
+        let connections = idle.entry(self.upstream).or_default();
+        if connections.len() < self.idle_max {
+            connections.push(Idle { sender: self.sender, since: Instant::now() });
+        }
+    }
+}
+
+/// A response body that returns its connection to the pool at its end. Dropped earlier, it closes
+/// the connection.
+#[derive(Debug)]
+pub struct PooledBody {
+    inner: Incoming,
+    home: Option<Home>,
+}
+
+impl PooledBody {
+    fn new(inner: Incoming, home: Home) -> Self {
+        let mut body = Self { inner, home: Some(home) };
+        body.return_if_ended();
+        body
+    }
+
+    fn return_if_ended(&mut self) {
+        if self.inner.is_end_stream()
+            && let Some(home) = self.home.take()
+        {
+            home.go();
+        }
+    }
+}
+
+impl Body for PooledBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        match &frame {
+            Poll::Ready(None) => {
+                if let Some(home) = self.home.take() {
+                    home.go();
+                }
+            }
+            Poll::Ready(Some(Ok(_))) => self.return_if_ended(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,59 @@
+//! TLS towards others: backends and issuers of keys.
+//!
+//! Peers are always verified against the given roots, by name; there is no switch that turns that
+//! off. A test, or a private authority, gives its own roots.
+
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Why the system's roots cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// Nothing could be read, as when `SSL_CERT_FILE` names a file that is not there.
+    #[error("no system root certificate could be read")]
+    Unreadable(#[source] rustls_native_certs::Error),
+}
+
+/// The system's root certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR` where set.
+///
+/// A host without any gives an empty store and a warning: a gateway without HTTPS peers needs
+/// none, and one with them sees every handshake fail.
+///
+/// # Errors
+/// [`RootsError::Unreadable`] when reading failed and left no certificate at all.
+pub fn system_roots() -> Result<RootCertStore, RootsError> {
+    let mut found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (_, unusable) = roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() && !found.errors.is_empty() {
+        return Err(RootsError::Unreadable(found.errors.swap_remove(0)));
+    }
+    for error in &found.errors {
+        tracing::warn!(%error, "a system root certificate could not be read");
+    }
+    if roots.is_empty() {
+        tracing::warn!(
+            unusable,
+            "this host has no root certificates: no HTTPS peer can be verified (install \
+             ca-certificates or set SSL_CERT_FILE)"
+        );
+    }
+    Ok(roots)
+}
+
+/// A client that speaks HTTP/1.1 over TLS 1.2 or 1.3 to servers that `roots` vouch for.
+///
+/// # Panics
+/// Never: the provider it names supports both versions.
+#[must_use]
+pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the aws-lc-rs provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
