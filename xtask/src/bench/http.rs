@@ -1,0 +1,169 @@
+//! What a proxied request costs in processor time, user and system together.
+//!
+//! The proxy has one core, the clients and the upstream another. 32 keep-alive connections ask in a
+//! closed loop over plaintext HTTP/1.1 for 100 bytes of JSON; access logs are on. Windows of the
+//! gateway and of the baseline alternate; one with an answer other than 200 is void and repeated.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::proxy::{self, Proxy};
+use super::report::{Case, Report};
+use crate::process::{self, Profile, say};
+
+/// Windows for each proxy, unless told otherwise.
+pub(super) const WINDOWS: u16 = 7;
+
+/// Length of one window.
+const WINDOW_MS: u64 = 2000;
+
+/// Length of the unmeasured window each proxy gets first.
+const WARM_UP_MS: u64 = 1000;
+
+/// Connections of the only case so far.
+const CONNECTIONS: u16 = 32;
+
+/// Where the proxy runs, and where everything else does.
+const PROXY_CPU: usize = 0;
+const OTHER_CPU: usize = 1;
+
+/// Processor microseconds per request, one for each window that counts.
+type Windows = Vec<f64>;
+
+pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<()> {
+    let cpus = std::thread::available_parallelism()
+        .context("number of processors")?
+        .get();
+    anyhow::ensure!(
+        cpus > OTHER_CPU,
+        "this benchmark needs two processors, here is `{cpus}`"
+    );
+    let programs = process::build(Profile::Release)?;
+    let directory = proxy::directory()?;
+    let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
+    let gateway = Proxy::gateway(&programs, &directory, upstream, PROXY_CPU)?;
+    let nginx = Proxy::nginx(&programs, &directory, upstream, PROXY_CPU)?;
+
+    let mut proxies: Vec<(&Proxy, Windows)> = std::iter::once(&gateway)
+        .chain(&nginx)
+        .map(|proxy| (proxy, Windows::new()))
+        .collect();
+    for (proxy, _) in &proxies {
+        window(&programs.workbench, proxy.address(), WARM_UP_MS)?;
+    }
+    for _ in 0..windows {
+        for (proxy, costs) in &mut proxies {
+            costs.push(measured(&programs.workbench, proxy)?);
+        }
+    }
+    let mut medians = proxies.into_iter().map(|(_, costs)| summary(costs));
+    let (value, spread) = medians.next().flatten().context("no window counted")?;
+    let baseline = medians.next().flatten().map(|(median, _)| median);
+    if baseline.is_none() && !json {
+        say(
+            "nginx is not installed, so forward_c32 has no baseline (on Debian: apt-get install nginx-light)",
+        )?;
+    }
+    let case = Case {
+        name: "forward_c32".into(),
+        value,
+        unit: "us_cpu_per_request".into(),
+        baseline,
+        spread,
+    };
+    Report { cases: vec![case] }.print(json)
+}
+
+/// One window that counts: processor microseconds per request.
+fn measured(workbench: &Path, proxy: &Proxy) -> anyhow::Result<f64> {
+    /// A proxy that fails this often in a row is broken and not worth a figure.
+    const ATTEMPTS: usize = 3;
+    for _ in 0..ATTEMPTS {
+        let before = proxy.cpu_ns()?;
+        let answers = window(workbench, proxy.address(), WINDOW_MS)?;
+        let spent = proxy
+            .cpu_ns()?
+            .checked_sub(before)
+            .context("a thread of the proxy ended in the window")?;
+        if answers.unexpected == 0 && answers.requests > 0 {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a window has far fewer than 2^52 of either"
+            )]
+            return Ok(spent as f64 / 1000.0 / answers.requests as f64);
+        }
+    }
+    anyhow::bail!(
+        "{ATTEMPTS} windows in a row had answers other than 200 from `{}`",
+        proxy.address()
+    )
+}
+
+/// What the clients saw.
+#[derive(Debug)]
+struct Answers {
+    requests: u64,
+    unexpected: u64,
+}
+
+fn window(workbench: &Path, address: SocketAddr, milliseconds: u64) -> anyhow::Result<Answers> {
+    let output = Command::new(workbench)
+        .args(["load", "--parent", &std::process::id().to_string()])
+        .args(["--cpu", &OTHER_CPU.to_string()])
+        .args(["--connections", &CONNECTIONS.to_string()])
+        .args(["--milliseconds", &milliseconds.to_string()])
+        .arg(address.to_string())
+        .arg("/fixed")
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("starting the load")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "the load failed: {}",
+        output.status
+    );
+    let told: Value = serde_json::from_slice(&output.stdout).context("what the load printed")?;
+    let number = |name: &str| {
+        told.get(name)
+            .and_then(Value::as_u64)
+            .with_context(|| format!("the load told no `{name}`"))
+    };
+    Ok(Answers {
+        requests: number("requests")?,
+        unexpected: number("unexpected")?,
+    })
+}
+
+/// Median, and the distance from the least to the greatest as a share of it.
+fn summary(mut costs: Windows) -> Option<(f64, f64)> {
+    costs.sort_by(f64::total_cmp);
+    let middle = costs.len() / 2;
+    let upper = *costs.get(middle)?;
+    let median = if costs.len() % 2 == 1 {
+        upper
+    } else {
+        f64::midpoint(*costs.get(middle - 1)?, upper)
+    };
+    Some((median, (costs.last()? - costs.first()?) / median))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summarises_by_the_median_and_the_range() {
+        for (name, costs, expected) in [
+            ("none", vec![], None),
+            ("one", vec![4.0], Some((4.0, 0.0))),
+            ("odd", vec![5.0, 3.0, 4.0], Some((4.0, 0.5))),
+            ("even", vec![5.0, 3.0], Some((4.0, 0.5))),
+        ] {
+            assert_eq!(summary(costs), expected, "{name}");
+        }
+    }
+}

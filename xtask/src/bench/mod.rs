@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: measurements as ratios to a baseline within the same run.
+//!
+//! Machines differ and so does one machine from hour to hour; what holds is how two things compare
+//! when their windows alternate. Each case is the median of its windows, its baseline likewise.
+
+mod http;
+mod proxy;
+mod report;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// CPU microseconds per proxied request; the baseline is nginx.
+    Http {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Windows for each proxy.
+        #[arg(long, default_value_t = http::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
+    },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    match arguments.what {
+        What::Http { json, windows } => http::run(json, windows),
+    }
+}
+
+/// Every benchmark, as tables.
+pub(crate) fn all() -> anyhow::Result<()> {
+    http::run(false, http::WINDOWS)
+}

@@ -1,0 +1,234 @@
+//! The embedded demo: everything the gateway needs to show what it does, made anew in target/demo.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpStream;
+
+use super::Arguments;
+use super::configuration::{AUDIENCE, ISSUER, Setting};
+use super::curl::{Curl, quoted_path};
+use super::guarded::Guarded;
+use crate::process::{self, Programs, say, succeed};
+
+/// Longest path of a Unix socket on Linux, the final zero apart (`sun_path` of unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// How long the gateway may take until it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// Between two looks at whether it does.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Where the metrics are, unless that port is taken.
+const METRICS_PORT: u16 = 9901;
+
+/// Who runs the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Power {
+    /// This user, who may not touch the kernel.
+    User,
+    /// This user, who is root.
+    Root,
+    /// Root, by way of `sudo`.
+    Sudo,
+}
+
+/// The files of one demo.
+#[derive(Debug)]
+struct Demo {
+    directory: PathBuf,
+    port: u16,
+    metrics_port: u16,
+}
+
+pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::Result<()> {
+    let power = power(arguments.sudo)?;
+    refuse_taken(arguments.port)?;
+    let (_upstream, address) = process::upstream(&programs.workbench, None)?;
+    let demo = Demo::write(programs, arguments, power, address)?;
+
+    let mut options = vec![
+        OsString::from("--config"),
+        demo.configuration().into_os_string(),
+    ];
+    options.extend(arguments.gateway.iter().cloned());
+    let mut gateway = Guarded::start(programs, power == Power::Sudo, &options)?;
+    let Some(listens) = gateway.during(listens(arguments.port)).await? else {
+        return gateway.end().await;
+    };
+    if let Err(error) = listens {
+        gateway.end().await?;
+        return Err(error);
+    }
+    say(&demo.invitation(programs, power))?;
+    gateway.until_asked().await
+}
+
+fn power(sudo: bool) -> anyhow::Result<Power> {
+    // A process's own entry belongs to its effective user.
+    let root = fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
+    Ok(match (root, sudo) {
+        (true, _) => Power::Root,
+        (false, true) => Power::Sudo,
+        (false, false) => Power::User,
+    })
+}
+
+/// The gateway's own sockets may share a port with each other, so it is asked for alone here first.
+fn refuse_taken(port: u16) -> anyhow::Result<()> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_free) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => anyhow::bail!(
+            "127.0.0.1:{port} is taken: end what listens there (`ss -ltnp 'sport = :{port}'` names it), \
+             or choose another port with `cargo xtask run --port {}`",
+            if port == 9443 { 10443 } else { 9443 }
+        ),
+        Err(error) => Err(error).with_context(|| format!("bind to 127.0.0.1:{port}")),
+    }
+}
+
+fn free_metrics_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, METRICS_PORT))
+        .or_else(|_taken| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .context("bind of a port for the metrics")?;
+    Ok(listener.local_addr()?.port())
+}
+
+async fn listens(port: u16) -> anyhow::Result<()> {
+    let connected = async {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(START, connected)
+        .await
+        .with_context(|| {
+            format!(
+                "nothing listens on 127.0.0.1:{port} after {} s",
+                START.as_secs()
+            )
+        })
+}
+
+impl Demo {
+    fn write(
+        programs: &Programs,
+        arguments: &Arguments,
+        power: Power,
+        upstream: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let directory = process::target_directory()?.join("demo");
+        let demo = Self {
+            directory,
+            port: arguments.port,
+            metrics_port: free_metrics_port()?,
+        };
+        let socket = demo.directory.join("run/admin.sock");
+        anyhow::ensure!(
+            socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX,
+            "`{}` is too long for a socket: build elsewhere, as in `CARGO_TARGET_DIR=/tmp/gateway cargo xtask run`",
+            socket.display()
+        );
+        empty(&demo.directory)?;
+        succeed(
+            Command::new(&programs.workbench)
+                .args(["credentials", "--issuer", ISSUER, "--audience", AUDIENCE])
+                .arg(&demo.directory),
+        )?;
+        let setting = Setting {
+            port: demo.port,
+            metrics_port: demo.metrics_port,
+            upstream,
+            // What root writes into a user's directory the user could not clear away, so with sudo
+            // the gateway keeps its files where it would by default.
+            directories: (power != Power::Sudo).then_some(&demo.directory),
+            other_interface: arguments.names_interface(),
+        };
+        let path = demo.configuration();
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        io::Write::write_all(&mut file, setting.text().as_bytes())
+            .with_context(|| format!("writing `{}`", path.display()))?;
+        Ok(demo)
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.directory.join("gateway.yaml")
+    }
+
+    /// What to try, as lines to paste.
+    fn invitation(&self, programs: &Programs, power: Power) -> String {
+        let certificate = self.directory.join("certificate.pem");
+        let curl = Curl {
+            certificate: &certificate,
+            port: self.port,
+        };
+        let token = format!("-H @{}", quoted_path(&self.directory.join("authorization")));
+        let log = quoted_path(&self.directory.join("access.log"));
+        let mut lines = vec![
+            String::new(),
+            "The gateway answers. Each line works alone in another terminal; Ctrl-C here ends everything.".into(),
+            "\n# a public route: 200".into(),
+            curl.line(&[], "/hello"),
+            "\n# a protected one without a token: 401".into(),
+            curl.line(&[], "/private/you"),
+            "\n# and with the token: 200".into(),
+            curl.line(&[&token], "/private/you"),
+            "\n# three calls to a route that admits one in ten seconds: 429".into(),
+            curl.line(&[], "/limited?call=[1-3]"),
+            "\n# what was counted, and what was logged".into(),
+            format!("curl -sS http://127.0.0.1:{}/metrics", self.metrics_port),
+            format!("tail -n 5 {log}"),
+        ];
+        if power != Power::User {
+            let sudo = if power == Power::Sudo { "sudo " } else { "" };
+            let gateway = format!("{sudo}{}", quoted_path(&programs.gateway));
+            let instance = format!("--config {}", quoted_path(&self.configuration()));
+            lines.extend([
+                "\n# another source address: 200, until it is denied; then the kernel drops its packets".into(),
+                curl.line(&["--interface 127.0.0.2", "--max-time 3"], "/hello"),
+                format!("{gateway} deny add 127.0.0.2/32 --for 10m {instance}"),
+                format!("{gateway} stats {instance}"),
+                format!("{gateway} deny remove 127.0.0.2/32 {instance}"),
+            ]);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+/// Makes `directory` anew, for this user alone.
+fn empty(directory: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("clearing `{}`", directory.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    for path in [
+        directory.to_owned(),
+        directory.join("run"),
+        directory.join("state"),
+    ] {
+        builder
+            .create(&path)
+            .with_context(|| format!("creating `{}`", path.display()))?;
+    }
+    Ok(())
+}

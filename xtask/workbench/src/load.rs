@@ -1,0 +1,195 @@
+//! A closed loop of HTTP/1.1 keep-alive clients: each connection sends its next request when the
+//! answer to the last one has been read whole.
+//!
+//! It reads no more of HTTP than the benchmark needs: a status, a `Content-Length` and that many
+//! bytes. An answer framed otherwise is an error, so that a proxy that changes the framing is
+//! noticed rather than measured.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::tether::{self, Leash};
+
+/// Largest answer, head and body together.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
+
+/// How long the answers still outstanding at the end of the window may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    leash: Leash,
+    /// The only processor to run on.
+    #[arg(long)]
+    cpu: Option<usize>,
+    /// Keep-alive connections at once.
+    #[arg(long)]
+    connections: u16,
+    /// Length of the window.
+    #[arg(long)]
+    milliseconds: u64,
+    /// The status every answer must have to count as expected.
+    #[arg(long, default_value_t = 200)]
+    status: u16,
+    /// Whom to ask.
+    address: SocketAddr,
+    /// For what.
+    path: String,
+}
+
+/// What one connection saw.
+#[derive(Debug, Default)]
+struct Seen {
+    unexpected: u64,
+    latencies_us: Vec<u32>,
+}
+
+/// Prints one JSON object on one line: `requests`, `unexpected` (answers with another status),
+/// `p50_us` and `p99_us`.
+pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    arguments.leash.hold()?;
+    if let Some(cpu) = arguments.cpu {
+        tether::pin(cpu)?;
+    }
+    let end = Instant::now() + Duration::from_millis(arguments.milliseconds);
+    let request = format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        arguments.path, arguments.address
+    );
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..arguments.connections {
+        clients.spawn(connection(
+            arguments.address,
+            request.clone(),
+            arguments.status,
+            end,
+        ));
+    }
+    let mut unexpected = 0;
+    let mut latencies_us = Vec::new();
+    while let Some(seen) = clients.join_next().await {
+        let seen = seen.context("client")??;
+        unexpected += seen.unexpected;
+        latencies_us.extend(seen.latencies_us);
+    }
+    latencies_us.sort_unstable();
+    let percentile = |hundredths: usize| latencies_us.get(latencies_us.len() * hundredths / 100);
+    let told = json!({
+        "requests": latencies_us.len(),
+        "unexpected": unexpected,
+        "p50_us": percentile(50),
+        "p99_us": percentile(99),
+    });
+    writeln!(std::io::stdout(), "{told}")?;
+    Ok(())
+}
+
+async fn connection(
+    address: SocketAddr,
+    request: String,
+    status: u16,
+    end: Instant,
+) -> anyhow::Result<Seen> {
+    let mut stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("connect to {address}"))?;
+    stream.set_nodelay(true).context("TCP_NODELAY")?;
+    let mut seen = Seen::default();
+    let mut buffer = vec![0; ANSWER_BYTES_MAX];
+    let mut sent = Instant::now();
+    while sent < end {
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .context("write")?;
+        let answered = timeout_at(end + GRACE, answer(&mut stream, &mut buffer))
+            .await
+            .context("no answer in time")??;
+        let now = Instant::now();
+        seen.unexpected += u64::from(answered != status);
+        seen.latencies_us
+            .push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
+        sent = now;
+    }
+    Ok(seen)
+}
+
+/// Reads one answer whole and returns its status. One answer is on its way at a time, so what lies
+/// beyond it is an error too.
+async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<u16> {
+    let mut filled = 0;
+    loop {
+        let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());
+        let free =
+            free.with_context(|| format!("an answer is longer than {ANSWER_BYTES_MAX} bytes"))?;
+        let read = stream.read(free).await.context("read")?;
+        anyhow::ensure!(
+            read != 0,
+            "the connection was closed in the middle of an answer"
+        );
+        filled += read;
+        if let Some((status, length)) = buffer
+            .get(..filled)
+            .and_then(|bytes| framing(bytes).transpose())
+            .transpose()?
+        {
+            anyhow::ensure!(filled <= length, "more was sent than the answer is long");
+            if filled == length {
+                return Ok(status);
+            }
+        }
+    }
+}
+
+/// Status and whole length of the answer that `bytes` starts with, once its head is complete.
+fn framing(bytes: &[u8]) -> anyhow::Result<Option<(u16, usize)>> {
+    let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let text = bytes
+        .get(..head)
+        .map(str::from_utf8)
+        .context("head")?
+        .context("the head is not text")?;
+    let mut lines = text.split("\r\n");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .context("no status")?;
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .context("no Content-Length")?;
+    let length: usize = length.1.trim().parse().context("Content-Length")?;
+    Ok(Some((status.parse().context("status")?, head + 4 + length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_an_answer_by_its_content_length() {
+        let answer = b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-LENGTH: 2\r\n\r\nok";
+        assert_eq!(
+            framing(answer).expect("well formed"),
+            Some((200, answer.len()))
+        );
+        assert_eq!(framing(&answer[..20]).expect("so far so good"), None);
+    }
+
+    #[test]
+    fn refuses_an_answer_framed_otherwise() {
+        assert!(framing(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+        assert!(framing(b"HTTP/1.1 200 OK\r\ncontent-length: two\r\n\r\n").is_err());
+        assert!(framing(b"nonsense\r\n\r\n").is_err());
+    }
+}
