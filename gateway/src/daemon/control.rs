@@ -73,12 +73,18 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) -> &'static str {
+    async fn next(&mut self) -> Event {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Event::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Event::Stop("SIGINT"),
+            _ = self.hangup.recv() => Event::Reload,
         }
     }
+}
+
+enum Event {
+    Stop(&'static str),
+    Reload,
 }
 
 impl Control {
@@ -90,14 +96,14 @@ impl Control {
         let mut housekeeping = interval(HOUSEKEEPING);
         let outcome = loop {
             tokio::select! {
-                name = signals.stop() => {
-                    tracing::info!(signal = name, "stopping: no new connections");
-                    break Ok(());
-                }
-                _ = signals.hangup.recv() => {
+                event = signals.next() => match event {
+                    Event::Stop(signal) => {
+                        tracing::info!(signal, "stopping: no new connections");
+                        break Ok(());
+                    }
                     // The outcome is in the log and in the metrics.
-                    match self.reload().await { Ok(_) | Err(_) => {} }
-                }
+                    Event::Reload => match self.reload().await { Ok(_) | Err(_) => {} },
+                },
                 Some(reply) = requested.recv() => {
                     let outcome = self.reload().await;
                     if reply.send(outcome).is_err() {
@@ -154,10 +160,10 @@ impl Control {
         while self.around.workers.iter().any(|worker| !worker.thread.is_finished()) {
             tokio::select! {
                 _ = poll.tick() => {}
-                name = signals.stop() => {
-                    tracing::warn!(signal = name, "stopping at once: connections are cut");
+                event = signals.next() => if let Event::Stop(signal) = event {
+                    tracing::warn!(signal, "stopping at once: connections are cut");
                     self.drain_deadline.send_replace(Some(Instant::now()));
-                }
+                },
             }
         }
         for worker in self.around.workers.drain(..) {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::admin::explain;
 use super::control::Control;
-use super::start::destination;
+use super::start::{connection_limit, destination};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -55,16 +55,10 @@ impl Control {
         self.keys.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.reopener.install(log);
-        let addresses = listeners.addresses.clone();
         self.listeners.apply(listeners, &self.around).await;
+        self.around.rules.connections.store(Arc::new(connection_limit(&model.edge)));
         self.model = model;
-        let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
-        if let Err(error) = self.follow_kernel(&addresses) {
-            let trouble = format!("the kernel edge could not follow: {error}");
-            tracing::error!("{trouble}");
-            message.push_str("; ");
-            message.push_str(&trouble);
-        }
+        let message = format!("configuration reloaded, generation {}", snapshot.generation);
         Ok(message)
     }
 }
