@@ -17,7 +17,7 @@ use super::admin::{self, Allowed};
 use super::control::{Control, Sockets};
 use super::figures::{self, Reloads, Sources};
 use super::keys::KeyTasks;
-use super::listeners::Listeners;
+use super::listeners::{Binder, Environment, Listeners};
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
 use crate::config;
@@ -88,8 +88,8 @@ fn prepare(options: Options, model: Gateway) -> anyhow::Result<Control> {
     make_directory(&model.runtime_directory, 0o750)?;
     make_directory(&model.state_directory, 0o700)?;
 
-    let binder = super::listeners::Binder { tls: SharedTls::new()?, workers: model.workers.get() };
-    let listeners = super::listeners::Listeners::default();
+    let binder = Binder { tls: SharedTls::new()?, workers: model.workers.get() };
+    let listeners = Listeners::default();
     let prepared = listeners.prepare(&model, &binder)?;
     let deny = DenyList::open(&model.state_directory, Moment::now())?;
     let buckets = map_buckets(&model)?;
@@ -152,7 +152,7 @@ fn prepare(options: Options, model: Gateway) -> anyhow::Result<Control> {
         binder,
         listeners,
         prepared: Some(prepared),
-        around: super::listeners::Environment { rules, draining: drained, workers },
+        around: Environment { rules, draining: drained, workers },
         keys: KeyTasks::default(),
         deny,
         metrics,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 
-use super::super::{Identity, JwtAuthorizer, Refusal, TOKEN_BYTES_MAX};
+use super::super::{JwtAuthorizer, Refusal, TOKEN_BYTES_MAX};
 use super::issuer::{
     AUDIENCE, ISSUER, NOW, OTHER_RSA, RSA, Signer, authorizer, authorizer_of, claims, claims_with,
     encode,
 };
+use crate::exchange::Identity;
 use crate::model::Algorithm;
 
 /// Judges without ever waiting: the keys of a file are there.
