@@ -6,7 +6,6 @@ mod site;
 use std::path::{Path, PathBuf};
 
 use gateway::config::{Loaded, load_text, schema};
-use proptest::prelude::*;
 use site::Site;
 
 /// Every file in `examples/`.
@@ -51,4 +50,42 @@ fn every_example_is_accepted_without_a_warning() {
         let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(warnings, [""; 0], "{}", path.display());
     }
+}
+
+/// `bad/*.yaml` beside the messages it earns, warnings last.
+#[test]
+fn every_mistake_is_named_where_it_stands() {
+    let site = Site::new();
+    let files = yaml_files(&repository().join("gateway/tests/config/bad"));
+    assert!(files.len() >= 25, "{files:?}");
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let report = match load_text(&file_name(&path), &text, site.path()) {
+            Ok(loaded) => panic!("{} was accepted: {loaded:?}", path.display()),
+            Err(report) => report,
+        };
+        assert!(report.errors.len() == report.to_string().lines().count());
+        let mut found = format!("{report}\n");
+        for warning in &report.warnings {
+            found.push_str(&format!("warning: {warning}\n"));
+        }
+        let site = site.path().display().to_string();
+        compare(&path.with_extension("expected"), &found.replace(&site, "SITE"));
+    }
+}
+
+/// Writes the committed schema with `GATEWAY_BLESS=1`, else compares it.
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    compare(&repository().join("docs/configuration.schema.json"), &format!("{:#}\n", schema()));
+}
+
+#[track_caller]
+fn compare(path: &Path, found: &str) {
+    if std::env::var_os("GATEWAY_BLESS").is_some() {
+        std::fs::write(path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{}: {error}; found:\n{found}", path.display()));
+    assert_eq!(found, expected, "{}: rerun with GATEWAY_BLESS=1 to accept", path.display());
 }
