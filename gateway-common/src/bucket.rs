@@ -21,7 +21,7 @@ const CLAIMS_MAX: u32 = 2;
 
 /// One identity and what it owes.
 #[repr(C)]
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Way<W> {
     /// Identity; zero means never used.
     pub tag: W,
@@ -31,7 +31,7 @@ pub struct Way<W> {
 
 /// Four ways in one cache line.
 #[repr(C, align(64))]
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Line<W> {
     /// The ways, in index order.
     pub ways: [Way<W>; WAYS],

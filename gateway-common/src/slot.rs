@@ -7,7 +7,7 @@ use crate::limit::Limit;
 
 /// One configured bucket with its counters.
 #[repr(C, align(64))]
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Slot<W> {
     /// Identity; zero means free.
     pub tag: W,

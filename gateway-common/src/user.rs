@@ -10,6 +10,7 @@ use crate::counter::{Counter, TickClock};
 use crate::deny::DenyEntry;
 use crate::endpoint::EndpointLine;
 use crate::settings::{Control, Settings};
+use crate::slot::PlainSlot;
 
 macro_rules! pod {
     ($($type:ty),* $(,)?) => {
@@ -26,6 +27,8 @@ pod!(
     Counter,
     DenyEntry,
     EndpointLine,
+    PlainLine,
+    PlainSlot,
     Settings,
     TickClock
 );

@@ -1,1 +1,4 @@
-//! .
+//! What the suites share.
+
+pub mod object;
+pub mod capability;

@@ -1,0 +1,3 @@
+//! Tests in the kernel: every verdict through `BPF_PROG_TEST_RUN`.
+
+mod clock;

@@ -1,0 +1,286 @@
+//! The BPF object under test, loaded without pins or interfaces and run packet by packet.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader};
+use gateway_common::address::Address;
+use gateway_common::bucket::PlainLine;
+use gateway_common::capacity::{DENY_IPV4_FILTER_WORDS, DENY_IPV6_FILTER_BITS, ENDPOINT_LINE_BITS};
+use gateway_common::counter::{Counter, Incident, counter_index};
+use gateway_common::deny::{self, DenyEntry, FilterBit};
+use gateway_common::endpoint::{self, Endpoint, EndpointLine};
+use gateway_common::name;
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::{Control, FLAG_DENY, FLAG_LISTENERS, Settings};
+
+/// Names another object than the committed one.
+pub const OBJECT: &str = "GATEWAY_EBPF_OBJECT";
+
+/// Where the object under test lies.
+#[must_use]
+pub fn path() -> PathBuf {
+    std::env::var_os(OBJECT).map_or_else(
+        || {
+            let package = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+            package.join("../gateway-ebpf/object/gateway-ebpf.o")
+        },
+        PathBuf::from,
+    )
+}
+
+/// A destination that is ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// Local address.
+    pub address: Address,
+    /// 6 for TCP, 17 for UDP.
+    pub protocol: u8,
+    /// Port.
+    pub port: u16,
+}
+
+/// One loaded object with maps of its own.
+#[derive(Debug)]
+pub struct Object {
+    ebpf: Ebpf,
+    settings: Settings,
+}
+
+/// What came of running a program on a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// The program's answer: 1 drops, 2 passes.
+    pub action: u32,
+    /// Mean time of one run, as the kernel measured it.
+    pub duration: Duration,
+}
+
+impl Object {
+    /// Loads the object and its three programs.
+    ///
+    /// # Errors
+    /// Names what is missing where the kernel or our privileges do not suffice.
+    pub fn load() -> anyhow::Result<Self> {
+        let path = path();
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        Self::from_bytes(
+            &bytes,
+            &[name::PROGRAM_EDGE, name::PROGRAM_EMPTY, name::PROGRAM_TICK],
+        )
+    }
+
+    /// Loads an object and the named programs in it.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn from_bytes(bytes: &[u8], programs: &[&str]) -> anyhow::Result<Self> {
+        let mut ebpf = EbpfLoader::new()
+            .load(bytes)
+            .context("cannot create BPF maps (needs root or CAP_BPF and CAP_NET_ADMIN)")?;
+        for program in programs {
+            xdp(&mut ebpf, program)?
+                .load()
+                .with_context(|| format!("cannot load `{program}`"))?;
+        }
+        Ok(Self {
+            ebpf,
+            settings: Settings::default(),
+        })
+    }
+
+    /// The loaded object itself.
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// The settings last applied.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Puts settings in force, with [`FLAG_LISTENERS`] added.
+    pub fn apply(&mut self, settings: Settings) -> anyhow::Result<()> {
+        self.settings = Settings {
+            flags: settings.flags | FLAG_LISTENERS,
+            ..settings
+        };
+        let settings = self.settings;
+        self.array::<Settings>(name::MAP_SETTINGS)?
+            .set(0, settings, 0)?;
+        let control = Control::default();
+        Ok(self
+            .array::<Control>(name::MAP_CONTROL)?
+            .set(0, control, 0)?)
+    }
+
+    /// Adds a listener to the endpoint table of the generation in force.
+    pub fn listen(&mut self, at: Listening) -> anyhow::Result<()> {
+        for port in [at.port, 0] {
+            let key = endpoint::key(at.protocol, port);
+            let seed = self.settings.endpoint_seed;
+            let line = endpoint::line_index(at.address, key, seed, ENDPOINT_LINE_BITS)
+                | self.settings.endpoint_generation << ENDPOINT_LINE_BITS;
+            let mut table = self.array::<EndpointLine>(name::MAP_ENDPOINTS)?;
+            let mut found = table.get(&line, 0)?;
+            if found.find(at.address, key).is_some() {
+                continue;
+            }
+            let free = found
+                .entries
+                .iter_mut()
+                .find(|entry| entry.key == 0)
+                .context("the endpoint line is full: choose another seed")?;
+            *free = Endpoint {
+                address: at.address,
+                key,
+                ..Endpoint::default()
+            };
+            table.set(line, found, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Denies an address or prefix in generation `generation`.
+    pub fn deny(
+        &mut self,
+        generation: usize,
+        address: Address,
+        length: u32,
+        entry: DenyEntry,
+    ) -> anyhow::Result<()> {
+        self.settings.flags |= FLAG_DENY;
+        let (settings, word_base) = (self.settings, u32::try_from(generation)?);
+        self.apply(settings)?;
+        if let Some(v4) = address.as_v4() {
+            self.mark(
+                name::MAP_DENY4_FILTER,
+                word_base * DENY_IPV4_FILTER_WORDS,
+                deny::ipv4_bit(v4),
+            )?;
+            if length == 32 {
+                let map = self.map(at(&name::MAP_DENY4_EXACT, generation)?)?;
+                let mut map = HashMap::<_, [u8; 4], DenyEntry>::try_from(map)?;
+                return Ok(map.insert(v4.to_be_bytes(), entry, 0)?);
+            }
+            let map = self.map(at(&name::MAP_DENY4_PREFIX, generation)?)?;
+            let mut map = LpmTrie::<_, [u8; 8], DenyEntry>::try_from(map)?;
+            return Ok(map.insert(&Key::new(length, deny::ipv4_prefix_data(v4)), entry, 0)?);
+        }
+        let bits = DENY_IPV6_FILTER_BITS;
+        let bit = if length >= 48 {
+            deny::ipv6_48_bit(address.high, settings.seed, bits)
+        } else {
+            deny::ipv6_32_bit(address.high, settings.seed, bits)
+        };
+        self.mark(name::MAP_DENY6_FILTER, word_base << (bits - 6), bit)?;
+        let bytes = (u128::from(address.high) << 64 | u128::from(address.low)).to_be_bytes();
+        if length == 128 {
+            let map = self.map(at(&name::MAP_DENY6_EXACT, generation)?)?;
+            let mut map = HashMap::<_, [u8; 16], DenyEntry>::try_from(map)?;
+            return Ok(map.insert(bytes, entry, 0)?);
+        }
+        let map = self.map(at(&name::MAP_DENY6_PREFIX, generation)?)?;
+        let mut map = LpmTrie::<_, [u8; 16], DenyEntry>::try_from(map)?;
+        Ok(map.insert(&Key::new(length, bytes), entry, 0)?)
+    }
+
+    /// Runs the judging program once.
+    pub fn judge(&mut self, packet: &[u8]) -> anyhow::Result<u32> {
+        Ok(self.run(name::PROGRAM_EDGE, packet, 1)?.action)
+    }
+
+    /// Runs a program `repeat` times on copies of one packet.
+    pub fn run(&mut self, program: &str, packet: &[u8], repeat: u32) -> anyhow::Result<Run> {
+        let result = xdp(&mut self.ebpf, program)?.test_run(TestRunOptions {
+            data_in: Some(packet),
+            repeat,
+            ..TestRunOptions::new()
+        })?;
+        Ok(Run {
+            action: result.return_value,
+            duration: result.duration,
+        })
+    }
+
+    /// Runs [`name::PROGRAM_TICK`]: `jiffies64` and `CLOCK_MONOTONIC` in nanoseconds.
+    pub fn tick(&mut self) -> anyhow::Result<(u64, u64)> {
+        let mut out = [0; 64];
+        xdp(&mut self.ebpf, name::PROGRAM_TICK)?.test_run(TestRunOptions {
+            data_in: Some(&[0; 64]),
+            data_out: Some(&mut out),
+            ..TestRunOptions::new()
+        })?;
+        let [jiffies, now, ..] = out.as_chunks::<8>().0 else {
+            return Err(anyhow!("the packet came back too short"));
+        };
+        Ok((u64::from_ne_bytes(*jiffies), u64::from_ne_bytes(*now)))
+    }
+
+    /// One cell of the statistics, summed over CPUs.
+    pub fn counter(
+        &mut self,
+        verdict: Verdict,
+        reason: Reason,
+        family: Family,
+    ) -> anyhow::Result<Counter> {
+        let map = self.map(name::MAP_COUNTERS)?;
+        let map = PerCpuArray::<_, Counter>::try_from(map)?;
+        let values = map.get(&counter_index(verdict, reason, family), 0)?;
+        Ok(values.iter().fold(Counter::default(), |sum, one| Counter {
+            packets: sum.packets + one.packets,
+            bytes: sum.bytes + one.bytes,
+        }))
+    }
+
+    /// One incident's count, summed over CPUs.
+    pub fn incident(&mut self, incident: Incident) -> anyhow::Result<u64> {
+        let map = self.map(name::MAP_INCIDENTS)?;
+        let map = PerCpuArray::<_, u64>::try_from(map)?;
+        Ok(map.get(&(incident as u32), 0)?.iter().sum())
+    }
+
+    /// The source table.
+    pub fn sources(&mut self) -> anyhow::Result<Array<&mut MapData, PlainLine>> {
+        self.array(name::MAP_SOURCES)
+    }
+
+    /// An array map by name.
+    pub fn array<T: aya::Pod>(&mut self, name: &str) -> anyhow::Result<Array<&mut MapData, T>> {
+        Ok(Array::try_from(self.map(name)?)?)
+    }
+
+    /// A map by name.
+    pub fn map(&mut self, name: &str) -> anyhow::Result<&mut Map> {
+        self.ebpf
+            .map_mut(name)
+            .with_context(|| format!("the object has no map `{name}`"))
+    }
+
+    fn mark(&mut self, filter: &str, base: u32, bit: FilterBit) -> anyhow::Result<()> {
+        let mut filter = self.array::<u64>(filter)?;
+        let index = base + bit.word;
+        let word = filter.get(&index, 0)?;
+        Ok(filter.set(index, word | bit.mask, 0)?)
+    }
+}
+
+fn xdp<'a>(ebpf: &'a mut Ebpf, program: &str) -> anyhow::Result<&'a mut Xdp> {
+    ebpf.program_mut(program)
+        .with_context(|| format!("the object has no program `{program}`"))?
+        .try_into()
+        .with_context(|| format!("`{program}` is no XDP program"))
+}
+
+fn at<'a>(names: &[&'a str; 2], generation: usize) -> anyhow::Result<&'a str> {
+    names
+        .get(generation)
+        .copied()
+        .context("there are two generations")
+}
