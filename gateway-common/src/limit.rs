@@ -135,7 +135,8 @@ impl Limit {
         // Error of the rounded increment against the true one, in thousandths.
         if (step * per_second - quantum * NANOS_MICRO) * 1_000 > quantum * NANOS_MICRO {
             let rate_of = |step: u128| Rate {
-                micro_per_second: (quantum * NANOS_MICRO / step.max(1)) as u64,
+                // Rounded up: a rate a hair below would need an increment one nanosecond longer.
+                micro_per_second: (quantum * NANOS_MICRO).div_ceil(step.max(1)) as u64,
             };
             return Err(LimitError::RateInexact {
                 below: rate_of(step),

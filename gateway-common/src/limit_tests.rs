@@ -95,8 +95,9 @@ fn refuses_limits_that_cannot_be_kept() {
         panic!("3.33 ns per unit cannot be a whole number of nanoseconds");
     };
     assert_eq!(below.micro_per_second, 250_000_000_000_000);
-    assert_eq!(above.micro_per_second, 333_333_333_333_333);
-    assert!(new(below.micro_per_second, 1).is_ok() && new(1_000_000_000_000_000, 1).is_ok());
+    assert_eq!(above.micro_per_second, 333_333_333_333_334);
+    // What is named as exact is accepted as written.
+    assert!(new(below.micro_per_second, 1).is_ok() && new(above.micro_per_second, 1).is_ok());
 }
 
 #[test]

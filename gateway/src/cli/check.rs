@@ -1,0 +1,59 @@
+//! `gateway check FILE`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::output::Output;
+use crate::model::Gateway;
+
+/// Options of `gateway check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Configuration file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// Prints every error and warning to standard error, or one line about what the file holds to
+/// standard output.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this form")]
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
+    let (warnings, outcome) = match crate::config::load(&arguments.file) {
+        Ok(loaded) => (loaded.warnings, Ok(loaded.gateway)),
+        Err(report) => (report.warnings.clone(), Err(report)),
+    };
+    for warning in warnings {
+        output.error(&format!("warning: {warning}"));
+    }
+    match outcome {
+        Ok(gateway) => {
+            output.line(&format!(
+                "{}: {}",
+                arguments.file.display(),
+                summary(&gateway)
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(report) => {
+            output.error(&report.to_string());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn summary(gateway: &Gateway) -> String {
+    let routes: usize = gateway.apis.iter().map(|api| api.routes.len()).sum();
+    format!(
+        "ok, {}, {}, {}, {}, {}",
+        counted(gateway.listeners.len(), "listener"),
+        counted(gateway.apis.len(), "API"),
+        counted(routes, "route"),
+        counted(gateway.authorizers.len(), "authorizer"),
+        counted(gateway.upstreams.len(), "upstream"),
+    )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}

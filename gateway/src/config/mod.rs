@@ -1,1 +1,124 @@
-//! What the user wrote.
+//! What the user wrote, and everything that can be wrong with it.
+//!
+//! A file goes through four hands: [`yaml`] reads it into a tree that knows the place of every key
+//! and value, [`shape`] holds the tree against the JSON Schema of the [`written`] form, [`read`]
+//! reads that form, [`lower`] turns it into [`crate::model`]. Each reports all it finds; a file
+//! with one error is refused as a whole, and nothing that was left out or misspelled ever opens a
+//! route.
+
+mod diagnostic;
+mod tree;
+mod yaml;
+mod cursor;
+mod near_miss;
+mod written;
+mod schema;
+mod shape;
+mod read;
+mod lower;
+
+pub use diagnostic::{Diagnostic, Place, Report};
+pub use schema::schema;
+pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use cursor::Cursor;
+use diagnostic::Collector;
+
+use crate::model::Gateway;
+
+/// A configuration that was accepted.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub gateway: Gateway,
+    /// What probably should change.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Loads the file at `path`. Relative paths in it start at its directory; files it names must be
+/// readable.
+///
+/// # Errors
+/// Every error found, at least one.
+pub fn load(path: &Path) -> Result<Loaded, Report> {
+    let name = path.display().to_string();
+    let refused = |message: String| {
+        let mut diagnostics = Collector::new(&name);
+        diagnostics.error(None, "", message);
+        diagnostics.into_report()
+    };
+    let bytes = read_file(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(refused(format!("larger than {FILE_BYTES_MAX} bytes")));
+    }
+    let path = std::path::absolute(path)
+        .map_err(|error| refused(format!("has no absolute path: {error}")))?;
+    let base = path.parent().unwrap_or(Path::new("/"));
+    match String::from_utf8(bytes) {
+        Ok(text) => load_text(&name, &text, base),
+        Err(error) => {
+            let sound = error.utf8_error().valid_up_to();
+            let before = String::from_utf8_lossy(error.as_bytes().get(..sound).unwrap_or(&[]));
+            let place = Place {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+            };
+            let mut diagnostics = Collector::new(&name);
+            diagnostics.error(Some(place), "", "this is not UTF-8: save the file as UTF-8");
+            Err(diagnostics.into_report())
+        }
+    }
+}
+
+/// Loads `text`, which messages call `name`. Relative paths in it start at `base`.
+///
+/// # Errors
+/// Every error found, at least one.
+pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> {
+    let mut diagnostics = Collector::new(name);
+    let gateway = lowered(text, base, &mut diagnostics);
+    match (gateway, diagnostics.finish()) {
+        (Some(gateway), Ok(warnings)) => Ok(Loaded { gateway, warnings }),
+        (_, Err(report)) => Err(report),
+        (None, Ok(_)) => {
+            // Nothing is accepted without having been lowered.
+            let mut diagnostics = Collector::new(name);
+            diagnostics.error(None, "", "was refused for no reason that could be named");
+            Err(diagnostics.into_report())
+        }
+    }
+}
+
+fn lowered(text: &str, base: &Path, diagnostics: &mut Collector) -> Option<Gateway> {
+    if text.len() > FILE_BYTES_MAX {
+        diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
+        return None;
+    }
+    let tree = yaml::parse(text, diagnostics)?;
+    let sound = shape::check(&schema(), &tree, diagnostics)?;
+    match read::read::<written::File>(&sound) {
+        Ok(file) => lower::lower(&file, &Cursor::root(&tree), base, diagnostics),
+        Err(error) => {
+            diagnostics.error(
+                Some(tree.place),
+                "",
+                format!("cannot be understood: {error}"),
+            );
+            None
+        }
+    }
+}
+
+/// At most one byte more than is accepted, so that no device or FIFO is read without end.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(FILE_BYTES_MAX)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,1 +1,18 @@
-//! Start, reload, shutdown, admin socket.
+//! The life of the process: start, reload, drain, and the socket the command line speaks to.
+//!
+//! The main thread starts everything in the one order that works (sockets and kernel first, then
+//! fewer rights, then threads) and becomes the control thread: signals, reloads, key sets, the
+//! admin socket and the metrics page run on it and never touch a request. Requests run on workers.
+
+mod start;
+mod control;
+mod worker;
+mod listeners;
+mod keys;
+mod reload;
+mod admin;
+mod metrics_page;
+mod figures;
+pub mod protocol;
+
+pub use start::{Options, StartError, run};

@@ -57,7 +57,7 @@ pub struct IntegrationResponse {
 impl IntegrationRequest {
     /// From the parts of a request that holds a permit.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         permit: Permit,
         head: http::request::Parts,
         body: UpstreamBody,

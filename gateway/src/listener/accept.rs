@@ -1,5 +1,6 @@
 //! Accepting connections, on one socket of one worker.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::ListenerPlan;
 use super::connection::{Handler, Surroundings, serve};
@@ -39,6 +40,45 @@ pub struct Accepting {
 pub struct AcceptLoop<H> {
     accepting: Accepting,
     around: Surroundings<H>,
+    live: Rc<Live>,
+}
+
+/// The connections that one worker has open, for whoever waits for their end.
+#[derive(Debug, Default)]
+pub struct Live {
+    count: Cell<usize>,
+    none: Notify,
+}
+
+impl Live {
+    /// Connections open now.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count.get()
+    }
+
+    /// Waits until no connection is open.
+    pub async fn none_left(&self) {
+        while self.count.get() > 0 {
+            self.none.notified().await;
+        }
+    }
+
+    fn begin(self: &Rc<Self>) -> LiveConnection {
+        self.count.set(self.count.get() + 1);
+        LiveConnection(Rc::clone(self))
+    }
+}
+
+struct LiveConnection(Rc<Live>);
+
+impl Drop for LiveConnection {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get().saturating_sub(1));
+        if self.0.count.get() == 0 {
+            self.0.none.notify_one();
+        }
+    }
 }
 
 impl<H: Handler> AcceptLoop<H> {
@@ -49,9 +89,10 @@ impl<H: Handler> AcceptLoop<H> {
         handler: Rc<H>,
         sink: Rc<Sink>,
         metrics: Arc<WorkerMetrics>,
+        live: Rc<Live>,
     ) -> Self {
         let draining = accepting.draining.clone();
-        Self { accepting, around: Surroundings { handler, sink, metrics, draining } }
+        Self { accepting, around: Surroundings { handler, sink, metrics, draining }, live }
     }
 
     /// Accepts until told to stop, then takes what the kernel has queued already, so that closing
@@ -111,12 +152,13 @@ impl<H: Handler> AcceptLoop<H> {
         };
         self.around.metrics.connection(ConnectionEvent::Accepted);
         let around = self.around.clone();
+        let live = self.live.begin();
         // The task owns its connection; the worker's local set awaits it when the gateway stops.
         drop(tokio::task::spawn_local(async move {
             let metrics = Arc::clone(&around.metrics);
             serve(stream, peer, plan, around).await;
-            drop(permit);
             metrics.connection_closed();
+            drop((permit, live));
         }));
     }
 

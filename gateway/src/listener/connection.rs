@@ -73,7 +73,7 @@ pub(super) async fn serve<H: Handler>(
     plan: Arc<ListenerPlan>,
     around: Surroundings<H>,
 ) {
-    let mut open = Open { peer, plan, around };
+    let open = Open { peer, plan, around };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
@@ -98,7 +98,7 @@ enum Protocol {
 
 impl<H: Handler> Open<H> {
     async fn serve_tls(
-        &mut self,
+        &self,
         stream: TcpStream,
         local: SocketAddr,
         config: Arc<rustls::ServerConfig>,
@@ -129,7 +129,7 @@ impl<H: Handler> Open<H> {
         self.serve_http(io, local, Some(facts), protocol, activity).await;
     }
 
-    async fn serve_plaintext(&mut self, mut stream: TcpStream, local: SocketAddr) {
+    async fn serve_plaintext(&self, mut stream: TcpStream, local: SocketAddr) {
         let activity = Activity::new(Instant::now());
         let (protocol, replay) = if self.plan.http2 {
             match timeout(self.plan.timeouts.headers, read_ahead(&mut stream)).await {
@@ -146,7 +146,7 @@ impl<H: Handler> Open<H> {
     }
 
     async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
-        &mut self,
+        &self,
         stream: Watched<S>,
         local: SocketAddr,
         tls: Option<TlsFacts>,
@@ -213,13 +213,14 @@ impl<H: Handler> Open<H> {
 
     /// Runs the connection until it ends, a time-out cuts it, or the gateway has drained it.
     async fn drive<C: Future<Output = hyper::Result<()>>>(
-        &mut self,
+        &self,
         connection: C,
         shut_down: impl Fn(Pin<&mut C>),
         activity: &Activity,
     ) -> Ended {
         let mut connection = pin!(connection);
         let mut timer = pin!(sleep_until(self.deadline(activity, Instant::now()).at));
+        let mut draining = self.around.draining.clone();
         let mut shutting_down = false;
         loop {
             tokio::select! {
@@ -238,7 +239,7 @@ impl<H: Handler> Open<H> {
                         return Ended::Cut(deadline.event);
                     }
                 }
-                Ok(_) = self.around.draining.wait_for(|&draining| draining), if !shutting_down => {
+                Ok(_) = draining.wait_for(|&draining| draining), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }

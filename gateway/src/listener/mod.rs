@@ -10,7 +10,7 @@ mod tls;
 mod connection;
 mod watched;
 
-pub use accept::{AcceptLoop, Accepting};
+pub use accept::{AcceptLoop, Accepting, Live};
 pub use bind::{BindError, bind};
 pub use connection::Handler;
 pub use tls::{SharedTls, TlsError, server_config};

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -219,8 +219,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 impl<S> Watched<S> {
     /// Whether bytes are waiting that were read ahead.
     #[cfg(test)]
-    fn replay_remaining(&self) -> usize {
-        self.replay.remaining()
+    const fn replay_remaining(&self) -> usize {
+        self.replay.len()
     }
 }
 

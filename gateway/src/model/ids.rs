@@ -1,6 +1,7 @@
 //! Names, each of its own type, so that one cannot stand where another belongs.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 macro_rules! names {
@@ -53,4 +54,72 @@ names! {
     UpstreamName,
     /// A route as written, such as `GET /pets/{id}`.
     RouteKey,
+}
+
+/// Longest name of an instance.
+pub const INSTANCE_NAME_BYTES_MAX: usize = 32;
+
+/// Why a text is no instance name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not an instance name: 1 to {INSTANCE_NAME_BYTES_MAX} lower-case letters, digits, \
+     `_` and `-`"
+)]
+pub struct InstanceNameError(String);
+
+impl InstanceName {
+    /// Checks that `text` can name an instance.
+    ///
+    /// # Errors
+    /// Where it is empty, too long or has other characters than `[a-z0-9_-]`.
+    pub fn parse(text: &str) -> Result<Self, InstanceNameError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+        let length = 1..=INSTANCE_NAME_BYTES_MAX;
+        if length.contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self::new(text))
+        } else {
+            Err(InstanceNameError(text.escape_debug().take(80).collect()))
+        }
+    }
+
+    /// Where the admin socket and the mapped buckets are, unless configured:
+    /// `/run/gateway/<instance>`.
+    #[must_use]
+    pub fn default_runtime_directory(&self) -> PathBuf {
+        Path::new("/run/gateway").join(self.as_str())
+    }
+
+    /// Where what outlives a reboot is, unless configured: `/var/lib/gateway/<instance>`.
+    #[must_use]
+    pub fn default_state_directory(&self) -> PathBuf {
+        Path::new("/var/lib/gateway").join(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_names_are_safe_as_parts_of_paths() {
+        for good in ["default", "a", "edge-1", "a_b", &"x".repeat(32)] {
+            assert!(InstanceName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "A", "a b", "\u{e9}", &"x".repeat(33)] {
+            assert!(InstanceName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn directories_carry_the_instance() {
+        let instance = InstanceName::parse("blue").unwrap();
+        assert_eq!(
+            instance.default_runtime_directory(),
+            Path::new("/run/gateway/blue")
+        );
+        assert_eq!(
+            instance.default_state_directory(),
+            Path::new("/var/lib/gateway/blue")
+        );
+    }
 }

@@ -16,7 +16,10 @@ mod api;
 pub use api::{Api, BodyMode, Integration, Method, Route, RouteMethod, Segment};
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
-pub use ids::{ApiName, AuthorizerName, InstanceName, ListenerName, RouteKey, UpstreamName};
+pub use ids::{
+    ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
+    ListenerName, RouteKey, UpstreamName,
+};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};

@@ -25,7 +25,7 @@ use crate::telemetry::metrics::ConnectionEvent;
 pub struct SourceRules {
     /// The deny list; asked here too while the kernel judges, because not every path into the host
     /// need have a program.
-    pub deny: Arc<DenyList>,
+    pub deny: DenyList,
     /// The shared words.
     pub buckets: Buckets,
     /// New connections per source.
@@ -108,7 +108,7 @@ impl Drop for ConnectionPermit {
 impl SourceRules {
     fn judge(&self, peer: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
         let family = if peer.to_canonical().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
-        if self.deny.denies(peer) {
+        if self.deny.denies(peer, now_ns) {
             self.buckets.count(Verdict::Drop, Reason::Denied, family);
             return Err(ConnectionEvent::Denied);
         }

@@ -225,3 +225,92 @@ impl<T> Expiry<DecisionKey, Entry<T>> for EntryExpiry {
         Some(entry.span)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lifetime(now: u64, expires_at: u64, ttl: u64) -> Lifetime {
+        Lifetime {
+            now,
+            expires_at,
+            ttl: Duration::from_secs(ttl),
+        }
+    }
+
+    #[test]
+    fn fence_generation_and_credential_all_separate() {
+        let cache = DecisionCache::new();
+        let (fence, other) = (cache.new_fence(), cache.new_fence());
+        cache.insert(
+            DecisionKey::new(fence, 0, b"token"),
+            Arc::new(1),
+            lifetime(0, 100, 100),
+        );
+        let get = |fence, generation, token: &[u8]| {
+            cache
+                .get(&DecisionKey::new(fence, generation, token), 50)
+                .map(|value| *value)
+        };
+        assert_eq!(get(fence, 0, b"token"), Some(1));
+        assert_eq!(get(other, 0, b"token"), None);
+        assert_eq!(get(fence, 1, b"token"), None);
+        assert_eq!(get(fence, 0, b"tokem"), None);
+        assert_eq!((cache.hits(), cache.misses()), (1, 3));
+    }
+
+    #[test]
+    fn a_later_decision_replaces_an_earlier_one_with_its_own_lifetime() {
+        let cache = DecisionCache::new();
+        let key = DecisionKey::new(cache.new_fence(), 0, b"token");
+        cache.insert(key, Arc::new(1), lifetime(0, 1_000, 10));
+        cache.insert(key, Arc::new(2), lifetime(5, 1_000, 10));
+        assert_eq!(cache.get(&key, 14).as_deref(), Some(&2));
+        assert_eq!(cache.get(&key, 15), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_large_credentials_count_more() {
+        let cache = DecisionCache::new();
+        let fence = cache.new_fence();
+        let large = vec![b'x'; 16 * CREDENTIAL_UNIT_BYTES - 8];
+        for number in 0..2 * DECISIONS_MAX / 16 {
+            let credential = [&large, number.to_be_bytes().as_slice()].concat();
+            let key = DecisionKey::new(fence, 0, &credential);
+            cache.insert(key, Arc::new(()), lifetime(0, 1_000, 1_000));
+        }
+        assert!(cache.len() <= DECISIONS_MAX / 16, "{}", cache.len());
+        assert!(!cache.is_empty());
+    }
+
+    #[test]
+    fn debug_output_holds_nothing_of_the_credential() {
+        let cache = DecisionCache::<()>::new();
+        let key = DecisionKey::new(cache.new_fence(), 3, b"token");
+        assert_eq!(
+            format!("{key:?}"),
+            "DecisionKey { fence: Fence(0), generation: 3, .. }"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_decision_is_returned_at_or_after_exp_or_its_time_to_live(
+            decided in 0..2_000_u64,
+            expires_at in prop_oneof![0..4_000_u64, Just(u64::MAX)],
+            ttl in prop_oneof![0..2_000_u64, Just(u64::MAX)],
+            reads in proptest::collection::vec(0..6_000_u64, 1..20),
+        ) {
+            let cache = DecisionCache::new();
+            let key = DecisionKey::new(cache.new_fence(), 0, b"token");
+            cache.insert(key, Arc::new(()), lifetime(decided, expires_at, ttl));
+            for now in reads {
+                let usable = decided < expires_at && ttl > 0
+                    && now < expires_at && now < decided.saturating_add(ttl);
+                prop_assert_eq!(cache.get(&key, now).is_some(), usable);
+            }
+        }
+    }
+}

@@ -202,7 +202,7 @@ impl Drop for OpenRecord {
 #[derive(Debug)]
 pub struct Sink {
     buffer: RefCell<Buffer>,
-    queue: Option<SyncSender<Message>>,
+    queue: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -226,9 +226,6 @@ impl Sink {
     }
 
     fn append(&self, record: &Record) {
-        if self.queue.is_none() {
-            return;
-        }
         let mut buffer = self.buffer.borrow_mut();
         let start = buffer.bytes.len();
         if serde_json::to_writer(&mut buffer.bytes, record).is_err() {
@@ -250,13 +247,12 @@ impl Sink {
     }
 
     fn hand_over(&self, buffer: &mut Buffer) {
-        let Some(queue) = &self.queue else { return };
         if buffer.bytes.is_empty() {
             return;
         }
         let full = std::mem::replace(&mut buffer.bytes, Vec::with_capacity(BUFFER_BYTES + 1024));
         let records = std::mem::take(&mut buffer.records);
-        match queue.try_send(Message::Lines { bytes: full, records }) {
+        match self.queue.try_send(Message::Lines { bytes: full, records }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.dropped.fetch_add(records, Ordering::Relaxed);
@@ -314,15 +310,10 @@ impl Writer {
         Ok(Self { queue, dropped, thread: Some(thread) })
     }
 
-    /// A worker's end.
+    /// What makes the ends of workers.
     #[must_use]
-    pub fn sink(&self, metrics: Arc<WorkerMetrics>) -> Rc<Sink> {
-        Rc::new(Sink {
-            buffer: RefCell::default(),
-            queue: Some(self.queue.clone()),
-            dropped: Arc::clone(&self.dropped),
-            metrics,
-        })
+    pub fn sinks(&self) -> Sinks {
+        Sinks { queue: self.queue.clone(), dropped: Arc::clone(&self.dropped) }
     }
 
     /// A handle that can reopen the destination, as after log rotation.
@@ -346,6 +337,26 @@ impl Writer {
         {
             tracing::error!("the access-log thread died; the last records are lost");
         }
+    }
+}
+
+/// Makes the ends of workers, on the workers' own threads.
+#[derive(Clone, Debug)]
+pub struct Sinks {
+    queue: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Sinks {
+    /// A worker's end.
+    #[must_use]
+    pub fn sink(self, metrics: Arc<WorkerMetrics>) -> Rc<Sink> {
+        Rc::new(Sink {
+            buffer: RefCell::default(),
+            queue: self.queue,
+            dropped: self.dropped,
+            metrics,
+        })
     }
 }
 

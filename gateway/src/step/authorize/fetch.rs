@@ -5,7 +5,7 @@
 //! headers and body share one deadline.
 
 use std::fmt;
-use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,17 +158,19 @@ impl Fetcher {
             .max_buf_size(HEAD_BYTES_MAX)
             .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
             .await?;
-        let document = async {
+        let mut document = pin!(async {
             let response = sender.send_request(self.request()).await?;
             if response.status() != StatusCode::OK {
                 return Err(FetchError::Status(response.status()));
             }
             self.read(response.into_body()).await
-        };
+        });
         tokio::select! {
             biased;
-            document = document => document,
-            error = failed(connection) => Err(FetchError::Http(error)),
+            document = &mut document => document,
+            // However the connection ended, what it brought before may be the whole document; if
+            // it is not, reading it says so.
+            Ok(()) | Err(_) = connection => document.await,
         }
     }
 
@@ -207,13 +209,5 @@ impl Fetcher {
 impl fmt::Display for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.url.fmt(f)
-    }
-}
-
-/// Drives a connection. Its orderly end is not an outcome: what it brought may still be unread.
-async fn failed(connection: impl Future<Output = Result<(), hyper::Error>>) -> hyper::Error {
-    match connection.await {
-        Ok(()) => pending().await,
-        Err(error) => error,
     }
 }

@@ -76,6 +76,12 @@ impl JwtAuthorizer {
         &self.keys
     }
 
+    /// The decisions it remembers, shared with other authorizers.
+    #[must_use]
+    pub const fn decisions(&self) -> &Arc<Decisions> {
+        &self.decisions
+    }
+
     /// Judges `credential`, the value of the identity source, at `now` (seconds since 1970).
     ///
     /// A remembered decision is answered without waiting. It waits only when the token names a key
@@ -121,7 +127,7 @@ impl JwtAuthorizer {
         }
         let algorithm = library_algorithm(token.algorithm);
         let verifies = |key| {
-            // An error is a signature or key that cannot even be read.
+            // An error is a key that is not of the algorithm, which `fitting` has ruled out.
             jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), key, algorithm)
                 .unwrap_or(false)
         };

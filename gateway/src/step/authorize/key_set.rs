@@ -114,6 +114,15 @@ impl KeySet {
     /// # Errors
     /// A file that cannot be read or is no key set; a URL that is not of an HTTPS host.
     pub fn open(jwks: &Jwks, tls: &Arc<ClientConfig>) -> Result<Arc<Self>, KeySetError> {
+        Self::open_paced(jwks, tls, FETCH_INTERVAL_MIN)
+    }
+
+    /// As [`KeySet::open`], with the least time between two fetches.
+    pub(super) fn open_paced(
+        jwks: &Jwks,
+        tls: &Arc<ClientConfig>,
+        interval_min: Duration,
+    ) -> Result<Arc<Self>, KeySetError> {
         let (fetcher, keys) = match &jwks.source {
             JwksSource::File(path) => (None, Some(Keys::parse(&read(path, jwks.bytes_max)?)?)),
             JwksSource::Url(url) => {
@@ -124,16 +133,7 @@ impl KeySet {
                 )
             }
         };
-        Ok(Arc::new(Self::new(keys, fetcher, jwks, FETCH_INTERVAL_MIN)))
-    }
-
-    fn new(
-        keys: Option<Keys>,
-        fetcher: Option<Fetcher>,
-        jwks: &Jwks,
-        interval_min: Duration,
-    ) -> Self {
-        Self {
+        Ok(Arc::new(Self {
             keys: ArcSwapOption::from(keys.map(Arc::new)),
             fetcher,
             pace: Pace {
@@ -151,7 +151,7 @@ impl KeySet {
             waiters: Semaphore::new(WAITERS_MAX),
             fetches: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-        }
+        }))
     }
 
     /// Keeps the keys fresh: fetches at once, then every refresh interval and on demand. Returns

@@ -39,7 +39,7 @@ impl<'t> Token<'t> {
     pub(super) fn parse(text: &'t str) -> Result<Self, Refusal> {
         let (message, signature) = text.rsplit_once('.').ok_or(Refusal::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(Refusal::Malformed)?;
-        if payload.contains('.') {
+        if payload.contains('.') || URL_SAFE_NO_PAD.decode(signature).is_err() {
             return Err(Refusal::Malformed);
         }
         let mut header = object(header)?;

@@ -1,0 +1,135 @@
+//! What is wrong in a configuration, and where.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A position in a file; both numbers start at 1 and columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+/// One error or warning.
+///
+/// `Display` prints one line without its end:
+/// `gateway.yaml:41:9: apis.pets.routes."GET /pets": cause: fix`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// Where in the file; `None` when it could not be read at all.
+    pub place: Option<Place>,
+    /// Which setting, as keys joined by dots; empty for the file as a whole.
+    pub path: String,
+    /// Cause and, where known, fix.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file)?;
+        if let Some(place) = self.place {
+            write!(f, "{}:{}:", place.line, place.column)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, " {}:", self.path)?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// Why a configuration was refused: at least one error, all that were found in one run.
+///
+/// `Display` prints the errors only, one per line, in the order of the file; warnings stand apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What has to change.
+    pub errors: Vec<Diagnostic>,
+    /// What probably should.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            let end_of_last = if index == 0 { "" } else { "\n" };
+            write!(f, "{end_of_last}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Report {}
+
+/// Collects diagnostics about one file.
+#[derive(Debug)]
+pub(super) struct Collector {
+    file: Arc<str>,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Collector {
+    pub(super) fn new(file: &str) -> Self {
+        Self {
+            file: Arc::from(file),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn error(
+        &mut self,
+        place: Option<Place>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let error = self.diagnostic(place, path.into(), message.into());
+        self.errors.push(error);
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        place: Option<Place>,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        let warning = self.diagnostic(place, path.into(), message.into());
+        self.warnings.push(warning);
+    }
+
+    fn diagnostic(&self, place: Option<Place>, path: String, message: String) -> Diagnostic {
+        Diagnostic {
+            file: Arc::clone(&self.file),
+            place,
+            path,
+            message,
+        }
+    }
+
+    /// The warnings, where nothing was refused.
+    ///
+    /// # Errors
+    /// Everything that was collected, where something was.
+    pub(super) fn finish(self) -> Result<Vec<Diagnostic>, Report> {
+        let report = self.into_report();
+        if report.errors.is_empty() {
+            Ok(report.warnings)
+        } else {
+            Err(report)
+        }
+    }
+
+    /// Everything that was collected, in the order of the file.
+    pub(super) fn into_report(mut self) -> Report {
+        self.errors.sort_by_key(|error| error.place);
+        self.warnings.sort_by_key(|warning| warning.place);
+        Report {
+            errors: self.errors,
+            warnings: self.warnings,
+        }
+    }
+}

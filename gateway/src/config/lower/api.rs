@@ -1,0 +1,140 @@
+//! APIs: who answers for which host on which listener.
+
+use std::collections::HashMap;
+
+use super::Lowering;
+use super::host::parse_host;
+use super::route;
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{Api, ApiName, ListenerName};
+
+/// Lowers every API. `body_memory_max` bounds what a route may buffer.
+pub(super) fn lower(
+    written: &written::Named<written::Api>,
+    body_memory_max: u64,
+    cx: &mut Lowering<'_>,
+) -> Vec<Api> {
+    let section = cx.root.key("apis");
+    let mut claims = Claims::default();
+    let mut apis = Vec::new();
+    for (name, api) in &written.0 {
+        let written::ApiType::Http = api.kind;
+        let at = section.key(name);
+        cx.name(name, &at);
+        let listeners = lower_listeners(api, &at, cx);
+        let hosts = lower_hosts(api, &at.key("hosts"), cx);
+        claims.add(name, &listeners, &hosts, &at, cx);
+        apis.push(Api {
+            name: ApiName::new(name),
+            listeners,
+            hosts: hosts.into_iter().map(|(_, host)| host).collect(),
+            routes: route::lower(&api.routes, &at.key("routes"), body_memory_max, cx),
+        });
+    }
+    check_slots(&apis, &section, cx);
+    apis
+}
+
+fn lower_listeners(
+    api: &written::Api,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Vec<ListenerName> {
+    let Some(names) = &api.listeners else {
+        return cx
+            .root
+            .key("listeners")
+            .names()
+            .map(ListenerName::new)
+            .collect();
+    };
+    let list = at.key("listeners");
+    let mut listeners: Vec<ListenerName> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let at = list.item(index);
+        if !cx.reference("listeners", "listener", name, &at) {
+            continue;
+        }
+        if listeners.iter().any(|earlier| earlier.as_str() == name) {
+            cx.error(&at, format!("the listener `{name}` stands twice: keep one"));
+        } else {
+            listeners.push(ListenerName::new(name));
+        }
+    }
+    listeners
+}
+
+/// The hosts with their indexes in the list.
+fn lower_hosts(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Vec<(usize, String)> {
+    let mut hosts = Vec::new();
+    for (index, written) in api.hosts.iter().flatten().enumerate() {
+        match parse_host(written) {
+            Ok(host) => hosts.push((index, host)),
+            Err(error) => {
+                let shown = shortened(written);
+                cx.error(&at.item(index), format!("`{shown}` is not a host: {error}"));
+            }
+        }
+    }
+    hosts
+}
+
+/// Which API answers for a host on a listener; no host stands for every other one.
+#[derive(Default)]
+struct Claims(HashMap<(ListenerName, Option<String>), String>);
+
+impl Claims {
+    fn add(
+        &mut self,
+        api: &str,
+        listeners: &[ListenerName],
+        hosts: &[(usize, String)],
+        at: &Cursor<'_>,
+        cx: &mut Lowering<'_>,
+    ) {
+        for listener in listeners {
+            for (index, host) in hosts {
+                let claim = (listener.clone(), Some(host.clone()));
+                if let Some(other) = self.0.insert(claim, api.to_owned()) {
+                    let at = at.key("hosts").item(*index);
+                    let both = if other == api {
+                        "stands twice"
+                    } else {
+                        "is claimed twice"
+                    };
+                    let message =
+                        format!("`{host}` {both} on listener `{listener}`, first by API `{other}`");
+                    cx.error(&at, message);
+                }
+            }
+            if at.key("hosts").is_written() {
+                continue;
+            }
+            let claim = (listener.clone(), None);
+            if let Some(other) = self.0.insert(claim, api.to_owned()) {
+                let message = format!(
+                    "this API and `{other}` both answer for every host on listener `{listener}`: \
+                     give one of them `hosts` or other `listeners`"
+                );
+                cx.error_at_key(at, message);
+            }
+        }
+    }
+}
+
+/// Every throttle of a route takes one slot of a table of fixed size.
+fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let routes = apis.iter().flat_map(|api| &api.routes);
+    let needed: usize = routes
+        .map(|route| {
+            usize::from(route.throttle.is_some()) + usize::from(route.caller_throttle.is_some())
+        })
+        .sum();
+    let max = gateway_common::capacity::SLOT_COUNT as usize;
+    if needed > max {
+        let message = format!("the routes have {needed} throttles together: at most {max}");
+        cx.error_at_key(at, message);
+    }
+}

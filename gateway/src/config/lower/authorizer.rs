@@ -1,0 +1,162 @@
+//! Authorizers.
+
+use http::HeaderName;
+use http::header::AUTHORIZATION;
+
+use super::Lowering;
+use super::host::parse_url;
+use super::quantity::{KIB, MIB, ms, s};
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksSource};
+
+/// What a route writes instead of an authorizer's name to be public.
+pub(super) const NONE: &str = "none";
+
+/// Lowers every authorizer.
+pub(super) fn lower(
+    written: &written::Named<written::Authorizer>,
+    cx: &mut Lowering<'_>,
+) -> Vec<Authorizer> {
+    let section = cx.root.key("authorizers");
+    for name in section.names() {
+        let at = section.key(name);
+        cx.name(name, &at);
+        if name == NONE {
+            cx.error_at_key(&at, "`none` is what public routes say: choose another name");
+        }
+    }
+    let mut authorizers = Vec::new();
+    for (name, authorizer) in &written.0 {
+        authorizers.extend(lower_one(name, authorizer, &section.key(name), cx));
+    }
+    authorizers
+}
+
+fn lower_one(
+    name: &str,
+    written: &written::Authorizer,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Authorizer> {
+    let written::AuthorizerType::Jwt = written.kind;
+    let identity_source = match &written.identity_source {
+        None => Some(IdentitySource::Header(AUTHORIZATION)),
+        Some(text) => lower_identity_source(text, &at.key("identity_source"), cx),
+    };
+    if written.issuer.is_empty() {
+        cx.error(&at.key("issuer"), "an empty issuer would match no token");
+    }
+    for (index, audience) in written.audiences.iter().enumerate() {
+        if audience.is_empty() {
+            cx.error(
+                &at.key("audiences").item(index),
+                "an empty audience would match no token",
+            );
+        }
+    }
+    let jwks = lower_jwks(&written.jwks, &at.key("jwks"), cx);
+    let leeway = written.leeway.as_ref();
+    let decision_ttl = written.decision_ttl.as_ref();
+    let leeway = cx.duration(leeway, &at.key("leeway"), s(0)..=s(300), s(0));
+    let decision_ttl = cx.duration(
+        decision_ttl,
+        &at.key("decision_ttl"),
+        s(0)..=s(3600),
+        s(300),
+    );
+    Some(Authorizer {
+        name: AuthorizerName::new(name),
+        identity_source: identity_source?,
+        issuer: written.issuer.clone(),
+        audiences: written.audiences.clone(),
+        algorithms: written.algorithms.iter().copied().map(algorithm).collect(),
+        jwks: jwks?,
+        leeway,
+        decision_ttl,
+    })
+}
+
+fn lower_identity_source(
+    written: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<IdentitySource> {
+    if let Some(name) = written.strip_prefix("$request.header.") {
+        return cx.header_name(name, at).map(IdentitySource::Header);
+    }
+    match written.strip_prefix("$request.querystring.") {
+        Some(name) if !name.is_empty() => Some(IdentitySource::Query(name.to_owned())),
+        Some(_) | None => {
+            let shown = shortened(written);
+            let form = "`$request.header.<name>` or `$request.querystring.<name>`";
+            cx.error(
+                at,
+                format!("`{shown}` is not an identity source: write {form}"),
+            );
+            None
+        }
+    }
+}
+
+impl Lowering<'_> {
+    /// The name of a header, lower-cased.
+    pub(super) fn header_name(&mut self, name: &str, at: &Cursor<'_>) -> Option<HeaderName> {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        if parsed.is_err() {
+            self.error(at, format!("`{}` is not a header name", shortened(name)));
+        }
+        parsed.ok()
+    }
+}
+
+fn lower_jwks(written: &written::Jwks, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Jwks> {
+    let timeout = written.timeout.as_ref();
+    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), ms(1500));
+    let refresh = written.refresh.as_ref();
+    let refresh = cx.duration(refresh, &at.key("refresh"), s(1)..=s(86_400), s(600));
+    let bytes_max = written.bytes_max.as_ref();
+    let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, 150_000);
+    let source = match (&written.url, &written.file) {
+        (Some(_), Some(_)) => {
+            cx.error_at_key(at, "both `url` and `file` name the keys: keep one");
+            None
+        }
+        (Some(url), None) => {
+            let at = at.key("url");
+            parse_url(url, &["https"], "https")
+                .inspect_err(|error| cx.error(&at, error.to_string()))
+                .ok()
+                .map(JwksSource::Url)
+        }
+        (None, Some(file)) => Some(JwksSource::File(cx.readable_file(file, &at.key("file")))),
+        (None, None) => {
+            // One that was written and refused has been reported.
+            if !at.key("url").is_written() && !at.key("file").is_written() {
+                cx.error_at_key(at, "nothing says where the keys are: write `url` or `file`");
+            }
+            None
+        }
+    };
+    Some(Jwks {
+        source: source?,
+        timeout,
+        bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+        refresh,
+    })
+}
+
+const fn algorithm(written: written::Algorithm) -> Algorithm {
+    match written {
+        written::Algorithm::RS256 => Algorithm::RS256,
+        written::Algorithm::RS384 => Algorithm::RS384,
+        written::Algorithm::RS512 => Algorithm::RS512,
+        written::Algorithm::PS256 => Algorithm::PS256,
+        written::Algorithm::PS384 => Algorithm::PS384,
+        written::Algorithm::PS512 => Algorithm::PS512,
+        written::Algorithm::ES256 => Algorithm::ES256,
+        written::Algorithm::ES384 => Algorithm::ES384,
+        written::Algorithm::EdDSA => Algorithm::EdDSA,
+    }
+}

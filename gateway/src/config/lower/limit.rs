@@ -1,0 +1,179 @@
+//! Rates and bursts.
+
+use gateway_common::limit::{Limit, LimitError, Rate};
+
+use super::Lowering;
+use crate::config::cursor::Cursor;
+
+/// Rates are kept in millionths per second.
+const MICRO: f64 = 1_000_000.0;
+
+/// The highest rate that can be written: beyond it millionths are not exact in a double, and no
+/// bucket of whole nanoseconds can keep it.
+const RATE_MAX: f64 = 1e9;
+
+impl Lowering<'_> {
+    /// Compiles the `rate` and `burst` below `at`; quantities are requests, connections or
+    /// packets. `None` where they were refused.
+    pub(super) fn limit(
+        &mut self,
+        rate: f64,
+        burst: u64,
+        at: &Cursor<'_>,
+    ) -> Option<(Rate, Limit)> {
+        let exact = match micro_per_second(rate) {
+            Ok(exact) => exact,
+            Err(message) => {
+                self.error(&at.key("rate"), message);
+                return None;
+            }
+        };
+        match Limit::new(exact, burst, 1) {
+            Ok(limit) => Some((exact, limit)),
+            Err(error) => {
+                let key = match error {
+                    LimitError::RateZero
+                    | LimitError::RateTooSlow
+                    | LimitError::RateInexact { .. } => "rate",
+                    LimitError::BurstZero | LimitError::BurstTooLarge => "burst",
+                };
+                self.error(&at.key(key), explain(error, rate));
+                None
+            }
+        }
+    }
+}
+
+/// Sixteen times `rate` and `burst`, or the nearest limit below that can be kept.
+pub(super) fn sixteen_times(rate: Rate, burst: u64) -> Result<Limit, LimitError> {
+    let rate = Rate {
+        micro_per_second: rate.micro_per_second.saturating_mul(16),
+    };
+    let burst = burst.saturating_mul(16);
+    match Limit::new(rate, burst, 1) {
+        Err(LimitError::RateInexact { below, .. }) => Limit::new(below, burst, 1),
+        outcome => outcome,
+    }
+}
+
+fn micro_per_second(rate: f64) -> Result<Rate, String> {
+    if rate < 0.0 {
+        return Err(format!("a rate of {rate} is negative"));
+    }
+    if rate > RATE_MAX {
+        return Err(format!(
+            "a rate of {rate} is too high: at most {RATE_MAX} per second"
+        ));
+    }
+    let micro = rate * MICRO;
+    let whole = micro.round();
+    // A double holds every product in range to better than a thousandth of a millionth.
+    if (micro - whole).abs() > 0.001 * (1.0 + whole * 1e-12) {
+        return Err(format!(
+            "a rate of {rate} has more than six decimals: round it"
+        ));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole, not negative and at most 10^15"
+    )]
+    let micro_per_second = whole as u64;
+    Ok(Rate { micro_per_second })
+}
+
+fn explain(error: LimitError, rate: f64) -> String {
+    match error {
+        LimitError::RateZero => "a rate of 0 would never admit anything: write a rate above 0, \
+                                 or leave the limit out"
+            .to_owned(),
+        LimitError::RateTooSlow => {
+            format!("a rate of {rate} per second is slower than one per day: at least 0.000012")
+        }
+        LimitError::RateInexact { below, above } if below == above => {
+            format!(
+                "a rate of {rate} cannot be kept within 0.1 %: at most {}",
+                show(below)
+            )
+        }
+        LimitError::RateInexact { below, above } => format!(
+            "a rate of {rate} cannot be kept within 0.1 %: the nearest exact ones are {} and {}",
+            show(below),
+            show(above)
+        ),
+        LimitError::BurstZero => "a burst of 0 would never admit anything: write at least 1, \
+                                  or leave the limit out"
+            .to_owned(),
+        LimitError::BurstTooLarge => {
+            "the burst takes more than a year to refill at this rate: lower it".to_owned()
+        }
+    }
+}
+
+fn show(rate: Rate) -> String {
+    let (whole, micro) = (
+        rate.micro_per_second / 1_000_000,
+        rate.micro_per_second % 1_000_000,
+    );
+    let text = format!("{whole}.{micro:06}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(rate: f64, expected: Result<u64, &str>) {
+        let found = micro_per_second(rate).map(|rate| rate.micro_per_second);
+        assert_eq!(
+            found.as_ref().map_err(String::as_str),
+            expected.as_ref().map_err(|e| *e)
+        );
+    }
+
+    #[test]
+    fn rates_are_exact_to_the_millionth() {
+        check(0.1, Ok(100_000));
+        check(0.000_012, Ok(12));
+        check(333_333_333.333_334, Ok(333_333_333_333_334));
+        check(1e9, Ok(1_000_000_000_000_000));
+        check(-1.0, Err("a rate of -1 is negative"));
+        check(
+            1e10,
+            Err("a rate of 10000000000 is too high: at most 1000000000 per second"),
+        );
+        check(
+            0.333_333_3,
+            Err("a rate of 0.3333333 has more than six decimals: round it"),
+        );
+    }
+
+    #[test]
+    fn the_rates_named_as_exact_are_accepted() {
+        let mut refused = 0;
+        for rate in (1_000_000..200_000_000).step_by(77_777) {
+            if let Err(LimitError::RateInexact { below, above }) =
+                Limit::new(Rate::per_second(rate), 10, 1)
+            {
+                refused += 1;
+                for exact in [below, above] {
+                    let again = show(exact).parse().map(micro_per_second);
+                    assert_eq!(again, Ok(Ok(exact)));
+                    assert!(Limit::new(exact, 10, 1).is_ok(), "{rate}/s: {exact:?}");
+                }
+            }
+        }
+        assert!(refused > 100);
+    }
+
+    #[test]
+    fn sixteen_times_is_kept_even_where_it_is_not_exact() {
+        assert!(Limit::new(Rate::per_second(16 * 200_000), 160, 1).is_err());
+        assert!(sixteen_times(Rate::per_second(200_000), 10).is_ok());
+        assert_eq!(
+            sixteen_times(Rate::per_second(100), 1000),
+            Limit::new(Rate::per_second(1600), 16_000, 1)
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! From what the user wrote to what it means.
+//!
+//! A setting with a mistake is reported and its default stands in, so that everything else is
+//! judged too; what was lowered counts only where nothing was reported.
+
+mod quantity;
+mod limit;
+mod file;
+mod host;
+mod route_key;
+mod path_template;
+mod listener;
+mod edge;
+mod authorizer;
+mod upstream;
+mod api;
+mod route;
+mod process;
+
+use std::path::Path;
+
+use super::cursor::Cursor;
+use super::diagnostic::Collector;
+use super::near_miss::suggestion;
+use super::written::File;
+use crate::model::Gateway;
+
+/// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
+///
+/// The tree is the whole one, mistakes included: it tells where settings stand, and a name that
+/// was written is known even where what stands under it was refused.
+pub(super) fn lower(
+    file: &File,
+    tree: &Cursor<'_>,
+    base: &Path,
+    diagnostics: &mut Collector,
+) -> Option<Gateway> {
+    let mut lowering = Lowering {
+        root: tree,
+        base,
+        diagnostics,
+    };
+    process::lower(file, &mut lowering)
+}
+
+/// What lowering needs everywhere.
+struct Lowering<'a> {
+    root: &'a Cursor<'a>,
+    base: &'a Path,
+    diagnostics: &'a mut Collector,
+}
+
+impl Lowering<'_> {
+    /// Reports a mistake in the value at `at`.
+    fn error(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
+        self.diagnostics
+            .error(Some(at.place), at.path.to_string(), message);
+    }
+
+    /// Reports a mistake in the key of `at`, or in what stands under it as a whole.
+    fn error_at_key(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
+        self.diagnostics
+            .error(Some(at.key_place), at.path.to_string(), message);
+    }
+
+    /// Reports something that works and is probably not meant.
+    fn warning(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
+        self.diagnostics
+            .warning(Some(at.key_place), at.path.to_string(), message);
+    }
+
+    /// Checks that `name` was written under the top-level key `section`.
+    fn reference(&mut self, section: &str, what: &str, name: &str, at: &Cursor<'_>) -> bool {
+        let section = self.root.key(section);
+        if section.names().any(|known| known == name) {
+            return true;
+        }
+        let known: Vec<&str> = section.names().collect();
+        let fix = suggestion(name, known.into_iter());
+        self.error(at, format!("there is no {what} `{name}`{fix}"));
+        false
+    }
+
+    /// Checks a name that the user chose: it appears in logs, metrics and messages.
+    fn name(&mut self, name: &str, at: &Cursor<'_>) {
+        const CHARACTERS_MAX: usize = 64;
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        if name.is_empty() || name.len() > CHARACTERS_MAX || !name.bytes().all(allowed) {
+            self.error_at_key(
+                at,
+                format!("names are 1 to {CHARACTERS_MAX} letters, digits, `_` and `-`"),
+            );
+        }
+    }
+}

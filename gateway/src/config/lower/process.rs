@@ -1,0 +1,190 @@
+//! The process as a whole.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use super::quantity::{MIB, TIB, s};
+use super::{Lowering, api, authorizer, edge, listener, upstream};
+use crate::config::cursor::Cursor;
+use crate::config::written::File;
+use crate::model::{AccessLog, Admin, Api, Gateway, InstanceName, Listener, Telemetry};
+
+/// Where metrics are served, where nothing is written.
+const METRICS_PORT: u16 = 9901;
+
+/// Longest path of a Unix socket, without its final zero (`unix(7)`).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Lowers a whole file.
+pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Option<Gateway> {
+    let root = cx.root;
+    let instance = lower_instance(file, &root.key("instance"), cx)?;
+    let drain = file.drain_timeout.as_ref();
+    let drain_timeout = cx.duration(drain, &root.key("drain_timeout"), s(0)..=s(3600), s(30));
+    let memory = file.body_memory_max.as_ref();
+    let memory_at = root.key("body_memory_max");
+    let body_memory_bytes_max = cx.size(memory, &memory_at, MIB..=TIB, 256 * MIB);
+    let runtime_directory = match &file.runtime_directory {
+        Some(written) => cx.path(written, &root.key("runtime_directory")),
+        None => instance.default_runtime_directory(),
+    };
+    let state_directory = match &file.state_directory {
+        Some(written) => cx.path(written, &root.key("state_directory")),
+        None => instance.default_state_directory(),
+    };
+    let socket = lower_admin_socket(file, runtime_directory.join("admin.sock"), cx);
+    check_account(file.user.as_deref(), &root.key("user"), cx);
+    check_account(file.group.as_deref(), &root.key("group"), cx);
+    let listeners = listener::lower(&file.listeners, cx);
+    let telemetry = lower_telemetry(file, &listeners, cx);
+    let edge = edge::lower(&file.xdp, cx);
+    let authorizers = authorizer::lower(&file.authorizers, cx);
+    let upstreams = upstream::lower(&file.upstreams, cx);
+    let apis = api::lower(&file.apis, body_memory_bytes_max, cx);
+    warn_of_unused(&apis, cx);
+    Some(Gateway {
+        instance,
+        user: file.user.clone(),
+        group: file.group.clone(),
+        workers: lower_workers(file, &root.key("workers"), cx),
+        runtime_directory,
+        state_directory,
+        drain_timeout,
+        body_memory_bytes_max,
+        listeners,
+        edge,
+        authorizers,
+        upstreams,
+        apis,
+        telemetry,
+        admin: Admin { socket },
+    })
+}
+
+fn lower_instance(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<InstanceName> {
+    let written = file.instance.as_deref().unwrap_or("default");
+    InstanceName::parse(written)
+        .inspect_err(|error| cx.error(at, error.to_string()))
+        .ok()
+}
+
+fn lower_workers(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> NonZeroUsize {
+    let written = file
+        .workers
+        .and_then(|workers| NonZeroUsize::new(workers as usize));
+    written.unwrap_or_else(|| match available_parallelism() {
+        Ok(cpus) => cpus,
+        Err(error) => {
+            cx.warning(
+                at,
+                format!("cannot count the CPUs ({error}): one worker will run"),
+            );
+            NonZeroUsize::MIN
+        }
+    })
+}
+
+/// Whether the account exists is known where the gateway starts, not where its file is checked.
+fn check_account(name: Option<&str>, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/');
+    if name.is_some_and(|name| name.is_empty() || name.contains(foreign)) {
+        cx.error(at, "this is not the name of an account");
+    }
+}
+
+fn lower_admin_socket(file: &File, default: PathBuf, cx: &mut Lowering<'_>) -> PathBuf {
+    let at = cx.root.key("admin").key("socket");
+    let socket = match &file.admin.socket {
+        Some(written) => cx.path(written, &at),
+        None => default,
+    };
+    let bytes = socket.as_os_str().len();
+    if bytes > SOCKET_PATH_BYTES_MAX {
+        let shown = socket.display();
+        let message = format!(
+            "`{shown}` is {bytes} bytes long and a Unix socket's path at most \
+             {SOCKET_PATH_BYTES_MAX}: choose a shorter one"
+        );
+        cx.error(&at, message);
+    }
+    socket
+}
+
+fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -> Telemetry {
+    let at = cx.root.key("telemetry");
+    let access_log = match file.telemetry.access_log.as_deref() {
+        None | Some("stdout") => AccessLog::Stdout,
+        Some("off") => AccessLog::Off,
+        Some(path) => AccessLog::File(cx.path(path, &at.key("access_log"))),
+    };
+    let at = at.key("metrics");
+    let metrics = match file.telemetry.metrics.as_deref() {
+        None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, METRICS_PORT))),
+        Some("off") => None,
+        Some(written) => cx.socket_address(written, &at),
+    };
+    if let Some(address) = metrics {
+        if !address.ip().is_loopback() {
+            let message = "metrics are not protected: choose a loopback address, such as \
+                           `127.0.0.1:9901`, and let something there forward them";
+            cx.error(&at, message);
+        }
+        let taken = |listener: &&Listener| {
+            let ip = listener.address.ip();
+            let same =
+                ip == address.ip() || (ip.is_unspecified() && ip.is_ipv4() == address.is_ipv4());
+            same && listener.address.port() == address.port() && address.port() != 0
+        };
+        if let Some(listener) = listeners.iter().find(taken) {
+            cx.error(
+                &at,
+                format!("`{address}` is taken by the listener `{}`", listener.name),
+            );
+        }
+    }
+    Telemetry {
+        access_log,
+        metrics,
+    }
+}
+
+/// Names that nothing refers to are more often a slip than a reserve.
+fn warn_of_unused(apis: &[Api], cx: &mut Lowering<'_>) {
+    let root = cx.root;
+    let routes = || apis.iter().flat_map(|api| &api.routes);
+    let listens = |name: &str| {
+        apis.iter().any(|api| {
+            api.listeners
+                .iter()
+                .any(|listener| listener.as_str() == name)
+        })
+    };
+    let authorizes = |name: &str| {
+        routes().any(|route| {
+            route
+                .authorizer
+                .as_ref()
+                .is_some_and(|used| used.as_str() == name)
+        })
+    };
+    let forwards = |name: &str| routes().any(|route| route.integration.upstream.as_str() == name);
+    let mut warn = |section: &str, used: &dyn Fn(&str) -> bool, message: &str| {
+        let section = root.key(section);
+        for name in section.names().filter(|name| !used(name)) {
+            cx.warning(&section.key(name), message);
+        }
+    };
+    warn(
+        "listeners",
+        &listens,
+        "no API answers here: every request gets 404",
+    );
+    warn(
+        "authorizers",
+        &authorizes,
+        "no route asks for this authorizer",
+    );
+    warn("upstreams", &forwards, "no route forwards to this upstream");
+}

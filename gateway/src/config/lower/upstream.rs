@@ -1,0 +1,87 @@
+//! Upstreams.
+
+use super::Lowering;
+use super::host::parse_url;
+use super::quantity::{ms, s};
+use crate::config::cursor::Cursor;
+use crate::config::written;
+use crate::model::{Upstream, UpstreamName, UpstreamTarget};
+
+/// Lowers every upstream.
+pub(super) fn lower(
+    written: &written::Named<written::Upstream>,
+    cx: &mut Lowering<'_>,
+) -> Vec<Upstream> {
+    let section = cx.root.key("upstreams");
+    let mut upstreams = Vec::new();
+    for (name, upstream) in &written.0 {
+        let at = section.key(name);
+        cx.name(name, &at);
+        upstreams.extend(lower_one(name, upstream, &at, cx));
+    }
+    upstreams
+}
+
+fn lower_one(
+    name: &str,
+    written: &written::Upstream,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Upstream> {
+    let connect_timeout = written.connect_timeout.as_ref();
+    let connect_timeout = cx.duration(
+        connect_timeout,
+        &at.key("connect_timeout"),
+        ms(10)..=s(60),
+        s(2),
+    );
+    let idle_timeout = written.idle_timeout.as_ref();
+    let idle_timeout = cx.duration(
+        idle_timeout,
+        &at.key("idle_timeout"),
+        ms(10)..=s(3600),
+        s(30),
+    );
+    let target = lower_target(&written.url, &at.key("url"), cx)?;
+    Some(Upstream {
+        name: UpstreamName::new(name),
+        target,
+        connect_timeout,
+        idle_per_worker_max: written.idle_per_worker_max.unwrap_or(64) as usize,
+        idle_timeout,
+    })
+}
+
+fn lower_target(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<UpstreamTarget> {
+    let url = match parse_url(written, &["http", "https"], "http` or `https") {
+        Ok(url) => url,
+        Err(error) => {
+            cx.error(at, error.to_string());
+            return None;
+        }
+    };
+    if url.query().is_some() {
+        cx.error(
+            at,
+            "requests bring their own query: take `?` and what follows out",
+        );
+        return None;
+    }
+    let base_path = url.path().trim_end_matches('/');
+    if let Err(error) = super::path_template::check(&format!("{base_path}/"), [].into_iter()) {
+        cx.error(at, error.to_string());
+        return None;
+    }
+    let tls = url.scheme_str() == Some("https");
+    let host = url.host()?;
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    Some(UpstreamTarget {
+        tls,
+        host: bare.to_ascii_lowercase(),
+        port: url.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        base_path: base_path.to_owned(),
+    })
+}

@@ -1,0 +1,323 @@
+//! Holds a tree against the schema: keys, types, choices and plain ranges.
+//!
+//! Every mistake is reported, not only the first. What remains is a tree that the written form can
+//! be read from: optional settings with a mistake are left out of it, and what cannot stand without
+//! them goes with them, so that everything else is still judged for its meaning in the same run.
+
+use serde_json::{Map, Value as Json};
+
+use super::cursor::Cursor;
+use super::diagnostic::Collector;
+use super::near_miss::suggestion;
+use super::tree::{Entry, Node, Reading, Value};
+
+/// Checks `tree` against `schema` and returns what of it is sound.
+pub(super) fn check(schema: &Json, tree: &Node, diagnostics: &mut Collector) -> Option<Node> {
+    let mut checker = Checker {
+        schema,
+        diagnostics,
+    };
+    checker.value(schema, &Cursor::root(tree), tree)
+}
+
+struct Checker<'a> {
+    schema: &'a Json,
+    diagnostics: &'a mut Collector,
+}
+
+/// One way a value may look.
+type Alternative<'a> = &'a Map<String, Json>;
+
+impl<'a> Checker<'a> {
+    fn value(&mut self, schema: &'a Json, at: &Cursor<'_>, node: &Node) -> Option<Node> {
+        let mut alternatives = Vec::new();
+        self.alternatives(schema, &mut alternatives);
+        let reading = node.reading();
+        match reading {
+            Reading::Refused => None,
+            Reading::Mapping => match of_type(&alternatives, "object") {
+                Some(alternative) => self.mapping(alternative, at, node),
+                None => self.mismatch(&alternatives, at, reading),
+            },
+            Reading::Sequence => match of_type(&alternatives, "array") {
+                Some(alternative) => self.sequence(alternative, at, node),
+                None => self.mismatch(&alternatives, at, reading),
+            },
+            Reading::Text(text) => {
+                let texts: Vec<_> = alternatives
+                    .iter()
+                    .copied()
+                    .filter(|a| has_type(a, "string"))
+                    .collect();
+                if texts.is_empty() {
+                    return self.mismatch(&alternatives, at, reading);
+                }
+                self.text(&texts, at, text).then(|| node.clone())
+            }
+            Reading::Boolean(_) => match of_type(&alternatives, "boolean") {
+                Some(_) => Some(node.clone()),
+                None => self.mismatch(&alternatives, at, reading),
+            },
+            Reading::Integer(value) => {
+                let found = of_type(&alternatives, "integer").or(of_type(&alternatives, "number"));
+                match found {
+                    #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
+                    Some(alternative) => self
+                        .range(alternative, at, value as f64)
+                        .then(|| node.clone()),
+                    None => self.mismatch(&alternatives, at, reading),
+                }
+            }
+            Reading::Number(value) => match of_type(&alternatives, "number") {
+                Some(alternative) => self.range(alternative, at, value).then(|| node.clone()),
+                None => self.mismatch(&alternatives, at, reading),
+            },
+            Reading::Nothing => {
+                self.error(
+                    at,
+                    "there is no value here: write one or leave the key out".into(),
+                );
+                None
+            }
+        }
+    }
+
+    fn mapping(&mut self, schema: Alternative<'a>, at: &Cursor<'_>, node: &Node) -> Option<Node> {
+        let Value::Mapping(entries) = &node.value else {
+            return None;
+        };
+        let empty = Map::new();
+        let properties = match schema.get("properties") {
+            Some(Json::Object(properties)) => properties,
+            _ => &empty,
+        };
+        let others = schema
+            .get("additionalProperties")
+            .filter(|others| others.is_object());
+        let mut sound = Vec::new();
+        for entry in entries {
+            match schema
+                .get("properties")
+                .and_then(|known| known.get(&entry.key))
+                .or(others)
+            {
+                Some(schema) => {
+                    let node = self.value(schema, &at.key(&entry.key), &entry.node);
+                    sound.extend(node.map(|node| Entry {
+                        node,
+                        ..entry.clone()
+                    }));
+                }
+                None => {
+                    let known = properties.keys().map(String::as_str);
+                    let message = format!(
+                        "unknown key `{}`{}",
+                        entry.key,
+                        suggestion(&entry.key, known)
+                    );
+                    let place = Some(entry.key_place);
+                    self.diagnostics.error(place, at.path.to_string(), message);
+                }
+            }
+        }
+        if entries.is_empty() && schema.contains_key("minProperties") {
+            self.error(at, "there has to be at least one".into());
+        }
+        let complete = self.required(schema, at, entries, &mut sound);
+        complete.then(|| Node {
+            place: node.place,
+            value: Value::Mapping(sound),
+        })
+    }
+
+    /// Reports required keys that are missing. True if the mapping can stand without.
+    fn required(
+        &mut self,
+        schema: Alternative<'a>,
+        at: &Cursor<'_>,
+        written: &[Entry],
+        sound: &mut Vec<Entry>,
+    ) -> bool {
+        let Some(Json::Array(required)) = schema.get("required") else {
+            return true;
+        };
+        let mut complete = true;
+        for key in required.iter().filter_map(Json::as_str) {
+            let property = schema.get("properties").and_then(|known| known.get(key));
+            if !written.iter().any(|entry| entry.key == key) {
+                let message = property
+                    .and_then(|p| p.get("x-missing"))
+                    .and_then(Json::as_str);
+                let message = message.map_or_else(|| format!("`{key}` is missing"), str::to_owned);
+                let place = Some(at.key_place);
+                self.diagnostics.error(place, at.path.to_string(), message);
+            }
+            if sound.iter().any(|entry| entry.key == key) {
+                continue;
+            }
+            // Names chosen by the user: without any, the rest can still be judged.
+            if property.is_some_and(|p| p.get("additionalProperties").is_some()) {
+                sound.push(Entry {
+                    key: key.to_owned(),
+                    key_place: at.key_place,
+                    node: Node {
+                        place: at.place,
+                        value: Value::Mapping(Vec::new()),
+                    },
+                });
+            } else {
+                complete = false;
+            }
+        }
+        complete
+    }
+
+    fn sequence(&mut self, schema: Alternative<'a>, at: &Cursor<'_>, node: &Node) -> Option<Node> {
+        let Value::Sequence(items) = &node.value else {
+            return None;
+        };
+        if items.is_empty() && schema.contains_key("minItems") {
+            self.error(at, "there has to be at least one".into());
+            return None;
+        }
+        let mut sound = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match schema.get("items") {
+                Some(schema) => sound.extend(self.value(schema, &at.item(index), item)),
+                None => sound.push(item.clone()),
+            }
+        }
+        // A list with gaps would number its items differently from the file.
+        (sound.len() == items.len()).then(|| Node {
+            place: node.place,
+            value: Value::Sequence(sound),
+        })
+    }
+
+    fn text(&mut self, alternatives: &[Alternative<'a>], at: &Cursor<'_>, text: &str) -> bool {
+        let mut words = Vec::new();
+        for alternative in alternatives {
+            match words_of(alternative) {
+                Some(some) => words.extend(some),
+                None => return true,
+            }
+        }
+        if words.contains(&text) {
+            return true;
+        }
+        let reason = alternatives
+            .iter()
+            .find_map(|alternative| alternative.get("x-refused")?.get(text)?.as_str());
+        let found = Reading::Text(text);
+        let message = match reason {
+            Some(reason) => format!("`{text}` is refused: {reason}"),
+            None => format!(
+                "unknown value, found {found}{}",
+                suggestion(text, words.into_iter())
+            ),
+        };
+        self.error(at, message);
+        false
+    }
+
+    fn range(&mut self, schema: Alternative<'a>, at: &Cursor<'_>, value: f64) -> bool {
+        let bound = |keyword| schema.get(keyword).and_then(Json::as_f64);
+        let message = match (bound("minimum"), bound("maximum")) {
+            (Some(min), _) if value < min => format!("`{value}` is too small: at least {min}"),
+            (_, Some(max)) if value > max => format!("`{value}` is too large: at most {max}"),
+            _ => return true,
+        };
+        self.error(at, message);
+        false
+    }
+
+    fn mismatch(
+        &mut self,
+        alternatives: &[Alternative<'a>],
+        at: &Cursor<'_>,
+        found: Reading<'_>,
+    ) -> Option<Node> {
+        let mut kinds: Vec<&str> = Vec::new();
+        for (name, shown) in TYPES {
+            let wanted = alternatives
+                .iter()
+                .any(|alternative| has_type(alternative, name));
+            if wanted && !kinds.contains(shown) {
+                kinds.push(shown);
+            }
+        }
+        let expected = kinds.join(" or ");
+        let wants = |name| {
+            alternatives
+                .iter()
+                .any(|alternative| has_type(alternative, name))
+        };
+        let fix = match found {
+            Reading::Integer(_) | Reading::Number(_) | Reading::Boolean(_) if wants("string") => {
+                ": put it in quotes"
+            }
+            Reading::Text("on" | "yes") if wants("boolean") => ": write `true`",
+            Reading::Text("off" | "no") if wants("boolean") => ": write `false`",
+            _ => "",
+        };
+        self.error(at, format!("expected {expected}, found {found}{fix}"));
+        None
+    }
+
+    /// The ways a value may look under `schema`, references and choices resolved.
+    fn alternatives(&self, schema: &'a Json, found: &mut Vec<Alternative<'a>>) {
+        let Some(object) = schema.as_object() else {
+            return;
+        };
+        if let Some(target) = object.get("$ref").and_then(Json::as_str) {
+            let pointer = target.trim_start_matches('#');
+            if let Some(definition) = self.schema.pointer(pointer) {
+                self.alternatives(definition, found);
+            }
+            return;
+        }
+        match object.get("anyOf").or_else(|| object.get("oneOf")) {
+            Some(Json::Array(alternatives)) => {
+                for alternative in alternatives {
+                    self.alternatives(alternative, found);
+                }
+            }
+            _ => found.push(object),
+        }
+    }
+
+    fn error(&mut self, at: &Cursor<'_>, message: String) {
+        self.diagnostics
+            .error(Some(at.place), at.path.to_string(), message);
+    }
+}
+
+/// Types of JSON Schema with the words for them.
+const TYPES: &[(&str, &str)] = &[
+    ("object", "keys with values"),
+    ("array", "a list"),
+    ("string", "text"),
+    ("boolean", "`true` or `false`"),
+    ("integer", "a whole number"),
+    ("number", "a number"),
+];
+
+fn of_type<'a>(alternatives: &[Alternative<'a>], name: &str) -> Option<Alternative<'a>> {
+    alternatives
+        .iter()
+        .copied()
+        .find(|alternative| has_type(alternative, name))
+}
+
+fn has_type(alternative: Alternative<'_>, name: &str) -> bool {
+    alternative.get("type").and_then(Json::as_str) == Some(name)
+}
+
+/// The words a text must be one of; `None` where any text will do.
+fn words_of(alternative: Alternative<'_>) -> Option<Vec<&str>> {
+    match (alternative.get("const"), alternative.get("enum")) {
+        (Some(Json::String(word)), _) => Some(vec![word]),
+        (_, Some(Json::Array(words))) => Some(words.iter().filter_map(Json::as_str).collect()),
+        _ => None,
+    }
+}

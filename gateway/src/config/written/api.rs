@@ -1,0 +1,95 @@
+//! What the gateway serves.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::xdp::{Number, Rate};
+use super::{DurationText, Named, Size};
+
+/// One API.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Api {
+    /// What kind it is.
+    #[serde(rename = "type")]
+    pub(crate) kind: Type,
+    /// Names of the listeners it answers on. Default: all.
+    #[schemars(length(min = 1))]
+    pub(crate) listeners: Option<Vec<String>>,
+    /// Host names it answers for. Default: every host that no other API claims.
+    #[schemars(length(min = 1))]
+    pub(crate) hosts: Option<Vec<String>>,
+    /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or `$default`.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) routes: Named<Route>,
+}
+
+/// Kinds of APIs.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ApiType")]
+pub(crate) enum Type {
+    /// An HTTP API.
+    Http,
+}
+
+/// One route.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// Who has to authorize the caller: an authorizer's name, or `none` for a public route.
+    #[schemars(extend("x-missing" = "nothing says who may call this route: write \
+        `authorizer: <name>`, or `authorizer: none` to leave it public"))]
+    pub(crate) authorizer: String,
+    /// Scopes of which the token must carry at least one. Default: none asked for.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
+    /// Limit of all callers together, in requests.
+    pub(crate) throttle: Option<Rate>,
+    /// Limit of each caller, in requests.
+    pub(crate) caller_throttle: Option<CallerThrottle>,
+    /// How the request body travels. Default `stream`.
+    pub(crate) body: Option<Body>,
+    /// Largest request body: up to 1TiB. Default 10MiB.
+    pub(crate) body_max: Option<Size>,
+    /// Where the request goes.
+    pub(crate) integration: Integration,
+}
+
+/// A limit for each caller.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallerThrottle {
+    /// What tells callers apart: `$context.authorizer.claims.<claim>` or
+    /// `$request.header.<name>`.
+    pub(crate) key: String,
+    /// Per second, whole or fraction.
+    pub(crate) rate: Number,
+    /// How many may come at once from idle.
+    pub(crate) burst: u64,
+    /// Limit charged when the table has no room for the caller. Default: the same rate and burst.
+    pub(crate) overflow: Option<Rate>,
+}
+
+/// How a request body travels.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Body {
+    /// Piece by piece, as it arrives.
+    Stream,
+    /// Read whole before the upstream is contacted.
+    Buffer,
+}
+
+/// Where a request goes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Integration {
+    /// Name of the upstream.
+    pub(crate) upstream: String,
+    /// Path sent to the upstream, with `{name}` of the route's parameters. Default: the request's
+    /// own path.
+    pub(crate) path: Option<String>,
+    /// From the first byte sent to the response's head: 50ms to 30s. Default 30s.
+    pub(crate) timeout: Option<DurationText>,
+}

@@ -1,0 +1,100 @@
+//! Who proves a caller's identity.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::{DurationText, Size};
+
+/// One authorizer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Authorizer {
+    /// What kind it is.
+    #[serde(rename = "type")]
+    pub(crate) kind: Type,
+    /// Where the token stands: `$request.header.<name>` or `$request.querystring.<name>`. Default
+    /// `$request.header.Authorization`.
+    pub(crate) identity_source: Option<String>,
+    /// Required value of the claim `iss`, compared byte for byte.
+    pub(crate) issuer: String,
+    /// Accepted values of the claim `aud`, or of `client_id` where a token has no `aud`.
+    #[schemars(length(min = 1))]
+    pub(crate) audiences: Vec<String>,
+    /// Accepted signature algorithms.
+    #[schemars(length(min = 1))]
+    pub(crate) algorithms: Vec<Algorithm>,
+    /// The issuer's keys.
+    pub(crate) jwks: Jwks,
+    /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
+    pub(crate) leeway: Option<DurationText>,
+    /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
+    /// off. Default 5m.
+    pub(crate) decision_ttl: Option<DurationText>,
+}
+
+/// Kinds of authorizers.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AuthorizerType")]
+pub(crate) enum Type {
+    /// Verifies JSON Web Tokens.
+    Jwt,
+}
+
+/// A JSON Web Key Set: exactly one of `url` and `file`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Jwks {
+    /// HTTPS URL, verified against the system's roots.
+    pub(crate) url: Option<String>,
+    /// Local file, read at start and on reload.
+    pub(crate) file: Option<String>,
+    /// Deadline of one fetch: 50ms to 30s. Default 1500ms.
+    pub(crate) timeout: Option<DurationText>,
+    /// Largest accepted document: 1KiB to 16MiB. Default 150000.
+    pub(crate) bytes_max: Option<Size>,
+    /// Time between two background fetches: 1s to 24h. Default 10m.
+    pub(crate) refresh: Option<DurationText>,
+}
+
+/// Signature algorithms of RFC 7518 and RFC 8037.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+impl JsonSchema for Algorithm {
+    fn schema_name() -> Cow<'static, str> {
+        "Algorithm".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let hmac = "HMAC would need the issuer's secret here, and whoever can verify could also \
+                    sign: use an algorithm with a public key, such as RS256 or ES256";
+        json_schema!({
+            "type": "string",
+            "enum": [
+                "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"
+            ],
+            "x-refused": {
+                "none": "a token without signature proves nothing: name the algorithms your \
+                         issuer signs with",
+                "HS256": hmac,
+                "HS384": hmac,
+                "HS512": hmac,
+                "ES512": "not supported: the issuer has to sign with ES256 or ES384",
+                "ES256K": "not supported: the issuer has to sign with ES256 or ES384",
+            }
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! The written form: every key a configuration file may have.
+//!
+//! The JSON Schema is generated from these types and the file is held against that schema before
+//! it is read into them. What the schema cannot say (references, ranges of durations, addresses)
+//! is judged in [`super::lower`]. The doc comments here are what editors show.
+
+mod named;
+mod quantity;
+mod listener;
+mod xdp;
+mod authorizer;
+mod upstream;
+mod api;
+mod telemetry;
+
+pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Type as ApiType};
+pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
+pub(super) use listener::{Limits, Listener, Timeouts, Tls, TlsVersion};
+pub(super) use named::Named;
+pub(super) use quantity::{DurationText, Size};
+pub(super) use telemetry::{Admin, Telemetry};
+pub(super) use upstream::Upstream;
+pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, UnparsedToUs, Xdp};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The configuration of one gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Gateway configuration")]
+pub(super) struct File {
+    /// Name of this gateway on its host; pins, runtime files and sockets carry it. Lower-case
+    /// letters, digits, `_` and `-`, 1 to 32 characters. Default `default`.
+    pub(super) instance: Option<String>,
+    /// User to run as after start. Default: whoever started it.
+    pub(super) user: Option<String>,
+    /// Group to run as after start. Default: the user's own group.
+    pub(super) group: Option<String>,
+    /// Worker threads. Default: one per CPU this process may use.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(super) workers: Option<u32>,
+    /// Directory of the admin socket and, without BPF, of the buckets. Default
+    /// `/run/gateway/<instance>`.
+    pub(super) runtime_directory: Option<String>,
+    /// Directory of what outlives a reboot. Default `/var/lib/gateway/<instance>`.
+    pub(super) state_directory: Option<String>,
+    /// How long a stopping gateway waits for its requests: 0s to 1h. Default 30s.
+    pub(super) drain_timeout: Option<DurationText>,
+    /// What all buffered bodies together may occupy: 1MiB to 1TiB. Default 256MiB.
+    pub(super) body_memory_max: Option<Size>,
+    /// Where the gateway answers, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(super) listeners: Named<Listener>,
+    /// The kernel edge.
+    #[serde(default)]
+    pub(super) xdp: Xdp,
+    /// Who proves a caller's identity, by name.
+    #[serde(default)]
+    pub(super) authorizers: Named<Authorizer>,
+    /// Where requests are forwarded to, by name.
+    #[serde(default)]
+    pub(super) upstreams: Named<Upstream>,
+    /// What the gateway serves, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub(super) apis: Named<Api>,
+    /// Logs and metrics.
+    #[serde(default)]
+    pub(super) telemetry: Telemetry,
+    /// The admin socket.
+    #[serde(default)]
+    pub(super) admin: Admin,
+}

@@ -1,0 +1,23 @@
+//! Logs, metrics and the admin socket.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Logs and metrics.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// Where access-log records go: `stdout`, `off` or a file's path. Default `stdout`.
+    pub(crate) access_log: Option<String>,
+    /// Where Prometheus scrapes: a loopback address with port, or `off`. Default
+    /// `127.0.0.1:9901`.
+    pub(crate) metrics: Option<String>,
+}
+
+/// The admin socket.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Path of the Unix socket. Default `<runtime_directory>/admin.sock`.
+    pub(crate) socket: Option<String>,
+}

@@ -1,0 +1,180 @@
+//! The control thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, interval};
+
+use super::admin::{self, Allowed, ReloadRequest};
+use super::figures::Reloads;
+use super::keys::KeyTasks;
+use super::listeners::{Binder, Environment, Listeners, Prepared};
+use super::metrics_page;
+use super::start::Options;
+use super::worker::Shared;
+use crate::model::Gateway;
+use crate::snapshot::Compiler;
+use crate::store::deny::{DenyList, Moment};
+use crate::telemetry::access_log::{Reopener, Writer};
+use crate::telemetry::metrics::Metrics;
+
+/// Reloads that may wait; further peers wait to ask.
+const RELOADS_MAX: usize = 4;
+/// How often expired deny entries are cleared away and workers looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// The running gateway, seen from its control thread.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) options: Options,
+    pub(super) model: Gateway,
+    pub(super) shared: Shared,
+    pub(super) compiler: Compiler,
+    pub(super) binder: Binder,
+    pub(super) listeners: Listeners,
+    /// The first listeners, until they are in use.
+    pub(super) prepared: Option<Prepared>,
+    pub(super) around: Environment,
+    pub(super) keys: KeyTasks,
+    pub(super) deny: DenyList,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) reloads: Arc<Reloads>,
+    pub(super) reopener: Reopener,
+    pub(super) log: Writer,
+    pub(super) sockets: Option<Sockets>,
+    pub(super) draining: watch::Sender<bool>,
+    pub(super) drain_deadline: watch::Sender<Option<Instant>>,
+}
+
+/// Sockets of the control thread, bound before rights were dropped.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) admin: std::os::unix::net::UnixListener,
+    pub(super) metrics: Option<std::net::TcpListener>,
+    pub(super) allowed: Allowed,
+}
+
+/// The signals that mean something.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Event {
+        tokio::select! {
+            _ = self.terminate.recv() => Event::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Event::Stop("SIGINT"),
+            _ = self.hangup.recv() => Event::Reload,
+        }
+    }
+}
+
+enum Event {
+    Stop(&'static str),
+    Reload,
+}
+
+impl Control {
+    /// Serves until a signal says otherwise, then drains.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        let mut signals = Signals::install()?;
+        let (reload_requests, mut requested) = mpsc::channel::<ReloadRequest>(RELOADS_MAX);
+        self.open(reload_requests).await?;
+        let mut housekeeping = interval(HOUSEKEEPING);
+        let outcome = loop {
+            tokio::select! {
+                event = signals.next() => match event {
+                    Event::Stop(signal) => {
+                        tracing::info!(signal, "stopping: no new connections");
+                        break Ok(());
+                    }
+                    // The outcome is in the log and in the metrics.
+                    Event::Reload => match self.reload().await { Ok(_) | Err(_) => {} },
+                },
+                Some(reply) = requested.recv() => {
+                    let outcome = self.reload().await;
+                    if reply.send(outcome).is_err() {
+                        tracing::debug!("whoever asked for the reload has left");
+                    }
+                }
+                _ = housekeeping.tick() => {
+                    if let Err(error) = self.deny.sweep(Moment::now()) {
+                        tracing::warn!(error = admin::explain(&error), "deny list: expired entries stay");
+                    }
+                    if self.around.workers.iter().any(|worker| worker.thread.is_finished()) {
+                        break Err(anyhow::anyhow!("a worker thread died"));
+                    }
+                }
+            }
+        };
+        self.close(&mut signals).await;
+        outcome
+    }
+
+    /// Keys first, then doors.
+    async fn open(&mut self, reload_requests: mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
+        let snapshot = self.shared.snapshot.load_full();
+        self.keys.start(&snapshot).await;
+        if let Some(sockets) = self.sockets.take() {
+            let socket = UnixListener::from_std(sockets.admin)?;
+            let serving = admin::serve(socket, sockets.allowed, self.deny.clone(), reload_requests);
+            drop(tokio::task::spawn_local(serving));
+            if let Some(socket) = sockets.metrics {
+                let serving = metrics_page::serve(TcpListener::from_std(socket)?, Arc::clone(&self.metrics));
+                drop(tokio::task::spawn_local(serving));
+            }
+        }
+        if let Some(prepared) = self.prepared.take() {
+            self.listeners.apply(prepared, &self.around).await;
+        }
+        tracing::info!(
+            instance = %self.model.instance,
+            workers = self.around.workers.len(),
+            generation = snapshot.generation,
+            "ready"
+        );
+        Ok(())
+    }
+
+    /// Stops accepting, waits for what is open within the drain time-out, and leaves. A second
+    /// signal cuts the wait short.
+    async fn close(mut self, signals: &mut Signals) {
+        let deadline = Instant::now() + self.model.drain_timeout;
+        self.listeners.stop();
+        self.draining.send_replace(true);
+        self.drain_deadline.send_replace(Some(deadline));
+        let mut poll = interval(Duration::from_millis(10));
+        while self.around.workers.iter().any(|worker| !worker.thread.is_finished()) {
+            tokio::select! {
+                _ = poll.tick() => {}
+                event = signals.next() => if let Event::Stop(signal) = event {
+                    tracing::warn!(signal, "stopping at once: connections are cut");
+                    self.drain_deadline.send_replace(Some(Instant::now()));
+                },
+            }
+        }
+        for worker in self.around.workers.drain(..) {
+            if worker.thread.join().is_err() {
+                tracing::error!("a worker thread had died");
+            }
+        }
+        if let Err(error) = std::fs::remove_file(&self.model.admin.socket) {
+            tracing::debug!(%error, "admin socket stays behind");
+        }
+        self.log.stop();
+        tracing::info!("stopped");
+    }
+}

@@ -1,0 +1,114 @@
+//! Numbers that other parts of the gateway keep, for the metrics page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::body::BodyBudget;
+use crate::snapshot::Snapshot;
+use crate::step::authorize::Decisions;
+use crate::store::bucket::Buckets;
+use crate::telemetry::metrics::{Figure, Sample};
+
+/// Reloads, by how they ended.
+#[derive(Debug, Default)]
+pub(super) struct Reloads {
+    pub(super) succeeded: AtomicU64,
+    pub(super) failed: AtomicU64,
+}
+
+/// What the figures read.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) decisions: Arc<Decisions>,
+    pub(super) buckets: Buckets,
+    pub(super) body_budget: BodyBudget,
+    pub(super) log_dropped: Arc<AtomicU64>,
+    pub(super) reloads: Arc<Reloads>,
+}
+
+/// Every figure but the kernel's.
+pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
+    let Sources { snapshot, decisions, buckets, body_budget, log_dropped, reloads } = sources.clone();
+    let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
+    let key_sets = Arc::clone(&snapshot);
+    vec![
+        Figure::single(
+            "gateway_snapshot_generation",
+            "Loads of the configuration that took effect",
+            false,
+            move || snapshot.load().generation,
+        ),
+        Figure {
+            name: "gateway_reloads",
+            help: "Reloads, by how they ended",
+            counter: true,
+            read: Box::new(move || {
+                let count = |outcome: &str, counter: &AtomicU64| Sample {
+                    labels: vec![("outcome", outcome.to_owned())],
+                    value: counter.load(Ordering::Relaxed),
+                };
+                vec![count("succeeded", &reloads.succeeded), count("failed", &reloads.failed)]
+            }),
+        },
+        Figure::single(
+            "gateway_decisions_hits",
+            "Authorization decisions answered from the cache",
+            true,
+            move || hits.hits(),
+        ),
+        Figure::single(
+            "gateway_decisions_misses",
+            "Authorization decisions that had to be made",
+            true,
+            move || misses.misses(),
+        ),
+        Figure::single(
+            "gateway_decisions_held",
+            "Authorization decisions in the cache",
+            false,
+            move || decisions.len(),
+        ),
+        Figure::single(
+            "gateway_body_memory_bytes",
+            "Memory that buffered request bodies occupy",
+            false,
+            move || body_budget.used(),
+        ),
+        Figure::single(
+            "gateway_slots_claimed",
+            "Bucket slots in use",
+            false,
+            move || u64::try_from(buckets.slots_claimed()).unwrap_or(u64::MAX),
+        ),
+        Figure::single(
+            "gateway_access_log_dropped_records",
+            "Access-log records that could not be written",
+            true,
+            move || log_dropped.load(Ordering::Relaxed),
+        ),
+        Figure {
+            name: "gateway_key_set_fetches",
+            help: "Fetches of key sets, by authorizer and outcome",
+            counter: true,
+            read: Box::new(move || key_set_samples(&key_sets.load())),
+        },
+    ]
+}
+
+fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for authorizer in &snapshot.authorizers {
+        let status = authorizer.key_set().status();
+        let name = authorizer.model().name.to_string();
+        let mut sample = |outcome: &str, value| {
+            let labels = vec![("authorizer", name.clone()), ("outcome", outcome.to_owned())];
+            samples.push(Sample { labels, value });
+        };
+        sample("failed", status.failures);
+        sample("succeeded", status.fetches.saturating_sub(status.failures));
+    }
+    samples
+}

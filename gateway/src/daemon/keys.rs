@@ -1,0 +1,44 @@
+//! The tasks that keep key sets fresh, one per set in use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::snapshot::Snapshot;
+use crate::step::authorize::KeySet;
+
+/// Running refresh tasks, by the address of their set.
+#[derive(Debug, Default)]
+pub(super) struct KeyTasks(HashMap<usize, (Arc<KeySet>, JoinHandle<()>)>);
+
+impl KeyTasks {
+    /// Starts a task for every set of `snapshot` that has none, and waits until each of those has
+    /// fetched once, well or not: the first requests should find keys.
+    pub(super) async fn start(&mut self, snapshot: &Snapshot) {
+        let mut fresh = Vec::new();
+        for authorizer in &snapshot.authorizers {
+            let keys = authorizer.key_set();
+            let address = Arc::as_ptr(keys).addr();
+            if !self.0.contains_key(&address) {
+                let task = tokio::task::spawn_local(Arc::clone(keys).refresh());
+                self.0.insert(address, (Arc::clone(keys), task));
+                fresh.push(Arc::clone(keys));
+            }
+        }
+        for keys in fresh {
+            keys.first_fetch().await;
+        }
+    }
+
+    /// Ends the tasks of sets that `snapshot` does not use.
+    pub(super) fn retain(&mut self, snapshot: &Snapshot) {
+        self.0.retain(|_, (keys, task)| {
+            let used = snapshot.authorizers.iter().any(|a| Arc::ptr_eq(a.key_set(), keys));
+            if !used {
+                task.abort();
+            }
+            used
+        });
+    }
+}

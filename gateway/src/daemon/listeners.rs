@@ -1,0 +1,187 @@
+//! The listeners of the running gateway, and how a reload changes them.
+//!
+//! A listener that stays keeps its sockets: no connection in their queues is lost, and a port that
+//! needed rights to bind is not bound again. New ones are bound before anything changes; removed
+//! ones stop accepting, and their connections end in their own time.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::worker::{Handle, Order};
+use crate::listener::{Accepting, BindError, ListenerPlan, SharedTls, TlsError, bind};
+use crate::model::{Gateway, ListenerName};
+use crate::store::connection::{Doorkeeper, SourceRules};
+
+/// The listeners in use.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    running: HashMap<ListenerName, Running>,
+}
+
+/// What new listeners are made with.
+#[derive(Debug)]
+pub(super) struct Binder {
+    /// Resumption state, shared by all.
+    pub(super) tls: SharedTls,
+    /// Sockets per listener.
+    pub(super) workers: usize,
+}
+
+/// What new listeners live in.
+#[derive(Debug)]
+pub(super) struct Environment {
+    /// Who may come in.
+    pub(super) rules: Arc<SourceRules>,
+    /// Turns true when the gateway stops.
+    pub(super) draining: watch::Receiver<bool>,
+    /// Who accepts.
+    pub(super) workers: Vec<Handle>,
+}
+
+#[derive(Debug)]
+struct Running {
+    /// As configured, port 0 included.
+    configured: SocketAddr,
+    /// As bound.
+    address: SocketAddr,
+    accepting: Accepting,
+    stop: watch::Sender<bool>,
+}
+
+/// Changes that cannot fail any more.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    kept: Vec<(ListenerName, Arc<ListenerPlan>)>,
+    fresh: Vec<Fresh>,
+    /// Every listener's address as bound, in the order of the model.
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Fresh {
+    name: ListenerName,
+    configured: SocketAddr,
+    address: SocketAddr,
+    plan: Arc<ListenerPlan>,
+    sockets: Vec<TcpListener>,
+}
+
+/// Why a set of listeners cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// A socket.
+    #[error("listener `{listener}`: {source}")]
+    Bind {
+        /// Its name.
+        listener: ListenerName,
+        /// Why.
+        source: BindError,
+    },
+    /// Its TLS.
+    #[error("listener `{listener}`: {source}")]
+    Tls {
+        /// Its name.
+        listener: ListenerName,
+        /// Why.
+        source: TlsError,
+    },
+}
+
+impl Listeners {
+    /// Reads certificates and binds sockets; changes nothing that runs.
+    pub(super) fn prepare(
+        &self,
+        model: &Gateway,
+        binder: &Binder,
+    ) -> Result<Prepared, ListenError> {
+        let mut prepared = Prepared { kept: Vec::new(), fresh: Vec::new(), addresses: Vec::new() };
+        for listener in &model.listeners {
+            let plan = ListenerPlan::compile(listener, &binder.tls).map_err(|source| {
+                ListenError::Tls { listener: listener.name.clone(), source }
+            })?;
+            let plan = Arc::new(plan);
+            let running = self.running.get(&listener.name);
+            if let Some(same) = running.filter(|running| running.configured == listener.address) {
+                prepared.addresses.push(same.address);
+                prepared.kept.push((listener.name.clone(), plan));
+                continue;
+            }
+            let failed = |source| ListenError::Bind { listener: listener.name.clone(), source };
+            let sockets = bind(listener.address, binder.workers).map_err(failed)?;
+            let address = sockets
+                .first()
+                .and_then(|socket| socket.local_addr().ok())
+                .unwrap_or(listener.address);
+            prepared.addresses.push(address);
+            prepared.fresh.push(Fresh {
+                name: listener.name.clone(),
+                configured: listener.address,
+                address,
+                plan,
+                sockets,
+            });
+        }
+        Ok(prepared)
+    }
+
+    /// Puts prepared listeners in use and stops those that are gone.
+    pub(super) async fn apply(&mut self, prepared: Prepared, around: &Environment) {
+        let stay: Vec<&ListenerName> = prepared
+            .kept
+            .iter()
+            .map(|(name, _)| name)
+            .chain(prepared.fresh.iter().map(|fresh| &fresh.name))
+            .collect();
+        self.running.retain(|name, running| {
+            let stays = stay.contains(&name);
+            if !stays {
+                running.stop.send_replace(true);
+                tracing::info!(listener = %name, address = %running.address, "no longer listening");
+            }
+            stays
+        });
+        for (name, plan) in prepared.kept {
+            if let Some(running) = self.running.get(&name) {
+                running.accepting.plan.store(plan);
+            }
+        }
+        for fresh in prepared.fresh {
+            self.listen(fresh, around).await;
+        }
+    }
+
+    async fn listen(&mut self, fresh: Fresh, around: &Environment) {
+        let Fresh { name, configured, address, plan, sockets } = fresh;
+        let protocol = if plan.tls.is_some() { "https" } else { "http" };
+        let (stop, stopping) = watch::channel(false);
+        let accepting = Accepting {
+            plan: Arc::new(ArcSwap::new(plan)),
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules))),
+            stopping,
+            draining: around.draining.clone(),
+        };
+        for (worker, socket) in around.workers.iter().zip(sockets) {
+            let order = Order::Listen { accepting: accepting.clone(), socket };
+            if worker.orders.send(order).await.is_err() {
+                tracing::error!(listener = %name, "a worker has died and does not listen");
+            }
+        }
+        tracing::info!(listener = %name, %address, protocol, "listening");
+        let moved = self.running.insert(name, Running { configured, address, accepting, stop });
+        if let Some(moved) = moved {
+            moved.stop.send_replace(true);
+            tracing::info!(address = %moved.address, "no longer listening");
+        }
+    }
+
+    /// Stops accepting everywhere.
+    pub(super) fn stop(&self) {
+        for running in self.running.values() {
+            running.stop.send_replace(true);
+        }
+    }
+}

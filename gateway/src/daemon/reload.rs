@@ -1,0 +1,87 @@
+//! Reading the configuration again: all of it takes effect, or nothing.
+//!
+//! First everything that can fail is done beside the running gateway: the file is read, snapshots
+//! compiled, certificates read, sockets bound, keys fetched. Then everything changes at once, and
+//! nothing of that can fail. Kernel maps follow; what fails there is reported and does not undo the
+//! rest.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::admin::explain;
+use super::control::Control;
+use super::start::{connection_limit, destination};
+use crate::clock;
+use crate::config;
+use crate::model::Gateway;
+use crate::telemetry::access_log::Reopener;
+
+impl Control {
+    /// Reloads, reports to the log, and returns what to tell whoever asked.
+    pub(super) async fn reload(&mut self) -> Result<String, String> {
+        let outcome = self.try_reload().await;
+        match &outcome {
+            Ok(message) => {
+                self.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
+                tracing::info!("{message}");
+            }
+            Err(message) => {
+                self.reloads.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!("reload refused, the running configuration stays: {message}");
+            }
+        }
+        outcome
+    }
+
+    async fn try_reload(&mut self) -> Result<String, String> {
+        let mut model = config::load(&self.options.config).map_err(|report| report.to_string())?.gateway;
+        self.options.apply_to(&mut model);
+        restart_only(&self.model, &model)?;
+
+        let running = self.shared.snapshot.load_full();
+        let snapshot =
+            self.compiler.compile(&model, Some(&running)).map_err(|error| explain(&error))?;
+        let listeners = self.listeners.prepare(&model, &self.binder).map_err(|error| explain(&error))?;
+        let log_destination = destination(&model.telemetry.access_log);
+        let log = Reopener::prepare(&log_destination)
+            .map_err(|error| format!("access log: {error}"))?;
+        self.keys.start(&snapshot).await;
+
+        // From here on nothing fails.
+        let snapshot = Arc::new(snapshot);
+        let now_ns = clock::monotonic_ns();
+        self.shared.snapshot.store(Arc::clone(&snapshot));
+        snapshot.put_limits_in_force(now_ns);
+        self.keys.retain(&snapshot);
+        self.shared.body_budget.resize(model.body_memory_bytes_max);
+        self.reopener.install(log);
+        self.listeners.apply(listeners, &self.around).await;
+        self.around.rules.connections.store(Arc::new(connection_limit(&model.edge)));
+        self.model = model;
+        let message = format!("configuration reloaded, generation {}", snapshot.generation);
+        Ok(message)
+    }
+}
+
+/// Refuses changes that only a restart can make, naming the settings.
+fn restart_only(running: &Gateway, new: &Gateway) -> Result<(), String> {
+    let settings = [
+        ("instance", running.instance != new.instance),
+        ("user", running.user != new.user),
+        ("group", running.group != new.group),
+        ("workers", running.workers != new.workers),
+        ("runtime_directory", running.runtime_directory != new.runtime_directory),
+        ("state_directory", running.state_directory != new.state_directory),
+        ("admin.socket", running.admin.socket != new.admin.socket),
+        ("telemetry.metrics", running.telemetry.metrics != new.telemetry.metrics),
+        ("xdp.mode", running.edge.mode != new.edge.mode),
+        ("xdp.interfaces", running.edge.interfaces != new.edge.interfaces),
+        ("xdp.attach", running.edge.attach != new.edge.attach),
+    ];
+    let changed: Vec<&str> =
+        settings.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} can only change with a restart; nothing was changed", changed.join(", ")))
+}

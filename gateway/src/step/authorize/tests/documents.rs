@@ -1,0 +1,202 @@
+//! Which keys of a document are used.
+
+use aws_lc_rs::rsa::KeySize;
+use serde_json::{Value, json};
+
+use super::super::key::{KEYS_MAX, KeyDocumentError, Keys};
+use super::super::{KeySet, KeySetError};
+use super::issuer::{OTHER_RSA, RSA, Signer, document, encode, model};
+use crate::model::{Algorithm, JwksSource};
+use crate::upstream::tls::client_config;
+
+fn with(mut jwk: Value, member: &str, value: Value) -> Value {
+    jwk[member] = value;
+    jwk
+}
+
+fn parse(keys: &[Value]) -> Result<Keys, KeyDocumentError> {
+    Keys::parse(json!({"keys": keys}).to_string().as_bytes())
+}
+
+#[test]
+fn passes_over_keys_that_cannot_verify() {
+    let ec = Signer::p256("p256").jwk();
+    let y = ec["y"].as_str().expect("points have a y").to_owned();
+    let rsa = || RSA.jwk();
+    let zeros = format!("AAAA{}", rsa()["n"].as_str().expect("RSA keys have an n"));
+    for (name, key, usable) in [
+        ("RSA", rsa(), true),
+        (
+            "RSA, n with leading zeros",
+            with(rsa(), "n", json!(zeros)),
+            true,
+        ),
+        ("EC", ec.clone(), true),
+        ("P-384", Signer::p384("a").jwk(), true),
+        ("Ed25519", Signer::ed25519("a").jwk(), true),
+        ("for signing", with(rsa(), "use", json!("sig")), true),
+        ("for encryption", with(rsa(), "use", json!("enc")), false),
+        (
+            "may verify",
+            with(rsa(), "key_ops", json!(["verify"])),
+            true,
+        ),
+        (
+            "may not verify",
+            with(rsa(), "key_ops", json!(["encrypt"])),
+            false,
+        ),
+        ("of this type", with(rsa(), "alg", json!("PS512")), true),
+        ("of another type", with(rsa(), "alg", json!("ES256")), false),
+        ("for HMAC", with(rsa(), "alg", json!("HS256")), false),
+        (
+            "symmetric",
+            json!({"kty": "oct", "kid": "a", "k": encode(&[7; 32])}),
+            false,
+        ),
+        ("no name", with(rsa(), "kid", Value::Null), false),
+        ("empty name", with(rsa(), "kid", json!("")), false),
+        ("name is a number", with(rsa(), "kid", json!(1)), false),
+        ("no modulus", with(rsa(), "n", Value::Null), false),
+        (
+            "modulus is no base64url",
+            with(rsa(), "n", json!("+/+/")),
+            false,
+        ),
+        ("modulus is zero", with(rsa(), "n", json!("AAAA")), false),
+        (
+            "modulus of 1024 bits",
+            with(rsa(), "n", json!(encode(&[0xc5; 128]))),
+            false,
+        ),
+        (
+            "modulus of 16384 bits",
+            with(rsa(), "n", json!(encode(&[0xc5; 2048]))),
+            false,
+        ),
+        ("exponent is even", with(rsa(), "e", json!("Ag")), false),
+        ("not on the curve", with(ec.clone(), "x", json!(y)), false),
+        (
+            "of another curve",
+            with(ec.clone(), "crv", json!("P-384")),
+            false,
+        ),
+        (
+            "of an unknown curve",
+            with(ec, "crv", json!("secp256k1")),
+            false,
+        ),
+        (
+            "half an Ed25519",
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "AAAA"}),
+            false,
+        ),
+        (
+            "for key agreement",
+            with(Signer::ed25519("a").jwk(), "crv", json!("X25519")),
+            false,
+        ),
+        ("no object", json!("hello"), false),
+    ] {
+        // Beside a good key, so that the rest of the set is seen to stand.
+        let keys = parse(&[OTHER_RSA.jwk(), key]).expect("one key is good");
+        assert_eq!(
+            (keys.len(), keys.skipped),
+            if usable { (2, 0) } else { (1, 1) },
+            "{name}"
+        );
+    }
+    let large = Signer::rsa("large", KeySize::Rsa4096).jwk();
+    assert_eq!(parse(&[large]).expect("4096 bits are accepted").len(), 1);
+}
+
+#[test]
+fn a_key_for_one_algorithm_verifies_no_other() {
+    let keys = parse(&[with(RSA.jwk(), "alg", json!("RS256"))]).expect("the key is good");
+    assert_eq!(keys.fitting("rsa-1", Algorithm::RS256).count(), 1);
+    assert_eq!(keys.fitting("rsa-1", Algorithm::PS256).count(), 0);
+    assert_eq!(keys.fitting("rsa-2", Algorithm::RS256).count(), 0);
+    let keys = parse(&[RSA.jwk()]).expect("the key is good");
+    assert_eq!(keys.fitting("rsa-1", Algorithm::PS512).count(), 1);
+    assert_eq!(keys.fitting("rsa-1", Algorithm::ES256).count(), 0);
+}
+
+#[test]
+fn refuses_documents_without_usable_keys() {
+    for text in [
+        "",
+        "hello",
+        "[]",
+        "{}",
+        r#"{"keys":1}"#,
+        r#"{"keys":[]"#,
+        "\u{0}",
+    ] {
+        let outcome = Keys::parse(text.as_bytes());
+        assert!(
+            matches!(outcome, Err(KeyDocumentError::NotAKeySet(_))),
+            "{text:?}: {outcome:?}"
+        );
+    }
+    assert!(matches!(
+        parse(&[]),
+        Err(KeyDocumentError::NoneUsable { found: 0 })
+    ));
+    assert!(matches!(
+        parse(&[json!({})]),
+        Err(KeyDocumentError::NoneUsable { found: 1 })
+    ));
+    let jwk = Signer::ed25519("a").jwk();
+    assert_eq!(
+        parse(&vec![jwk.clone(); KEYS_MAX])
+            .expect("as many as may be")
+            .len(),
+        KEYS_MAX
+    );
+    let outcome = parse(&vec![jwk; KEYS_MAX + 1]);
+    assert!(matches!(outcome, Err(KeyDocumentError::TooMany { found }) if found == KEYS_MAX + 1));
+}
+
+#[test]
+fn the_generation_grows_only_when_a_key_is_lost() {
+    let (a, b) = (Signer::ed25519("a").jwk(), Signer::ed25519("b").jwk());
+    let keys = |jwks: &[&Value]| {
+        parse(&jwks.iter().map(|jwk| (*jwk).clone()).collect::<Vec<_>>()).expect("good keys")
+    };
+    let first = keys(&[&a]);
+    let added = keys(&[&b, &a]).succeeding(&first);
+    let reordered = keys(&[&a, &b]).succeeding(&added);
+    let lost = keys(&[&b]).succeeding(&reordered);
+    let replaced = keys(&[&with(a.clone(), "kid", json!("b"))]).succeeding(&lost);
+    let generations = [&first, &added, &reordered, &lost, &replaced].map(Keys::generation);
+    assert_eq!(generations, [0, 0, 0, 1, 2]);
+    assert!(added.same_as(&reordered) && !first.same_as(&added) && !lost.same_as(&replaced));
+}
+
+#[test]
+fn a_file_is_read_up_to_its_limit() {
+    let file = tempfile::NamedTempFile::new().expect("temporary files can be made");
+    let text = document(&[&RSA]);
+    std::fs::write(file.path(), &text).expect("and written");
+    let tls = client_config(rustls::RootCertStore::empty());
+    let mut jwks = model(JwksSource::File(file.path().to_owned())).jwks;
+    jwks.bytes_max = text.len();
+    let set = KeySet::open(&jwks, &tls).expect("exactly the limit");
+    assert_eq!(set.status().keys, 1);
+    jwks.bytes_max = text.len() - 1;
+    assert!(matches!(
+        KeySet::open(&jwks, &tls),
+        Err(KeySetError::TooLarge { .. })
+    ));
+    jwks.bytes_max = text.len();
+    std::fs::write(file.path(), "{}").expect("written again");
+    assert!(matches!(
+        KeySet::open(&jwks, &tls),
+        Err(KeySetError::Document(_))
+    ));
+    jwks.source = JwksSource::File(file.path().with_extension("absent"));
+    assert!(matches!(
+        KeySet::open(&jwks, &tls),
+        Err(KeySetError::Read { .. })
+    ));
+}

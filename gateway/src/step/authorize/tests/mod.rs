@@ -1,0 +1,8 @@
+//! Real keys, made for each run, and the tokens they sign.
+
+mod issuer;
+mod server;
+mod documents;
+mod judging;
+mod fetching;
+mod rotation;

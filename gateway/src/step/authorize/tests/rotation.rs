@@ -1,0 +1,330 @@
+//! Keys that change under way: rotation, outages, floods.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::super::{Decisions, FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
+use super::issuer::{NOW, Signer, claims, document, model};
+use super::server::{Answer, Server};
+use crate::model::JwksSource;
+
+/// An authorizer over a server's keys, with its refresh task.
+struct Running {
+    authorizer: Arc<JwtAuthorizer>,
+    refresh: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(server: &Server, interval_min: Duration) -> Self {
+        let mut model = model(JwksSource::Url(server.url()));
+        model.jwks = server.jwks();
+        let keys = KeySet::open_paced(&model.jwks, &server.tls(), interval_min).expect("good");
+        let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+        let decisions = Arc::new(Decisions::new());
+        Self {
+            authorizer: Arc::new(JwtAuthorizer::new(&model, keys, decisions)),
+            refresh,
+        }
+    }
+
+    async fn judge(&self, token: &str) -> Result<(), Refusal> {
+        self.authorizer.authorize(Some(token), NOW).await.map(drop)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.refresh.abort();
+    }
+}
+
+const SOON: Duration = Duration::from_millis(10);
+
+#[tokio::test]
+async fn the_first_token_waits_for_the_first_fetch() {
+    let signer = Signer::ed25519("a");
+    let server = Server::start(Answer::Document(document(&[&signer]))).await;
+    let running = Running::start(&server, FETCH_INTERVAL_MIN);
+    assert_eq!(
+        running.judge(&signer.token("EdDSA", &claims())).await,
+        Ok(())
+    );
+    running.authorizer.key_set().first_fetch().await;
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_fetched_when_a_token_names_it() {
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let server = Server::start(Answer::Document(document(&[&old]))).await;
+    let running = Running::start(&server, SOON);
+    assert_eq!(running.judge(&old.token("EdDSA", &claims())).await, Ok(()));
+    server.answer(Answer::Document(document(&[&old, &new])));
+    assert_eq!(running.judge(&new.token("EdDSA", &claims())).await, Ok(()));
+    assert_eq!(server.requests(), 2);
+    // Nothing was lost, so the decision on the old key's token still stands.
+    let hits = running.authorizer.decisions().hits();
+    assert_eq!(running.judge(&old.token("EdDSA", &claims())).await, Ok(()));
+    assert_eq!(running.authorizer.decisions().hits(), hits + 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_gone_takes_its_remembered_decisions_along() {
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let server = Server::start(Answer::Document(document(&[&old]))).await;
+    let running = Running::start(&server, SOON);
+    let token = old.token("EdDSA", &claims());
+    assert_eq!(running.judge(&token).await, Ok(()));
+    server.answer(Answer::Document(document(&[&new])));
+    assert_eq!(running.judge(&token).await, Ok(()), "remembered");
+    assert_eq!(running.judge(&new.token("EdDSA", &claims())).await, Ok(()));
+    assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+}
+
+#[tokio::test]
+async fn the_last_good_keys_serve_while_the_issuer_fails() {
+    let (known, unknown) = (Signer::ed25519("known"), Signer::ed25519("unknown"));
+    let server = Server::start(Answer::Document(document(&[&known]))).await;
+    let running = Running::start(&server, SOON);
+    let keys = Arc::clone(running.authorizer.key_set());
+    keys.first_fetch().await;
+    for (round, answer) in [
+        Answer::Document("garbage".to_owned()),
+        Answer::Document(r#"{"keys":[]}"#.to_owned()),
+        Answer::Bytes(b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_vec()),
+        Answer::Endless,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        server.answer(answer);
+        // Asks for a fetch, which fails.
+        let token = unknown.token("EdDSA", &claims());
+        assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+        let token = known.token(
+            "EdDSA",
+            &json!({"round": round, "iss": super::issuer::ISSUER,
+            "aud": super::issuer::AUDIENCE, "exp": NOW + 1}),
+        );
+        assert_eq!(
+            running.judge(&token).await,
+            Ok(()),
+            "never seen before, known key"
+        );
+        assert!(keys.status().failures > round as u64);
+    }
+    drop(server);
+    let token = unknown.token("EdDSA", &claims());
+    assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+    assert_eq!(
+        running.judge(&known.token("EdDSA", &claims())).await,
+        Ok(())
+    );
+}
+
+#[tokio::test]
+async fn without_any_keys_nothing_can_be_judged() {
+    let signer = Signer::ed25519("a");
+    let server = Server::start(Answer::Document("garbage".to_owned())).await;
+    let running = Running::start(&server, SOON);
+    let token = signer.token("EdDSA", &claims());
+    assert_eq!(running.judge(&token).await, Err(Refusal::KeysUnavailable));
+    server.answer(Answer::Document(document(&[&signer])));
+    assert_eq!(running.judge(&token).await, Ok(()), "as soon as there are");
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_costs_the_issuer_one_fetch() {
+    let signer = Signer::ed25519("a");
+    let server = Server::start(Answer::Document(document(&[&signer]))).await;
+    // The deadline is shorter than the interval, as it is by default: nobody waits.
+    let mut model = model(JwksSource::Url(server.url()));
+    model.jwks = server.jwks();
+    model.jwks.timeout = Duration::from_millis(1_500);
+    let keys = KeySet::open(&model.jwks, &server.tls()).expect("good");
+    let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+    keys.first_fetch().await;
+    let authorizer = JwtAuthorizer::new(&model, keys, Arc::new(Decisions::new()));
+    for round in 0..1_000 {
+        let header = json!({"alg": "EdDSA", "kid": format!("made up {round}")});
+        let outcome = authorizer
+            .authorize(Some(&signer.signed(&header, &claims())), NOW)
+            .await;
+        assert_eq!(outcome.map(drop), Err(Refusal::UnknownKey));
+    }
+    assert_eq!(server.requests(), 1);
+    refresh.abort();
+}
+
+#[tokio::test]
+async fn all_who_wait_share_fetches_and_their_number_is_bounded() {
+    let (first, second) = (Signer::ed25519("first"), Signer::ed25519("second"));
+    let server = Server::start(Answer::Document(document(&[&first]))).await;
+    let running = Running::start(&server, Duration::ZERO);
+    let keys = Arc::clone(running.authorizer.key_set());
+    keys.first_fetch().await;
+
+    let gate = Arc::new(Semaphore::new(0));
+    server.answer(Answer::Gated(
+        Arc::clone(&gate),
+        document(&[&first, &second]),
+    ));
+    let mut waiting = JoinSet::new();
+    let token = second.token("EdDSA", &claims());
+    for _ in 0..=WAITERS_MAX {
+        let (authorizer, token) = (Arc::clone(&running.authorizer), token.clone());
+        waiting.spawn(async move { authorizer.authorize(Some(&token), NOW).await.map(drop) });
+    }
+    // One too many: it is refused while all others wait for the fetch that hangs.
+    let refused = waiting
+        .join_next()
+        .await
+        .expect("one ends")
+        .expect("without a panic");
+    assert_eq!(refused, Err(Refusal::UnknownKey));
+    server.requested(2).await;
+    gate.add_permits(1);
+    while let Some(outcome) = waiting.join_next().await {
+        assert_eq!(outcome.expect("without a panic"), Ok(()));
+    }
+    // One wish for a fetch may have come while the last one ran.
+    assert!(keys.status().fetches <= 3, "{:?}", keys.status());
+}
+
+#[tokio::test]
+async fn waiting_ends_at_the_deadline() {
+    let (known, unknown) = (Signer::ed25519("known"), Signer::ed25519("unknown"));
+    let server = Server::start(Answer::Document(document(&[&known]))).await;
+    let mut model = model(JwksSource::Url(server.url()));
+    model.jwks = server.jwks();
+    model.jwks.timeout = Duration::from_millis(200);
+    let keys = KeySet::open_paced(&model.jwks, &server.tls(), Duration::ZERO).expect("good");
+    let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+    keys.first_fetch().await;
+    server.answer(Answer::Silence);
+    let authorizer = JwtAuthorizer::new(&model, keys, Arc::new(Decisions::new()));
+    let begin = tokio::time::Instant::now();
+    let outcome = authorizer
+        .authorize(Some(&unknown.token("EdDSA", &claims())), NOW)
+        .await;
+    assert_eq!(outcome.map(drop), Err(Refusal::UnknownKey));
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    refresh.abort();
+}
+
+#[tokio::test]
+async fn keys_are_renewed_in_the_background() {
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let server = Server::start(Answer::Document(document(&[&old]))).await;
+    let mut jwks = server.jwks();
+    jwks.refresh = SOON;
+    let keys = KeySet::open_paced(&jwks, &server.tls(), SOON).expect("good");
+    let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+    keys.first_fetch().await;
+    server.answer(Answer::Document(document(&[&old, &new])));
+    let seen = server.requests();
+    // The second next request was begun after the first of them was answered and taken over.
+    server.requested(seen + 2).await;
+    assert_eq!(keys.status().keys, 2);
+    refresh.abort();
+}
+
+#[test]
+fn workers_on_other_threads_are_woken() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    };
+    let control = runtime();
+    let signer = Signer::ed25519("a");
+    let gate = Arc::new(Semaphore::new(0));
+    let answer = Answer::Gated(Arc::clone(&gate), document(&[&signer]));
+    let server = control.block_on(Server::start(answer));
+    let running = {
+        let _inside = control.enter();
+        Running::start(&server, FETCH_INTERVAL_MIN)
+    };
+    let token = signer.token("EdDSA", &claims());
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            let (authorizer, token) = (Arc::clone(&running.authorizer), token.clone());
+            std::thread::spawn(move || {
+                runtime()
+                    .block_on(authorizer.authorize(Some(&token), NOW))
+                    .map(drop)
+            })
+        })
+        .collect();
+    control.block_on(async {
+        server.requested(1).await;
+        gate.add_permits(1);
+        running.authorizer.key_set().first_fetch().await;
+    });
+    for worker in workers {
+        assert_eq!(worker.join().expect("no worker panics"), Ok(()));
+    }
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_reload_keeps_what_did_not_change() {
+    let signer = Signer::ed25519("a");
+    let server = Server::start(Answer::Document(document(&[&signer]))).await;
+    let mut by_url = model(JwksSource::Url(server.url()));
+    by_url.jwks = server.jwks();
+    let (decisions, tls) = (Arc::new(Decisions::new()), server.tls());
+    let build = |model, previous| {
+        JwtAuthorizer::build(model, &decisions, &tls, previous).expect("the model is good")
+    };
+    let first = build(&by_url, None);
+    let refresh = tokio::spawn(Arc::clone(first.key_set()).refresh());
+    let token = signer.token("EdDSA", &claims());
+    first
+        .authorize(Some(&token), NOW)
+        .await
+        .expect("the token is good");
+    let same = build(&by_url, Some(&first));
+    assert!(Arc::ptr_eq(&first, &same));
+
+    let mut stricter = by_url.clone();
+    stricter.audiences = vec!["dogs".to_owned()];
+    let changed = build(&stricter, Some(&same));
+    assert!(Arc::ptr_eq(changed.key_set(), same.key_set()));
+    let outcome = changed.authorize(Some(&token), NOW).await;
+    assert_eq!(
+        outcome.map(drop),
+        Err(Refusal::WrongAudience),
+        "not the remembered decision"
+    );
+    refresh.abort();
+
+    let file = tempfile::NamedTempFile::new().expect("temporary files can be made");
+    std::fs::write(file.path(), document(&[&signer])).expect("and written");
+    let by_file = model(JwksSource::File(file.path().to_owned()));
+    let first = build(&by_file, None);
+    assert!(Arc::ptr_eq(&first, &build(&by_file, Some(&first))));
+    first
+        .authorize(Some(&token), NOW)
+        .await
+        .expect("the token is good");
+    std::fs::write(file.path(), document(&[&Signer::ed25519("a")])).expect("written again");
+    let changed = build(&by_file, Some(&first));
+    let outcome = changed.authorize(Some(&token), NOW).await;
+    assert_eq!(
+        outcome.map(drop),
+        Err(Refusal::BadSignature),
+        "another key of the same name"
+    );
+    std::fs::write(file.path(), "{}").expect("written again");
+    assert!(JwtAuthorizer::build(&by_file, &decisions, &tls, Some(&changed)).is_err());
+}
