@@ -1,6 +1,7 @@
 //! Everything there is to do with this repository, as `cargo xtask <command>`.
 
 mod process;
+mod ebpf;
 mod run;
 mod test;
 mod bench;
@@ -23,6 +24,8 @@ enum Command {
     Run(run::Arguments),
     /// Run everything that can be tested on this machine, and name what was skipped and why.
     Test(test::Arguments),
+    /// Build the BPF object from source, or check the committed one.
+    Ebpf(ebpf::Arguments),
     /// Measure, as ratios to a baseline within one run.
     Bench(bench::Arguments),
     /// Run the long proofs in full.
@@ -33,6 +36,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Ebpf(arguments) => ebpf::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Soak(arguments) => soak::run(&arguments),
     }

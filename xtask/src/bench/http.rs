@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::proxy::{self, Proxy};
 use super::report::{Case, Report};
-use crate::process::{self, Profile, say};
+use crate::process::{self, Profile};
 
 /// Windows for each proxy, unless told otherwise.
 pub(super) const WINDOWS: u16 = 7;
@@ -60,22 +60,22 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<()> {
             costs.push(measured(&programs.workbench, proxy)?);
         }
     }
-    let mut medians = proxies.into_iter().map(|(_, costs)| summary(costs));
-    let (value, spread) = medians.next().flatten().context("no window counted")?;
-    let baseline = medians.next().flatten().map(|(median, _)| median);
-    if baseline.is_none() && !json {
-        say(
-            "nginx is not installed, so forward_c32 has no baseline (on Debian: apt-get install nginx-light)",
-        )?;
+    let mut costs = proxies.into_iter().map(|(_, costs)| costs);
+    let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
+    let case = Case::new("forward_c32", "us", &value, baseline.as_deref())?;
+    let mut notes =
+        vec!["microseconds of processor time per request; the baseline is nginx".to_owned()];
+    if baseline.is_none() {
+        notes.push(
+            "nginx is not installed (on Debian: apt-get install nginx-light): no baseline"
+                .to_owned(),
+        );
     }
-    let case = Case {
-        name: "forward_c32".into(),
-        value,
-        unit: "us_cpu_per_request".into(),
-        baseline,
-        spread,
-    };
-    Report { cases: vec![case] }.print(json)
+    Report {
+        cases: vec![case],
+        notes,
+    }
+    .print(json)
 }
 
 /// One window that counts: processor microseconds per request.
@@ -136,34 +136,4 @@ fn window(workbench: &Path, address: SocketAddr, milliseconds: u64) -> anyhow::R
         requests: number("requests")?,
         unexpected: number("unexpected")?,
     })
-}
-
-/// Median, and the distance from the least to the greatest as a share of it.
-fn summary(mut costs: Windows) -> Option<(f64, f64)> {
-    costs.sort_by(f64::total_cmp);
-    let middle = costs.len() / 2;
-    let upper = *costs.get(middle)?;
-    let median = if costs.len() % 2 == 1 {
-        upper
-    } else {
-        f64::midpoint(*costs.get(middle - 1)?, upper)
-    };
-    Some((median, (costs.last()? - costs.first()?) / median))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn summarises_by_the_median_and_the_range() {
-        for (name, costs, expected) in [
-            ("none", vec![], None),
-            ("one", vec![4.0], Some((4.0, 0.0))),
-            ("odd", vec![5.0, 3.0, 4.0], Some((4.0, 0.5))),
-            ("even", vec![5.0, 3.0], Some((4.0, 0.5))),
-        ] {
-            assert_eq!(summary(costs), expected, "{name}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ pub(super) const AUDIENCE: &str = "demo";
 /// What varies from one demo to the next.
 #[derive(Debug)]
 pub(super) struct Setting<'a> {
+    pub(super) instance: &'a str,
     pub(super) port: u16,
     pub(super) metrics_port: u16,
     pub(super) upstream: SocketAddr,
@@ -25,6 +26,7 @@ impl Setting<'_> {
     /// The configuration file's text. Relative paths in it start at the file's own directory.
     pub(super) fn text(&self) -> String {
         let Self {
+            instance,
             port,
             metrics_port,
             upstream,
@@ -38,7 +40,7 @@ impl Setting<'_> {
         };
         format!(
             r#"# Written by `cargo xtask run`, anew each time. examples/reference.yaml explains every setting.
-instance: demo
+instance: {instance}
 drain_timeout: 5s
 {directories}
 listeners:

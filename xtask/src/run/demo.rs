@@ -72,6 +72,15 @@ pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::R
     gateway.until_asked().await
 }
 
+/// Name of the demo on `port`: of its directory under target, and of its instance.
+fn instance(port: u16) -> String {
+    if port == super::PORT {
+        "demo".to_owned()
+    } else {
+        format!("demo-{port}")
+    }
+}
+
 fn power(sudo: bool) -> anyhow::Result<Power> {
     // A process's own entry belongs to its effective user.
     let root = fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
@@ -128,7 +137,8 @@ impl Demo {
         power: Power,
         upstream: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let directory = process::target_directory()?.join("demo");
+        let instance = instance(arguments.port);
+        let directory = process::target_directory()?.join(&instance);
         let demo = Self {
             directory,
             port: arguments.port,
@@ -147,6 +157,7 @@ impl Demo {
                 .arg(&demo.directory),
         )?;
         let setting = Setting {
+            instance: &instance,
             port: demo.port,
             metrics_port: demo.metrics_port,
             upstream,
@@ -170,7 +181,8 @@ impl Demo {
         self.directory.join("gateway.yaml")
     }
 
-    /// What to try, as lines to paste.
+    /// What to try, as lines to paste. A comment that ends with a status promises it for the
+    /// `curl` line that follows.
     fn invitation(&self, programs: &Programs, power: Power) -> String {
         let certificate = self.directory.join("certificate.pem");
         let curl = Curl {
@@ -180,30 +192,40 @@ impl Demo {
         let token = format!("-H @{}", quoted_path(&self.directory.join("authorization")));
         let log = quoted_path(&self.directory.join("access.log"));
         let mut lines = vec![
-            String::new(),
-            "The gateway answers. Each line works alone in another terminal; Ctrl-C here ends everything.".into(),
+            "\nThe gateway answers. Each line works alone in another terminal; Ctrl-C here ends it.".into(),
             "\n# a public route: 200".into(),
             curl.line(&[], "/hello"),
-            "\n# a protected one without a token: 401".into(),
+            "\n# a protected route without a token: 401".into(),
             curl.line(&[], "/private/you"),
-            "\n# and with the token: 200".into(),
+            "\n# the same with a token: 200".into(),
             curl.line(&[&token], "/private/you"),
-            "\n# three calls to a route that admits one in ten seconds: 429".into(),
+            "\n# the last of three calls to a route that admits one in ten seconds: 429".into(),
             curl.line(&[], "/limited?call=[1-3]"),
-            "\n# what was counted, and what was logged".into(),
+            "\n# what was counted and what was logged".into(),
             format!("curl -sS http://127.0.0.1:{}/metrics", self.metrics_port),
             format!("tail -n 5 {log}"),
         ];
         if power != Power::User {
             let sudo = if power == Power::Sudo { "sudo " } else { "" };
-            let gateway = format!("{sudo}{}", quoted_path(&programs.gateway));
-            let instance = format!("--config {}", quoted_path(&self.configuration()));
+            let instance = quoted_path(&self.configuration());
+            let gateway = |command: &str| {
+                format!(
+                    "{sudo}{} {command} --config {instance}",
+                    quoted_path(&programs.gateway)
+                )
+            };
+            let elsewhere = curl.line(&["--interface 127.0.0.2", "--max-time 3"], "/hello");
             lines.extend([
-                "\n# another source address: 200, until it is denied; then the kernel drops its packets".into(),
-                curl.line(&["--interface 127.0.0.2", "--max-time 3"], "/hello"),
-                format!("{gateway} deny add 127.0.0.2/32 --for 10m {instance}"),
-                format!("{gateway} stats {instance}"),
-                format!("{gateway} deny remove 127.0.0.2/32 {instance}"),
+                "\n# what the kernel judged".into(),
+                gateway("stats"),
+                "\n# another source address: 200".into(),
+                elsewhere.clone(),
+                "\n# and once it is denied, when the kernel drops its packets: 000".into(),
+                gateway("deny add 127.0.0.2/32 --for 10m"),
+                elsewhere.clone(),
+                "\n# and no longer denied: 200".into(),
+                gateway("deny remove 127.0.0.2/32"),
+                elsewhere,
             ]);
         }
         lines.push(String::new());

@@ -13,6 +13,9 @@ use std::ffi::OsString;
 
 use crate::process::{self, Profile};
 
+/// Where the demo listens on 127.0.0.1, unless told otherwise.
+const PORT: u16 = 8443;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Build as this user and raise only the gateway, with `sudo`, so that it can attach XDP.
@@ -22,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     release: bool,
     /// Port of the demo on 127.0.0.1.
-    #[arg(long, default_value_t = 8443)]
+    #[arg(long, default_value_t = PORT, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Options for `gateway run`: with `--config FILE` it is that configuration instead of the demo.
     #[arg(last = true, value_name = "GATEWAY OPTIONS")]
