@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::{Identity, JwtAuthorizer, Refusal, TOKEN_BYTES_MAX};
@@ -241,4 +242,29 @@ fn bounds_the_token_on_both_sides() {
         &"x".repeat(1 << 20),
         Err(Refusal::TooLarge),
     );
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_admitted_that_was_not_signed(text in "[ -~]{0,200}", bytes in ".{0,60}") {
+        let authorizer = authorizer(&[&RSA]);
+        prop_assert!(judge(&authorizer, Some(&text), NOW).is_err());
+        // Past the header: whatever stands for claims and signature.
+        let header = encode(br#"{"alg":"RS256","kid":"rsa-1"}"#);
+        let token = format!("{header}.{}.{}", encode(text.as_bytes()), encode(bytes.as_bytes()));
+        let outcome = judge(&authorizer, Some(&token), NOW).map(drop);
+        prop_assert_eq!(outcome, Err(Refusal::BadSignature));
+    }
+
+    #[test]
+    fn a_token_changed_in_one_place_is_refused(at in 0..10_000_usize, with in "[A-Za-z0-9_.-]") {
+        let authorizer = authorizer(&[&RSA]);
+        let token = RSA.token("RS256", &claims());
+        prop_assert!(judge(&authorizer, Some(&token), NOW).is_ok());
+        let at = at % token.len();
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, &with);
+        prop_assume!(changed != token);
+        prop_assert!(judge(&authorizer, Some(&changed), NOW).is_err());
+    }
 }
