@@ -1,0 +1,1 @@
+//! Lists and settings as they reach the program.
