@@ -87,6 +87,27 @@ impl Namespace {
         })
     }
 
+    /// As [`Self::ip`], while the namespace's thread is busy.
+    ///
+    /// # Errors
+    /// What it printed.
+    pub fn ip_from_outside(&self, arguments: &str) -> anyhow::Result<()> {
+        let output = Command::new("nsenter")
+            .arg(format!(
+                "--net=/proc/{}/task/{}/ns/net",
+                std::process::id(),
+                self.thread_id
+            ))
+            .arg("ip")
+            .args(arguments.split_whitespace())
+            .output()
+            .context("cannot run `nsenter`")?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
     /// Joins two namespaces: `inside` here and `outside` there, both up, with one address each.
     ///
     /// # Errors
