@@ -98,10 +98,17 @@ impl Listeners {
         model: &Gateway,
         binder: &Binder,
     ) -> Result<Prepared, ListenError> {
-        let mut prepared = Prepared { kept: Vec::new(), fresh: Vec::new(), addresses: Vec::new() };
+        let mut prepared = Prepared {
+            kept: Vec::new(),
+            fresh: Vec::new(),
+            addresses: Vec::new(),
+        };
         for listener in &model.listeners {
             let plan = ListenerPlan::compile(listener, &binder.tls).map_err(|source| {
-                ListenError::Tls { listener: listener.name.clone(), source }
+                ListenError::Tls {
+                    listener: listener.name.clone(),
+                    source,
+                }
             })?;
             let plan = Arc::new(plan);
             let running = self.running.get(&listener.name);
@@ -110,7 +117,10 @@ impl Listeners {
                 prepared.kept.push((listener.name.clone(), plan));
                 continue;
             }
-            let failed = |source| ListenError::Bind { listener: listener.name.clone(), source };
+            let failed = |source| ListenError::Bind {
+                listener: listener.name.clone(),
+                source,
+            };
             let sockets = bind(listener.address, binder.workers).map_err(failed)?;
             let address = sockets
                 .first()
@@ -155,7 +165,13 @@ impl Listeners {
     }
 
     async fn listen(&mut self, fresh: Fresh, around: &Environment) {
-        let Fresh { name, configured, address, plan, sockets } = fresh;
+        let Fresh {
+            name,
+            configured,
+            address,
+            plan,
+            sockets,
+        } = fresh;
         let protocol = if plan.tls.is_some() { "https" } else { "http" };
         let (stop, stopping) = watch::channel(false);
         let accepting = Accepting {
@@ -165,13 +181,24 @@ impl Listeners {
             draining: around.draining.clone(),
         };
         for (worker, socket) in around.workers.iter().zip(sockets) {
-            let order = Order::Listen { accepting: accepting.clone(), socket };
+            let order = Order::Listen {
+                accepting: accepting.clone(),
+                socket,
+            };
             if worker.orders.send(order).await.is_err() {
                 tracing::error!(listener = %name, "a worker has died and does not listen");
             }
         }
         tracing::info!(listener = %name, %address, protocol, "listening");
-        let moved = self.running.insert(name, Running { configured, address, accepting, stop });
+        let moved = self.running.insert(
+            name,
+            Running {
+                configured,
+                address,
+                accepting,
+                stop,
+            },
+        );
         if let Some(moved) = moved {
             moved.stop.send_replace(true);
             tracing::info!(address = %moved.address, "no longer listening");

@@ -76,7 +76,9 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new());
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
     let compiler = Compiler::new(slots, decisions);
-    let snapshot = compiler.compile(&model, None).map_err(anyhow::Error::from)?;
+    let snapshot = compiler
+        .compile(&model, None)
+        .map_err(anyhow::Error::from)?;
     snapshot.put_limits_in_force(clock::monotonic_ns());
     let freed = compiler.slots().release_unused();
     if freed > 0 {
@@ -101,7 +103,17 @@ fn assemble(
     compiler: Compiler,
     snapshot: crate::snapshot::Snapshot,
 ) -> anyhow::Result<Control> {
-    let Ground { lock, binder, listeners, edge, buckets, deny, sockets, log, .. } = ground;
+    let Ground {
+        lock,
+        binder,
+        listeners,
+        edge,
+        buckets,
+        deny,
+        sockets,
+        log,
+        ..
+    } = ground;
     let log = Writer::start(log).context("access-log thread")?;
     let (drain_deadline, deadline) = watch::channel(None);
     let shared = Shared {
@@ -144,7 +156,11 @@ fn assemble(
         binder,
         listeners: Listeners::default(),
         prepared: Some(listeners),
-        around: Environment { rules, draining: drained, workers },
+        around: Environment {
+            rules,
+            draining: drained,
+            workers,
+        },
         keys: KeyTasks::default(),
         edge,
         deny,

@@ -42,7 +42,10 @@ impl ListenerPlan {
     /// # Errors
     /// See [`TlsError`].
     pub fn compile(listener: &Listener, shared: &SharedTls) -> Result<Self, TlsError> {
-        let tls = listener.tls.as_ref().map(|tls| server_config(tls, listener.http2, shared));
+        let tls = listener
+            .tls
+            .as_ref()
+            .map(|tls| server_config(tls, listener.http2, shared));
         Ok(Self {
             name: Arc::from(listener.name.as_str()),
             tls: tls.transpose()?,

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::server::{
+    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
+    StoresServerSessions,
+};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -117,7 +120,11 @@ struct Certificates {
 
 impl Certificates {
     fn load(certificates: &[Certificate]) -> Result<Self, TlsError> {
-        let mut all = Self { exact: HashMap::new(), wildcard: HashMap::new(), first: None };
+        let mut all = Self {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            first: None,
+        };
         for certificate in certificates {
             let (key, names) = load_certificate(certificate)?;
             for name in names {
@@ -138,14 +145,18 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let named = hello.server_name().and_then(|name| {
             let name = name.to_ascii_lowercase();
-            let parent = name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
+            let parent = name
+                .split_once('.')
+                .and_then(|(_, parent)| self.wildcard.get(parent));
             self.exact.get(&name).or(parent).cloned()
         });
         named.or_else(|| self.first.clone())
     }
 }
 
-fn load_certificate(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
+fn load_certificate(
+    certificate: &Certificate,
+) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
     let pem = |what, path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::Pem { what, path, cause }
@@ -158,10 +169,16 @@ fn load_certificate(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec
     let signer = aws_lc_rs::default_provider()
         .key_provider
         .load_private_key(key)
-        .map_err(|cause| TlsError::Key { path: certificate.key.clone(), cause })?;
+        .map_err(|cause| TlsError::Key {
+            path: certificate.key.clone(),
+            cause,
+        })?;
     let names = match chain.first() {
         Some(leaf) => webpki::EndEntityCert::try_from(leaf)
-            .map_err(|cause| TlsError::Certificate { path: certificate.chain.clone(), cause })?
+            .map_err(|cause| TlsError::Certificate {
+                path: certificate.chain.clone(),
+                cause,
+            })?
             .valid_dns_names()
             .map(str::to_ascii_lowercase)
             .collect(),

@@ -54,7 +54,11 @@ impl Doorkeeper {
     /// A guard without connections.
     #[must_use]
     pub fn new(rules: Arc<SourceRules>) -> Self {
-        Self { rules, open: AtomicU32::new(0), by_source: Mutex::default() }
+        Self {
+            rules,
+            open: AtomicU32::new(0),
+            by_source: Mutex::default(),
+        }
     }
 
     /// Lets a connection from `peer` in, or says why not.
@@ -69,7 +73,10 @@ impl Doorkeeper {
     ) -> Result<ConnectionPermit, ConnectionEvent> {
         self.rules.judge(peer, now_ns)?;
         let source = source_of(peer);
-        let mut by_source = self.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = self
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that two workers cannot both take the last place.
         if self.open.load(Ordering::Relaxed) >= limits.connections_max {
             return Err(ConnectionEvent::ListenerFull);
@@ -81,7 +88,10 @@ impl Doorkeeper {
         by_source.insert(source, held + 1);
         self.open.fetch_add(1, Ordering::Relaxed);
         drop(by_source);
-        Ok(ConnectionPermit { doorkeeper: Arc::clone(self), source })
+        Ok(ConnectionPermit {
+            doorkeeper: Arc::clone(self),
+            source,
+        })
     }
 
     /// Connections open now.
@@ -93,8 +103,11 @@ impl Doorkeeper {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut by_source =
-            self.doorkeeper.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = self
+            .doorkeeper
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.doorkeeper.open.fetch_sub(1, Ordering::Relaxed);
         let held = by_source.get(&self.source).copied().unwrap_or(0);
         if held > 1 {
@@ -107,7 +120,11 @@ impl Drop for ConnectionPermit {
 
 impl SourceRules {
     fn judge(&self, peer: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
-        let family = if peer.to_canonical().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        let family = if peer.to_canonical().is_ipv4() {
+            Family::Ipv4
+        } else {
+            Family::Ipv6
+        };
         if self.deny.denies(peer, now_ns) {
             self.buckets.count(Verdict::Drop, Reason::Denied, family);
             return Err(ConnectionEvent::Denied);
@@ -116,13 +133,18 @@ impl SourceRules {
             return Ok(());
         }
         let limit = self.connections.load();
-        match self.buckets.charge_source(peer, KIND_CONNECTIONS, now_ns, &limit) {
+        match self
+            .buckets
+            .charge_source(peer, KIND_CONNECTIONS, now_ns, &limit)
+        {
             Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
-                self.buckets.count(Verdict::Pass, Reason::NewConnection, family);
+                self.buckets
+                    .count(Verdict::Pass, Reason::NewConnection, family);
                 Ok(())
             }
             Charge::Limited { .. } => {
-                self.buckets.count(Verdict::Drop, Reason::ConnectionRate, family);
+                self.buckets
+                    .count(Verdict::Drop, Reason::ConnectionRate, family);
                 Err(ConnectionEvent::RateLimited)
             }
         }
@@ -159,14 +181,21 @@ mod tests {
         let path = directory.path().join("buckets");
         let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
         let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
-        let limit = SourceLimit { source, aggregate: source, precise: 1 };
+        let limit = SourceLimit {
+            source,
+            aggregate: source,
+            precise: 1,
+        };
         let rules = SourceRules {
             deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             connections: ArcSwap::from_pointee(limit),
             kernel_judges: AtomicBool::new(false),
         };
-        Bench { doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))), _directory: directory }
+        Bench {
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))),
+            _directory: directory,
+        }
     }
 
     fn limits(total: u32, per_source: u32) -> ListenerLimits {
@@ -192,7 +221,10 @@ mod tests {
         let _two = admit("10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
         let _three = admit("10.0.0.2").unwrap();
-        assert_eq!(admit("10.0.0.3").unwrap_err(), ConnectionEvent::ListenerFull);
+        assert_eq!(
+            admit("10.0.0.3").unwrap_err(),
+            ConnectionEvent::ListenerFull
+        );
         drop(one);
         admit("10.0.0.1").unwrap();
     }
@@ -202,7 +234,10 @@ mod tests {
         let bench = bench(1_000);
         let admit = |peer: &str| bench.doorkeeper.admit(address(peer), &limits(9, 1), NOW);
         let _one = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("2001:db8::2").unwrap_err(), ConnectionEvent::SourceFull);
+        assert_eq!(
+            admit("2001:db8::2").unwrap_err(),
+            ConnectionEvent::SourceFull
+        );
         admit("2001:db8:0:1::1").unwrap();
         let _mapped = admit("::ffff:10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
@@ -211,12 +246,20 @@ mod tests {
     #[test]
     fn the_connection_rate_acts_here_unless_the_kernel_charges_it() {
         let bench = bench(2);
-        let admit = || bench.doorkeeper.admit(address("10.0.0.1"), &limits(99, 99), NOW);
+        let admit = || {
+            bench
+                .doorkeeper
+                .admit(address("10.0.0.1"), &limits(99, 99), NOW)
+        };
         for _ in 0..2 {
             admit().unwrap();
         }
         assert_eq!(admit().unwrap_err(), ConnectionEvent::RateLimited);
-        bench.doorkeeper.rules.kernel_judges.store(true, Ordering::Relaxed);
+        bench
+            .doorkeeper
+            .rules
+            .kernel_judges
+            .store(true, Ordering::Relaxed);
         for _ in 0..10 {
             admit().unwrap();
         }
@@ -227,7 +270,8 @@ mod tests {
         let bench = bench(1_000);
         let deny = &bench.doorkeeper.rules.deny;
         let second = Some(Duration::from_secs(1));
-        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now()).unwrap();
+        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now())
+            .unwrap();
         let admit = |peer: &str, now| bench.doorkeeper.admit(address(peer), &limits(9, 9), now);
         let now = crate::clock::monotonic_ns();
         assert_eq!(admit("10.0.0.1", now).unwrap_err(), ConnectionEvent::Denied);
