@@ -12,7 +12,7 @@ use super::admin::{self, ReloadRequest};
 use super::figures::Reloads;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
-use super::listeners::{Binder, Environment, Listeners, Prepared};
+use super::listeners::{Environment, Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::metrics_page;
 use super::start::Options;
@@ -38,7 +38,6 @@ pub(super) struct Control {
     pub(super) model: Gateway,
     pub(super) shared: Shared,
     pub(super) compiler: Compiler,
-    pub(super) binder: Binder,
     pub(super) listeners: Listeners,
     /// The first listeners, until they are in use.
     pub(super) prepared: Option<Prepared>,

@@ -8,10 +8,9 @@ use anyhow::Context as _;
 use gateway_common::settings::SourceLimit;
 
 use super::admin::{self, Allowed};
-use super::listeners::{Binder, Listeners, Prepared};
+use super::listeners::{Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
-use crate::listener::SharedTls;
 use crate::model::{self, Edge, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deny::{DenyList, Moment};
@@ -22,7 +21,6 @@ use crate::xdp::{self, EdgeHandle, Start};
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) lock: InstanceLock,
-    pub(super) binder: Binder,
     pub(super) listeners: Prepared,
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) buckets: Buckets,
@@ -48,11 +46,7 @@ impl Ground {
         make_directory(&model.state_directory, 0o700, &identity)?;
         let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
 
-        let binder = Binder {
-            tls: SharedTls::new()?,
-            workers: model.workers.get(),
-        };
-        let listeners = Listeners::default().prepare(model, &binder)?;
+        let listeners = Listeners::default().prepare(model)?;
         let mut edge = start_edge(&bound(model, &listeners.addresses))?;
         let buckets = match &edge {
             Some(edge) => edge.buckets(),
@@ -82,7 +76,6 @@ impl Ground {
         }
         Ok(Self {
             lock,
-            binder,
             listeners,
             edge,
             buckets,

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::worker::{Handle, Order};
-use crate::listener::{Accepting, BindError, ListenerPlan, SharedTls, TlsError, bind};
+use crate::listener::{Accepting, BindError, ListenerPlan, Resumption, TlsError, bind};
 use crate::model::{Gateway, ListenerName};
 use crate::store::connection::{Doorkeeper, SourceRules};
 
@@ -20,15 +20,6 @@ use crate::store::connection::{Doorkeeper, SourceRules};
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     running: HashMap<ListenerName, Running>,
-}
-
-/// What new listeners are made with.
-#[derive(Debug)]
-pub(super) struct Binder {
-    /// Resumption state, shared by all.
-    pub(super) tls: SharedTls,
-    /// Sockets per listener.
-    pub(super) workers: usize,
 }
 
 /// What new listeners live in.
@@ -49,6 +40,7 @@ struct Running {
     /// As bound.
     address: SocketAddr,
     accepting: Accepting,
+    resumption: Resumption,
     stop: watch::Sender<bool>,
 }
 
@@ -67,6 +59,7 @@ struct Fresh {
     configured: SocketAddr,
     address: SocketAddr,
     plan: Arc<ListenerPlan>,
+    resumption: Resumption,
     sockets: Vec<TcpListener>,
 }
 
@@ -74,7 +67,7 @@ struct Fresh {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListenError {
     /// A socket.
-    #[error("listener `{listener}`: {source}")]
+    #[error("listener `{listener}`")]
     Bind {
         /// Its name.
         listener: ListenerName,
@@ -82,7 +75,7 @@ pub(super) enum ListenError {
         source: BindError,
     },
     /// Its TLS.
-    #[error("listener `{listener}`: {source}")]
+    #[error("listener `{listener}`")]
     Tls {
         /// Its name.
         listener: ListenerName,
@@ -92,26 +85,27 @@ pub(super) enum ListenError {
 }
 
 impl Listeners {
-    /// Reads certificates and binds sockets; changes nothing that runs.
-    pub(super) fn prepare(
-        &self,
-        model: &Gateway,
-        binder: &Binder,
-    ) -> Result<Prepared, ListenError> {
+    /// Reads certificates and binds a socket for each of the model's workers; changes nothing that
+    /// runs.
+    pub(super) fn prepare(&self, model: &Gateway) -> Result<Prepared, ListenError> {
         let mut prepared = Prepared {
             kept: Vec::new(),
             fresh: Vec::new(),
             addresses: Vec::new(),
         };
         for listener in &model.listeners {
-            let plan = ListenerPlan::compile(listener, &binder.tls).map_err(|source| {
-                ListenError::Tls {
-                    listener: listener.name.clone(),
-                    source,
-                }
-            })?;
-            let plan = Arc::new(plan);
+            let unusable = |source| ListenError::Tls {
+                listener: listener.name.clone(),
+                source,
+            };
             let running = self.running.get(&listener.name);
+            // Sessions are resumed only where they began: listeners may differ in what they demand.
+            let resumption = match running {
+                Some(running) => running.resumption.clone(),
+                None => Resumption::new().map_err(|error| unusable(error.into()))?,
+            };
+            let plan = ListenerPlan::compile(listener, &resumption).map_err(unusable)?;
+            let plan = Arc::new(plan);
             if let Some(same) = running.filter(|running| running.configured == listener.address) {
                 prepared.addresses.push(same.address);
                 prepared.kept.push((listener.name.clone(), plan));
@@ -121,7 +115,7 @@ impl Listeners {
                 listener: listener.name.clone(),
                 source,
             };
-            let sockets = bind(listener.address, binder.workers).map_err(failed)?;
+            let sockets = bind(listener.address, model.workers.get()).map_err(failed)?;
             let address = sockets
                 .first()
                 .and_then(|socket| socket.local_addr().ok())
@@ -132,6 +126,7 @@ impl Listeners {
                 configured: listener.address,
                 address,
                 plan,
+                resumption,
                 sockets,
             });
         }
@@ -170,6 +165,7 @@ impl Listeners {
             configured,
             address,
             plan,
+            resumption,
             sockets,
         } = fresh;
         let protocol = if plan.tls.is_some() { "https" } else { "http" };
@@ -196,6 +192,7 @@ impl Listeners {
                 configured,
                 address,
                 accepting,
+                resumption,
                 stop,
             },
         );

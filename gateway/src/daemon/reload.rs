@@ -47,7 +47,7 @@ impl Control {
             .map_err(|error| explain(&error))?;
         let listeners = self
             .listeners
-            .prepare(&model, &self.binder)
+            .prepare(&model)
             .map_err(|error| explain(&error))?;
         let log_destination = destination(&model.telemetry.access_log);
         let log =

@@ -105,7 +105,6 @@ fn assemble(
 ) -> anyhow::Result<Control> {
     let Ground {
         lock,
-        binder,
         listeners,
         edge,
         buckets,
@@ -153,7 +152,6 @@ fn assemble(
         options,
         shared,
         compiler,
-        binder,
         listeners: Listeners::default(),
         prepared: Some(listeners),
         around: Environment {

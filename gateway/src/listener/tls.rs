@@ -15,7 +15,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::model::{Certificate, Tls, TlsVersion};
 
-/// TLS sessions remembered for resumption, all listeners together.
+/// TLS sessions that a listener remembers.
 const SESSIONS_MAX: usize = 16_384;
 
 /// Why a listener's TLS cannot be set up.
@@ -60,14 +60,14 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// What survives a reload, so that returning clients still resume.
+/// What lets returning clients resume, on one listener; it survives reloads.
 #[derive(Debug, Clone)]
-pub struct SharedTls {
+pub struct Resumption {
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
-impl SharedTls {
+impl Resumption {
     /// A fresh session store and ticket key.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl SharedTls {
 pub fn server_config(
     tls: &Tls,
     http2: bool,
-    shared: &SharedTls,
+    resumption: &Resumption,
 ) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match tls.version_min {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -104,8 +104,8 @@ pub fn server_config(
     } else {
         vec![b"http/1.1".to_vec()]
     };
-    config.session_storage = Arc::clone(&shared.sessions);
-    config.ticketer = Arc::clone(&shared.tickets);
+    config.session_storage = Arc::clone(&resumption.sessions);
+    config.ticketer = Arc::clone(&resumption.tickets);
     Ok(Arc::new(config))
 }
 
