@@ -60,7 +60,7 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(sender) = self.take(plan).await {
+        while let Some(sender) = self.take(plan) {
             let repeat = repeatable(&request);
             request = match self.try_send(plan, sender, request).await {
                 Ok(answer) => return Ok(answer),
@@ -102,18 +102,24 @@ impl Pool {
         }
     }
 
-    /// The newest idle connection that still stands.
-    async fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
-        loop {
-            let mut idle = self.idle.borrow_mut().get_mut(&plan.id)?.pop()?;
-            if idle.since.elapsed() > plan.settings.idle_timeout {
-                continue;
-            }
-            // Its task may not have noticed yet that the last exchange is over; this waits for that.
-            if idle.sender.ready().await.is_ok() {
-                return Some(idle.sender);
+    /// The newest connection that stands and waits for a request.
+    ///
+    /// One that an upstream answered before it had the whole request is not waiting yet: its old
+    /// request may still be arriving from a slow client. It is passed over, never waited for.
+    fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
+        let mut pool = self.idle.borrow_mut();
+        let connections = pool.get_mut(&plan.id)?;
+        let now = Instant::now();
+        for index in (0..connections.len()).rev() {
+            let idle = connections.get(index)?;
+            let is_old = now.duration_since(idle.since) > plan.settings.idle_timeout;
+            if is_old || idle.sender.is_closed() {
+                connections.remove(index);
+            } else if idle.sender.is_ready() {
+                return Some(connections.remove(index).sender);
             }
         }
+        None
     }
 
     /// Closes what has been idle too long and what belongs to upstreams that are gone.
