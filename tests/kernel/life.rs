@@ -221,7 +221,7 @@ fn received(bench: &Bench) -> u64 {
 
 #[test]
 fn restarts_under_traffic_count_every_packet_once() {
-    const RESTARTS: usize = 50;
+    const RESTARTS: usize = 20;
     let Some(bench) = or_skip(Bench::new("storm")) else {
         return;
     };
