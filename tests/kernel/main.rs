@@ -3,3 +3,4 @@
 mod clock;
 mod life;
 mod sync;
+mod privilege;
