@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gateway::config::{load, schema};
+use gateway::config::{load, load_settings, schema};
 use gateway::model::Gateway;
 
 use crate::files::{compare, file_name, reference, repository, yaml_files};
@@ -114,6 +114,13 @@ fn a_file_is_named_as_it_was_asked_for_and_paths_start_beside_it() {
         tls.certificates[0].chain,
         site.path().join("certs/api.example.com.pem")
     );
+
+    // Without its files it is refused, unless only settings are asked for.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let alone = elsewhere.path().join("gateway.yaml");
+    std::fs::copy(&path, &alone).unwrap();
+    assert_eq!(load(&alone).unwrap_err().errors.len(), 2);
+    assert!(load_settings(&alone).is_ok());
 
     let missing = load(&site.path().join("missing.yaml"))
         .unwrap_err()

@@ -9,6 +9,8 @@ mod accepted;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod mutated;
 #[cfg(test)]
 mod command;

@@ -21,6 +21,8 @@ proptest! {
         if let Err(report) = load_text("mutated.yaml", &text, &missing_directory()) {
             prop_assert!(!report.errors.is_empty());
             prop_assert_eq!(report.to_string().lines().count(), report.errors.len());
+            // Whatever the reader refuses, the shape check has refused before and said why.
+            prop_assert!(!report.to_string().contains("cannot be understood"), "{}", report);
             let lines = text.lines().count() + 1;
             let inside = |error: &gateway::config::Diagnostic| {
                 error.place.is_some_and(|place| place.line <= lines && place.column >= 1)

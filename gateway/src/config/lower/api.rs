@@ -158,6 +158,7 @@ mod tests {
     use gateway_common::capacity::SLOT_COUNT;
     use gateway_common::limit::{Limit, Rate};
 
+    use super::super::Files;
     use super::*;
     use crate::config::diagnostic::{Collector, Place};
     use crate::config::tree::{Node, Value};
@@ -204,6 +205,7 @@ mod tests {
             let mut cx = Lowering {
                 root: &root,
                 base,
+                files: Files::Named,
                 diagnostics: &mut diagnostics,
             };
             check_slots(&throttled_routes(count), &root, &mut cx);
