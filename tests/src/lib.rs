@@ -1,4 +1,6 @@
 //! What the suites share.
 
 pub mod object;
+pub mod packet;
+pub mod mapping;
 pub mod capability;
