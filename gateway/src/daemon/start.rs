@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -25,6 +24,7 @@ use crate::model::Gateway;
 use crate::snapshot::Compiler;
 use crate::step::authorize::Decisions;
 use crate::store::connection::SourceRules;
+use crate::store::coverage::Coverage;
 use crate::store::lease::SlotRegistry;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
@@ -144,7 +144,9 @@ fn assemble(
         deny: deny.clone(),
         buckets,
         connections: ArcSwap::from_pointee(connection_limit(&model.edge)),
-        kernel_judges: AtomicBool::new(edge.as_ref().is_some_and(|edge| edge.judges_all())),
+        coverage: edge
+            .as_ref()
+            .map_or_else(Coverage::default, |edge| edge.coverage()),
     });
     let (draining, drained) = watch::channel(false);
     Ok(Control {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,10 +156,14 @@ impl<H: Handler> AcceptLoop<H> {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let plan = self.accepting.plan.load_full();
+        // A connection that has gone already has no address; then nothing is known to guard it.
+        let local = stream
+            .local_addr()
+            .map_or(Ipv4Addr::UNSPECIFIED.into(), |local| local.ip());
         let verdict =
             self.accepting
                 .doorkeeper
-                .admit(peer.ip(), &plan.limits, clock::monotonic_ns());
+                .admit(peer.ip(), local, &plan.limits, clock::monotonic_ns());
         let permit = match verdict {
             Ok(permit) => permit,
             Err(event) => return self.refuse(&plan, peer, event),

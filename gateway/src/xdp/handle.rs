@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use super::attach::{self, HeldLink};
-use super::coverage::Coverage;
 use super::deny::KernelDeny;
 use super::endpoints::EndpointTable;
 use super::error::EdgeError;
@@ -17,6 +16,7 @@ use super::switch::{Rules, Switch};
 use super::{Attachment, Unguarded, describe, interfaces, lock};
 use crate::model::{EdgeMode, Gateway, OnExit};
 use crate::store::bucket::Buckets;
+use crate::store::coverage::Coverage;
 use crate::store::deny::DenySink;
 
 /// The attached kernel edge.
@@ -221,7 +221,8 @@ impl EdgeHandle {
             .map(|link| link.interface.clone())
             .collect();
         let mut scope = lock(&self.scope);
-        self.coverage.update(&guarded, local);
+        self.coverage
+            .replace(interfaces::addresses_of(&guarded, local));
         *scope = Scope {
             listeners: gateway.listeners.clone(),
             guarded,

@@ -1,12 +1,10 @@
-//! Which local addresses the program guards, so that no connection is charged twice or never.
+//! Which local addresses the kernel edge guards, so that no connection is charged twice or never.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-
-use super::interfaces::LocalAddress;
 
 /// The local addresses of the interfaces that carry the program. Clones share the set, which
 /// follows the host's addresses; reading takes no lock.
@@ -24,13 +22,8 @@ impl Coverage {
         self.0.load().contains(&local.to_canonical())
     }
 
-    /// Takes the addresses of `guarded` interfaces from all local ones.
-    pub(super) fn update(&self, guarded: &[String], local: &[LocalAddress]) {
-        let covered: HashSet<IpAddr> = local
-            .iter()
-            .filter(|local| guarded.contains(&local.interface))
-            .map(|local| local.address)
-            .collect();
-        self.0.store(Arc::new(covered));
+    /// Replaces the set.
+    pub fn replace(&self, guarded: HashSet<IpAddr>) {
+        self.0.store(Arc::new(guarded));
     }
 }
