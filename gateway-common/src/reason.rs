@@ -16,6 +16,22 @@ pub enum Verdict {
     WouldDrop = 3,
 }
 
+impl Verdict {
+    /// Every verdict, in the order of the counters.
+    pub const ALL: [Self; VERDICT_COUNT] = [Self::Pass, Self::Drop, Self::Transmit, Self::WouldDrop];
+
+    /// The name in statistics, metrics and documentation.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+            Self::Transmit => "transmit",
+            Self::WouldDrop => "would_drop",
+        }
+    }
+}
+
 /// Number of verdicts.
 pub const VERDICT_COUNT: usize = 4;
 
@@ -76,6 +92,21 @@ pub enum Family {
     Ipv4 = 1,
     /// IPv6.
     Ipv6 = 2,
+}
+
+impl Family {
+    /// Every family, in the order of the counters.
+    pub const ALL: [Self; FAMILY_COUNT] = [Self::Other, Self::Ipv4, Self::Ipv6];
+
+    /// The name in statistics, metrics and documentation.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        }
+    }
 }
 
 /// Number of families.

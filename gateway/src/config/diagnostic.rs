@@ -110,6 +110,10 @@ impl Collector {
         }
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// The warnings, where nothing was refused.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use cursor::Cursor;
 use diagnostic::Collector;
@@ -99,9 +100,9 @@ fn lowered(text: &str, base: &Path, diagnostics: &mut Collector) -> Option<Gatew
         return None;
     }
     let tree = yaml::parse(text, diagnostics)?;
-    let sound = shape::check(&schema(), &tree, diagnostics)?;
+    let sound = shape::check(&SCHEMA, &tree, diagnostics)?;
     match read::read::<written::File>(&sound) {
-        Ok(file) => lower::lower(&file, &Cursor::root(&tree), base, diagnostics),
+        Ok(file) => Some(lower::lower(&file, &Cursor::root(&tree), base, diagnostics)),
         Err(error) => {
             diagnostics.error(
                 Some(tree.place),
@@ -112,6 +113,9 @@ fn lowered(text: &str, base: &Path, diagnostics: &mut Collector) -> Option<Gatew
         }
     }
 }
+
+/// Generated once: it is the same for every file.
+static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(schema);
 
 /// At most one byte more than is accepted, so that no device or FIFO is read without end.
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -6,14 +6,16 @@ pub(super) fn near_miss<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    // Comparing costs the product of both lengths.
+    // Comparing costs the product of both lengths, for each candidate.
     const LENGTH_MAX: usize = 128;
+    const CANDIDATES_MAX: usize = 1_000;
     if written.len() > LENGTH_MAX {
         return None;
     }
     let lower = written.to_lowercase();
     candidates
         .into_iter()
+        .take(CANDIDATES_MAX)
         .filter(|candidate| candidate.len() <= LENGTH_MAX)
         .map(|candidate| {
             let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
@@ -25,7 +27,7 @@ pub(super) fn near_miss<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// `: did you mean `x`?` behind the message about `written`, or what there is to choose from.
+/// `: did you mean `x`?` to stand behind the message about `written`, or what there is to choose from.
 pub(super) fn suggestion<'a>(
     written: &str,
     candidates: impl Iterator<Item = &'a str> + Clone,
@@ -33,13 +35,18 @@ pub(super) fn suggestion<'a>(
     if let Some(meant) = near_miss(written, candidates.clone()) {
         return format!(": did you mean `{meant}`?");
     }
-    choice(candidates).map_or_else(String::new, |choice| format!(": choose from {choice}"))
+    match choice(candidates.clone()) {
+        Some(only) if candidates.count() == 1 => format!(": there is only {only}"),
+        Some(choice) => format!(": choose from {choice}"),
+        None => String::new(),
+    }
 }
 
 /// `a`, `b` and `c`; `None` where there is nothing or too much to list.
 pub(super) fn choice<'a>(candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     const LISTED_MAX: usize = 24;
     let quoted: Vec<String> = candidates
+        .take(LISTED_MAX + 1)
         .map(|candidate| format!("`{candidate}`"))
         .collect();
     let (last, rest) = quoted.split_last()?;

@@ -39,8 +39,9 @@ impl<'de> Deserializer<'de> for &'de Node {
             Reading::Text(text) => visitor.visit_borrowed_str(text),
             Reading::Sequence | Reading::Mapping | Reading::Refused => match &self.value {
                 Value::Sequence(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),
-                Value::Mapping(entries) => {
-                    visitor.visit_map(MapDeserializer::new(entries.iter().map(pair)))
+                Value::Mapping(mapping) => {
+                    let entries = mapping.entries().iter();
+                    visitor.visit_map(MapDeserializer::new(entries.map(pair)))
                 }
                 Value::Scalar { .. } | Value::Refused => Err(refused(&visitor)),
             },

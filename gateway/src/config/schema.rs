@@ -53,3 +53,73 @@ fn remove_null_default(schema: &mut Schema) {
         schema.remove("default");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keywords that [`crate::config::shape`] enforces.
+    const ENFORCED: &[&str] = &[
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "enum",
+        "items",
+        "maxItems",
+        "maximum",
+        "minItems",
+        "minProperties",
+        "minimum",
+        "oneOf",
+        "properties",
+        "required",
+        "type",
+    ];
+
+    /// Keywords that restrict nothing, or what is judged with a better message after the shape.
+    const TOLERATED: &[&str] = &[
+        "$defs",
+        "$schema",
+        "default",
+        "description",
+        "format",
+        "pattern",
+        "title",
+        "x-form",
+        "x-missing",
+        "x-refused",
+    ];
+
+    #[test]
+    fn the_shape_check_knows_every_keyword_of_the_schema() {
+        check(&schema());
+    }
+
+    fn check(schema: &Value) {
+        let object = schema.as_object().unwrap();
+        for (keyword, value) in object {
+            let known =
+                ENFORCED.contains(&keyword.as_str()) || TOLERATED.contains(&keyword.as_str());
+            assert!(known, "`{keyword}` in {schema:#}");
+            match (keyword.as_str(), value) {
+                ("properties" | "$defs", Value::Object(schemas)) => {
+                    schemas.values().for_each(check)
+                }
+                ("anyOf" | "oneOf", Value::Array(schemas)) => schemas.iter().for_each(check),
+                ("items", schema) => check(schema),
+                ("additionalProperties", schema @ Value::Object(_)) => check(schema),
+                _ => {}
+            }
+        }
+        // Whole numbers of 32 bits need a bound in the schema: the reader would refuse larger ones
+        // without saying where.
+        if object.get("format") == Some(&Value::from("uint32")) {
+            assert!(object.contains_key("maximum"), "{schema:#}");
+        }
+        // An object that neither names its keys nor lets the user choose them accepts misspellings.
+        if object.get("type") == Some(&Value::from("object")) {
+            assert!(object.contains_key("additionalProperties"), "{schema:#}");
+        }
+    }
+}

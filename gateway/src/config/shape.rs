@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::cursor::Cursor;
 use super::diagnostic::Collector;
-use super::near_miss::suggestion;
-use super::tree::{Entry, Node, Reading, Value};
+use super::near_miss::{choice, suggestion};
+use super::tree::{Entry, Mapping, Node, Reading, Value, shortened};
 
 /// Checks `tree` against `schema` and returns what of it is sound.
 pub(super) fn check(schema: &Json, tree: &Node, diagnostics: &mut Collector) -> Option<Node> {
@@ -43,17 +43,10 @@ impl<'a> Checker<'a> {
                 Some(alternative) => self.sequence(alternative, at, node),
                 None => self.mismatch(&alternatives, at, reading),
             },
-            Reading::Text(text) => {
-                let texts: Vec<_> = alternatives
-                    .iter()
-                    .copied()
-                    .filter(|a| has_type(a, "string"))
-                    .collect();
-                if texts.is_empty() {
-                    return self.mismatch(&alternatives, at, reading);
-                }
-                self.text(&texts, at, text).then(|| node.clone())
+            Reading::Text(text) if of_type(&alternatives, "string").is_some() => {
+                self.text(&alternatives, at, text).then(|| node.clone())
             }
+            Reading::Text(_) => self.mismatch(&alternatives, at, reading),
             Reading::Boolean(_) => match of_type(&alternatives, "boolean") {
                 Some(_) => Some(node.clone()),
                 None => self.mismatch(&alternatives, at, reading),
@@ -83,50 +76,45 @@ impl<'a> Checker<'a> {
     }
 
     fn mapping(&mut self, schema: Alternative<'a>, at: &Cursor<'_>, node: &Node) -> Option<Node> {
-        let Value::Mapping(entries) = &node.value else {
+        let Value::Mapping(mapping) = &node.value else {
             return None;
         };
-        let empty = Map::new();
-        let properties = match schema.get("properties") {
-            Some(Json::Object(properties)) => properties,
-            _ => &empty,
-        };
-        let others = schema
-            .get("additionalProperties")
-            .filter(|others| others.is_object());
-        let mut sound = Vec::new();
-        for entry in entries {
-            match schema
-                .get("properties")
+        let properties = schema.get("properties").and_then(Json::as_object);
+        // For settings this is `false`, for names chosen by the user the schema of what they name.
+        let others = schema.get("additionalProperties").filter(|s| s.is_object());
+        let mut sound = Mapping::default();
+        for entry in mapping.entries() {
+            let property = properties
                 .and_then(|known| known.get(&entry.key))
-                .or(others)
-            {
-                Some(schema) => {
-                    let node = self.value(schema, &at.key(&entry.key), &entry.node);
-                    sound.extend(node.map(|node| Entry {
-                        node,
-                        ..entry.clone()
-                    }));
-                }
-                None => {
-                    let known = properties.keys().map(String::as_str);
-                    let message = format!(
-                        "unknown key `{}`{}",
-                        entry.key,
-                        suggestion(&entry.key, known)
-                    );
-                    let place = Some(entry.key_place);
-                    self.diagnostics.error(place, at.path.to_string(), message);
-                }
+                .or(others);
+            let Some(property) = property else {
+                let known = properties
+                    .into_iter()
+                    .flat_map(Map::keys)
+                    .map(String::as_str);
+                let fix = suggestion(&entry.key, known);
+                let message = format!("unknown key `{}`{fix}", shortened(&entry.key));
+                let place = Some(entry.key_place);
+                self.diagnostics.error(place, at.path.to_string(), message);
+                continue;
+            };
+            if let Some(node) = self.value(property, &at.key(&entry.key), &entry.node) {
+                let key = entry.key.clone();
+                sound.push(Entry {
+                    key,
+                    node,
+                    ..*entry
+                });
             }
         }
-        if entries.is_empty() && schema.contains_key("minProperties") {
+        if mapping.entries().is_empty() && schema.contains_key("minProperties") {
             self.error(at, "there has to be at least one".into());
         }
-        let complete = self.required(schema, at, entries, &mut sound);
-        complete.then(|| Node {
+        let complete = self.required(schema, at, mapping, &mut sound);
+        let value = Value::Mapping(sound);
+        complete.then_some(Node {
             place: node.place,
-            value: Value::Mapping(sound),
+            value,
         })
     }
 
@@ -135,8 +123,8 @@ impl<'a> Checker<'a> {
         &mut self,
         schema: Alternative<'a>,
         at: &Cursor<'_>,
-        written: &[Entry],
-        sound: &mut Vec<Entry>,
+        written: &Mapping,
+        sound: &mut Mapping,
     ) -> bool {
         let Some(Json::Array(required)) = schema.get("required") else {
             return true;
@@ -144,7 +132,7 @@ impl<'a> Checker<'a> {
         let mut complete = true;
         for key in required.iter().filter_map(Json::as_str) {
             let property = schema.get("properties").and_then(|known| known.get(key));
-            if !written.iter().any(|entry| entry.key == key) {
+            if written.get(key).is_none() {
                 let message = property
                     .and_then(|p| p.get("x-missing"))
                     .and_then(Json::as_str);
@@ -152,7 +140,7 @@ impl<'a> Checker<'a> {
                 let place = Some(at.key_place);
                 self.diagnostics.error(place, at.path.to_string(), message);
             }
-            if sound.iter().any(|entry| entry.key == key) {
+            if sound.get(key).is_some() {
                 continue;
             }
             // Names chosen by the user: without any, the rest can still be judged.
@@ -162,7 +150,7 @@ impl<'a> Checker<'a> {
                     key_place: at.key_place,
                     node: Node {
                         place: at.place,
-                        value: Value::Mapping(Vec::new()),
+                        value: Value::Mapping(Mapping::default()),
                     },
                 });
             } else {
@@ -180,6 +168,11 @@ impl<'a> Checker<'a> {
             self.error(at, "there has to be at least one".into());
             return None;
         }
+        let max = schema.get("maxItems").and_then(Json::as_u64);
+        if let Some(max) = max.filter(|max| items.len() as u64 > *max) {
+            self.error(at, format!("{} are too many: at most {max}", items.len()));
+            return None;
+        }
         let mut sound = Vec::new();
         for (index, item) in items.iter().enumerate() {
             match schema.get("items") {
@@ -195,8 +188,14 @@ impl<'a> Checker<'a> {
     }
 
     fn text(&mut self, alternatives: &[Alternative<'a>], at: &Cursor<'_>, text: &str) -> bool {
+        let texts = || {
+            alternatives
+                .iter()
+                .copied()
+                .filter(|a| has_type(a, "string"))
+        };
         let mut words = Vec::new();
-        for alternative in alternatives {
+        for alternative in texts() {
             match words_of(alternative) {
                 Some(some) => words.extend(some),
                 None => return true,
@@ -205,18 +204,18 @@ impl<'a> Checker<'a> {
         if words.contains(&text) {
             return true;
         }
-        let reason = alternatives
+        let reason = texts().find_map(|text_of| text_of.get("x-refused")?.get(text)?.as_str());
+        if let Some(reason) = reason {
+            self.error(at, format!("`{text}` is refused: {reason}"));
+        } else if alternatives
             .iter()
-            .find_map(|alternative| alternative.get("x-refused")?.get(text)?.as_str());
-        let found = Reading::Text(text);
-        let message = match reason {
-            Some(reason) => format!("`{text}` is refused: {reason}"),
-            None => format!(
-                "unknown value, found {found}{}",
-                suggestion(text, words.into_iter())
-            ),
-        };
-        self.error(at, message);
+            .all(|alternative| has_type(alternative, "string"))
+        {
+            let fix = suggestion(text, words.into_iter());
+            self.error(at, format!("`{}` is not a choice{fix}", shortened(text)));
+        } else {
+            self.mismatch(alternatives, at, Reading::Text(text));
+        }
         false
     }
 
@@ -237,30 +236,37 @@ impl<'a> Checker<'a> {
         at: &Cursor<'_>,
         found: Reading<'_>,
     ) -> Option<Node> {
-        let mut kinds: Vec<&str> = Vec::new();
-        for (name, shown) in TYPES {
-            let wanted = alternatives
-                .iter()
-                .any(|alternative| has_type(alternative, name));
-            if wanted && !kinds.contains(shown) {
-                kinds.push(shown);
+        let mut expected: Vec<String> = Vec::new();
+        for form in alternatives
+            .iter()
+            .filter_map(|alternative| form_of(alternative))
+        {
+            if !expected.contains(&form) {
+                expected.push(form);
             }
         }
-        let expected = kinds.join(" or ");
+        let any_text = |alternative: &Alternative<'_>| {
+            has_type(alternative, "string") && !alternative.contains_key("x-form")
+        };
         let wants = |name| {
             alternatives
                 .iter()
                 .any(|alternative| has_type(alternative, name))
         };
         let fix = match found {
-            Reading::Integer(_) | Reading::Number(_) | Reading::Boolean(_) if wants("string") => {
+            Reading::Integer(_) | Reading::Number(_) | Reading::Boolean(_)
+                if alternatives.iter().all(any_text) =>
+            {
                 ": put it in quotes"
             }
             Reading::Text("on" | "yes") if wants("boolean") => ": write `true`",
             Reading::Text("off" | "no") if wants("boolean") => ": write `false`",
             _ => "",
         };
-        self.error(at, format!("expected {expected}, found {found}{fix}"));
+        self.error(
+            at,
+            format!("expected {}, found {found}{fix}", expected.join(" or ")),
+        );
         None
     }
 
@@ -292,15 +298,24 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Types of JSON Schema with the words for them.
-const TYPES: &[(&str, &str)] = &[
-    ("object", "keys with values"),
-    ("array", "a list"),
-    ("string", "text"),
-    ("boolean", "`true` or `false`"),
-    ("integer", "a whole number"),
-    ("number", "a number"),
-];
+/// What stands where a value of this kind is expected, for people.
+fn form_of(alternative: Alternative<'_>) -> Option<String> {
+    if let Some(form) = alternative.get("x-form").and_then(Json::as_str) {
+        return Some(form.to_owned());
+    }
+    let name = match alternative.get("type").and_then(Json::as_str)? {
+        "object" => "keys with values",
+        "array" => "a list",
+        "boolean" => "`true` or `false`",
+        "integer" => "a whole number",
+        "number" => "a number",
+        _ => match words_of(alternative) {
+            Some(words) => return choice(words.into_iter()),
+            None => "text",
+        },
+    };
+    Some(name.to_owned())
+}
 
 fn of_type<'a>(alternatives: &[Alternative<'a>], name: &str) -> Option<Alternative<'a>> {
     alternatives

@@ -1,5 +1,6 @@
 //! The configuration as a tree of which every key and value knows its place.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::diagnostic::Place;
@@ -25,7 +26,7 @@ pub(super) enum Value {
     /// A list.
     Sequence(Vec<Node>),
     /// Keys with values in the order of the file, every key once.
-    Mapping(Vec<Entry>),
+    Mapping(Mapping),
     /// Something that was refused while reading; reported already.
     Refused,
 }
@@ -36,6 +37,32 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_place: Place,
     pub(super) node: Node,
+}
+
+/// The entries of a mapping, found by key in constant time: an API has thousands of routes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mapping {
+    entries: Vec<Entry>,
+    positions: HashMap<String, usize>,
+}
+
+impl Mapping {
+    /// In the order of the file.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(*self.positions.get(key)?)
+    }
+
+    /// Adds an entry; of two with one key the first stays.
+    pub(super) fn push(&mut self, entry: Entry) {
+        if !self.positions.contains_key(&entry.key) {
+            self.positions.insert(entry.key.clone(), self.entries.len());
+            self.entries.push(entry);
+        }
+    }
 }
 
 /// What a value can be read as.
@@ -69,7 +96,7 @@ impl Node {
     /// The entry of `key`, if this is a mapping that has it.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
-            Value::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
+            Value::Mapping(mapping) => mapping.get(key),
             _ => None,
         }
     }
@@ -85,7 +112,7 @@ impl Node {
     /// The keys, if this is a mapping.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         let entries = match &self.value {
-            Value::Mapping(entries) => entries.as_slice(),
+            Value::Mapping(mapping) => mapping.entries(),
             _ => &[],
         };
         entries.iter().map(|entry| entry.key.as_str())

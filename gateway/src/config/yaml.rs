@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::diagnostic::{Collector, Place};
-use super::tree::{Entry, Node, Value, shortened};
+use super::tree::{Entry, Mapping, Node, Value, shortened};
 
 /// Largest configuration file.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
@@ -53,7 +53,8 @@ enum Open {
     Sequence(Place, Vec<Node>),
     Mapping {
         place: Place,
-        entries: Vec<Entry>,
+        mapping: Mapping,
+        /// Every key seen, also those whose value was refused.
         places: HashMap<String, Place>,
         key: Option<Key>,
     },
@@ -123,7 +124,7 @@ impl Builder {
                 }
                 let open = Open::Mapping {
                     place,
-                    entries: Vec::new(),
+                    mapping: Mapping::default(),
                     places: HashMap::new(),
                     key: None,
                 };
@@ -133,8 +134,8 @@ impl Builder {
                 Some(Open::Sequence(place, items)) => {
                     self.add(place, Value::Sequence(items), diagnostics)?;
                 }
-                Some(Open::Mapping { place, entries, .. }) => {
-                    self.add(place, Value::Mapping(entries), diagnostics)?;
+                Some(Open::Mapping { place, mapping, .. }) => {
+                    self.add(place, Value::Mapping(mapping), diagnostics)?;
                 }
                 None => {}
             },
@@ -169,7 +170,7 @@ impl Builder {
             None => self.root = Some(Node { place, value }),
             Some(Open::Sequence(_, items)) => items.push(Node { place, value }),
             Some(Open::Mapping {
-                entries,
+                mapping,
                 places,
                 key,
                 ..
@@ -184,7 +185,7 @@ impl Builder {
                 Some(Key::Refused) => {}
                 Some(Key::Fresh(key, key_place)) => {
                     let node = Node { place, value };
-                    entries.push(Entry {
+                    mapping.push(Entry {
                         key,
                         key_place,
                         node,

@@ -8,10 +8,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
 
-use super::admin::{self, Allowed, ReloadRequest};
+use super::admin::{self, ReloadRequest};
 use super::figures::Reloads;
 use super::keys::KeyTasks;
 use super::listeners::{Binder, Environment, Listeners, Prepared};
+use super::ground::Sockets;
+use super::lock::InstanceLock;
 use super::metrics_page;
 use super::start::Options;
 use super::worker::Shared;
@@ -20,6 +22,7 @@ use crate::snapshot::Compiler;
 use crate::store::deny::{DenyList, Moment};
 use crate::telemetry::access_log::{Reopener, Writer};
 use crate::telemetry::metrics::Metrics;
+use crate::xdp::EdgeHandle;
 
 /// Reloads that may wait; further peers wait to ask.
 const RELOADS_MAX: usize = 4;
@@ -29,6 +32,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// The running gateway, seen from its control thread.
 #[derive(Debug)]
 pub(super) struct Control {
+    /// Held to the end: no second gateway of this instance.
+    pub(super) lock: InstanceLock,
     pub(super) options: Options,
     pub(super) model: Gateway,
     pub(super) shared: Shared,
@@ -39,6 +44,7 @@ pub(super) struct Control {
     pub(super) prepared: Option<Prepared>,
     pub(super) around: Environment,
     pub(super) keys: KeyTasks,
+    pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) deny: DenyList,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
@@ -47,14 +53,6 @@ pub(super) struct Control {
     pub(super) sockets: Option<Sockets>,
     pub(super) draining: watch::Sender<bool>,
     pub(super) drain_deadline: watch::Sender<Option<Instant>>,
-}
-
-/// Sockets of the control thread, bound before rights were dropped.
-#[derive(Debug)]
-pub(super) struct Sockets {
-    pub(super) admin: std::os::unix::net::UnixListener,
-    pub(super) metrics: Option<std::net::TcpListener>,
-    pub(super) allowed: Allowed,
 }
 
 /// The signals that mean something.
@@ -137,6 +135,16 @@ impl Control {
                 drop(tokio::task::spawn_local(serving));
             }
         }
+        if let Some(edge) = &self.edge {
+            let follower = edge.address_follower();
+            drop(tokio::task::spawn_local(async move {
+                let Err(error) = follower.run().await;
+                tracing::error!(
+                    error = admin::explain(&error),
+                    "the host's addresses are not followed any more; the kernel keeps the ones it knows"
+                );
+            }));
+        }
         if let Some(prepared) = self.prepared.take() {
             self.listeners.apply(prepared, &self.around).await;
         }
@@ -174,7 +182,15 @@ impl Control {
         if let Err(error) = std::fs::remove_file(&self.model.admin.socket) {
             tracing::debug!(%error, "admin socket stays behind");
         }
+        if let Some(edge) = self.edge.take() {
+            let on_exit = self.model.edge.on_exit;
+            match edge.shutdown(on_exit) {
+                Ok(()) => tracing::info!(?on_exit, "kernel edge left"),
+                Err(error) => tracing::error!(error = admin::explain(&error), "kernel edge"),
+            }
+        }
         self.log.stop();
+        drop(self.lock);
         tracing::info!("stopped");
     }
 }

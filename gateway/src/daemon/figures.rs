@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use gateway_common::counter::Incident;
+
+use super::admin::explain;
 use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::telemetry::metrics::{Figure, Sample};
+use crate::xdp::stats::{Snapshot as EdgeSnapshot, StatisticsReader, VerdictCount};
 
 /// Reloads, by how they ended.
 #[derive(Debug, Default)]
@@ -27,14 +31,17 @@ pub(super) struct Sources {
     pub(super) body_budget: BodyBudget,
     pub(super) log_dropped: Arc<AtomicU64>,
     pub(super) reloads: Arc<Reloads>,
+    /// The kernel's counters, where there is a kernel edge.
+    pub(super) edge: Option<StatisticsReader>,
 }
 
-/// Every figure but the kernel's.
+/// Every figure.
 pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
-    let Sources { snapshot, decisions, buckets, body_budget, log_dropped, reloads } = sources.clone();
+    let Sources { snapshot, decisions, buckets, body_budget, log_dropped, reloads, edge } =
+        sources.clone();
     let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
     let key_sets = Arc::clone(&snapshot);
-    vec![
+    let mut figures = vec![
         Figure::single(
             "gateway_snapshot_generation",
             "Loads of the configuration that took effect",
@@ -95,7 +102,62 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
             counter: true,
             read: Box::new(move || key_set_samples(&key_sets.load())),
         },
+    ];
+    if let Some(edge) = edge {
+        figures.extend(edge_figures(&edge));
+    }
+    figures
+}
+
+/// What the XDP program counts.
+fn edge_figures(edge: &StatisticsReader) -> [Figure; 3] {
+    let verdicts = |edge: StatisticsReader, value: fn(&VerdictCount) -> u64| {
+        move || read(&edge).verdicts.iter().map(|count| verdict_sample(count, value(count))).collect()
+    };
+    let (packets, bytes, incidents) = (edge.clone(), edge.clone(), edge.clone());
+    [
+        Figure {
+            name: "gateway_edge_packets",
+            help: "Packets judged by XDP, by verdict, reason and address family",
+            counter: true,
+            read: Box::new(verdicts(packets, |count| count.counter.packets)),
+        },
+        Figure {
+            name: "gateway_edge_bytes",
+            help: "Bytes of packets judged by XDP, by verdict, reason and address family",
+            counter: true,
+            read: Box::new(verdicts(bytes, |count| count.counter.bytes)),
+        },
+        Figure {
+            name: "gateway_edge_incidents",
+            help: "What else XDP counts: lost races, full lines, failed maps",
+            counter: true,
+            read: Box::new(move || {
+                let named = |(incident, value): &(Incident, u64)| Sample {
+                    labels: vec![("incident", incident.name().to_owned())],
+                    value: *value,
+                };
+                read(&incidents).incidents.iter().map(named).collect()
+            }),
+        },
     ]
+}
+
+fn verdict_sample(count: &VerdictCount, value: u64) -> Sample {
+    let labels = vec![
+        ("verdict", count.verdict.name().to_owned()),
+        ("reason", count.reason.name().to_owned()),
+        ("family", count.family.name().to_owned()),
+    ];
+    Sample { labels, value }
+}
+
+/// A scrape that the kernel does not answer shows no samples, and the log says why.
+fn read(edge: &StatisticsReader) -> EdgeSnapshot {
+    edge.read().unwrap_or_else(|error| {
+        tracing::warn!(error = explain(&error), "the kernel's counters cannot be read");
+        EdgeSnapshot::default()
+    })
 }
 
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {

@@ -1,6 +1,7 @@
 //! The tasks that keep key sets fresh, one per set in use.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -20,10 +21,10 @@ impl KeyTasks {
         for authorizer in &snapshot.authorizers {
             let keys = authorizer.key_set();
             let address = Arc::as_ptr(keys).addr();
-            if !self.0.contains_key(&address) {
+            if let Entry::Vacant(place) = self.0.entry(address) {
                 let task = tokio::task::spawn_local(Arc::clone(keys).refresh());
-                self.0.insert(address, (Arc::clone(keys), task));
-                fresh.push(Arc::clone(keys));
+                place.insert((Arc::clone(keys), task));
+                fresh.push(keys);
             }
         }
         for keys in fresh {

@@ -72,7 +72,7 @@ struct Fresh {
 
 /// Why a set of listeners cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(super) enum ListenError {
     /// A socket.
     #[error("listener `{listener}`: {source}")]
     Bind {

@@ -5,6 +5,7 @@
 //! admin socket and the metrics page run on it and never touch a request. Requests run on workers.
 
 mod start;
+mod ground;
 mod control;
 mod worker;
 mod listeners;
@@ -13,6 +14,8 @@ mod reload;
 mod admin;
 mod metrics_page;
 mod figures;
+pub mod lock;
+pub mod privilege;
 pub mod protocol;
 
 pub use start::{Options, StartError, run};

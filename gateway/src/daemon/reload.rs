@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::admin::explain;
 use super::control::Control;
-use super::start::{connection_limit, destination};
+use super::ground::{bound, connection_limit, destination};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -55,10 +55,15 @@ impl Control {
         self.keys.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.reopener.install(log);
+        let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &self.around).await;
         self.around.rules.connections.store(Arc::new(connection_limit(&model.edge)));
         self.model = model;
-        let message = format!("configuration reloaded, generation {}", snapshot.generation);
+        let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
+        if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {
+            message.push_str("; the kernel edge could not follow: ");
+            message.push_str(&explain(&error));
+        }
         Ok(message)
     }
 }

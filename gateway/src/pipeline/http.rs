@@ -4,6 +4,9 @@
 //! safe one. A request without a valid credential spends nobody's tokens, so
 //! callers without credentials cannot drain the buckets of those with.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use ::http::Request;
 use hyper::body::{Body as _, Incoming};
 
@@ -37,7 +40,7 @@ pub(crate) async fn handle(
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
     let found = api.router.find(&head.method, &path).ok_or(Reason::RouteNotFound)?;
     let route: &RoutePlan = found.value;
-    exchange.record.record.route = Some(route.key.clone());
+    exchange.record.record.route = Some(Arc::clone(&route.key));
 
     let identity = match &route.authorize {
         Some(plan) => Some(authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?),
@@ -73,7 +76,7 @@ async fn prepare(
     }
     let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
     let progress = body.progress();
-    exchange.body = Some(progress.clone());
+    exchange.body = Some(Rc::clone(&progress));
     let body = match route.body {
         BodyMode::Stream => UpstreamBody::Stream(body),
         BodyMode::Buffer => match body.buffer(&worker.body_budget).await {

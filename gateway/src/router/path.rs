@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Segments of a path, more of which are refused.
-pub const SEGMENTS_MAX: usize = 256;
+pub(super) const SEGMENTS_MAX: usize = 256;
 
 /// A path split at its literal slashes, each segment percent-decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,7 +48,6 @@ pub enum CompileError {
 /// Compiles snapshots, carrying over what outlives them.
 #[derive(Debug)]
 pub struct Compiler {
-    buckets: Buckets,
     slots: Arc<SlotRegistry>,
     decisions: Arc<Decisions>,
     client_tls: OnceLock<Arc<rustls::ClientConfig>>,
@@ -57,8 +56,8 @@ pub struct Compiler {
 impl Compiler {
     /// A compiler over these stores.
     #[must_use]
-    pub fn new(buckets: Buckets, slots: Arc<SlotRegistry>, decisions: Arc<Decisions>) -> Self {
-        Self { buckets, slots, decisions, client_tls: OnceLock::new() }
+    pub fn new(slots: Arc<SlotRegistry>, decisions: Arc<Decisions>) -> Self {
+        Self { slots, decisions, client_tls: OnceLock::new() }
     }
 
     /// Compiles `model`. What `previous` has and did not change is carried over: pooled
@@ -193,10 +192,10 @@ impl Compiler {
         self.slots.lease(tag).map_err(CompileError::Slots)
     }
 
-    /// The shared words, for whoever charges them.
+    /// Every slot in use.
     #[must_use]
-    pub const fn buckets(&self) -> &Buckets {
-        &self.buckets
+    pub const fn slots(&self) -> &Arc<SlotRegistry> {
+        &self.slots
     }
 
     /// The decisions of all authorizers.

@@ -5,12 +5,12 @@
 //! charge that loses its place to another worker in between takes the earlier ones back.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway_common::limit::{Charge, Limit};
 use gateway_common::slot::Slot;
 use gateway_common::word::Word;
 use http::HeaderMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::proof::Permit;
 use crate::exchange::{Identity, Reason, Rejection};
@@ -163,3 +163,7 @@ const fn whole_seconds(ns: u64) -> u64 {
     let seconds = ns.div_ceil(1_000_000_000);
     if seconds == 0 { 1 } else { seconds }
 }
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

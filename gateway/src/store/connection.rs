@@ -136,3 +136,102 @@ fn source_of(peer: IpAddr) -> IpAddr {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gateway_common::limit::{Limit, Rate};
+
+    use super::*;
+    use crate::store::bucket::BootId;
+    use crate::store::deny::Moment;
+
+    const NOW: u64 = 1_000_000_000_000;
+
+    struct Bench {
+        doorkeeper: Arc<Doorkeeper>,
+        _directory: tempfile::TempDir,
+    }
+
+    fn bench(burst: u64) -> Bench {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("buckets");
+        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
+        let limit = SourceLimit { source, aggregate: source, precise: 1 };
+        let rules = SourceRules {
+            deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
+            buckets,
+            connections: ArcSwap::from_pointee(limit),
+            kernel_judges: AtomicBool::new(false),
+        };
+        Bench { doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))), _directory: directory }
+    }
+
+    fn limits(total: u32, per_source: u32) -> ListenerLimits {
+        ListenerLimits {
+            connections_max: total,
+            connections_per_source_max: per_source,
+            header_bytes_max: 0,
+            header_count_max: 0,
+            http2_streams_max: 0,
+            http2_resets_max: 0,
+        }
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn caps_hold_in_total_and_per_source_and_closing_makes_room() {
+        let bench = bench(1_000);
+        let admit = |peer: &str| bench.doorkeeper.admit(address(peer), &limits(3, 2), NOW);
+        let one = admit("10.0.0.1").unwrap();
+        let _two = admit("10.0.0.1").unwrap();
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
+        let _three = admit("10.0.0.2").unwrap();
+        assert_eq!(admit("10.0.0.3").unwrap_err(), ConnectionEvent::ListenerFull);
+        drop(one);
+        admit("10.0.0.1").unwrap();
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_subnet_are_one_source() {
+        let bench = bench(1_000);
+        let admit = |peer: &str| bench.doorkeeper.admit(address(peer), &limits(9, 1), NOW);
+        let _one = admit("2001:db8::1").unwrap();
+        assert_eq!(admit("2001:db8::2").unwrap_err(), ConnectionEvent::SourceFull);
+        admit("2001:db8:0:1::1").unwrap();
+        let _mapped = admit("::ffff:10.0.0.1").unwrap();
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
+    }
+
+    #[test]
+    fn the_connection_rate_acts_here_unless_the_kernel_charges_it() {
+        let bench = bench(2);
+        let admit = || bench.doorkeeper.admit(address("10.0.0.1"), &limits(99, 99), NOW);
+        for _ in 0..2 {
+            admit().unwrap();
+        }
+        assert_eq!(admit().unwrap_err(), ConnectionEvent::RateLimited);
+        bench.doorkeeper.rules.kernel_judges.store(true, Ordering::Relaxed);
+        for _ in 0..10 {
+            admit().unwrap();
+        }
+    }
+
+    #[test]
+    fn the_deny_list_acts_here_whoever_else_judges() {
+        let bench = bench(1_000);
+        let deny = &bench.doorkeeper.rules.deny;
+        let second = Some(Duration::from_secs(1));
+        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now()).unwrap();
+        let admit = |peer: &str, now| bench.doorkeeper.admit(address(peer), &limits(9, 9), now);
+        let now = crate::clock::monotonic_ns();
+        assert_eq!(admit("10.0.0.1", now).unwrap_err(), ConnectionEvent::Denied);
+        admit("10.0.1.1", now).unwrap();
+        admit("10.0.0.1", now + 2_000_000_000).unwrap();
+    }
+}

@@ -110,3 +110,60 @@ impl Drop for SlotLease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_common::limit::Rate;
+
+    use super::*;
+    use crate::store::bucket::BootId;
+
+    fn registry() -> (Arc<SlotRegistry>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("buckets");
+        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        (Arc::new(SlotRegistry::new(buckets)), directory)
+    }
+
+    #[test]
+    fn a_slot_lives_until_its_last_user_has_gone() {
+        let (registry, _directory) = registry();
+        let old = registry.lease(5).unwrap();
+        old.slot().tat.store(77, Ordering::Relaxed);
+        let new = registry.lease(5).unwrap();
+        drop(old);
+        assert_eq!(new.slot().tat.load(Ordering::Relaxed), 77);
+        assert_eq!(registry.buckets.slots_claimed(), 1);
+        drop(new);
+        assert_eq!(registry.buckets.slots_claimed(), 0);
+    }
+
+    #[test]
+    fn slots_of_an_earlier_run_are_found_by_tag_or_freed() {
+        let (registry, _directory) = registry();
+        for tag in [5, 6] {
+            let index = registry.buckets.claim_slot(tag).unwrap();
+            registry.buckets.slot(index).tat.store(77, Ordering::Relaxed);
+        }
+        let kept = registry.lease(5).unwrap();
+        assert_eq!(registry.release_unused(), 1);
+        assert_eq!(kept.slot().tat.load(Ordering::Relaxed), 77);
+        assert_eq!(registry.buckets.slots_claimed(), 1);
+    }
+
+    #[test]
+    fn a_lowered_burst_cuts_what_is_owed() {
+        let (registry, _directory) = registry();
+        let lease = registry.lease(5).unwrap();
+        let (wide, narrow) = (
+            Limit::new(Rate::per_second(1), 100, 1).unwrap(),
+            Limit::new(Rate::per_second(1), 2, 1).unwrap(),
+        );
+        let now = 1_000_000_000_000;
+        for _ in 0..100 {
+            wide.charge(&lease.slot().tat, now, 1);
+        }
+        lease.put_in_force(&narrow, now);
+        assert_eq!(lease.slot().tat.load(Ordering::Relaxed), now + narrow.tolerance_ns);
+    }
+}

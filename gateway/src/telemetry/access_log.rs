@@ -295,12 +295,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens `destination` and starts the thread.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// The file cannot be opened for appending, or no thread can be started.
-    pub fn start(destination: &Destination) -> std::io::Result<Self> {
-        let output = open(destination)?;
+    /// No thread can be had.
+    pub fn start(Opened(output): Opened) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(QUEUE_BUFFERS_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
@@ -428,7 +427,6 @@ fn write_all(mut output: Output, messages: &Receiver<Message>, dropped: &AtomicU
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*at))
 }

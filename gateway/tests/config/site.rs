@@ -21,7 +21,15 @@ impl Site {
             std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
             std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
         }
-        std::fs::write(site.path().join("keys.json"), r#"{"keys": []}"#).unwrap();
+        // The public key of RFC 8037, appendix A.2.
+        let key =
+            r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        std::fs::write(
+            site.path().join("keys.json"),
+            format!(r#"{{"keys": [{key}]}}"#),
+        )
+        .unwrap();
+        std::fs::write(site.path().join("empty.json"), r#"{"keys": []}"#).unwrap();
         site
     }
 

@@ -54,7 +54,7 @@ fn lower_listeners(
     let mut listeners: Vec<ListenerName> = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let at = list.item(index);
-        if !cx.reference("listeners", "listener", name, &at) {
+        if !cx.reference("listeners", "listener", None, name, &at) {
             continue;
         }
         if listeners.iter().any(|earlier| earlier.as_str() == name) {
@@ -94,33 +94,44 @@ impl Claims {
         at: &Cursor<'_>,
         cx: &mut Lowering<'_>,
     ) {
-        for listener in listeners {
-            for (index, host) in hosts {
-                let claim = (listener.clone(), Some(host.clone()));
-                if let Some(other) = self.0.insert(claim, api.to_owned()) {
-                    let at = at.key("hosts").item(*index);
-                    let both = if other == api {
-                        "stands twice"
-                    } else {
-                        "is claimed twice"
-                    };
-                    let message =
-                        format!("`{host}` {both} on listener `{listener}`, first by API `{other}`");
-                    cx.error(&at, message);
-                }
-            }
-            if at.key("hosts").is_written() {
-                continue;
-            }
-            let claim = (listener.clone(), None);
-            if let Some(other) = self.0.insert(claim, api.to_owned()) {
-                let message = format!(
-                    "this API and `{other}` both answer for every host on listener `{listener}`: \
-                     give one of them `hosts` or other `listeners`"
-                );
-                cx.error_at_key(at, message);
+        for (index, host) in hosts {
+            let claim = |listener: &ListenerName| (listener.clone(), Some(host.clone()));
+            if let Some((listener, other)) = self.claim(api, listeners, claim) {
+                let at = at.key("hosts").item(*index);
+                let message = if other == api {
+                    format!("`{host}` stands twice: keep one")
+                } else {
+                    format!("`{host}` on listener `{listener}` is claimed by the API `{other}`")
+                };
+                cx.error(&at, message);
             }
         }
+        if !at.key("hosts").is_written()
+            && let Some((listener, other)) =
+                self.claim(api, listeners, |listener| (listener.clone(), None))
+        {
+            let message = format!(
+                "the API `{other}` also answers for every host on listener `{listener}`: give one \
+                 of them `hosts` or other `listeners`"
+            );
+            cx.error_at_key(at, message);
+        }
+    }
+
+    /// Claims something on every one of `listeners`; returns the first that had been claimed, with
+    /// the API that did.
+    fn claim(
+        &mut self,
+        api: &str,
+        listeners: &[ListenerName],
+        claim: impl Fn(&ListenerName) -> (ListenerName, Option<String>),
+    ) -> Option<(ListenerName, String)> {
+        let mut taken = None;
+        for listener in listeners {
+            let earlier = self.0.insert(claim(listener), api.to_owned());
+            taken = taken.or(earlier.map(|other| (listener.clone(), other)));
+        }
+        taken
     }
 }
 

@@ -3,13 +3,12 @@
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use super::Lowering;
-use super::host::parse_url;
-use super::quantity::{KIB, MIB, ms, s};
+use super::quantity::s;
+use super::{Lowering, jwks};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksSource};
+use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource};
 
 /// What a route writes instead of an authorizer's name to be public.
 pub(super) const NONE: &str = "none";
@@ -56,7 +55,7 @@ fn lower_one(
             );
         }
     }
-    let jwks = lower_jwks(&written.jwks, &at.key("jwks"), cx);
+    let jwks = jwks::lower(&written.jwks, &at.key("jwks"), cx);
     let leeway = written.leeway.as_ref();
     let decision_ttl = written.decision_ttl.as_ref();
     let leeway = cx.duration(leeway, &at.key("leeway"), s(0)..=s(300), s(0));
@@ -109,42 +108,6 @@ impl Lowering<'_> {
         }
         parsed.ok()
     }
-}
-
-fn lower_jwks(written: &written::Jwks, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Jwks> {
-    let timeout = written.timeout.as_ref();
-    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), ms(1500));
-    let refresh = written.refresh.as_ref();
-    let refresh = cx.duration(refresh, &at.key("refresh"), s(1)..=s(86_400), s(600));
-    let bytes_max = written.bytes_max.as_ref();
-    let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, 150_000);
-    let source = match (&written.url, &written.file) {
-        (Some(_), Some(_)) => {
-            cx.error_at_key(at, "both `url` and `file` name the keys: keep one");
-            None
-        }
-        (Some(url), None) => {
-            let at = at.key("url");
-            parse_url(url, &["https"], "https")
-                .inspect_err(|error| cx.error(&at, error.to_string()))
-                .ok()
-                .map(JwksSource::Url)
-        }
-        (None, Some(file)) => Some(JwksSource::File(cx.readable_file(file, &at.key("file")))),
-        (None, None) => {
-            // One that was written and refused has been reported.
-            if !at.key("url").is_written() && !at.key("file").is_written() {
-                cx.error_at_key(at, "nothing says where the keys are: write `url` or `file`");
-            }
-            None
-        }
-    };
-    Some(Jwks {
-        source: source?,
-        timeout,
-        bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
-        refresh,
-    })
 }
 
 const fn algorithm(written: written::Algorithm) -> Algorithm {

@@ -1,59 +1,81 @@
 //! Paths, and whether what they name can be read.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Error, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Lowering;
 use crate::config::cursor::Cursor;
 
+/// The largest PEM file that is read.
+pub(super) const PEM_BYTES_MAX: u64 = 1 << 20;
+
+/// A path with what its file holds now; `None` where that could not be read and was reported.
+pub(super) type Named = (PathBuf, Option<Vec<u8>>);
+
 impl Lowering<'_> {
     /// A path; relative ones start at the configuration's directory.
     pub(super) fn path(&mut self, written: &str, at: &Cursor<'_>) -> PathBuf {
-        if written.is_empty() || written.contains('\0') {
-            self.error(at, "this is not a path");
+        if !is_path(written) {
+            self.error(
+                at,
+                "a path has at least one character and none of them is zero",
+            );
         }
         self.base.join(written)
     }
 
-    /// A path whose file can be read now.
-    pub(super) fn readable_file(&mut self, written: &str, at: &Cursor<'_>) -> PathBuf {
+    /// A path whose file can be read now and is at most `bytes_max` long.
+    pub(super) fn readable(&mut self, written: &str, bytes_max: u64, at: &Cursor<'_>) -> Named {
         let path = self.path(written, at);
-        if let Err(error) = probe(&path) {
-            self.error(at, format!("cannot read `{}`: {error}", path.display()));
+        if !is_path(written) {
+            return (path, None);
         }
-        path
+        let content = read(&path, bytes_max)
+            .inspect_err(|error| {
+                self.error(at, format!("cannot read `{}`: {error}", path.display()))
+            })
+            .ok();
+        (path, content)
     }
 
-    /// A readable file that holds a private key.
-    pub(super) fn private_key_file(&mut self, written: &str, at: &Cursor<'_>) -> PathBuf {
-        let path = self.readable_file(written, at);
-        if let Ok(metadata) = path.metadata()
+    /// A readable file that should be so to few.
+    pub(super) fn secret(&mut self, written: &str, bytes_max: u64, at: &Cursor<'_>) -> Named {
+        let (path, content) = self.readable(written, bytes_max, at);
+        if content.is_some()
+            && let Ok(metadata) = path.metadata()
             && metadata.permissions().mode() & 0o004 != 0
         {
             let shown = path.display();
             self.warning(
                 at,
-                format!("every user can read the private key: chmod o-r {shown}"),
+                format!("every user can read this private key: chmod o-r {shown}"),
             );
         }
-        path
+        (path, content)
     }
 }
 
-/// Opens the file and reads its first byte: a directory can be opened, but not read.
-fn probe(path: &Path) -> std::io::Result<()> {
+fn is_path(written: &str) -> bool {
+    !written.is_empty() && !written.contains('\0')
+}
+
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
-        return Err(std::io::Error::other("it is a directory"));
+        return Err(Error::other("it is a directory"));
     }
     // Opening a FIFO would wait for its writer.
     if !metadata.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
+        return Err(Error::other("it is not a regular file"));
     }
-    match File::open(path)?.read(&mut [0])? {
-        0 => Err(std::io::Error::other("it is empty")),
-        _ => Ok(()),
+    let mut content = Vec::new();
+    File::open(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut content)?;
+    if content.len() as u64 > bytes_max {
+        return Err(Error::other(format!("it is larger than {bytes_max} bytes")));
     }
+    Ok(content)
 }

@@ -144,6 +144,6 @@ mod tests {
         check_url("http://exa mple.com", Some(UrlError::Syntax));
         check_url("http://example.com:0", Some(UrlError::Host));
         check_url("http://example.com:70000", Some(UrlError::Host));
-        check_url("http://[::g]:9000", Some(UrlError::Syntax));
+        check_url("http://[::g]:9000", Some(UrlError::Host));
     }
 }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::Lowering;
 use super::quantity::{KIB, MIB, ms, s};
+use super::{Lowering, certificate};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    Certificate, Listener, ListenerLimits, ListenerName, ListenerTimeouts, Prefix, Tls, TlsVersion,
+    Listener, ListenerLimits, ListenerName, ListenerTimeouts, Prefix, Tls, TlsVersion,
 };
 
 /// Bytes of a request head that can be configured. The HTTP/1 parser needs the lower bound.
@@ -31,6 +31,7 @@ pub(super) fn lower(
             &section,
             format!("{count} listeners are too many: at most {max}"),
         );
+        return Vec::new();
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for (name, listener) in &written.0 {
@@ -109,12 +110,8 @@ impl Lowering<'_> {
 fn lower_tls(written: &written::Tls, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Tls {
     let list = at.key("certificates");
     let mut certificates = Vec::new();
-    for (index, certificate) in written.certificates.iter().enumerate() {
-        let at = list.item(index);
-        certificates.push(Certificate {
-            chain: cx.readable_file(&certificate.chain, &at.key("chain")),
-            key: cx.private_key_file(&certificate.key, &at.key("key")),
-        });
+    for (index, written) in written.certificates.iter().enumerate() {
+        certificates.push(certificate::lower(written, &list.item(index), cx));
     }
     let version_min = match written.version_min {
         None | Some(written::TlsVersion::V1_2) => TlsVersion::V1_2,

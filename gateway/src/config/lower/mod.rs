@@ -9,9 +9,11 @@ mod file;
 mod host;
 mod route_key;
 mod path_template;
+mod certificate;
 mod listener;
 mod edge;
 mod authorizer;
+mod jwks;
 mod upstream;
 mod api;
 mod route;
@@ -22,6 +24,7 @@ use std::path::Path;
 use super::cursor::Cursor;
 use super::diagnostic::Collector;
 use super::near_miss::suggestion;
+use super::tree::shortened;
 use super::written::File;
 use crate::model::Gateway;
 
@@ -34,7 +37,7 @@ pub(super) fn lower(
     tree: &Cursor<'_>,
     base: &Path,
     diagnostics: &mut Collector,
-) -> Option<Gateway> {
+) -> Gateway {
     let mut lowering = Lowering {
         root: tree,
         base,
@@ -69,15 +72,23 @@ impl Lowering<'_> {
             .warning(Some(at.key_place), at.path.to_string(), message);
     }
 
-    /// Checks that `name` was written under the top-level key `section`.
-    fn reference(&mut self, section: &str, what: &str, name: &str, at: &Cursor<'_>) -> bool {
+    /// Checks that `name` was written under the top-level key `section`. `word` is what may stand
+    /// there instead of a name.
+    fn reference(
+        &mut self,
+        section: &str,
+        what: &str,
+        word: Option<&str>,
+        name: &str,
+        at: &Cursor<'_>,
+    ) -> bool {
         let section = self.root.key(section);
-        if section.names().any(|known| known == name) {
+        if section.key(name).is_written() {
             return true;
         }
-        let known: Vec<&str> = section.names().collect();
+        let known: Vec<&str> = section.names().chain(word).collect();
         let fix = suggestion(name, known.into_iter());
-        self.error(at, format!("there is no {what} `{name}`{fix}"));
+        self.error(at, format!("there is no {what} `{}`{fix}", shortened(name)));
         false
     }
 

@@ -1,5 +1,6 @@
 //! The process as a whole.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,7 +10,12 @@ use super::quantity::{MIB, TIB, s};
 use super::{Lowering, api, authorizer, edge, listener, upstream};
 use crate::config::cursor::Cursor;
 use crate::config::written::File;
-use crate::model::{AccessLog, Admin, Api, Gateway, InstanceName, Listener, Telemetry};
+use crate::model::{
+    AccessLog, Admin, Api, Gateway, InstanceName, Listener, ListenerName, Telemetry,
+};
+
+/// Name of the instance, where nothing is written.
+const INSTANCE: &str = "default";
 
 /// Where metrics are served, where nothing is written.
 const METRICS_PORT: u16 = 9901;
@@ -18,9 +24,9 @@ const METRICS_PORT: u16 = 9901;
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Lowers a whole file.
-pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Option<Gateway> {
+pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let root = cx.root;
-    let instance = lower_instance(file, &root.key("instance"), cx)?;
+    let instance = lower_instance(file, &root.key("instance"), cx);
     let drain = file.drain_timeout.as_ref();
     let drain_timeout = cx.duration(drain, &root.key("drain_timeout"), s(0)..=s(3600), s(30));
     let memory = file.body_memory_max.as_ref();
@@ -44,7 +50,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Option<Gateway> {
     let upstreams = upstream::lower(&file.upstreams, cx);
     let apis = api::lower(&file.apis, body_memory_bytes_max, cx);
     warn_of_unused(&apis, cx);
-    Some(Gateway {
+    Gateway {
         instance,
         user: file.user.clone(),
         group: file.group.clone(),
@@ -60,14 +66,15 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Option<Gateway> {
         apis,
         telemetry,
         admin: Admin { socket },
-    })
+    }
 }
 
-fn lower_instance(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<InstanceName> {
-    let written = file.instance.as_deref().unwrap_or("default");
-    InstanceName::parse(written)
-        .inspect_err(|error| cx.error(at, error.to_string()))
-        .ok()
+fn lower_instance(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> InstanceName {
+    let written = file.instance.as_deref().unwrap_or(INSTANCE);
+    InstanceName::parse(written).unwrap_or_else(|error| {
+        cx.error(at, error.to_string());
+        InstanceName::new(INSTANCE)
+    })
 }
 
 fn lower_workers(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> NonZeroUsize {
@@ -152,39 +159,33 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
 
 /// Names that nothing refers to are more often a slip than a reserve.
 fn warn_of_unused(apis: &[Api], cx: &mut Lowering<'_>) {
-    let root = cx.root;
+    // What was refused may have been their user.
+    if cx.diagnostics.has_errors() {
+        return;
+    }
     let routes = || apis.iter().flat_map(|api| &api.routes);
-    let listens = |name: &str| {
-        apis.iter().any(|api| {
-            api.listeners
-                .iter()
-                .any(|listener| listener.as_str() == name)
-        })
-    };
-    let authorizes = |name: &str| {
-        routes().any(|route| {
-            route
-                .authorizer
-                .as_ref()
-                .is_some_and(|used| used.as_str() == name)
-        })
-    };
-    let forwards = |name: &str| routes().any(|route| route.integration.upstream.as_str() == name);
-    let mut warn = |section: &str, used: &dyn Fn(&str) -> bool, message: &str| {
-        let section = root.key(section);
-        for name in section.names().filter(|name| !used(name)) {
+    let listeners = apis
+        .iter()
+        .flat_map(|api| &api.listeners)
+        .map(ListenerName::as_str);
+    let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
+    let upstreams = routes().map(|route| route.integration.upstream.as_str());
+    let mut warn = |section: &str, used: HashSet<&str>, message: &str| {
+        let section = cx.root.key(section);
+        for name in section.names().filter(|name| !used.contains(name)) {
             cx.warning(&section.key(name), message);
         }
     };
-    warn(
-        "listeners",
-        &listens,
-        "no API answers here: every request gets 404",
-    );
+    let unanswered = "no API answers here: every request gets 404";
+    warn("listeners", listeners.collect(), unanswered);
     warn(
         "authorizers",
-        &authorizes,
+        authorizers.collect(),
         "no route asks for this authorizer",
     );
-    warn("upstreams", &forwards, "no route forwards to this upstream");
+    warn(
+        "upstreams",
+        upstreams.collect(),
+        "no route forwards to this upstream",
+    );
 }

@@ -113,10 +113,12 @@ fn lower_authorizer(
         }
         return None;
     }
+    let named = &written.authorizer;
     cx.reference(
         "authorizers",
         "authorizer",
-        &written.authorizer,
+        Some(NONE),
+        named,
         &at.key("authorizer"),
     );
     Some(AuthorizerName::new(&written.authorizer))
@@ -204,6 +206,7 @@ fn lower_integration(
     cx.reference(
         "upstreams",
         "upstream",
+        None,
         &written.upstream,
         &at.key("upstream"),
     );

@@ -14,7 +14,7 @@ pub(crate) struct Api {
     #[serde(rename = "type")]
     pub(crate) kind: Type,
     /// Names of the listeners it answers on. Default: all.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 64))]
     pub(crate) listeners: Option<Vec<String>>,
     /// Host names it answers for. Default: every host that no other API claims.
     #[schemars(length(min = 1))]

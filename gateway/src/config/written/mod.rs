@@ -15,7 +15,7 @@ mod telemetry;
 
 pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
-pub(super) use listener::{Limits, Listener, Timeouts, Tls, TlsVersion};
+pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use telemetry::{Admin, Telemetry};

@@ -28,7 +28,7 @@ impl JsonSchema for DurationText {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" })
+        json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "x-form": "a duration such as `10s`" })
     }
 }
 
@@ -44,8 +44,12 @@ impl JsonSchema for Size {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "anyOf": [
-                { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB|TiB)?$" },
+                { "type": "integer", "minimum": 0, "x-form": "bytes" },
+                {
+                    "type": "string",
+                    "pattern": "^[0-9]+(B|KiB|MiB|GiB|TiB)?$",
+                    "x-form": "a size such as `10MiB`",
+                },
             ]
         })
     }

@@ -13,6 +13,7 @@ pub(crate) struct Xdp {
     pub(crate) mode: Option<Mode>,
     /// Interfaces to attach to. Default: those that carry a listener's address.
     #[serde(default)]
+    #[schemars(length(max = 64))]
     pub(crate) interfaces: Vec<String>,
     /// How to attach. Default `auto`.
     pub(crate) attach: Option<Attach>,

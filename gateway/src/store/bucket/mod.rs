@@ -31,10 +31,12 @@ use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_common::slot::Slot;
 
+pub(crate) use file::random_seed;
 pub use file::{BootId, BucketFileError, FILE_NAME, Opened, Stale};
 pub use reading::{FileReading, read_file, read_slots};
 pub use slots::{SlotIndex, SlotsFull};
 
+use crate::model::SourceRate;
 use memory::Table;
 use slots::{Owners, SLOT_BITS};
 
@@ -227,6 +229,37 @@ impl Buckets {
         // under the lock does not make it wrong.
         self.0.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Words of the kernel edge that are no buckets, such as the filters of its deny list.
+#[derive(Debug)]
+pub struct SharedWords(Table<AtomicU64>);
+
+impl SharedWords {
+    /// Maps an array of `1 << bits` words. The descriptor may be closed afterwards.
+    ///
+    /// # Errors
+    /// As [`Buckets::from_maps`].
+    pub fn map(fd: BorrowedFd<'_>, bits: u32) -> io::Result<Self> {
+        Table::map(fd, 0, bits).map(Self)
+    }
+
+    /// The word of an index; bits beyond the array's size are ignored.
+    #[must_use]
+    pub fn at(&self, index: u32) -> &AtomicU64 {
+        self.0.at(index)
+    }
+}
+
+/// A configured limit as the tables take it; off where there is none. The coarse clock of the
+/// kernel is not considered: that is for whoever knows the length of its tick.
+#[must_use]
+pub fn source_limit(rate: Option<&SourceRate>) -> SourceLimit {
+    rate.map_or_else(SourceLimit::default, |rate| SourceLimit {
+        source: rate.source,
+        aggregate: rate.aggregate,
+        precise: 0,
+    })
 }
 
 /// The answer of a limit that is off.

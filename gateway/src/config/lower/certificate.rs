@@ -1,0 +1,81 @@
+//! Certificates: that the files hold what they are said to hold, and belong together.
+
+use rustls::Error::InconsistentKeys;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::Lowering;
+use super::file::PEM_BYTES_MAX;
+use crate::config::cursor::Cursor;
+use crate::config::written;
+use crate::model::Certificate;
+
+/// Lowers one certificate. Messages never repeat what a key file holds.
+pub(super) fn lower(
+    written: &written::Certificate,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Certificate {
+    let (chain_at, key_at) = (at.key("chain"), at.key("key"));
+    let (chain_path, chain_pem) = cx.readable(&written.chain, PEM_BYTES_MAX, &chain_at);
+    let (key_path, key_pem) = cx.secret(&written.key, PEM_BYTES_MAX, &key_at);
+    let chain = chain_pem.and_then(|pem| {
+        let chain: Option<Vec<_>> = CertificateDer::pem_slice_iter(&pem)
+            .map(Result::ok)
+            .collect();
+        let chain = chain.filter(|chain| !chain.is_empty());
+        if chain.is_none() {
+            let shown = chain_path.display();
+            cx.error(
+                &chain_at,
+                format!("`{shown}` does not hold a certificate chain in PEM form"),
+            );
+        }
+        chain
+    });
+    let key = key_pem.and_then(|pem| {
+        let key = PrivateKeyDer::from_pem_slice(&pem).ok();
+        if key.is_none() {
+            let shown = key_path.display();
+            cx.error(
+                &key_at,
+                format!("`{shown}` does not hold a private key in PEM form"),
+            );
+        }
+        key
+    });
+    if let (Some(chain), Some(key)) = (chain, key) {
+        check_pair(chain, key, &chain_at, &key_at, cx);
+    }
+    Certificate {
+        chain: chain_path,
+        key: key_path,
+    }
+}
+
+fn check_pair(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    chain_at: &Cursor<'_>,
+    key_at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    match CertifiedKey::from_der(chain, key, &default_provider()) {
+        Ok(_) => {}
+        Err(InconsistentKeys(_)) => {
+            cx.error(
+                key_at,
+                "this key does not belong to the first certificate of the chain",
+            );
+        }
+        Err(rustls::Error::InvalidCertificate(error)) => {
+            cx.error(
+                chain_at,
+                format!("the first certificate of the chain is broken: {error}"),
+            );
+        }
+        Err(error) => cx.error(key_at, format!("this key cannot be used: {error}")),
+    }
+}

@@ -1,0 +1,184 @@
+//! What the gateway stands on: everything that takes rights, had before they are given up.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use gateway_common::settings::SourceLimit;
+
+use super::admin::{self, Allowed};
+use super::listeners::{Binder, Listeners, Prepared};
+use super::lock::InstanceLock;
+use super::privilege::{self, Identity};
+use crate::listener::SharedTls;
+use crate::model::{self, Edge, Gateway};
+use crate::store::bucket::{self, BootId, Buckets};
+use crate::store::deny::{DenyList, Moment};
+use crate::telemetry::access_log::{Destination, Opened, Reopener};
+use crate::xdp::{self, EdgeHandle, Start};
+
+/// Sockets, kernel edge, files: held, with no thread running yet.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) lock: InstanceLock,
+    pub(super) binder: Binder,
+    pub(super) listeners: Prepared,
+    pub(super) edge: Option<Box<EdgeHandle>>,
+    pub(super) buckets: Buckets,
+    pub(super) deny: DenyList,
+    pub(super) sockets: Sockets,
+    pub(super) log: Opened,
+    identity: Identity,
+}
+
+/// Sockets of the control thread.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    pub(super) admin: std::os::unix::net::UnixListener,
+    pub(super) metrics: Option<std::net::TcpListener>,
+    pub(super) allowed: Allowed,
+}
+
+impl Ground {
+    /// Takes everything that `model` needs from the host.
+    pub(super) fn take(model: &Gateway) -> anyhow::Result<Self> {
+        let identity = Identity::resolve(model.user.as_deref(), model.group.as_deref())?;
+        make_directory(&model.runtime_directory, 0o750, &identity)?;
+        make_directory(&model.state_directory, 0o700, &identity)?;
+        let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
+
+        let binder = Binder { tls: SharedTls::new()?, workers: model.workers.get() };
+        let listeners = Listeners::default().prepare(model, &binder)?;
+        let mut edge = start_edge(&bound(model, &listeners.addresses))?;
+        let buckets = match &edge {
+            Some(edge) => edge.buckets(),
+            None => map_buckets(model)?,
+        };
+        let deny = DenyList::open(&model.state_directory, Moment::now())?;
+        if let Some(sink) = edge.as_mut().and_then(|edge| edge.take_deny_sink()) {
+            deny.attach(sink)?;
+        }
+
+        let socket = &model.admin.socket;
+        let admin = admin::bind(socket)
+            .with_context(|| format!("admin socket `{}`", socket.display()))?;
+        identity.own(socket)?;
+        let sockets = Sockets {
+            admin,
+            metrics: model.telemetry.metrics.map(bind_metrics).transpose()?,
+            allowed: Allowed { user: identity.user, group: identity.group },
+        };
+        let destination = destination(&model.telemetry.access_log);
+        let log = Reopener::prepare(&destination).context("access log")?;
+        if let Destination::File(path) = &destination {
+            identity.own(path)?;
+        }
+        Ok(Self { lock, binder, listeners, edge, buckets, deny, sockets, log, identity })
+    }
+
+    /// Gives up every right that is not needed any more. No thread may run yet.
+    pub(super) fn give_up_rights(&self, model: &Gateway) -> anyhow::Result<()> {
+        if let Some(edge) = &self.edge {
+            edge.hand_over(self.identity.user, self.identity.group)?;
+        }
+        let low_ports = self.listeners.addresses.iter().any(|address| address.port() < 1024);
+        let dropped = privilege::drop_to(&self.identity, low_ports, self.edge.is_some())?;
+        for (capability, purpose) in &dropped.kept {
+            tracing::info!(capability, purpose, "kept");
+        }
+        if dropped.user == 0 {
+            tracing::warn!(
+                "running as root, though without capabilities: set `user` to a user of the gateway's own"
+            );
+        } else {
+            tracing::info!(user = model.user, uid = dropped.user, gid = dropped.group, "rights given up");
+        }
+        Ok(())
+    }
+}
+
+/// The model with the addresses that its listeners are really bound to, for the kernel.
+pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
+    let mut bound = model.clone();
+    for (listener, address) in bound.listeners.iter_mut().zip(addresses) {
+        listener.address = *address;
+    }
+    bound
+}
+
+/// New connections per source as accept enforces them.
+pub(super) fn connection_limit(edge: &Edge) -> SourceLimit {
+    edge.connections.map_or_else(SourceLimit::default, |rate| SourceLimit {
+        source: rate.source,
+        aggregate: rate.aggregate,
+        precise: 1,
+    })
+}
+
+/// Where access-log records go.
+pub(super) fn destination(log: &model::AccessLog) -> Destination {
+    match log {
+        model::AccessLog::Off => Destination::Off,
+        model::AccessLog::Stdout => Destination::Stdout,
+        model::AccessLog::File(path) => Destination::File(path.clone()),
+    }
+}
+
+fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
+    let edge = match xdp::start(model).context("kernel edge")? {
+        Start::Attached(edge) => edge,
+        Start::Absent(absence) => {
+            tracing::warn!("{absence}");
+            return Ok(None);
+        }
+    };
+    for attachment in edge.attachments() {
+        let mode = match attachment.mode {
+            xdp::Mode::Native => "native",
+            xdp::Mode::Generic => "generic",
+        };
+        let interface = &attachment.interface;
+        tracing::info!(%interface, mode, adopted = attachment.adopted, "XDP attached");
+    }
+    for unguarded in edge.unguarded() {
+        tracing::warn!(interface = %unguarded.interface, cause = %unguarded.cause, "XDP is not attached");
+    }
+    for note in edge.notes() {
+        tracing::warn!("{note}");
+    }
+    Ok(Some(edge))
+}
+
+fn map_buckets(model: &Gateway) -> anyhow::Result<Buckets> {
+    let path = model.runtime_directory.join(bucket::FILE_NAME);
+    let (buckets, opened) = Buckets::open_file(&path, BootId::current()?)?;
+    let path = path.display();
+    match opened {
+        bucket::Opened::Created => tracing::info!(%path, "buckets start empty"),
+        bucket::Opened::Kept => tracing::info!(%path, "buckets kept"),
+        bucket::Opened::Replaced(why) => {
+            tracing::warn!(%path, ?why, "buckets start empty: the file could not be kept");
+        }
+    }
+    Ok(buckets)
+}
+
+fn bind_metrics(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
+    let socket = std::net::TcpListener::bind(address)
+        .with_context(|| format!("metrics address {address}"))?;
+    socket.set_nonblocking(true)?;
+    tracing::info!(address = %socket.local_addr()?, "metrics");
+    Ok(socket)
+}
+
+fn make_directory(path: &Path, mode: u32, identity: &Identity) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).with_context(|| {
+        format!(
+            "directory `{}`: create it for the gateway's user, or name another one in the \
+             configuration",
+            path.display()
+        )
+    })?;
+    Ok(identity.own(path)?)
+}

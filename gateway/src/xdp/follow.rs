@@ -1,0 +1,90 @@
+//! Following the host's addresses, over which wildcard listeners are expanded.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSocket};
+
+use super::endpoints::EndpointTable;
+use super::error::{EdgeError, system};
+use super::interfaces::local_addresses;
+use super::switch::Switch;
+use crate::model::Listener;
+
+/// Multicast groups of rtnetlink(7): links, IPv4 addresses and IPv6 addresses come and go.
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// How often the addresses are read again without a notification, in case one was missed.
+const REFRESH: Duration = Duration::from_secs(60);
+/// Notifications read at one go before the addresses are looked at.
+const BURST_MAX: usize = 4096;
+
+/// Keeps the endpoint table at the addresses that the host has.
+#[derive(Debug)]
+pub struct AddressFollower {
+    pub(super) switch: Arc<Mutex<Switch>>,
+    pub(super) listeners: Arc<Mutex<Vec<Listener>>>,
+}
+
+impl AddressFollower {
+    /// Runs until the host's addresses cannot be followed any more. Needs no privileges.
+    ///
+    /// # Errors
+    /// Whatever ended it. The endpoints stay as they last were.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any await; tables are changed between awaits, all at once.
+    pub async fn run(self) -> Result<std::convert::Infallible, EdgeError> {
+        let socket = subscribe().map_err(system("rtnetlink subscription"))?;
+        // Addresses may have changed between the start and this subscription.
+        self.refresh()?;
+        loop {
+            match tokio::time::timeout(REFRESH, socket.recv_from_full()).await {
+                Ok(notification) => {
+                    is_news(notification).map_err(system("rtnetlink read"))?;
+                    drain(&socket).map_err(system("rtnetlink read"))?;
+                }
+                Err(_elapsed) => {}
+            }
+            self.refresh()?;
+        }
+    }
+
+    fn refresh(&self) -> Result<(), EdgeError> {
+        let local = local_addresses()?;
+        let listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let table = EndpointTable::build(&listeners, &local)?;
+        let mut switch = self.switch.lock().unwrap_or_else(PoisonError::into_inner);
+        switch.publish_endpoints(table)
+    }
+}
+
+fn subscribe() -> io::Result<TokioSocket> {
+    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+    socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
+    Ok(socket)
+}
+
+/// Takes what else has arrived: one look at the addresses answers all of it.
+fn drain(socket: &TokioSocket) -> io::Result<()> {
+    for _ in 0..BURST_MAX {
+        match socket.socket_ref().recv_from_full() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            received => is_news(received)?,
+        }
+    }
+    Ok(())
+}
+
+/// What a notification says is not looked at: the addresses are read afresh, so a lost one
+/// (`ENOBUFS`) does as well as a received one.
+fn is_news<T>(received: io::Result<T>) -> io::Result<()> {
+    match received {
+        Err(error) if error.raw_os_error() != Some(libc::ENOBUFS) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

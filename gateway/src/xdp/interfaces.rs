@@ -1,0 +1,162 @@
+//! The host's network interfaces, their addresses, and which program sits on them.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+
+use nix::net::if_::InterfaceFlags;
+use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached};
+use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::Mode;
+use super::error::{EdgeError, system};
+use crate::model::Listener;
+
+/// One address of one interface.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LocalAddress {
+    pub(super) interface: String,
+    pub(super) address: IpAddr,
+    pub(super) is_loopback: bool,
+}
+
+/// Every address of this network namespace, in a fixed order.
+pub(super) fn local_addresses() -> Result<Vec<LocalAddress>, EdgeError> {
+    let found = nix::ifaddrs::getifaddrs().map_err(|error| system("getifaddrs")(error.into()))?;
+    let addresses: BTreeSet<LocalAddress> = found
+        .filter_map(|entry| {
+            let address = entry.address?;
+            let address = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+                (Some(v4), _) => IpAddr::V4(v4.ip()),
+                (None, Some(v6)) => IpAddr::V6(v6.ip()),
+                (None, None) => return None,
+            };
+            Some(LocalAddress {
+                interface: entry.interface_name,
+                address,
+                is_loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
+            })
+        })
+        .collect();
+    Ok(addresses.into_iter().collect())
+}
+
+/// The interfaces to attach to, with their indexes: those named, else those that carry a
+/// listener's address. A wildcard does not choose the loopback interface: what comes in there
+/// comes from this host.
+pub(super) fn chosen(
+    named: &[String],
+    listeners: &[Listener],
+    local: &[LocalAddress],
+) -> Result<Vec<(String, u32)>, EdgeError> {
+    let names: BTreeSet<&str> = if named.is_empty() {
+        let carries = |local: &&LocalAddress| {
+            listeners.iter().any(|listener| {
+                let wanted = listener.address.ip();
+                if wanted.is_unspecified() {
+                    wanted.is_ipv4() == local.address.is_ipv4() && !local.is_loopback
+                } else {
+                    wanted.to_canonical() == local.address
+                        || wanted.is_loopback() && local.is_loopback
+                }
+            })
+        };
+        local
+            .iter()
+            .filter(carries)
+            .map(|local| local.interface.as_str())
+            .collect()
+    } else {
+        named.iter().map(String::as_str).collect()
+    };
+    if names.is_empty() {
+        return Err(EdgeError::NoInterface);
+    }
+    let with_index = |name: &str| match nix::net::if_::if_nametoindex(name) {
+        Ok(index) => Ok((name.to_owned(), index)),
+        Err(_unknown) => Err(EdgeError::UnknownInterface {
+            name: name.to_owned(),
+            present: present(),
+        }),
+    };
+    names.into_iter().map(with_index).collect()
+}
+
+/// The names there are, for an error.
+fn present() -> String {
+    match nix::net::if_::if_nameindex() {
+        Ok(names) => {
+            let names: Vec<String> = names
+                .iter()
+                .map(|entry| entry.name().to_string_lossy().into_owned())
+                .collect();
+            names.join(", ")
+        }
+        Err(error) => format!("unknown ({error})"),
+    }
+}
+
+/// The program on an interface, as the kernel reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Carried {
+    pub(super) mode: Mode,
+    pub(super) program_id: u32,
+}
+
+/// What `IFLA_XDP` says of an interface (rtnetlink(7)); `None` where it carries no program.
+pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError> {
+    let reply = ask(interface_index).map_err(system("RTM_GETLINK"))?;
+    let Some(xdp) = reply
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            LinkAttribute::Xdp(xdp) => Some(xdp),
+            _ => None,
+        })
+    else {
+        return Ok(None);
+    };
+    let mut mode = None;
+    let mut program_id = None;
+    for item in xdp {
+        match item {
+            LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some(Mode::Generic),
+            LinkXdp::Attached(
+                XdpAttached::Driver | XdpAttached::Hardware | XdpAttached::Multiple,
+            ) => mode = Some(Mode::Native),
+            LinkXdp::ProgId(id) => program_id = Some(*id),
+            _ => {}
+        }
+    }
+    Ok(mode
+        .zip(program_id)
+        .map(|(mode, program_id)| Carried { mode, program_id }))
+}
+
+/// One question and its answer, in this thread's network namespace.
+fn ask(interface_index: u32) -> io::Result<LinkMessage> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut message = LinkMessage::default();
+    message.header.index = interface_index;
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(message));
+    request.header.flags = NLM_F_REQUEST;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let (bytes, _sender) = socket.recv_from_full()?;
+    let reply = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&bytes)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    match reply.payload {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(link),
+        NetlinkPayload::Error(error) => Err(error.to_io()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "unexpected answer",
+        )),
+    }
+}

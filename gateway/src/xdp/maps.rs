@@ -1,0 +1,273 @@
+//! The maps by their names, types and sizes.
+
+use std::fmt;
+use std::os::fd::AsFd as _;
+
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use gateway_common::capacity::{
+    AGGREGATE_BITS, CALLER_LINE_BITS, DENY_EXACT_MAX, DENY_IPV4_FILTER_WORDS,
+    DENY_IPV6_FILTER_BITS, DENY_PREFIX_MAX, ENDPOINT_LINE_BITS, SLOT_COUNT, SOURCE_LINE_BITS,
+};
+use gateway_common::counter::{COUNTER_COUNT, Counter, INCIDENT_CAPACITY, TickClock};
+use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv4PrefixData, Ipv6Key};
+use gateway_common::endpoint::EndpointLine;
+use gateway_common::name::{
+    MAP_AGGREGATES, MAP_CALLERS, MAP_CLOCK, MAP_CONTROL, MAP_COUNTERS, MAP_DENY4_EXACT,
+    MAP_DENY4_FILTER, MAP_DENY4_PREFIX, MAP_DENY6_EXACT, MAP_DENY6_FILTER, MAP_DENY6_PREFIX,
+    MAP_ENDPOINTS, MAP_INCIDENTS, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
+};
+use gateway_common::settings::{Control, Settings};
+
+use super::error::{EdgeError, MapShape};
+use super::pins::Pins;
+use crate::store::bucket::{BucketMaps, Buckets, SharedWords};
+
+/// `BPF_MAP_TYPE_*` of `linux/bpf.h`.
+const HASH: u32 = 1;
+const ARRAY: u32 = 2;
+const PERCPU_ARRAY: u32 = 6;
+const LPM_TRIE: u32 = 11;
+
+/// Words of both generations of the filters, as powers of two.
+pub(super) const FILTER4_BITS: u32 = (DENY_IPV4_FILTER_WORDS * 2).trailing_zeros();
+pub(super) const FILTER6_BITS: u32 = DENY_IPV6_FILTER_BITS - 6 + 1;
+
+const fn shape(kind: u32, key: usize, value: usize, entries: usize) -> MapShape {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "sizes and counts of constants, all far below 2^32"
+    )]
+    MapShape {
+        kind,
+        key_bytes: key as u32,
+        value_bytes: value as u32,
+        entries: entries as u32,
+    }
+}
+
+const fn array(value: usize, entries: usize) -> MapShape {
+    shape(ARRAY, 4, value, entries)
+}
+
+const fn per_cpu(value: usize, entries: usize) -> MapShape {
+    shape(PERCPU_ARRAY, 4, value, entries)
+}
+
+const fn exact(key: usize) -> MapShape {
+    shape(HASH, key, size_of::<DenyEntry>(), DENY_EXACT_MAX as usize)
+}
+
+const fn prefix(key: usize) -> MapShape {
+    shape(
+        LPM_TRIE,
+        key,
+        size_of::<DenyEntry>(),
+        DENY_PREFIX_MAX as usize,
+    )
+}
+
+/// Every map of the object with the shape that this layout version gives it.
+pub(super) const ALL: [(&str, MapShape); 20] = {
+    const LINE: usize = 64;
+    let exact4 = exact(size_of::<Ipv4Key>());
+    let exact6 = exact(size_of::<Ipv6Key>());
+    let prefix4 = prefix(size_of::<Key<Ipv4PrefixData>>());
+    let prefix6 = prefix(size_of::<Key<Ipv6Key>>());
+    let [exact4_a, exact4_b] = MAP_DENY4_EXACT;
+    let [exact6_a, exact6_b] = MAP_DENY6_EXACT;
+    let [prefix4_a, prefix4_b] = MAP_DENY4_PREFIX;
+    let [prefix6_a, prefix6_b] = MAP_DENY6_PREFIX;
+    [
+        (MAP_CONTROL, array(size_of::<Control>(), 1)),
+        (MAP_SETTINGS, array(size_of::<Settings>(), 2)),
+        (
+            MAP_ENDPOINTS,
+            array(size_of::<EndpointLine>(), 2 << ENDPOINT_LINE_BITS),
+        ),
+        (MAP_SOURCES, array(LINE, 1 << SOURCE_LINE_BITS)),
+        (MAP_AGGREGATES, array(8, 1 << AGGREGATE_BITS)),
+        (MAP_SLOTS, array(LINE, SLOT_COUNT as usize)),
+        (MAP_CALLERS, array(LINE, 1 << CALLER_LINE_BITS)),
+        (MAP_DENY4_FILTER, array(8, 1 << FILTER4_BITS)),
+        (MAP_DENY6_FILTER, array(8, 1 << FILTER6_BITS)),
+        (exact4_a, exact4),
+        (exact4_b, exact4),
+        (exact6_a, exact6),
+        (exact6_b, exact6),
+        (prefix4_a, prefix4),
+        (prefix4_b, prefix4),
+        (prefix6_a, prefix6),
+        (prefix6_b, prefix6),
+        (MAP_COUNTERS, per_cpu(size_of::<Counter>(), COUNTER_COUNT)),
+        (MAP_INCIDENTS, per_cpu(8, INCIDENT_CAPACITY)),
+        (MAP_CLOCK, per_cpu(size_of::<TickClock>(), 1)),
+    ]
+};
+
+/// What the switch changes: settings and endpoints.
+pub(super) struct SwitchMaps {
+    pub(super) control: Array<MapData, Control>,
+    pub(super) settings: Array<MapData, Settings>,
+    pub(super) endpoints: Array<MapData, EndpointLine>,
+}
+
+/// One generation of one family of the deny list.
+#[derive(Debug)]
+pub(super) struct DenyMaps<K: aya::Pod, D: aya::Pod> {
+    pub(super) exact: HashMap<MapData, K, DenyEntry>,
+    pub(super) prefix: LpmTrie<MapData, D, DenyEntry>,
+}
+
+/// Both generations of both families.
+#[derive(Debug)]
+pub(super) struct DenyTables {
+    pub(super) filter4: SharedWords,
+    pub(super) filter6: SharedWords,
+    pub(super) ipv4: [DenyMaps<Ipv4Key, Ipv4PrefixData>; 2],
+    pub(super) ipv6: [DenyMaps<Ipv6Key, Ipv6Key>; 2],
+}
+
+/// What is only read.
+pub(super) struct StatisticsMaps {
+    pub(super) counters: PerCpuArray<MapData, Counter>,
+    pub(super) incidents: PerCpuArray<MapData, u64>,
+    pub(super) slots: MapData,
+}
+
+impl fmt::Debug for SwitchMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SwitchMaps").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StatisticsMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatisticsMaps").finish_non_exhaustive()
+    }
+}
+
+/// Opens the pin of a map and checks that it is what this layout version says.
+pub(super) fn open(pins: &std::path::Path, name: &'static str) -> Result<Map, EdgeError> {
+    let path = pins.join(name);
+    let failed = |source| EdgeError::Map { name, source };
+    let data = MapData::from_pin(&path).map_err(failed)?;
+    let info = data.info().map_err(failed)?;
+    // The discriminants of aya's type are those of the kernel.
+    let kind = info.map_type().map_err(failed)? as u32;
+    let found = MapShape {
+        kind,
+        key_bytes: info.key_size(),
+        value_bytes: info.value_size(),
+        entries: info.max_entries(),
+    };
+    let expected = ALL.iter().find(|(known, _)| *known == name);
+    match expected {
+        Some(&(_, expected)) if expected == found => Map::from_map_data(data).map_err(failed),
+        Some(&(_, expected)) => Err(EdgeError::ForeignMap {
+            path,
+            found,
+            expected,
+        }),
+        None => Err(EdgeError::Incomplete { what: "map", name }),
+    }
+}
+
+/// Opens a map as the type that its contents have.
+fn open_as<T>(pins: &std::path::Path, name: &'static str) -> Result<T, EdgeError>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    T::try_from(open(pins, name)?).map_err(|source| EdgeError::Map { name, source })
+}
+
+/// Opens an array for mapping.
+fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, EdgeError> {
+    match open(pins, name)? {
+        Map::Array(data) => Ok(data),
+        _ => Err(EdgeError::Incomplete {
+            what: "array",
+            name,
+        }),
+    }
+}
+
+/// Opens every pinned map once, which checks the shape of each.
+pub(super) fn check_shapes(pins: &Pins) -> Result<(), EdgeError> {
+    for (name, _) in ALL {
+        open(pins.directory(), name)?;
+    }
+    Ok(())
+}
+
+impl SwitchMaps {
+    pub(super) fn open(pins: &Pins) -> Result<Self, EdgeError> {
+        let pins = pins.directory();
+        Ok(Self {
+            control: open_as(pins, MAP_CONTROL)?,
+            settings: open_as(pins, MAP_SETTINGS)?,
+            endpoints: open_as(pins, MAP_ENDPOINTS)?,
+        })
+    }
+}
+
+impl DenyTables {
+    pub(super) fn open(pins: &Pins) -> Result<Self, EdgeError> {
+        let pins = pins.directory();
+        let filter = |name, bits| {
+            let data = open_data(pins, name)?;
+            SharedWords::map(data.fd().as_fd(), bits)
+                .map_err(super::error::system("mmap of the deny filter"))
+        };
+        let ipv4 = |generation: [&'static str; 2]| {
+            let [exact, prefix] = generation;
+            Ok::<_, EdgeError>(DenyMaps {
+                exact: open_as(pins, exact)?,
+                prefix: open_as(pins, prefix)?,
+            })
+        };
+        let ipv6 = |generation: [&'static str; 2]| {
+            let [exact, prefix] = generation;
+            Ok::<_, EdgeError>(DenyMaps {
+                exact: open_as(pins, exact)?,
+                prefix: open_as(pins, prefix)?,
+            })
+        };
+        let [exact4_a, exact4_b] = MAP_DENY4_EXACT;
+        let [exact6_a, exact6_b] = MAP_DENY6_EXACT;
+        let [prefix4_a, prefix4_b] = MAP_DENY4_PREFIX;
+        let [prefix6_a, prefix6_b] = MAP_DENY6_PREFIX;
+        Ok(Self {
+            filter4: filter(MAP_DENY4_FILTER, FILTER4_BITS)?,
+            filter6: filter(MAP_DENY6_FILTER, FILTER6_BITS)?,
+            ipv4: [ipv4([exact4_a, prefix4_a])?, ipv4([exact4_b, prefix4_b])?],
+            ipv6: [ipv6([exact6_a, prefix6_a])?, ipv6([exact6_b, prefix6_b])?],
+        })
+    }
+}
+
+impl StatisticsMaps {
+    pub(super) fn open(pins: &std::path::Path) -> Result<Self, EdgeError> {
+        Ok(Self {
+            counters: open_as(pins, MAP_COUNTERS)?,
+            incidents: open_as(pins, MAP_INCIDENTS)?,
+            slots: open_data(pins, MAP_SLOTS)?,
+        })
+    }
+}
+
+/// Maps the words that the daemon shares with the program.
+pub(super) fn buckets(pins: &Pins, seed: u64) -> Result<Buckets, EdgeError> {
+    let pins = pins.directory();
+    let sources = open_data(pins, MAP_SOURCES)?;
+    let aggregates = open_data(pins, MAP_AGGREGATES)?;
+    let slots = open_data(pins, MAP_SLOTS)?;
+    let callers = open_data(pins, MAP_CALLERS)?;
+    let maps = BucketMaps {
+        sources: sources.fd().as_fd(),
+        aggregates: aggregates.fd().as_fd(),
+        slots: slots.fd().as_fd(),
+        callers: callers.fd().as_fd(),
+    };
+    Buckets::from_maps(maps, seed).map_err(super::error::system("mmap of the bucket arrays"))
+}

@@ -1,0 +1,268 @@
+//! Where programs and maps outlive the daemon: directories on the BPF file system.
+//!
+//! `/sys/fs/bpf/gateway/<instance>/v<layout version>` holds a pin for every map and one for every
+//! attached link. It is mode 0700 and its owner is checked, because whoever can write a pin decides
+//! what this gateway believes. A lock on the instance's directory keeps a second daemon out.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use gateway_common::layout::LAYOUT_VERSION;
+use rustix::fs::FlockOperation;
+
+use super::error::{EdgeError, errno, system};
+use crate::model::InstanceName;
+
+/// Where the BPF file system belongs.
+const FILE_SYSTEM: &str = "/sys/fs/bpf";
+/// `BPF_FS_MAGIC` of `linux/magic.h`.
+const MAGIC: i64 = 0xcafe_4a11;
+/// Start of the names of link pins.
+const LINK_PREFIX: &str = "link_";
+
+/// The pins of one instance in this layout version.
+#[derive(Debug)]
+pub(super) struct Pins {
+    directory: PathBuf,
+    /// Held for as long as the pins are ours to change.
+    lock: File,
+}
+
+/// Directory of an instance, whether it exists or not.
+fn instance_directory(instance: &InstanceName) -> PathBuf {
+    Path::new(FILE_SYSTEM)
+        .join("gateway")
+        .join(instance.as_str())
+}
+
+/// Directory of the pins of this layout version, whether it exists or not.
+pub(super) fn directory(instance: &InstanceName) -> PathBuf {
+    instance_directory(instance).join(format!("v{LAYOUT_VERSION}"))
+}
+
+impl Pins {
+    /// Creates what is missing, down to mounting the file system, and locks the instance. Pins of
+    /// a user other than this one and `user` are refused.
+    pub(super) fn create(instance: &InstanceName, user: Option<u32>) -> Result<Self, EdgeError> {
+        ensure_file_system()?;
+        let parent = instance_directory(instance);
+        let directory = directory(instance);
+        create_directory(&Path::new(FILE_SYSTEM).join("gateway"), 0o755)?;
+        for path in [&parent, &directory] {
+            create_directory(path, 0o700)?;
+            let owner =
+                std::fs::symlink_metadata(path).map_err(|error| pin_error("stat", path, error))?;
+            if owner.uid() != rustix::process::geteuid().as_raw() && Some(owner.uid()) != user {
+                return Err(foreign(path, &owner));
+            }
+        }
+        Self::lock(instance)
+    }
+
+    /// Locks the pins of an instance that has some; `None` where there are none.
+    pub(super) fn open(instance: &InstanceName) -> Result<Option<Self>, EdgeError> {
+        let directory = directory(instance);
+        match std::fs::metadata(&directory) {
+            Ok(_) => Self::lock(instance).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(pin_error("stat", &directory, error)),
+        }
+    }
+
+    fn lock(instance: &InstanceName) -> Result<Self, EdgeError> {
+        let parent = instance_directory(instance);
+        let directory = directory(instance);
+        if let Some(shared) = parent.parent() {
+            check_shared(shared)?;
+        }
+        for path in [&parent, &directory] {
+            check_closed(path)?;
+        }
+        let lock = File::open(&parent).map_err(|error| pin_error("open", &parent, error))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { directory, lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(EdgeError::InstanceRunning {
+                instance: instance.to_string(),
+            }),
+            Err(error) => Err(errno("flock on the pin directory")(error)),
+        }
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The pin of the link on an interface of this network namespace.
+    pub(super) fn link_path(&self, interface_index: u32) -> Result<PathBuf, EdgeError> {
+        let namespace = network_namespace()?;
+        Ok(self.path(&format!("{LINK_PREFIX}{namespace}_{interface_index}")))
+    }
+
+    /// The interface indexes of this network namespace that have a pinned link.
+    pub(super) fn linked(&self) -> Result<Vec<u32>, EdgeError> {
+        linked(&self.directory)
+    }
+
+    /// Layout versions besides ours whose pins are still there: what another version left.
+    pub(super) fn other_versions(&self) -> Result<Vec<PathBuf>, EdgeError> {
+        let Some(parent) = self.directory.parent() else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for entry in list(parent)? {
+            if entry != self.directory {
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Gives the directories to the user the gateway will run as, so that it can remove its pins
+    /// when it stops.
+    pub(super) fn hand_over(&self, user: u32, group: u32) -> Result<(), EdgeError> {
+        std::os::unix::fs::fchown(&self.lock, Some(user), Some(group))
+            .map_err(system("fchown of the instance's pin directory"))?;
+        std::os::unix::fs::chown(&self.directory, Some(user), Some(group))
+            .map_err(|error| pin_error("chown", &self.directory, error))
+    }
+
+    /// Removes every pin and the directories that are empty then.
+    pub(super) fn remove(self) -> Result<(), EdgeError> {
+        for path in list(&self.directory)? {
+            std::fs::remove_file(&path).map_err(|error| pin_error("unlink", &path, error))?;
+        }
+        std::fs::remove_dir(&self.directory)
+            .map_err(|error| pin_error("rmdir", &self.directory, error))?;
+        let Some(parent) = self.directory.parent() else {
+            return Ok(());
+        };
+        match std::fs::remove_dir(parent) {
+            Ok(()) => Ok(()),
+            Err(error) => match error.kind() {
+                // Pins of another version are left, or the directory above belongs to root while
+                // this process no longer does: an empty directory holds nothing.
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::PermissionDenied => Ok(()),
+                _ => Err(pin_error("rmdir", parent, error)),
+            },
+        }
+    }
+}
+
+/// The interface indexes of this network namespace that have a pinned link in `directory`.
+pub(super) fn linked(directory: &Path) -> Result<Vec<u32>, EdgeError> {
+    let start = format!("{LINK_PREFIX}{}_", network_namespace()?);
+    let names = list(directory)?;
+    Ok(names
+        .iter()
+        .filter_map(|path| {
+            path.file_name()?
+                .to_str()?
+                .strip_prefix(&start)?
+                .parse()
+                .ok()
+        })
+        .collect())
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>, EdgeError> {
+    let failed = |error| pin_error("list", directory, error);
+    std::fs::read_dir(directory)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
+        .collect()
+}
+
+pub(super) fn pin_error(
+    call: &'static str,
+    path: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> EdgeError {
+    EdgeError::Pin {
+        call,
+        path: path.to_owned(),
+        source: source.into(),
+    }
+}
+
+/// Interface indexes mean something within one network namespace only, while the BPF file system
+/// is shared by all.
+fn network_namespace() -> Result<u64, EdgeError> {
+    std::fs::metadata("/proc/thread-self/ns/net")
+        .map(|metadata| metadata.ino())
+        .map_err(system("stat of the network namespace"))
+}
+
+/// Mounts the file system where its directory is there, empty and plain.
+fn ensure_file_system() -> Result<(), EdgeError> {
+    let path = Path::new(FILE_SYSTEM);
+    let missing = || EdgeError::NoBpfFileSystem {
+        path: path.to_owned(),
+    };
+    if is_file_system(path)? {
+        return Ok(());
+    }
+    let is_empty = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    if !is_empty {
+        return Err(missing());
+    }
+    let flags = nix::mount::MsFlags::MS_NOSUID
+        | nix::mount::MsFlags::MS_NODEV
+        | nix::mount::MsFlags::MS_NOEXEC;
+    nix::mount::mount(Some("bpf"), path, Some("bpf"), flags, Some("mode=0755"))
+        .map_err(|error| system("mount of the BPF file system")(error.into()))?;
+    if is_file_system(path)? {
+        Ok(())
+    } else {
+        Err(missing())
+    }
+}
+
+fn is_file_system(path: &Path) -> Result<bool, EdgeError> {
+    match rustix::fs::statfs(path) {
+        Ok(found) => Ok(found.f_type == MAGIC),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => Err(errno("statfs of the BPF file system")(error)),
+    }
+}
+
+fn create_directory(path: &Path, mode: u32) -> Result<(), EdgeError> {
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(pin_error("mkdir", path, error)),
+    }
+}
+
+/// The directory of all instances: only root can have made what is in it.
+fn check_shared(path: &Path) -> Result<(), EdgeError> {
+    let found = std::fs::symlink_metadata(path).map_err(|error| pin_error("stat", path, error))?;
+    if found.is_dir() && found.mode() & 0o022 == 0 && found.uid() == 0 {
+        Ok(())
+    } else {
+        Err(foreign(path, &found))
+    }
+}
+
+/// The directory of one instance: closed to everybody but its owner.
+fn check_closed(path: &Path) -> Result<(), EdgeError> {
+    let found = std::fs::symlink_metadata(path).map_err(|error| pin_error("stat", path, error))?;
+    if found.is_dir() && found.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(foreign(path, &found))
+    }
+}
+
+fn foreign(path: &Path, found: &std::fs::Metadata) -> EdgeError {
+    EdgeError::ForeignPins {
+        path: path.to_owned(),
+        owner: found.uid(),
+        mode: found.mode() & 0o7777,
+    }
+}
