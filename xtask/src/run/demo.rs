@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpStream;
 
-use super::Arguments;
 use super::configuration::{AUDIENCE, ISSUER, Setting};
 use super::curl::{Curl, quoted_path};
 use super::guarded::Guarded;
+use super::{Arguments, Power};
 use crate::process::{self, Programs, say, succeed};
 
 /// Longest path of a Unix socket on Linux, the final zero apart (`sun_path` of unix(7)).
@@ -30,17 +30,6 @@ const POLL: Duration = Duration::from_millis(50);
 /// Where the metrics are, unless that port is taken.
 const METRICS_PORT: u16 = 9901;
 
-/// Who runs the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Power {
-    /// This user, who may not touch the kernel.
-    User,
-    /// This user, who is root.
-    Root,
-    /// Root, by way of `sudo`.
-    Sudo,
-}
-
 /// The files of one demo.
 #[derive(Debug)]
 struct Demo {
@@ -49,8 +38,11 @@ struct Demo {
     metrics_port: u16,
 }
 
-pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::Result<()> {
-    let power = power(arguments.sudo)?;
+pub(super) async fn run(
+    programs: &Programs,
+    arguments: &Arguments,
+    power: Power,
+) -> anyhow::Result<()> {
     refuse_taken(arguments.port)?;
     let (_upstream, address) = process::upstream(&programs.workbench, None)?;
     let demo = Demo::write(programs, arguments, power, address)?;
@@ -60,7 +52,7 @@ pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::R
         demo.configuration().into_os_string(),
     ];
     options.extend(arguments.gateway.iter().cloned());
-    let mut gateway = Guarded::start(programs, power == Power::Sudo, &options)?;
+    let mut gateway = Guarded::start(programs, power, &options)?;
     let Some(listens) = gateway.during(listens(arguments.port)).await? else {
         return gateway.end().await;
     };
@@ -79,16 +71,6 @@ fn instance(port: u16) -> String {
     } else {
         format!("demo-{port}")
     }
-}
-
-fn power(sudo: bool) -> anyhow::Result<Power> {
-    // A process's own entry belongs to its effective user.
-    let root = fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
-    Ok(match (root, sudo) {
-        (true, _) => Power::Root,
-        (false, true) => Power::Sudo,
-        (false, false) => Power::User,
-    })
 }
 
 /// The gateway's own sockets may share a port with each other, so it is asked for alone here first.

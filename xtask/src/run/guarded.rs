@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::Power;
 use crate::process::{Programs, say};
 
 /// How long the gateway may take to drain and detach: its own default drain time-out and ten
@@ -30,7 +31,7 @@ impl Guarded {
     /// Starts `gateway run` with `options`, through `sudo` where asked.
     pub(super) fn start(
         programs: &Programs,
-        sudo: bool,
+        power: Power,
         options: &[OsString],
     ) -> anyhow::Result<Self> {
         // Before the child exists: no moment may pass in which a signal would orphan it.
@@ -40,7 +41,7 @@ impl Guarded {
             SignalKind::hangup(),
         ];
         let [interrupt, terminate, hangup] = ending.map(signal);
-        let mut command = if sudo {
+        let mut command = if power == Power::Sudo {
             let mut command = Command::new("sudo");
             command.arg("--").arg(&programs.workbench);
             command
@@ -54,7 +55,7 @@ impl Guarded {
             .args(options)
             .stdin(Stdio::piped());
         let mut guard = command.spawn().with_context(|| {
-            if sudo {
+            if power == Power::Sudo {
                 "starting `sudo`: is it installed?".to_owned()
             } else {
                 format!("starting `{}`", programs.workbench.display())
