@@ -197,6 +197,10 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
     };
     bench.gateway.listeners = vec![listener(&format!("0.0.0.0:{PORT}"))];
     let edge = bench.start().unwrap();
+    let coverage = edge.coverage();
+    let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
+    assert!(coverage.covers(address(SERVER)) && !coverage.covers(address("127.0.0.1")));
+    assert!(!coverage.covers(address("10.77.0.9")));
     let _listener = bench.listen(&format!("0.0.0.0:{PORT}"));
     assert!(bench.reaches(CLIENT));
     assert_eq!(counted(&edge, Reason::NewConnection), 1);
@@ -236,4 +240,5 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
         task.join().unwrap();
         assert!(is_judged, "the new address was never judged");
     });
+    assert!(coverage.covers(address("10.77.0.9")));
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::attach::{self, HeldLink};
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Guarded};
 use super::deny::KernelDeny;
 use super::endpoints::EndpointTable;
 use super::error::EdgeError;
@@ -85,7 +85,7 @@ impl EdgeHandle {
             }
             return Err(error);
         }
-        edge.set_scope(gateway, &local);
+        edge.set_scope(gateway, &local)?;
         Ok(edge)
     }
 
@@ -209,23 +209,26 @@ impl EdgeHandle {
         let rules = Rules::of(&gateway.edge, self.tick_ns);
         lock(&self.switch).publish(&rules, table)?;
         self.detach_unnamed(&gateway.edge.interfaces)?;
-        self.set_scope(gateway, &local);
-        Ok(())
+        self.set_scope(gateway, &local)
     }
 
     /// Tells the follower and accept what is guarded from now on.
-    fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) {
-        let guarded: Vec<String> = self
+    fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) -> Result<(), EdgeError> {
+        let guarded: Vec<Guarded> = self
             .links
             .iter()
-            .map(|link| link.interface.clone())
+            .map(|link| Guarded {
+                interface: link.interface.clone(),
+                index: link.index,
+            })
             .collect();
         let mut scope = lock(&self.scope);
-        self.coverage.update(&guarded, local);
+        self.coverage.update(&guarded, local)?;
         *scope = Scope {
             listeners: gateway.listeners.clone(),
             guarded,
         };
+        Ok(())
     }
 
     /// Detaches from interfaces that the configuration has ceased to name.
