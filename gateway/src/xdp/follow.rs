@@ -7,13 +7,13 @@ use std::time::Duration;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSocket};
 
-use super::coverage::{Coverage, Guarded};
 use super::endpoints::EndpointTable;
 use super::error::{EdgeError, system};
-use super::interfaces::local_addresses;
+use super::interfaces::{Guarded, addresses_of, local_addresses};
 use super::switch::Switch;
 use super::{describe, lock};
 use crate::model::Listener;
+use crate::store::coverage::Coverage;
 
 /// Multicast groups of rtnetlink(7): links, IPv4 addresses and IPv6 addresses come and go.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -72,7 +72,8 @@ impl AddressFollower {
         let scope = lock(&self.scope);
         let table = EndpointTable::build(&scope.listeners, &local)?;
         lock(&self.switch).publish_endpoints(table)?;
-        self.coverage.update(&scope.guarded, &local)
+        self.coverage.replace(addresses_of(&scope.guarded, &local)?);
+        Ok(())
     }
 }
 

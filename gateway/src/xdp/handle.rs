@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use super::attach::{self, HeldLink};
-use super::coverage::{Coverage, Guarded};
 use super::deny::KernelDeny;
 use super::endpoints::EndpointTable;
 use super::error::EdgeError;
 use super::follow::{AddressFollower, Scope};
-use super::interfaces::LocalAddress;
+use super::interfaces::{Guarded, LocalAddress};
 use super::maps::{self, DenyTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
@@ -17,6 +16,7 @@ use super::switch::{Rules, Switch};
 use super::{Attachment, Unguarded, describe, interfaces, lock};
 use crate::model::{EdgeMode, Gateway, OnExit};
 use crate::store::bucket::Buckets;
+use crate::store::coverage::Coverage;
 use crate::store::deny::DenySink;
 
 /// The attached kernel edge.
@@ -223,7 +223,8 @@ impl EdgeHandle {
             })
             .collect();
         let mut scope = lock(&self.scope);
-        self.coverage.update(&guarded, local)?;
+        self.coverage
+            .replace(interfaces::addresses_of(&guarded, local)?);
         *scope = Scope {
             listeners: gateway.listeners.clone(),
             guarded,

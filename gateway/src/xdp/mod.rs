@@ -19,7 +19,6 @@ mod endpoints;
 mod switch;
 mod attach;
 mod deny;
-mod coverage;
 mod follow;
 mod handle;
 pub mod stats;
@@ -35,7 +34,6 @@ use maps::{DenyTables, SwitchMaps};
 use pins::Pins;
 use switch::Switch;
 
-pub use coverage::Coverage;
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;
