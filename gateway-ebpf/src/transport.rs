@@ -53,9 +53,11 @@ fn tcp<F: Frame>(frame: &F, span: Span) -> Payload {
     let Some(header) = frame.read::<TCP_LENGTH>(span.offset) else {
         return Payload::new(Target::protocol(TCP), Content::OutOfReach);
     };
-    let target = Target::port(TCP, u16::from_be_bytes([header[2], header[3]]));
+    let port = u16::from_be_bytes([header[2], header[3]]);
+    let target = Target::port(TCP, port);
     let length = usize::from(header[12] >> 4) * 4;
-    let content = if length < TCP_LENGTH {
+    // Nobody listens on port zero, and its key would mean any port.
+    let content = if length < TCP_LENGTH || port == 0 {
         Content::Malformed
     } else if length > span.length {
         span.cut()
@@ -85,9 +87,11 @@ fn udp<F: Frame>(frame: &F, span: Span) -> Payload {
     let Some(header) = frame.read::<UDP_LENGTH>(span.offset) else {
         return Payload::new(Target::protocol(UDP), Content::OutOfReach);
     };
-    let target = Target::port(UDP, u16::from_be_bytes([header[2], header[3]]));
+    let port = u16::from_be_bytes([header[2], header[3]]);
+    let target = Target::port(UDP, port);
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let content = if length < UDP_LENGTH || (length > span.length && !span.first_fragment) {
+    let cut = length > span.length && !span.first_fragment;
+    let content = if length < UDP_LENGTH || cut || port == 0 {
         Content::Malformed
     } else {
         Content::Ordinary

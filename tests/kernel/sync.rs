@@ -1,4 +1,5 @@
 //! Lists, settings and addresses as they reach the program.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! A kernel edge on a veth pair: the gateway's side, and a client's side.
+#![expect(
+    clippy::panic,
+    reason = "a harness reports what cannot be by panicking"
+)]
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -100,11 +104,11 @@ impl Bench {
         let source: SocketAddr = format!("{source}:0").parse().expect("an address");
         let target: SocketAddr = target.parse().expect("an address and port");
         self.client.run(move || {
-            let socket = std::os::fd::OwnedFd::from(rustix::net::socket(
+            let socket = rustix::net::socket(
                 rustix::net::AddressFamily::INET,
                 rustix::net::SocketType::STREAM,
                 None,
-            )?);
+            )?;
             rustix::net::bind(&socket, &source)?;
             rustix::net::sockopt::set_socket_timeout(
                 &socket,

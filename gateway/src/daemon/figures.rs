@@ -37,8 +37,15 @@ pub(super) struct Sources {
 
 /// Every figure.
 pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
-    let Sources { snapshot, decisions, buckets, body_budget, log_dropped, reloads, edge } =
-        sources.clone();
+    let Sources {
+        snapshot,
+        decisions,
+        buckets,
+        body_budget,
+        log_dropped,
+        reloads,
+        edge,
+    } = sources.clone();
     let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
     let key_sets = Arc::clone(&snapshot);
     let mut figures = vec![
@@ -57,7 +64,10 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
                     labels: vec![("outcome", outcome.to_owned())],
                     value: counter.load(Ordering::Relaxed),
                 };
-                vec![count("succeeded", &reloads.succeeded), count("failed", &reloads.failed)]
+                vec![
+                    count("succeeded", &reloads.succeeded),
+                    count("failed", &reloads.failed),
+                ]
             }),
         },
         Figure::single(
@@ -112,7 +122,13 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
 /// What the XDP program counts.
 fn edge_figures(edge: &StatisticsReader) -> [Figure; 3] {
     let verdicts = |edge: StatisticsReader, value: fn(&VerdictCount) -> u64| {
-        move || read(&edge).verdicts.iter().map(|count| verdict_sample(count, value(count))).collect()
+        move || {
+            read(&edge)
+                .verdicts
+                .iter()
+                .map(|count| verdict_sample(count, value(count)))
+                .collect()
+        }
     };
     let (packets, bytes, incidents) = (edge.clone(), edge.clone(), edge.clone());
     [
@@ -155,7 +171,10 @@ fn verdict_sample(count: &VerdictCount, value: u64) -> Sample {
 /// A scrape that the kernel does not answer shows no samples, and the log says why.
 fn read(edge: &StatisticsReader) -> EdgeSnapshot {
     edge.read().unwrap_or_else(|error| {
-        tracing::warn!(error = explain(&error), "the kernel's counters cannot be read");
+        tracing::warn!(
+            error = explain(&error),
+            "the kernel's counters cannot be read"
+        );
         EdgeSnapshot::default()
     })
 }
@@ -166,7 +185,10 @@ fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
         let status = authorizer.key_set().status();
         let name = authorizer.model().name.to_string();
         let mut sample = |outcome: &str, value| {
-            let labels = vec![("authorizer", name.clone()), ("outcome", outcome.to_owned())];
+            let labels = vec![
+                ("authorizer", name.clone()),
+                ("outcome", outcome.to_owned()),
+            ];
             samples.push(Sample { labels, value });
         };
         sample("failed", status.failures);

@@ -1,7 +1,7 @@
 //! Following the host's addresses, over which wildcard listeners are expanded.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
@@ -9,9 +9,11 @@ use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSoc
 
 use super::endpoints::EndpointTable;
 use super::error::{EdgeError, system};
-use super::interfaces::local_addresses;
+use super::interfaces::{addresses_of, local_addresses};
+use super::lock;
 use super::switch::Switch;
 use crate::model::Listener;
+use crate::store::coverage::Coverage;
 
 /// Multicast groups of rtnetlink(7): links, IPv4 addresses and IPv6 addresses come and go.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -24,7 +26,15 @@ const BURST_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct AddressFollower {
     pub(super) switch: Arc<Mutex<Switch>>,
-    pub(super) listeners: Arc<Mutex<Vec<Listener>>>,
+    pub(super) scope: Arc<Mutex<Scope>>,
+    pub(super) coverage: Coverage,
+}
+
+/// What is expanded over the addresses, and which interfaces carry the program.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) guarded: Vec<String>,
 }
 
 impl AddressFollower {
@@ -53,13 +63,11 @@ impl AddressFollower {
 
     fn refresh(&self) -> Result<(), EdgeError> {
         let local = local_addresses()?;
-        let listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let table = EndpointTable::build(&listeners, &local)?;
-        let mut switch = self.switch.lock().unwrap_or_else(PoisonError::into_inner);
-        switch.publish_endpoints(table)
+        let scope = lock(&self.scope);
+        let table = EndpointTable::build(&scope.listeners, &local)?;
+        lock(&self.switch).publish_endpoints(table)?;
+        self.coverage.replace(addresses_of(&scope.guarded, &local));
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The host's network interfaces, their addresses, and which program sits on them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
 
@@ -159,4 +159,13 @@ fn ask(interface_index: u32) -> io::Result<LinkMessage> {
             "unexpected answer",
         )),
     }
+}
+
+/// The addresses of these interfaces, out of all local ones.
+pub(super) fn addresses_of(interfaces: &[String], local: &[LocalAddress]) -> HashSet<IpAddr> {
+    local
+        .iter()
+        .filter(|local| interfaces.contains(&local.interface))
+        .map(|local| local.address)
+        .collect()
 }
