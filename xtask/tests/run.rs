@@ -72,6 +72,19 @@ fn a_killed_gateway_leaves_no_process() {
         "{told}"
     );
     family.all_end();
+    drop(demo);
+
+    // What it pinned outlives it. The next one takes that over and leaves nothing.
+    let Some(mut demo) = Demo::start(18_444) else {
+        return;
+    };
+    demo.signal(Signal::INT);
+    let (success, told) = demo.finish();
+    assert!(success, "{told}");
+    assert!(
+        !demo.is_pinned(),
+        "Ctrl-C removes what a killed gateway left"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::configuration::{AUDIENCE, ISSUER, Setting};
@@ -21,7 +22,7 @@ use crate::process::{self, Programs, say, succeed};
 /// Longest path of a Unix socket on Linux, the final zero apart (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
-/// How long the gateway may take until it listens.
+/// How long the gateway may take until it serves.
 const START: Duration = Duration::from_secs(30);
 
 /// Between two looks at whether it does.
@@ -53,10 +54,10 @@ pub(super) async fn run(
     ];
     options.extend(arguments.gateway.iter().cloned());
     let mut gateway = Guarded::start(programs, power, &options)?;
-    let Some(listens) = gateway.during(listens(arguments.port)).await? else {
+    let Some(served) = gateway.during(serves(demo.metrics_port)).await? else {
         return gateway.end().await;
     };
-    if let Err(error) = listens {
+    if let Err(error) = served {
         gateway.end().await?;
         return Err(error);
     }
@@ -93,23 +94,28 @@ fn free_metrics_port() -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-async fn listens(port: u16) -> anyhow::Result<()> {
-    let connected = async {
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
+/// Waits until the gateway serves its metrics: it has attached what it attaches by then, it handles
+/// signals, and its listeners take connections.
+async fn serves(metrics_port: u16) -> anyhow::Result<()> {
+    let answered = async {
+        while !matches!(ask(metrics_port).await, Ok(true)) {
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(START, connected)
+    tokio::time::timeout(START, answered)
         .await
-        .with_context(|| {
-            format!(
-                "nothing listens on 127.0.0.1:{port} after {} s",
-                START.as_secs()
-            )
-        })
+        .with_context(|| format!("the gateway does not answer after {} s", START.as_secs()))
+}
+
+/// Asks for the metrics. Returns whether there was an answer.
+async fn ask(metrics_port: u16) -> io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, metrics_port)).await?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    Ok(&start == b"HTTP/1.1 200")
 }
 
 impl Demo {

@@ -25,6 +25,7 @@ pub(super) struct Guarded {
     /// The leash: closing it makes the guard end the gateway.
     leash: Option<ChildStdin>,
     ending: [Signal; 3],
+    power: Power,
 }
 
 impl Guarded {
@@ -66,6 +67,7 @@ impl Guarded {
             guard,
             leash,
             ending: [interrupt?, terminate?, hangup?],
+            power,
         })
     }
 
@@ -81,7 +83,8 @@ impl Guarded {
         let [interrupt, terminate, hangup] = &mut self.ending;
         tokio::select! {
             status = self.guard.wait() => {
-                anyhow::bail!("the gateway ended by itself: {}", status.context("waiting for the gateway")?)
+                let status = status.context("waiting for the gateway")?;
+                anyhow::bail!("the gateway ended by itself: {status}{}", self.power.aftermath())
             }
             done = work => return Ok(Some(done)),
             _ = interrupt.recv() => {}

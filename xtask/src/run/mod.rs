@@ -56,6 +56,16 @@ impl Power {
             (false, false) => Self::User,
         })
     }
+
+    /// What a gateway that was killed leaves behind.
+    fn aftermath(self) -> &'static str {
+        match self {
+            Self::User => "",
+            Self::Root | Self::Sudo => {
+                "; if it was killed, its tables stay pinned in the kernel until the next one ends"
+            }
+        }
+    }
 }
 
 impl Arguments {
