@@ -8,7 +8,7 @@ use gateway::model::{AttachMode, EdgeMode, OnExit};
 use gateway::xdp::{EdgeError, Mode, Start, stats};
 use gateway_common::reason::Reason;
 use gateway_tests::capability::or_skip;
-use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER};
+use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER, listener};
 
 fn pins(bench: &Bench) -> PathBuf {
     PathBuf::from("/sys/fs/bpf/gateway").join(bench.gateway.instance.as_str())
@@ -184,6 +184,55 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
     );
     assert_eq!(program(&bench), Some(before));
     drop(edge);
+}
+
+#[test]
+fn without_names_the_interfaces_with_a_listeners_address_are_chosen() {
+    let Some(mut bench) = or_skip(Bench::new("chosen")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces = Vec::new();
+    let names = |bench: &Bench| -> Vec<String> {
+        let edge = bench.start().unwrap();
+        let attachments = edge.attachments().iter();
+        attachments
+            .map(|attachment| attachment.interface.clone())
+            .collect()
+    };
+    assert_eq!(names(&bench), [INTERFACE]);
+    bench.gateway.listeners = vec![listener("0.0.0.0:8443")];
+    assert_eq!(names(&bench), [INTERFACE]);
+    bench.gateway.listeners = vec![listener("127.0.0.1:8443")];
+    assert_eq!(names(&bench), ["lo"]);
+    assert_eq!(program(&bench), None);
+    bench.gateway.listeners = vec![listener("192.0.2.1:8443")];
+    let error = bench.start().unwrap_err();
+    assert!(matches!(error, EdgeError::NoInterface), "{error}");
+}
+
+#[test]
+fn an_interface_that_is_not_named_any_more_is_let_go() {
+    let Some(mut bench) = or_skip(Bench::new("unnamed")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces.push("lo".to_owned());
+    let mut edge = bench.start().unwrap();
+    assert_eq!(edge.attachments().len(), 2);
+    bench.gateway.edge.interfaces = vec!["lo".to_owned()];
+    edge.apply(&bench.gateway).unwrap();
+    assert_eq!(edge.attachments().len(), 1);
+    assert_eq!(program(&bench), None);
+    edge.shutdown(OnExit::Keep).unwrap();
+
+    bench.gateway.edge.interfaces = vec![INTERFACE.to_owned()];
+    let edge = bench.start().unwrap();
+    assert!(!edge.attachments()[0].adopted);
+    drop(edge);
+    let instance = bench.gateway.instance.clone();
+    let pinned = bench.server.run(move || stats::open_pinned(&instance));
+    let attachments = pinned.unwrap().unwrap().attachments;
+    assert_eq!(attachments.len(), 1);
+    assert_eq!(attachments[0].interface, INTERFACE);
 }
 
 #[test]

@@ -199,7 +199,7 @@ proptest! {
         let mut keys: Vec<&str> = Vec::new();
         for route in &routes {
             let same = |key: &&str| key.replace("{y}", "{x}") == route.replace("{y}", "{x}");
-            if !keys.iter().any(|key| same(key)) {
+            if !keys.iter().any(same) {
                 keys.push(route);
             }
         }

@@ -7,7 +7,7 @@ use super::deny::KernelDeny;
 use super::endpoints::EndpointTable;
 use super::error::EdgeError;
 use super::follow::{AddressFollower, Scope};
-use super::interfaces::LocalAddress;
+use super::interfaces::{Guarded, LocalAddress};
 use super::maps::{self, DenyTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
@@ -85,7 +85,7 @@ impl EdgeHandle {
             }
             return Err(error);
         }
-        edge.set_scope(gateway, &local);
+        edge.set_scope(gateway, &local)?;
         Ok(edge)
     }
 
@@ -209,24 +209,27 @@ impl EdgeHandle {
         let rules = Rules::of(&gateway.edge, self.tick_ns);
         lock(&self.switch).publish(&rules, table)?;
         self.detach_unnamed(&gateway.edge.interfaces)?;
-        self.set_scope(gateway, &local);
-        Ok(())
+        self.set_scope(gateway, &local)
     }
 
     /// Tells the follower and accept what is guarded from now on.
-    fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) {
-        let guarded: Vec<String> = self
+    fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) -> Result<(), EdgeError> {
+        let guarded: Vec<Guarded> = self
             .links
             .iter()
-            .map(|link| link.interface.clone())
+            .map(|link| Guarded {
+                interface: link.interface.clone(),
+                index: link.index,
+            })
             .collect();
         let mut scope = lock(&self.scope);
         self.coverage
-            .replace(interfaces::addresses_of(&guarded, local));
+            .replace(interfaces::addresses_of(&guarded, local)?);
         *scope = Scope {
             listeners: gateway.listeners.clone(),
             guarded,
         };
+        Ok(())
     }
 
     /// Detaches from interfaces that the configuration has ceased to name.
