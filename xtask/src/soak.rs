@@ -59,14 +59,14 @@ pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     for proof in &PROOFS {
         let name = format!("{} ({}={})", proof.claim, proof.variable, proof.full);
-        let before = tally.passed();
+        let before = tally.counted();
         let mut command = cargo()?;
         command
             .args(["test", "--release"])
             .args(proof.tests)
             .args(["--", "--show-output"]);
         step(&mut tally, &name, command.env(proof.variable, proof.full))?;
-        if tally.passed() == before && tally.failed() == 0 && tally.skips() == 0 {
+        if tally.counted() == before {
             tally.fail(proof.claim, "none of its tests exists any more");
         }
     }

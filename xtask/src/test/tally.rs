@@ -25,13 +25,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn passed(&self) -> usize {
+    fn passed(&self) -> usize {
         self.reported_passed
             .saturating_sub(self.passed_without_running)
     }
 
-    pub(crate) fn skips(&self) -> usize {
-        self.skips.len()
+    /// Everything so far, whatever became of it.
+    pub(crate) fn counted(&self) -> usize {
+        self.passed() + self.failed() + self.skips.len()
     }
 
     /// What a command ends with that ran all this.
