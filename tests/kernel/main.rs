@@ -16,3 +16,4 @@ mod shared;
 mod clock;
 mod differential;
 mod artefact;
+mod log;
