@@ -19,3 +19,4 @@ mod sync;
 mod privilege;
 mod differential;
 mod artefact;
+mod log;
