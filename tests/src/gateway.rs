@@ -202,6 +202,14 @@ impl Gateway {
         parse(&answer.expect("the admin socket answers"))
     }
 
+    /// Ends it as an operator would, and gives every record it wrote.
+    pub async fn all_records(mut self) -> Vec<Value> {
+        self.signal(Signal::TERM);
+        let status = self.ended().await;
+        assert!(status.success(), "stopped with {status}");
+        self.log.finish().iter().map(|line| parse(line)).collect()
+    }
+
     /// Ends it as an operator would, and gives the setup back.
     pub async fn stop(mut self) -> Setup {
         self.signal(Signal::TERM);
