@@ -2,3 +2,5 @@
 
 pub mod object;
 pub mod capability;
+pub mod namespace;
+pub mod edge;

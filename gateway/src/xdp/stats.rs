@@ -182,6 +182,27 @@ fn interface_name(index: u32) -> Option<String> {
     Some(found.name().to_string_lossy().into_owned())
 }
 
+/// The name of a verdict in statistics and metrics.
+#[must_use]
+pub const fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Drop => "drop",
+        Verdict::Transmit => "transmit",
+        Verdict::WouldDrop => "would_drop",
+    }
+}
+
+/// The name of a family in statistics and metrics.
+#[must_use]
+pub const fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::Other => "other",
+        Family::Ipv4 => "ipv4",
+        Family::Ipv6 => "ipv6",
+    }
+}
+
 impl Mode {
     /// The name in output and logs.
     #[must_use]

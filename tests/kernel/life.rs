@@ -1,0 +1,206 @@
+//! The life of the kernel edge: start, takeover, end.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use gateway::model::{AttachMode, EdgeMode, OnExit};
+use gateway::xdp::{EdgeError, Mode, Start, stats};
+use gateway_common::reason::Reason;
+use gateway_tests::capability::or_skip;
+use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER};
+
+fn pins(bench: &Bench) -> PathBuf {
+    PathBuf::from("/sys/fs/bpf/gateway").join(bench.gateway.instance.as_str())
+}
+
+fn counted(snapshot: &stats::Snapshot, reason: Reason) -> u64 {
+    snapshot
+        .verdicts
+        .iter()
+        .filter(|count| count.reason == reason)
+        .map(|count| count.counter.packets)
+        .sum()
+}
+
+/// The program on the gateway's interface, if any.
+fn program(bench: &Bench) -> Option<String> {
+    bench.server.run(|| {
+        let output = std::process::Command::new("ip")
+            .args(["-details", "link", "show", "dev", INTERFACE])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, after) = text.split_once("prog/xdp id ")?;
+        Some(after.split_whitespace().next()?.to_owned())
+    })
+}
+
+#[test]
+fn a_start_attaches_natively_and_detach_leaves_nothing() {
+    let Some(bench) = or_skip(Bench::new("start")) else {
+        return;
+    };
+    let edge = bench.start().unwrap();
+    let [attachment] = edge.attachments() else {
+        panic!("{:?}", edge.attachments());
+    };
+    assert_eq!(attachment.interface, INTERFACE);
+    assert_eq!(attachment.mode, Mode::Native);
+    assert!(!attachment.adopted && edge.judges_all());
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    assert!(bench.reaches(CLIENT));
+    let snapshot = edge.statistics().read().unwrap();
+    assert_eq!(counted(&snapshot, Reason::NewConnection), 1);
+    assert!(counted(&snapshot, Reason::Admitted) >= 1);
+    assert!(program(&bench).is_some());
+    edge.shutdown(OnExit::Detach).unwrap();
+    assert_eq!(program(&bench), None);
+    assert!(!pins(&bench).exists());
+}
+
+#[test]
+fn a_restart_takes_over_without_a_gap_and_keeps_every_word() {
+    let Some(bench) = or_skip(Bench::new("restart")) else {
+        return;
+    };
+    let edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    assert!(bench.reaches(CLIENT));
+    let (buckets, first) = (edge.buckets(), program(&bench));
+    let slot = buckets.claim_slot(42).unwrap();
+    buckets.slot(slot).admitted.store(7, Ordering::Relaxed);
+    let seed = buckets.seed();
+    drop(buckets);
+    edge.shutdown(OnExit::Keep).unwrap();
+
+    // No daemon: the program judges on, and the statistics can be read.
+    assert_eq!(program(&bench), first);
+    assert!(bench.reaches(CLIENT));
+    let instance = bench.gateway.instance.clone();
+    let pinned = bench
+        .server
+        .run(move || stats::open_pinned(&instance))
+        .unwrap()
+        .unwrap();
+    assert_eq!(pinned.attachments[0].interface, INTERFACE);
+    let snapshot = pinned.statistics.read().unwrap();
+    assert_eq!(counted(&snapshot, Reason::NewConnection), 2);
+    assert_eq!(snapshot.slots.len(), 1);
+    assert_eq!(snapshot.slots[0].admitted, 7);
+
+    let edge = bench.start().unwrap();
+    assert!(edge.attachments()[0].adopted);
+    assert_ne!(program(&bench), first);
+    assert_eq!(edge.buckets().seed(), seed);
+    assert_eq!(edge.buckets().claim_slot(42), Ok(slot));
+    assert!(bench.reaches(CLIENT));
+    let snapshot = edge.statistics().read().unwrap();
+    assert_eq!(counted(&snapshot, Reason::NewConnection), 3);
+}
+
+#[test]
+fn a_second_gateway_of_the_instance_is_refused_by_name() {
+    let Some(bench) = or_skip(Bench::new("second")) else {
+        return;
+    };
+    let _edge = bench.start().unwrap();
+    let error = bench.start().unwrap_err();
+    assert!(matches!(error, EdgeError::InstanceRunning { .. }));
+    let name = bench.gateway.instance.as_str();
+    assert!(error.to_string().contains(name), "{error}");
+}
+
+#[test]
+fn pins_of_another_user_are_refused_also_in_mode_auto() {
+    let Some(mut bench) = or_skip(Bench::new("foreign")) else {
+        return;
+    };
+    bench.gateway.edge.mode = EdgeMode::Auto;
+    bench.start().unwrap().shutdown(OnExit::Keep).unwrap();
+    std::os::unix::fs::chown(pins(&bench), Some(12_345), None).unwrap();
+    let error = bench.start_any().unwrap_err();
+    assert!(
+        matches!(error, EdgeError::ForeignPins { owner: 12_345, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn with_detach_the_program_goes_with_the_process_however_it_ends() {
+    let Some(mut bench) = or_skip(Bench::new("gone")) else {
+        return;
+    };
+    bench.gateway.edge.on_exit = OnExit::Detach;
+    let edge = bench.start().unwrap();
+    assert!(program(&bench).is_some());
+    drop(edge);
+    assert_eq!(program(&bench), None);
+}
+
+#[test]
+fn loopback_takes_the_generic_path_and_says_so() {
+    let Some(mut bench) = or_skip(Bench::new("generic")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces = vec!["lo".to_owned()];
+    bench.gateway.edge.on_exit = OnExit::Detach;
+    let edge = bench.start().unwrap();
+    assert_eq!(edge.attachments()[0].mode, Mode::Generic);
+    drop(edge);
+    bench.gateway.edge.attach = AttachMode::Native;
+    let error = bench.start().unwrap_err();
+    assert!(
+        matches!(error, EdgeError::Attach { mode: "native", .. }),
+        "{error}"
+    );
+    bench.gateway.edge.mode = EdgeMode::Auto;
+    let Start::Absent(absence) = bench.start_any().unwrap() else {
+        panic!("attached natively to lo");
+    };
+    assert!(absence.to_string().contains("native mode"), "{absence}");
+    assert!(!absence.to_string().contains('\n'), "{absence}");
+}
+
+#[test]
+fn the_program_of_somebody_else_is_named_and_left_alone() {
+    let Some(bench) = or_skip(Bench::new("mine")) else {
+        return;
+    };
+    let Some(other) = or_skip(Bench::new("other")) else {
+        return;
+    };
+    let edge = bench.start().unwrap();
+    let before = program(&bench).unwrap();
+    let mut gateway = other.gateway.clone();
+    gateway.edge = bench.gateway.edge.clone();
+    let error = bench
+        .server
+        .run(move || gateway::xdp::start(&gateway))
+        .unwrap_err();
+    assert!(
+        matches!(&error, EdgeError::Occupied { program_id, .. } if program_id.to_string() == before),
+        "{error}"
+    );
+    assert_eq!(program(&bench), Some(before));
+    drop(edge);
+}
+
+#[test]
+fn unknown_and_new_interfaces_are_refused() {
+    let Some(mut bench) = or_skip(Bench::new("new")) else {
+        return;
+    };
+    let mut edge = bench.start().unwrap();
+    let mut changed = bench.gateway.clone();
+    changed.edge.interfaces.push("lo".to_owned());
+    let error = edge.apply(&changed).unwrap_err();
+    assert!(matches!(error, EdgeError::NewInterface { .. }), "{error}");
+    drop(edge);
+    bench.gateway.edge.interfaces = vec!["nope0".to_owned()];
+    let error = bench.start().unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("`nope0`") && text.contains(INTERFACE),
+        "{text}"
+    );
+}

@@ -1,0 +1,238 @@
+//! Lists, settings and addresses as they reach the program.
+
+use std::time::Duration;
+
+use gateway::model::{OnExit, SourceRate};
+use gateway::store::deny::{DenyList, Moment};
+use gateway::xdp::{EdgeHandle, offline_deny_sink};
+use gateway_common::limit::{Limit, Rate};
+use gateway_common::reason::Reason;
+use gateway_common::settings::Control;
+use gateway_tests::capability::or_skip;
+use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, listener};
+
+/// Attempts within which something that happens elsewhere has to have happened.
+const ATTEMPTS_MAX: usize = 200;
+
+fn counted(edge: &EdgeHandle, reason: Reason) -> u64 {
+    let snapshot = edge.statistics().read().unwrap();
+    snapshot
+        .verdicts
+        .iter()
+        .filter(|count| count.reason == reason)
+        .map(|count| count.counter.packets)
+        .sum()
+}
+
+#[test]
+fn denied_addresses_get_nothing_while_others_connect() {
+    let Some(bench) = or_skip(Bench::new("deny")) else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let mut edge = bench.start().unwrap();
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    assert!(edge.take_deny_sink().is_none());
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+
+    let client = format!("{CLIENT}/32").parse().unwrap();
+    list.add(client, None, Moment::now()).unwrap();
+    assert!(!bench.reaches(CLIENT));
+    assert!(bench.reaches(OTHER_CLIENT));
+    assert!(counted(&edge, Reason::Denied) >= 1);
+
+    // Under a live prefix that covers it, taking the address off changes nothing for it.
+    let both = "10.77.0.2/31".parse().unwrap();
+    list.add(both, None, Moment::now()).unwrap();
+    assert!(list.remove(client, Moment::now()).unwrap());
+    assert!(!bench.reaches(CLIENT));
+    assert!(!bench.reaches(OTHER_CLIENT));
+    assert!(list.remove(both, Moment::now()).unwrap());
+    assert!(bench.reaches(CLIENT));
+    assert!(bench.reaches(OTHER_CLIENT));
+}
+
+#[test]
+fn an_entry_ends_by_itself() {
+    let Some(bench) = or_skip(Bench::new("expiry")) else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let mut edge = bench.start().unwrap();
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    let network = "10.77.0.0/24".parse().unwrap();
+    list.add(network, Some(Duration::from_millis(1_500)), Moment::now())
+        .unwrap();
+    assert!(!bench.reaches(CLIENT));
+    assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
+}
+
+#[test]
+fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
+    let Some(bench) = or_skip(Bench::new("swap")) else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let mut edge = bench.start().unwrap();
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    for prefix in [
+        "10.77.0.2/32",
+        "10.0.0.0/9",
+        "2001:db8::/32",
+        "2001:db8::1/128",
+    ] {
+        list.add(prefix.parse().unwrap(), None, Moment::now())
+            .unwrap();
+    }
+    assert!(!bench.reaches(CLIENT));
+    edge.shutdown(OnExit::Keep).unwrap();
+    drop(list);
+
+    // While no daemon runs the command line changes list and tables under both locks.
+    let instance = bench.gateway.instance.clone();
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(offline_deny_sink(&instance).unwrap().unwrap())
+        .unwrap();
+    assert!(!bench.reaches(CLIENT));
+    assert!(
+        bench
+            .start()
+            .unwrap_err()
+            .to_string()
+            .contains("already running")
+    );
+    list.remove("10.77.0.2/32".parse().unwrap(), Moment::now())
+        .unwrap();
+    assert!(!bench.reaches(CLIENT));
+    list.remove("10.0.0.0/9".parse().unwrap(), Moment::now())
+        .unwrap();
+    assert!(bench.reaches(CLIENT));
+    list.add("10.77.0.3/32".parse().unwrap(), None, Moment::now())
+        .unwrap();
+    drop(list);
+    assert!(!bench.reaches(OTHER_CLIENT));
+
+    let mut edge = bench.start().unwrap();
+    assert!(!bench.reaches(OTHER_CLIENT));
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    assert!(!bench.reaches(OTHER_CLIENT));
+    assert!(bench.reaches(CLIENT));
+}
+
+#[test]
+fn a_connection_rate_drops_and_recovers() {
+    let Some(mut bench) = or_skip(Bench::new("rate")) else {
+        return;
+    };
+    let limit = Limit::new(Rate::per_second(1), 2, 1).unwrap();
+    bench.gateway.edge.connections = Some(SourceRate {
+        source: limit,
+        aggregate: limit,
+        rate_micro_per_second: 1_000_000,
+        burst: 2,
+    });
+    let edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
+    assert!(!bench.reaches(CLIENT));
+    assert!(bench.reaches(OTHER_CLIENT));
+    assert!(counted(&edge, Reason::ConnectionRate) >= 1);
+    assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
+}
+
+#[test]
+fn other_listeners_and_limits_are_put_in_force_by_one_word() {
+    let Some(bench) = or_skip(Bench::new("apply")) else {
+        return;
+    };
+    let mut edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    let _other = bench.listen(&format!("{SERVER}:9000"));
+    let active = || {
+        let pins = std::path::Path::new("/sys/fs/bpf/gateway");
+        let pin = pins
+            .join(bench.gateway.instance.as_str())
+            .join("v1/control");
+        let data = aya::maps::MapData::from_pin(pin).unwrap();
+        let map = aya::maps::Map::from_map_data(data).unwrap();
+        let control = aya::maps::Array::<_, Control>::try_from(map).unwrap();
+        control.get(&0, 0).unwrap().active
+    };
+    let before = active();
+    let mut changed = bench.gateway.clone();
+    changed.listeners = vec![listener(&format!("{SERVER}:9000"))];
+    let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
+    changed.edge.connections = Some(SourceRate {
+        source: limit,
+        aggregate: limit,
+        rate_micro_per_second: 1_000_000,
+        burst: 1,
+    });
+    edge.apply(&changed).unwrap();
+    assert_ne!(active(), before);
+    // The old listener is not ours any more, so no limit applies to it.
+    for _ in 0..3 {
+        assert!(bench.reaches(CLIENT));
+    }
+    let target = format!("{SERVER}:9000");
+    assert!(bench.connect(CLIENT, &target).is_ok());
+    assert!(bench.connect(CLIENT, &target).is_err());
+    // The same configuration again moves nothing.
+    let before = active();
+    edge.apply(&changed).unwrap();
+    assert_eq!(active(), before);
+}
+
+#[test]
+fn a_wildcard_follows_the_addresses_of_the_host() {
+    let Some(mut bench) = or_skip(Bench::new("follow")) else {
+        return;
+    };
+    bench.gateway.listeners = vec![listener(&format!("0.0.0.0:{PORT}"))];
+    let edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("0.0.0.0:{PORT}"));
+    assert!(bench.reaches(CLIENT));
+    assert_eq!(counted(&edge, Reason::NewConnection), 1);
+
+    let follower = edge.address_follower();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (started, running) = std::sync::mpsc::sync_channel(1);
+    std::thread::scope(|scope| {
+        let server = &bench.server;
+        let task = scope.spawn(move || {
+            server.run(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(async {
+                    started.send(()).unwrap();
+                    tokio::select! {
+                        ended = follower.run() => panic!("{ended:?}"),
+                        _ = stopped => {}
+                    }
+                });
+            });
+        });
+        running.recv().unwrap();
+        // The namespace's thread is busy following, so the address is added from outside it.
+        bench
+            .server
+            .ip_from_outside("address add 10.77.0.9/24 dev gw0")
+            .unwrap();
+        let target = format!("10.77.0.9:{PORT}");
+        let is_judged = (0..ATTEMPTS_MAX).any(|_| {
+            bench.connect(CLIENT, &target).unwrap();
+            counted(&edge, Reason::NewConnection) >= 2
+        });
+        stop.send(()).unwrap();
+        task.join().unwrap();
+        assert!(is_judged, "the new address was never judged");
+    });
+}

@@ -1,0 +1,206 @@
+//! A kernel edge on a veth pair: the gateway's side, and a client's side.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use gateway::model::{
+    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerLimits,
+    ListenerName, ListenerTimeouts, OnExit, Telemetry, UnparsedToUs,
+};
+use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
+
+use crate::namespace::Namespace;
+
+/// Name of the gateway's interface.
+pub const INTERFACE: &str = "gw0";
+/// Address of the gateway.
+pub const SERVER: &str = "10.77.0.1";
+/// Address of the client.
+pub const CLIENT: &str = "10.77.0.2";
+/// Second address of the client.
+pub const OTHER_CLIENT: &str = "10.77.0.3";
+/// Port of the listener.
+pub const PORT: u16 = 8443;
+/// How long a connection may take before it counts as dropped.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Two namespaces joined by a veth pair. What was pinned for the instance is removed at the end.
+#[derive(Debug)]
+pub struct Bench {
+    /// The gateway's side.
+    pub server: Namespace,
+    /// The client's side.
+    pub client: Namespace,
+    /// Configuration of an instance of the test's own.
+    pub gateway: Gateway,
+}
+
+impl Bench {
+    /// Sets the namespaces up; nothing is attached yet.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let instance = format!("test-{name}-{}-{number}", std::process::id());
+        let server = Namespace::new()?;
+        let client = Namespace::new()?;
+        server.join(
+            (INTERFACE, &format!("{SERVER}/24")),
+            &client,
+            ("client0", &format!("{CLIENT}/24")),
+        )?;
+        client.ip(&format!("address add {OTHER_CLIENT}/24 dev client0"))?;
+        Ok(Self {
+            server,
+            client,
+            gateway: configuration(&instance),
+        })
+    }
+
+    /// Starts the edge in the gateway's namespace.
+    ///
+    /// # Errors
+    /// As [`xdp::start`].
+    pub fn start(&self) -> Result<EdgeHandle, EdgeError> {
+        match self.start_any()? {
+            Start::Attached(edge) => Ok(*edge),
+            Start::Absent(absence) => panic!("{absence}"),
+        }
+    }
+
+    /// Starts the edge, attached or not.
+    ///
+    /// # Errors
+    /// As [`xdp::start`].
+    pub fn start_any(&self) -> Result<Start, EdgeError> {
+        let gateway = self.gateway.clone();
+        self.server.run(move || xdp::start(&gateway))
+    }
+
+    /// A listening socket on the gateway's side.
+    #[must_use]
+    pub fn listen(&self, address: &str) -> TcpListener {
+        let address: SocketAddr = address.parse().expect("an address and port");
+        self.server
+            .run(move || TcpListener::bind(address))
+            .expect("the address is local and free")
+    }
+
+    /// Connects from `source` to the gateway.
+    ///
+    /// # Errors
+    /// `TimedOut` where packets are dropped.
+    pub fn connect(&self, source: &str, target: &str) -> io::Result<TcpStream> {
+        let source: SocketAddr = format!("{source}:0").parse().expect("an address");
+        let target: SocketAddr = target.parse().expect("an address and port");
+        self.client.run(move || {
+            let socket = std::os::fd::OwnedFd::from(rustix::net::socket(
+                rustix::net::AddressFamily::INET,
+                rustix::net::SocketType::STREAM,
+                None,
+            )?);
+            rustix::net::bind(&socket, &source)?;
+            rustix::net::sockopt::set_socket_timeout(
+                &socket,
+                rustix::net::sockopt::Timeout::Send,
+                Some(CONNECT_TIMEOUT),
+            )?;
+            match rustix::net::connect(&socket, &target) {
+                Ok(()) => Ok(TcpStream::from(socket)),
+                Err(rustix::io::Errno::INPROGRESS | rustix::io::Errno::AGAIN) => {
+                    Err(io::ErrorKind::TimedOut.into())
+                }
+                Err(errno) => Err(errno.into()),
+            }
+        })
+    }
+
+    /// Whether a connection from `source` to the listener gets through.
+    ///
+    /// # Panics
+    /// When it fails otherwise than by silence.
+    #[must_use]
+    pub fn reaches(&self, source: &str) -> bool {
+        match self.connect(source, &format!("{SERVER}:{PORT}")) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let directory = PathBuf::from("/sys/fs/bpf/gateway").join(self.gateway.instance.as_str());
+        if let Err(error) = std::fs::remove_dir_all(&directory) {
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{error}");
+        }
+    }
+}
+
+/// A configuration with one plaintext listener on the gateway's side and no limits.
+#[must_use]
+pub fn configuration(instance: &str) -> Gateway {
+    Gateway {
+        instance: InstanceName::new(instance),
+        user: None,
+        group: None,
+        workers: NonZeroUsize::MIN,
+        runtime_directory: PathBuf::new(),
+        state_directory: PathBuf::new(),
+        drain_timeout: Duration::ZERO,
+        body_memory_bytes_max: 0,
+        listeners: vec![listener(&format!("{SERVER}:{PORT}"))],
+        edge: Edge {
+            mode: EdgeMode::Required,
+            interfaces: vec![INTERFACE.to_owned()],
+            attach: AttachMode::Auto,
+            on_exit: OnExit::Keep,
+            unparsed_to_us: UnparsedToUs::Drop,
+            connections: None,
+            packets: None,
+        },
+        authorizers: Vec::new(),
+        upstreams: Vec::new(),
+        apis: Vec::new(),
+        telemetry: Telemetry {
+            access_log: AccessLog::Off,
+            metrics: None,
+        },
+        admin: Admin {
+            socket: PathBuf::new(),
+        },
+    }
+}
+
+/// A plaintext listener.
+#[must_use]
+pub fn listener(address: &str) -> Listener {
+    Listener {
+        name: ListenerName::new("test"),
+        address: address.parse().expect("an address and port"),
+        tls: None,
+        http2: true,
+        trusted_proxies: Vec::new(),
+        limits: ListenerLimits {
+            connections_max: 8_192,
+            connections_per_source_max: 1_024,
+            header_bytes_max: 32 << 10,
+            header_count_max: 100,
+            http2_streams_max: 128,
+            http2_resets_max: 64,
+        },
+        timeouts: ListenerTimeouts {
+            handshake: Duration::from_secs(10),
+            headers: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+        },
+    }
+}

@@ -1,0 +1,143 @@
+//! Network namespaces of a test's own, joined by veth pairs. They vanish with the test, and nothing
+//! in them touches the host's interfaces.
+
+use std::process::Command;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context as _, bail};
+
+/// What a namespace's thread is asked to do.
+type Task = Box<dyn FnOnce() + Send>;
+
+/// A network namespace, held by a thread that runs what it is given inside.
+#[derive(Debug)]
+pub struct Namespace {
+    tasks: Option<SyncSender<Task>>,
+    thread: Option<JoinHandle<()>>,
+    thread_id: i32,
+}
+
+impl Namespace {
+    /// A fresh namespace with its loopback interface up.
+    ///
+    /// # Errors
+    /// Without root, or without `ip` from iproute2.
+    pub fn new() -> anyhow::Result<Self> {
+        let (tasks, inbox) = sync_channel::<Task>(1);
+        let (ready, entered) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            let entry = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+                .map(|()| nix::unistd::gettid().as_raw());
+            if ready.send(entry).is_ok() {
+                for task in inbox {
+                    task();
+                }
+            }
+        });
+        let thread_id = entered
+            .recv()
+            .context("the namespace's thread ended")?
+            .context("cannot create a network namespace (needs root)")?;
+        let namespace = Self {
+            tasks: Some(tasks),
+            thread: Some(thread),
+            thread_id,
+        };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// Runs `work` inside and hands back what it returns.
+    ///
+    /// # Panics
+    /// When `work` does.
+    pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, outcome) = sync_channel(1);
+        let task: Task = Box::new(move || {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            if let Err(lost) = done.send(result) {
+                drop(lost);
+            }
+        });
+        let tasks = self.tasks.as_ref().expect("present until dropped");
+        tasks.send(task).expect("the thread runs until dropped");
+        match outcome.recv().expect("every task answers") {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    /// Runs `ip <arguments>` inside.
+    ///
+    /// # Errors
+    /// What it printed.
+    pub fn ip(&self, arguments: &str) -> anyhow::Result<()> {
+        let arguments = arguments.to_owned();
+        self.run(move || {
+            let output = Command::new("ip")
+                .args(arguments.split_whitespace())
+                .output()
+                .context("cannot run `ip`")?;
+            if !output.status.success() {
+                let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+                bail!("`ip {arguments}`: {}", complaint.trim());
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`Self::ip`], while the namespace's thread is busy.
+    ///
+    /// # Errors
+    /// What it printed.
+    pub fn ip_from_outside(&self, arguments: &str) -> anyhow::Result<()> {
+        let output = Command::new("nsenter")
+            .arg(format!(
+                "--net=/proc/{}/task/{}/ns/net",
+                std::process::id(),
+                self.thread_id
+            ))
+            .arg("ip")
+            .args(arguments.split_whitespace())
+            .output()
+            .context("cannot run `nsenter`")?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Joins two namespaces: `inside` here and `outside` there, both up, with one address each.
+    ///
+    /// # Errors
+    /// `ip`'s.
+    pub fn join(
+        &self,
+        inside: (&str, &str),
+        other: &Self,
+        outside: (&str, &str),
+    ) -> anyhow::Result<()> {
+        self.ip(&format!(
+            "link add {} type veth peer name {} netns {}",
+            inside.0, outside.0, other.thread_id
+        ))?;
+        for (namespace, (name, address)) in [(self, inside), (other, outside)] {
+            namespace.ip(&format!("address add {address} dev {name}"))?;
+            namespace.ip(&format!("link set {name} up"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        drop(self.tasks.take());
+        if let Some(thread) = self.thread.take()
+            && let Err(panic) = thread.join()
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
