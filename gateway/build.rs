@@ -3,10 +3,6 @@
 //!
 //! The committed object is the default, so that a plain build needs no BPF toolchain.
 //! `GATEWAY_EBPF_OBJECT` names another one: that is how the tests run against a fresh build.
-#![expect(
-    clippy::print_stdout,
-    reason = "a build script speaks to cargo through its output"
-)]
 
 use std::path::PathBuf;
 
@@ -26,6 +22,9 @@ fn main() -> Result<(), String> {
         )
     })?;
     println!("cargo:rerun-if-changed={}", path.display());
-    println!("cargo:rustc-env=GATEWAY_EBPF_OBJECT_PATH={}", path.display());
+    println!(
+        "cargo:rustc-env=GATEWAY_EBPF_OBJECT_PATH={}",
+        path.display()
+    );
     Ok(())
 }

@@ -47,14 +47,22 @@ impl<W: Word> Line<W> {
     /// `limit`, or when two claims were lost to others.
     #[inline(always)]
     pub fn find_or_claim(&self, tag: u64, now: u64, limit: &Limit) -> Option<&W> {
+        let way = self.ways.get(self.position_or_claim(tag, now, limit)?)?;
+        Some(&way.tat)
+    }
+
+    /// The index of the way of `tag`, as [`Self::find_or_claim`].
+    #[inline(always)]
+    pub fn position_or_claim(&self, tag: u64, now: u64, limit: &Limit) -> Option<usize> {
         let mut claims = 0;
         while claims < CLAIMS_MAX {
-            if let Some(way) = self.find(tag) {
-                return Some(&way.tat);
+            if let Some(index) = self.position(tag) {
+                return Some(index);
             }
-            let (way, seen) = self.replaceable(now, limit.increment(1))?;
+            let (index, seen) = self.replaceable(now, limit.increment(1))?;
+            let way = self.ways.get(index)?;
             if way.tag.compare_exchange(seen, tag).is_ok() {
-                return Some(self.settle(way, tag));
+                return Some(self.settle(index, tag));
             }
             claims += 1;
         }
@@ -64,39 +72,45 @@ impl<W: Word> Line<W> {
     /// Looks `tag` up without claiming.
     #[inline(always)]
     pub fn find(&self, tag: u64) -> Option<&Way<W>> {
-        self.ways.iter().find(|way| way.tag.load() == tag)
+        self.ways.get(self.position(tag)?)
     }
 
-    /// The way a newcomer may take, with the tag it was seen under.
     #[inline(always)]
-    fn replaceable(&self, now: u64, unit_ns: u64) -> Option<(&Way<W>, u64)> {
-        let mut nearly_idle = None;
-        for way in &self.ways {
+    fn position(&self, tag: u64) -> Option<usize> {
+        self.ways.iter().position(|way| way.tag.load() == tag)
+    }
+
+    /// The way a newcomer may take, with the tag it was seen under: the first that owes nothing,
+    /// else the first that owes at most one unit.
+    #[inline(always)]
+    fn replaceable(&self, now: u64, unit_ns: u64) -> Option<(usize, u64)> {
+        self.owing_at_most(0, now)
+            .or_else(|| self.owing_at_most(unit_ns, now))
+    }
+
+    #[inline(always)]
+    fn owing_at_most(&self, most_ns: u64, now: u64) -> Option<(usize, u64)> {
+        self.ways.iter().enumerate().find_map(|(index, way)| {
             let seen = way.tag.load();
             let owed = way.tat.load().saturating_sub(now);
-            if seen == 0 || owed == 0 {
-                return Some((way, seen));
-            }
-            if owed <= unit_ns && nearly_idle.is_none() {
-                nearly_idle = Some((way, seen));
-            }
-        }
-        nearly_idle
+            (seen == 0 || owed <= most_ns).then_some((index, seen))
+        })
     }
 
     /// After a claim: if another enforcer claimed a lower way for the same tag, ours is released.
     #[inline(always)]
-    fn settle<'line>(&'line self, ours: &'line Way<W>, tag: u64) -> &'line W {
-        match self.find(tag) {
-            Some(first) if !core::ptr::eq(first, ours) => {
-                // Whether or not this race is won our way is free: losing it means that somebody
-                // has replaced us already.
-                match ours.tag.compare_exchange(tag, 0) {
-                    Ok(_) | Err(_) => &first.tat,
-                }
+    fn settle(&self, ours: usize, tag: u64) -> usize {
+        let first = self.position(tag).unwrap_or(ours);
+        if first < ours
+            && let Some(way) = self.ways.get(ours)
+        {
+            // Whether or not this race is won our way is free: losing it means that somebody
+            // has replaced us already.
+            match way.tag.compare_exchange(tag, 0) {
+                Ok(_) | Err(_) => return first,
             }
-            _ => &ours.tat,
         }
+        ours
     }
 
     /// Charges `tag` as the daemon does; `None` when the parent level must be charged.

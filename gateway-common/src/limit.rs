@@ -188,15 +188,17 @@ impl Limit {
     /// The wait after which the same charge alone would be admitted.
     #[inline(always)]
     pub const fn decide(&self, tat: u64, now: u64, increment: u64) -> Result<u64, u64> {
+        // Tolerance, increment and clock stay below 2^62, 2^63 and 2^62, so that none of these
+        // additions wraps; saturating ones cost the kernel two branches each.
         let ahead = tat.saturating_sub(now);
-        let ceiling = self.tolerance_ns.saturating_add(DEBT_NS_MAX);
+        let ceiling = self.tolerance_ns.wrapping_add(DEBT_NS_MAX);
         let ahead = if ahead > ceiling { ceiling } else { ahead };
-        let new = ahead.saturating_add(increment);
+        let new = ahead.wrapping_add(increment);
         if new > self.tolerance_ns {
             // A cost above the whole burst is never admitted; then the wait is from an idle bucket.
             Err(new - self.tolerance_ns)
         } else {
-            Ok(now.saturating_add(new))
+            Ok(now.wrapping_add(new))
         }
     }
 

@@ -18,7 +18,8 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in the order of the counters.
-    pub const ALL: [Self; VERDICT_COUNT] = [Self::Pass, Self::Drop, Self::Transmit, Self::WouldDrop];
+    pub const ALL: [Self; VERDICT_COUNT] =
+        [Self::Pass, Self::Drop, Self::Transmit, Self::WouldDrop];
 
     /// The name in statistics, metrics and documentation.
     #[must_use]

@@ -1,51 +1,89 @@
-//! What the IP and transport headers of one packet say, as far as a judgement needs it.
+//! What the headers of one packet say, as far as a judgement needs it.
+//!
+//! One flat shape for every packet, of whichever family: the program that judges is then one, and
+//! neither compiled nor verified once per way of parsing.
 
 use gateway_common::address::Address;
+use gateway_common::endpoint;
 
 /// IP protocol number of TCP.
 pub const TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
 
-/// One packet towards TCP or UDP.
+/// One packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// Source address.
+    /// Source address; all zero where the packet was not read so far.
     pub source: Address,
-    /// Destination address.
+    /// Destination address; likewise.
     pub destination: Address,
-    /// Whom the payload is for.
-    pub target: Target,
-    /// What the payload is.
-    pub content: Content,
+    /// Whom it is for, and what it is.
+    pub payload: Payload,
     /// Bytes of the whole frame, as far as known.
     pub bytes: usize,
 }
 
-/// Whom a payload is for, by what could be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// This protocol and destination port.
-    Port(u8, u16),
-    /// This protocol; the port is out of reach.
-    Protocol(u8),
-    /// Not even the protocol could be read.
-    Unknown,
+impl Datagram {
+    /// A packet that names no TCP or UDP destination.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unaddressed(content: Content, bytes: usize) -> Self {
+        let nobody = Address { high: 0, low: 0 };
+        Self {
+            source: nobody,
+            destination: nobody,
+            payload: Payload::new(Target::UNKNOWN, content),
+            bytes,
+        }
+    }
 }
 
-/// What a payload is.
+/// Whom a payload is for, by what could be read: an [`endpoint::key`], or zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target(pub u64);
+
+impl Target {
+    /// Not even the protocol could be read.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// This protocol and destination port.
+    #[inline(always)]
+    #[must_use]
+    pub const fn port(protocol: u8, port: u16) -> Self {
+        Self(endpoint::key(protocol, port))
+    }
+
+    /// This protocol; the port is out of reach.
+    #[inline(always)]
+    #[must_use]
+    pub const fn protocol(protocol: u8) -> Self {
+        Self(endpoint::key(protocol, 0))
+    }
+}
+
+/// What a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Content {
     /// A TCP SYN without ACK: it asks for a new connection.
-    Opening,
+    Opening = 0,
     /// Any other well-formed segment or datagram.
-    Ordinary,
+    Ordinary = 1,
     /// A fragment that carries no whole transport header.
-    Fragment,
+    Fragment = 2,
     /// Headers that continue beyond what can be read.
-    OutOfReach,
+    OutOfReach = 3,
     /// Lengths, flags or addresses that no honest stack sends.
-    Malformed,
+    Malformed = 4,
+    /// Neither IPv4 nor IPv6.
+    NotIp = 5,
+    /// More VLAN tags than are read.
+    TagsTooDeep = 6,
+    /// A protocol that no listener speaks.
+    OtherProtocol = 7,
+    /// The IP header itself is cut off, so nobody knows whom it was for.
+    NoHeader = 8,
 }
 
 /// The payload of one packet.
@@ -58,21 +96,13 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// What is neither TCP nor UDP.
+    pub const OTHER: Self = Self::new(Target::UNKNOWN, Content::OtherProtocol);
+
     /// Shorthand.
     #[inline(always)]
     #[must_use]
     pub const fn new(target: Target, content: Content) -> Self {
         Self { target, content }
     }
-}
-
-/// What was made of a packet behind its link header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed {
-    /// TCP or UDP, or possibly so.
-    Datagram(Datagram),
-    /// A protocol that no listener speaks.
-    OtherProtocol,
-    /// The IP header itself is cut off, so nobody knows whom it was for.
-    NoHeader,
 }

@@ -2,7 +2,7 @@
 
 use gateway_common::address::Address;
 
-use crate::datagram::{Content, Datagram, Parsed, Payload, TCP, Target, UDP};
+use crate::datagram::{Content, Datagram, Payload, TCP, Target, UDP};
 use crate::frame::Frame;
 use crate::transport::{self, Span};
 
@@ -12,30 +12,26 @@ const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// Reads the header at `offset` and what follows.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F, offset: usize) -> Parsed {
+pub fn parse<F: Frame>(frame: &F, offset: usize) -> Datagram {
     let Some(header) = frame.read::<HEADER_LENGTH>(offset) else {
-        return Parsed::NoHeader;
+        return Datagram::unaddressed(Content::NoHeader, frame.linear());
     };
     let protocol = header[9];
     if protocol != TCP && protocol != UDP {
-        return Parsed::OtherProtocol;
+        return Datagram::unaddressed(Content::OtherProtocol, frame.linear());
     }
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let mut bytes = frame.linear();
     if offset + length > bytes {
         bytes = frame.total();
     }
-    let Some(payload) = payload(frame, offset, &header, bytes) else {
-        return Parsed::OtherProtocol;
-    };
     let [.., s0, s1, s2, s3, d0, d1, d2, d3] = header;
-    Parsed::Datagram(Datagram {
+    Datagram {
         source: Address::v4(u32::from_be_bytes([s0, s1, s2, s3])),
         destination: Address::v4(u32::from_be_bytes([d0, d1, d2, d3])),
-        target: payload.target,
-        content: payload.content,
+        payload: payload(frame, offset, &header, bytes),
         bytes,
-    })
+    }
 }
 
 #[inline(always)]
@@ -44,18 +40,18 @@ fn payload<F: Frame>(
     offset: usize,
     header: &[u8; HEADER_LENGTH],
     bytes: usize,
-) -> Option<Payload> {
+) -> Payload {
     let protocol = header[9];
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let own = usize::from(header[0] & 15) * 4;
     let version = header[0] >> 4;
     if version != 4 || own < HEADER_LENGTH || length < own || offset + length > bytes {
-        return Some(Payload::new(Target::Protocol(protocol), Content::Malformed));
+        return Payload::new(Target::protocol(protocol), Content::Malformed);
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]);
     // What stands behind the header of a later fragment is data, whatever it looks like.
     if fragment & FRAGMENT_OFFSET != 0 {
-        return Some(Payload::new(Target::Protocol(protocol), Content::Fragment));
+        return Payload::new(Target::protocol(protocol), Content::Fragment);
     }
     let span = Span {
         offset: frame.forget(offset + own),

@@ -5,7 +5,7 @@
 
 use gateway_common::address::Address;
 
-use crate::datagram::{Content, Datagram, Parsed, Payload, TCP, Target, UDP};
+use crate::datagram::{Content, Datagram, Payload, TCP, Target, UDP};
 use crate::frame::Frame;
 use crate::transport::{self, Span};
 
@@ -22,14 +22,14 @@ const DESTINATION: u8 = 60;
 
 /// Reads the header at `offset` and what follows.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F, offset: usize) -> Parsed {
+pub fn parse<F: Frame>(frame: &F, offset: usize) -> Datagram {
     let Some(header) = frame.read::<HEADER_LENGTH>(offset) else {
-        return Parsed::NoHeader;
+        return Datagram::unaddressed(Content::NoHeader, frame.linear());
     };
     let [_, _, _, _, _, _, _, _, addresses @ ..] = header;
     let (pairs, _) = addresses.as_chunks::<8>();
     let &[source_high, source_low, high, low] = pairs else {
-        return Parsed::NoHeader;
+        return Datagram::unaddressed(Content::NoHeader, frame.linear());
     };
     let source = Address::v6_halves(source_high, source_low);
     let destination = Address::v6_halves(high, low);
@@ -42,26 +42,22 @@ pub fn parse<F: Frame>(frame: &F, offset: usize) -> Parsed {
     // A mapped address in a header on the wire would be charged to the IPv4 host it names.
     let mapped = source.as_v4().is_some() || destination.as_v4().is_some();
     let payload = if header[0] >> 4 != 6 || end > bytes || mapped {
-        Some(Payload::new(Target::Unknown, Content::Malformed))
+        Payload::new(Target::UNKNOWN, Content::Malformed)
     } else {
         let start = frame.forget(offset + HEADER_LENGTH);
         walk(frame, header[6], start, length)
     };
-    match payload {
-        Some(payload) => Parsed::Datagram(Datagram {
-            source,
-            destination,
-            target: payload.target,
-            content: payload.content,
-            bytes,
-        }),
-        None => Parsed::OtherProtocol,
+    Datagram {
+        source,
+        destination,
+        payload,
+        bytes,
     }
 }
 
-/// Walks the chain; `None` when it ends in a protocol that no listener speaks.
+/// Walks the chain to the transport header.
 #[inline(always)]
-fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Option<Payload> {
+fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Payload {
     let mut next = first;
     let mut span = Span {
         offset,
@@ -71,13 +67,13 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Option<
     let mut walked = 0;
     while is_extension(next) {
         if walked == EXTENSIONS_MAX {
-            return Some(Payload::new(Target::Unknown, Content::OutOfReach));
+            return Payload::new(Target::UNKNOWN, Content::OutOfReach);
         }
         if span.length < UNIT_LENGTH {
-            return Some(cut(&span));
+            return cut(&span);
         }
         let Some(header) = frame.read::<UNIT_LENGTH>(span.offset) else {
-            return Some(Payload::new(Target::Unknown, Content::OutOfReach));
+            return Payload::new(Target::UNKNOWN, Content::OutOfReach);
         };
         let own = match next {
             FRAGMENT => {
@@ -85,18 +81,19 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Option<
                 if fragment >> 3 != 0 {
                     return later_fragment(header[0]);
                 }
-                span.first_fragment |= fragment & 1 != 0;
+                let more = span.first_fragment || fragment & 1 != 0;
+                span.first_fragment = frame.forget(usize::from(more)) != 0;
                 UNIT_LENGTH
             }
             AUTHENTICATION => usize::from(header[1]) * 4 + 8,
             _ => usize::from(header[1]) * 8 + 8,
         };
         if own > span.length {
-            return Some(cut(&span));
+            return cut(&span);
         }
         next = header[0];
         span.offset = frame.forget(span.offset + own);
-        span.length -= own;
+        span.length = frame.forget(span.length - own);
         walked += 1;
     }
     transport::parse(frame, next, span)
@@ -118,14 +115,14 @@ const fn cut(span: &Span) -> Payload {
     } else {
         Content::Malformed
     };
-    Payload::new(Target::Unknown, content)
+    Payload::new(Target::UNKNOWN, content)
 }
 
 /// A fragment other than the first belongs to whom its fragment header names.
 #[inline(always)]
-const fn later_fragment(protocol: u8) -> Option<Payload> {
+const fn later_fragment(protocol: u8) -> Payload {
     match protocol {
-        TCP | UDP => Some(Payload::new(Target::Protocol(protocol), Content::Fragment)),
-        _ => None,
+        TCP | UDP => Payload::new(Target::protocol(protocol), Content::Fragment),
+        _ => Payload::OTHER,
     }
 }

@@ -14,10 +14,10 @@ use gateway_common::endpoint;
 use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{
-    FLAG_DENY, FLAG_DENY_IPV6_SHORT, FLAG_LISTENERS, FLAG_UNPARSED_PASS, Settings, SourceLimit,
+    FLAG_DENY, FLAG_DENY_IPV6_SHORT, FLAG_LISTENERS, FLAG_UNPARSED_PASS, Settings,
 };
 
-use crate::datagram::{Content, Datagram, Parsed, TCP, Target, UDP};
+use crate::datagram::{Content, Datagram, TCP, Target, UDP};
 use crate::frame::Frame;
 use crate::link::{self, Link};
 use crate::tables::{Fault, Tables};
@@ -39,26 +39,19 @@ pub struct Judgement {
 /// Judges one frame.
 #[inline(always)]
 pub fn judge<F: Frame, T: Tables>(frame: &F, tables: &T) -> Judgement {
-    let mut bytes = frame.linear();
-    let (family, outcome) = match link::parse(frame) {
-        Link::NotIp => (Family::Other, Ok((Verdict::Pass, Reason::NotIp))),
-        Link::TagsTooDeep => (Family::Other, too_deep(tables)),
-        Link::Ipv4(offset) => {
-            let parsed = ipv4::parse(frame, offset);
-            (
-                Family::Ipv4,
-                packet(tables, Family::Ipv4, &parsed, &mut bytes),
-            )
-        }
-        Link::Ipv6(offset) => {
-            let parsed = ipv6::parse(frame, offset);
-            (
-                Family::Ipv6,
-                packet(tables, Family::Ipv6, &parsed, &mut bytes),
-            )
-        }
+    let (family, datagram) = match link::parse(frame) {
+        Link::Ipv4(offset) => (Family::Ipv4, ipv4::parse(frame, offset)),
+        Link::Ipv6(offset) => (Family::Ipv6, ipv6::parse(frame, offset)),
+        Link::NotIp => unaddressed(frame, Content::NotIp),
+        Link::TagsTooDeep => unaddressed(frame, Content::TagsTooDeep),
     };
-    let (verdict, reason) = match outcome {
+    // From here on every packet takes the same way. What parsing learned are plain numbers now, so
+    // that the verifier walks that way once and not once per way of parsing.
+    let numbers = Numbers {
+        family: frame.forget(family as usize),
+        content: frame.forget(datagram.payload.content as usize),
+    };
+    let (verdict, reason) = match decide(frame, tables, &numbers, &datagram) {
         Ok(outcome) => outcome,
         Err(Fault) => {
             tables.incident(Incident::MapFailed);
@@ -68,23 +61,103 @@ pub fn judge<F: Frame, T: Tables>(frame: &F, tables: &T) -> Judgement {
     Judgement {
         verdict,
         reason,
-        family,
-        bytes,
+        family: numbers.family(),
+        bytes: datagram.bytes,
     }
+}
+
+/// Family and content by number.
+struct Numbers {
+    family: usize,
+    content: usize,
+}
+
+impl Numbers {
+    #[inline(always)]
+    const fn family(&self) -> Family {
+        match self.family {
+            1 => Family::Ipv4,
+            2 => Family::Ipv6,
+            _ => Family::Other,
+        }
+    }
+
+    #[inline(always)]
+    const fn is(&self, content: Content) -> bool {
+        self.content == content as usize
+    }
+
+    /// The kind of limit that a well-formed packet is charged to: both are numbered alike.
+    #[inline(always)]
+    fn kind(&self) -> u32 {
+        // One bit is left, so this converts without a branch.
+        u32::try_from(self.content & 1).unwrap_or(KIND_PACKETS)
+    }
+}
+
+const _: () = assert!(Content::Opening as u32 == KIND_CONNECTIONS);
+const _: () = assert!(Content::Ordinary as u32 == KIND_PACKETS);
+
+#[inline(always)]
+fn unaddressed<F: Frame>(frame: &F, content: Content) -> (Family, Datagram) {
+    (
+        Family::Other,
+        Datagram::unaddressed(content, frame.linear()),
+    )
 }
 
 type Outcome = (Verdict, Reason);
 
 const NOT_OURS: Outcome = (Verdict::Pass, Reason::NotOurs);
 
-/// Whom a frame with too many tags is for cannot be known: it counts as ours where we listen.
 #[inline(always)]
-fn too_deep<T: Tables>(tables: &T) -> Result<Outcome, Fault> {
+fn decide<F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    packet: &Numbers,
+    datagram: &Datagram,
+) -> Result<Outcome, Fault> {
+    if packet.is(Content::NotIp) {
+        return Ok((Verdict::Pass, Reason::NotIp));
+    }
+    if packet.is(Content::OtherProtocol) {
+        return Ok(NOT_OURS);
+    }
+    if packet.is(Content::NoHeader) {
+        // Nobody can say whom it was for, and the stack will refuse it as well.
+        return Ok((Verdict::Pass, Reason::Malformed));
+    }
     let settings = tables.settings()?;
-    Ok(if settings.flags & FLAG_LISTENERS == 0 {
-        NOT_OURS
-    } else {
-        unparsed(settings)
+    if settings.flags & FLAG_LISTENERS == 0 {
+        return Ok(NOT_OURS);
+    }
+    if packet.is(Content::TagsTooDeep) {
+        // Whom it is for cannot be known: it counts as ours, because we listen here.
+        return Ok(unparsed(settings));
+    }
+    if !is_ours(tables, settings, datagram)? {
+        return Ok(NOT_OURS);
+    }
+    if packet.is(Content::Malformed) {
+        return Ok((Verdict::Drop, Reason::Malformed));
+    }
+    if packet.is(Content::OutOfReach) {
+        return Ok(unparsed(settings));
+    }
+    if packet.is(Content::Fragment) {
+        return Ok((Verdict::Drop, Reason::Fragment));
+    }
+    if settings.flags & FLAG_DENY != 0
+        && is_denied(tables, settings, packet.family(), datagram.source)?
+    {
+        return Ok((Verdict::Drop, Reason::Denied));
+    }
+    let limited = is_limited(frame, tables, settings, packet.kind(), datagram.source)?;
+    Ok(match (limited, packet.is(Content::Opening)) {
+        (true, true) => (Verdict::Drop, Reason::ConnectionRate),
+        (true, false) => (Verdict::Drop, Reason::PacketRate),
+        (false, true) => (Verdict::Pass, Reason::NewConnection),
+        (false, false) => (Verdict::Pass, Reason::Admitted),
     })
 }
 
@@ -94,47 +167,6 @@ const fn unparsed(settings: &Settings) -> Outcome {
         (Verdict::Drop, Reason::UnparsedToUs)
     } else {
         (Verdict::Pass, Reason::UnparsedToUs)
-    }
-}
-
-#[inline(always)]
-fn packet<T: Tables>(
-    tables: &T,
-    family: Family,
-    parsed: &Parsed,
-    bytes: &mut usize,
-) -> Result<Outcome, Fault> {
-    let datagram = match parsed {
-        Parsed::Datagram(datagram) => datagram,
-        Parsed::OtherProtocol => return Ok(NOT_OURS),
-        // Nobody can say whom it was for, and the stack will refuse it as well.
-        Parsed::NoHeader => return Ok((Verdict::Pass, Reason::Malformed)),
-    };
-    *bytes = datagram.bytes;
-    let settings = tables.settings()?;
-    if settings.flags & FLAG_LISTENERS == 0 || !is_ours(tables, settings, datagram)? {
-        return Ok(NOT_OURS);
-    }
-    let kind = match datagram.content {
-        Content::Malformed => return Ok((Verdict::Drop, Reason::Malformed)),
-        Content::OutOfReach => return Ok(unparsed(settings)),
-        Content::Fragment => return Ok((Verdict::Drop, Reason::Fragment)),
-        Content::Opening => KIND_CONNECTIONS,
-        Content::Ordinary => KIND_PACKETS,
-    };
-    if settings.flags & FLAG_DENY != 0 && is_denied(tables, settings, family, datagram.source)? {
-        return Ok((Verdict::Drop, Reason::Denied));
-    }
-    let [connections, packets] = &settings.limits;
-    let (limit, refusal, admission) = if kind == KIND_CONNECTIONS {
-        (connections, Reason::ConnectionRate, Reason::NewConnection)
-    } else {
-        (packets, Reason::PacketRate, Reason::Admitted)
-    };
-    if is_limited(tables, settings, limit, kind, datagram.source)? {
-        Ok((Verdict::Drop, refusal))
-    } else {
-        Ok((Verdict::Pass, admission))
     }
 }
 
@@ -152,10 +184,9 @@ fn is_ours<T: Tables>(tables: &T, settings: &Settings, datagram: &Datagram) -> R
         let line = tables.endpoint_line(generation | index)?;
         Ok(line.find(datagram.destination, key).is_some())
     };
-    match datagram.target {
-        Target::Port(protocol, port) => find(endpoint::key(protocol, port)),
-        Target::Protocol(protocol) => find(endpoint::key(protocol, 0)),
-        Target::Unknown => Ok(find(endpoint::key(TCP, 0))? || find(endpoint::key(UDP, 0))?),
+    match datagram.payload.target {
+        Target::UNKNOWN => Ok(find(endpoint::key(TCP, 0))? || find(endpoint::key(UDP, 0))?),
+        Target(key) => find(key),
     }
 }
 
@@ -167,7 +198,7 @@ fn is_denied<T: Tables>(
     source: Address,
 ) -> Result<bool, Fault> {
     let generation = settings.deny_generation & 1;
-    let (exact, prefix) = if family == Family::Ipv4 {
+    if family == Family::Ipv4 {
         // The lower half of a mapped address ends in the IPv4 address.
         let [_, _, _, _, key @ ..] = source.low.to_be_bytes();
         let bit = deny::ipv4_bit(u32::from_be_bytes(key));
@@ -175,21 +206,16 @@ fn is_denied<T: Tables>(
         if word & bit.mask == 0 {
             return Ok(false);
         }
-        (
-            tables.deny_ipv4_exact(generation, &key),
-            tables.deny_ipv4_prefix(generation, &key),
-        )
+        Ok(in_force(tables, tables.deny_ipv4_exact(generation, &key))?
+            || in_force(tables, tables.deny_ipv4_prefix(generation, &key))?)
     } else {
         if !ipv6_suspect(tables, settings, generation, source)? {
             return Ok(false);
         }
         let key = (u128::from(source.high) << 64 | u128::from(source.low)).to_be_bytes();
-        (
-            tables.deny_ipv6_exact(generation, &key),
-            tables.deny_ipv6_prefix(generation, &key),
-        )
-    };
-    Ok(in_force(tables, exact)? || in_force(tables, prefix)?)
+        Ok(in_force(tables, tables.deny_ipv6_exact(generation, &key))?
+            || in_force(tables, tables.deny_ipv6_prefix(generation, &key))?)
+    }
 }
 
 /// Whether the filter knows of anything that could cover `source`.
@@ -221,13 +247,14 @@ fn in_force<T: Tables>(tables: &T, entry: Option<DenyEntry>) -> Result<bool, Fau
 }
 
 #[inline(always)]
-fn is_limited<T: Tables>(
+fn is_limited<F: Frame, T: Tables>(
+    frame: &F,
     tables: &T,
     settings: &Settings,
-    limit: &SourceLimit,
     kind: u32,
     source: Address,
 ) -> Result<bool, Fault> {
+    let limit = settings.limits.get(kind as usize).ok_or(Fault)?;
     if limit.source.is_off() {
         return Ok(false);
     }
@@ -239,8 +266,11 @@ fn is_limited<T: Tables>(
     let seed = settings.seed;
     let tag = source.tag(kind, seed);
     let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
-    let charge = match line.charge_bounded(tag, now, 1, &limit.source) {
-        Some(charge) => charge,
+    let charge = match line.position_or_claim(tag, now, &limit.source) {
+        Some(index) => {
+            let way = line.ways.get(frame.forget(index)).ok_or(Fault)?;
+            limit.source.charge_bounded(&way.tat, now, 1)
+        }
         None => {
             tables.incident(Incident::LineFull);
             if limit.aggregate.is_off() {

@@ -35,27 +35,29 @@ impl Span {
     }
 }
 
-/// Reads the transport header; `None` for a protocol that no listener speaks.
+/// Reads the transport header of a payload.
 #[inline(always)]
-pub fn parse<F: Frame>(frame: &F, protocol: u8, span: Span) -> Option<Payload> {
+pub fn parse<F: Frame>(frame: &F, protocol: u8, span: Span) -> Payload {
     match protocol {
-        TCP => Some(tcp(frame, span)),
-        UDP => Some(udp(frame, span)),
-        _ => None,
+        TCP => tcp(frame, span),
+        UDP => udp(frame, span),
+        _ => Payload::OTHER,
     }
 }
 
 #[inline(always)]
 fn tcp<F: Frame>(frame: &F, span: Span) -> Payload {
     if span.length < TCP_LENGTH {
-        return Payload::new(Target::Protocol(TCP), span.cut());
+        return Payload::new(Target::protocol(TCP), span.cut());
     }
     let Some(header) = frame.read::<TCP_LENGTH>(span.offset) else {
-        return Payload::new(Target::Protocol(TCP), Content::OutOfReach);
+        return Payload::new(Target::protocol(TCP), Content::OutOfReach);
     };
-    let target = Target::Port(TCP, u16::from_be_bytes([header[2], header[3]]));
+    let port = u16::from_be_bytes([header[2], header[3]]);
+    let target = Target::port(TCP, port);
     let length = usize::from(header[12] >> 4) * 4;
-    let content = if length < TCP_LENGTH {
+    // Nobody listens on port zero, and its key would mean any port.
+    let content = if length < TCP_LENGTH || port == 0 {
         Content::Malformed
     } else if length > span.length {
         span.cut()
@@ -80,14 +82,16 @@ const fn judge_flags(flags: u8) -> Content {
 #[inline(always)]
 fn udp<F: Frame>(frame: &F, span: Span) -> Payload {
     if span.length < UDP_LENGTH {
-        return Payload::new(Target::Protocol(UDP), span.cut());
+        return Payload::new(Target::protocol(UDP), span.cut());
     }
     let Some(header) = frame.read::<UDP_LENGTH>(span.offset) else {
-        return Payload::new(Target::Protocol(UDP), Content::OutOfReach);
+        return Payload::new(Target::protocol(UDP), Content::OutOfReach);
     };
-    let target = Target::Port(UDP, u16::from_be_bytes([header[2], header[3]]));
+    let port = u16::from_be_bytes([header[2], header[3]]);
+    let target = Target::port(UDP, port);
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let content = if length < UDP_LENGTH || (length > span.length && !span.first_fragment) {
+    let cut = length > span.length && !span.first_fragment;
+    let content = if length < UDP_LENGTH || cut || port == 0 {
         Content::Malformed
     } else {
         Content::Ordinary

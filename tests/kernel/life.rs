@@ -1,4 +1,5 @@
 //! The life of the kernel edge: start, takeover, end.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -7,7 +8,7 @@ use gateway::model::{AttachMode, EdgeMode, OnExit};
 use gateway::xdp::{EdgeError, Mode, Start, stats};
 use gateway_common::reason::Reason;
 use gateway_tests::capability::or_skip;
-use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER};
+use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER, listener};
 
 fn pins(bench: &Bench) -> PathBuf {
     PathBuf::from("/sys/fs/bpf/gateway").join(bench.gateway.instance.as_str())
@@ -46,7 +47,7 @@ fn a_start_attaches_natively_and_detach_leaves_nothing() {
     };
     assert_eq!(attachment.interface, INTERFACE);
     assert_eq!(attachment.mode, Mode::Native);
-    assert!(!attachment.adopted && edge.judges_all());
+    assert!(!attachment.adopted);
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
     assert!(bench.reaches(CLIENT));
     let snapshot = edge.statistics().read().unwrap();
@@ -186,6 +187,55 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
 }
 
 #[test]
+fn without_names_the_interfaces_with_a_listeners_address_are_chosen() {
+    let Some(mut bench) = or_skip(Bench::new("chosen")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces = Vec::new();
+    let names = |bench: &Bench| -> Vec<String> {
+        let edge = bench.start().unwrap();
+        let attachments = edge.attachments().iter();
+        attachments
+            .map(|attachment| attachment.interface.clone())
+            .collect()
+    };
+    assert_eq!(names(&bench), [INTERFACE]);
+    bench.gateway.listeners = vec![listener("0.0.0.0:8443")];
+    assert_eq!(names(&bench), [INTERFACE]);
+    bench.gateway.listeners = vec![listener("127.0.0.1:8443")];
+    assert_eq!(names(&bench), ["lo"]);
+    assert_eq!(program(&bench), None);
+    bench.gateway.listeners = vec![listener("192.0.2.1:8443")];
+    let error = bench.start().unwrap_err();
+    assert!(matches!(error, EdgeError::NoInterface), "{error}");
+}
+
+#[test]
+fn an_interface_that_is_not_named_any_more_is_let_go() {
+    let Some(mut bench) = or_skip(Bench::new("unnamed")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces.push("lo".to_owned());
+    let mut edge = bench.start().unwrap();
+    assert_eq!(edge.attachments().len(), 2);
+    bench.gateway.edge.interfaces = vec!["lo".to_owned()];
+    edge.apply(&bench.gateway).unwrap();
+    assert_eq!(edge.attachments().len(), 1);
+    assert_eq!(program(&bench), None);
+    edge.shutdown(OnExit::Keep).unwrap();
+
+    bench.gateway.edge.interfaces = vec![INTERFACE.to_owned()];
+    let edge = bench.start().unwrap();
+    assert!(!edge.attachments()[0].adopted);
+    drop(edge);
+    let instance = bench.gateway.instance.clone();
+    let pinned = bench.server.run(move || stats::open_pinned(&instance));
+    let attachments = pinned.unwrap().unwrap().attachments;
+    assert_eq!(attachments.len(), 1);
+    assert_eq!(attachments[0].interface, INTERFACE);
+}
+
+#[test]
 fn unknown_and_new_interfaces_are_refused() {
     let Some(mut bench) = or_skip(Bench::new("new")) else {
         return;
@@ -203,4 +253,77 @@ fn unknown_and_new_interfaces_are_refused() {
         text.contains("`nope0`") && text.contains(INTERFACE),
         "{text}"
     );
+}
+
+/// Packets that the gateway's interface has received.
+fn received(bench: &Bench) -> u64 {
+    bench.server.run(|| {
+        // Of this thread's namespace; /sys shows that in which it was mounted.
+        let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(INTERFACE)?.strip_prefix(':'))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    })
+}
+
+#[test]
+fn restarts_under_traffic_count_every_packet_once() {
+    const RESTARTS: usize = 20;
+    let Some(bench) = or_skip(Bench::new("storm")) else {
+        return;
+    };
+    let edge = bench.start().unwrap();
+    let before = received(&bench);
+    let counted_before = total(&edge.statistics().read().unwrap());
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flag = std::sync::Arc::clone(&stop);
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            bench.client.run(move || {
+                let socket = std::net::UdpSocket::bind((CLIENT, 0)).unwrap();
+                let mut sent = 0_u64;
+                while !flag.load(Ordering::Relaxed) {
+                    // A refused port answers by ICMP, which the next send reports.
+                    match socket.send_to(b"traffic", (SERVER, PORT)) {
+                        Ok(_) => sent += 1,
+                        Err(error) => {
+                            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused)
+                        }
+                    }
+                }
+                sent
+            })
+        });
+        let mut edge = edge;
+        for _ in 0..RESTARTS {
+            edge.shutdown(OnExit::Keep).unwrap();
+            edge = bench.start().unwrap();
+            assert!(edge.attachments()[0].adopted);
+        }
+        stop.store(true, Ordering::Relaxed);
+        let sent = sender.join().unwrap();
+        edge.shutdown(OnExit::Keep).unwrap();
+        sent
+    });
+    assert!(sent > 10_000, "{sent} packets are no traffic");
+    let instance = bench.gateway.instance.clone();
+    let pinned = bench
+        .server
+        .run(move || stats::open_pinned(&instance))
+        .unwrap()
+        .unwrap();
+    // What the veth peer queued is judged as soon as its softirq runs; nothing else is sent.
+    let arrived = received(&bench) - before;
+    let counted = total(&pinned.statistics.read().unwrap()) - counted_before;
+    assert_eq!(counted, arrived, "{sent} sent");
+}
+
+fn total(snapshot: &stats::Snapshot) -> u64 {
+    snapshot
+        .verdicts
+        .iter()
+        .map(|count| count.counter.packets)
+        .sum()
 }

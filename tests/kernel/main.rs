@@ -1,5 +1,21 @@
 //! Tests in the kernel: every verdict through `BPF_PROG_TEST_RUN`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test that cannot go on fails, figures are reported, and tables are long"
+)]
 
+mod site;
+mod verdict;
+mod parse;
+mod deny;
+mod rate;
+mod shared;
 mod clock;
 mod life;
 mod sync;
+mod privilege;
+mod differential;
+mod artefact;

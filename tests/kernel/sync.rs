@@ -1,4 +1,5 @@
 //! Lists, settings and addresses as they reach the program.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use gateway_common::limit::{Limit, Rate};
 use gateway_common::reason::Reason;
 use gateway_common::settings::Control;
 use gateway_tests::capability::or_skip;
-use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, listener};
+use gateway_tests::edge::{
+    Bench, CLIENT, CLIENT6, OTHER_CLIENT, OTHER_CLIENT6, PORT, SERVER, SERVER6, listener,
+};
 
 /// Attempts within which something that happens elsewhere has to have happened.
 const ATTEMPTS_MAX: usize = 200;
@@ -51,6 +54,28 @@ fn denied_addresses_get_nothing_while_others_connect() {
     assert!(list.remove(both, Moment::now()).unwrap());
     assert!(bench.reaches(CLIENT));
     assert!(bench.reaches(OTHER_CLIENT));
+}
+
+#[test]
+fn ipv6_is_denied_by_address_by_48_by_32_and_below() {
+    let Some(mut bench) = or_skip(Bench::new("deny6")) else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    bench.gateway.listeners = vec![listener(&format!("[{SERVER6}]:{PORT}"))];
+    let mut edge = bench.start().unwrap();
+    let list = DenyList::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let _listener = bench.listen(&format!("[{SERVER6}]:{PORT}"));
+    assert!(bench.reaches(CLIENT6) && bench.reaches(OTHER_CLIENT6));
+    for prefix in ["fd77::2", "fd77::/48", "fd77::/40", "fd77::/20"] {
+        let prefix = prefix.parse().unwrap();
+        list.add(prefix, None, Moment::now()).unwrap();
+        assert!(!bench.reaches(CLIENT6), "{prefix}");
+        assert!(bench.reaches(OTHER_CLIENT6), "{prefix}");
+        assert!(list.remove(prefix, Moment::now()).unwrap());
+        assert!(bench.reaches(CLIENT6), "{prefix}");
+    }
 }
 
 #[test]
@@ -196,6 +221,10 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
     };
     bench.gateway.listeners = vec![listener(&format!("0.0.0.0:{PORT}"))];
     let edge = bench.start().unwrap();
+    let coverage = edge.coverage();
+    let address = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
+    assert!(coverage.covers(address(SERVER)) && !coverage.covers(address("127.0.0.1")));
+    assert!(!coverage.covers(address("10.77.0.9")));
     let _listener = bench.listen(&format!("0.0.0.0:{PORT}"));
     assert!(bench.reaches(CLIENT));
     assert_eq!(counted(&edge, Reason::NewConnection), 1);
@@ -235,4 +264,5 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
         task.join().unwrap();
         assert!(is_judged, "the new address was never judged");
     });
+    assert!(coverage.covers(address("10.77.0.9")));
 }

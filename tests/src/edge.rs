@@ -1,7 +1,11 @@
 //! A kernel edge on a veth pair: the gateway's side, and a client's side.
+#![expect(
+    clippy::panic,
+    reason = "a harness reports what cannot be by panicking"
+)]
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,6 +27,12 @@ pub const SERVER: &str = "10.77.0.1";
 pub const CLIENT: &str = "10.77.0.2";
 /// Second address of the client.
 pub const OTHER_CLIENT: &str = "10.77.0.3";
+/// Address of the gateway in IPv6.
+pub const SERVER6: &str = "fd77::1";
+/// Address of the client in IPv6.
+pub const CLIENT6: &str = "fd77::2";
+/// Second address of the client in IPv6, in another /48.
+pub const OTHER_CLIENT6: &str = "fd78::2";
 /// Port of the listener.
 pub const PORT: u16 = 8443;
 /// How long a connection may take before it counts as dropped.
@@ -56,6 +66,12 @@ impl Bench {
             ("client0", &format!("{CLIENT}/24")),
         )?;
         client.ip(&format!("address add {OTHER_CLIENT}/24 dev client0"))?;
+        // Without duplicate address detection the addresses can be used at once.
+        server.ip(&format!("address add {SERVER6}/64 dev {INTERFACE} nodad"))?;
+        server.ip(&format!("route add fd78::/64 dev {INTERFACE}"))?;
+        for address in [CLIENT6, OTHER_CLIENT6] {
+            client.ip(&format!("address add {address}/64 dev client0 nodad"))?;
+        }
         Ok(Self {
             server,
             client,
@@ -97,14 +113,19 @@ impl Bench {
     /// # Errors
     /// `TimedOut` where packets are dropped.
     pub fn connect(&self, source: &str, target: &str) -> io::Result<TcpStream> {
-        let source: SocketAddr = format!("{source}:0").parse().expect("an address");
+        let source: IpAddr = source.parse().expect("an address");
+        let source = SocketAddr::new(source, 0);
         let target: SocketAddr = target.parse().expect("an address and port");
         self.client.run(move || {
-            let socket = std::os::fd::OwnedFd::from(rustix::net::socket(
-                rustix::net::AddressFamily::INET,
+            let socket = rustix::net::socket(
+                if source.is_ipv4() {
+                    rustix::net::AddressFamily::INET
+                } else {
+                    rustix::net::AddressFamily::INET6
+                },
                 rustix::net::SocketType::STREAM,
                 None,
-            )?);
+            )?;
             rustix::net::bind(&socket, &source)?;
             rustix::net::sockopt::set_socket_timeout(
                 &socket,
@@ -121,13 +142,18 @@ impl Bench {
         })
     }
 
-    /// Whether a connection from `source` to the listener gets through.
+    /// Whether a connection from `source` to the listener of its family gets through.
     ///
     /// # Panics
     /// When it fails otherwise than by silence.
     #[must_use]
     pub fn reaches(&self, source: &str) -> bool {
-        match self.connect(source, &format!("{SERVER}:{PORT}")) {
+        let target = if source.contains(':') {
+            format!("[{SERVER6}]:{PORT}")
+        } else {
+            format!("{SERVER}:{PORT}")
+        };
+        match self.connect(source, &target) {
             Ok(_) => true,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => false,
             Err(error) => panic!("{error}"),

@@ -1,6 +1,20 @@
 //! What the suites share.
 
 pub mod object;
+pub mod packet;
+pub mod mapping;
 pub mod capability;
 pub mod namespace;
 pub mod edge;
+
+pub mod wait;
+pub mod lines;
+pub mod setup;
+pub mod gateway;
+pub mod metrics;
+pub mod upstream;
+pub mod client;
+pub mod raw;
+pub mod h2;
+pub mod authority;
+pub mod issuer;

@@ -7,6 +7,7 @@ mod test;
 mod bench;
 mod soak;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,8 +33,17 @@ enum Command {
     Soak(soak::Arguments),
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    run(Arguments::parse().command).unwrap_or_else(|error| {
+        let told = writeln!(std::io::stderr(), "error: {error:#}");
+        // Standard error is gone: the exit code is what is left to say.
+        drop(told);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Run(arguments) => run::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Test(arguments) => test::run(&arguments),
         Command::Ebpf(arguments) => ebpf::run(arguments).map(|()| ExitCode::SUCCESS),

@@ -11,24 +11,14 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
+use crate::ebpf;
+
 /// Prints lines to standard output.
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}")
         .and_then(|()| stdout.flush())
         .context("standard output")
-}
-
-/// The repository's root.
-pub(crate) fn root() -> anyhow::Result<PathBuf> {
-    // Cargo names the directory at run time; what the compiler saw serves a bare `target/debug/xtask`.
-    let package =
-        std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    let root = Path::new(&package)
-        .ancestors()
-        .find(|folder| folder.join("gateway-ebpf").is_dir());
-    root.map(Path::to_owned)
-        .with_context(|| format!("`{}` is not in the repository", package.display()))
 }
 
 /// The directory cargo builds into, wherever it was configured to be: this program is in it.
@@ -46,7 +36,7 @@ pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
 pub(crate) fn cargo() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .current_dir(root()?)
+        .current_dir(ebpf::root()?)
         .env("CARGO_TARGET_DIR", target_directory()?);
     Ok(command)
 }

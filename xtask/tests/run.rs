@@ -6,8 +6,11 @@
 
 mod demo;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use demo::{Demo, in_turn};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Every line that the demo prints, pasted into a shell in order.
 #[test]
@@ -69,6 +72,19 @@ fn a_killed_gateway_leaves_no_process() {
         "{told}"
     );
     family.all_end();
+    drop(demo);
+
+    // What it pinned outlives it. The next one takes that over and leaves nothing.
+    let Some(mut demo) = Demo::start(18_444) else {
+        return;
+    };
+    demo.signal(Signal::INT);
+    let (success, told) = demo.finish();
+    assert!(success, "{told}");
+    assert!(
+        !demo.is_pinned(),
+        "Ctrl-C removes what a killed gateway left"
+    );
 }
 
 #[test]
@@ -109,4 +125,48 @@ fn a_taken_port_is_named_with_the_way_out() {
         "{told}"
     );
     assert!(told.contains("cargo xtask run --port 9443"), "{told}");
+}
+
+/// The demo is not in the way of a user's own configuration, which is named from where they are.
+#[test]
+fn a_configuration_of_ones_own_runs_until_ctrl_c() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let folder = directory.path().display();
+    let configuration = format!(
+        "runtime_directory: {folder}/run\n\
+         state_directory: {folder}/state\n\
+         admin: {{socket: {folder}/run/admin.sock}}\n\
+         listeners: {{plain: {{address: '127.0.0.1:0'}}}}\n\
+         xdp: {{mode: off}}\n\
+         upstreams: {{nobody: {{url: 'http://127.0.0.1:9'}}}}\n\
+         apis: {{own: {{type: http, routes: {{GET /x: \
+         {{authorizer: none, integration: {{upstream: nobody}}}}}}}}}}\n\
+         telemetry: {{access_log: off, metrics: off}}\n"
+    );
+    std::fs::write(directory.path().join("own.yaml"), configuration).expect("a configuration");
+    let mut xtask = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["run", "--", "--config", "own.yaml"])
+        .current_dir(&directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("xtask starts");
+    let mut told = BufReader::new(xtask.stderr.take().expect("piped"));
+    let mut line = String::new();
+    let ready = loop {
+        line.clear();
+        let ended = told.read_line(&mut line).expect("text") == 0;
+        if ended || line.contains(" ready ") {
+            break !ended;
+        }
+    };
+    kill_process(Pid::from_child(&xtask), Signal::INT).expect("it runs");
+    let output = xtask.wait_with_output().expect("it ends");
+    assert!(ready, "the gateway says when it is ready");
+    assert!(output.status.success(), "{output:?}");
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).contains("curl"),
+        "no demo"
+    );
 }

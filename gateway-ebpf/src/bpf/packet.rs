@@ -14,25 +14,38 @@ const OFFSET_MASK: usize = 0x7fff;
 /// A packet behind an XDP context.
 pub(super) struct Packet<'a> {
     context: &'a XdpContext,
-    start: usize,
-    end: usize,
 }
 
 impl<'a> Packet<'a> {
     #[inline(always)]
-    pub(super) fn new(context: &'a XdpContext) -> Self {
-        Self {
-            context,
-            start: context.data(),
-            end: context.data_end(),
-        }
+    pub(super) const fn new(context: &'a XdpContext) -> Self {
+        Self { context }
+    }
+
+    /// Where the packet starts. Read anew each time: the verifier then knows a fresh pointer, and
+    /// not one that carries along how far earlier checks, on this path, have looked.
+    #[inline(always)]
+    fn start(&self) -> usize {
+        // SAFETY: the context is the one this program was called with.
+        let start = unsafe { &raw const (*self.context.ctx).data };
+        // SAFETY: as above; the kernel rewrites this load into one of the real pointer.
+        unsafe { start.read_volatile() as usize }
+    }
+
+    /// Where the linear part of the packet ends.
+    #[inline(always)]
+    fn end(&self) -> usize {
+        // SAFETY: the context is the one this program was called with.
+        let end = unsafe { &raw const (*self.context.ctx).data_end };
+        // SAFETY: as above; the kernel rewrites this load into one of the real pointer.
+        unsafe { end.read_volatile() as usize }
     }
 
     /// Overwrites the first sixteen bytes; `None` where there are fewer.
     #[inline(always)]
     pub(super) fn write_start(&self, words: [u64; 2]) -> Option<()> {
-        let start = self.start;
-        if start + size_of::<[u64; 2]>() > self.end {
+        let start = self.start();
+        if start + size_of::<[u64; 2]>() > self.end() {
             return None;
         }
         // SAFETY: the check above leaves sixteen bytes of packet behind `start`.
@@ -44,7 +57,7 @@ impl<'a> Packet<'a> {
 impl Frame for Packet<'_> {
     #[inline(always)]
     fn linear(&self) -> usize {
-        self.end - self.start
+        self.end() - self.start()
     }
 
     #[inline(always)]
@@ -58,8 +71,8 @@ impl Frame for Packet<'_> {
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
         // The pointer is formed afresh from the start for every read: the verifier then carries a
         // scalar between reads, which it can forget about, and not a pointer with a history.
-        let start = self.start + (offset & OFFSET_MASK);
-        if start + N > self.end {
+        let start = self.start() + (offset & OFFSET_MASK);
+        if start + N > self.end() {
             return None;
         }
         // SAFETY: the check above leaves `N` bytes of packet behind `start`.
@@ -68,10 +81,9 @@ impl Frame for Packet<'_> {
 
     #[inline(always)]
     fn forget(&self, offset: usize) -> usize {
-        let Some(word) = self.read::<8>(0) else {
-            return offset;
-        };
-        let word = usize::from_ne_bytes(word);
+        // The distance of two packet pointers is a number the verifier knows nothing about, and a
+        // fresh one has not been compared with anything yet.
+        let word = self.end() - self.start();
         let forgotten: usize;
         // SAFETY: changes no memory; adding and removing the same bits yields `offset` again.
         unsafe {

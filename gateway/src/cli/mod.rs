@@ -6,6 +6,8 @@ mod run;
 mod reload;
 mod check;
 mod schema;
+mod stats;
+mod deny;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,10 @@ enum Command {
     Check(check::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Arguments),
+    /// Show what the kernel edge and the buckets counted.
+    Stats(stats::Arguments),
+    /// Show and change the deny list.
+    Deny(deny::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -43,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments, &mut output),
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
+        Command::Stats(arguments) => stats::run(&arguments, &mut output),
+        Command::Deny(arguments) => deny::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

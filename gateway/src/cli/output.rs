@@ -22,7 +22,10 @@ impl Output {
     /// One line, or several, to standard output.
     pub(super) fn line(&mut self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        if writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+        if writeln!(stdout, "{text}")
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
             self.closed = true;
         }
     }

@@ -20,8 +20,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     operator_log::install()?;
-    let options =
-        Options { config: arguments.config.clone(), interfaces: arguments.interface.clone() };
+    let options = Options {
+        config: arguments.config.clone(),
+        interfaces: arguments.interface.clone(),
+    };
     match daemon::run(options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(StartError::Config(report)) => {

@@ -96,18 +96,23 @@ fn find(target: &Target) -> anyhow::Result<Source> {
     let pinned = open_pinned(instance).with_context(|| {
         format!("cannot read the kernel edge of `{instance}`: run as root or as the gateway's user")
     })?;
-    if let Some(pinned) = pinned {
-        return Ok(Source::Kernel(Box::new(pinned)));
-    }
     let path = target.runtime_directory.join(FILE_NAME);
-    match std::fs::symlink_metadata(&path) {
-        Ok(_) => Ok(Source::File(path)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+    let has_file = match std::fs::symlink_metadata(&path) {
+        Ok(_) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => return Err(unreadable(&path, error)),
+    };
+    match pinned {
+        // Maps that no program feeds are of an earlier run where accept counts now.
+        Some(pinned) if !(has_file && pinned.attachments.is_empty()) => {
+            Ok(Source::Kernel(Box::new(pinned)))
+        }
+        _ if has_file => Ok(Source::File(path)),
+        _ => bail!(
             "instance `{instance}` has neither pinned maps nor `{}`: start it with `gateway run`, \
              or name another one with --instance or --config",
             path.display()
         ),
-        Err(error) => Err(unreadable(&path, error)),
     }
 }
 
@@ -218,7 +223,7 @@ fn heading(report: &Report<'_>) -> String {
         .collect();
     if attachments.is_empty() {
         format!(
-            "instance {instance}: the program is pinned to no interface of this network namespace"
+            "instance {instance}: its program is attached to no interface of this network namespace"
         )
     } else {
         format!(

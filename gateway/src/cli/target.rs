@@ -28,7 +28,9 @@ impl TargetArguments {
     /// Resolves the options, reading the configuration where one is named.
     pub(super) fn resolve(&self) -> anyhow::Result<Target> {
         if let Some(path) = &self.config {
-            let gateway = crate::config::load(path).map_err(|report| anyhow::anyhow!("{report}"))?.gateway;
+            let gateway = crate::config::load_settings(path)
+                .map_err(|report| anyhow::anyhow!("{report}"))?
+                .gateway;
             return Ok(Target {
                 instance: gateway.instance,
                 admin_socket: gateway.admin.socket,

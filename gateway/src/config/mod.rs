@@ -1,8 +1,8 @@
 //! What the user wrote, and everything that can be wrong with it.
 //!
-//! A file goes through four hands: [`yaml`] reads it into a tree that knows the place of every key
-//! and value, [`shape`] holds the tree against the JSON Schema of the [`written`] form, [`read`]
-//! reads that form, [`lower`] turns it into [`crate::model`]. Each reports all it finds; a file
+//! A file goes through four hands: `yaml` reads it into a tree that knows the place of every key
+//! and value, `shape` holds the tree against the JSON Schema of the `written` form, `read` reads
+//! that form, `lower` turns it into [`crate::model`]. Each reports all it finds; a file
 //! with one error is refused as a whole, and nothing that was left out or misspelled ever opens a
 //! route.
 
@@ -28,6 +28,7 @@ use std::sync::LazyLock;
 
 use cursor::Cursor;
 use diagnostic::Collector;
+use lower::Files;
 
 use crate::model::Gateway;
 
@@ -40,12 +41,25 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Loads the file at `path`. Relative paths in it start at its directory; files it names must be
-/// readable.
+/// Loads the file at `path`. Relative paths in it start at its directory; certificates, keys and
+/// key sets it names are opened and judged.
 ///
 /// # Errors
 /// Every error found, at least one.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
+    load_file(path, Files::Opened)
+}
+
+/// As [`load`], for commands that only ask where a gateway keeps things: the files it names stay
+/// closed, because whoever runs such a command may not be allowed to read a private key.
+///
+/// # Errors
+/// Every error found, at least one.
+pub fn load_settings(path: &Path) -> Result<Loaded, Report> {
+    load_file(path, Files::Named)
+}
+
+fn load_file(path: &Path, files: Files) -> Result<Loaded, Report> {
     let name = path.display().to_string();
     let refused = |message: String| {
         let mut diagnostics = Collector::new(&name);
@@ -60,7 +74,7 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
         .map_err(|error| refused(format!("has no absolute path: {error}")))?;
     let base = path.parent().unwrap_or(Path::new("/"));
     match String::from_utf8(bytes) {
-        Ok(text) => load_text(&name, &text, base),
+        Ok(text) => load_named(&name, &text, base, files),
         Err(error) => {
             let sound = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(error.as_bytes().get(..sound).unwrap_or(&[]));
@@ -80,8 +94,12 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// Every error found, at least one.
 pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> {
+    load_named(name, text, base, Files::Opened)
+}
+
+fn load_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Loaded, Report> {
     let mut diagnostics = Collector::new(name);
-    let gateway = lowered(text, base, &mut diagnostics);
+    let gateway = lowered(text, base, files, &mut diagnostics);
     match (gateway, diagnostics.finish()) {
         (Some(gateway), Ok(warnings)) => Ok(Loaded { gateway, warnings }),
         (_, Err(report)) => Err(report),
@@ -94,7 +112,7 @@ pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> 
     }
 }
 
-fn lowered(text: &str, base: &Path, diagnostics: &mut Collector) -> Option<Gateway> {
+fn lowered(text: &str, base: &Path, files: Files, diagnostics: &mut Collector) -> Option<Gateway> {
     if text.len() > FILE_BYTES_MAX {
         diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
         return None;
@@ -102,7 +120,13 @@ fn lowered(text: &str, base: &Path, diagnostics: &mut Collector) -> Option<Gatew
     let tree = yaml::parse(text, diagnostics)?;
     let sound = shape::check(&SCHEMA, &tree, diagnostics)?;
     match read::read::<written::File>(&sound) {
-        Ok(file) => Some(lower::lower(&file, &Cursor::root(&tree), base, diagnostics)),
+        Ok(file) => Some(lower::lower(
+            &file,
+            &Cursor::root(&tree),
+            base,
+            files,
+            diagnostics,
+        )),
         Err(error) => {
             diagnostics.error(
                 Some(tree.place),

@@ -181,7 +181,7 @@ impl<'a> Checker<'a> {
             }
         }
         // A list with gaps would number its items differently from the file.
-        (sound.len() == items.len()).then(|| Node {
+        (sound.len() == items.len()).then_some(Node {
             place: node.place,
             value: Value::Sequence(sound),
         })

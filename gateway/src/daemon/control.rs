@@ -10,9 +10,9 @@ use tokio::time::{Instant, interval};
 
 use super::admin::{self, ReloadRequest};
 use super::figures::Reloads;
-use super::keys::KeyTasks;
-use super::listeners::{Binder, Environment, Listeners, Prepared};
 use super::ground::Sockets;
+use super::keys::KeyTasks;
+use super::listeners::{Environment, Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::metrics_page;
 use super::start::Options;
@@ -38,7 +38,6 @@ pub(super) struct Control {
     pub(super) model: Gateway,
     pub(super) shared: Shared,
     pub(super) compiler: Compiler,
-    pub(super) binder: Binder,
     pub(super) listeners: Listeners,
     /// The first listeners, until they are in use.
     pub(super) prepared: Option<Prepared>,
@@ -131,7 +130,8 @@ impl Control {
             let serving = admin::serve(socket, sockets.allowed, self.deny.clone(), reload_requests);
             drop(tokio::task::spawn_local(serving));
             if let Some(socket) = sockets.metrics {
-                let serving = metrics_page::serve(TcpListener::from_std(socket)?, Arc::clone(&self.metrics));
+                let serving =
+                    metrics_page::serve(TcpListener::from_std(socket)?, Arc::clone(&self.metrics));
                 drop(tokio::task::spawn_local(serving));
             }
         }
@@ -165,7 +165,12 @@ impl Control {
         self.draining.send_replace(true);
         self.drain_deadline.send_replace(Some(deadline));
         let mut poll = interval(Duration::from_millis(10));
-        while self.around.workers.iter().any(|worker| !worker.thread.is_finished()) {
+        while self
+            .around
+            .workers
+            .iter()
+            .any(|worker| !worker.thread.is_finished())
+        {
             tokio::select! {
                 _ = poll.tick() => {}
                 event = signals.next() => if let Event::Stop(signal) = event {

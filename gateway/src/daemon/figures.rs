@@ -37,11 +37,29 @@ pub(super) struct Sources {
 
 /// Every figure.
 pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
-    let Sources { snapshot, decisions, buckets, body_budget, log_dropped, reloads, edge } =
-        sources.clone();
-    let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
-    let key_sets = Arc::clone(&snapshot);
-    let mut figures = vec![
+    let mut figures = load_figures(sources);
+    figures.extend(authorization_figures(sources));
+    figures.extend(memory_figures(sources));
+    if let Some(edge) = &sources.edge {
+        figures.extend(edge_figures(edge));
+    }
+    figures
+}
+
+fn load_figures(sources: &Sources) -> Vec<Figure> {
+    let snapshot = Arc::clone(&sources.snapshot);
+    let reloads = Arc::clone(&sources.reloads);
+    let outcomes = move || {
+        let count = |outcome: &str, counter: &AtomicU64| Sample {
+            labels: vec![("outcome", outcome.to_owned())],
+            value: counter.load(Ordering::Relaxed),
+        };
+        vec![
+            count("succeeded", &reloads.succeeded),
+            count("failed", &reloads.failed),
+        ]
+    };
+    vec![
         Figure::single(
             "gateway_snapshot_generation",
             "Loads of the configuration that took effect",
@@ -52,14 +70,16 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
             name: "gateway_reloads",
             help: "Reloads, by how they ended",
             counter: true,
-            read: Box::new(move || {
-                let count = |outcome: &str, counter: &AtomicU64| Sample {
-                    labels: vec![("outcome", outcome.to_owned())],
-                    value: counter.load(Ordering::Relaxed),
-                };
-                vec![count("succeeded", &reloads.succeeded), count("failed", &reloads.failed)]
-            }),
+            read: Box::new(outcomes),
         },
+    ]
+}
+
+fn authorization_figures(sources: &Sources) -> Vec<Figure> {
+    let decisions = Arc::clone(&sources.decisions);
+    let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
+    let snapshot = Arc::clone(&sources.snapshot);
+    vec![
         Figure::single(
             "gateway_decisions_hits",
             "Authorization decisions answered from the cache",
@@ -78,6 +98,20 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
             false,
             move || decisions.len(),
         ),
+        Figure {
+            name: "gateway_key_set_fetches",
+            help: "Fetches of key sets, by authorizer and outcome",
+            counter: true,
+            read: Box::new(move || key_set_samples(&snapshot.load())),
+        },
+    ]
+}
+
+fn memory_figures(sources: &Sources) -> Vec<Figure> {
+    let body_budget = sources.body_budget.clone();
+    let buckets = sources.buckets.clone();
+    let log_dropped = Arc::clone(&sources.log_dropped);
+    vec![
         Figure::single(
             "gateway_body_memory_bytes",
             "Memory that buffered request bodies occupy",
@@ -96,23 +130,19 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
             true,
             move || log_dropped.load(Ordering::Relaxed),
         ),
-        Figure {
-            name: "gateway_key_set_fetches",
-            help: "Fetches of key sets, by authorizer and outcome",
-            counter: true,
-            read: Box::new(move || key_set_samples(&key_sets.load())),
-        },
-    ];
-    if let Some(edge) = edge {
-        figures.extend(edge_figures(&edge));
-    }
-    figures
+    ]
 }
 
 /// What the XDP program counts.
 fn edge_figures(edge: &StatisticsReader) -> [Figure; 3] {
     let verdicts = |edge: StatisticsReader, value: fn(&VerdictCount) -> u64| {
-        move || read(&edge).verdicts.iter().map(|count| verdict_sample(count, value(count))).collect()
+        move || {
+            read(&edge)
+                .verdicts
+                .iter()
+                .map(|count| verdict_sample(count, value(count)))
+                .collect()
+        }
     };
     let (packets, bytes, incidents) = (edge.clone(), edge.clone(), edge.clone());
     [
@@ -155,7 +185,10 @@ fn verdict_sample(count: &VerdictCount, value: u64) -> Sample {
 /// A scrape that the kernel does not answer shows no samples, and the log says why.
 fn read(edge: &StatisticsReader) -> EdgeSnapshot {
     edge.read().unwrap_or_else(|error| {
-        tracing::warn!(error = explain(&error), "the kernel's counters cannot be read");
+        tracing::warn!(
+            error = explain(&error),
+            "the kernel's counters cannot be read"
+        );
         EdgeSnapshot::default()
     })
 }
@@ -166,7 +199,10 @@ fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
         let status = authorizer.key_set().status();
         let name = authorizer.model().name.to_string();
         let mut sample = |outcome: &str, value| {
-            let labels = vec![("authorizer", name.clone()), ("outcome", outcome.to_owned())];
+            let labels = vec![
+                ("authorizer", name.clone()),
+                ("outcome", outcome.to_owned()),
+            ];
             samples.push(Sample { labels, value });
         };
         sample("failed", status.failures);

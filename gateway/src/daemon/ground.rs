@@ -8,10 +8,9 @@ use anyhow::Context as _;
 use gateway_common::settings::SourceLimit;
 
 use super::admin::{self, Allowed};
-use super::listeners::{Binder, Listeners, Prepared};
+use super::listeners::{Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
-use crate::listener::SharedTls;
 use crate::model::{self, Edge, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deny::{DenyList, Moment};
@@ -22,7 +21,6 @@ use crate::xdp::{self, EdgeHandle, Start};
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) lock: InstanceLock,
-    pub(super) binder: Binder,
     pub(super) listeners: Prepared,
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) buckets: Buckets,
@@ -48,8 +46,7 @@ impl Ground {
         make_directory(&model.state_directory, 0o700, &identity)?;
         let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
 
-        let binder = Binder { tls: SharedTls::new()?, workers: model.workers.get() };
-        let listeners = Listeners::default().prepare(model, &binder)?;
+        let listeners = Listeners::default().prepare(model)?;
         let mut edge = start_edge(&bound(model, &listeners.addresses))?;
         let buckets = match &edge {
             Some(edge) => edge.buckets(),
@@ -61,20 +58,32 @@ impl Ground {
         }
 
         let socket = &model.admin.socket;
-        let admin = admin::bind(socket)
-            .with_context(|| format!("admin socket `{}`", socket.display()))?;
+        let admin =
+            admin::bind(socket).with_context(|| format!("admin socket `{}`", socket.display()))?;
         identity.own(socket)?;
         let sockets = Sockets {
             admin,
             metrics: model.telemetry.metrics.map(bind_metrics).transpose()?,
-            allowed: Allowed { user: identity.user, group: identity.group },
+            allowed: Allowed {
+                user: identity.user,
+                group: identity.group,
+            },
         };
         let destination = destination(&model.telemetry.access_log);
         let log = Reopener::prepare(&destination).context("access log")?;
         if let Destination::File(path) = &destination {
             identity.own(path)?;
         }
-        Ok(Self { lock, binder, listeners, edge, buckets, deny, sockets, log, identity })
+        Ok(Self {
+            lock,
+            listeners,
+            edge,
+            buckets,
+            deny,
+            sockets,
+            log,
+            identity,
+        })
     }
 
     /// Gives up every right that is not needed any more. No thread may run yet.
@@ -82,7 +91,11 @@ impl Ground {
         if let Some(edge) = &self.edge {
             edge.hand_over(self.identity.user, self.identity.group)?;
         }
-        let low_ports = self.listeners.addresses.iter().any(|address| address.port() < 1024);
+        let low_ports = self
+            .listeners
+            .addresses
+            .iter()
+            .any(|address| address.port() < 1024);
         let dropped = privilege::drop_to(&self.identity, low_ports, self.edge.is_some())?;
         for (capability, purpose) in &dropped.kept {
             tracing::info!(capability, purpose, "kept");
@@ -92,7 +105,12 @@ impl Ground {
                 "running as root, though without capabilities: set `user` to a user of the gateway's own"
             );
         } else {
-            tracing::info!(user = model.user, uid = dropped.user, gid = dropped.group, "rights given up");
+            tracing::info!(
+                user = model.user,
+                uid = dropped.user,
+                gid = dropped.group,
+                "rights given up"
+            );
         }
         Ok(())
     }
@@ -109,11 +127,12 @@ pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
 
 /// New connections per source as accept enforces them.
 pub(super) fn connection_limit(edge: &Edge) -> SourceLimit {
-    edge.connections.map_or_else(SourceLimit::default, |rate| SourceLimit {
-        source: rate.source,
-        aggregate: rate.aggregate,
-        precise: 1,
-    })
+    edge.connections
+        .map_or_else(SourceLimit::default, |rate| SourceLimit {
+            source: rate.source,
+            aggregate: rate.aggregate,
+            precise: 1,
+        })
 }
 
 /// Where access-log records go.
@@ -173,12 +192,16 @@ fn bind_metrics(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
 }
 
 fn make_directory(path: &Path, mode: u32, identity: &Identity) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path).with_context(|| {
-        format!(
-            "directory `{}`: create it for the gateway's user, or name another one in the \
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .with_context(|| {
+            format!(
+                "directory `{}`: create it for the gateway's user, or name another one in the \
              configuration",
-            path.display()
-        )
-    })?;
+                path.display()
+            )
+        })?;
     Ok(identity.own(path)?)
 }

@@ -35,7 +35,10 @@ impl KeyTasks {
     /// Ends the tasks of sets that `snapshot` does not use.
     pub(super) fn retain(&mut self, snapshot: &Snapshot) {
         self.0.retain(|_, (keys, task)| {
-            let used = snapshot.authorizers.iter().any(|a| Arc::ptr_eq(a.key_set(), keys));
+            let used = snapshot
+                .authorizers
+                .iter()
+                .any(|a| Arc::ptr_eq(a.key_set(), keys));
             if !used {
                 task.abort();
             }

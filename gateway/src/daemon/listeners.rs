@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::worker::{Handle, Order};
-use crate::listener::{Accepting, BindError, ListenerPlan, SharedTls, TlsError, bind};
+use crate::listener::{Accepting, BindError, ListenerPlan, Resumption, TlsError, bind};
 use crate::model::{Gateway, ListenerName};
 use crate::store::connection::{Doorkeeper, SourceRules};
 
@@ -20,15 +20,6 @@ use crate::store::connection::{Doorkeeper, SourceRules};
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     running: HashMap<ListenerName, Running>,
-}
-
-/// What new listeners are made with.
-#[derive(Debug)]
-pub(super) struct Binder {
-    /// Resumption state, shared by all.
-    pub(super) tls: SharedTls,
-    /// Sockets per listener.
-    pub(super) workers: usize,
 }
 
 /// What new listeners live in.
@@ -49,6 +40,7 @@ struct Running {
     /// As bound.
     address: SocketAddr,
     accepting: Accepting,
+    resumption: Resumption,
     stop: watch::Sender<bool>,
 }
 
@@ -67,6 +59,7 @@ struct Fresh {
     configured: SocketAddr,
     address: SocketAddr,
     plan: Arc<ListenerPlan>,
+    resumption: Resumption,
     sockets: Vec<TcpListener>,
 }
 
@@ -74,7 +67,7 @@ struct Fresh {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ListenError {
     /// A socket.
-    #[error("listener `{listener}`: {source}")]
+    #[error("listener `{listener}`")]
     Bind {
         /// Its name.
         listener: ListenerName,
@@ -82,7 +75,7 @@ pub(super) enum ListenError {
         source: BindError,
     },
     /// Its TLS.
-    #[error("listener `{listener}`: {source}")]
+    #[error("listener `{listener}`")]
     Tls {
         /// Its name.
         listener: ListenerName,
@@ -92,26 +85,37 @@ pub(super) enum ListenError {
 }
 
 impl Listeners {
-    /// Reads certificates and binds sockets; changes nothing that runs.
-    pub(super) fn prepare(
-        &self,
-        model: &Gateway,
-        binder: &Binder,
-    ) -> Result<Prepared, ListenError> {
-        let mut prepared = Prepared { kept: Vec::new(), fresh: Vec::new(), addresses: Vec::new() };
+    /// Reads certificates and binds a socket for each of the model's workers; changes nothing that
+    /// runs.
+    pub(super) fn prepare(&self, model: &Gateway) -> Result<Prepared, ListenError> {
+        let mut prepared = Prepared {
+            kept: Vec::new(),
+            fresh: Vec::new(),
+            addresses: Vec::new(),
+        };
         for listener in &model.listeners {
-            let plan = ListenerPlan::compile(listener, &binder.tls).map_err(|source| {
-                ListenError::Tls { listener: listener.name.clone(), source }
-            })?;
-            let plan = Arc::new(plan);
+            let unusable = |source| ListenError::Tls {
+                listener: listener.name.clone(),
+                source,
+            };
             let running = self.running.get(&listener.name);
+            // Sessions are resumed only where they began: listeners may differ in what they demand.
+            let resumption = match running {
+                Some(running) => running.resumption.clone(),
+                None => Resumption::new().map_err(|error| unusable(error.into()))?,
+            };
+            let plan = ListenerPlan::compile(listener, &resumption).map_err(unusable)?;
+            let plan = Arc::new(plan);
             if let Some(same) = running.filter(|running| running.configured == listener.address) {
                 prepared.addresses.push(same.address);
                 prepared.kept.push((listener.name.clone(), plan));
                 continue;
             }
-            let failed = |source| ListenError::Bind { listener: listener.name.clone(), source };
-            let sockets = bind(listener.address, binder.workers).map_err(failed)?;
+            let failed = |source| ListenError::Bind {
+                listener: listener.name.clone(),
+                source,
+            };
+            let sockets = bind(listener.address, model.workers.get()).map_err(failed)?;
             let address = sockets
                 .first()
                 .and_then(|socket| socket.local_addr().ok())
@@ -122,6 +126,7 @@ impl Listeners {
                 configured: listener.address,
                 address,
                 plan,
+                resumption,
                 sockets,
             });
         }
@@ -155,7 +160,14 @@ impl Listeners {
     }
 
     async fn listen(&mut self, fresh: Fresh, around: &Environment) {
-        let Fresh { name, configured, address, plan, sockets } = fresh;
+        let Fresh {
+            name,
+            configured,
+            address,
+            plan,
+            resumption,
+            sockets,
+        } = fresh;
         let protocol = if plan.tls.is_some() { "https" } else { "http" };
         let (stop, stopping) = watch::channel(false);
         let accepting = Accepting {
@@ -165,13 +177,25 @@ impl Listeners {
             draining: around.draining.clone(),
         };
         for (worker, socket) in around.workers.iter().zip(sockets) {
-            let order = Order::Listen { accepting: accepting.clone(), socket };
+            let order = Order::Listen {
+                accepting: accepting.clone(),
+                socket,
+            };
             if worker.orders.send(order).await.is_err() {
                 tracing::error!(listener = %name, "a worker has died and does not listen");
             }
         }
         tracing::info!(listener = %name, %address, protocol, "listening");
-        let moved = self.running.insert(name, Running { configured, address, accepting, stop });
+        let moved = self.running.insert(
+            name,
+            Running {
+                configured,
+                address,
+                accepting,
+                resumption,
+                stop,
+            },
+        );
         if let Some(moved) = moved {
             moved.stop.send_replace(true);
             tracing::info!(address = %moved.address, "no longer listening");

@@ -30,7 +30,9 @@ pub(super) async fn serve(socket: TcpListener, metrics: Arc<Metrics>) {
     let places = Arc::new(Semaphore::new(SCRAPERS_MAX));
     loop {
         // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -73,12 +75,17 @@ fn answer(metrics: &Arc<Metrics>, request: &Request<Incoming>) -> Response<Full<
     match metrics.page() {
         Ok(text) => {
             let mut response = Response::new(Full::new(Bytes::from(text)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
             response
         }
         Err(error) => {
             tracing::error!(%error, "metrics: the page cannot be written");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n")
+            plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the page cannot be written\n",
+            )
         }
     }
 }

@@ -6,6 +6,7 @@
 //! programs, creating maps, attaching to another interface, and binding ports below 1024 unless
 //! that one capability is kept.
 
+use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub struct Identity {
     pub user: u32,
     /// Group id.
     pub group: u32,
-    /// Supplementary groups.
+    /// Supplementary groups, as the system's group file says.
     groups: Vec<Gid>,
     /// Whether this differs from who the process is now.
     changes: bool,
@@ -83,6 +84,7 @@ impl Identity {
     pub fn resolve(user: Option<&str>, group: Option<&str>) -> Result<Self, PrivilegeError> {
         let me = nix::unistd::geteuid();
         let (mut uid, mut gid) = (me, nix::unistd::getegid());
+        let mut groups = Vec::new();
         if let Some(name) = user {
             let found = User::from_name(name)
                 .map_err(failed("getpwnam"))?
@@ -95,6 +97,11 @@ impl Identity {
                 .ok_or_else(|| PrivilegeError::UnknownGroup(name.to_owned()))?
                 .gid;
         }
+        if let Some(name) = user {
+            let name =
+                CString::new(name).map_err(|_nul| PrivilegeError::UnknownUser(name.to_owned()))?;
+            groups = nix::unistd::getgrouplist(&name, gid).map_err(failed("getgrouplist"))?;
+        }
         let changes = (uid, gid) != (me, nix::unistd::getegid());
         if changes && !me.is_root() {
             let wanted = user.or(group).unwrap_or_default().to_owned();
@@ -106,7 +113,7 @@ impl Identity {
         Ok(Self {
             user: uid.as_raw(),
             group: gid.as_raw(),
-            groups: vec![gid],
+            groups,
             changes,
         })
     }

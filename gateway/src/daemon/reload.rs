@@ -34,17 +34,24 @@ impl Control {
     }
 
     async fn try_reload(&mut self) -> Result<String, String> {
-        let mut model = config::load(&self.options.config).map_err(|report| report.to_string())?.gateway;
+        let mut model = config::load(&self.options.config)
+            .map_err(|report| report.to_string())?
+            .gateway;
         self.options.apply_to(&mut model);
         restart_only(&self.model, &model)?;
 
         let running = self.shared.snapshot.load_full();
-        let snapshot =
-            self.compiler.compile(&model, Some(&running)).map_err(|error| explain(&error))?;
-        let listeners = self.listeners.prepare(&model, &self.binder).map_err(|error| explain(&error))?;
+        let snapshot = self
+            .compiler
+            .compile(&model, Some(&running))
+            .map_err(|error| explain(&error))?;
+        let listeners = self
+            .listeners
+            .prepare(&model)
+            .map_err(|error| explain(&error))?;
         let log_destination = destination(&model.telemetry.access_log);
-        let log = Reopener::prepare(&log_destination)
-            .map_err(|error| format!("access log: {error}"))?;
+        let log =
+            Reopener::prepare(&log_destination).map_err(|error| format!("access log: {error}"))?;
         self.keys.start(&snapshot).await;
 
         // From here on nothing fails.
@@ -57,7 +64,10 @@ impl Control {
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &self.around).await;
-        self.around.rules.connections.store(Arc::new(connection_limit(&model.edge)));
+        self.around
+            .rules
+            .connections
+            .store(Arc::new(connection_limit(&model.edge)));
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
         if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {
@@ -75,18 +85,36 @@ fn restart_only(running: &Gateway, new: &Gateway) -> Result<(), String> {
         ("user", running.user != new.user),
         ("group", running.group != new.group),
         ("workers", running.workers != new.workers),
-        ("runtime_directory", running.runtime_directory != new.runtime_directory),
-        ("state_directory", running.state_directory != new.state_directory),
+        (
+            "runtime_directory",
+            running.runtime_directory != new.runtime_directory,
+        ),
+        (
+            "state_directory",
+            running.state_directory != new.state_directory,
+        ),
         ("admin.socket", running.admin.socket != new.admin.socket),
-        ("telemetry.metrics", running.telemetry.metrics != new.telemetry.metrics),
+        (
+            "telemetry.metrics",
+            running.telemetry.metrics != new.telemetry.metrics,
+        ),
         ("xdp.mode", running.edge.mode != new.edge.mode),
-        ("xdp.interfaces", running.edge.interfaces != new.edge.interfaces),
+        (
+            "xdp.interfaces",
+            running.edge.interfaces != new.edge.interfaces,
+        ),
         ("xdp.attach", running.edge.attach != new.edge.attach),
     ];
-    let changed: Vec<&str> =
-        settings.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    let changed: Vec<&str> = settings
+        .iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| *name)
+        .collect();
     if changed.is_empty() {
         return Ok(());
     }
-    Err(format!("{} can only change with a restart; nothing was changed", changed.join(", ")))
+    Err(format!(
+        "{} can only change with a restart; nothing was changed",
+        changed.join(", ")
+    ))
 }

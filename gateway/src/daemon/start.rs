@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -25,6 +24,7 @@ use crate::model::Gateway;
 use crate::snapshot::Compiler;
 use crate::step::authorize::Decisions;
 use crate::store::connection::SourceRules;
+use crate::store::coverage::Coverage;
 use crate::store::lease::SlotRegistry;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
@@ -76,7 +76,9 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let decisions = Arc::new(Decisions::new());
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
     let compiler = Compiler::new(slots, decisions);
-    let snapshot = compiler.compile(&model, None).map_err(anyhow::Error::from)?;
+    let snapshot = compiler
+        .compile(&model, None)
+        .map_err(anyhow::Error::from)?;
     snapshot.put_limits_in_force(clock::monotonic_ns());
     let freed = compiler.slots().release_unused();
     if freed > 0 {
@@ -101,7 +103,16 @@ fn assemble(
     compiler: Compiler,
     snapshot: crate::snapshot::Snapshot,
 ) -> anyhow::Result<Control> {
-    let Ground { lock, binder, listeners, edge, buckets, deny, sockets, log, .. } = ground;
+    let Ground {
+        lock,
+        listeners,
+        edge,
+        buckets,
+        deny,
+        sockets,
+        log,
+        ..
+    } = ground;
     let log = Writer::start(log).context("access-log thread")?;
     let (drain_deadline, deadline) = watch::channel(None);
     let shared = Shared {
@@ -133,7 +144,9 @@ fn assemble(
         deny: deny.clone(),
         buckets,
         connections: ArcSwap::from_pointee(connection_limit(&model.edge)),
-        kernel_judges: AtomicBool::new(edge.as_ref().is_some_and(|edge| edge.judges_all())),
+        coverage: edge
+            .as_ref()
+            .map_or_else(Coverage::default, |edge| edge.coverage()),
     });
     let (draining, drained) = watch::channel(false);
     Ok(Control {
@@ -141,10 +154,13 @@ fn assemble(
         options,
         shared,
         compiler,
-        binder,
         listeners: Listeners::default(),
         prepared: Some(listeners),
-        around: Environment { rules, draining: drained, workers },
+        around: Environment {
+            rules,
+            draining: drained,
+            workers,
+        },
         keys: KeyTasks::default(),
         edge,
         deny,

@@ -8,8 +8,8 @@ mod identity;
 mod rejection;
 mod request_id;
 
-pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts};
 pub use identity::Identity;
+pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts};
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
 

@@ -22,7 +22,10 @@ impl RequestIds {
     /// A source whose ids differ from those of every source with another seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { seed, next: std::cell::Cell::new(0) }
+        Self {
+            seed,
+            next: std::cell::Cell::new(0),
+        }
     }
 
     /// The next id.

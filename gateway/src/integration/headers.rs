@@ -42,8 +42,17 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, host.clone());
     let peer = exchange.connection.peer.ip();
-    let trusted = exchange.connection.trusted_proxies.iter().any(|prefix| prefix.contains(peer));
-    for name in [FORWARDED, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO] {
+    let trusted = exchange
+        .connection
+        .trusted_proxies
+        .iter()
+        .any(|prefix| prefix.contains(peer));
+    for name in [
+        FORWARDED,
+        X_FORWARDED_HOST,
+        X_FORWARDED_PORT,
+        X_FORWARDED_PROTO,
+    ] {
         headers.remove(name);
     }
     let mut chain = String::new();
@@ -59,7 +68,11 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     set(headers, X_FORWARDED_FOR, &chain);
     set(headers, X_FORWARDED_HOST, &exchange.host);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme));
-    set(headers, X_FORWARDED_PORT, &exchange.connection.local.port().to_string());
+    set(
+        headers,
+        X_FORWARDED_PORT,
+        &exchange.connection.local.port().to_string(),
+    );
     set(headers, FORWARDED, &forwarded(exchange));
     headers.append(VIA, HeaderValue::from_static("1.1 gateway"));
 }
@@ -76,7 +89,10 @@ fn forwarded(exchange: &Exchange) -> String {
         IpAddr::V4(address) => append(&mut element, format_args!("for={address}")),
         IpAddr::V6(address) => append(&mut element, format_args!("for=\"[{address}]\"")),
     }
-    append(&mut element, format_args!(";host=\"{}\";proto={}", exchange.host, exchange.scheme));
+    append(
+        &mut element,
+        format_args!(";host=\"{}\";proto={}", exchange.host, exchange.scheme),
+    );
     element
 }
 

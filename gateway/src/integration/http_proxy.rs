@@ -63,8 +63,20 @@ impl IntegrationRequest {
         body: UpstreamBody,
         progress: Option<Rc<BodyProgress>>,
     ) -> Self {
-        let http::request::Parts { method, uri, headers, .. } = head;
-        Self { method, uri, headers, body, progress, permit }
+        let http::request::Parts {
+            method,
+            uri,
+            headers,
+            ..
+        } = head;
+        Self {
+            method,
+            uri,
+            headers,
+            body,
+            progress,
+            permit,
+        }
     }
 }
 
@@ -84,7 +96,14 @@ pub async fn forward(
     parameters: &[(&str, Cow<'_, str>)],
 ) -> Result<IntegrationResponse, Rejection> {
     let target = target(plan, &request.uri, parameters)?;
-    let IntegrationRequest { method, mut headers, body, progress, permit: Permit { .. }, .. } = request;
+    let IntegrationRequest {
+        method,
+        mut headers,
+        body,
+        progress,
+        permit: Permit { .. },
+        ..
+    } = request;
     headers::forward_request(&mut headers, exchange, &plan.upstream.host);
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = method;
@@ -94,7 +113,8 @@ pub async fn forward(
     let started = Instant::now();
     let sent = timeout(plan.timeout, pool.send(&plan.upstream, outgoing)).await;
     let elapsed = started.elapsed();
-    exchange.record.record.upstream_us = Some(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+    exchange.record.record.upstream_us =
+        Some(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
     let fault = progress.as_ref().and_then(|progress| progress.fault());
     let mut response = match (sent, fault) {
         (Ok(Ok(response)), _) => accept(response)?,
@@ -102,13 +122,19 @@ pub async fn forward(
         (Ok(Err(_)) | Err(_), Some(fault)) => return Err(body_rejection(fault)),
         (Ok(Err(error)), None) => return Err(rejection(&error)),
         (Err(_elapsed), None) => {
-            let detail = format!("`{}`: no answer within {:?}", plan.upstream.name, plan.timeout);
+            let detail = format!(
+                "`{}`: no answer within {:?}",
+                plan.upstream.name, plan.timeout
+            );
             return Err(Rejection::detailed(Reason::UpstreamTimeout, detail));
         }
     };
     exchange.record.record.upstream_status = Some(response.status().as_u16());
     headers::forward_response(response.headers_mut());
-    Ok(IntegrationResponse { response, silence_max: plan.timeout })
+    Ok(IntegrationResponse {
+        response,
+        silence_max: plan.timeout,
+    })
 }
 
 /// The rejection that a fault of the request body amounts to.
@@ -124,7 +150,10 @@ pub fn body_rejection(fault: BodyFault) -> Rejection {
 fn accept(response: Answer) -> Result<Answer, Rejection> {
     // Nobody asked to switch protocols: Upgrade is not forwarded.
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Rejection::detailed(Reason::UpstreamInvalid, "101 without a request for it"));
+        return Err(Rejection::detailed(
+            Reason::UpstreamInvalid,
+            "101 without a request for it",
+        ));
     }
     Ok(response)
 }
@@ -157,7 +186,9 @@ fn target(
 fn rejection(error: &SendError) -> Rejection {
     let reason = match error {
         SendError::Connect(ConnectError::Refused(_)) => Reason::UpstreamRefused,
-        SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_)) => Reason::UpstreamTls,
+        SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_)) => {
+            Reason::UpstreamTls
+        }
         SendError::Connect(ConnectError::Timeout(_)) => Reason::UpstreamConnectTimeout,
         SendError::Http(error) if error.is_parse() => Reason::UpstreamInvalid,
         SendError::Connect(ConnectError::Http(_)) | SendError::Http(_) => Reason::UpstreamReset,

@@ -4,5 +4,7 @@ mod http_proxy;
 mod headers;
 mod path_template;
 
-pub use http_proxy::{ForwardPlan, IntegrationRequest, IntegrationResponse, body_rejection, forward};
+pub use http_proxy::{
+    ForwardPlan, IntegrationRequest, IntegrationResponse, body_rejection, forward,
+};
 pub use path_template::PathTemplate;

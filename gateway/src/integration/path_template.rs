@@ -19,7 +19,9 @@ impl PathTemplate {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((literal, behind)) = rest.split_once('{') {
-            let Some((name, behind)) = behind.split_once('}') else { break };
+            let Some((name, behind)) = behind.split_once('}') else {
+                break;
+            };
             pieces.push(Piece::Literal(literal.to_owned()));
             pieces.push(Piece::Parameter(name.trim_end_matches('+').to_owned()));
             rest = behind;
@@ -57,8 +59,9 @@ fn push_encoded(path: &mut String, value: &str) {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {
-            const DIGITS: [char; 16] =
-                ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+            const DIGITS: [char; 16] = [
+                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+            ];
             path.push('%');
             for nibble in [byte >> 4, byte & 15] {
                 path.extend(DIGITS.get(usize::from(nibble)));
@@ -74,8 +77,14 @@ mod tests {
     #[test]
     fn values_stay_one_segment_and_greedy_ones_stay_raw() {
         let template = PathTemplate::parse("/v1/{id}/files/{rest+}");
-        let parameters = [("id", Cow::Borrowed("a/b ü")), ("rest", Cow::Borrowed("x%20y/z"))];
-        assert_eq!(template.render(&parameters, Some("rest")), "/v1/a%2Fb%20%C3%BC/files/x%20y/z");
+        let parameters = [
+            ("id", Cow::Borrowed("a/b ü")),
+            ("rest", Cow::Borrowed("x%20y/z")),
+        ];
+        assert_eq!(
+            template.render(&parameters, Some("rest")),
+            "/v1/a%2Fb%20%C3%BC/files/x%20y/z"
+        );
     }
 
     #[test]

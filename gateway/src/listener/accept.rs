@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +92,16 @@ impl<H: Handler> AcceptLoop<H> {
         live: Rc<Live>,
     ) -> Self {
         let draining = accepting.draining.clone();
-        Self { accepting, around: Surroundings { handler, sink, metrics, draining }, live }
+        Self {
+            accepting,
+            around: Surroundings {
+                handler,
+                sink,
+                metrics,
+                draining,
+            },
+            live,
+        }
     }
 
     /// Accepts until told to stop, then takes what the kernel has queued already, so that closing
@@ -122,7 +131,9 @@ impl<H: Handler> AcceptLoop<H> {
                 Err(error) => {
                     // Out of descriptors or memory: the connection stays queued, and retrying at
                     // once would spin.
-                    self.around.metrics.connection(ConnectionEvent::AcceptFailed);
+                    self.around
+                        .metrics
+                        .connection(ConnectionEvent::AcceptFailed);
                     if pause == PAUSE_MIN {
                         tracing::error!(%error, "cannot accept connections; trying again with pauses");
                     }
@@ -145,7 +156,14 @@ impl<H: Handler> AcceptLoop<H> {
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let plan = self.accepting.plan.load_full();
-        let verdict = self.accepting.doorkeeper.admit(peer.ip(), &plan.limits, clock::monotonic_ns());
+        // A connection that has gone already has no address; then nothing is known to guard it.
+        let local = stream
+            .local_addr()
+            .map_or(Ipv4Addr::UNSPECIFIED.into(), |local| local.ip());
+        let verdict =
+            self.accepting
+                .doorkeeper
+                .admit(peer.ip(), local, &plan.limits, clock::monotonic_ns());
         let permit = match verdict {
             Ok(permit) => permit,
             Err(event) => return self.refuse(&plan, peer, event),
@@ -164,7 +182,12 @@ impl<H: Handler> AcceptLoop<H> {
 
     fn refuse(&self, plan: &ListenerPlan, peer: SocketAddr, event: ConnectionEvent) {
         self.around.metrics.connection(event);
-        let mut record = Record::new(Kind::Connection, clock::wall(), Arc::clone(&plan.name), peer);
+        let mut record = Record::new(
+            Kind::Connection,
+            clock::wall(),
+            Arc::clone(&plan.name),
+            peer,
+        );
         record.reason = Some(event.name());
         self.around.sink.connection(&record);
     }

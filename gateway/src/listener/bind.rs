@@ -20,7 +20,9 @@ pub struct BindError {
 
 fn hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        std::io::ErrorKind::AddrInUse => ": another process listens there; stop it or choose another port",
+        std::io::ErrorKind::AddrInUse => {
+            ": another process listens there; stop it or choose another port"
+        }
         std::io::ErrorKind::PermissionDenied => {
             ": ports below 1024 need CAP_NET_BIND_SERVICE; start the gateway as root"
         }
@@ -40,7 +42,9 @@ pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, Bin
     for _ in 0..workers {
         let socket = open(address).map_err(|source| BindError { address, source })?;
         if address.port() == 0 {
-            address = socket.local_addr().map_err(|source| BindError { address, source })?;
+            address = socket
+                .local_addr()
+                .map_err(|source| BindError { address, source })?;
         }
         sockets.push(socket);
     }
@@ -48,7 +52,11 @@ pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, Bin
 }
 
 fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     if address.is_ipv6() {

@@ -13,7 +13,7 @@ mod watched;
 pub use accept::{AcceptLoop, Accepting, Live};
 pub use bind::{BindError, bind};
 pub use connection::Handler;
-pub use tls::{SharedTls, TlsError, server_config};
+pub use tls::{Resumption, TlsError, server_config};
 
 use std::sync::Arc;
 
@@ -41,8 +41,11 @@ impl ListenerPlan {
     ///
     /// # Errors
     /// See [`TlsError`].
-    pub fn compile(listener: &Listener, shared: &SharedTls) -> Result<Self, TlsError> {
-        let tls = listener.tls.as_ref().map(|tls| server_config(tls, listener.http2, shared));
+    pub fn compile(listener: &Listener, resumption: &Resumption) -> Result<Self, TlsError> {
+        let tls = listener
+            .tls
+            .as_ref()
+            .map(|tls| server_config(tls, listener.http2, resumption));
         Ok(Self {
             name: Arc::from(listener.name.as_str()),
             tls: tls.transpose()?,

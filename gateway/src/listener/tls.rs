@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::server::{
+    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
+    StoresServerSessions,
+};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::model::{Certificate, Tls, TlsVersion};
 
-/// TLS sessions remembered for resumption, all listeners together.
+/// TLS sessions that a listener remembers.
 const SESSIONS_MAX: usize = 16_384;
 
 /// Why a listener's TLS cannot be set up.
@@ -57,14 +60,14 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// What survives a reload, so that returning clients still resume.
+/// What lets returning clients resume, on one listener; it survives reloads.
 #[derive(Debug, Clone)]
-pub struct SharedTls {
+pub struct Resumption {
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
-impl SharedTls {
+impl Resumption {
     /// A fresh session store and ticket key.
     ///
     /// # Errors
@@ -84,7 +87,7 @@ impl SharedTls {
 pub fn server_config(
     tls: &Tls,
     http2: bool,
-    shared: &SharedTls,
+    resumption: &Resumption,
 ) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match tls.version_min {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -101,8 +104,8 @@ pub fn server_config(
     } else {
         vec![b"http/1.1".to_vec()]
     };
-    config.session_storage = Arc::clone(&shared.sessions);
-    config.ticketer = Arc::clone(&shared.tickets);
+    config.session_storage = Arc::clone(&resumption.sessions);
+    config.ticketer = Arc::clone(&resumption.tickets);
     Ok(Arc::new(config))
 }
 
@@ -117,7 +120,11 @@ struct Certificates {
 
 impl Certificates {
     fn load(certificates: &[Certificate]) -> Result<Self, TlsError> {
-        let mut all = Self { exact: HashMap::new(), wildcard: HashMap::new(), first: None };
+        let mut all = Self {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            first: None,
+        };
         for certificate in certificates {
             let (key, names) = load_certificate(certificate)?;
             for name in names {
@@ -138,14 +145,18 @@ impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let named = hello.server_name().and_then(|name| {
             let name = name.to_ascii_lowercase();
-            let parent = name.split_once('.').and_then(|(_, parent)| self.wildcard.get(parent));
+            let parent = name
+                .split_once('.')
+                .and_then(|(_, parent)| self.wildcard.get(parent));
             self.exact.get(&name).or(parent).cloned()
         });
         named.or_else(|| self.first.clone())
     }
 }
 
-fn load_certificate(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
+fn load_certificate(
+    certificate: &Certificate,
+) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
     let pem = |what, path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::Pem { what, path, cause }
@@ -158,10 +169,16 @@ fn load_certificate(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec
     let signer = aws_lc_rs::default_provider()
         .key_provider
         .load_private_key(key)
-        .map_err(|cause| TlsError::Key { path: certificate.key.clone(), cause })?;
+        .map_err(|cause| TlsError::Key {
+            path: certificate.key.clone(),
+            cause,
+        })?;
     let names = match chain.first() {
         Some(leaf) => webpki::EndEntityCert::try_from(leaf)
-            .map_err(|cause| TlsError::Certificate { path: certificate.chain.clone(), cause })?
+            .map_err(|cause| TlsError::Certificate {
+                path: certificate.chain.clone(),
+                cause,
+            })?
             .valid_dns_names()
             .map(str::to_ascii_lowercase)
             .collect(),

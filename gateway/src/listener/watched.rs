@@ -105,7 +105,10 @@ pub(super) struct InFlightBody<B> {
 
 impl<B> InFlightBody<B> {
     pub(super) const fn new(body: B, in_flight: InFlight) -> Self {
-        Self { body, in_flight: Some(in_flight) }
+        Self {
+            body,
+            in_flight: Some(in_flight),
+        }
     }
 }
 
@@ -144,7 +147,11 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     pub(super) const fn new(stream: S, replay: Bytes, activity: Rc<Activity>) -> Self {
-        Self { stream, replay, activity }
+        Self {
+            stream,
+            replay,
+            activity,
+        }
     }
 
     fn note_write<T>(&self, outcome: &Poll<T>) {
@@ -238,7 +245,9 @@ mod tests {
         assert!(matches!(activity.phase(), Phase::Idle(_)));
         let mut stream = Watched::new(near, Bytes::from_static(b"GET"), Rc::clone(&activity));
         assert_eq!(stream.replay_remaining(), 3);
-        tokio::io::AsyncWriteExt::write_all(&mut far, b" /").await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut far, b" /")
+            .await
+            .unwrap();
         let mut text = [0; 5];
         stream.read_exact(&mut text).await.unwrap();
         assert_eq!(&text, b"GET /");

@@ -38,7 +38,10 @@ pub(crate) async fn handle(
     let uri = head.uri.clone();
     let path = RequestPath::parse(uri.path())
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
-    let found = api.router.find(&head.method, &path).ok_or(Reason::RouteNotFound)?;
+    let found = api
+        .router
+        .find(&head.method, &path)
+        .ok_or(Reason::RouteNotFound)?;
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
 
@@ -52,10 +55,23 @@ pub(crate) async fn handle(
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
-    let permit = admit(&route.admit, &worker.buckets, &head.headers, identity.as_deref(), now_ns)?;
+    let permit = admit(
+        &route.admit,
+        &worker.buckets,
+        &head.headers,
+        identity.as_deref(),
+        now_ns,
+    )?;
 
     let request = prepare(route, exchange, permit, head, body, worker).await?;
-    forward(&route.forward, &worker.pool, exchange, request, &found.parameters).await
+    forward(
+        &route.forward,
+        &worker.pool,
+        exchange,
+        request,
+        &found.parameters,
+    )
+    .await
 }
 
 /// Brings the body into the form that the route's plan asks for.
@@ -68,7 +84,12 @@ async fn prepare(
     worker: &Worker,
 ) -> Result<IntegrationRequest, Rejection> {
     if body.is_end_stream() {
-        return Ok(IntegrationRequest::new(permit, head, UpstreamBody::Empty, None));
+        return Ok(IntegrationRequest::new(
+            permit,
+            head,
+            UpstreamBody::Empty,
+            None,
+        ));
     }
     // An announced length over the limit is refused before anything is contacted.
     if body.size_hint().lower() > route.body_bytes_max {

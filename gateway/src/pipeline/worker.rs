@@ -31,4 +31,3 @@ pub struct Worker {
     /// Names for requests.
     pub request_ids: RequestIds,
 }
-

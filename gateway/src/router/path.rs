@@ -49,7 +49,10 @@ impl<'a> RequestPath<'a> {
             if decoded.chars().any(char::is_control) {
                 return Err(PathError::Control);
             }
-            if decoded.split(['/', '\\']).any(|piece| piece == "." || piece == "..") {
+            if decoded
+                .split(['/', '\\'])
+                .any(|piece| piece == "." || piece == "..")
+            {
                 return Err(PathError::DotSegment);
             }
             segments.push(decoded);
@@ -72,7 +75,10 @@ impl<'a> RequestPath<'a> {
     /// The part of the raw path from segment `index` on, without its leading slash.
     #[must_use]
     pub fn raw_from(&self, index: usize) -> &'a str {
-        self.raw.splitn(index.saturating_add(2), '/').last().unwrap_or_default()
+        self.raw
+            .splitn(index.saturating_add(2), '/')
+            .last()
+            .unwrap_or_default()
     }
 }
 
@@ -93,7 +99,9 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, PathError> {
             bytes.push(byte);
         }
     }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_invalid| PathError::Encoding)
+    String::from_utf8(bytes)
+        .map(Cow::Owned)
+        .map_err(|_invalid| PathError::Encoding)
 }
 
 #[cfg(test)]
@@ -103,7 +111,10 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, expected: Result<&[&str], PathError>) {
         let parsed = RequestPath::parse(raw);
-        let segments = parsed.as_ref().map(|path| path.segments().to_vec()).map_err(|e| *e);
+        let segments = parsed
+            .as_ref()
+            .map(|path| path.segments().to_vec())
+            .map_err(|e| *e);
         let expected = expected.map(|s| s.iter().map(|s| Cow::Borrowed(*s)).collect::<Vec<_>>());
         assert_eq!(segments, expected, "{raw}");
     }
@@ -123,7 +134,14 @@ mod tests {
         check("/%zz", Err(PathError::Encoding));
         check("/%4", Err(PathError::Encoding));
         check("/%ff", Err(PathError::Encoding));
-        for dots in ["/a/../b", "/a/%2e%2e/b", "/.", "/a/..%2fb", "/a/..%5cb", "/a/.%2E"] {
+        for dots in [
+            "/a/../b",
+            "/a/%2e%2e/b",
+            "/.",
+            "/a/..%2fb",
+            "/a/..%5cb",
+            "/a/.%2E",
+        ] {
             check(dots, Err(PathError::DotSegment));
         }
         check("/a%00b", Err(PathError::Control));

@@ -50,7 +50,11 @@ pub struct Match<'r, 'p, T> {
 
 impl<T> Default for Router<T> {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()], default: None, values: Vec::new() }
+        Self {
+            nodes: vec![Node::default()],
+            default: None,
+            values: Vec::new(),
+        }
     }
 }
 
@@ -59,11 +63,17 @@ impl<T> Router<T> {
     /// wins; the configuration refuses such pairs.
     pub fn insert(&mut self, method: &RouteMethod, path: Option<&[Segment]>, value: T) {
         let index = self.values.len();
-        let parameters = path.unwrap_or_default().iter().filter_map(|segment| match segment {
-            Segment::Static(_) => None,
-            Segment::Parameter(name) | Segment::Greedy(name) => Some(name.clone()),
+        let parameters = path
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Static(_) => None,
+                Segment::Parameter(name) | Segment::Greedy(name) => Some(name.clone()),
+            });
+        self.values.push(Entry {
+            value,
+            parameters: parameters.collect(),
         });
-        self.values.push(Entry { value, parameters: parameters.collect() });
         let Some(path) = path else {
             self.default = Some(index);
             return;
@@ -93,7 +103,9 @@ impl<T> Router<T> {
 
     fn literal_child(&mut self, node: usize, text: &str) -> usize {
         let fresh = self.nodes.len();
-        let Some(parent) = self.nodes.get_mut(node) else { return node };
+        let Some(parent) = self.nodes.get_mut(node) else {
+            return node;
+        };
         if let Some(&child) = parent.literals.get(text) {
             return child;
         }
@@ -104,7 +116,9 @@ impl<T> Router<T> {
 
     fn variable_child(&mut self, node: usize) -> usize {
         let fresh = self.nodes.len();
-        let Some(parent) = self.nodes.get_mut(node) else { return node };
+        let Some(parent) = self.nodes.get_mut(node) else {
+            return node;
+        };
         if let Some(child) = parent.variable {
             return child;
         }
@@ -140,10 +154,15 @@ impl<T> Router<T> {
         path: &RequestPath<'p>,
     ) -> Option<Match<'r, 'p, T>> {
         let entry = self.values.get(index)?;
-        let decoded = variables.into_iter().filter_map(|at| path.segments().get(at).cloned());
+        let decoded = variables
+            .into_iter()
+            .filter_map(|at| path.segments().get(at).cloned());
         let rest = greedy_from.map(|from| Cow::Borrowed(path.raw_from(from)));
         let names = entry.parameters.iter().map(String::as_str);
-        Some(Match { value: &entry.value, parameters: names.zip(decoded.chain(rest)).collect() })
+        Some(Match {
+            value: &entry.value,
+            parameters: names.zip(decoded.chain(rest)).collect(),
+        })
     }
 
     /// The best route whose whole path matches from `node` and segment `at` on. `variables` holds
@@ -157,7 +176,9 @@ impl<T> Router<T> {
         variables: &mut Vec<usize>,
     ) -> Option<usize> {
         let node = self.nodes.get(node)?;
-        let Some(segment) = segment(path, at) else { return node.here.find(method) };
+        let Some(segment) = segment(path, at) else {
+            return node.here.find(method);
+        };
         if let Some(&child) = node.literals.get(segment)
             && let Some(found) = self.whole(child, at + 1, method, path, variables)
         {
@@ -197,7 +218,10 @@ impl<T> Router<T> {
         }
         // The rest of the path must not be empty: `/files/` is not `/files/{proxy+}`.
         let rest_is_empty = segment.is_empty() && at + 1 == path.segments().len();
-        node.greedy.find(method).filter(|_| !rest_is_empty).map(|index| (index, at))
+        node.greedy
+            .find(method)
+            .filter(|_| !rest_is_empty)
+            .map(|index| (index, at))
     }
 }
 

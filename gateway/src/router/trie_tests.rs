@@ -6,13 +6,15 @@ fn segments(path: &str) -> Vec<Segment> {
     let text = path.strip_prefix('/').unwrap();
     let parts = text.split('/').filter(|part| !part.is_empty());
     parts
-        .map(|part| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
-            Some(name) => match name.strip_suffix('+') {
-                Some(name) => Segment::Greedy(name.to_owned()),
-                None => Segment::Parameter(name.to_owned()),
+        .map(
+            |part| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+                Some(name) => match name.strip_suffix('+') {
+                    Some(name) => Segment::Greedy(name.to_owned()),
+                    None => Segment::Parameter(name.to_owned()),
+                },
+                None => Segment::Static(part.to_owned()),
             },
-            None => Segment::Static(part.to_owned()),
-        })
+        )
         .collect()
 }
 
@@ -27,7 +29,9 @@ fn router(keys: &[&str]) -> Router<String> {
     let mut router = Router::default();
     for key in keys {
         match key.split_once(' ') {
-            Some((name, path)) => router.insert(&method(name), Some(&segments(path)), (*key).to_owned()),
+            Some((name, path)) => {
+                router.insert(&method(name), Some(&segments(path)), (*key).to_owned())
+            }
             None => router.insert(&RouteMethod::Any, None, (*key).to_owned()),
         }
     }
@@ -39,13 +43,20 @@ fn check(keys: &[&str], request: &str, expected: Option<&str>) {
     let (method, path) = request.split_once(' ').unwrap();
     let path = RequestPath::parse(path).unwrap();
     let router = router(keys);
-    let found = router.find(&method.parse().unwrap(), &path).map(|found| found.value.as_str());
+    let found = router
+        .find(&method.parse().unwrap(), &path)
+        .map(|found| found.value.as_str());
     assert_eq!(found, expected, "{request}");
 }
 
 /// The example of the HTTP API developer guide.
-const DOCUMENTED: &[&str] =
-    &["GET /pets/dog/1", "GET /pets/dog/{id}", "GET /pets/{proxy+}", "ANY /{proxy+}", "$default"];
+const DOCUMENTED: &[&str] = &[
+    "GET /pets/dog/1",
+    "GET /pets/dog/{id}",
+    "GET /pets/{proxy+}",
+    "ANY /{proxy+}",
+    "$default",
+];
 
 #[test]
 fn follows_the_documented_example() {
@@ -91,7 +102,10 @@ fn parameters_are_decoded_and_greedy_ones_raw() {
     let router = router(&["GET /a/{x}/f/{rest+}"]);
     let path = RequestPath::parse("/a/1%2F2/f/y%20z/w").unwrap();
     let found = router.find(&http::Method::GET, &path).unwrap();
-    let expected = vec![("x", Cow::Borrowed("1/2")), ("rest", Cow::Borrowed("y%20z/w"))];
+    let expected = vec![
+        ("x", Cow::Borrowed("1/2")),
+        ("rest", Cow::Borrowed("y%20z/w")),
+    ];
     assert_eq!(found.parameters, expected);
 }
 
@@ -103,34 +117,48 @@ fn naive<'k>(keys: &[&'k str], request_method: &str, path: &RequestPath<'_>) -> 
     };
     let mut best: Option<(Vec<u8>, &str)> = None;
     for &key in keys {
-        let Some((name, pattern)) = key.split_once(' ') else { continue };
+        let Some((name, pattern)) = key.split_once(' ') else {
+            continue;
+        };
         let pattern = segments(pattern);
         let greedy = matches!(pattern.last(), Some(Segment::Greedy(_)));
-        let fixed = if greedy { &pattern[..pattern.len() - 1] } else { &pattern[..] };
+        let fixed = if greedy {
+            &pattern[..pattern.len() - 1]
+        } else {
+            &pattern[..]
+        };
         let long_enough = if greedy {
             request.len() > fixed.len() && request[fixed.len()..] != [""]
         } else {
             request.len() == fixed.len()
         };
         let fits = long_enough
-            && fixed.iter().zip(&request).all(|(segment, text)| match segment {
-                Segment::Static(literal) => literal == text,
-                Segment::Parameter(_) | Segment::Greedy(_) => !text.is_empty(),
-            });
+            && fixed
+                .iter()
+                .zip(&request)
+                .all(|(segment, text)| match segment {
+                    Segment::Static(literal) => literal == text,
+                    Segment::Parameter(_) | Segment::Greedy(_) => !text.is_empty(),
+                });
         if !fits || (name != "ANY" && name != request_method) {
             continue;
         }
         // Smaller is better: whole before greedy, literal before variable segment by segment, a
         // longer greedy prefix before a shorter one, a named method before ANY.
         let mut rank = vec![u8::from(greedy)];
-        rank.extend(fixed.iter().map(|segment| u8::from(!matches!(segment, Segment::Static(_)))));
+        rank.extend(
+            fixed
+                .iter()
+                .map(|segment| u8::from(!matches!(segment, Segment::Static(_)))),
+        );
         rank.push(2);
         rank.push(u8::from(name == "ANY"));
         if best.as_ref().is_none_or(|(other, _)| rank < *other) {
             best = Some((rank, key));
         }
     }
-    best.map(|(_, key)| key).or_else(|| keys.iter().find(|key| **key == "$default").copied())
+    best.map(|(_, key)| key)
+        .or_else(|| keys.iter().find(|key| **key == "$default").copied())
 }
 
 fn pattern() -> impl Strategy<Value = String> {
@@ -144,12 +172,19 @@ fn pattern() -> impl Strategy<Value = String> {
         if greedy {
             path.push_str("/{rest+}");
         }
-        if path.is_empty() { "/".to_owned() } else { path }
+        if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path
+        }
     })
 }
 
 fn route() -> impl Strategy<Value = String> {
-    let named = (prop_oneof![Just("GET"), Just("POST"), Just("ANY")], pattern());
+    let named = (
+        prop_oneof![Just("GET"), Just("POST"), Just("ANY")],
+        pattern(),
+    );
     prop_oneof![9 => named.prop_map(|(method, path)| format!("{method} {path}")), 1 => Just("$default".to_owned())]
 }
 
@@ -164,7 +199,7 @@ proptest! {
         let mut keys: Vec<&str> = Vec::new();
         for route in &routes {
             let same = |key: &&str| key.replace("{y}", "{x}") == route.replace("{y}", "{x}");
-            if !keys.iter().any(|key| same(key)) {
+            if !keys.iter().any(same) {
                 keys.push(route);
             }
         }

@@ -65,7 +65,11 @@ impl Snapshot {
     #[must_use]
     pub fn api(&self, listener: &str, host: &str) -> Option<&ApiPlan> {
         let hosts = self.hosts.get(listener)?;
-        hosts.named.get(host).or(hosts.other.as_ref()).map(AsRef::as_ref)
+        hosts
+            .named
+            .get(host)
+            .or(hosts.other.as_ref())
+            .map(AsRef::as_ref)
     }
 
     /// Puts the limits of every route in force.

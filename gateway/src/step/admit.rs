@@ -82,11 +82,24 @@ pub fn admit(
     let caller = plan.caller.as_ref().map(|bucket| {
         let tag = buckets.caller_tag(bucket.parent.tag(), &bucket.key_of(headers, identity));
         let slot = bucket.parent.slot();
-        match buckets.caller_line(tag).find_or_claim(tag, now_ns, &bucket.limit) {
-            Some(tat) => Account { tat, limit: &bucket.limit, slot, reason: Reason::CallerThrottled },
+        match buckets
+            .caller_line(tag)
+            .find_or_claim(tag, now_ns, &bucket.limit)
+        {
+            Some(tat) => Account {
+                tat,
+                limit: &bucket.limit,
+                slot,
+                reason: Reason::CallerThrottled,
+            },
             None => {
                 slot.shed.fetch_add(1, Ordering::Relaxed);
-                Account { tat: &slot.tat, limit: &bucket.overflow, slot, reason: Reason::CallerThrottled }
+                Account {
+                    tat: &slot.tat,
+                    limit: &bucket.overflow,
+                    slot,
+                    reason: Reason::CallerThrottled,
+                }
             }
         }
     });
@@ -104,17 +117,25 @@ struct Account<'a> {
 impl Account<'_> {
     /// Nanoseconds until a charge would be admitted; `None` if it would be now.
     fn wait(&self, now_ns: u64) -> Option<u64> {
-        self.limit.decide(Word::load(self.tat), now_ns, self.limit.increment(1)).err()
+        self.limit
+            .decide(Word::load(self.tat), now_ns, self.limit.increment(1))
+            .err()
     }
 
     fn refuse(&self, wait_ns: u64) -> Rejection {
         self.slot.rejected.fetch_add(1, Ordering::Relaxed);
-        Rejection { retry_after_seconds: Some(whole_seconds(wait_ns)), ..Rejection::new(self.reason) }
+        Rejection {
+            retry_after_seconds: Some(whole_seconds(wait_ns)),
+            ..Rejection::new(self.reason)
+        }
     }
 }
 
 fn charge_all(accounts: [Option<Account<'_>>; 2], now_ns: u64) -> Result<Permit, Rejection> {
-    let refused = accounts.iter().flatten().filter_map(|account| Some((account, account.wait(now_ns)?)));
+    let refused = accounts
+        .iter()
+        .flatten()
+        .filter_map(|account| Some((account, account.wait(now_ns)?)));
     // The longest wait: only then does every bucket admit the same request.
     if let Some((account, wait_ns)) = refused.max_by_key(|(_, wait_ns)| *wait_ns) {
         return Err(account.refuse(wait_ns));
@@ -146,9 +167,9 @@ impl CallerBucket {
     /// What tells this caller apart; all callers without it are one.
     fn key_of<'r>(&self, headers: &'r HeaderMap, identity: Option<&'r Identity>) -> Cow<'r, [u8]> {
         match &self.key {
-            CallerKey::Header(name) => {
-                headers.get(name).map_or(Cow::Borrowed(&[]), |value| Cow::Borrowed(value.as_bytes()))
-            }
+            CallerKey::Header(name) => headers
+                .get(name)
+                .map_or(Cow::Borrowed(&[]), |value| Cow::Borrowed(value.as_bytes())),
             CallerKey::Claim(name) => match identity.and_then(|identity| identity.claim(name)) {
                 Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
                 Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),

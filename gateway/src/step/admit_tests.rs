@@ -25,12 +25,19 @@ impl Bench {
         let path = directory.path().join("buckets");
         let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
         let slots = Arc::new(SlotRegistry::new(buckets.clone()));
-        Self { buckets, slots, _directory: directory }
+        Self {
+            buckets,
+            slots,
+            _directory: directory,
+        }
     }
 
     fn plan(&self, route: Option<Limit>, caller: Option<Limit>) -> AdmitPlan {
         AdmitPlan {
-            route: route.map(|limit| RouteBucket { lease: self.slots.lease(11).unwrap(), limit }),
+            route: route.map(|limit| RouteBucket {
+                lease: self.slots.lease(11).unwrap(),
+                limit,
+            }),
             caller: caller.map(|limit| CallerBucket {
                 key: CallerKey::Header(CALLER),
                 limit,
@@ -60,14 +67,20 @@ fn a_request_is_charged_to_all_buckets_or_to_none() {
         bench.admit(&plan, "eager", now).unwrap();
     }
     for _ in 0..50 {
-        assert_eq!(bench.admit(&plan, "eager", now).unwrap_err().reason, Reason::CallerThrottled);
+        assert_eq!(
+            bench.admit(&plan, "eager", now).unwrap_err().reason,
+            Reason::CallerThrottled
+        );
     }
     // The fifty refusals cost the route nothing: eight of ten are left for others.
     for caller in ["a", "b", "c", "d"] {
         bench.admit(&plan, caller, now).unwrap();
         bench.admit(&plan, caller, now).unwrap();
     }
-    assert_eq!(bench.admit(&plan, "e", now).unwrap_err().reason, Reason::RouteThrottled);
+    assert_eq!(
+        bench.admit(&plan, "e", now).unwrap_err().reason,
+        Reason::RouteThrottled
+    );
     // And the route's refusal cost the caller nothing.
     let later = now + 2 * SECOND;
     bench.admit(&plan, "e", later).unwrap();
@@ -77,7 +90,14 @@ fn a_request_is_charged_to_all_buckets_or_to_none() {
 #[test]
 fn retry_after_is_the_longest_wait_in_whole_seconds() {
     let bench = Bench::new();
-    let slow = Limit::new(Rate { micro_per_second: 400_000 }, 1, 1).unwrap();
+    let slow = Limit::new(
+        Rate {
+            micro_per_second: 400_000,
+        },
+        1,
+        1,
+    )
+    .unwrap();
     let plan = bench.plan(Some(limit(1, 1)), Some(slow));
     let now = 100 * SECOND;
     bench.admit(&plan, "x", now).unwrap();
@@ -123,15 +143,23 @@ fn workers_together_never_admit_more_than_the_limit() {
                 let caller = if worker % 2 == 0 { "even" } else { "odd" };
                 scope.spawn(move || {
                     let now = 1_000 * SECOND;
-                    (0..REQUESTS).filter(|_| bench.admit(plan, caller, now).is_ok()).count()
+                    (0..REQUESTS)
+                        .filter(|_| bench.admit(plan, caller, now).is_ok())
+                        .count()
                 })
             })
             .collect();
-        workers.into_iter().map(|worker| u64::try_from(worker.join().unwrap()).unwrap()).sum()
+        workers
+            .into_iter()
+            .map(|worker| u64::try_from(worker.join().unwrap()).unwrap())
+            .sum()
     });
     assert!(admitted <= 500, "{admitted}");
     // A lost race may leave a caller's bucket charged, so a few short of the burst is right too.
-    assert!(admitted >= 500 - u64::try_from(WORKERS).unwrap() * 4, "{admitted}");
+    assert!(
+        admitted >= 500 - u64::try_from(WORKERS).unwrap() * 4,
+        "{admitted}"
+    );
 }
 
 proptest! {

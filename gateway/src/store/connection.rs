@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use gateway_common::settings::SourceLimit;
 
 use crate::model::ListenerLimits;
 use crate::store::bucket::Buckets;
+use crate::store::coverage::Coverage;
 use crate::store::deny::DenyList;
 use crate::telemetry::metrics::ConnectionEvent;
 
@@ -30,8 +31,8 @@ pub struct SourceRules {
     pub buckets: Buckets,
     /// New connections per source.
     pub connections: ArcSwap<SourceLimit>,
-    /// Whether the kernel charges new connections, so that they must not be charged twice.
-    pub kernel_judges: AtomicBool,
+    /// Where the kernel charges new connections, so that they are not charged twice.
+    pub coverage: Coverage,
 }
 
 /// The guard of one listener, shared by its workers.
@@ -54,22 +55,30 @@ impl Doorkeeper {
     /// A guard without connections.
     #[must_use]
     pub fn new(rules: Arc<SourceRules>) -> Self {
-        Self { rules, open: AtomicU32::new(0), by_source: Mutex::default() }
+        Self {
+            rules,
+            open: AtomicU32::new(0),
+            by_source: Mutex::default(),
+        }
     }
 
-    /// Lets a connection from `peer` in, or says why not.
+    /// Lets a connection from `peer` to our address `local` in, or says why not.
     ///
     /// # Errors
     /// The event to count and log.
     pub fn admit(
         self: &Arc<Self>,
         peer: IpAddr,
+        local: IpAddr,
         limits: &ListenerLimits,
         now_ns: u64,
     ) -> Result<ConnectionPermit, ConnectionEvent> {
-        self.rules.judge(peer, now_ns)?;
+        self.rules.judge(peer, local, now_ns)?;
         let source = source_of(peer);
-        let mut by_source = self.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = self
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that two workers cannot both take the last place.
         if self.open.load(Ordering::Relaxed) >= limits.connections_max {
             return Err(ConnectionEvent::ListenerFull);
@@ -81,7 +90,10 @@ impl Doorkeeper {
         by_source.insert(source, held + 1);
         self.open.fetch_add(1, Ordering::Relaxed);
         drop(by_source);
-        Ok(ConnectionPermit { doorkeeper: Arc::clone(self), source })
+        Ok(ConnectionPermit {
+            doorkeeper: Arc::clone(self),
+            source,
+        })
     }
 
     /// Connections open now.
@@ -93,8 +105,11 @@ impl Doorkeeper {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut by_source =
-            self.doorkeeper.by_source.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_source = self
+            .doorkeeper
+            .by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.doorkeeper.open.fetch_sub(1, Ordering::Relaxed);
         let held = by_source.get(&self.source).copied().unwrap_or(0);
         if held > 1 {
@@ -106,23 +121,32 @@ impl Drop for ConnectionPermit {
 }
 
 impl SourceRules {
-    fn judge(&self, peer: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
-        let family = if peer.to_canonical().is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+    fn judge(&self, peer: IpAddr, local: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
+        let family = if peer.to_canonical().is_ipv4() {
+            Family::Ipv4
+        } else {
+            Family::Ipv6
+        };
         if self.deny.denies(peer, now_ns) {
             self.buckets.count(Verdict::Drop, Reason::Denied, family);
             return Err(ConnectionEvent::Denied);
         }
-        if self.kernel_judges.load(Ordering::Relaxed) {
+        if self.coverage.covers(local) {
             return Ok(());
         }
         let limit = self.connections.load();
-        match self.buckets.charge_source(peer, KIND_CONNECTIONS, now_ns, &limit) {
+        match self
+            .buckets
+            .charge_source(peer, KIND_CONNECTIONS, now_ns, &limit)
+        {
             Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
-                self.buckets.count(Verdict::Pass, Reason::NewConnection, family);
+                self.buckets
+                    .count(Verdict::Pass, Reason::NewConnection, family);
                 Ok(())
             }
             Charge::Limited { .. } => {
-                self.buckets.count(Verdict::Drop, Reason::ConnectionRate, family);
+                self.buckets
+                    .count(Verdict::Drop, Reason::ConnectionRate, family);
                 Err(ConnectionEvent::RateLimited)
             }
         }
@@ -148,6 +172,7 @@ mod tests {
     use crate::store::deny::Moment;
 
     const NOW: u64 = 1_000_000_000_000;
+    const OURS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     struct Bench {
         doorkeeper: Arc<Doorkeeper>,
@@ -159,14 +184,21 @@ mod tests {
         let path = directory.path().join("buckets");
         let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
         let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
-        let limit = SourceLimit { source, aggregate: source, precise: 1 };
+        let limit = SourceLimit {
+            source,
+            aggregate: source,
+            precise: 1,
+        };
         let rules = SourceRules {
             deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             connections: ArcSwap::from_pointee(limit),
-            kernel_judges: AtomicBool::new(false),
+            coverage: Coverage::default(),
         };
-        Bench { doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))), _directory: directory }
+        Bench {
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))),
+            _directory: directory,
+        }
     }
 
     fn limits(total: u32, per_source: u32) -> ListenerLimits {
@@ -187,12 +219,19 @@ mod tests {
     #[test]
     fn caps_hold_in_total_and_per_source_and_closing_makes_room() {
         let bench = bench(1_000);
-        let admit = |peer: &str| bench.doorkeeper.admit(address(peer), &limits(3, 2), NOW);
+        let admit = |peer: &str| {
+            bench
+                .doorkeeper
+                .admit(address(peer), OURS, &limits(3, 2), NOW)
+        };
         let one = admit("10.0.0.1").unwrap();
         let _two = admit("10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
         let _three = admit("10.0.0.2").unwrap();
-        assert_eq!(admit("10.0.0.3").unwrap_err(), ConnectionEvent::ListenerFull);
+        assert_eq!(
+            admit("10.0.0.3").unwrap_err(),
+            ConnectionEvent::ListenerFull
+        );
         drop(one);
         admit("10.0.0.1").unwrap();
     }
@@ -200,9 +239,16 @@ mod tests {
     #[test]
     fn the_addresses_of_one_ipv6_subnet_are_one_source() {
         let bench = bench(1_000);
-        let admit = |peer: &str| bench.doorkeeper.admit(address(peer), &limits(9, 1), NOW);
+        let admit = |peer: &str| {
+            bench
+                .doorkeeper
+                .admit(address(peer), OURS, &limits(9, 1), NOW)
+        };
         let _one = admit("2001:db8::1").unwrap();
-        assert_eq!(admit("2001:db8::2").unwrap_err(), ConnectionEvent::SourceFull);
+        assert_eq!(
+            admit("2001:db8::2").unwrap_err(),
+            ConnectionEvent::SourceFull
+        );
         admit("2001:db8:0:1::1").unwrap();
         let _mapped = admit("::ffff:10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
@@ -211,12 +257,16 @@ mod tests {
     #[test]
     fn the_connection_rate_acts_here_unless_the_kernel_charges_it() {
         let bench = bench(2);
-        let admit = || bench.doorkeeper.admit(address("10.0.0.1"), &limits(99, 99), NOW);
+        let admit = || {
+            bench
+                .doorkeeper
+                .admit(address("10.0.0.1"), OURS, &limits(99, 99), NOW)
+        };
         for _ in 0..2 {
             admit().unwrap();
         }
         assert_eq!(admit().unwrap_err(), ConnectionEvent::RateLimited);
-        bench.doorkeeper.rules.kernel_judges.store(true, Ordering::Relaxed);
+        bench.doorkeeper.rules.coverage.replace([OURS].into());
         for _ in 0..10 {
             admit().unwrap();
         }
@@ -227,8 +277,13 @@ mod tests {
         let bench = bench(1_000);
         let deny = &bench.doorkeeper.rules.deny;
         let second = Some(Duration::from_secs(1));
-        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now()).unwrap();
-        let admit = |peer: &str, now| bench.doorkeeper.admit(address(peer), &limits(9, 9), now);
+        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now())
+            .unwrap();
+        let admit = |peer: &str, now| {
+            bench
+                .doorkeeper
+                .admit(address(peer), OURS, &limits(9, 9), now)
+        };
         let now = crate::clock::monotonic_ns();
         assert_eq!(admit("10.0.0.1", now).unwrap_err(), ConnectionEvent::Denied);
         admit("10.0.1.1", now).unwrap();

@@ -271,6 +271,21 @@ mod tests {
         assert_eq!(cache.get(&key, 15), None);
     }
 
+    /// The cache's own expiry, which frees memory, without waiting for it.
+    #[test]
+    fn an_entry_written_or_rewritten_ages_out_with_its_span() {
+        let key = DecisionKey::new(Fence(0), 0, b"token");
+        let entry = Entry {
+            decision: Arc::new(()),
+            until: 9,
+            span: Duration::from_secs(4),
+        };
+        let now = tokio::time::Instant::now().into_std();
+        let created = EntryExpiry.expire_after_create(&key, &entry, now);
+        let updated = EntryExpiry.expire_after_update(&key, &entry, now, None);
+        assert_eq!((created, updated), (Some(entry.span), Some(entry.span)));
+    }
+
     #[test]
     fn memory_is_bounded_and_large_credentials_count_more() {
         let cache = DecisionCache::new();

@@ -33,7 +33,10 @@ impl SlotRegistry {
     /// A registry over `buckets` in which nothing is in use.
     #[must_use]
     pub fn new(buckets: Buckets) -> Self {
-        Self { buckets, leased: Mutex::default() }
+        Self {
+            buckets,
+            leased: Mutex::default(),
+        }
     }
 
     /// The slot of `tag`, as it was left if it is known.
@@ -54,7 +57,11 @@ impl SlotRegistry {
             }
         };
         drop(leased);
-        Ok(SlotLease { registry: Arc::clone(self), tag, index })
+        Ok(SlotLease {
+            registry: Arc::clone(self),
+            tag,
+            index,
+        })
     }
 
     /// Frees slots that an earlier run left behind and this configuration no longer names. Returns
@@ -85,7 +92,8 @@ impl SlotLease {
     pub fn put_in_force(&self, limit: &Limit, now_ns: u64) {
         let slot = self.slot();
         slot.multiplier.store(limit.multiplier, Ordering::Relaxed);
-        slot.tolerance_ns.store(limit.tolerance_ns, Ordering::Relaxed);
+        slot.tolerance_ns
+            .store(limit.tolerance_ns, Ordering::Relaxed);
         slot.shift.store(u64::from(limit.shift), Ordering::Relaxed);
         let ceiling = now_ns.saturating_add(limit.tolerance_ns);
         let mut owed = Word::load(&slot.tat);
@@ -100,7 +108,11 @@ impl SlotLease {
 
 impl Drop for SlotLease {
     fn drop(&mut self) {
-        let mut leased = self.registry.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leased = self
+            .registry
+            .leased
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((index, users)) = leased.get_mut(&self.tag) {
             *users -= 1;
             if *users == 0 {
@@ -143,7 +155,11 @@ mod tests {
         let (registry, _directory) = registry();
         for tag in [5, 6] {
             let index = registry.buckets.claim_slot(tag).unwrap();
-            registry.buckets.slot(index).tat.store(77, Ordering::Relaxed);
+            registry
+                .buckets
+                .slot(index)
+                .tat
+                .store(77, Ordering::Relaxed);
         }
         let kept = registry.lease(5).unwrap();
         assert_eq!(registry.release_unused(), 1);
@@ -164,6 +180,9 @@ mod tests {
             wide.charge(&lease.slot().tat, now, 1);
         }
         lease.put_in_force(&narrow, now);
-        assert_eq!(lease.slot().tat.load(Ordering::Relaxed), now + narrow.tolerance_ns);
+        assert_eq!(
+            lease.slot().tat.load(Ordering::Relaxed),
+            now + narrow.tolerance_ns
+        );
     }
 }

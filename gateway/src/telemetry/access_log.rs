@@ -172,7 +172,12 @@ impl OpenRecord {
     /// Opens the record of a request that arrived at `started_ns`.
     #[must_use]
     pub fn open(sink: &Rc<Sink>, started_ns: u64, record: Record) -> Self {
-        Self { record, started_ns, complete: false, sink: Rc::clone(sink) }
+        Self {
+            record,
+            started_ns,
+            complete: false,
+            sink: Rc::clone(sink),
+        }
     }
 
     /// Says that the answer has been handed over whole.
@@ -252,7 +257,10 @@ impl Sink {
         }
         let full = std::mem::replace(&mut buffer.bytes, Vec::with_capacity(BUFFER_BYTES + 1024));
         let records = std::mem::take(&mut buffer.records);
-        match self.queue.try_send(Message::Lines { bytes: full, records }) {
+        match self.queue.try_send(Message::Lines {
+            bytes: full,
+            records,
+        }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.dropped.fetch_add(records, Ordering::Relaxed);
@@ -306,19 +314,28 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_all(output, &messages, &lost))?;
-        Ok(Self { queue, dropped, thread: Some(thread) })
+        Ok(Self {
+            queue,
+            dropped,
+            thread: Some(thread),
+        })
     }
 
     /// What makes the ends of workers.
     #[must_use]
     pub fn sinks(&self) -> Sinks {
-        Sinks { queue: self.queue.clone(), dropped: Arc::clone(&self.dropped) }
+        Sinks {
+            queue: self.queue.clone(),
+            dropped: Arc::clone(&self.dropped),
+        }
     }
 
     /// A handle that can reopen the destination, as after log rotation.
     #[must_use]
     pub fn reopener(&self) -> Reopener {
-        Reopener { queue: self.queue.clone() }
+        Reopener {
+            queue: self.queue.clone(),
+        }
     }
 
     /// Number of records that were dropped, shared with the metrics.
@@ -387,7 +404,13 @@ impl Reopener {
 }
 
 fn open(destination: &Destination) -> std::io::Result<Output> {
-    let append = |path: &Path| OpenOptions::new().create(true).append(true).mode(0o640).open(path);
+    let append = |path: &Path| {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o640)
+            .open(path)
+    };
     Ok(match destination {
         Destination::Off => Output::Off,
         Destination::Stdout => Output::Stdout,
@@ -438,5 +461,7 @@ fn method<S: Serializer>(method: &Option<http::Method>, serializer: S) -> Result
 /// What a client sent, cut to a length that is safe to log.
 #[must_use]
 pub fn bounded(text: &str) -> String {
-    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX))
+        .unwrap_or_default()
+        .to_owned()
 }

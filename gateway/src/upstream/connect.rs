@@ -32,9 +32,13 @@ pub enum ConnectError {
 }
 
 /// Connects within the upstream's time-out and starts HTTP/1.1 on a task of this worker.
-pub(super) async fn connect(plan: &UpstreamPlan) -> Result<SendRequest<UpstreamBody>, ConnectError> {
+pub(super) async fn connect(
+    plan: &UpstreamPlan,
+) -> Result<SendRequest<UpstreamBody>, ConnectError> {
     let limit = plan.settings.connect_timeout;
-    timeout(limit, open(plan)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+    timeout(limit, open(plan))
+        .await
+        .unwrap_or(Err(ConnectError::Timeout(limit)))
 }
 
 async fn open(plan: &UpstreamPlan) -> Result<SendRequest<UpstreamBody>, ConnectError> {
@@ -43,7 +47,9 @@ async fn open(plan: &UpstreamPlan) -> Result<SendRequest<UpstreamBody>, ConnectE
         .await
         .map_err(ConnectError::Refused)?;
     stream.set_nodelay(true).map_err(ConnectError::Refused)?;
-    let Some(tls) = &plan.tls else { return start(TokioIo::new(stream)).await };
+    let Some(tls) = &plan.tls else {
+        return start(TokioIo::new(stream)).await;
+    };
     let name = ServerName::try_from(target.host.clone())
         .map_err(|_invalid| ConnectError::ServerName(target.host.clone()))?;
     let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(tls))

@@ -49,11 +49,24 @@ impl UpstreamPlan {
     ) -> Result<Self, UpstreamError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let target = &settings.target;
-        let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host.clone() };
+        let host = if target.host.contains(':') {
+            format!("[{}]", target.host)
+        } else {
+            target.host.clone()
+        };
         let standard = if target.tls { 443 } else { 80 };
-        let authority = if target.port == standard { host } else { format!("{host}:{}", target.port) };
-        let invalid = || UpstreamError { name: settings.name.clone(), host: authority.clone() };
-        authority.parse::<Authority>().map_err(|_invalid| invalid())?;
+        let authority = if target.port == standard {
+            host
+        } else {
+            format!("{host}:{}", target.port)
+        };
+        let invalid = || UpstreamError {
+            name: settings.name.clone(),
+            host: authority.clone(),
+        };
+        authority
+            .parse::<Authority>()
+            .map_err(|_invalid| invalid())?;
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name: settings.name.clone(),

@@ -60,19 +60,23 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(sender) = self.take(plan).await {
+        while let Some(sender) = self.take(plan) {
             let repeat = repeatable(&request);
             request = match self.try_send(plan, sender, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
-                Err((error, None)) => match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
-                    Some(again) => again,
-                    None => return Err(SendError::Http(error)),
-                },
+                Err((error, None)) => {
+                    match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
+                        Some(again) => again,
+                        None => return Err(SendError::Http(error)),
+                    }
+                }
             };
         }
         let fresh = connect(plan).await?;
-        self.try_send(plan, fresh, request).await.map_err(|(error, _)| SendError::Http(error))
+        self.try_send(plan, fresh, request)
+            .await
+            .map_err(|(error, _)| SendError::Http(error))
     }
 
     async fn try_send(
@@ -98,26 +102,35 @@ impl Pool {
         }
     }
 
-    /// The newest idle connection that still stands.
-    async fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
-        loop {
-            let mut idle = self.idle.borrow_mut().get_mut(&plan.id)?.pop()?;
-            if idle.since.elapsed() > plan.settings.idle_timeout {
-                continue;
-            }
-            // Its task may not have noticed yet that the last exchange is over; this waits for that.
-            if idle.sender.ready().await.is_ok() {
-                return Some(idle.sender);
+    /// The newest connection that stands and waits for a request.
+    ///
+    /// One that an upstream answered before it had the whole request is not waiting yet: its old
+    /// request may still be arriving from a slow client. It is passed over, never waited for.
+    fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
+        let mut pool = self.idle.borrow_mut();
+        let connections = pool.get_mut(&plan.id)?;
+        let now = Instant::now();
+        for index in (0..connections.len()).rev() {
+            let idle = connections.get(index)?;
+            let is_old = now.duration_since(idle.since) > plan.settings.idle_timeout;
+            if is_old || idle.sender.is_closed() {
+                connections.remove(index);
+            } else if idle.sender.is_ready() {
+                return Some(connections.remove(index).sender);
             }
         }
+        None
     }
 
     /// Closes what has been idle too long and what belongs to upstreams that are gone.
     pub fn sweep<'p>(&self, plans: impl Iterator<Item = &'p UpstreamPlan>) {
-        let timeouts: HashMap<u64, _> =
-            plans.map(|plan| (plan.id, plan.settings.idle_timeout)).collect();
+        let timeouts: HashMap<u64, _> = plans
+            .map(|plan| (plan.id, plan.settings.idle_timeout))
+            .collect();
         self.idle.borrow_mut().retain(|upstream, connections| {
-            let Some(&timeout) = timeouts.get(upstream) else { return false };
+            let Some(&timeout) = timeouts.get(upstream) else {
+                return false;
+            };
             connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= timeout);
             true
         });
@@ -126,7 +139,10 @@ impl Pool {
 
 /// A copy of a request that may be sent twice: safe and without body.
 fn repeatable(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !safe || !matches!(request.body(), UpstreamBody::Empty) {
         return None;
     }
@@ -148,14 +164,19 @@ struct Home {
 
 impl Home {
     fn go(self) {
-        let Some(pool) = self.pool.upgrade() else { return };
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
         if self.sender.is_closed() {
             return;
         }
         let mut idle = pool.idle.borrow_mut();
         let connections = idle.entry(self.upstream).or_default();
         if connections.len() < self.idle_max {
-            connections.push(Idle { sender: self.sender, since: Instant::now() });
+            connections.push(Idle {
+                sender: self.sender,
+                since: Instant::now(),
+            });
         }
     }
 }
@@ -170,7 +191,10 @@ pub struct PooledBody {
 
 impl PooledBody {
     fn new(inner: Incoming, home: Home) -> Self {
-        let mut body = Self { inner, home: Some(home) };
+        let mut body = Self {
+            inner,
+            home: Some(home),
+        };
         body.return_if_ended();
         body
     }

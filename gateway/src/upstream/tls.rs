@@ -57,3 +57,62 @@ pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Roots come from the environment of a process, so each case runs in one of its own: this
+    /// test again, with the expected number of roots, or `error`, in `EXPECTED`.
+    const EXPECTED: &str = "GATEWAY_TEST_EXPECTED_ROOTS";
+
+    #[test]
+    fn system_roots_are_those_of_ssl_cert_file() {
+        if let Ok(expected) = std::env::var(EXPECTED) {
+            let found = system_roots();
+            let found = found.map_or_else(|_| "error".to_owned(), |roots| roots.len().to_string());
+            assert_eq!(found, expected);
+            return;
+        }
+        let folder = tempfile::tempdir().expect("temporary folders can be made");
+        let file = folder.path().join("roots.pem");
+        let root = || {
+            let key = rcgen::KeyPair::generate().expect("keys can be made");
+            let params = rcgen::CertificateParams::default();
+            params.self_signed(&key).expect("a root signs itself").pem()
+        };
+        check(&file, "error");
+        std::fs::write(&file, "").expect("the folder is ours");
+        check(&file, "0");
+        std::fs::write(&file, root() + &root()).expect("the folder is ours");
+        check(&file, "2");
+    }
+
+    #[track_caller]
+    fn check(file: &Path, expected: &str) {
+        let output = Command::new(std::env::current_exe().expect("a test has a program"))
+            .args([
+                "--exact",
+                "upstream::tls::tests::system_roots_are_those_of_ssl_cert_file",
+            ])
+            .env_remove("SSL_CERT_DIR")
+            .env("SSL_CERT_FILE", file)
+            .env(EXPECTED, expected)
+            .output()
+            .expect("it starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{expected}: {text}"
+        );
+    }
+
+    #[test]
+    fn clients_offer_http_1_1_only() {
+        let config = client_config(RootCertStore::empty());
+        assert_eq!(config.alpn_protocols, [b"http/1.1".to_vec()]);
+    }
+}

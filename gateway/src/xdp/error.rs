@@ -202,7 +202,7 @@ impl EdgeError {
     pub(super) const fn fix(&self) -> &'static str {
         match self {
             Self::NotPermitted { .. } => {
-                "start the gateway as root: it gives the privileges up again"
+                "run the same command with `sudo`: the gateway gives its privileges up again once it has started"
             }
             Self::NoBpfFileSystem { .. } => "mount -t bpf bpf /sys/fs/bpf",
             Self::NoInterface => "name the interfaces in `xdp.interfaces`",

@@ -1,7 +1,7 @@
 //! Following the host's addresses, over which wildcard listeners are expanded.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
@@ -9,9 +9,11 @@ use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSoc
 
 use super::endpoints::EndpointTable;
 use super::error::{EdgeError, system};
-use super::interfaces::local_addresses;
+use super::interfaces::{Guarded, addresses_of, local_addresses};
 use super::switch::Switch;
+use super::{describe, lock};
 use crate::model::Listener;
+use crate::store::coverage::Coverage;
 
 /// Multicast groups of rtnetlink(7): links, IPv4 addresses and IPv6 addresses come and go.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -24,22 +26,37 @@ const BURST_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct AddressFollower {
     pub(super) switch: Arc<Mutex<Switch>>,
-    pub(super) listeners: Arc<Mutex<Vec<Listener>>>,
+    pub(super) scope: Arc<Mutex<Scope>>,
+    pub(super) coverage: Coverage,
+}
+
+/// What is expanded over the addresses, and which interfaces carry the program.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) guarded: Vec<Guarded>,
 }
 
 impl AddressFollower {
-    /// Runs until the host's addresses cannot be followed any more. Needs no privileges.
+    /// Runs until the host's addresses cannot be followed any more. Needs no privileges. Addresses
+    /// that cannot be put in force (such as too many of them) are logged once; the endpoints stay
+    /// as they last were, and the next change is tried again.
     ///
     /// # Errors
-    /// Whatever ended it. The endpoints stay as they last were.
+    /// Whatever ended the notifications.
     ///
     /// # Cancel safety
     /// May be dropped at any await; tables are changed between awaits, all at once.
     pub async fn run(self) -> Result<std::convert::Infallible, EdgeError> {
         let socket = subscribe().map_err(system("rtnetlink subscription"))?;
-        // Addresses may have changed between the start and this subscription.
-        self.refresh()?;
+        let mut failure = None;
         loop {
+            // First of all: addresses may have changed between the start and this subscription.
+            let now_failing = self.refresh().err().map(|error| describe(&error));
+            if let Some(text) = now_failing.as_ref().filter(|_| now_failing != failure) {
+                tracing::error!(cause = %text, "the kernel edge does not follow the host's addresses");
+            }
+            failure = now_failing;
             match tokio::time::timeout(REFRESH, socket.recv_from_full()).await {
                 Ok(notification) => {
                     is_news(notification).map_err(system("rtnetlink read"))?;
@@ -47,19 +64,16 @@ impl AddressFollower {
                 }
                 Err(_elapsed) => {}
             }
-            self.refresh()?;
         }
     }
 
     fn refresh(&self) -> Result<(), EdgeError> {
         let local = local_addresses()?;
-        let listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let table = EndpointTable::build(&listeners, &local)?;
-        let mut switch = self.switch.lock().unwrap_or_else(PoisonError::into_inner);
-        switch.publish_endpoints(table)
+        let scope = lock(&self.scope);
+        let table = EndpointTable::build(&scope.listeners, &local)?;
+        lock(&self.switch).publish_endpoints(table)?;
+        self.coverage.replace(addresses_of(&scope.guarded, &local)?);
+        Ok(())
     }
 }
 

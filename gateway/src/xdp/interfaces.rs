@@ -1,6 +1,6 @@
 //! The host's network interfaces, their addresses, and which program sits on them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::net::IpAddr;
 
@@ -159,4 +159,31 @@ fn ask(interface_index: u32) -> io::Result<LinkMessage> {
             "unexpected answer",
         )),
     }
+}
+
+/// An interface that the program was attached to.
+#[derive(Clone, Debug)]
+pub(super) struct Guarded {
+    pub(super) interface: String,
+    pub(super) index: u32,
+}
+
+/// The addresses of these interfaces, out of all local ones. An interface that was removed, or
+/// made anew under its old name, has lost its program and is left out.
+pub(super) fn addresses_of(
+    guarded: &[Guarded],
+    local: &[LocalAddress],
+) -> Result<HashSet<IpAddr>, EdgeError> {
+    let mut names = HashSet::new();
+    for Guarded { interface, index } in guarded {
+        let is_same = nix::net::if_::if_nametoindex(interface.as_str()) == Ok(*index);
+        if is_same && carried(*index)?.is_some() {
+            names.insert(interface);
+        }
+    }
+    Ok(local
+        .iter()
+        .filter(|local| names.contains(&local.interface))
+        .map(|local| local.address)
+        .collect())
 }

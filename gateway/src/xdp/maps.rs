@@ -192,6 +192,13 @@ fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, Edge
     }
 }
 
+/// Kernel id of a pinned map.
+pub(super) fn id(pins: &std::path::Path, name: &'static str) -> Result<u32, EdgeError> {
+    let failed = |source| EdgeError::Map { name, source };
+    let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
+    Ok(data.info().map_err(failed)?.id())
+}
+
 /// Opens every pinned map once, which checks the shape of each.
 pub(super) fn check_shapes(pins: &Pins) -> Result<(), EdgeError> {
     for (name, _) in ALL {

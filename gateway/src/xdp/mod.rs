@@ -20,26 +20,23 @@ mod switch;
 mod attach;
 mod deny;
 mod follow;
+mod handle;
 pub mod stats;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{EdgeMode, Gateway, InstanceName, Listener, OnExit};
-use crate::store::bucket::Buckets;
+use crate::model::{EdgeMode, Gateway, InstanceName};
 use crate::store::deny::DenySink;
 
-use attach::HeldLink;
 use deny::KernelDeny;
-use endpoints::EndpointTable;
 use maps::{DenyTables, SwitchMaps};
-use object::Object;
 use pins::Pins;
-use stats::StatisticsReader;
-use switch::{Rules, Switch};
+use switch::Switch;
 
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
+pub use handle::EdgeHandle;
 
 /// How a start of the kernel edge ended.
 #[derive(Debug)]
@@ -106,22 +103,6 @@ pub struct Unguarded {
     pub cause: String,
 }
 
-/// The attached kernel edge.
-#[derive(Debug)]
-pub struct EdgeHandle {
-    pins: Pins,
-    links: Vec<HeldLink>,
-    attachments: Vec<Attachment>,
-    unguarded: Vec<Unguarded>,
-    notes: Vec<String>,
-    buckets: Buckets,
-    statistics: StatisticsReader,
-    switch: Arc<Mutex<Switch>>,
-    listeners: Arc<Mutex<Vec<Listener>>>,
-    deny: Option<KernelDeny>,
-    tick_ns: u64,
-}
-
 /// Starts the kernel edge as the configuration asks. Call before threads exist and before
 /// privileges are given up, in the network namespace of the listeners.
 ///
@@ -171,46 +152,7 @@ fn missing(gateway: &Gateway) -> Vec<String> {
 
 fn start_attached(gateway: &Gateway) -> Result<EdgeHandle, EdgeError> {
     require_capabilities()?;
-    let local = interfaces::local_addresses()?;
-    let chosen = interfaces::chosen(&gateway.edge.interfaces, &gateway.listeners, &local)?;
-    let table = EndpointTable::build(&gateway.listeners, &local)?;
-    let pins = Pins::create(&gateway.instance, user_id(gateway))?;
-    let mut notes = Vec::new();
-    for path in pins.other_versions()? {
-        notes.push(format!(
-            "`{}` was left by another version of the gateway: remove it when that version is not \
-             needed any more",
-            path.display()
-        ));
-    }
-    let mut object = Object::load(&pins)?;
-    let tick_ns = object.tick_ns()?;
-    let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
-    let buckets = maps::buckets(&pins, switch.seed())?;
-    // The program learns the rules before it sees its first packet.
-    switch.publish(&Rules::of(&gateway.edge, tick_ns), table)?;
-    let switch = Arc::new(Mutex::new(switch));
-    let deny = KernelDeny::new(
-        Arc::clone(&switch),
-        DenyTables::open(&pins)?,
-        is_fresh,
-        None,
-    );
-    let mut edge = EdgeHandle {
-        statistics: StatisticsReader::open(pins.directory())?,
-        pins,
-        links: Vec::new(),
-        attachments: Vec::new(),
-        unguarded: Vec::new(),
-        notes,
-        buckets,
-        switch,
-        listeners: Arc::new(Mutex::new(gateway.listeners.clone())),
-        deny: Some(deny),
-        tick_ns,
-    };
-    edge.attach_all(&mut object, gateway, chosen)?;
-    Ok(edge)
+    EdgeHandle::start(gateway, user_id(gateway))
 }
 
 /// The user the gateway is going to run as; one that does not exist is refused elsewhere.
@@ -236,176 +178,6 @@ fn require_capabilities() -> Result<(), EdgeError> {
         (false, false) => Err(EdgeError::NotPermitted {
             missing: "CAP_BPF and CAP_NET_ADMIN",
         }),
-    }
-}
-
-impl EdgeHandle {
-    /// Attaches to every chosen interface. In mode `auto` one that refuses is reported while the
-    /// others go on, unless all refuse.
-    fn attach_all(
-        &mut self,
-        object: &mut Object,
-        gateway: &Gateway,
-        chosen: Vec<(String, u32)>,
-    ) -> Result<(), EdgeError> {
-        for index in self.pins.linked()? {
-            if chosen.iter().all(|(_, kept)| *kept != index) {
-                attach::detach_left(&self.pins, index)?;
-            }
-        }
-        let edge = &gateway.edge;
-        let mut refused = None;
-        for interface in chosen {
-            let name = interface.0.clone();
-            let program = object.edge()?;
-            match attach::attach(program, &self.pins, interface, edge.attach, edge.on_exit) {
-                Ok((link, attachment)) => {
-                    self.links.push(link);
-                    self.attachments.push(attachment);
-                }
-                Err(error) if edge.mode == EdgeMode::Auto && error.is_environmental() => {
-                    self.unguarded.push(Unguarded {
-                        interface: name,
-                        cause: describe(&error),
-                    });
-                    refused = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        match refused {
-            Some(error) if self.links.is_empty() => Err(error),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The words shared with the program.
-    #[must_use]
-    pub fn buckets(&self) -> Buckets {
-        self.buckets.clone()
-    }
-
-    /// Where the program runs.
-    #[must_use]
-    pub fn attachments(&self) -> &[Attachment] {
-        &self.attachments
-    }
-
-    /// Where it was to run and does not.
-    #[must_use]
-    pub fn unguarded(&self) -> &[Unguarded] {
-        &self.unguarded
-    }
-
-    /// What whoever runs the gateway should know besides.
-    #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    /// Reads the statistics, for metrics.
-    #[must_use]
-    pub fn statistics(&self) -> StatisticsReader {
-        self.statistics.clone()
-    }
-
-    /// Whether source limits are charged by the kernel, so that accept must not charge them again.
-    /// True only if no interface is unguarded.
-    #[must_use]
-    pub fn judges_all(&self) -> bool {
-        self.unguarded.is_empty()
-    }
-
-    /// The kernel's tables, for [`crate::store::deny::DenyList::attach`]. `None` the second time.
-    pub fn take_deny_sink(&mut self) -> Option<Box<dyn DenySink>> {
-        self.deny
-            .take()
-            .map(|sink| Box::new(sink) as Box<dyn DenySink>)
-    }
-
-    /// The task that follows the host's addresses; the caller spawns it on its control runtime.
-    #[must_use]
-    pub fn address_follower(&self) -> AddressFollower {
-        AddressFollower {
-            switch: Arc::clone(&self.switch),
-            listeners: Arc::clone(&self.listeners),
-        }
-    }
-
-    /// Gives the pins to the user the gateway is going to run as, so that it can still remove
-    /// them. Call before giving privileges up.
-    ///
-    /// # Errors
-    /// `chown`'s.
-    pub fn hand_over(&self, user: u32, group: u32) -> Result<(), EdgeError> {
-        self.pins.hand_over(user, group)
-    }
-
-    /// Puts the listeners and limits of another configuration in force, all at once. Works
-    /// without privileges.
-    ///
-    /// # Errors
-    /// [`EdgeError::NewInterface`] for a configured interface that carries no program of ours;
-    /// nothing changed then. The failure of a map operation also leaves the old rules in force.
-    pub fn apply(&mut self, gateway: &Gateway) -> Result<(), EdgeError> {
-        for name in &gateway.edge.interfaces {
-            let is_held = self.links.iter().any(|link| &link.interface == name);
-            let is_known = self.unguarded.iter().any(|known| &known.interface == name);
-            if !is_held && !is_known {
-                return Err(EdgeError::NewInterface { name: name.clone() });
-            }
-        }
-        let local = interfaces::local_addresses()?;
-        let table = EndpointTable::build(&gateway.listeners, &local)?;
-        let rules = Rules::of(&gateway.edge, self.tick_ns);
-        {
-            let mut listeners = lock(&self.listeners);
-            lock(&self.switch).publish(&rules, table)?;
-            listeners.clone_from(&gateway.listeners);
-        }
-        self.detach_unnamed(&gateway.edge.interfaces)
-    }
-
-    /// Detaches from interfaces that the configuration has ceased to name.
-    fn detach_unnamed(&mut self, named: &[String]) -> Result<(), EdgeError> {
-        if named.is_empty() {
-            return Ok(());
-        }
-        let links = std::mem::take(&mut self.links);
-        for mut link in links {
-            if named.contains(&link.interface) {
-                self.links.push(link);
-            } else {
-                link.unpin()?;
-            }
-        }
-        self.attachments
-            .retain(|attachment| named.contains(&attachment.interface));
-        self.unguarded
-            .retain(|unguarded| named.contains(&unguarded.interface));
-        Ok(())
-    }
-
-    /// Ends this process's part: the programs stay and keep judging, or everything goes.
-    ///
-    /// # Errors
-    /// What could not be pinned or removed; the path is in the error.
-    pub fn shutdown(self, on_exit: OnExit) -> Result<(), EdgeError> {
-        let Self { pins, links, .. } = self;
-        match on_exit {
-            OnExit::Keep => {
-                for link in links {
-                    link.pin(&pins)?;
-                }
-                Ok(())
-            }
-            OnExit::Detach => {
-                for mut link in links {
-                    link.unpin()?;
-                }
-                pins.remove()
-            }
-        }
     }
 }
 

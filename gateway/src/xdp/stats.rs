@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gateway_common::counter::{Counter, Incident, counter_index};
-use gateway_common::name::{MAP_COUNTERS, MAP_INCIDENTS};
+use gateway_common::name::{MAP_CONTROL, MAP_COUNTERS, MAP_INCIDENTS};
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::slot::PlainSlot;
 
 use super::error::{EdgeError, system};
 use super::interfaces::carried;
-use super::maps::StatisticsMaps;
+use super::maps::{self, StatisticsMaps};
 use super::pins;
 use super::switch::map_error;
 use super::{Attachment, Mode};
@@ -141,7 +141,7 @@ impl From<FileReading> for Snapshot {
 pub struct Pinned {
     /// Its statistics.
     pub statistics: StatisticsReader,
-    /// Interfaces of this network namespace whose program is pinned.
+    /// Interfaces of this network namespace that carry its program.
     pub attachments: Vec<Attachment>,
 }
 
@@ -156,30 +156,43 @@ pub fn open_pinned(instance: &InstanceName) -> Result<Option<Pinned>, EdgeError>
         Err(error) => return Err(pins::pin_error("stat", &directory, error)),
         Ok(_) => {}
     }
+    Ok(Some(Pinned {
+        statistics: StatisticsReader::open(&directory)?,
+        attachments: attachments(&directory)?,
+    }))
+}
+
+/// The interfaces of this network namespace whose program uses the pinned maps: also those of a
+/// link that is not pinned, because it is to go with its gateway. Programs can be looked into by
+/// root only; others see the pinned links.
+fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
+    let control = maps::id(directory, MAP_CONTROL)?;
+    let linked = pins::linked(directory)?;
+    let names =
+        nix::net::if_::if_nameindex().map_err(|error| system("if_nameindex")(error.into()))?;
     let mut attachments = Vec::new();
-    for index in pins::linked(&directory)? {
-        let Some(interface) = interface_name(index) else {
+    for entry in &names {
+        let Some(found) = carried(entry.index())? else {
             continue;
         };
-        if let Some(found) = carried(index)? {
+        if linked.contains(&entry.index()) || uses_map(found.program_id, control) {
             attachments.push(Attachment {
-                interface,
+                interface: entry.name().to_string_lossy().into_owned(),
                 mode: found.mode,
                 adopted: true,
             });
         }
     }
-    Ok(Some(Pinned {
-        statistics: StatisticsReader::open(&directory)?,
-        attachments,
-    }))
+    Ok(attachments)
 }
 
-/// The name of an interface that may be gone.
-fn interface_name(index: u32) -> Option<String> {
-    let names = nix::net::if_::if_nameindex().ok()?;
-    let found = names.iter().find(|entry| entry.index() == index)?;
-    Some(found.name().to_string_lossy().into_owned())
+/// Whether a program uses a map, as far as this user may know.
+fn uses_map(program_id: u32, map_id: u32) -> bool {
+    aya::programs::loaded_programs()
+        .filter_map(Result::ok)
+        .find(|program| program.id() == program_id)
+        .and_then(|program| program.map_ids().ok().flatten())
+        .is_some_and(|ids| ids.contains(&map_id))
 }
 
 /// The name of a verdict in statistics and metrics.

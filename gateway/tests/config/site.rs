@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use gateway::config::{Loaded, load_text};
 use tempfile::TempDir;
 
 /// Certificates of the names that examples use, and a key set.
@@ -36,4 +37,9 @@ impl Site {
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
+}
+
+#[track_caller]
+pub(crate) fn accepted(name: &str, text: &str, site: &Site) -> Loaded {
+    load_text(name, text, site.path()).unwrap_or_else(|report| panic!("refused:\n{report}"))
 }

@@ -3,6 +3,7 @@
 //! Machines differ and so does one machine from hour to hour; what holds is how two things compare
 //! when their windows alternate. Each case is the median of its windows, its baseline likewise.
 
+mod edge;
 mod http;
 mod proxy;
 mod report;
@@ -15,6 +16,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Nanoseconds per packet in the kernel; the baseline is an empty program. Needs root.
+    Edge {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// CPU microseconds per proxied request; the baseline is nginx.
     Http {
         /// One JSON object on one line instead of a table.
@@ -28,11 +35,13 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.what {
+        What::Edge { json } => edge::run(json),
         What::Http { json, windows } => http::run(json, windows),
     }
 }
 
 /// Every benchmark, as tables.
 pub(crate) fn all() -> anyhow::Result<()> {
+    edge::run(false)?;
     http::run(false, http::WINDOWS)
 }

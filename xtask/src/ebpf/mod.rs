@@ -21,7 +21,8 @@ use build::Variant;
 use manifest::Manifest;
 use toolchain::Toolchain;
 
-const COMMITTED: &str = "gateway-ebpf/object/gateway-ebpf.o";
+/// The object that the gateway embeds.
+pub(crate) const COMMITTED: &str = "gateway-ebpf/object/gateway-ebpf.o";
 const MANIFEST: &str = "gateway-ebpf/object/manifest.json";
 /// Fresh objects, and everything their build leaves.
 const FRESH: &str = "target/ebpf";

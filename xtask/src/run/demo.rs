@@ -4,24 +4,25 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::Arguments;
 use super::configuration::{AUDIENCE, ISSUER, Setting};
 use super::curl::{Curl, quoted_path};
 use super::guarded::Guarded;
+use super::{Arguments, Power};
 use crate::process::{self, Programs, say, succeed};
 
 /// Longest path of a Unix socket on Linux, the final zero apart (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
-/// How long the gateway may take until it listens.
+/// How long the gateway may take until it serves.
 const START: Duration = Duration::from_secs(30);
 
 /// Between two looks at whether it does.
@@ -29,17 +30,6 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Where the metrics are, unless that port is taken.
 const METRICS_PORT: u16 = 9901;
-
-/// Who runs the gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Power {
-    /// This user, who may not touch the kernel.
-    User,
-    /// This user, who is root.
-    Root,
-    /// Root, by way of `sudo`.
-    Sudo,
-}
 
 /// The files of one demo.
 #[derive(Debug)]
@@ -49,8 +39,11 @@ struct Demo {
     metrics_port: u16,
 }
 
-pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::Result<()> {
-    let power = power(arguments.sudo)?;
+pub(super) async fn run(
+    programs: &Programs,
+    arguments: &Arguments,
+    power: Power,
+) -> anyhow::Result<()> {
     refuse_taken(arguments.port)?;
     let (_upstream, address) = process::upstream(&programs.workbench, None)?;
     let demo = Demo::write(programs, arguments, power, address)?;
@@ -60,11 +53,11 @@ pub(super) async fn run(programs: &Programs, arguments: &Arguments) -> anyhow::R
         demo.configuration().into_os_string(),
     ];
     options.extend(arguments.gateway.iter().cloned());
-    let mut gateway = Guarded::start(programs, power == Power::Sudo, &options)?;
-    let Some(listens) = gateway.during(listens(arguments.port)).await? else {
+    let mut gateway = Guarded::start(programs, power, &options)?;
+    let Some(served) = gateway.during(serves(demo.metrics_port)).await? else {
         return gateway.end().await;
     };
-    if let Err(error) = listens {
+    if let Err(error) = served {
         gateway.end().await?;
         return Err(error);
     }
@@ -79,16 +72,6 @@ fn instance(port: u16) -> String {
     } else {
         format!("demo-{port}")
     }
-}
-
-fn power(sudo: bool) -> anyhow::Result<Power> {
-    // A process's own entry belongs to its effective user.
-    let root = fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
-    Ok(match (root, sudo) {
-        (true, _) => Power::Root,
-        (false, true) => Power::Sudo,
-        (false, false) => Power::User,
-    })
 }
 
 /// The gateway's own sockets may share a port with each other, so it is asked for alone here first.
@@ -111,23 +94,28 @@ fn free_metrics_port() -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-async fn listens(port: u16) -> anyhow::Result<()> {
-    let connected = async {
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
+/// Waits until the gateway serves its metrics: it has attached what it attaches by then, it handles
+/// signals, and its listeners take connections.
+async fn serves(metrics_port: u16) -> anyhow::Result<()> {
+    let answered = async {
+        while !matches!(ask(metrics_port).await, Ok(true)) {
             tokio::time::sleep(POLL).await;
         }
     };
-    tokio::time::timeout(START, connected)
+    tokio::time::timeout(START, answered)
         .await
-        .with_context(|| {
-            format!(
-                "nothing listens on 127.0.0.1:{port} after {} s",
-                START.as_secs()
-            )
-        })
+        .with_context(|| format!("the gateway does not answer after {} s", START.as_secs()))
+}
+
+/// Asks for the metrics. Returns whether there was an answer.
+async fn ask(metrics_port: u16) -> io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, metrics_port)).await?;
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    Ok(&start == b"HTTP/1.1 200")
 }
 
 impl Demo {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::Power;
 use crate::process::{Programs, say};
 
 /// How long the gateway may take to drain and detach: its own default drain time-out and ten
@@ -24,13 +25,14 @@ pub(super) struct Guarded {
     /// The leash: closing it makes the guard end the gateway.
     leash: Option<ChildStdin>,
     ending: [Signal; 3],
+    power: Power,
 }
 
 impl Guarded {
     /// Starts `gateway run` with `options`, through `sudo` where asked.
     pub(super) fn start(
         programs: &Programs,
-        sudo: bool,
+        power: Power,
         options: &[OsString],
     ) -> anyhow::Result<Self> {
         // Before the child exists: no moment may pass in which a signal would orphan it.
@@ -40,7 +42,7 @@ impl Guarded {
             SignalKind::hangup(),
         ];
         let [interrupt, terminate, hangup] = ending.map(signal);
-        let mut command = if sudo {
+        let mut command = if power == Power::Sudo {
             let mut command = Command::new("sudo");
             command.arg("--").arg(&programs.workbench);
             command
@@ -54,7 +56,7 @@ impl Guarded {
             .args(options)
             .stdin(Stdio::piped());
         let mut guard = command.spawn().with_context(|| {
-            if sudo {
+            if power == Power::Sudo {
                 "starting `sudo`: is it installed?".to_owned()
             } else {
                 format!("starting `{}`", programs.workbench.display())
@@ -65,6 +67,7 @@ impl Guarded {
             guard,
             leash,
             ending: [interrupt?, terminate?, hangup?],
+            power,
         })
     }
 
@@ -80,7 +83,8 @@ impl Guarded {
         let [interrupt, terminate, hangup] = &mut self.ending;
         tokio::select! {
             status = self.guard.wait() => {
-                anyhow::bail!("the gateway ended by itself: {}", status.context("waiting for the gateway")?)
+                let status = status.context("waiting for the gateway")?;
+                anyhow::bail!("the gateway ended by itself: {status}{}", self.power.aftermath())
             }
             done = work => return Ok(Some(done)),
             _ = interrupt.recv() => {}

@@ -10,6 +10,9 @@ mod demo;
 mod guarded;
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt as _;
+
+use anyhow::Context as _;
 
 use crate::process::{self, Profile};
 
@@ -32,6 +35,39 @@ pub(crate) struct Arguments {
     gateway: Vec<OsString>,
 }
 
+/// Who runs the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Power {
+    /// This user, who may not touch the kernel.
+    User,
+    /// This user, who is root.
+    Root,
+    /// Root, by way of `sudo`.
+    Sudo,
+}
+
+impl Power {
+    fn of(sudo: bool) -> anyhow::Result<Self> {
+        // A process's own entry belongs to its effective user.
+        let root = std::fs::metadata("/proc/self").context("/proc/self")?.uid() == 0;
+        Ok(match (root, sudo) {
+            (true, _) => Self::Root,
+            (false, true) => Self::Sudo,
+            (false, false) => Self::User,
+        })
+    }
+
+    /// What a gateway that was killed leaves behind.
+    fn aftermath(self) -> &'static str {
+        match self {
+            Self::User => "",
+            Self::Root | Self::Sudo => {
+                "; if it was killed, its tables stay pinned in the kernel until the next one ends"
+            }
+        }
+    }
+}
+
 impl Arguments {
     fn names_configuration(&self) -> bool {
         self.gateway
@@ -52,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     } else {
         Profile::Quick
     };
+    let power = Power::of(arguments.sudo)?;
     let programs = process::build(profile)?;
     // One thread, the one that also lives longest: a parent-death signal follows the thread that
     // started the child.
@@ -60,11 +97,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         if arguments.names_configuration() {
-            let mut gateway =
-                guarded::Guarded::start(&programs, arguments.sudo, &arguments.gateway)?;
+            let mut gateway = guarded::Guarded::start(&programs, power, &arguments.gateway)?;
             gateway.until_asked().await
         } else {
-            demo::run(&programs, arguments).await
+            demo::run(&programs, arguments, power).await
         }
     })
 }

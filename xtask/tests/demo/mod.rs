@@ -169,8 +169,7 @@ impl Demo {
         (status.success(), told)
     }
 
-    /// Whether programs, tables and links of the demo are pinned in the kernel. A detached link is
-    /// not: its pin is what keeps it.
+    /// Whether anything of the demo is pinned in the kernel.
     pub(crate) fn is_pinned(&self) -> bool {
         let pins = PathBuf::from(format!("/sys/fs/bpf/gateway/demo-{}", self.port));
         pins.exists()

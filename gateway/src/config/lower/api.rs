@@ -149,3 +149,67 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
         cx.error_at_key(at, message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use gateway_common::capacity::SLOT_COUNT;
+    use gateway_common::limit::{Limit, Rate};
+
+    use super::super::Files;
+    use super::*;
+    use crate::config::diagnostic::{Collector, Place};
+    use crate::config::tree::{Node, Value};
+    use crate::model::{
+        BodyMode, Integration, Route, RouteKey, RouteMethod, Throttle, UpstreamName,
+    };
+
+    fn throttled_routes(count: u32) -> Vec<Api> {
+        let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
+        let route = Route {
+            key: RouteKey::new("$default"),
+            method: RouteMethod::Any,
+            path: None,
+            authorizer: None,
+            scopes: Vec::new(),
+            throttle: Some(Throttle { limit }),
+            caller_throttle: None,
+            body: BodyMode::Stream,
+            body_bytes_max: 0,
+            integration: Integration {
+                upstream: UpstreamName::new("app"),
+                path: None,
+                timeout: Duration::from_secs(1),
+            },
+        };
+        vec![Api {
+            name: ApiName::new("app"),
+            listeners: Vec::new(),
+            hosts: Vec::new(),
+            routes: vec![route; count as usize],
+        }]
+    }
+
+    #[test]
+    fn as_many_throttles_as_slots_fit() {
+        let tree = Node {
+            place: Place { line: 1, column: 1 },
+            value: Value::Refused,
+        };
+        let root = Cursor::root(&tree);
+        for (count, fits) in [(SLOT_COUNT, true), (SLOT_COUNT + 1, false)] {
+            let mut diagnostics = Collector::new("gateway.yaml");
+            let base = Path::new("/");
+            let mut cx = Lowering {
+                root: &root,
+                base,
+                files: Files::Named,
+                diagnostics: &mut diagnostics,
+            };
+            check_slots(&throttled_routes(count), &root, &mut cx);
+            assert_eq!(diagnostics.has_errors(), !fits, "{count}");
+        }
+    }
+}

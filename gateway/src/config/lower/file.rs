@@ -5,13 +5,14 @@ use std::io::{Error, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Lowering;
+use super::{Files, Lowering};
 use crate::config::cursor::Cursor;
 
 /// The largest PEM file that is read.
 pub(super) const PEM_BYTES_MAX: u64 = 1 << 20;
 
-/// A path with what its file holds now; `None` where that could not be read and was reported.
+/// A path with what its file holds now; `None` where that could not be read, which was reported,
+/// or was not to be.
 pub(super) type Named = (PathBuf, Option<Vec<u8>>);
 
 impl Lowering<'_> {
@@ -29,7 +30,7 @@ impl Lowering<'_> {
     /// A path whose file can be read now and is at most `bytes_max` long.
     pub(super) fn readable(&mut self, written: &str, bytes_max: u64, at: &Cursor<'_>) -> Named {
         let path = self.path(written, at);
-        if !is_path(written) {
+        if self.files == Files::Named || !is_path(written) {
             return (path, None);
         }
         let content = read(&path, bytes_max)

@@ -64,9 +64,9 @@ pub(super) fn parse_url(
     if written.contains('#') {
         return Err(UrlError::Fragment);
     }
-    let url: Uri = written
-        .parse()
-        .map_err(|_: http::uri::InvalidUri| UrlError::Syntax)?;
+    let Ok(url) = written.parse::<Uri>() else {
+        return Err(UrlError::Syntax);
+    };
     match url.scheme_str() {
         Some(scheme) if schemes.contains(&scheme) => {}
         Some(_) => return Err(UrlError::Scheme(expected)),

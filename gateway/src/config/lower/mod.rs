@@ -36,20 +36,32 @@ pub(super) fn lower(
     file: &File,
     tree: &Cursor<'_>,
     base: &Path,
+    files: Files,
     diagnostics: &mut Collector,
 ) -> Gateway {
     let mut lowering = Lowering {
         root: tree,
         base,
+        files,
         diagnostics,
     };
     process::lower(file, &mut lowering)
+}
+
+/// What becomes of the files that a configuration names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Files {
+    /// They are opened and judged.
+    Opened,
+    /// Only their names matter.
+    Named,
 }
 
 /// What lowering needs everywhere.
 struct Lowering<'a> {
     root: &'a Cursor<'a>,
     base: &'a Path,
+    files: Files,
     diagnostics: &'a mut Collector,
 }
 

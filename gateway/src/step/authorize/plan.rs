@@ -64,7 +64,9 @@ fn credential<'r>(
         }
         IdentitySource::Query(name) => {
             let pairs = uri.query().unwrap_or_default().split('&');
-            let mut values = pairs.filter_map(|pair| pair.split_once('=')).filter(|(key, _)| key == name);
+            let mut values = pairs
+                .filter_map(|pair| pair.split_once('='))
+                .filter(|(key, _)| key == name);
             match (values.next(), values.next()) {
                 // A token consists of unreserved characters; one in need of decoding is none.
                 (Some((_, value)), None) => Some(Cow::Borrowed(value)),

@@ -18,96 +18,91 @@ fn parse(keys: &[Value]) -> Result<Keys, KeyDocumentError> {
     Keys::parse(json!({"keys": keys}).to_string().as_bytes())
 }
 
+/// Reads a set of one good key and `key`, so that the rest of the set is seen to stand.
+#[track_caller]
+fn check(name: &str, key: Value, usable: bool) {
+    let keys = parse(&[OTHER_RSA.jwk(), key]).expect("one key is good");
+    assert_eq!(
+        (keys.len(), keys.skipped),
+        if usable { (2, 0) } else { (1, 1) },
+        "{name}"
+    );
+}
+
 #[test]
-fn passes_over_keys_that_cannot_verify() {
-    let ec = Signer::p256("p256").jwk();
-    let y = ec["y"].as_str().expect("points have a y").to_owned();
-    let rsa = || RSA.jwk();
-    let zeros = format!("AAAA{}", rsa()["n"].as_str().expect("RSA keys have an n"));
-    for (name, key, usable) in [
-        ("RSA", rsa(), true),
-        (
-            "RSA, n with leading zeros",
-            with(rsa(), "n", json!(zeros)),
-            true,
-        ),
-        ("EC", ec.clone(), true),
-        ("P-384", Signer::p384("a").jwk(), true),
-        ("Ed25519", Signer::ed25519("a").jwk(), true),
-        ("for signing", with(rsa(), "use", json!("sig")), true),
-        ("for encryption", with(rsa(), "use", json!("enc")), false),
-        (
-            "may verify",
-            with(rsa(), "key_ops", json!(["verify"])),
-            true,
-        ),
-        (
-            "may not verify",
-            with(rsa(), "key_ops", json!(["encrypt"])),
-            false,
-        ),
-        ("of this type", with(rsa(), "alg", json!("PS512")), true),
-        ("of another type", with(rsa(), "alg", json!("ES256")), false),
-        ("for HMAC", with(rsa(), "alg", json!("HS256")), false),
-        (
-            "symmetric",
-            json!({"kty": "oct", "kid": "a", "k": encode(&[7; 32])}),
-            false,
-        ),
-        ("no name", with(rsa(), "kid", Value::Null), false),
-        ("empty name", with(rsa(), "kid", json!("")), false),
-        ("name is a number", with(rsa(), "kid", json!(1)), false),
-        ("no modulus", with(rsa(), "n", Value::Null), false),
-        (
-            "modulus is no base64url",
-            with(rsa(), "n", json!("+/+/")),
-            false,
-        ),
-        ("modulus is zero", with(rsa(), "n", json!("AAAA")), false),
-        (
-            "modulus of 1024 bits",
-            with(rsa(), "n", json!(encode(&[0xc5; 128]))),
-            false,
-        ),
-        (
-            "modulus of 16384 bits",
-            with(rsa(), "n", json!(encode(&[0xc5; 2048]))),
-            false,
-        ),
-        ("exponent is even", with(rsa(), "e", json!("Ag")), false),
-        ("not on the curve", with(ec.clone(), "x", json!(y)), false),
-        (
-            "of another curve",
-            with(ec.clone(), "crv", json!("P-384")),
-            false,
-        ),
-        (
-            "of an unknown curve",
-            with(ec, "crv", json!("secp256k1")),
-            false,
-        ),
-        (
-            "half an Ed25519",
-            json!({"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": "AAAA"}),
-            false,
-        ),
-        (
-            "for key agreement",
-            with(Signer::ed25519("a").jwk(), "crv", json!("X25519")),
-            false,
-        ),
-        ("no object", json!("hello"), false),
+fn passes_over_keys_meant_for_something_else() {
+    for (name, member, value, usable) in [
+        ("for signing", "use", json!("sig"), true),
+        ("for encryption", "use", json!("enc"), false),
+        ("may verify", "key_ops", json!(["verify"]), true),
+        ("may not verify", "key_ops", json!(["encrypt"]), false),
+        ("of this type", "alg", json!("PS512"), true),
+        ("of another type", "alg", json!("ES256"), false),
+        ("for HMAC", "alg", json!("HS256"), false),
+        ("no name", "kid", Value::Null, false),
+        ("empty name", "kid", json!(""), false),
+        ("name is a number", "kid", json!(1), false),
     ] {
-        // Beside a good key, so that the rest of the set is seen to stand.
-        let keys = parse(&[OTHER_RSA.jwk(), key]).expect("one key is good");
-        assert_eq!(
-            (keys.len(), keys.skipped),
-            if usable { (2, 0) } else { (1, 1) },
-            "{name}"
-        );
+        check(name, with(RSA.jwk(), member, value), usable);
     }
-    let large = Signer::rsa("large", KeySize::Rsa4096).jwk();
-    assert_eq!(parse(&[large]).expect("4096 bits are accepted").len(), 1);
+    check(
+        "symmetric",
+        json!({"kty": "oct", "kid": "a", "k": encode(&[7; 32])}),
+        false,
+    );
+    check(
+        "key agreement",
+        with(Signer::ed25519("a").jwk(), "crv", json!("X25519")),
+        false,
+    );
+    check("no object", json!("hello"), false);
+}
+
+#[test]
+fn passes_over_what_is_no_public_key() {
+    check("RSA", RSA.jwk(), true);
+    check(
+        "RSA of 4096 bits",
+        Signer::rsa("a", KeySize::Rsa4096).jwk(),
+        true,
+    );
+    let zeros = format!(
+        "AAAA{}",
+        RSA.jwk()["n"].as_str().expect("RSA keys have an n")
+    );
+    for (name, member, value, usable) in [
+        ("n with leading zeros", "n", json!(zeros), true),
+        ("no n", "n", Value::Null, false),
+        ("n is no base64url", "n", json!("+/+/"), false),
+        ("n is zero", "n", json!("AAAA"), false),
+        ("n of 1024 bits", "n", json!(encode(&[0xc5; 128])), false),
+        ("n of 16384 bits", "n", json!(encode(&[0xc5; 2048])), false),
+        ("e is even", "e", json!("Ag"), false),
+        ("no e", "e", Value::Null, false),
+    ] {
+        check(name, with(RSA.jwk(), member, value), usable);
+    }
+    let ec = Signer::p256("a").jwk();
+    check("EC", ec.clone(), true);
+    check("P-384", Signer::p384("a").jwk(), true);
+    check(
+        "not on the curve",
+        with(ec.clone(), "x", ec["y"].clone()),
+        false,
+    );
+    check(
+        "of another curve",
+        with(ec.clone(), "crv", json!("P-384")),
+        false,
+    );
+    check(
+        "of an unknown curve",
+        with(ec, "crv", json!("secp256k1")),
+        false,
+    );
+    let ed = Signer::ed25519("a").jwk();
+    check("Ed25519", ed.clone(), true);
+    check("half an Ed25519", with(ed, "x", json!("AAAA")), false);
 }
 
 #[test]

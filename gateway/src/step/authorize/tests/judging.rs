@@ -1,22 +1,20 @@
-//! Which tokens are accepted, and why the others are not.
+//! Which tokens are accepted, and what is no token at all.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use serde_json::{Value, json};
+use proptest::prelude::*;
+use serde_json::json;
 
 use super::super::{JwtAuthorizer, Refusal, TOKEN_BYTES_MAX};
 use super::issuer::{
-    AUDIENCE, ISSUER, NOW, OTHER_RSA, RSA, Signer, authorizer, authorizer_of, claims, claims_with,
-    encode,
+    NOW, OTHER_RSA, RSA, Signer, authorizer, authorizer_of, claims, claims_with, encode,
 };
 use crate::exchange::Identity;
 use crate::model::Algorithm;
 
 /// Judges without ever waiting: the keys of a file are there.
 #[track_caller]
-fn judge(
+pub(super) fn judge(
     authorizer: &JwtAuthorizer,
     credential: Option<&str>,
     now: u64,
@@ -28,7 +26,12 @@ fn judge(
 }
 
 #[track_caller]
-fn check(name: &str, authorizer: &JwtAuthorizer, token: &str, expected: Result<(), Refusal>) {
+pub(super) fn check(
+    name: &str,
+    authorizer: &JwtAuthorizer,
+    token: &str,
+    expected: Result<(), Refusal>,
+) {
     assert_eq!(
         judge(authorizer, Some(token), NOW).map(drop),
         expected,
@@ -97,119 +100,6 @@ fn takes_the_token_bare_or_after_bearer_in_any_case() {
 }
 
 #[test]
-fn refuses_what_the_header_must_not_say() {
-    let ec = Signer::p256("p256");
-    let authorizer = authorizer(&[&RSA, &ec]);
-    let header = |header: Value| RSA.signed(&header, &claims());
-    let none = format!(
-        "{}.{}.",
-        encode(br#"{"alg":"none","kid":"rsa-1"}"#),
-        encode(claims().to_string().as_bytes())
-    );
-    check(
-        "alg none",
-        &authorizer,
-        &none,
-        Err(Refusal::AlgorithmNotAllowed),
-    );
-    for name in [
-        "none", "None", "HS256", "HS512", "ES512", "", "rs256", "RSA-OAEP",
-    ] {
-        let token = header(json!({"alg": name, "kid": "rsa-1"}));
-        check(name, &authorizer, &token, Err(Refusal::AlgorithmNotAllowed));
-    }
-    // Named by RFC 7518 and signed correctly, but not in this authorizer's list.
-    let unlisted = RSA.token("RS512", &claims());
-    check(
-        "not listed",
-        &authorizer,
-        &unlisted,
-        Err(Refusal::AlgorithmNotAllowed),
-    );
-    // The public key as an HMAC secret.
-    let message = format!(
-        "{}.{}",
-        encode(br#"{"alg":"HS256","kid":"rsa-1"}"#),
-        encode(b"{\"sub\":\"x\"}")
-    );
-    let secret = hmac::Key::new(hmac::HMAC_SHA256, RSA.public_pem().as_bytes());
-    let tag = hmac::sign(&secret, message.as_bytes());
-    let confused = format!("{message}.{}", encode(tag.as_ref()));
-    check(
-        "RS/HS",
-        &authorizer,
-        &confused,
-        Err(Refusal::AlgorithmNotAllowed),
-    );
-    // The same tag under an RS256 header is just a wrong signature.
-    let message = format!(
-        "{}.{}",
-        encode(br#"{"alg":"RS256","kid":"rsa-1"}"#),
-        encode(claims().to_string().as_bytes())
-    );
-    let tag = hmac::sign(&secret, message.as_bytes());
-    let confused = format!("{message}.{}", encode(tag.as_ref()));
-    check(
-        "HMAC as RSA",
-        &authorizer,
-        &confused,
-        Err(Refusal::BadSignature),
-    );
-
-    let crossed = ec.token("RS256", &claims());
-    check(
-        "EC key, RS256",
-        &authorizer,
-        &crossed,
-        Err(Refusal::AlgorithmNotAllowed),
-    );
-    let crossed = RSA.token("ES256", &claims());
-    check(
-        "RSA key, ES256",
-        &authorizer,
-        &crossed,
-        Err(Refusal::AlgorithmNotAllowed),
-    );
-
-    for (name, value) in [
-        ("list", json!(["exp"])),
-        ("empty", json!([])),
-        ("null", Value::Null),
-    ] {
-        let token = header(json!({"alg": "RS256", "kid": "rsa-1", "crit": value}));
-        check(name, &authorizer, &token, Err(Refusal::CriticalHeader));
-    }
-    let unencoded = json!({"alg": "RS256", "kid": "rsa-1", "crit": ["b64"], "b64": false});
-    check(
-        "b64",
-        &authorizer,
-        &header(unencoded),
-        Err(Refusal::CriticalHeader),
-    );
-
-    check(
-        "no kid",
-        &authorizer,
-        &header(json!({"alg": "RS256"})),
-        Err(Refusal::UnknownKey),
-    );
-    let number = header(json!({"alg": "RS256", "kid": 7}));
-    check(
-        "kid is a number",
-        &authorizer,
-        &number,
-        Err(Refusal::Malformed),
-    );
-    let missing = header(json!({"kid": "rsa-1"}));
-    check("no alg", &authorizer, &missing, Err(Refusal::Malformed));
-    // Keys that the token brings along are not looked at.
-    let brought = json!({"alg": "RS256", "kid": "rsa-2", "jwk": OTHER_RSA.jwk(),
-        "jku": "https://evil.example/jwks"});
-    let token = OTHER_RSA.signed(&brought, &claims());
-    check("its own key", &authorizer, &token, Err(Refusal::UnknownKey));
-}
-
-#[test]
 fn refuses_what_is_not_signed_by_the_named_key() {
     let authorizer = authorizer(&[&RSA]);
     let forged = OTHER_RSA.signed(&json!({"alg": "RS256", "kid": "rsa-1"}), &claims());
@@ -235,14 +125,16 @@ fn refuses_what_is_not_signed_by_the_named_key() {
         &format!("{message}."),
         Err(Refusal::BadSignature),
     );
-    let cut = &signature[..signature.len() - 2];
+    let cut = signature
+        .get(..signature.len() - 2)
+        .expect("signatures are long");
     check(
         "cut",
         &authorizer,
         &format!("{message}.{cut}"),
         Err(Refusal::BadSignature),
     );
-    let not_base64 = format!("{message}.!{}", &signature[1..]);
+    let not_base64 = format!("{message}.!{signature}");
     check(
         "not base64",
         &authorizer,
@@ -353,230 +245,27 @@ fn bounds_the_token_on_both_sides() {
     );
 }
 
-#[test]
-fn judges_issuer_and_audience() {
-    let authorizer = authorizer(&[&RSA]);
-    let unlike = &ISSUER[..ISSUER.len() - 1];
-    for (name, claim, value, expected) in [
-        (
-            "other slash",
-            "iss",
-            json!(unlike),
-            Err(Refusal::WrongIssuer),
-        ),
-        ("no iss", "iss", Value::Null, Err(Refusal::WrongIssuer)),
-        (
-            "iss in a list",
-            "iss",
-            json!([ISSUER]),
-            Err(Refusal::WrongIssuer),
-        ),
-        ("second audience", "aud", json!("cats"), Ok(())),
-        ("one of several", "aud", json!(["x", AUDIENCE]), Ok(())),
-        (
-            "other audience",
-            "aud",
-            json!("dogs"),
-            Err(Refusal::WrongAudience),
-        ),
-        (
-            "other case",
-            "aud",
-            json!("Pets"),
-            Err(Refusal::WrongAudience),
-        ),
-        (
-            "none of several",
-            "aud",
-            json!(["x", "y"]),
-            Err(Refusal::WrongAudience),
-        ),
-        ("empty list", "aud", json!([]), Err(Refusal::WrongAudience)),
-        ("a number", "aud", json!(1), Err(Refusal::WrongAudience)),
-        (
-            "nested",
-            "aud",
-            json!([[AUDIENCE]]),
-            Err(Refusal::WrongAudience),
-        ),
-        ("no aud", "aud", Value::Null, Err(Refusal::WrongAudience)),
-    ] {
-        check(
-            name,
-            &authorizer,
-            &RSA.token("RS256", &claims_with(claim, value)),
-            expected,
-        );
+proptest! {
+    #[test]
+    fn no_text_is_admitted_that_was_not_signed(text in "[ -~]{0,200}", bytes in ".{0,60}") {
+        let authorizer = authorizer(&[&RSA]);
+        prop_assert!(judge(&authorizer, Some(&text), NOW).is_err());
+        // Past the header: whatever stands for claims and signature.
+        let header = encode(br#"{"alg":"RS256","kid":"rsa-1"}"#);
+        let token = format!("{header}.{}.{}", encode(text.as_bytes()), encode(bytes.as_bytes()));
+        let outcome = judge(&authorizer, Some(&token), NOW).map(drop);
+        prop_assert_eq!(outcome, Err(Refusal::BadSignature));
     }
-    let mut by_client = claims_with("aud", Value::Null);
-    by_client["client_id"] = json!(AUDIENCE);
-    check(
-        "client_id",
-        &authorizer,
-        &RSA.token("RS256", &by_client),
-        Ok(()),
-    );
-    by_client["aud"] = json!("dogs");
-    let token = RSA.token("RS256", &by_client);
-    check(
-        "aud before client_id",
-        &authorizer,
-        &token,
-        Err(Refusal::WrongAudience),
-    );
-    let text = by_client.to_string().replace("\"dogs\"", "null");
-    let token = RSA.signed_text(r#"{"alg":"RS256","kid":"rsa-1"}"#, &text);
-    check(
-        "aud null is present",
-        &authorizer,
-        &token,
-        Err(Refusal::WrongAudience),
-    );
-}
 
-#[test]
-fn judges_times_at_their_boundaries() {
-    let strict = authorizer(&[&RSA]);
-    let half = 0.5 + f64::from(u32::try_from(NOW).expect("NOW fits"));
-    for (name, claim, value, expected) in [
-        ("exp now", "exp", json!(NOW), Err(Refusal::Expired)),
-        ("exp next", "exp", json!(NOW + 1), Ok(())),
-        ("exp fraction", "exp", json!(half), Err(Refusal::Expired)),
-        ("exp past", "exp", json!(1), Err(Refusal::Expired)),
-        ("exp negative", "exp", json!(-1), Err(Refusal::Expired)),
-        ("exp far", "exp", json!(u64::MAX), Ok(())),
-        ("exp endless", "exp", json!(1e300), Err(Refusal::Malformed)),
-        ("no exp", "exp", Value::Null, Err(Refusal::NoExpiry)),
-        (
-            "exp text",
-            "exp",
-            json!((NOW + 600).to_string()),
-            Err(Refusal::Malformed),
-        ),
-        ("nbf now", "nbf", json!(NOW), Ok(())),
-        ("nbf next", "nbf", json!(NOW + 1), Err(Refusal::NotYetValid)),
-        (
-            "nbf fraction",
-            "nbf",
-            json!(half),
-            Err(Refusal::NotYetValid),
-        ),
-        ("nbf text", "nbf", json!("0"), Err(Refusal::Malformed)),
-        ("no nbf", "nbf", Value::Null, Ok(())),
-        ("iat now", "iat", json!(NOW), Ok(())),
-        (
-            "iat next",
-            "iat",
-            json!(NOW + 1),
-            Err(Refusal::IssuedInFuture),
-        ),
-        ("no iat", "iat", Value::Null, Ok(())),
-    ] {
-        check(
-            name,
-            &strict,
-            &RSA.token("RS256", &claims_with(claim, value)),
-            expected,
-        );
+    #[test]
+    fn a_token_changed_in_one_place_is_refused(at in 0..10_000_usize, with in "[A-Za-z0-9_.-]") {
+        let authorizer = authorizer(&[&RSA]);
+        let token = RSA.token("RS256", &claims());
+        prop_assert!(judge(&authorizer, Some(&token), NOW).is_ok());
+        let at = at % token.len();
+        let mut changed = token.clone();
+        changed.replace_range(at..=at, &with);
+        prop_assume!(changed != token);
+        prop_assert!(judge(&authorizer, Some(&changed), NOW).is_err());
     }
-    let lenient = authorizer_of(&[&RSA], |model| model.leeway = Duration::from_secs(30));
-    for (name, claim, value, expected) in [
-        ("exp within", "exp", json!(NOW - 29), Ok(())),
-        ("exp beyond", "exp", json!(NOW - 30), Err(Refusal::Expired)),
-        ("nbf within", "nbf", json!(NOW + 30), Ok(())),
-        (
-            "nbf beyond",
-            "nbf",
-            json!(NOW + 31),
-            Err(Refusal::NotYetValid),
-        ),
-        ("iat within", "iat", json!(NOW + 30), Ok(())),
-        (
-            "iat beyond",
-            "iat",
-            json!(NOW + 31),
-            Err(Refusal::IssuedInFuture),
-        ),
-    ] {
-        check(
-            name,
-            &lenient,
-            &RSA.token("RS256", &claims_with(claim, value)),
-            expected,
-        );
-    }
-}
-
-#[test]
-fn a_remembered_decision_ends_with_the_token_or_its_time_to_live() {
-    let authorizer = authorizer(&[&RSA]);
-    let token = RSA.token("RS256", &claims_with("exp", json!(NOW + 100)));
-    let decisions = |authorizer: &JwtAuthorizer| {
-        (
-            authorizer.decisions().hits(),
-            authorizer.decisions().misses(),
-        )
-    };
-    for (now, expected, hits, misses) in [
-        (NOW, Ok(()), 0, 1),
-        (NOW + 50, Ok(()), 1, 1),
-        (NOW + 99, Ok(()), 2, 1),
-        (NOW + 100, Err(Refusal::Expired), 2, 2),
-        (NOW + 400, Err(Refusal::Expired), 2, 3),
-    ] {
-        assert_eq!(
-            judge(&authorizer, Some(&token), now).map(drop),
-            expected,
-            "at {now}"
-        );
-        assert_eq!(decisions(&authorizer), (hits, misses), "at {now}");
-    }
-    let long = RSA.token("RS256", &claims_with("exp", json!(NOW + 10_000)));
-    for (now, hits, misses) in [
-        (NOW, 2, 4),
-        (NOW + 299, 3, 4),
-        (NOW + 300, 3, 5),
-        (NOW + 301, 4, 5),
-    ] {
-        judge(&authorizer, Some(&long), now).expect("the token is good");
-        assert_eq!(decisions(&authorizer), (hits, misses), "at {now}");
-    }
-    let uncached = authorizer_of(&[&RSA], |model| model.decision_ttl = Duration::ZERO);
-    judge(&uncached, Some(&long), NOW).expect("the token is good");
-    judge(&uncached, Some(&long), NOW).expect("the token is still good");
-    assert_eq!(
-        (decisions(&uncached), uncached.decisions().len()),
-        ((0, 0), 0)
-    );
-}
-
-#[test]
-fn the_identity_tells_claims_and_scopes() {
-    let authorizer = authorizer(&[&RSA]);
-    let mut claims = claims();
-    claims["tenant"] = json!(42);
-    claims["groups"] = json!(["a", "b"]);
-    claims["scp"] = json!(["admin", 7]);
-    let token = RSA.token("RS256", &claims);
-    let identity = judge(&authorizer, Some(&token), NOW).expect("the token is good");
-    assert_eq!(identity.subject(), Some("user-1"));
-    assert_eq!(identity.claim("tenant").as_deref(), Some("42"));
-    assert_eq!(identity.claim("sub").as_deref(), Some("user-1"));
-    assert_eq!(identity.claim("groups"), None);
-    assert_eq!(identity.claim("absent"), None);
-    assert_eq!(identity.expires_at(), NOW + 600);
-    assert_eq!(identity.scopes(), ["read", "write", "admin"]);
-    let scopes = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<Vec<_>>()
-    };
-    assert!(identity.has_any_scope(&scopes(&["x", "write"])));
-    assert!(identity.has_any_scope(&scopes(&["admin"])));
-    assert!(!identity.has_any_scope(&scopes(&["rea", "read write", "7"])));
-    assert!(!format!("{identity:?}").contains("user-1"));
-    let token = RSA.token("RS256", &claims_with("scp", json!("one  two")));
-    let identity = judge(&authorizer, Some(&token), NOW).expect("the token is good");
-    assert_eq!(identity.scopes(), ["read", "write", "one", "two"]);
 }

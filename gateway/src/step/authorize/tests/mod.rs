@@ -4,5 +4,8 @@ mod issuer;
 mod server;
 mod documents;
 mod judging;
+mod header;
+mod claims;
+mod remembering;
 mod fetching;
 mod rotation;

@@ -1,0 +1,83 @@
+//! What an admission leaves behind: an identity, and a decision that ends in time.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::{JwtAuthorizer, Refusal};
+use super::issuer::{NOW, RSA, authorizer, authorizer_of, claims, claims_with};
+use super::judging::judge;
+
+#[test]
+fn a_remembered_decision_ends_with_the_token_or_its_time_to_live() {
+    let authorizer = authorizer(&[&RSA]);
+    let token = RSA.token("RS256", &claims_with("exp", json!(NOW + 100)));
+    let decisions = |authorizer: &JwtAuthorizer| {
+        (
+            authorizer.decisions().hits(),
+            authorizer.decisions().misses(),
+        )
+    };
+    for (now, expected, hits, misses) in [
+        (NOW, Ok(()), 0, 1),
+        (NOW + 50, Ok(()), 1, 1),
+        (NOW + 99, Ok(()), 2, 1),
+        (NOW + 100, Err(Refusal::Expired), 2, 2),
+        (NOW + 400, Err(Refusal::Expired), 2, 3),
+    ] {
+        assert_eq!(
+            judge(&authorizer, Some(&token), now).map(drop),
+            expected,
+            "at {now}"
+        );
+        assert_eq!(decisions(&authorizer), (hits, misses), "at {now}");
+    }
+    let long = RSA.token("RS256", &claims_with("exp", json!(NOW + 10_000)));
+    for (now, hits, misses) in [
+        (NOW, 2, 4),
+        (NOW + 299, 3, 4),
+        (NOW + 300, 3, 5),
+        (NOW + 301, 4, 5),
+    ] {
+        judge(&authorizer, Some(&long), now).expect("the token is good");
+        assert_eq!(decisions(&authorizer), (hits, misses), "at {now}");
+    }
+    let uncached = authorizer_of(&[&RSA], |model| model.decision_ttl = Duration::ZERO);
+    judge(&uncached, Some(&long), NOW).expect("the token is good");
+    judge(&uncached, Some(&long), NOW).expect("the token is still good");
+    assert_eq!(
+        (decisions(&uncached), uncached.decisions().len()),
+        ((0, 0), 0)
+    );
+}
+
+#[test]
+fn the_identity_tells_claims_and_scopes() {
+    let authorizer = authorizer(&[&RSA]);
+    let mut claims = claims();
+    claims["tenant"] = json!(42);
+    claims["groups"] = json!(["a", "b"]);
+    claims["scp"] = json!(["admin", 7]);
+    let token = RSA.token("RS256", &claims);
+    let identity = judge(&authorizer, Some(&token), NOW).expect("the token is good");
+    assert_eq!(identity.subject(), Some("user-1"));
+    assert_eq!(identity.claim("tenant").as_deref(), Some("42"));
+    assert_eq!(identity.claim("sub").as_deref(), Some("user-1"));
+    assert_eq!(identity.claim("groups"), None);
+    assert_eq!(identity.claim("absent"), None);
+    assert_eq!(identity.expires_at(), NOW + 600);
+    assert_eq!(identity.scopes(), ["read", "write", "admin"]);
+    let scopes = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(identity.has_any_scope(&scopes(&["x", "write"])));
+    assert!(identity.has_any_scope(&scopes(&["admin"])));
+    assert!(!identity.has_any_scope(&scopes(&["rea", "read write", "7"])));
+    assert!(!format!("{identity:?}").contains("user-1"));
+    let token = RSA.token("RS256", &claims_with("scp", json!("one  two")));
+    let identity = judge(&authorizer, Some(&token), NOW).expect("the token is good");
+    assert_eq!(identity.scopes(), ["read", "write", "one", "two"]);
+}

@@ -1,0 +1,18 @@
+//! Configuration from the outside: examples are accepted, mistakes are named where they stand.
+
+#[cfg(test)]
+mod files;
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod accepted;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod ranges;
+#[cfg(test)]
+mod mutated;
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod documented;

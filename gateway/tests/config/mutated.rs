@@ -1,0 +1,133 @@
+//! Files that nobody wrote on purpose.
+
+use std::path::PathBuf;
+
+use gateway::config::load_text;
+use proptest::prelude::*;
+
+use crate::files::reference;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    /// Whatever happens to the reference, it is accepted or refused with reasons, and never panics.
+    #[test]
+    fn mutations_of_the_reference_never_panic(edits in prop::collection::vec(edit(), 1..6)) {
+        let mut bytes = reference().into_bytes();
+        for edit in edits {
+            edit.apply(&mut bytes);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Err(report) = load_text("mutated.yaml", &text, &missing_directory()) {
+            prop_assert!(!report.errors.is_empty());
+            prop_assert_eq!(report.to_string().lines().count(), report.errors.len());
+            // Whatever the reader refuses, the shape check has refused before and said why.
+            prop_assert!(!report.to_string().contains("cannot be understood"), "{}", report);
+            // To YAML a lone carriage return ends a line, and so does the end of the file: what is
+            // missing there is missing on the line behind it.
+            let lines = text.matches(['\n', '\r']).count() + 2;
+            let inside = |error: &gateway::config::Diagnostic| {
+                error.place.is_some_and(|place| place.line <= lines && place.column >= 1)
+            };
+            prop_assert!(report.errors.iter().all(inside), "{}", report);
+        }
+    }
+}
+
+/// The files that the reference names are not what these cases are about.
+fn missing_directory() -> PathBuf {
+    PathBuf::from("/nonexistent")
+}
+
+/// 4,000 cases by default; the soak asks for more.
+fn cases() -> u32 {
+    std::env::var("GATEWAY_SOAK_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(4_000)
+}
+
+/// One change to some text.
+#[derive(Debug, Clone)]
+enum Edit {
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+    Repeat(prop::sample::Index, usize, prop::sample::Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let pieces = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "\n  ",
+        "\t",
+        "#",
+        "&a ",
+        "*a",
+        "!!str ",
+        "? ",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "\\",
+        "%",
+        "---\n",
+        "...\n",
+        "null",
+        "-1",
+        "1e308",
+        "~",
+        "<<: ",
+        "\u{0}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "\u{fffd}",
+        "99999999999999999999",
+        "{a+}",
+        "..",
+    ]);
+    let bytes = prop_oneof![
+        pieces.prop_map(|piece| piece.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 1..8),
+    ];
+    prop_oneof![
+        (any::<prop::sample::Index>(), bytes).prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+        (any::<prop::sample::Index>(), 1..200usize).prop_map(|(at, n)| Edit::Remove(at, n)),
+        (
+            any::<prop::sample::Index>(),
+            1..200usize,
+            any::<prop::sample::Index>()
+        )
+            .prop_map(|(from, n, to)| Edit::Repeat(from, n, to)),
+    ]
+}
+
+impl Edit {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        let piece = |at: usize, n: usize, bytes: &[u8]| at..(at + n).min(bytes.len());
+        match self {
+            Self::Insert(at, new) => {
+                let at = at.index(bytes.len() + 1);
+                bytes.splice(at..at, new.iter().copied());
+            }
+            Self::Remove(at, n) => {
+                let range = piece(at.index(bytes.len() + 1), *n, bytes);
+                bytes.drain(range);
+            }
+            Self::Repeat(from, n, to) => {
+                let range = piece(from.index(bytes.len() + 1), *n, bytes);
+                let copy = bytes[range].to_vec();
+                let to = to.index(bytes.len() + 1);
+                bytes.splice(to..to, copy);
+            }
+        }
+    }
+}

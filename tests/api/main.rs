@@ -1,0 +1,3 @@
+//! What the gateway promises its clients, end to end and without special rights.
+
+mod forwarding;

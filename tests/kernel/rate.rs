@@ -1,0 +1,298 @@
+//! Limits per source: exact counts, table states, recovery.
+
+use gateway_common::address::{self, Address, KIND_CONNECTIONS, KIND_PACKETS};
+use gateway_common::bucket::{PlainLine, Way};
+use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
+use gateway_common::counter::Incident;
+use gateway_common::limit::Limit;
+use gateway_common::name;
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::{Settings, SourceLimit};
+use gateway_tests::object::Object;
+use gateway_tests::packet::{ACK, SYN};
+
+use crate::site::{
+    CLIENT, DROP, PASS, check, client6, per_second, segment, segment_from, segment6, settings, site,
+};
+
+const SECOND: u64 = 1_000_000_000;
+const V4: Family = Family::Ipv4;
+const OPENED: (Verdict, Reason, Family) = (Verdict::Pass, Reason::NewConnection, V4);
+const REFUSED: (Verdict, Reason, Family) = (Verdict::Drop, Reason::ConnectionRate, V4);
+const ADMITTED: (Verdict, Reason, Family) = (Verdict::Pass, Reason::Admitted, V4);
+const LIMITED: (Verdict, Reason, Family) = (Verdict::Drop, Reason::PacketRate, V4);
+
+/// Rates so low that nothing is paid back while a test runs.
+fn limited(precise: bool) -> Settings {
+    Settings {
+        limits: [per_second(1, 600, precise), per_second(1, 700, precise)],
+        ..settings()
+    }
+}
+
+/// A limit of `burst` that pays one unit back per day.
+fn per_day(burst: u64, precise: bool) -> SourceLimit {
+    let rate = gateway_common::limit::Rate {
+        micro_per_second: 12,
+    };
+    let limit = Limit::new(rate, burst, 1).unwrap();
+    SourceLimit {
+        source: limit,
+        aggregate: limit,
+        precise: u64::from(precise),
+    }
+}
+
+fn line_of(object: &mut Object, tag: u64) -> (u32, PlainLine) {
+    let index = address::index(tag, object.settings().seed, SOURCE_LINE_BITS);
+    (index, object.sources().unwrap().get(&index, 0).unwrap())
+}
+
+#[test]
+fn exactly_the_burst_passes_by_kind_and_clock() {
+    for precise in [false, true] {
+        let Some(mut object) = site(Settings {
+            limits: [per_day(3, precise), per_day(5, precise)],
+            ..settings()
+        }) else {
+            return;
+        };
+        for _ in 0..3 {
+            check(&mut object, "SYN", &segment(SYN), OPENED);
+        }
+        for _ in 0..4 {
+            check(&mut object, "SYN beyond", &segment(SYN), REFUSED);
+        }
+        for _ in 0..5 {
+            check(&mut object, "segment", &segment(ACK), ADMITTED);
+        }
+        check(&mut object, "segment beyond", &segment(ACK), LIMITED);
+        check(&mut object, "SYN still beyond", &segment(SYN), REFUSED);
+        // Another source has words of its own.
+        check(
+            &mut object,
+            "neighbour",
+            &segment_from(CLIENT + 1, SYN),
+            OPENED,
+        );
+    }
+}
+
+#[test]
+fn limits_that_are_off_write_nothing() {
+    let Some(mut object) = site(settings()) else {
+        return;
+    };
+    for flags in [SYN, ACK] {
+        object.judge(&segment(flags)).unwrap();
+    }
+    for kind in [KIND_CONNECTIONS, KIND_PACKETS] {
+        let tag = Address::v4(CLIENT).tag(kind, object.settings().seed);
+        let (_, line) = line_of(&mut object, tag);
+        assert!(line.ways.iter().all(|way| way.tag == 0 && way.tat == 0));
+    }
+}
+
+#[test]
+fn a_charge_moves_the_word_by_one_increment_and_a_refusal_leaves_it() {
+    let Some(mut object) = site(Settings {
+        limits: [per_day(2, true), SourceLimit::default()],
+        ..settings()
+    }) else {
+        return;
+    };
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let increment = per_day(2, true).source.increment(1);
+    let before = object.tick().unwrap().1;
+    object.judge(&segment(SYN)).unwrap();
+    let after = object.tick().unwrap().1;
+    let first = line_of(&mut object, tag).1.ways[0];
+    assert_eq!(first.tag, tag);
+    assert!((before + increment..=after + increment).contains(&first.tat));
+    object.judge(&segment(SYN)).unwrap();
+    let second = line_of(&mut object, tag).1.ways[0].tat;
+    assert_eq!(second, first.tat + increment);
+    for _ in 0..100 {
+        assert_eq!(object.judge(&segment(SYN)).unwrap(), DROP);
+    }
+    assert_eq!(line_of(&mut object, tag).1.ways[0].tat, second);
+}
+
+#[test]
+fn one_subnet_of_ipv6_is_one_source() {
+    let Some(mut object) = site(Settings {
+        limits: [per_day(2, true), SourceLimit::default()],
+        ..settings()
+    }) else {
+        return;
+    };
+    let v6 = |verdict, reason| (verdict, reason, Family::Ipv6);
+    let mut host = client6();
+    for _ in 0..2 {
+        host.low = host.low.wrapping_mul(31).wrapping_add(7);
+        let opened = v6(Verdict::Pass, Reason::NewConnection);
+        check(&mut object, "host", &segment6(host, SYN), opened);
+    }
+    host.low += 1;
+    let refused = v6(Verdict::Drop, Reason::ConnectionRate);
+    check(&mut object, "another host", &segment6(host, SYN), refused);
+    host.high += 1;
+    let opened = v6(Verdict::Pass, Reason::NewConnection);
+    check(&mut object, "another subnet", &segment6(host, SYN), opened);
+}
+
+#[test]
+fn a_limited_source_recovers_after_one_increment() {
+    let Some(mut object) = site(Settings {
+        limits: [per_second(10, 1, true), SourceLimit::default()],
+        ..settings()
+    }) else {
+        return;
+    };
+    let start = object.tick().unwrap().1;
+    assert_eq!(object.judge(&segment(SYN)).unwrap(), PASS);
+    loop {
+        let action = object.judge(&segment(SYN)).unwrap();
+        let now = object.tick().unwrap().1;
+        if action == PASS {
+            assert!(now - start >= SECOND / 10, "after {} ns", now - start);
+            break;
+        }
+        assert!(now - start < 2 * SECOND, "never recovered");
+    }
+}
+
+/// No fixed window: what passes in any second is the burst and one second's rate at most.
+#[test]
+fn no_window_admits_twice_the_rate() {
+    let Some(mut object) = site(Settings {
+        // A tenth of a second's worth, so that the pauses between two runs cost little.
+        limits: [per_second(1000, 100, true), SourceLimit::default()],
+        ..settings()
+    }) else {
+        return;
+    };
+    let start = object.tick().unwrap().1;
+    while object.tick().unwrap().1 - start < SECOND / 2 {
+        object.run(name::PROGRAM_EDGE, &segment(SYN), 1000).unwrap();
+    }
+    let elapsed = object.tick().unwrap().1 - start;
+    let passed = object
+        .counter(Verdict::Pass, Reason::NewConnection, V4)
+        .unwrap()
+        .packets;
+    let permitted = elapsed / 1_000_000 + 100 + 1;
+    assert!(passed <= permitted, "{passed} of {permitted}");
+    // Pauses longer than the burst lose some of the rate on a loaded machine.
+    assert!(passed * 2 >= permitted, "{passed} of {permitted}");
+}
+
+/// Fills the line of `tag` with debtors that owe `owed_ns`.
+fn crowd(object: &mut Object, tag: u64, owed_ns: u64) {
+    let now = object.tick().unwrap().1;
+    let (index, mut line) = line_of(object, tag);
+    for (way, stranger) in line.ways.iter_mut().zip(1..) {
+        *way = Way {
+            tag: stranger,
+            tat: now + owed_ns,
+        };
+    }
+    object.sources().unwrap().set(index, line, 0).unwrap();
+}
+
+#[test]
+fn a_full_line_charges_the_aggregate() {
+    let settings = Settings {
+        limits: [
+            SourceLimit {
+                aggregate: per_day(2, true).source,
+                ..per_second(1, 600, true)
+            },
+            SourceLimit::default(),
+        ],
+        ..settings()
+    };
+    let Some(mut object) = site(settings) else {
+        return;
+    };
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, settings.seed);
+    crowd(&mut object, tag, 300 * SECOND);
+    check(&mut object, "first", &segment(SYN), OPENED);
+    check(&mut object, "second", &segment(SYN), OPENED);
+    check(&mut object, "third", &segment(SYN), REFUSED);
+    assert_eq!(object.incident(Incident::LineFull).unwrap(), 3);
+    let (_, line) = line_of(&mut object, tag);
+    assert!(
+        line.ways.iter().all(|way| way.tag < 5),
+        "no debtor is pushed out"
+    );
+    let aggregate = Address::v4(CLIENT).aggregate_tag(KIND_CONNECTIONS, settings.seed);
+    let index = address::index(aggregate, settings.seed, AGGREGATE_BITS);
+    let word = object.array::<u64>(name::MAP_AGGREGATES).unwrap();
+    assert_ne!(word.get(&index, 0).unwrap(), 0);
+}
+
+#[test]
+fn a_newcomer_takes_the_first_way_that_owes_at_most_one_unit() {
+    let Some(mut object) = site(limited(true)) else {
+        return;
+    };
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    crowd(&mut object, tag, 300 * SECOND);
+    let (index, mut line) = line_of(&mut object, tag);
+    let now = object.tick().unwrap().1;
+    // Two ways owe half a unit, the last owes nothing: that one is taken first.
+    line.ways[1].tat = now + SECOND / 2;
+    line.ways[2].tat = now + SECOND / 2;
+    line.ways[3].tat = now - 1;
+    object.sources().unwrap().set(index, line, 0).unwrap();
+    check(&mut object, "idle way", &segment(SYN), OPENED);
+    assert_eq!(line_of(&mut object, tag).1.ways[3].tag, tag);
+    line.ways[3].tat = now + 300 * SECOND;
+    object.sources().unwrap().set(index, line, 0).unwrap();
+    check(&mut object, "nearly idle way", &segment(SYN), OPENED);
+    assert_eq!(line_of(&mut object, tag).1.ways[1].tag, tag);
+}
+
+#[test]
+fn spoofed_sources_that_appear_once_never_push_out_an_offender() {
+    let Some(mut object) = site(Settings {
+        limits: [per_second(1, 5, true), SourceLimit::default()],
+        ..settings()
+    }) else {
+        return;
+    };
+    for _ in 0..6 {
+        object.judge(&segment(SYN)).unwrap();
+    }
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let seed = object.settings().seed;
+    let (line, _) = line_of(&mut object, tag);
+    // Sources that land in the offender's line, where only they could do harm.
+    let neighbours = (0..4_000_000_u32).filter(|source| {
+        let tag = Address::v4(*source).tag(KIND_CONNECTIONS, seed);
+        address::index(tag, seed, SOURCE_LINE_BITS) == line
+    });
+    let mut spoofed = 0;
+    for source in neighbours.filter(|source| *source != CLIENT) {
+        object.judge(&segment_from(source, SYN)).unwrap();
+        spoofed += 1;
+    }
+    assert!(spoofed > 30, "{spoofed}");
+    check(&mut object, "offender", &segment(SYN), REFUSED);
+}
+
+#[test]
+fn a_word_far_in_the_future_is_no_ban_for_hours() {
+    let Some(mut object) = site(limited(true)) else {
+        return;
+    };
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let (index, mut line) = line_of(&mut object, tag);
+    line.ways[0] = Way { tag, tat: u64::MAX };
+    object.sources().unwrap().set(index, line, 0).unwrap();
+    check(&mut object, "SYN", &segment(SYN), REFUSED);
+    // The next debt that is written starts from the bound, as `Limit::decide` has it.
+    let wait = per_second(1, 600, true).source.decide(u64::MAX, 0, SECOND);
+    assert!(wait.unwrap_err() <= 601 * SECOND);
+}

@@ -1,0 +1,94 @@
+//! Two enforcers on one word: this process through a mapping, and the program.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gateway_common::address::{self, Address, KIND_CONNECTIONS};
+use gateway_common::capacity::SOURCE_LINE_BITS;
+use gateway_common::counter::Incident;
+use gateway_common::limit::Charge;
+use gateway_common::name;
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::{Settings, SourceLimit};
+use gateway_tests::mapping::Lines;
+use gateway_tests::packet::SYN;
+
+use crate::site::{CLIENT, per_second, segment, settings, site};
+
+const SECOND: u64 = 1_000_000_000;
+const RATE: u64 = 1000;
+const BURST: u64 = 100;
+const ENFORCERS: u64 = 2;
+
+fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap() * SECOND + u64::try_from(now.tv_nsec).unwrap()
+}
+
+/// Two seconds; a soak asks for more.
+fn duration_ns() -> u64 {
+    let seconds = std::env::var("GATEWAY_SOAK_SECONDS").map(|text| text.parse().unwrap());
+    seconds.unwrap_or(2) * SECOND
+}
+
+#[test]
+fn two_enforcers_never_admit_more_than_one_would() {
+    let settings = Settings {
+        limits: [per_second(RATE, BURST, true), SourceLimit::default()],
+        ..settings()
+    };
+    let Some(mut object) = site(settings) else {
+        return;
+    };
+    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, settings.seed);
+    let index = address::index(tag, settings.seed, SOURCE_LINE_BITS) as usize;
+    let lines = match object.map(name::MAP_SOURCES).unwrap() {
+        aya::maps::Map::Array(map) => Lines::map(map.fd(), 1 << SOURCE_LINE_BITS).unwrap(),
+        other => panic!("the sources are {other:?}"),
+    };
+    let limit = settings.limits[0].source;
+    let stop = AtomicBool::new(false);
+    let start = monotonic();
+    let daemon = std::thread::scope(|scope| {
+        let charging = scope.spawn(|| {
+            let line = lines.get(index).unwrap();
+            let (mut admitted, mut asked) = (0_u64, 0_u64);
+            while !stop.load(Ordering::Relaxed) {
+                asked += 1;
+                match line.charge(tag, monotonic(), 1, &limit) {
+                    Some(Charge::Admitted { .. } | Charge::AdmittedAfterRaces) => admitted += 1,
+                    Some(Charge::Limited { .. }) => {}
+                    None => panic!("the line has room"),
+                }
+            }
+            (admitted, asked)
+        });
+        while monotonic() - start < duration_ns() {
+            object
+                .run(name::PROGRAM_EDGE, &segment(SYN), 10_000)
+                .unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        charging.join().unwrap()
+    });
+    let elapsed = monotonic() - start;
+    let kernel = object
+        .counter(Verdict::Pass, Reason::NewConnection, Family::Ipv4)
+        .unwrap();
+    let refused = object
+        .counter(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4)
+        .unwrap();
+    let (admitted, asked) = daemon;
+    let permitted = elapsed * RATE / SECOND + BURST + ENFORCERS;
+    let total = admitted + kernel.packets;
+    println!(
+        "{total} of {permitted} admitted: {admitted} of {asked} here, {} of {} in the kernel; \
+         {} races lost",
+        kernel.packets,
+        kernel.packets + refused.packets,
+        object.incident(Incident::RacesLost).unwrap()
+    );
+    assert!(total <= permitted, "{total} of {permitted}");
+    // Both were far above the rate, so that next to nothing of it may be lost.
+    assert!(total * 20 >= permitted * 19, "{total} of {permitted}");
+    assert!(admitted > 0 && kernel.packets > 0);
+}

@@ -1,0 +1,157 @@
+//! Configurations, built piece by piece.
+//!
+//! A configuration is kept as JSON, of which YAML is a superset, so that tests can change any part
+//! of it by its path.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A gateway that has not been started.
+#[derive(Debug)]
+pub struct Setup {
+    config: Value,
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+    descriptors_max: Option<u64>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Setup {
+    /// Two workers behind one plaintext listener `main` on loopback; no API yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("temporary directories can be made");
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let config = json!({
+            "workers": 2,
+            "runtime_directory": at("run"),
+            "state_directory": at("state"),
+            "drain_timeout": "20s",
+            "listeners": {"main": {"address": "127.0.0.1:0"}},
+            "xdp": {"mode": "off"},
+            "telemetry": {"access_log": "stdout", "metrics": "127.0.0.1:0"},
+        });
+        Self { config, directory, environment: Vec::new(), descriptors_max: None }
+    }
+
+    /// As [`Setup::new`], with every request forwarded to `upstream` without authorization.
+    #[must_use]
+    pub fn forwarding(upstream: SocketAddr) -> Self {
+        Self::new().upstream("main", upstream).route("$default", json!({}))
+    }
+
+    /// Puts `value` at `path`, making what is missing on the way.
+    #[must_use]
+    pub fn set(mut self, path: &[&str], value: Value) -> Self {
+        self.change(path, value);
+        self
+    }
+
+    /// As [`Setup::set`], in place.
+    pub fn change(&mut self, path: &[&str], value: Value) {
+        let mut place = &mut self.config;
+        for key in path {
+            if !place.is_object() {
+                *place = json!({});
+            }
+            place = &mut place[*key];
+        }
+        *place = value;
+    }
+
+    /// Takes away what is at the last key of `path`.
+    pub fn remove(&mut self, path: &[&str]) {
+        let (last, way) = path.split_last().expect("a path has keys");
+        let place = way.iter().fold(&mut self.config, |place, key| &mut place[*key]);
+        place.as_object_mut().expect("it is in a mapping").remove(*last);
+    }
+
+    /// An upstream over plaintext.
+    #[must_use]
+    pub fn upstream(self, name: &str, address: SocketAddr) -> Self {
+        self.set(&["upstreams", name, "url"], json!(format!("http://{address}")))
+    }
+
+    /// A route of the API `main`; public, and to the upstream `main`, unless `settings` say
+    /// otherwise.
+    #[must_use]
+    pub fn route(self, key: &str, settings: Value) -> Self {
+        let mut route = json!({"authorizer": "none", "integration": {"upstream": "main"}});
+        merge(&mut route, settings);
+        self.set(&["apis", "main", "type"], json!("http")).set(&["apis", "main", "routes", key], route)
+    }
+
+    /// A setting of the listener `main`, such as `limits` or `timeouts`.
+    #[must_use]
+    pub fn listener(self, key: &str, value: Value) -> Self {
+        self.set(&["listeners", "main", key], value)
+    }
+
+    /// A variable of the gateway's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets the gateway open at most `count` descriptors.
+    #[must_use]
+    pub const fn descriptors_max(mut self, count: u64) -> Self {
+        self.descriptors_max = Some(count);
+        self
+    }
+
+    /// A file of these contents beside the configuration.
+    #[must_use]
+    pub fn file(&self, name: &str, contents: &str) -> PathBuf {
+        let path = self.directory().join(name);
+        std::fs::write(&path, contents).expect("temporary files can be written");
+        path
+    }
+
+    /// Where the configuration and everything else is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the admin socket is.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.directory().join("run/admin.sock")
+    }
+
+    /// Writes the configuration down.
+    #[must_use]
+    pub fn write(&self) -> PathBuf {
+        let text = serde_json::to_string_pretty(&self.config).expect("it is plain JSON");
+        self.file("gateway.yaml", &text)
+    }
+
+    pub(crate) fn environment_variables(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    pub(crate) const fn descriptor_limit(&self) -> Option<u64> {
+        self.descriptors_max
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match from {
+        Value::Object(members) => {
+            for (key, value) in members {
+                merge(&mut into[key], value);
+            }
+        }
+        other => *into = other,
+    }
+}

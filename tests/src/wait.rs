@@ -1,0 +1,44 @@
+//! Waiting for conditions, never for time alone.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// How long anything may take that ought to happen at once. Wide, because machines are busy.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long to pause between two looks at something that cannot be awaited.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What `future` gives.
+///
+/// # Panics
+/// When it has not ended within [`DEADLINE`].
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let outcome = tokio::time::timeout(DEADLINE, future).await.ok();
+    outcome.unwrap_or_else(|| fail(&format!("still waiting for {what} after {DEADLINE:?}")))
+}
+
+/// Looks until `look` sees something.
+///
+/// # Panics
+/// When it has seen nothing within [`DEADLINE`].
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let looking = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    within(what, looking).await
+}
+
+/// Fails the test.
+///
+/// # Panics
+/// Always.
+#[expect(clippy::panic, reason = "a harness fails tests by panicking")]
+pub fn fail(message: &str) -> ! {
+    panic!("{message}")
+}
