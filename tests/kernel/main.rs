@@ -19,3 +19,8 @@ mod sync;
 mod privilege;
 mod differential;
 mod artefact;
+mod veth_path;
+mod veth_deny;
+mod veth_rate;
+mod veth_scope;
+mod veth_restart;
