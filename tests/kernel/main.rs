@@ -20,3 +20,8 @@ mod privilege;
 mod differential;
 mod artefact;
 mod log;
+mod veth_path;
+mod veth_deny;
+mod veth_rate;
+mod veth_scope;
+mod veth_restart;

@@ -165,6 +165,12 @@ impl Gateway {
         &mut self.setup
     }
 
+    /// Where its configuration is.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.setup.directory().join("gateway.yaml")
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

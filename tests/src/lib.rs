@@ -18,3 +18,5 @@ pub mod raw;
 pub mod h2;
 pub mod authority;
 pub mod issuer;
+
+pub mod netns;

@@ -16,7 +16,12 @@ pub struct Metrics {
 impl Metrics {
     /// Scrapes the page at `address`.
     pub async fn fetch(address: SocketAddr) -> Self {
-        let answer = Client::http1(address).await.get("/metrics").await;
+        Self::fetch_over(Client::http1(address).await).await
+    }
+
+    /// Scrapes the page over a connection to it.
+    pub async fn fetch_over(client: Client) -> Self {
+        let answer = client.get("/metrics").await;
         assert_eq!(answer.status, 200);
         let text = answer.text();
         let mut samples = HashMap::new();

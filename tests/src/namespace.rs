@@ -1,6 +1,8 @@
 //! Network namespaces of a test's own, joined by veth pairs. They vanish with the test, and nothing
 //! in them touches the host's interfaces.
 
+use std::fs::File;
+use std::marker::PhantomData;
 use std::process::Command;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -68,6 +70,40 @@ impl Namespace {
         }
     }
 
+    /// Moves the calling thread inside until the guard is dropped: sockets it opens and processes
+    /// it starts meanwhile belong to this namespace for good. Not to be held over an await.
+    ///
+    /// # Panics
+    /// Without the right to.
+    #[must_use]
+    pub fn enter(&self) -> Inside {
+        let home = File::open("/proc/thread-self/ns/net").expect("this thread has a namespace");
+        let there = format!(
+            "/proc/{}/task/{}/ns/net",
+            std::process::id(),
+            self.thread_id
+        );
+        let there = File::open(there).expect("the namespace is held until dropped");
+        nix::sched::setns(there, nix::sched::CloneFlags::CLONE_NEWNET).expect("root may enter");
+        Inside {
+            home,
+            thread: PhantomData,
+        }
+    }
+
+    /// Runs `work` inside, on a thread of its own.
+    ///
+    /// # Panics
+    /// Without the right to enter.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        // A thread starts in the namespace of the one that starts it.
+        let _inside = self.enter();
+        std::thread::spawn(work)
+    }
+
     /// Runs `ip <arguments>` inside.
     ///
     /// # Errors
@@ -127,6 +163,21 @@ impl Namespace {
             namespace.ip(&format!("link set {name} up"))?;
         }
         Ok(())
+    }
+}
+
+/// The calling thread is inside a namespace; dropping this takes it back.
+#[derive(Debug)]
+pub struct Inside {
+    home: File,
+    /// Namespaces belong to threads, so this must not move to another one.
+    thread: PhantomData<*const ()>,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        nix::sched::setns(&self.home, nix::sched::CloneFlags::CLONE_NEWNET)
+            .expect("the way back is open");
     }
 }
 
