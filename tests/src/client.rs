@@ -164,7 +164,7 @@ impl Client {
     /// Over a connection whose handshake is done.
     pub async fn over_tls(stream: TlsStream<TcpStream>) -> Self {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Self::over(stream, http2, "https").await
+        Box::pin(Self::over(stream, http2, "https")).await
     }
 
     async fn over<S>(stream: S, http2: bool, scheme: &'static str) -> Self

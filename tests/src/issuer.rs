@@ -173,12 +173,8 @@ pub fn claims(changes: Value) -> Value {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "iat": now() - 10, "exp": now() + 600,
         "scope": "read",
     });
-    if let Value::Object(changes) = changes {
-        for (name, value) in changes {
-            claims[name] = value;
-        }
-    }
-    if let Value::Object(members) = &mut claims {
+    if let (Value::Object(members), Value::Object(changes)) = (&mut claims, changes) {
+        members.extend(changes);
         members.retain(|_, value| !value.is_null());
     }
     claims
