@@ -3,11 +3,6 @@
 //!
 //! The committed object is the default, so that a plain build needs no BPF toolchain.
 //! `GATEWAY_EBPF_OBJECT` names another one: that is how the tests run against a fresh build.
-#![expect(
-    clippy::print_stdout,
-    reason = "a build script speaks to cargo through its output"
-)]
-
 use std::path::PathBuf;
 
 /// The variable that names another object.
