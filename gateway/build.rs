@@ -21,6 +21,9 @@ fn main() -> Result<(), String> {
         )
     })?;
     println!("cargo:rerun-if-changed={}", path.display());
-    println!("cargo:rustc-env=GATEWAY_EBPF_OBJECT_PATH={}", path.display());
+    println!(
+        "cargo:rustc-env=GATEWAY_EBPF_OBJECT_PATH={}",
+        path.display()
+    );
     Ok(())
 }
