@@ -3,6 +3,7 @@
 //!
 //! The committed object is the default, so that a plain build needs no BPF toolchain.
 //! `GATEWAY_EBPF_OBJECT` names another one: that is how the tests run against a fresh build.
+
 use std::path::PathBuf;
 
 /// The variable that names another object.
