@@ -25,3 +25,5 @@ mod veth_deny;
 mod veth_rate;
 mod veth_scope;
 mod veth_restart;
+mod veth_vlan;
+mod veth_flood;

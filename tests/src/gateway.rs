@@ -71,9 +71,14 @@ impl Gateway {
     /// Starts it and waits for nothing.
     #[must_use]
     pub fn spawn(setup: Setup) -> Self {
-        let mut command = match setup.descriptor_limit() {
-            None => Command::new(&*BINARY),
-            Some(count) => {
+        let mut command = match (setup.descriptor_limit(), setup.launcher_words()) {
+            (None, []) => Command::new(&*BINARY),
+            (None, [program, arguments @ ..]) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&*BINARY);
+                command
+            }
+            (Some(count), _) => {
                 let mut command = Command::new("prlimit");
                 command
                     .arg(format!("--nofile={count}:{count}"))

@@ -20,3 +20,4 @@ pub mod authority;
 pub mod issuer;
 
 pub mod netns;
+pub mod assembled;

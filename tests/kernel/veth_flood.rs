@@ -1,0 +1,114 @@
+//! A SYN flood from spoofed sources: honest clients are served, offenders are remembered.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use etherparse::PacketBuilder;
+use gateway_common::counter::Incident;
+use gateway_common::reason::{Reason, Verdict};
+use gateway_tests::capability::or_skip;
+use gateway_tests::netns::{CLIENT, Counted, OTHER, PORT, SERVER, Site};
+use rustix::net::{AddressFamily, SocketType, ipproto};
+use serde_json::json;
+
+/// Packets of the flood that have to arrive. `GATEWAY_SOAK_FLOOD` says otherwise.
+const FLOOD: u64 = 20_000;
+/// So many times that may be sent: a link that is full loses some before XDP.
+const LOSS: u64 = 50;
+/// The first spoofed source; the flood walks through this half of 10.0.0.0/8.
+const FIRST: u32 = 0x0a80_0000;
+/// Odd, so that every source of the half is met before one is met twice.
+const STRIDE: u32 = 0x9e_3779;
+
+#[tokio::test]
+async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
+    let Some(site) = or_skip(Site::new("flood").await) else {
+        return;
+    };
+    let count = std::env::var("GATEWAY_SOAK_FLOOD");
+    let count = count.map_or(FLOOD, |text| {
+        text.parse().expect("GATEWAY_SOAK_FLOOD is a number")
+    });
+    // Answers to spoofed sources have somewhere to go: as on the internet, they cost work.
+    site.inside.ip("route add default via 10.77.0.2").unwrap();
+    let setup = site.setup().set(
+        &["xdp", "connections_per_source"],
+        json!({"rate": 0.0003, "burst": 50}),
+    );
+    let _gateway = site.start(setup).await;
+
+    // An offender spends all it has; nothing grows back within this test.
+    while site.reaches(OTHER[0]).await {}
+    let level = site.level();
+    let before = site.counted();
+
+    let socket = {
+        let _outside = site.outside.enter();
+        // Packets are sent as they are, source address included (raw(7)).
+        rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).unwrap()
+    };
+    let socket = UdpSocket::from(socket);
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let flood = std::thread::spawn(move || flood(&socket, count * LOSS, &flag));
+    let start = site.received();
+    let keeping = [
+        site.client(CLIENT[0]).await.unwrap(),
+        site.client(CLIENT[1]).await.unwrap(),
+    ];
+    let mut served = 0;
+    while site.received() - start < count || served < 10 {
+        assert!(!flood.is_finished(), "too little of the flood arrived");
+        for client in &keeping {
+            assert_eq!(client.get("/open").await.status, 200);
+        }
+        // New connections as well, as many as their own limit allows.
+        if served < 20 {
+            for source in CLIENT {
+                assert_eq!(site.call(source, "/honest").await.status, 200);
+            }
+        }
+        served += 1;
+    }
+    stop.store(true, Ordering::Relaxed);
+    flood.join().unwrap();
+
+    assert!(
+        !site.reaches(OTHER[0]).await,
+        "the flood washed an offender's debt away"
+    );
+    assert!(site.account(&level).await >= count);
+    let after = site.counted();
+    let judged = |counted: &Counted| {
+        counted.packets(Verdict::Pass, Reason::NewConnection)
+            + counted.packets(Verdict::Drop, Reason::ConnectionRate)
+    };
+    // The honest clients' packets are few beside the flood, and most of those open nothing.
+    let judged = judged(&after) - judged(&before);
+    assert!(judged >= count / 2, "{judged} of {count}");
+    for (incident, number) in &after.0.incidents {
+        if matches!(incident, Incident::MapFailed) {
+            assert_eq!(*number, 0);
+        }
+    }
+}
+
+/// One SYN from each of at most `count` sources.
+fn flood(socket: &UdpSocket, count: u64, stop: &AtomicBool) {
+    let [server, _] = SERVER;
+    let server: Ipv4Addr = server.parse().unwrap();
+    let target = SocketAddr::new(IpAddr::V4(server), 0);
+    let mut packet = Vec::new();
+    for number in (0..u32::try_from(count).unwrap()).take_while(|_| !stop.load(Ordering::Relaxed)) {
+        let source = Ipv4Addr::from(FIRST | number.wrapping_mul(STRIDE) & 0x007f_ffff);
+        let port = 1_024 + u16::try_from(number % 60_000).unwrap();
+        packet.clear();
+        PacketBuilder::ipv4(source.octets(), server.octets(), 64)
+            .tcp(port, PORT, number, 64_240)
+            .syn()
+            .write(&mut packet, &[])
+            .unwrap();
+        socket.send_to(&packet, target).unwrap();
+    }
+}
