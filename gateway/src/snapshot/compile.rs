@@ -193,6 +193,11 @@ impl Compiler {
         self.slots.lease(tag).map_err(CompileError::Slots)
     }
 
+    /// Lets the slots outlive this process; see [`SlotRegistry::keep_all`].
+    pub fn keep_slots(&self) {
+        self.slots.keep_all();
+    }
+
     /// The shared words, for whoever charges them.
     #[must_use]
     pub const fn buckets(&self) -> &Buckets {

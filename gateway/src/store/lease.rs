@@ -5,7 +5,7 @@
 //! that names it has gone, which may be long after a reload, when its last request has ended.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_common::limit::Limit;
@@ -19,6 +19,7 @@ use super::bucket::{Buckets, SlotIndex, SlotsFull};
 pub struct SlotRegistry {
     buckets: Buckets,
     leased: Mutex<HashMap<u64, (SlotIndex, usize)>>,
+    keeping: AtomicBool,
 }
 
 /// One user of a slot.
@@ -33,7 +34,7 @@ impl SlotRegistry {
     /// A registry over `buckets` in which nothing is in use.
     #[must_use]
     pub fn new(buckets: Buckets) -> Self {
-        Self { buckets, leased: Mutex::default() }
+        Self { buckets, leased: Mutex::default(), keeping: AtomicBool::new(false) }
     }
 
     /// The slot of `tag`, as it was left if it is known.
@@ -55,6 +56,12 @@ impl SlotRegistry {
         };
         drop(leased);
         Ok(SlotLease { registry: Arc::clone(self), tag, index })
+    }
+
+    /// From now on slots are left as they are when their last user goes: the gateway stops, and the
+    /// next one is to find what was owed.
+    pub fn keep_all(&self) {
+        self.keeping.store(true, Ordering::Relaxed);
     }
 
     /// Frees slots that an earlier run left behind and this configuration no longer names. Returns
@@ -100,6 +107,9 @@ impl SlotLease {
 
 impl Drop for SlotLease {
     fn drop(&mut self) {
+        if self.registry.keeping.load(Ordering::Relaxed) {
+            return;
+        }
         let mut leased = self.registry.leased.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((index, users)) = leased.get_mut(&self.tag) {
             *users -= 1;
