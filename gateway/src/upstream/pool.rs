@@ -5,17 +5,21 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::connect::connect;
+use super::connect::{Link, connect};
 use super::{ConnectError, UpstreamPlan};
 use crate::body::UpstreamBody;
+
+/// How long a connection that was answered may take to be ready for the next request. What is ready
+/// is so at its task's next turn.
+const READY_PATIENCE: Duration = Duration::from_millis(20);
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
@@ -25,7 +29,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
     since: Instant,
 }
 
@@ -60,9 +64,9 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(sender) = self.take(plan).await {
+        while let Some(link) = self.take(plan).await {
             let repeat = repeatable(&request);
-            request = match self.try_send(plan, sender, request).await {
+            request = match self.try_send(plan, link, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
                 Err((error, None)) => match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
@@ -78,16 +82,16 @@ impl Pool {
     async fn try_send(
         self: &Rc<Self>,
         plan: &UpstreamPlan,
-        mut sender: SendRequest<UpstreamBody>,
+        mut link: Link,
         request: Request<UpstreamBody>,
     ) -> Result<Answer, (hyper::Error, Option<Request<UpstreamBody>>)> {
-        match sender.try_send_request(request).await {
+        match link.sender().try_send_request(request).await {
             Ok(response) => {
                 let home = Home {
                     pool: Rc::downgrade(self),
                     upstream: plan.id,
                     idle_max: plan.settings.idle_per_worker_max,
-                    sender,
+                    link,
                 };
                 Ok(response.map(|inner| PooledBody::new(inner, home)))
             }
@@ -99,15 +103,16 @@ impl Pool {
     }
 
     /// The newest idle connection that still stands.
-    async fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
+    async fn take(&self, plan: &UpstreamPlan) -> Option<Link> {
         loop {
             let mut idle = self.idle.borrow_mut().get_mut(&plan.id)?.pop()?;
             if idle.since.elapsed() > plan.settings.idle_timeout {
                 continue;
             }
-            // Its task may not have noticed yet that the last exchange is over; this waits for that.
-            if idle.sender.ready().await.is_ok() {
-                return Some(idle.sender);
+            // Its task may not have noticed yet that the last exchange is over; this waits for that,
+            // but not for a request whose answer came before all of it was sent.
+            if let Ok(Ok(())) = timeout(READY_PATIENCE, idle.link.sender().ready()).await {
+                return Some(idle.link);
             }
         }
     }
@@ -118,7 +123,7 @@ impl Pool {
             plans.map(|plan| (plan.id, plan.settings.idle_timeout)).collect();
         self.idle.borrow_mut().retain(|upstream, connections| {
             let Some(&timeout) = timeouts.get(upstream) else { return false };
-            connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= timeout);
+            connections.retain(|idle| !idle.link.is_closed() && idle.since.elapsed() <= timeout);
             true
         });
     }
@@ -143,19 +148,19 @@ struct Home {
     pool: Weak<Pool>,
     upstream: u64,
     idle_max: usize,
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
 }
 
 impl Home {
     fn go(self) {
         let Some(pool) = self.pool.upgrade() else { return };
-        if self.sender.is_closed() {
+        if self.link.is_closed() {
             return;
         }
         let mut idle = pool.idle.borrow_mut();
         let connections = idle.entry(self.upstream).or_default();
         if connections.len() < self.idle_max {
-            connections.push(Idle { sender: self.sender, since: Instant::now() });
+            connections.push(Idle { link: self.link, since: Instant::now() });
         }
     }
 }
