@@ -17,7 +17,9 @@ fn route(setup: &mut Setup, key: &str) {
 }
 
 async fn only_a(upstream: &Upstream) -> Gateway {
-    let setup = Setup::new().upstream("main", upstream.address).route("GET /a", json!({}));
+    let setup = Setup::new()
+        .upstream("main", upstream.address)
+        .route("GET /a", json!({}));
     Gateway::start(setup).await
 }
 
@@ -30,8 +32,14 @@ async fn a_hangup_reloads() {
     route(gateway.setup(), "GET /b");
     drop(gateway.setup().write());
     gateway.signal(Signal::HUP);
-    gateway.metrics_when("a reload", |m| m.get("gateway_snapshot_generation") == 2.0).await;
-    assert_eq!(client.get("/b").await.status, 200, "on the connection that was open");
+    gateway
+        .metrics_when("a reload", |m| m.get("gateway_snapshot_generation") == 2.0)
+        .await;
+    assert_eq!(
+        client.get("/b").await.status,
+        200,
+        "on the connection that was open"
+    );
 }
 
 #[tokio::test]
@@ -42,26 +50,69 @@ async fn what_cannot_take_effect_changes_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let missing = json!({"chain": "none.pem", "key": "none.key"});
     let rows = [
-        ("an unknown key", vec!["apis", "main", "routs"], json!({}), "routes"),
-        ("an unknown authorizer", vec!["apis", "main", "routes", "GET /a", "authorizer"], json!("nobody"), "nobody"),
-        ("an unknown upstream", vec!["apis", "main", "routes", "GET /a", "integration", "upstream"], json!("nobody"), "nobody"),
-        ("a missing certificate", vec!["listeners", "more"], json!({"address": "127.0.0.1:0", "tls": {"certificates": [missing]}}), "none.pem"),
-        ("an address that is taken", vec!["listeners", "more"], json!({"address": taken.local_addr().unwrap().to_string()}), "another process listens"),
-        ("a log that cannot be opened", vec!["telemetry", "access_log"], json!("/proc/nowhere/log"), "access log"),
+        (
+            "an unknown key",
+            vec!["apis", "main", "routs"],
+            json!({}),
+            "routes",
+        ),
+        (
+            "an unknown authorizer",
+            vec!["apis", "main", "routes", "GET /a", "authorizer"],
+            json!("nobody"),
+            "nobody",
+        ),
+        (
+            "an unknown upstream",
+            vec![
+                "apis",
+                "main",
+                "routes",
+                "GET /a",
+                "integration",
+                "upstream",
+            ],
+            json!("nobody"),
+            "nobody",
+        ),
+        (
+            "a missing certificate",
+            vec!["listeners", "more"],
+            json!({"address": "127.0.0.1:0", "tls": {"certificates": [missing]}}),
+            "none.pem",
+        ),
+        (
+            "an address that is taken",
+            vec!["listeners", "more"],
+            json!({"address": taken.local_addr().unwrap().to_string()}),
+            "another process listens",
+        ),
+        (
+            "a log that cannot be opened",
+            vec!["telemetry", "access_log"],
+            json!("/proc/nowhere/log"),
+            "access log",
+        ),
     ];
+    let before = std::fs::read_to_string(gateway.setup().write()).unwrap();
     for (name, path, value, told) in rows {
-        let before = std::fs::read_to_string(gateway.setup().directory().join("gateway.yaml")).unwrap();
         route(gateway.setup(), "GET /b");
         gateway.setup().change(&path, value);
         let answer = gateway.reload().await;
         assert_eq!(answer["answer"], "refused", "{name}");
-        assert!(answer["message"].as_str().unwrap().contains(told), "{name}: {answer}");
+        assert!(
+            answer["message"].as_str().unwrap().contains(told),
+            "{name}: {answer}"
+        );
         assert_eq!(client.get("/b").await.status, 404, "{name}");
         assert_eq!(client.get("/a").await.status, 200, "{name}");
         gateway.setup().restore(&before);
     }
     let metrics = gateway.metrics().await;
-    assert_eq!(metrics.get("gateway_reloads_total{outcome=\"failed\"}"), 6.0);
+    assert_eq!(
+        metrics.get("gateway_reloads_total{outcome=\"failed\"}"),
+        6.0
+    );
     assert_eq!(metrics.get("gateway_snapshot_generation"), 1.0);
     assert_eq!(gateway.reload().await["answer"], "done");
 }
@@ -70,12 +121,25 @@ async fn what_cannot_take_effect_changes_nothing() {
 async fn errors_name_their_place() {
     let upstream = Upstream::echo().await;
     let mut gateway = only_a(&upstream).await;
-    gateway.setup().change(&["apis", "main", "routes", "GET /a", "authorizer"], json!("nobody"));
+    gateway.setup().change(
+        &["apis", "main", "routes", "GET /a", "authorizer"],
+        json!("nobody"),
+    );
     let answer = gateway.reload().await;
     let message = answer["message"].as_str().unwrap();
     let place = message.split_once("gateway.yaml:").expect(message).1;
-    let line = place.split(':').next().unwrap().parse::<u32>().expect("a line");
-    let column = place.split(':').nth(1).unwrap().parse::<u32>().expect("a column");
+    let line = place
+        .split(':')
+        .next()
+        .unwrap()
+        .parse::<u32>()
+        .expect("a line");
+    let column = place
+        .split(':')
+        .nth(1)
+        .unwrap()
+        .parse::<u32>()
+        .expect("a column");
     assert!(line > 1 && column > 1, "{message}");
 }
 
@@ -85,10 +149,15 @@ async fn settings_that_need_a_restart_are_named() {
     let mut gateway = only_a(&upstream).await;
     route(gateway.setup(), "GET /b");
     gateway.setup().change(&["workers"], json!(1));
-    gateway.setup().change(&["admin", "socket"], json!("elsewhere.sock"));
+    gateway
+        .setup()
+        .change(&["admin", "socket"], json!("elsewhere.sock"));
     let answer = gateway.reload().await;
     let message = answer["message"].as_str().unwrap();
-    assert!(message.contains("workers, admin.socket can only change with a restart"), "{message}");
+    assert!(
+        message.contains("workers, admin.socket can only change with a restart"),
+        "{message}"
+    );
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(client.get("/b").await.status, 404);
 }
@@ -100,14 +169,19 @@ async fn listeners_come_and_go() {
     let first = gateway.address().await;
     let kept = Client::http1(first).await;
     assert_eq!(kept.get("/").await.status, 200);
-    gateway.setup().change(&["listeners", "more", "address"], json!("127.0.0.1:0"));
+    gateway
+        .setup()
+        .change(&["listeners", "more", "address"], json!("127.0.0.1:0"));
     assert_eq!(gateway.reload().await["answer"], "done");
     let second = gateway.listener("more").await;
     assert_eq!(Client::http1(second).await.get("/").await.status, 200);
     gateway.setup().remove(&["listeners", "main"]);
     assert_eq!(gateway.reload().await["answer"], "done");
     gateway_tests::wait::until("its end", || async {
-        tokio::net::TcpStream::connect(first).await.is_err().then_some(())
+        tokio::net::TcpStream::connect(first)
+            .await
+            .is_err()
+            .then_some(())
     })
     .await;
     assert_eq!(Client::http1(second).await.get("/").await.status, 200);
@@ -131,10 +205,15 @@ async fn a_request_under_way_is_not_disturbed() {
     upstream.when("the call", |seen| seen.requests == 1).await;
     // Its route, its listener and its upstream all go.
     let other = Upstream::echo().await;
-    gateway.setup().change(&["upstreams"], json!({"other": {"url": format!("http://{}", other.address)}}));
+    gateway.setup().change(
+        &["upstreams"],
+        json!({"other": {"url": format!("http://{}", other.address)}}),
+    );
     let routes = json!({"GET /new": {"authorizer": "none", "integration": {"upstream": "other"}}});
     gateway.setup().change(&["apis", "main", "routes"], routes);
-    gateway.setup().change(&["listeners"], json!({"more": {"address": "127.0.0.1:0"}}));
+    gateway
+        .setup()
+        .change(&["listeners"], json!({"more": {"address": "127.0.0.1:0"}}));
     assert_eq!(gateway.reload().await["answer"], "done");
     go.notify_one();
     let answer = call.await.unwrap();
@@ -153,35 +232,61 @@ async fn certificates_are_swapped_in_place() {
     assert!(tls(address, &client, HOST_NAME).await.is_err());
     // The same files, renewed.
     drop(authority.write_certificate(gateway.setup().directory(), "api", &[HOST_NAME]));
-    assert!(tls(address, &client, HOST_NAME).await.is_err(), "not before the reload");
+    assert!(
+        tls(address, &client, HOST_NAME).await.is_err(),
+        "not before the reload"
+    );
     assert_eq!(gateway.reload().await["answer"], "done");
-    assert_eq!(Client::tls(address, &client).await.get("/").await.status, 200);
+    assert_eq!(
+        Client::tls(address, &client).await.get("/").await.status,
+        200
+    );
     // A key that is not the certificate's is refused, and the renewed one stays.
-    let stranger = Authority::new().write_certificate(gateway.setup().directory(), "stranger", &[HOST_NAME]);
+    let stranger =
+        Authority::new().write_certificate(gateway.setup().directory(), "stranger", &[HOST_NAME]);
     let key = gateway.setup().directory().join("api.key");
     std::fs::copy(stranger["key"].as_str().unwrap(), key).unwrap();
     let answer = gateway.reload().await;
-    assert!(answer["message"].as_str().unwrap().contains("not the private key"), "{answer}");
-    assert_eq!(Client::tls(address, &client).await.get("/").await.status, 200);
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .contains("not the private key"),
+        "{answer}"
+    );
+    assert_eq!(
+        Client::tls(address, &client).await.get("/").await.status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn an_authorizer_that_appears_guards_at_once() {
     let upstream = Upstream::echo().await;
     let key = gateway_tests::issuer::Key::ec("key");
-    let setup = gateway_tests::issuer::authorize(Setup::new().upstream("main", upstream.address), &[&key])
-        .route("GET /a", json!({}));
+    let setup =
+        gateway_tests::issuer::authorize(Setup::new().upstream("main", upstream.address), &[&key])
+            .route("GET /a", json!({}));
     let mut gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(client.get("/a").await.status, 200);
-    gateway.setup().change(&["apis", "main", "routes", "GET /a", "authorizer"], json!("main"));
+    gateway.setup().change(
+        &["apis", "main", "routes", "GET /a", "authorizer"],
+        json!("main"),
+    );
     assert_eq!(gateway.reload().await["answer"], "done");
-    assert_eq!(client.get("/a").await.status, 401, "on the connection that was open");
+    assert_eq!(
+        client.get("/a").await.status,
+        401,
+        "on the connection that was open"
+    );
     // A decision made under an audience that is gone is gone too.
     let token = key.token(&gateway_tests::issuer::claims(json!({})));
     let headers = [("authorization", token.as_str())];
     assert_eq!(client.get_with("/a", &headers).await.status, 200);
-    gateway.setup().change(&["authorizers", "main", "audiences"], json!(["cats"]));
+    gateway
+        .setup()
+        .change(&["authorizers", "main", "audiences"], json!(["cats"]));
     assert_eq!(gateway.reload().await["answer"], "done");
     assert_eq!(client.get_with("/a", &headers).await.status, 401);
     assert!(client.try_send(get("/b")).await.is_ok());

@@ -15,7 +15,10 @@ fn protected(upstream: &Upstream, issuer: &KeyServer) -> Setup {
 }
 
 async fn call(client: &Client, token: &str) -> u16 {
-    client.get_with("/a", &[("authorization", token)]).await.status
+    client
+        .get_with("/a", &[("authorization", token)])
+        .await
+        .status
 }
 
 #[tokio::test]
@@ -34,12 +37,23 @@ async fn a_new_key_is_fetched_when_a_token_names_it_and_a_lost_issuer_changes_no
         (call(&client, &new_token).await == 200).then_some(())
     })
     .await;
-    assert_eq!(call(&client, &old_token).await, 401, "the old key was withdrawn");
+    assert_eq!(
+        call(&client, &old_token).await,
+        401,
+        "the old key was withdrawn"
+    );
     assert_eq!(gateway.reason("token_unknown_key").await["status"], 401);
     issuer.publish(None);
     assert_eq!(call(&client, &new_token).await, 200);
-    assert_eq!(call(&client, &Key::ec("third").token(&claims(json!({})))).await, 401);
-    assert_eq!(call(&client, &new_token).await, 200, "the last good set serves");
+    assert_eq!(
+        call(&client, &Key::ec("third").token(&claims(json!({})))).await,
+        401
+    );
+    assert_eq!(
+        call(&client, &new_token).await,
+        200,
+        "the last good set serves"
+    );
 }
 
 #[tokio::test]
@@ -63,7 +77,11 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_next_to_nothing() {
     flood.join_all().await;
     // One at the start, and then one every five seconds at most.
     let allowed = 2 + started.elapsed().as_secs() / 5;
-    assert!(issuer.fetches() <= allowed, "{} fetches, {allowed} allowed", issuer.fetches());
+    assert!(
+        issuer.fetches() <= allowed,
+        "{} fetches, {allowed} allowed",
+        issuer.fetches()
+    );
     let client = Client::http1(address).await;
     assert_eq!(call(&client, &key.token(&claims(json!({})))).await, 200);
 }
@@ -81,5 +99,8 @@ async fn without_any_keys_nothing_is_let_in() {
     assert_eq!(gateway.path("/a").await["reason"], "keys_unavailable");
     assert_eq!(upstream.seen().requests, 0);
     issuer.publish(Some(&[&key]));
-    gateway_tests::wait::until("keys", || async { (call(&client, &token).await == 200).then_some(()) }).await;
+    gateway_tests::wait::until("keys", || async {
+        (call(&client, &token).await == 200).then_some(())
+    })
+    .await;
 }

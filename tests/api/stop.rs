@@ -37,7 +37,8 @@ async fn requests_under_way_finish_and_nothing_new_begins() {
         let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
         let address = gateway.address().await;
         let mut idle = Raw::connect(address).await;
-        idle.write("GET /short HTTP/1.1\r\nhost: api.test\r\n\r\n").await;
+        idle.write("GET /short HTTP/1.1\r\nhost: api.test\r\n\r\n")
+            .await;
         idle.read_until("whole").await;
         let mut http2 = Http2::connect(address, &[]).await;
         let client = Client::http1(address).await;
@@ -47,7 +48,10 @@ async fn requests_under_way_finish_and_nothing_new_begins() {
         assert_eq!(idle.read_to_end().await, "", "an idle connection is closed");
         assert_eq!(http2.goaway().await, Some(0));
         gateway_tests::wait::until("closed doors", || async {
-            tokio::net::TcpStream::connect(address).await.is_err().then_some(())
+            tokio::net::TcpStream::connect(address)
+                .await
+                .is_err()
+                .then_some(())
         })
         .await;
         assert!(!call.is_finished());
@@ -73,7 +77,11 @@ async fn the_drain_time_out_cuts_what_is_left() {
     let records = gateway.all_records().await;
     assert!(call.await.unwrap().is_err());
     upstream.when("its end", |seen| seen.cancelled == 1).await;
-    assert_eq!(records.len(), 1, "cut requests are recorded too: {records:?}");
+    assert_eq!(
+        records.len(),
+        1,
+        "cut requests are recorded too: {records:?}"
+    );
     assert_eq!(records[0]["path"], "/long");
 }
 
@@ -87,7 +95,12 @@ async fn a_second_signal_cuts_at_once() {
     upstream.when("the call", |seen| seen.requests == 1).await;
     let started = Instant::now();
     gateway.signal(Signal::TERM);
-    gateway.errors.find("the first", |line| line.contains("no new connections").then_some(())).await;
+    gateway
+        .errors
+        .find("the first", |line| {
+            line.contains("no new connections").then_some(())
+        })
+        .await;
     gateway.signal(Signal::TERM);
     assert!(gateway.ended().await.success());
     assert!(call.await.unwrap().is_err());
@@ -104,5 +117,12 @@ async fn a_killed_gateway_leaves_nothing_in_the_way_of_the_next() {
     let setup = std::mem::take(gateway.setup());
     assert!(setup.admin_socket().exists());
     let gateway = Gateway::start(setup).await;
-    assert_eq!(Client::http1(gateway.address().await).await.get("/").await.status, 200);
+    assert_eq!(
+        Client::http1(gateway.address().await)
+            .await
+            .get("/")
+            .await
+            .status,
+        200
+    );
 }

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 fn throttled(upstream: &Upstream, rate: f64, burst: u64) -> Setup {
-    Setup::new()
-        .upstream("main", upstream.address)
-        .route("GET /a", json!({"throttle": {"rate": rate, "burst": burst}}))
+    Setup::new().upstream("main", upstream.address).route(
+        "GET /a",
+        json!({"throttle": {"rate": rate, "burst": burst}}),
+    )
 }
 
 async fn statuses(client: &Client, path: &str, headers: &[(&str, &str)], count: usize) -> Vec<u16> {
@@ -33,7 +34,10 @@ async fn exactly_the_burst_is_admitted_at_once() {
     let upstream = Upstream::echo().await;
     let gateway = Gateway::start(throttled(&upstream, 0.01, 5)).await;
     let client = Client::http1(gateway.address().await).await;
-    assert_eq!(statuses(&client, "/a", &[], 7).await, [200, 200, 200, 200, 200, 429, 429]);
+    assert_eq!(
+        statuses(&client, "/a", &[], 7).await,
+        [200, 200, 200, 200, 200, 429, 429]
+    );
     let refused = client.get("/a").await;
     assert_eq!(refused.text(), r#"{"message":"Too Many Requests"}"#);
     assert_eq!(upstream.seen().requests, 5);
@@ -58,7 +62,12 @@ async fn retry_after_is_true_and_no_longer_than_needed() {
     // The admission was a little before `admitted`, so a wait counted from there is enough.
     sleep(Duration::from_millis(900)).await;
     let later = client.get("/a").await;
-    assert_eq!((later.status, later.header("retry-after")), (429, "2"), "{:?}", admitted.elapsed());
+    assert_eq!(
+        (later.status, later.header("retry-after")),
+        (429, "2"),
+        "{:?}",
+        admitted.elapsed()
+    );
     sleep(Duration::from_secs(retry_after(&later))).await;
     assert_eq!(client.get("/a").await.status, 200);
 
@@ -86,8 +95,16 @@ async fn callers_are_told_apart_by_header() {
     let (one, two) = ([("x-client-id", "one")], [("x-client-id", "two")]);
     assert_eq!(statuses(&client, "/a", &one, 3).await, [200, 200, 429]);
     assert_eq!(statuses(&client, "/a", &two, 3).await, [200, 200, 429]);
-    assert_eq!(statuses(&client, "/a", &[], 3).await, [200, 200, 429], "all without are one");
-    assert_eq!(statuses(&client, "/b", &one, 3).await, [200, 200, 429], "another route, another bucket");
+    assert_eq!(
+        statuses(&client, "/a", &[], 3).await,
+        [200, 200, 429],
+        "all without are one"
+    );
+    assert_eq!(
+        statuses(&client, "/b", &one, 3).await,
+        [200, 200, 429],
+        "another route, another bucket"
+    );
     assert_eq!(gateway.reason("caller_throttled").await["status"], 429);
 }
 
@@ -107,8 +124,14 @@ async fn callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing() {
     let client = Client::http1(gateway.address().await).await;
     let bearer = |sub: &str| key.token(&claims(json!({"sub": sub})));
     let (one, two) = (bearer("one"), bearer("two"));
-    let (one, two) = ([("authorization", one.as_str())], [("authorization", two.as_str())]);
-    assert_eq!(statuses(&client, "/a", &[("authorization", "a.b.c")], 20).await, [401; 20]);
+    let (one, two) = (
+        [("authorization", one.as_str())],
+        [("authorization", two.as_str())],
+    );
+    assert_eq!(
+        statuses(&client, "/a", &[("authorization", "a.b.c")], 20).await,
+        [401; 20]
+    );
     assert_eq!(statuses(&client, "/a", &one, 3).await, [200, 200, 429]);
     assert_eq!(statuses(&client, "/a", &two, 3).await, [200, 200, 429]);
 }
@@ -126,7 +149,11 @@ async fn a_request_is_charged_to_all_buckets_or_to_none() {
     );
     let mut gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
-    let (one, two, three) = ([("x-client-id", "1")], [("x-client-id", "2")], [("x-client-id", "3")]);
+    let (one, two, three) = (
+        [("x-client-id", "1")],
+        [("x-client-id", "2")],
+        [("x-client-id", "3")],
+    );
     // The caller's bucket refuses ten: had they been charged to the route, `two` would get none.
     assert_eq!(statuses(&client, "/a", &one, 2).await, [200, 200]);
     assert_eq!(statuses(&client, "/a", &one, 10).await, [429; 10]);
@@ -134,7 +161,9 @@ async fn a_request_is_charged_to_all_buckets_or_to_none() {
     // The route's bucket refuses `three`, who must keep both places for when it has room again.
     assert_eq!(statuses(&client, "/a", &three, 5).await, [429; 5]);
     assert_eq!(gateway.reason("route_throttled").await["status"], 429);
-    gateway.setup().remove(&["apis", "main", "routes", "GET /a", "throttle"]);
+    gateway
+        .setup()
+        .remove(&["apis", "main", "routes", "GET /a", "throttle"]);
     assert_eq!(gateway.reload().await["answer"], "done");
     assert_eq!(statuses(&client, "/a", &three, 3).await, [200, 200, 429]);
 }
@@ -143,7 +172,8 @@ async fn a_request_is_charged_to_all_buckets_or_to_none() {
 async fn many_clients_on_many_workers_get_no_more_than_the_limit() {
     let upstream = Upstream::echo().await;
     let (rate, burst) = (100.0, 20);
-    let gateway = Gateway::start(throttled(&upstream, rate, burst).set(&["workers"], json!(4))).await;
+    let gateway =
+        Gateway::start(throttled(&upstream, rate, burst).set(&["workers"], json!(4))).await;
     let address = gateway.address().await;
     let started = Instant::now();
     let end = started + Duration::from_millis(1500);
@@ -162,8 +192,14 @@ async fn many_clients_on_many_workers_get_no_more_than_the_limit() {
     }
     let admitted: u32 = clients.join_all().await.iter().sum();
     let permitted = rate.mul_add(started.elapsed().as_secs_f64(), 20.0);
-    assert!(f64::from(admitted) <= permitted, "{admitted} of {permitted}");
-    assert!(f64::from(admitted) >= 0.8 * rate.mul_add(1.5, 20.0), "{admitted} of {permitted}: too strict");
+    assert!(
+        f64::from(admitted) <= permitted,
+        "{admitted} of {permitted}"
+    );
+    assert!(
+        f64::from(admitted) >= 0.8 * rate.mul_add(1.5, 20.0),
+        "{admitted} of {permitted}: too strict"
+    );
 }
 
 #[tokio::test]
@@ -209,8 +245,22 @@ async fn routes_share_no_bucket() {
     for path in ["/a", "/b", "/c"] {
         assert_eq!(statuses(&client, path, &[], 2).await, [200, 429], "{path}");
     }
-    assert_eq!(client.post("/a", gateway_tests::client::nothing()).await.status, 200);
-    assert_eq!(client.get("/d").await.status, 429, "/c and /d are one route");
-    let routes: Vec<Value> = gateway.records().iter().map(|record| record["route"].clone()).collect();
+    assert_eq!(
+        client
+            .post("/a", gateway_tests::client::nothing())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        client.get("/d").await.status,
+        429,
+        "/c and /d are one route"
+    );
+    let routes: Vec<Value> = gateway
+        .records()
+        .iter()
+        .map(|record| record["route"].clone())
+        .collect();
     assert!(routes.iter().all(|route| route != &Value::Null));
 }

@@ -20,21 +20,33 @@ fn a_sound_file_is_summed_up_on_standard_output() {
     let setup = sound();
     let (code, out, err) = check(&setup);
     assert_eq!((code, err.as_str()), (Some(0), ""));
-    assert!(out.ends_with(": ok, 1 listener, 1 API, 1 route, 0 authorizers, 1 upstream\n"), "{out}");
+    assert!(
+        out.ends_with(": ok, 1 listener, 1 API, 1 route, 0 authorizers, 1 upstream\n"),
+        "{out}"
+    );
 }
 
 #[test]
 fn every_error_is_named_with_its_place_on_standard_error() {
     let mut setup = sound();
     setup.change(&["listeners", "main", "adress"], json!("127.0.0.1:0"));
-    setup.change(&["apis", "main", "routes", "GET /a"], json!({"integration": {"upstream": "main"}}));
-    setup.change(&["apis", "main", "routes", "GET /b"], json!({"authorizer": "nobody", "integration": {"upstream": "main"}}));
+    setup.change(
+        &["apis", "main", "routes", "GET /a"],
+        json!({"integration": {"upstream": "main"}}),
+    );
+    setup.change(
+        &["apis", "main", "routes", "GET /b"],
+        json!({"authorizer": "nobody", "integration": {"upstream": "main"}}),
+    );
     let (code, out, err) = check(&setup);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     for told in ["`adress`", "address", "authorizer", "nobody"] {
         assert!(err.contains(told), "{told} in {err}");
     }
-    let places = err.lines().filter(|line| line.contains("gateway.yaml:")).count();
+    let places = err
+        .lines()
+        .filter(|line| line.contains("gateway.yaml:"))
+        .count();
     assert!(places >= 3, "{err}");
 }
 
@@ -42,7 +54,11 @@ fn every_error_is_named_with_its_place_on_standard_error() {
 fn a_file_that_is_not_there_is_told() {
     let output = gateway(&["check", "/nowhere/gateway.yaml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("/nowhere/gateway.yaml"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("/nowhere/gateway.yaml"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -51,7 +67,11 @@ fn a_file_that_is_not_yaml_is_told_with_its_place() {
     let file = setup.file("broken.yaml", "listeners:\n  main: {address: [\n");
     let output = gateway(&["check", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("broken.yaml:"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("broken.yaml:"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -59,8 +79,19 @@ fn the_schema_is_json_and_knows_every_section() {
     let output = gateway(&["schema"]);
     assert_eq!(output.status.code(), Some(0));
     let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    for section in ["listeners", "apis", "upstreams", "authorizers", "xdp", "telemetry", "admin"] {
+    for section in [
+        "listeners",
+        "apis",
+        "upstreams",
+        "authorizers",
+        "xdp",
+        "telemetry",
+        "admin",
+    ] {
         assert!(schema["properties"].get(section).is_some(), "{section}");
     }
-    assert_eq!(schema["additionalProperties"], false, "unknown keys are refused");
+    assert_eq!(
+        schema["additionalProperties"], false,
+        "unknown keys are refused"
+    );
 }

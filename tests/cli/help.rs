@@ -13,9 +13,16 @@ fn every_command_explains_itself() {
     let mut texts = String::new();
     let mut rows = vec![vec!["--help"]];
     let overview = stdout(&gateway(&["--help"]));
-    let commands = overview.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = overview
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1);
     let commands = commands.take_while(|line| !line.is_empty());
-    rows.extend(commands.filter_map(|line| line.split_whitespace().next()).map(|name| vec![name, "--help"]));
+    rows.extend(
+        commands
+            .filter_map(|line| line.split_whitespace().next())
+            .map(|name| vec![name, "--help"]),
+    );
     assert!(rows.len() > 4, "{overview}");
     for row in rows {
         let output = gateway(&row);
@@ -27,5 +34,8 @@ fn every_command_explains_itself() {
         std::fs::write(&file, &texts).unwrap();
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(texts, expected, "help has changed: see {WRITE} in this file");
+    assert_eq!(
+        texts, expected,
+        "help has changed: see {WRITE} in this file"
+    );
 }

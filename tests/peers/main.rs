@@ -12,6 +12,8 @@ use gateway_tests::capability::or_skip;
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let found = found.map(|directory| directory.join(name)).find(|file| file.is_file());
+    let found = found
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file());
     or_skip(found.ok_or_else(|| anyhow::anyhow!("`{name}` is not installed")))
 }

@@ -47,9 +47,17 @@ impl Nginx {
         let file = directory.join("nginx.conf");
         std::fs::write(&file, config).unwrap();
         let mut command = Command::new(program);
-        command.arg("-c").arg(&file).arg("-p").arg(directory).stderr(Stdio::inherit());
+        command
+            .arg("-c")
+            .arg(&file)
+            .arg("-p")
+            .arg(directory)
+            .stderr(Stdio::inherit());
         let process = command.spawn().unwrap();
-        until("nginx", || async { tokio::net::TcpStream::connect(address).await.ok() }).await;
+        until("nginx", || async {
+            tokio::net::TcpStream::connect(address).await.ok()
+        })
+        .await;
         Self { process, address }
     }
 }
@@ -63,7 +71,9 @@ impl Drop for Nginx {
 
 #[tokio::test]
 async fn it_serves_through_the_gateway() {
-    let Some(program) = program("nginx") else { return };
+    let Some(program) = program("nginx") else {
+        return;
+    };
     let directory = tempfile::tempdir().unwrap();
     let nginx = Nginx::start(&program, directory.path()).await;
     let gateway = Gateway::start(Setup::forwarding(nginx.address)).await;
@@ -72,18 +82,37 @@ async fn it_serves_through_the_gateway() {
         // It closes each connection after three requests: none may be lost to that.
         for _ in 0..20 {
             let answer = client.get("/text").await;
-            assert_eq!(answer.text(), format!("host {} for 127.0.0.1", nginx.address));
+            assert_eq!(
+                answer.text(),
+                format!("host {} for 127.0.0.1", nginx.address)
+            );
         }
         assert_eq!(client.get("/nothing").await.status, 204);
         let away = client.get("/away").await;
-        assert_eq!((away.status, away.header("location")), (302, "http://elsewhere.test/"));
+        assert_eq!(
+            (away.status, away.header("location")),
+            (302, "http://elsewhere.test/")
+        );
         let large = client.get("/large").await;
         assert_eq!((large.status, large.body.len()), (200, 4 << 20));
-        let head = client.send(request(Method::HEAD, "/large", gateway_tests::client::nothing())).await;
-        assert_eq!((head.header("content-length"), head.body.len()), ("4194304", 0));
-        let unchanged = gateway_tests::client::with(get("/large"), &[("if-none-match", large.header("etag"))]);
+        let head = client
+            .send(request(
+                Method::HEAD,
+                "/large",
+                gateway_tests::client::nothing(),
+            ))
+            .await;
+        assert_eq!(
+            (head.header("content-length"), head.body.len()),
+            ("4194304", 0)
+        );
+        let unchanged =
+            gateway_tests::client::with(get("/large"), &[("if-none-match", large.header("etag"))]);
         assert_eq!(client.send(unchanged).await.status, 304);
-        assert_eq!(client.post("/put", whole(vec![b'y'; 1 << 20])).await.text(), "1048576");
+        assert_eq!(
+            client.post("/put", whole(vec![b'y'; 1 << 20])).await.text(),
+            "1048576"
+        );
         let (feed, body) = pieces();
         let feeding = tokio::spawn(async move {
             for _ in 0..16 {
