@@ -352,3 +352,32 @@ async fn an_early_answer_holds_up_nobody_else() {
     assert_eq!(Client::http1(address).await.get("/next").await.status, 200);
     drop(feed);
 }
+
+#[tokio::test]
+async fn an_upstream_over_tls_is_verified_and_reached() {
+    let authority = gateway_tests::authority::Authority::new();
+    let acceptor = tokio_rustls::TlsAcceptor::from(authority.server(&["127.0.0.1"]));
+    let upstream = Upstream::raw(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut start = [0; 18];
+            stream.read_exact(&mut start).await.unwrap();
+            assert_eq!(&start, b"GET /base/x?q HTTP");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret";
+            stream.write_all(answer).await.unwrap();
+            std::future::pending().await
+        }
+    })
+    .await;
+    let setup = Setup::new();
+    let root = authority.write_root(setup.directory());
+    let url = format!("https://{}/base", upstream.address);
+    let setup = setup
+        .set(&["upstreams", "main", "url"], json!(url))
+        .environment("SSL_CERT_FILE", root.to_str().unwrap())
+        .route("$default", json!({}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/x?q").await.text(), "secret");
+}

@@ -1,4 +1,8 @@
 //! The command line, as operators and scripts meet it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail them by panicking, as tests do"
+)]
 
 mod check;
 mod help;

@@ -1,4 +1,8 @@
 //! Other people's clients and servers. What is not installed is skipped, and said so.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail them by panicking, as tests do"
+)]
 
 mod curl;
 mod h2load;

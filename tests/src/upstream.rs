@@ -205,14 +205,19 @@ pub async fn describe(request: Request<Incoming>) -> Reply {
             .collect();
         headers.insert(name.to_string(), json!(values.join(" | ")));
     }
-    let mut description = json!({
+    let body = if length <= 1024 {
+        String::from_utf8_lossy(&start).into_owned()
+    } else {
+        String::new()
+    };
+    let description = json!({
         "method": head.method.as_str(),
         "uri": head.uri.to_string(),
         "headers": headers,
         "length": length,
-        "body": if length <= 1024 { String::from_utf8_lossy(&start).into_owned() } else { String::new() },
+        "body": body,
+        // Last, because keys are sorted.
+        "zz": {"end": true},
     });
-    // Last, whatever the order of keys.
-    description["zz"] = json!({"end": true});
     reply(200, description.to_string())
 }
