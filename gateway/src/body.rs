@@ -63,7 +63,13 @@ impl LimitedBody {
     /// Reads `inner` up to `bytes_max`, waiting at most `timeout` for each piece.
     #[must_use]
     pub fn new(inner: Incoming, bytes_max: u64, timeout: Duration) -> Self {
-        Self { inner, remaining: bytes_max, timeout, silence: None, progress: Rc::default() }
+        Self {
+            inner,
+            remaining: bytes_max,
+            timeout,
+            silence: None,
+            progress: Rc::default(),
+        }
     }
 
     /// A view of what it came to.
@@ -79,7 +85,9 @@ impl LimitedBody {
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeout = self.timeout;
-        let silence = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        let silence = self
+            .silence
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         silence.as_mut().poll(cx)
     }
 
@@ -90,13 +98,17 @@ impl LimitedBody {
     pub async fn buffer(mut self, budget: &BodyBudget) -> Result<Buffered, BufferError> {
         let mut lease = budget.lease();
         let mut whole = BytesMut::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await
+        {
             if let Ok(data) = frame?.into_data() {
                 lease.grow(data.len())?;
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(Buffered(Bytes::from_owner(Held { bytes: whole.freeze(), _lease: lease })))
+        Ok(Buffered(Bytes::from_owner(Held {
+            bytes: whole.freeze(),
+            _lease: lease,
+        })))
     }
 }
 
@@ -121,13 +133,17 @@ impl Body for LimitedBody {
         };
         self.silence = None;
         // Trailers are not forwarded: nothing here can vouch for them.
-        let Ok(data) = frame.into_data() else { return Poll::Ready(None) };
+        let Ok(data) = frame.into_data() else {
+            return Poll::Ready(None);
+        };
         let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
         let Some(remaining) = self.remaining.checked_sub(length) else {
             return self.fail(BodyFault::TooLarge);
         };
         self.remaining = remaining;
-        self.progress.bytes.set(self.progress.bytes.get().saturating_add(length));
+        self.progress
+            .bytes
+            .set(self.progress.bytes.get().saturating_add(length));
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
@@ -162,7 +178,10 @@ impl BodyBudget {
     /// A budget of `bytes_max`.
     #[must_use]
     pub fn new(bytes_max: u64) -> Self {
-        Self { used: Arc::default(), bytes_max: Arc::new(AtomicU64::new(bytes_max)) }
+        Self {
+            used: Arc::default(),
+            bytes_max: Arc::new(AtomicU64::new(bytes_max)),
+        }
     }
 
     /// Changes the size; what is lent stays lent.
@@ -177,7 +196,10 @@ impl BodyBudget {
     }
 
     fn lease(&self) -> BudgetLease {
-        BudgetLease { budget: self.clone(), bytes: 0 }
+        BudgetLease {
+            budget: self.clone(),
+            bytes: 0,
+        }
     }
 }
 
@@ -191,7 +213,11 @@ struct BudgetLease {
 impl BudgetLease {
     fn grow(&mut self, by: usize) -> Result<(), BufferError> {
         let by = u64::try_from(by).unwrap_or(u64::MAX);
-        let used = self.budget.used.fetch_add(by, Ordering::Relaxed).saturating_add(by);
+        let used = self
+            .budget
+            .used
+            .fetch_add(by, Ordering::Relaxed)
+            .saturating_add(by);
         self.bytes = self.bytes.saturating_add(by);
         if used > self.budget.bytes_max.load(Ordering::Relaxed) {
             return Err(BufferError::Memory);
@@ -255,7 +281,9 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Buffered(whole) => whole.as_ref().is_none_or(|Buffered(bytes)| bytes.is_empty()),
+            Self::Buffered(whole) => whole
+                .as_ref()
+                .is_none_or(|Buffered(bytes)| bytes.is_empty()),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -264,7 +292,10 @@ impl Body for UpstreamBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Buffered(whole) => SizeHint::with_exact(
-                whole.as_ref().and_then(|Buffered(bytes)| u64::try_from(bytes.len()).ok()).unwrap_or(0),
+                whole
+                    .as_ref()
+                    .and_then(|Buffered(bytes)| u64::try_from(bytes.len()).ok())
+                    .unwrap_or(0),
             ),
             Self::Stream(body) => body.size_hint(),
         }

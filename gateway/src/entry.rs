@@ -12,8 +12,8 @@ use crate::clock;
 use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
-use crate::pipeline::{self, Worker};
 use crate::pipeline::reply::{ReplyBody, respond};
+use crate::pipeline::{self, Worker};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
@@ -56,7 +56,10 @@ impl Worker {
     fn open(&self, connection: &Rc<Connection>, request: &Request<Incoming>) -> Exchange {
         let id = self.request_ids.next();
         let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
-        let values: Vec<&str> = forwarded_for.iter().filter_map(|value| value.to_str().ok()).collect();
+        let values: Vec<&str> = forwarded_for
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         let client = ClientAddress::resolve(
             connection.peer,
             &connection.trusted_proxies,
@@ -78,7 +81,11 @@ impl Worker {
             connection: Rc::clone(connection),
             client,
             host: String::new(),
-            scheme: if connection.tls.is_some() { "https" } else { "http" },
+            scheme: if connection.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            },
             body: None,
             record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
         }
@@ -107,14 +114,20 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
 /// HTTP/1 counts while it parses; HTTP/2 bounds the size of the list, in which small fields are many.
 fn check_header_count(request: &Request<Incoming>, count_max: u32) -> Result<(), Rejection> {
     let count = u32::try_from(request.headers().len()).unwrap_or(u32::MAX);
-    if count > count_max { Err(Reason::TooManyHeaders.into()) } else { Ok(()) }
+    if count > count_max {
+        Err(Reason::TooManyHeaders.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The host that the request is for, lower-cased and without port.
 fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
-        (Some(_), Some(_)) => return Err(Rejection::detailed(Reason::BadHost, "several Host fields")),
+        (Some(_), Some(_)) => {
+            return Err(Rejection::detailed(Reason::BadHost, "several Host fields"));
+        }
         (Some(value), None) => Some(value.as_bytes()),
         (None, _) => None,
     };
@@ -126,7 +139,10 @@ fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
     // names another one is an attempt to be two requests.
     let authority = match (request.uri().authority(), from_field.transpose()?) {
         (Some(target), Some(field)) if !target.as_str().eq_ignore_ascii_case(field.as_str()) => {
-            return Err(Rejection::detailed(Reason::BadHost, "target and Host field differ"));
+            return Err(Rejection::detailed(
+                Reason::BadHost,
+                "target and Host field differ",
+            ));
         }
         (Some(target), _) => target.clone(),
         (None, Some(field)) => field,
@@ -136,7 +152,10 @@ fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
         return Err(Rejection::detailed(Reason::BadHost, "not a host name"));
     }
     let host = authority.host();
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     Ok(host.trim_end_matches('.').to_ascii_lowercase())
 }
 

@@ -61,7 +61,9 @@ pub(super) async fn serve(
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONVERSATIONS_MAX));
     loop {
         // The semaphore is never closed.
-        let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match socket.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -92,14 +94,23 @@ async fn converse(
     let mut stream = BufReader::new(stream);
     // Read in any case: whoever is cut off while writing never sees the answer.
     let mut line = Vec::new();
-    (&mut stream).take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await?;
+    (&mut stream)
+        .take(REQUEST_BYTES_MAX)
+        .read_until(b'\n', &mut line)
+        .await?;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
             Ok(request) => answer(request, deny, reloads).await,
-            Err(error) => Response::Refused { message: format!("not a request of this version: {error}") },
+            Err(error) => Response::Refused {
+                message: format!("not a request of this version: {error}"),
+            },
         }
     } else {
-        tracing::warn!(uid = peer.uid(), gid = peer.gid(), "admin socket: peer refused");
+        tracing::warn!(
+            uid = peer.uid(),
+            gid = peer.gid(),
+            "admin socket: peer refused"
+        );
         let message = "only root, the gateway's user and its group may use this socket".to_owned();
         Response::Refused { message }
     };
@@ -123,14 +134,22 @@ async fn answer(
                 Err(_gone) => Err(stopping()),
             }
         }
-        Request::DenyAdd { prefix, for_seconds } => add(deny, &prefix, for_seconds),
+        Request::DenyAdd {
+            prefix,
+            for_seconds,
+        } => add(deny, &prefix, for_seconds),
         Request::DenyRemove { prefix } => remove(deny, &prefix),
         Request::DenyList => {
-            let entries = deny.list(Moment::now()).into_iter().map(|entry| DeniedPrefix {
-                prefix: entry.prefix.to_string(),
-                expires_in_seconds: entry.remaining.map(|left| left.as_secs()),
-            });
-            return Response::Denied { entries: entries.collect() };
+            let entries = deny
+                .list(Moment::now())
+                .into_iter()
+                .map(|entry| DeniedPrefix {
+                    prefix: entry.prefix.to_string(),
+                    expires_in_seconds: entry.remaining.map(|left| left.as_secs()),
+                });
+            return Response::Denied {
+                entries: entries.collect(),
+            };
         }
     };
     match outcome {
@@ -158,7 +177,9 @@ fn remove(deny: &DenyList, prefix: &str) -> Result<String, String> {
             tracing::info!(%prefix, "deny list: removed");
             Ok(format!("{prefix} is no longer denied"))
         }
-        Ok(false) => Err(format!("{prefix} is not on the deny list; `gateway deny list` shows it")),
+        Ok(false) => Err(format!(
+            "{prefix} is not on the deny list; `gateway deny list` shows it"
+        )),
         Err(error) => Err(explain(&error)),
     }
 }

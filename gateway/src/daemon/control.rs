@@ -133,7 +133,8 @@ impl Control {
             let serving = admin::serve(socket, sockets.allowed, self.deny.clone(), reload_requests);
             drop(tokio::task::spawn_local(serving));
             if let Some(socket) = sockets.metrics {
-                let serving = metrics_page::serve(TcpListener::from_std(socket)?, Arc::clone(&self.metrics));
+                let serving =
+                    metrics_page::serve(TcpListener::from_std(socket)?, Arc::clone(&self.metrics));
                 drop(tokio::task::spawn_local(serving));
             }
         }
@@ -158,7 +159,12 @@ impl Control {
         self.draining.send_replace(true);
         self.drain_deadline.send_replace(Some(deadline));
         let mut poll = interval(Duration::from_millis(10));
-        while self.around.workers.iter().any(|worker| !worker.thread.is_finished()) {
+        while self
+            .around
+            .workers
+            .iter()
+            .any(|worker| !worker.thread.is_finished())
+        {
             tokio::select! {
                 _ = poll.tick() => {}
                 event = signals.next() => if let Event::Stop(signal) = event {

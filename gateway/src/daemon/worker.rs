@@ -65,25 +65,32 @@ pub(super) fn start(
     request_id_seed: u64,
 ) -> std::io::Result<Handle> {
     let (orders, received) = mpsc::channel(ORDERS_MAX);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let sinks = log.sinks();
-    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let sink = sinks.sink(Arc::clone(&metrics));
-        let worker = Rc::new(Worker {
-            snapshot: shared.snapshot,
-            buckets: shared.buckets,
-            body_budget: shared.body_budget,
-            pool: Rc::new(Pool::default()),
-            sink,
-            metrics,
-            request_ids: RequestIds::new(request_id_seed),
-        });
-        let tasks = LocalSet::new();
-        tasks.block_on(&runtime, work(Rc::clone(&worker), received, shared.drain_deadline));
-        // Connections that outlived the deadline end here, and their records are written.
-        drop(tasks);
-        worker.sink.flush();
-    })?;
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let sink = sinks.sink(Arc::clone(&metrics));
+            let worker = Rc::new(Worker {
+                snapshot: shared.snapshot,
+                buckets: shared.buckets,
+                body_budget: shared.body_budget,
+                pool: Rc::new(Pool::default()),
+                sink,
+                metrics,
+                request_ids: RequestIds::new(request_id_seed),
+            });
+            let tasks = LocalSet::new();
+            tasks.block_on(
+                &runtime,
+                work(Rc::clone(&worker), received, shared.drain_deadline),
+            );
+            // Connections that outlived the deadline end here, and their records are written.
+            drop(tasks);
+            worker.sink.flush();
+        })?;
     Ok(Handle { orders, thread })
 }
 
@@ -131,7 +138,9 @@ async fn work(
 async fn drain(live: &Live, mut deadline: watch::Receiver<Option<Instant>>) {
     loop {
         // Nobody sets it any more when the control thread has died.
-        let Some(at) = *deadline.borrow_and_update() else { return };
+        let Some(at) = *deadline.borrow_and_update() else {
+            return;
+        };
         tokio::select! {
             () = live.none_left() => return,
             () = sleep_until(at) => {

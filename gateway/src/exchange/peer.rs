@@ -68,7 +68,10 @@ impl ClientAddress {
     ) -> Self {
         let believed = |address: IpAddr| trusted.iter().any(|prefix| prefix.contains(address));
         let mut client = peer.ip();
-        let hops = forwarded_for.flat_map(|value| value.split(',')).map(str::trim).rev();
+        let hops = forwarded_for
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .rev();
         for hop in hops {
             if !believed(client) {
                 break;
@@ -117,15 +120,40 @@ mod tests {
     #[test]
     fn believes_forwarding_headers_of_trusted_peers_only() {
         check("192.0.2.1", &[], &["198.51.100.7"], "192.0.2.1");
-        check("192.0.2.1", &["192.0.2.0/24"], &["198.51.100.7"], "198.51.100.7");
+        check(
+            "192.0.2.1",
+            &["192.0.2.0/24"],
+            &["198.51.100.7"],
+            "198.51.100.7",
+        );
         check("192.0.2.1", &["192.0.2.0/24"], &[], "192.0.2.1");
     }
 
     #[test]
     fn reads_the_list_from_its_end_up_to_the_first_untrusted_hop() {
-        check("10.0.0.1", &["10.0.0.0/8"], &["6.6.6.6, 198.51.100.7, 10.0.0.2"], "198.51.100.7");
-        check("10.0.0.1", &["10.0.0.0/8"], &["6.6.6.6", "198.51.100.7", "10.0.0.2"], "198.51.100.7");
-        check("10.0.0.1", &["10.0.0.0/8"], &["198.51.100.7, garbage, 10.0.0.2"], "10.0.0.2");
-        check("10.0.0.1", &["10.0.0.0/8"], &["[2001:db8::1]:443"], "2001:db8::1");
+        check(
+            "10.0.0.1",
+            &["10.0.0.0/8"],
+            &["6.6.6.6, 198.51.100.7, 10.0.0.2"],
+            "198.51.100.7",
+        );
+        check(
+            "10.0.0.1",
+            &["10.0.0.0/8"],
+            &["6.6.6.6", "198.51.100.7", "10.0.0.2"],
+            "198.51.100.7",
+        );
+        check(
+            "10.0.0.1",
+            &["10.0.0.0/8"],
+            &["198.51.100.7, garbage, 10.0.0.2"],
+            "10.0.0.2",
+        );
+        check(
+            "10.0.0.1",
+            &["10.0.0.0/8"],
+            &["[2001:db8::1]:443"],
+            "2001:db8::1",
+        );
     }
 }

@@ -155,13 +155,21 @@ impl Rejection {
     /// A rejection without more to say.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, detail: None, retry_after_seconds: None, challenge: None }
+        Self {
+            reason,
+            detail: None,
+            retry_after_seconds: None,
+            challenge: None,
+        }
     }
 
     /// With more for the log.
     #[must_use]
     pub fn detailed(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::new(reason) }
+        Self {
+            detail: Some(detail.into()),
+            ..Self::new(reason)
+        }
     }
 }
 

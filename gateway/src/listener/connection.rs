@@ -35,7 +35,9 @@ const HYPER_HEADERS_DEFAULT: u32 = 100;
 /// What answers requests.
 pub trait Handler: 'static {
     /// What answers are made of.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
+        + 'static;
 
     /// Answers one request. Dropped when the client leaves.
     fn handle(
@@ -77,7 +79,9 @@ pub(super) async fn serve<H: Handler>(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
-    let Ok(local) = stream.local_addr() else { return };
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
     match open.plan.tls.clone() {
         None => open.serve_plaintext(stream, local).await,
         Some(config) => open.serve_tls(stream, local, config).await,
@@ -118,7 +122,10 @@ impl<H: Handler> Open<H> {
         };
         let facts = TlsFacts {
             server_name: session.server_name().map(Arc::from),
-            version: session.protocol_version().and_then(|version| version.as_str()).unwrap_or(""),
+            version: session
+                .protocol_version()
+                .and_then(|version| version.as_str())
+                .unwrap_or(""),
             cipher: session
                 .negotiated_cipher_suite()
                 .and_then(|suite| suite.suite().as_str())
@@ -126,7 +133,8 @@ impl<H: Handler> Open<H> {
         };
         let activity = Activity::new(Instant::now());
         let io = Watched::new(stream, Bytes::new(), Rc::clone(&activity));
-        self.serve_http(io, local, Some(facts), protocol, activity).await;
+        self.serve_http(io, local, Some(facts), protocol, activity)
+            .await;
     }
 
     async fn serve_plaintext(&self, mut stream: TcpStream, local: SocketAddr) {
@@ -177,12 +185,22 @@ impl<H: Handler> Open<H> {
         let ended = match protocol {
             Protocol::Http1 => {
                 let connection = self.http1().serve_connection(io, service);
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity).await
+                self.drive(
+                    connection,
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
             Protocol::Http2 => {
                 activity.speaks_http2(Instant::now());
                 let connection = self.http2().serve_connection(io, service);
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity).await
+                self.drive(
+                    connection,
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
         };
         self.conclude(ended, &activity);
@@ -192,7 +210,10 @@ impl<H: Handler> Open<H> {
         let limits = &self.plan.limits;
         let mut builder = hyper::server::conn::http1::Builder::new();
         let head = usize::try_from(limits.header_bytes_max).unwrap_or(usize::MAX);
-        builder.timer(TokioTimer::new()).header_read_timeout(None).half_close(false);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .half_close(false);
         builder.max_buf_size(head.max(HYPER_BUFFER_MIN));
         if limits.header_count_max != HYPER_HEADERS_DEFAULT {
             builder.max_headers(usize::try_from(limits.header_count_max).unwrap_or(usize::MAX));
@@ -252,13 +273,20 @@ impl<H: Handler> Open<H> {
     fn deadline(&self, activity: &Activity, now: Instant) -> Deadline {
         let timeouts = &self.plan.timeouts;
         match activity.phase() {
-            Phase::Head(since) => {
-                Deadline { at: since + timeouts.headers, event: Some(ConnectionEvent::HeaderTimeout) }
-            }
-            Phase::Idle(since) => Deadline { at: since + timeouts.idle, event: None },
+            Phase::Head(since) => Deadline {
+                at: since + timeouts.headers,
+                event: Some(ConnectionEvent::HeaderTimeout),
+            },
+            Phase::Idle(since) => Deadline {
+                at: since + timeouts.idle,
+                event: None,
+            },
             Phase::Busy => {
                 let since = activity.blocked_since().unwrap_or(now);
-                Deadline { at: since + timeouts.body, event: Some(ConnectionEvent::ClientStalled) }
+                Deadline {
+                    at: since + timeouts.body,
+                    event: Some(ConnectionEvent::ClientStalled),
+                }
             }
         }
     }
@@ -287,8 +315,12 @@ impl<H: Handler> Open<H> {
     /// Counts and logs what happened to a connection as such.
     fn note(&self, event: ConnectionEvent, detail: Option<String>) {
         self.around.metrics.connection(event);
-        let mut record =
-            Record::new(Kind::Connection, clock::wall(), Arc::clone(&self.plan.name), self.peer);
+        let mut record = Record::new(
+            Kind::Connection,
+            clock::wall(),
+            Arc::clone(&self.plan.name),
+            self.peer,
+        );
         record.reason = Some(event.name());
         record.detail = detail.map(Into::into);
         self.around.sink.connection(&record);
@@ -325,7 +357,8 @@ async fn read_ahead(stream: &mut TcpStream) -> std::io::Result<(Protocol, Bytes)
 /// Whether HTTP/2 ended the connection over what the client sent, as with streams reset in a row
 /// or a header block without end. That is worth a record whatever was served before.
 fn is_attack(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 

@@ -76,7 +76,9 @@ impl Activity {
     /// HTTP/2, every answer under way waits for it to open a window.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
         let all_unasked = self.unasked.get() > 0 && self.unasked.get() == self.in_flight.get();
-        self.blocked_since.get().or(all_unasked.then_some(self.moved.get()))
+        self.blocked_since
+            .get()
+            .or(all_unasked.then_some(self.moved.get()))
     }
 
     /// A request begins; it ends when the guard is dropped.
@@ -132,7 +134,11 @@ impl Unasked {
         if self.unasked != unasked {
             self.unasked = unasked;
             let count = activity.unasked.get();
-            activity.unasked.set(if unasked { count + 1 } else { count.saturating_sub(1) });
+            activity.unasked.set(if unasked {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            });
         }
     }
 }
@@ -145,9 +151,16 @@ impl Drop for Unasked {
 
 impl<B> InFlightBody<B> {
     pub(super) fn new(body: B, in_flight: InFlight) -> Self {
-        let mut in_flight = Unasked { in_flight, unasked: false };
+        let mut in_flight = Unasked {
+            in_flight,
+            unasked: false,
+        };
         in_flight.set(true);
-        Self { body, rest: Bytes::new(), in_flight: Some(in_flight) }
+        Self {
+            body,
+            rest: Bytes::new(),
+            in_flight: Some(in_flight),
+        }
     }
 }
 
@@ -208,7 +221,11 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     pub(super) const fn new(stream: S, replay: Bytes, activity: Rc<Activity>) -> Self {
-        Self { stream, replay, activity }
+        Self {
+            stream,
+            replay,
+            activity,
+        }
     }
 
     fn note_write<T>(&self, outcome: &Poll<T>) {
@@ -302,7 +319,9 @@ mod tests {
         assert!(matches!(activity.phase(), Phase::Idle(_)));
         let mut stream = Watched::new(near, Bytes::from_static(b"GET"), Rc::clone(&activity));
         assert_eq!(stream.replay_remaining(), 3);
-        tokio::io::AsyncWriteExt::write_all(&mut far, b" /").await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut far, b" /")
+            .await
+            .unwrap();
         let mut text = [0; 5];
         stream.read_exact(&mut text).await.unwrap();
         assert_eq!(&text, b"GET /");

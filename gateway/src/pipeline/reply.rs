@@ -30,25 +30,48 @@ pub(crate) fn respond(
     metrics: &WorkerMetrics,
     snapshot: Arc<Snapshot>,
 ) -> Response<ReplyBody> {
-    let Exchange { id, mut record, body: request_body, .. } = exchange;
+    let Exchange {
+        id,
+        mut record,
+        body: request_body,
+        ..
+    } = exchange;
     let (mut response, source) = match outcome {
-        Ok(IntegrationResponse { response, silence_max }) => {
+        Ok(IntegrationResponse {
+            response,
+            silence_max,
+        }) => {
             let (head, body) = response.into_parts();
-            (Response::from_parts(head, ()), Source::Upstream { body, silence_max, silence: None })
+            (
+                Response::from_parts(head, ()),
+                Source::Upstream {
+                    body,
+                    silence_max,
+                    silence: None,
+                },
+            )
         }
         Err(rejection) => {
             metrics.rejection(rejection.reason as usize);
             record.record.reason = Some(rejection.reason.name());
             record.record.detail.clone_from(&rejection.detail);
             let body = rejection.reason.response_type().body();
-            (write_rejection(&rejection), Source::Whole(Some(Bytes::from_static(body.as_bytes()))))
+            (
+                write_rejection(&rejection),
+                Source::Whole(Some(Bytes::from_static(body.as_bytes()))),
+            )
         }
     };
     if let Ok(value) = HeaderValue::from_bytes(&id.bytes()) {
         response.headers_mut().insert(APIGW_REQUESTID, value);
     }
     record.record.status = Some(response.status().as_u16());
-    let mut body = ReplyBody { source, record, request_body, _snapshot: snapshot };
+    let mut body = ReplyBody {
+        source,
+        record,
+        request_body,
+        _snapshot: snapshot,
+    };
     // An answer without body is never asked for one.
     if body.is_end_stream() {
         body.record.complete();
@@ -88,7 +111,11 @@ pub struct ReplyBody {
 #[derive(Debug)]
 enum Source {
     Whole(Option<Bytes>),
-    Upstream { body: PooledBody, silence_max: Duration, silence: Option<Pin<Box<Sleep>>> },
+    Upstream {
+        body: PooledBody,
+        silence_max: Duration,
+        silence: Option<Pin<Box<Sleep>>>,
+    },
 }
 
 /// The upstream broke off within its response.
@@ -106,7 +133,11 @@ impl Source {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ReplyError>>> {
         let (body, silence_max, silence) = match self {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(Ok)),
-            Self::Upstream { body, silence_max, silence } => (body, *silence_max, silence),
+            Self::Upstream {
+                body,
+                silence_max,
+                silence,
+            } => (body, *silence_max, silence),
         };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(None) => Poll::Ready(None),
@@ -114,12 +145,17 @@ impl Source {
             Poll::Ready(Some(Ok(frame))) => {
                 *silence = None;
                 // Trailers end here, as they do on the way in.
-                frame.into_data().map_or(Poll::Ready(None), |data| Poll::Ready(Some(Ok(data))))
+                frame
+                    .into_data()
+                    .map_or(Poll::Ready(None), |data| Poll::Ready(Some(Ok(data))))
             }
             Poll::Pending => {
                 let timer =
                     silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(silence_max)));
-                timer.as_mut().poll(cx).map(|()| Some(Err(ReplyError::Silent(silence_max))))
+                timer
+                    .as_mut()
+                    .poll(cx)
+                    .map(|()| Some(Err(ReplyError::Silent(silence_max))))
             }
         }
     }
@@ -151,7 +187,10 @@ impl Body for ReplyBody {
             }
             Some(Err(error)) => {
                 // An upstream breaks off too when what it was being sent does.
-                let fault = this.request_body.as_ref().and_then(|progress| progress.fault());
+                let fault = this
+                    .request_body
+                    .as_ref()
+                    .and_then(|progress| progress.fault());
                 record.record.reason = Some(match fault {
                     Some(fault) => body_rejection(fault).reason.name(),
                     None => REASON_UPSTREAM_BROKE_OFF,
@@ -169,7 +208,10 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes) => SizeHint::with_exact(
-                bytes.as_ref().and_then(|bytes| u64::try_from(bytes.len()).ok()).unwrap_or(0),
+                bytes
+                    .as_ref()
+                    .and_then(|bytes| u64::try_from(bytes.len()).ok())
+                    .unwrap_or(0),
             ),
             Source::Upstream { body, .. } => body.size_hint(),
         }

@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 
 use super::{ApiPlan, Hosts, RoutePlan, Snapshot};
 use crate::integration::{ForwardPlan, PathTemplate};
-use crate::model::{Api, Authorizer, AuthorizerName, CallerThrottle, Gateway, Route, Segment, Throttle, Upstream, UpstreamName};
+use crate::model::{
+    Api, Authorizer, AuthorizerName, CallerThrottle, Gateway, Route, Segment, Throttle, Upstream,
+    UpstreamName,
+};
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
 use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySetError};
@@ -58,7 +61,12 @@ impl Compiler {
     /// A compiler over these stores.
     #[must_use]
     pub fn new(buckets: Buckets, slots: Arc<SlotRegistry>, decisions: Arc<Decisions>) -> Self {
-        Self { buckets, slots, decisions, client_tls: OnceLock::new() }
+        Self {
+            buckets,
+            slots,
+            decisions,
+            client_tls: OnceLock::new(),
+        }
     }
 
     /// Compiles `model`. What `previous` has and did not change is carried over: pooled
@@ -66,7 +74,11 @@ impl Compiler {
     ///
     /// # Errors
     /// See [`CompileError`]; `previous` runs on untouched.
-    pub fn compile(&self, model: &Gateway, previous: Option<&Snapshot>) -> Result<Snapshot, CompileError> {
+    pub fn compile(
+        &self,
+        model: &Gateway,
+        previous: Option<&Snapshot>,
+    ) -> Result<Snapshot, CompileError> {
         let upstreams = model
             .upstreams
             .iter()
@@ -78,8 +90,14 @@ impl Compiler {
             .map(|authorizer| self.authorizer(authorizer, previous))
             .collect::<Result<Vec<_>, _>>()?;
         let parts = Parts {
-            upstreams: upstreams.iter().map(|plan| (plan.name.clone(), plan)).collect(),
-            authorizers: authorizers.iter().map(|a| (a.model().name.clone(), a)).collect(),
+            upstreams: upstreams
+                .iter()
+                .map(|plan| (plan.name.clone(), plan))
+                .collect(),
+            authorizers: authorizers
+                .iter()
+                .map(|a| (a.model().name.clone(), a))
+                .collect(),
         };
         let mut hosts: HashMap<Arc<str>, Hosts> = HashMap::new();
         for api in &model.apis {
@@ -89,11 +107,20 @@ impl Compiler {
                 if api.hosts.is_empty() {
                     hosts.other = Some(Arc::clone(&plan));
                 }
-                hosts.named.extend(api.hosts.iter().map(|host| (host.clone(), Arc::clone(&plan))));
+                hosts.named.extend(
+                    api.hosts
+                        .iter()
+                        .map(|host| (host.clone(), Arc::clone(&plan))),
+                );
             }
         }
         let generation = previous.map_or(1, |previous| previous.generation + 1);
-        Ok(Snapshot { generation, hosts, upstreams, authorizers })
+        Ok(Snapshot {
+            generation,
+            hosts,
+            upstreams,
+            authorizers,
+        })
     }
 
     fn client_tls(&self) -> Result<Arc<rustls::ClientConfig>, RootsError> {
@@ -109,11 +136,16 @@ impl Compiler {
         upstream: &Upstream,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<UpstreamPlan>, CompileError> {
-        let running = previous.and_then(|p| p.upstreams.iter().find(|plan| plan.settings == *upstream));
+        let running =
+            previous.and_then(|p| p.upstreams.iter().find(|plan| plan.settings == *upstream));
         if let Some(unchanged) = running {
             return Ok(Arc::clone(unchanged));
         }
-        let tls = if upstream.target.tls { Some(self.client_tls()?) } else { None };
+        let tls = if upstream.target.tls {
+            Some(self.client_tls()?)
+        } else {
+            None
+        };
         Ok(Arc::new(UpstreamPlan::compile(upstream, tls)?))
     }
 
@@ -123,10 +155,16 @@ impl Compiler {
         previous: Option<&Snapshot>,
     ) -> Result<Arc<JwtAuthorizer>, CompileError> {
         let running = previous.and_then(|p| {
-            p.authorizers.iter().find(|running| running.model().name == authorizer.name)
+            p.authorizers
+                .iter()
+                .find(|running| running.model().name == authorizer.name)
         });
-        JwtAuthorizer::build(authorizer, &self.decisions, &self.client_tls()?, running)
-            .map_err(|source| CompileError::Authorizer { name: authorizer.name.clone(), source })
+        JwtAuthorizer::build(authorizer, &self.decisions, &self.client_tls()?, running).map_err(
+            |source| CompileError::Authorizer {
+                name: authorizer.name.clone(),
+                source,
+            },
+        )
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
@@ -135,10 +173,18 @@ impl Compiler {
             let plan = self.route(api, route, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
-        Ok(ApiPlan { name: Arc::from(api.name.as_str()), router })
+        Ok(ApiPlan {
+            name: Arc::from(api.name.as_str()),
+            router,
+        })
     }
 
-    fn route(&self, api: &Api, route: &Route, parts: &Parts<'_>) -> Result<RoutePlan, CompileError> {
+    fn route(
+        &self,
+        api: &Api,
+        route: &Route,
+        parts: &Parts<'_>,
+    ) -> Result<RoutePlan, CompileError> {
         let dangling = |missing: &str| CompileError::Dangling {
             route: route.key.to_string(),
             missing: missing.to_owned(),
@@ -155,16 +201,24 @@ impl Compiler {
             }),
         };
         let upstream = &route.integration.upstream;
-        let greedy = route.path.as_deref().unwrap_or_default().iter().find_map(|part| match part {
-            Segment::Greedy(name) => Some(name.clone()),
-            Segment::Static(_) | Segment::Parameter(_) => None,
-        });
+        let greedy = route
+            .path
+            .as_deref()
+            .unwrap_or_default()
+            .iter()
+            .find_map(|part| match part {
+                Segment::Greedy(name) => Some(name.clone()),
+                Segment::Static(_) | Segment::Parameter(_) => None,
+            });
         let lease = |what| self.lease(api, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
             admit: AdmitPlan {
-                route: route.throttle.map(|throttle| route_bucket(throttle, lease("route"))).transpose()?,
+                route: route
+                    .throttle
+                    .map(|throttle| route_bucket(throttle, lease("route")))
+                    .transpose()?,
                 caller: route
                     .caller_throttle
                     .as_ref()
@@ -220,7 +274,10 @@ fn route_bucket(
     throttle: Throttle,
     lease: Result<SlotLease, CompileError>,
 ) -> Result<RouteBucket, CompileError> {
-    Ok(RouteBucket { lease: lease?, limit: throttle.limit })
+    Ok(RouteBucket {
+        lease: lease?,
+        limit: throttle.limit,
+    })
 }
 
 fn caller_bucket(

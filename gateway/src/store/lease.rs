@@ -34,7 +34,11 @@ impl SlotRegistry {
     /// A registry over `buckets` in which nothing is in use.
     #[must_use]
     pub fn new(buckets: Buckets) -> Self {
-        Self { buckets, leased: Mutex::default(), keeping: AtomicBool::new(false) }
+        Self {
+            buckets,
+            leased: Mutex::default(),
+            keeping: AtomicBool::new(false),
+        }
     }
 
     /// The slot of `tag`, as it was left if it is known.
@@ -55,7 +59,11 @@ impl SlotRegistry {
             }
         };
         drop(leased);
-        Ok(SlotLease { registry: Arc::clone(self), tag, index })
+        Ok(SlotLease {
+            registry: Arc::clone(self),
+            tag,
+            index,
+        })
     }
 
     /// From now on slots are left as they are when their last user goes: the gateway stops, and the
@@ -92,7 +100,8 @@ impl SlotLease {
     pub fn put_in_force(&self, limit: &Limit, now_ns: u64) {
         let slot = self.slot();
         slot.multiplier.store(limit.multiplier, Ordering::Relaxed);
-        slot.tolerance_ns.store(limit.tolerance_ns, Ordering::Relaxed);
+        slot.tolerance_ns
+            .store(limit.tolerance_ns, Ordering::Relaxed);
         slot.shift.store(u64::from(limit.shift), Ordering::Relaxed);
         let ceiling = now_ns.saturating_add(limit.tolerance_ns);
         let mut owed = Word::load(&slot.tat);
@@ -110,7 +119,11 @@ impl Drop for SlotLease {
         if self.registry.keeping.load(Ordering::Relaxed) {
             return;
         }
-        let mut leased = self.registry.leased.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leased = self
+            .registry
+            .leased
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((index, users)) = leased.get_mut(&self.tag) {
             *users -= 1;
             if *users == 0 {

@@ -15,8 +15,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 /// Statuses are 100 to 599; anything else counts as 0, "no answer was sent".
 const STATUS_COUNT: usize = 600;
 /// Upper bounds of the duration histogram, in microseconds.
-const BOUNDS_US: [u64; 12] =
-    [250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000];
+const BOUNDS_US: [u64; 12] = [
+    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000,
+];
 
 /// Things that happen to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,11 @@ impl WorkerMetrics {
     /// Counters for as many rejection reasons as there are.
     #[must_use]
     pub fn new(reasons: usize) -> Self {
-        let zeros = |count| std::iter::repeat_with(AtomicU64::default).take(count).collect();
+        let zeros = |count| {
+            std::iter::repeat_with(AtomicU64::default)
+                .take(count)
+                .collect()
+        };
         Self {
             statuses: zeros(STATUS_COUNT),
             rejections: zeros(reasons),
@@ -110,9 +115,13 @@ impl WorkerMetrics {
     /// One request, at its end. `None`: the client left before a status was sent.
     pub fn request(&self, status: Option<u16>, elapsed_ns: u64) {
         bump(self.statuses.get(usize::from(status.unwrap_or(0))));
-        let slower_than = BOUNDS_US.iter().filter(|&&bound| elapsed_ns > bound * 1_000).count();
+        let slower_than = BOUNDS_US
+            .iter()
+            .filter(|&&bound| elapsed_ns > bound * 1_000)
+            .count();
         bump(self.durations.get(slower_than));
-        self.duration_sum_ns.fetch_add(elapsed_ns, Ordering::Relaxed);
+        self.duration_sum_ns
+            .fetch_add(elapsed_ns, Ordering::Relaxed);
     }
 
     /// One rejection, by the number of its reason.
@@ -151,7 +160,9 @@ pub struct Figure {
 
 impl std::fmt::Debug for Figure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Figure").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Figure")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +183,17 @@ impl Figure {
         counter: bool,
         read: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> Self {
-        Self { name, help, counter, read: Box::new(move || vec![Sample { labels: Vec::new(), value: read() }]) }
+        Self {
+            name,
+            help,
+            counter,
+            read: Box::new(move || {
+                vec![Sample {
+                    labels: Vec::new(),
+                    value: read(),
+                }]
+            }),
+        }
     }
 }
 
@@ -192,7 +213,11 @@ impl Metrics {
         reasons: &'static [&'static str],
         figures: Vec<Figure>,
     ) -> Self {
-        Self { workers, reasons, figures }
+        Self {
+            workers,
+            reasons,
+            figures,
+        }
     }
 
     /// The page that Prometheus scrapes, in OpenMetrics text.
@@ -245,7 +270,11 @@ impl Collector for Page {
         self.encode_connections(&mut encoder)?;
         self.encode_durations(&mut encoder)?;
         for figure in &metrics.figures {
-            let kind = if figure.counter { MetricType::Counter } else { MetricType::Gauge };
+            let kind = if figure.counter {
+                MetricType::Counter
+            } else {
+                MetricType::Gauge
+            };
             let encode = |sample: &Sample, metric: MetricEncoder<'_>| {
                 if figure.counter {
                     ConstCounter::new(sample.value).encode(metric)
@@ -269,7 +298,10 @@ impl Collector for Page {
 }
 
 impl Page {
-    fn encode_connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode_connections(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
         let mut events = encoder.encode_descriptor(
             "gateway_connections",
             "Connections by what became of them",
@@ -292,9 +324,15 @@ impl Page {
     }
 
     fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        #[expect(clippy::cast_precision_loss, reason = "seconds are shown to people and dashboards")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds are shown to people and dashboards"
+        )]
         let seconds = |ns: u64| ns as f64 / 1e9;
-        let bounds = BOUNDS_US.iter().map(|us| seconds(us * 1_000)).chain([f64::INFINITY]);
+        let bounds = BOUNDS_US
+            .iter()
+            .map(|us| seconds(us * 1_000))
+            .chain([f64::INFINITY]);
         let counts: Vec<(f64, u64)> = bounds
             .enumerate()
             .map(|(index, bound)| (bound, self.0.sum(|worker| worker.durations.get(index))))
@@ -307,6 +345,7 @@ impl Page {
             None,
             MetricType::Histogram,
         )?;
-        histogram.encode_histogram::<prometheus_client::encoding::NoLabelSet>(sum, total, &counts, None)
+        histogram
+            .encode_histogram::<prometheus_client::encoding::NoLabelSet>(sum, total, &counts, None)
     }
 }

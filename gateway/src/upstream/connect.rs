@@ -61,7 +61,9 @@ impl Drop for Link {
 /// Connects within the upstream's time-out and starts HTTP/1.1 on a task of this worker.
 pub(super) async fn connect(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
     let limit = plan.settings.connect_timeout;
-    timeout(limit, open(plan)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
+    timeout(limit, open(plan))
+        .await
+        .unwrap_or(Err(ConnectError::Timeout(limit)))
 }
 
 async fn open(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
@@ -70,7 +72,9 @@ async fn open(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
         .await
         .map_err(ConnectError::Refused)?;
     stream.set_nodelay(true).map_err(ConnectError::Refused)?;
-    let Some(tls) = &plan.tls else { return start(TokioIo::new(stream)).await };
+    let Some(tls) = &plan.tls else {
+        return start(TokioIo::new(stream)).await;
+    };
     let name = ServerName::try_from(target.host.clone())
         .map_err(|_invalid| ConnectError::ServerName(target.host.clone()))?;
     let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(tls))
@@ -91,5 +95,8 @@ where
             tracing::debug!(%error, "upstream connection ended");
         }
     });
-    Ok(Link { sender, task: task.abort_handle() })
+    Ok(Link {
+        sender,
+        task: task.abort_handle(),
+    })
 }

@@ -69,14 +69,18 @@ impl Pool {
             request = match self.try_send(plan, link, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
-                Err((error, None)) => match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
-                    Some(again) => again,
-                    None => return Err(SendError::Http(error)),
-                },
+                Err((error, None)) => {
+                    match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
+                        Some(again) => again,
+                        None => return Err(SendError::Http(error)),
+                    }
+                }
             };
         }
         let fresh = connect(plan).await?;
-        self.try_send(plan, fresh, request).await.map_err(|(error, _)| SendError::Http(error))
+        self.try_send(plan, fresh, request)
+            .await
+            .map_err(|(error, _)| SendError::Http(error))
     }
 
     async fn try_send(
@@ -119,10 +123,13 @@ impl Pool {
 
     /// Closes what has been idle too long and what belongs to upstreams that are gone.
     pub fn sweep<'p>(&self, plans: impl Iterator<Item = &'p UpstreamPlan>) {
-        let timeouts: HashMap<u64, _> =
-            plans.map(|plan| (plan.id, plan.settings.idle_timeout)).collect();
+        let timeouts: HashMap<u64, _> = plans
+            .map(|plan| (plan.id, plan.settings.idle_timeout))
+            .collect();
         self.idle.borrow_mut().retain(|upstream, connections| {
-            let Some(&timeout) = timeouts.get(upstream) else { return false };
+            let Some(&timeout) = timeouts.get(upstream) else {
+                return false;
+            };
             connections.retain(|idle| !idle.link.is_closed() && idle.since.elapsed() <= timeout);
             true
         });
@@ -131,7 +138,10 @@ impl Pool {
 
 /// A copy of a request that may be sent twice: safe and without body.
 fn repeatable(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !safe || !matches!(request.body(), UpstreamBody::Empty) {
         return None;
     }
@@ -153,14 +163,19 @@ struct Home {
 
 impl Home {
     fn go(self) {
-        let Some(pool) = self.pool.upgrade() else { return };
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
         if self.link.is_closed() {
             return;
         }
         let mut idle = pool.idle.borrow_mut();
         let connections = idle.entry(self.upstream).or_default();
         if connections.len() < self.idle_max {
-            connections.push(Idle { link: self.link, since: Instant::now() });
+            connections.push(Idle {
+                link: self.link,
+                since: Instant::now(),
+            });
         }
     }
 }
@@ -175,7 +190,10 @@ pub struct PooledBody {
 
 impl PooledBody {
     fn new(inner: Incoming, home: Home) -> Self {
-        let mut body = Self { inner, home: Some(home) };
+        let mut body = Self {
+            inner,
+            home: Some(home),
+        };
         body.return_if_ended();
         body
     }
