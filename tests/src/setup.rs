@@ -16,7 +16,6 @@ pub struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
     descriptors_max: Option<u64>,
-    launcher: Vec<String>,
 }
 
 impl Default for Setup {
@@ -45,7 +44,6 @@ impl Setup {
             directory,
             environment: Vec::new(),
             descriptors_max: None,
-            launcher: Vec::new(),
         }
     }
 
@@ -127,13 +125,6 @@ impl Setup {
         self
     }
 
-    /// Starts the gateway by this command, which is to execute the one appended to it.
-    #[must_use]
-    pub fn launcher(mut self, command: &[&str]) -> Self {
-        self.launcher = command.iter().map(|word| (*word).to_owned()).collect();
-        self
-    }
-
     /// A file of these contents beside the configuration.
     #[must_use]
     pub fn file(&self, name: &str, contents: &str) -> PathBuf {
@@ -161,12 +152,13 @@ impl Setup {
         self.file("gateway.yaml", &text)
     }
 
-    pub(crate) fn environment_variables(&self) -> &[(String, String)] {
-        &self.environment
+    /// Goes back to a configuration that was written before.
+    pub fn restore(&mut self, text: &str) {
+        self.config = serde_json::from_str(text).expect("it was written so");
     }
 
-    pub(crate) fn launcher_words(&self) -> &[String] {
-        &self.launcher
+    pub(crate) fn environment_variables(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     pub(crate) const fn descriptor_limit(&self) -> Option<u64> {

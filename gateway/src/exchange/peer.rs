@@ -42,6 +42,8 @@ pub struct Connection {
     pub tls: Option<TlsFacts>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Arc<[Prefix]>,
+    /// Header fields of a request.
+    pub header_count_max: u32,
     /// Between two pieces of a request body.
     pub body_timeout: Duration,
     /// What upstreams are told of this connection, written once instead of with every request.

@@ -167,6 +167,7 @@ impl<H: Handler> Open<H> {
             local,
             tls,
             trusted_proxies: Arc::clone(&self.plan.trusted_proxies),
+            header_count_max: self.plan.limits.header_count_max,
             body_timeout: self.plan.timeouts.body,
             told: Told::new(PeerAddress(self.peer), local, &self.plan.trusted_proxies),
         });
@@ -298,6 +299,9 @@ impl<H: Handler> Open<H> {
             Ended::Hyper(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
                 self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
             }
+            Ended::Hyper(Err(error)) if is_attack(&error) => {
+                self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+            }
             Ended::Hyper(Err(error)) => {
                 // A client that breaks off in its first head is worth a record; one that breaks
                 // off later has one already.
@@ -349,6 +353,14 @@ async fn read_ahead(stream: &mut TcpStream) -> std::io::Result<(Protocol, Bytes)
             return Ok((Protocol::Http1, read.freeze()));
         }
     }
+}
+
+/// Whether HTTP/2 ended the connection over what the client sent, as with streams reset in a row
+/// or a header block without end. That is worth a record whatever was served before.
+fn is_attack(error: &hyper::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 /// An error with its causes on one line.

@@ -11,10 +11,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::connect::connect;
+use super::connect::{Link, connect};
 use super::{ConnectError, UpstreamPlan};
 use crate::body::UpstreamBody;
 
@@ -30,7 +29,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
     since: Instant,
 }
 
@@ -66,13 +65,13 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(Idle { sender, since }) = self.take(plan) {
+        while let Some(Idle { link, since }) = self.take(plan) {
             let repeat = if since.elapsed() >= DOUBTFUL_AFTER {
                 repeatable(&request)
             } else {
                 None
             };
-            request = match self.try_send(plan, sender, request).await {
+            request = match self.try_send(plan, link, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
                 Err((error, None)) => match repeat.filter(|_| is_broken_off(&error)) {
@@ -91,16 +90,16 @@ impl Pool {
     async fn try_send(
         self: &Rc<Self>,
         plan: &UpstreamPlan,
-        mut sender: SendRequest<UpstreamBody>,
+        mut link: Link,
         request: Request<UpstreamBody>,
     ) -> Result<Answer, (hyper::Error, Option<Request<UpstreamBody>>)> {
-        match sender.try_send_request(request).await {
+        match link.sender().try_send_request(request).await {
             Ok(response) => {
                 let home = Home {
                     pool: Rc::downgrade(self),
                     upstream: plan.id,
                     idle_max: plan.settings.idle_per_worker_max,
-                    sender,
+                    link,
                 };
                 Ok(response.map(|inner| PooledBody::new(inner, home)))
             }
@@ -122,9 +121,9 @@ impl Pool {
         for index in (0..connections.len()).rev() {
             let idle = connections.get(index)?;
             let is_old = now.duration_since(idle.since) > plan.settings.idle_timeout;
-            if is_old || idle.sender.is_closed() {
+            if is_old || idle.link.is_closed() {
                 connections.remove(index);
-            } else if idle.sender.is_ready() {
+            } else if idle.link.is_ready() {
                 return Some(connections.remove(index));
             }
         }
@@ -140,7 +139,7 @@ impl Pool {
             let Some(&timeout) = timeouts.get(upstream) else {
                 return false;
             };
-            connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= timeout);
+            connections.retain(|idle| !idle.link.is_closed() && idle.since.elapsed() <= timeout);
             true
         });
     }
@@ -173,7 +172,7 @@ struct Home {
     pool: Weak<Pool>,
     upstream: u64,
     idle_max: usize,
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
 }
 
 impl Home {
@@ -181,14 +180,14 @@ impl Home {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        if self.sender.is_closed() {
+        if self.link.is_closed() {
             return;
         }
         let mut idle = pool.idle.borrow_mut();
         let connections = idle.entry(self.upstream).or_default();
         if connections.len() < self.idle_max {
             connections.push(Idle {
-                sender: self.sender,
+                link: self.link,
                 since: Instant::now(),
             });
         }
