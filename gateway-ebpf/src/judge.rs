@@ -290,3 +290,7 @@ fn is_limited<F: Frame, T: Tables>(
         }
     }
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,3 +1,17 @@
 //! What the gateway promises its clients, end to end and without special rights.
 
 mod forwarding;
+mod bodies;
+mod tokens;
+mod rotation;
+mod throttles;
+mod bad_input;
+mod http2;
+mod tls;
+mod exhaustion;
+mod upstreams;
+mod sources;
+mod reload;
+mod stop;
+mod admin;
+mod metrics;

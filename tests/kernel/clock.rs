@@ -35,6 +35,22 @@ fn the_tick_program_tells_the_length_of_a_tick() {
     assert!(known.iter().any(|exact| off(*exact) < 12), "{tick} ns");
 }
 
+/// Expiries and debts are moments of one clock on both sides: the one that stands still while the
+/// machine is suspended.
+#[test]
+fn the_program_and_this_process_read_the_same_clock() {
+    let Some(mut object) = or_skip(Object::load()) else {
+        return;
+    };
+    let monotonic = || {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        now.tv_sec.unsigned_abs() * SECOND + now.tv_nsec.unsigned_abs()
+    };
+    let before = monotonic();
+    let (_, now) = object.tick().unwrap();
+    assert!((before..=monotonic()).contains(&now));
+}
+
 #[test]
 fn the_coarse_clock_errs_by_a_tick_and_interrupt_latency() {
     const RATE: u64 = 100_000;

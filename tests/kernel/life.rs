@@ -139,6 +139,22 @@ fn with_detach_the_program_goes_with_the_process_however_it_ends() {
 }
 
 #[test]
+fn off_removes_what_an_earlier_run_left() {
+    let Some(mut bench) = or_skip(Bench::new("off")) else {
+        return;
+    };
+    bench.start().unwrap().shutdown(OnExit::Keep).unwrap();
+    assert!(program(&bench).is_some());
+    bench.gateway.edge.mode = EdgeMode::Off;
+    let Start::Absent(absence) = bench.start_any().unwrap() else {
+        panic!("attached though off");
+    };
+    assert!(absence.cause.contains("`off`"), "{absence}");
+    assert_eq!(program(&bench), None);
+    assert!(!pins(&bench).exists());
+}
+
+#[test]
 fn loopback_takes_the_generic_path_and_says_so() {
     let Some(mut bench) = or_skip(Bench::new("generic")) else {
         return;

@@ -19,6 +19,7 @@ mod sync;
 mod privilege;
 mod differential;
 mod artefact;
+mod log;
 mod veth_path;
 mod veth_deny;
 mod veth_rate;

@@ -79,6 +79,31 @@ fn exactly_the_burst_passes_by_kind_and_clock() {
 }
 
 #[test]
+fn the_burst_is_one_for_all_cpus() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    for precise in [false, true] {
+        let Some(mut object) = site(Settings {
+            limits: [per_day(4, precise), SourceLimit::default()],
+            ..settings()
+        }) else {
+            return;
+        };
+        let all = sched_getaffinity(None).unwrap();
+        let mut passed = 0;
+        for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)) {
+            let mut one = CpuSet::new();
+            one.set(cpu);
+            sched_setaffinity(None, &one).unwrap();
+            for _ in 0..4 {
+                passed += u32::from(object.judge(&segment(SYN)).unwrap() == PASS);
+            }
+        }
+        sched_setaffinity(None, &all).unwrap();
+        assert_eq!(passed, 4, "precise: {precise}");
+    }
+}
+
+#[test]
 fn limits_that_are_off_write_nothing() {
     let Some(mut object) = site(settings()) else {
         return;

@@ -9,10 +9,13 @@ use serde_json::json;
 
 #[tokio::test]
 async fn without_root_the_answers_are_the_same_and_one_line_says_what_is_missing() {
-    let Some(site) = or_skip(Site::new("absent").await) else { return };
-    let setup = site
-        .setup()
-        .set(&["xdp"], json!({"connections_per_source": {"rate": 0.0003, "burst": 8}}));
+    let Some(site) = or_skip(Site::new("absent").await) else {
+        return;
+    };
+    let setup = site.setup().set(
+        &["xdp"],
+        json!({"connections_per_source": {"rate": 0.0003, "burst": 8}}),
+    );
     let user = nix::unistd::User::from_name("nobody").unwrap().unwrap();
     let copy = setup.directory().join("gateway");
     std::fs::copy(&*BINARY, &copy).unwrap();
@@ -31,14 +34,23 @@ async fn without_root_the_answers_are_the_same_and_one_line_says_what_is_missing
         user.gid,
         copy.display()
     );
-    let gateway = site.start(setup.launcher(&["sh", "-c", &unprivileged, "sh"])).await;
+    let gateway = site
+        .start(setup.launcher(&["sh", "-c", &unprivileged, "sh"]))
+        .await;
     let config = gateway.config_path().display().to_string();
     assert_eq!(site.program(), None);
 
     let lines = gateway.errors.all();
     let about: Vec<&String> = lines.iter().filter(|line| line.contains("XDP")).collect();
-    let [line] = about[..] else { panic!("{lines:?}") };
-    for part in ["CAP_BPF", "packet rates", "refused at accept", "start the gateway as root"] {
+    let [line] = about[..] else {
+        panic!("{lines:?}")
+    };
+    for part in [
+        "CAP_BPF",
+        "packet rates",
+        "refused at accept",
+        "run the same command with `sudo`",
+    ] {
         assert!(line.contains(part), "no {part} in {line}");
     }
 

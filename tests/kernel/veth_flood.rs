@@ -23,14 +23,19 @@ const STRIDE: u32 = 0x9e_3779;
 
 #[tokio::test]
 async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
-    let Some(site) = or_skip(Site::new("flood").await) else { return };
+    let Some(site) = or_skip(Site::new("flood").await) else {
+        return;
+    };
     let count = std::env::var("GATEWAY_SOAK_FLOOD");
-    let count = count.map_or(FLOOD, |text| text.parse().expect("GATEWAY_SOAK_FLOOD is a number"));
+    let count = count.map_or(FLOOD, |text| {
+        text.parse().expect("GATEWAY_SOAK_FLOOD is a number")
+    });
     // Answers to spoofed sources have somewhere to go: as on the internet, they cost work.
     site.inside.ip("route add default via 10.77.0.2").unwrap();
-    let setup = site
-        .setup()
-        .set(&["xdp", "connections_per_source"], json!({"rate": 0.0003, "burst": 50}));
+    let setup = site.setup().set(
+        &["xdp", "connections_per_source"],
+        json!({"rate": 0.0003, "burst": 50}),
+    );
     let _gateway = site.start(setup).await;
 
     // An offender spends all it has; nothing grows back within this test.
@@ -48,7 +53,10 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     let flag = Arc::clone(&stop);
     let flood = std::thread::spawn(move || flood(&socket, count * LOSS, &flag));
     let start = site.received();
-    let keeping = [site.client(CLIENT[0]).await.unwrap(), site.client(CLIENT[1]).await.unwrap()];
+    let keeping = [
+        site.client(CLIENT[0]).await.unwrap(),
+        site.client(CLIENT[1]).await.unwrap(),
+    ];
     let mut served = 0;
     while site.received() - start < count || served < 10 {
         assert!(!flood.is_finished(), "too little of the flood arrived");
@@ -66,7 +74,10 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     stop.store(true, Ordering::Relaxed);
     flood.join().unwrap();
 
-    assert!(!site.reaches(OTHER[0]).await, "the flood washed an offender's debt away");
+    assert!(
+        !site.reaches(OTHER[0]).await,
+        "the flood washed an offender's debt away"
+    );
     assert!(site.account(&level).await >= count);
     let after = site.counted();
     let judged = |counted: &Counted| {

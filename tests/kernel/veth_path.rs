@@ -10,14 +10,26 @@ use serde_json::Value;
 
 #[tokio::test]
 async fn a_rust_client_is_answered_through_native_xdp_in_both_families() {
-    let Some(site) = or_skip(Site::new("rust").await) else { return };
+    let Some(site) = or_skip(Site::new("rust").await) else {
+        return;
+    };
     let gateway = site.start(site.setup()).await;
     let attached = gateway.errors.all();
-    let attached = attached.iter().find(|line| line.contains("XDP attached")).unwrap();
-    for part in [format!("interface={INTERFACE}"), "native".to_owned(), "adopted=false".to_owned()] {
+    let attached = attached
+        .iter()
+        .find(|line| line.contains("XDP attached"))
+        .unwrap();
+    for part in [
+        format!("interface={INTERFACE}"),
+        "native".to_owned(),
+        "adopted=false".to_owned(),
+    ] {
         assert!(attached.contains(&part), "no {part} in {attached}");
     }
-    assert!(site.program().unwrap().1, "the program is not in the driver");
+    assert!(
+        site.program().unwrap().1,
+        "the program is not in the driver"
+    );
 
     let level = site.level();
     for source in CLIENT {
@@ -38,7 +50,12 @@ async fn a_rust_client_is_answered_through_native_xdp_in_both_families() {
         assert_eq!(opened(&after) - opened(&before), 2);
         assert!(after.of(Verdict::Pass, Reason::Admitted, family) > 0);
         for reason in Reason::ALL {
-            assert_eq!(after.packets(Verdict::Drop, *reason), 0, "{}", reason.name());
+            assert_eq!(
+                after.packets(Verdict::Drop, *reason),
+                0,
+                "{}",
+                reason.name()
+            );
         }
     }
     assert!(site.account(&level).await >= 20);
@@ -46,15 +63,28 @@ async fn a_rust_client_is_answered_through_native_xdp_in_both_families() {
 
 #[tokio::test]
 async fn curl_is_answered_and_every_count_agrees_with_what_the_link_delivered() {
-    let Some(site) = or_skip(Site::new("curl").await) else { return };
+    let Some(site) = or_skip(Site::new("curl").await) else {
+        return;
+    };
     let setup = site.setup();
     let root = site.authority.write_root(setup.directory());
     let gateway = site.start(setup).await;
     let level = site.level();
     for (source, server) in CLIENT.into_iter().zip(SERVER) {
-        let bracketed = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
+        let bracketed = if server.contains(':') {
+            format!("[{server}]")
+        } else {
+            server.to_owned()
+        };
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "20", "--interface", source]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--interface",
+            source,
+        ]);
         curl.arg("--cacert").arg(&root);
         curl.args(["--resolve", &format!("{HOST_NAME}:8443:{bracketed}")]);
         curl.args(["--header", &format!("authorization: {}", site.bearer())]);
@@ -62,12 +92,21 @@ async fn curl_is_answered_and_every_count_agrees_with_what_the_link_delivered() 
         curl.arg(format!("https://{HOST_NAME}:8443/pets/9"));
         let started = {
             let _outside = site.outside.enter();
-            curl.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()
+            curl.stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
         };
         let child = started.unwrap();
-        let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+        let output = tokio::task::spawn_blocking(|| child.wait_with_output())
+            .await
+            .unwrap()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let (body, facts) = text.rsplit_once('\n').unwrap();
         assert_eq!(facts, format!("200 2 {server}"));
         let seen: Value = serde_json::from_str(body).unwrap();
@@ -86,7 +125,10 @@ async fn curl_is_answered_and_every_count_agrees_with_what_the_link_delivered() 
     let page = site.metrics(&gateway).await;
     let cells = stats["verdicts"].as_array().unwrap();
     let mut sum = 0;
-    for cell in cells.iter().filter(|cell| cell["reason"] != "not_ip" && cell["reason"] != "not_ours") {
+    for cell in cells
+        .iter()
+        .filter(|cell| cell["reason"] != "not_ip" && cell["reason"] != "not_ours")
+    {
         let text = |key: &str| cell[key].as_str().unwrap().to_owned();
         let sample = format!(
             "gateway_edge_packets_total{{verdict=\"{}\",reason=\"{}\",family=\"{}\"}}",
@@ -95,11 +137,21 @@ async fn curl_is_answered_and_every_count_agrees_with_what_the_link_delivered() 
             text("family")
         );
         let packets = cell["packets"].as_u64().unwrap();
-        assert!((page.get(&sample) - packets as f64).abs() < 0.5, "{sample}: {packets}");
+        assert!(
+            (page.get(&sample) - packets as f64).abs() < 0.5,
+            "{sample}: {packets}"
+        );
         sum += packets;
     }
-    let opened = cells.iter().filter(|cell| cell["reason"] == "new_connection");
-    assert_eq!(opened.map(|cell| cell["packets"].as_u64().unwrap()).sum::<u64>(), 2);
+    let opened = cells
+        .iter()
+        .filter(|cell| cell["reason"] == "new_connection");
+    assert_eq!(
+        opened
+            .map(|cell| cell["packets"].as_u64().unwrap())
+            .sum::<u64>(),
+        2
+    );
     assert!(sum > 10 && sum <= site.counted().total());
     assert_eq!(site.call(OTHER[0], "/pets/1").await.status, 200);
 }

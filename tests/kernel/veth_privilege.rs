@@ -49,16 +49,24 @@ fn check_threads(gateway: &Gateway, capabilities: &str) {
     for thread in threads {
         let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
         for line in &expected {
-            assert!(status.lines().any(|found| found == line), "no {line:?} in {status}");
+            assert!(
+                status.lines().any(|found| found == line),
+                "no {line:?} in {status}"
+            );
         }
         count += 1;
     }
-    assert!(count >= 4, "control, two workers and the log are {count} threads");
+    assert!(
+        count >= 4,
+        "control, two workers and the log are {count} threads"
+    );
 }
 
 #[tokio::test]
 async fn every_thread_gives_everything_up_and_all_that_is_promised_still_works() {
-    let Some(site) = or_skip(Site::new("drop").await) else { return };
+    let Some(site) = or_skip(Site::new("drop").await) else {
+        return;
+    };
     let mut gateway = site.start(given_up(&site)).await;
     let config = gateway.config_path().display().to_string();
     check_threads(&gateway, "0000000000000000");
@@ -75,7 +83,10 @@ async fn every_thread_gives_everything_up_and_all_that_is_promised_still_works()
     // Another limit and another listener, both in force in the kernel at once.
     let extra = json!({"address": "0.0.0.0:9443"});
     gateway.setup().change(&["listeners", "extra"], extra);
-    gateway.setup().change(&["xdp", "connections_per_source"], json!({"rate": 0.0003, "burst": 4}));
+    gateway.setup().change(
+        &["xdp", "connections_per_source"],
+        json!({"rate": 0.0003, "burst": 4}),
+    );
     let answer = gateway.reload().await;
     assert!(answer.to_string().contains("generation 2"), "{answer}");
     let extra = "10.77.0.1:9443".parse().unwrap();
@@ -90,9 +101,13 @@ async fn every_thread_gives_everything_up_and_all_that_is_promised_still_works()
 
 #[tokio::test]
 async fn an_interface_that_is_new_is_refused_with_the_command_that_adds_it() {
-    let Some(site) = or_skip(Site::new("new").await) else { return };
+    let Some(site) = or_skip(Site::new("new").await) else {
+        return;
+    };
     let mut gateway = site.start(given_up(&site)).await;
-    gateway.setup().change(&["xdp", "interfaces"], json!([INTERFACE, "lo"]));
+    gateway
+        .setup()
+        .change(&["xdp", "interfaces"], json!([INTERFACE, "lo"]));
     let answer = gateway.reload().await.to_string();
     for part in ["xdp.interfaces", "gateway run", "root"] {
         assert!(answer.contains(part), "no {part} in {answer}");
@@ -108,29 +123,46 @@ async fn an_interface_that_is_new_is_refused_with_the_command_that_adds_it() {
 
 #[tokio::test]
 async fn a_port_below_1024_keeps_that_one_capability() {
-    let Some(site) = or_skip(Site::new("low").await) else { return };
+    let Some(site) = or_skip(Site::new("low").await) else {
+        return;
+    };
     let low = json!({"address": "0.0.0.0:443"});
-    let mut gateway = site.start(given_up(&site).set(&["listeners", "low"], low)).await;
+    let mut gateway = site
+        .start(given_up(&site).set(&["listeners", "low"], low))
+        .await;
     // CAP_NET_BIND_SERVICE is bit 10.
     check_threads(&gateway, "0000000000000400");
-    gateway.setup().change(&["listeners", "lower"], json!({"address": "0.0.0.0:80"}));
+    gateway
+        .setup()
+        .change(&["listeners", "lower"], json!({"address": "0.0.0.0:80"}));
     let answer = gateway.reload().await;
     assert!(answer.to_string().contains("generation 2"), "{answer}");
-    assert!(site.dial(CLIENT[0], "10.77.0.1:80".parse().unwrap()).await.is_ok());
+    assert!(
+        site.dial(CLIENT[0], "10.77.0.1:80".parse().unwrap())
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
 async fn another_user_restarts_and_detaches_what_root_attached() {
-    let Some(site) = or_skip(Site::new("user").await) else { return };
+    let Some(site) = or_skip(Site::new("user").await) else {
+        return;
+    };
     let mut gateway = site.start(given_up(&site)).await;
     let config = gateway.config_path().display().to_string();
     drop(site.succeed(&["deny", "add", CLIENT[0], "--config", &config]));
     gateway.signal(Signal::KILL);
     gateway.ended().await;
     let setup = std::mem::take(gateway.setup());
-    let gateway = site.start(setup.set(&["xdp", "on_exit"], json!("detach"))).await;
+    let gateway = site
+        .start(setup.set(&["xdp", "on_exit"], json!("detach")))
+        .await;
     let lines = gateway.errors.all();
-    assert!(lines.iter().any(|line| line.contains("adopted=true")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.contains("adopted=true")),
+        "{lines:?}"
+    );
     assert!(!site.reaches(CLIENT[0]).await);
     check_threads(&gateway, "0000000000000000");
     drop(gateway.stop().await);

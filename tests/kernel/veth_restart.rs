@@ -23,7 +23,10 @@ async fn kill(mut gateway: Gateway) -> Setup {
 
 fn attached(gateway: &Gateway) -> String {
     let lines = gateway.errors.all();
-    lines.into_iter().find(|line| line.contains("XDP attached")).unwrap()
+    lines
+        .into_iter()
+        .find(|line| line.contains("XDP attached"))
+        .unwrap()
 }
 
 /// No cell of `before` is larger than the same cell of `after`.
@@ -36,7 +39,9 @@ fn never_back(before: &Counted, after: &Counted) {
 
 #[tokio::test]
 async fn what_is_denied_stays_denied_while_the_gateway_is_down_and_is_adopted_after() {
-    let Some(site) = or_skip(Site::new("keep").await) else { return };
+    let Some(site) = or_skip(Site::new("keep").await) else {
+        return;
+    };
     let gateway = site.start(site.setup()).await;
     let config = gateway.config_path().display().to_string();
     drop(site.succeed(&["deny", "add", CLIENT[0], "--config", &config]));
@@ -45,12 +50,19 @@ async fn what_is_denied_stays_denied_while_the_gateway_is_down_and_is_adopted_af
     let running = site.counted();
 
     let setup = gateway.stop().await;
-    assert_eq!(site.program(), Some(program.clone()), "the program went with the gateway");
+    assert_eq!(
+        site.program(),
+        Some(program.clone()),
+        "the program went with the gateway"
+    );
     assert!(!site.reaches(CLIENT[0]).await);
     let down = site.counted();
     never_back(&running, &down);
     let denied = |counted: &Counted| counted.packets(Verdict::Drop, Reason::Denied);
-    assert!(denied(&down) > denied(&running), "nothing is counted while the gateway is down");
+    assert!(
+        denied(&down) > denied(&running),
+        "nothing is counted while the gateway is down"
+    );
     // The command line works without it, on the list and on the figures.
     let list = site.succeed(&["deny", "list", "--config", &config]);
     assert!(list.contains(CLIENT[0]), "{list}");
@@ -62,8 +74,15 @@ async fn what_is_denied_stays_denied_while_the_gateway_is_down_and_is_adopted_af
 
     let gateway = site.start(setup).await;
     let line = attached(&gateway);
-    assert!(line.contains("adopted=true") && line.contains("native"), "{line}");
-    assert_ne!(site.program(), Some(program), "the program was not replaced");
+    assert!(
+        line.contains("adopted=true") && line.contains("native"),
+        "{line}"
+    );
+    assert_ne!(
+        site.program(),
+        Some(program),
+        "the program was not replaced"
+    );
     never_back(&down, &site.counted());
     assert!(!site.reaches(CLIENT[0]).await && !site.reaches(OTHER[1]).await);
     assert_eq!(site.call(OTHER[0], "/second").await.status, 200);
@@ -72,11 +91,14 @@ async fn what_is_denied_stays_denied_while_the_gateway_is_down_and_is_adopted_af
 
 #[tokio::test]
 async fn a_debt_survives_a_stop_and_a_kill() {
-    let Some(site) = or_skip(Site::new("debt").await) else { return };
+    let Some(site) = or_skip(Site::new("debt").await) else {
+        return;
+    };
     // One connection an hour: whatever is admitted later was admitted twice.
-    let setup = site
-        .setup()
-        .set(&["xdp", "connections_per_source"], json!({"rate": 0.0003, "burst": 3}));
+    let setup = site.setup().set(
+        &["xdp", "connections_per_source"],
+        json!({"rate": 0.0003, "burst": 3}),
+    );
     let gateway = site.start(setup).await;
     for source in CLIENT {
         let mut admitted = 0;
@@ -88,26 +110,41 @@ async fn a_debt_survives_a_stop_and_a_kill() {
     }
     let gateway = site.start(gateway.stop().await).await;
     for source in CLIENT {
-        assert!(!site.reaches(source).await, "a stop forgot the debt of {source}");
+        assert!(
+            !site.reaches(source).await,
+            "a stop forgot the debt of {source}"
+        );
     }
     let _gateway = site.start(kill(gateway).await).await;
     for source in CLIENT {
-        assert!(!site.reaches(source).await, "a kill forgot the debt of {source}");
+        assert!(
+            !site.reaches(source).await,
+            "a kill forgot the debt of {source}"
+        );
     }
     assert_eq!(site.call(OTHER[0], "/fresh").await.status, 200);
 }
 
 #[tokio::test]
 async fn killed_under_load_it_comes_back_and_no_packet_goes_uncounted() {
-    let Some(site) = or_skip(Site::new("kill").await) else { return };
+    let Some(site) = or_skip(Site::new("kill").await) else {
+        return;
+    };
     let kills = std::env::var("GATEWAY_SOAK_KILLS");
-    let kills = kills.map_or(KILLS, |text| text.parse().expect("GATEWAY_SOAK_KILLS is a number"));
-    let setup = site.setup().set(&["xdp", "connections_per_source"], json!("off"));
+    let kills = kills.map_or(KILLS, |text| {
+        text.parse().expect("GATEWAY_SOAK_KILLS is a number")
+    });
+    let setup = site
+        .setup()
+        .set(&["xdp", "connections_per_source"], json!("off"));
     let gateway = site.start(setup).await;
     let config = gateway.config_path().display().to_string();
     drop(site.succeed(&["deny", "add", OTHER[0], "--config", &config]));
     let level = site.level();
-    let (stop, attempts) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (stop, attempts) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let load = {
         let (stop, attempts) = (Arc::clone(&stop), Arc::clone(&attempts));
         // Enters once; everything it opens afterwards is on the clients' side.
@@ -115,7 +152,10 @@ async fn killed_under_load_it_comes_back_and_no_packet_goes_uncounted() {
             while !stop.load(Ordering::Relaxed) {
                 let target = Site::target(CLIENT[0]);
                 // Refused while the gateway is down; that is the point of it.
-                drop(std::net::TcpStream::connect_timeout(&target, gateway_tests::netns::SILENCE));
+                drop(std::net::TcpStream::connect_timeout(
+                    &target,
+                    gateway_tests::netns::SILENCE,
+                ));
                 attempts.fetch_add(1, Ordering::Relaxed);
             }
         })
@@ -124,10 +164,15 @@ async fn killed_under_load_it_comes_back_and_no_packet_goes_uncounted() {
     let mut seen = site.counted();
     for _ in 0..kills {
         let start = attempts.load(Ordering::Relaxed);
-        until("some load", || async { (attempts.load(Ordering::Relaxed) > start + 20).then_some(()) })
-            .await;
+        until("some load", || async {
+            (attempts.load(Ordering::Relaxed) > start + 20).then_some(())
+        })
+        .await;
         let setup = kill(gateway).await;
-        assert!(!site.reaches(OTHER[0]).await, "the kill let a denied source in");
+        assert!(
+            !site.reaches(OTHER[0]).await,
+            "the kill let a denied source in"
+        );
         gateway = site.start(setup).await;
         assert!(attached(&gateway).contains("adopted=true"));
         assert_eq!(site.call(CLIENT[1], "/again").await.status, 200);
@@ -143,7 +188,9 @@ async fn killed_under_load_it_comes_back_and_no_packet_goes_uncounted() {
 
 #[tokio::test]
 async fn detaching_leaves_neither_program_nor_pins_however_it_was_attached_before() {
-    let Some(site) = or_skip(Site::new("detach").await) else { return };
+    let Some(site) = or_skip(Site::new("detach").await) else {
+        return;
+    };
     let setup = site.setup().set(&["xdp", "on_exit"], json!("detach"));
     let gateway = site.start(setup).await;
     assert!(site.program().unwrap().1 && site.pins().exists());
@@ -157,7 +204,9 @@ async fn detaching_leaves_neither_program_nor_pins_however_it_was_attached_befor
     let setup = setup.set(&["xdp", "on_exit"], json!("keep"));
     let setup = kill(site.start(setup).await).await;
     assert!(site.program().is_some());
-    let mut gateway = site.start(setup.set(&["xdp", "on_exit"], json!("detach"))).await;
+    let mut gateway = site
+        .start(setup.set(&["xdp", "on_exit"], json!("detach")))
+        .await;
     assert!(attached(&gateway).contains("adopted=true"));
     gateway.signal(Signal::INT);
     assert!(gateway.ended().await.success());
@@ -169,7 +218,9 @@ async fn detaching_leaves_neither_program_nor_pins_however_it_was_attached_befor
 /// What bpftool, which asks the kernel itself, finds on the interfaces of the gateway's side.
 fn no_program_of_ours(site: &Site) -> bool {
     let _inside = site.inside.enter();
-    let output = std::process::Command::new("bpftool").args(["--json", "net", "show"]).output();
+    let output = std::process::Command::new("bpftool")
+        .args(["--json", "net", "show"])
+        .output();
     let output = output.expect("bpftool is installed");
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     found[0]["xdp"].as_array().is_some_and(Vec::is_empty)

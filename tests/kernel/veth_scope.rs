@@ -28,7 +28,9 @@ fn pings(namespace: &Namespace, source: &str, target: &str) -> bool {
     let socket = UdpSocket::from(socket);
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     // Type, code, checksum and identifier, which the kernel fills in, and a sequence number.
-    socket.send_to(&[request, 0, 0, 0, 0, 0, 0, 1], (target, 0)).unwrap();
+    socket
+        .send_to(&[request, 0, 0, 0, 0, 0, 0, 1], (target, 0))
+        .unwrap();
     let mut answer = [0; 8];
     socket.recv(&mut answer).unwrap() == 8 && answer[0] == reply
 }
@@ -49,7 +51,9 @@ fn other_server(namespace: &Namespace, address: SocketAddr) -> std::thread::Join
 
 #[tokio::test]
 async fn a_denied_source_still_reaches_everything_that_is_no_listener() {
-    let Some(site) = or_skip(Site::new("scope").await) else { return };
+    let Some(site) = or_skip(Site::new("scope").await) else {
+        return;
+    };
     let gateway = site.start(site.setup()).await;
     let config = gateway.config_path().display().to_string();
     let level = site.level();
@@ -85,22 +89,36 @@ async fn a_denied_source_still_reaches_everything_that_is_no_listener() {
         let after = site.counted();
         let others = |counted: &Counted| counted.packets(Verdict::Pass, Reason::NotOurs);
         // A handshake, a word, an end; an echo request; a datagram.
-        assert!(others(&after) - others(&before) >= 6, "{before:?} {after:?}");
+        assert!(
+            others(&after) - others(&before) >= 6,
+            "{before:?} {after:?}"
+        );
         let denied = |counted: &Counted| counted.packets(Verdict::Drop, Reason::Denied);
         assert_eq!(denied(&after), denied(&before));
         assert!(!site.reaches(source).await);
     }
-    assert!(site.counted().packets(Verdict::Pass, Reason::NotIp) > 0, "no ARP was seen");
+    assert!(
+        site.counted().packets(Verdict::Pass, Reason::NotIp) > 0,
+        "no ARP was seen"
+    );
     assert!(site.account(&level).await > 0);
 }
 
 #[tokio::test]
 async fn what_the_host_forwards_is_never_judged() {
-    let Some(site) = or_skip(Site::new("forward").await) else { return };
-    let Some(beyond) = or_skip(Namespace::new()) else { return };
-    site.inside.join(("up0", "10.78.0.1/24"), &beyond, ("far0", "10.78.0.2/24")).unwrap();
+    let Some(site) = or_skip(Site::new("forward").await) else {
+        return;
+    };
+    let Some(beyond) = or_skip(Namespace::new()) else {
+        return;
+    };
+    site.inside
+        .join(("up0", "10.78.0.1/24"), &beyond, ("far0", "10.78.0.2/24"))
+        .unwrap();
     beyond.ip("route add default via 10.78.0.1").unwrap();
-    site.outside.ip("route add 10.78.0.0/24 via 10.77.0.1").unwrap();
+    site.outside
+        .ip("route add 10.78.0.0/24 via 10.77.0.1")
+        .unwrap();
     {
         let _inside = site.inside.enter();
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
@@ -123,14 +141,20 @@ async fn what_the_host_forwards_is_never_judged() {
 
 #[tokio::test]
 async fn addresses_that_come_and_go_are_followed() {
-    let Some(site) = or_skip(Site::new("follow").await) else { return };
+    let Some(site) = or_skip(Site::new("follow").await) else {
+        return;
+    };
     let gateway = site.start(site.setup()).await;
     let config = gateway.config_path().display().to_string();
     for (source, added) in CLIENT.into_iter().zip(["10.77.0.9/24", "fd77:0:0:9::9/48"]) {
         let (added_ip, _) = added.split_once('/').unwrap();
         let target = SocketAddr::new(added_ip.parse().unwrap(), PORT);
         let duplicate_detection = if target.is_ipv6() { "nodad" } else { "" };
-        site.inside.ip(&format!("address add {added} dev gw0 {duplicate_detection}")).unwrap();
+        site.inside
+            .ip(&format!(
+                "address add {added} dev gw0 {duplicate_detection}"
+            ))
+            .unwrap();
         drop(site.dial(source, target).await.unwrap());
         // Once the address is known to the program, a denial acts there too.
         drop(site.succeed(&["deny", "add", source, "--config", &config]));
@@ -142,10 +166,14 @@ async fn addresses_that_come_and_go_are_followed() {
         drop(site.dial(source, target).await.unwrap());
 
         // Taken away, it is no address of ours: who sends there opens nothing and is not judged.
-        site.inside.ip(&format!("address del {added} dev gw0")).unwrap();
+        site.inside
+            .ip(&format!("address del {added} dev gw0"))
+            .unwrap();
         let hardware = hardware_address(&site);
         site.outside
-            .ip(&format!("neighbour replace {added_ip} lladdr {hardware} dev client0"))
+            .ip(&format!(
+                "neighbour replace {added_ip} lladdr {hardware} dev client0"
+            ))
             .unwrap();
         let opened = || site.counted().packets(Verdict::Pass, Reason::NewConnection);
         until("the old address to be forgotten", || async {
@@ -161,7 +189,10 @@ async fn addresses_that_come_and_go_are_followed() {
 /// The hardware address of the gateway's interface.
 fn hardware_address(site: &Site) -> String {
     let _inside = site.inside.enter();
-    let output = Command::new("ip").args(["-brief", "link", "show", "dev", "gw0"]).output().unwrap();
+    let output = Command::new("ip")
+        .args(["-brief", "link", "show", "dev", "gw0"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.split_whitespace().nth(2).unwrap().to_owned()
 }

@@ -52,9 +52,19 @@ pub fn tag(namespace: &Namespace, interface: &str, types: &[u16]) -> anyhow::Res
         let tag = i32::from_le_bytes([high, low, 0, id]);
         code.extend([move_register(1, 6), set(2, 4), set(3, 0), call(CHANGE_HEAD)]);
         // The addresses, four bytes further forward, with the tag behind them.
-        code.extend([move_register(1, 6), set(2, 4), move_register(3, 10), add(3, -16)]);
+        code.extend([
+            move_register(1, 6),
+            set(2, 4),
+            move_register(3, 10),
+            add(3, -16),
+        ]);
         code.extend([set(4, 12), call(LOAD_BYTES), store_word(10, -4, tag)]);
-        code.extend([move_register(1, 6), set(2, 0), move_register(3, 10), add(3, -16)]);
+        code.extend([
+            move_register(1, 6),
+            set(2, 0),
+            move_register(3, 10),
+            add(3, -16),
+        ]);
         code.extend([set(4, 16), set(5, 0), call(STORE_BYTES)]);
     }
     code.extend([set(0, ACCEPT), EXIT]);
@@ -81,7 +91,10 @@ pub fn untag(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached>
 pub fn pass_all(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached> {
     let _inside = namespace.enter();
     let mut object = Ebpf::load(&elf("xdp", &[set(0, PASS), EXIT]))?;
-    let program: &mut Xdp = object.program_mut(NAME).context("assembled so")?.try_into()?;
+    let program: &mut Xdp = object
+        .program_mut(NAME)
+        .context("assembled so")?
+        .try_into()?;
     program.load()?;
     program.attach(interface, XdpMode::Driver)?;
     Ok(Attached(object))
@@ -95,8 +108,10 @@ fn classify(
 ) -> anyhow::Result<Attached> {
     let _inside = namespace.enter();
     let mut object = Ebpf::load(&elf("classifier", code))?;
-    let program: &mut SchedClassifier =
-        object.program_mut(NAME).context("assembled so")?.try_into()?;
+    let program: &mut SchedClassifier = object
+        .program_mut(NAME)
+        .context("assembled so")?
+        .try_into()?;
     program.load()?;
     program.attach(interface, direction)?;
     Ok(Attached(object))
@@ -142,7 +157,9 @@ fn elf(section: &str, code: &[Instruction]) -> Vec<u8> {
     let license = b"GPL\0".to_vec();
     let names = format!("\0{section}\0license\0.symtab\0.strtab\0{NAME}\0");
     let name = |wanted: &str| {
-        let at = names.find(&format!("\0{wanted}\0")).expect("every name is in the table");
+        let at = names
+            .find(&format!("\0{wanted}\0"))
+            .expect("every name is in the table");
         u32::try_from(at + 1).expect("the table is short")
     };
     // A symbol is name, type, visibility, section, value and size; the first one is empty.
@@ -164,10 +181,18 @@ fn elf(section: &str, code: &[Instruction]) -> Vec<u8> {
     let mut headers = Vec::new();
     for (name, kind, flags, link, alignment, entry, bytes) in sections {
         contents.resize(contents.len().next_multiple_of(8), 0);
-        let offset = if kind == 0 { 0 } else { HEADER_BYTES + contents.len() as u64 };
+        let offset = if kind == 0 {
+            0
+        } else {
+            HEADER_BYTES + contents.len() as u64
+        };
         let info = u32::from(kind == 2);
         headers.extend([u32::to_le_bytes(name), u32::to_le_bytes(kind)].concat());
-        headers.extend([flags, 0, offset, bytes.len() as u64].map(u64::to_le_bytes).concat());
+        headers.extend(
+            [flags, 0, offset, bytes.len() as u64]
+                .map(u64::to_le_bytes)
+                .concat(),
+        );
         headers.extend([u32::to_le_bytes(link), u32::to_le_bytes(info)].concat());
         headers.extend([u64::to_le_bytes(alignment), u64::to_le_bytes(entry)].concat());
         contents.extend(bytes);

@@ -37,7 +37,11 @@ impl Authority {
         let key = KeyPair::generate().expect("keys can be made");
         let root = params.self_signed(&key).expect("a root signs itself");
         let (der, pem) = (root.der().clone(), root.pem());
-        Self { issuer: Issuer::new(params, key), root: der, root_pem: pem }
+        Self {
+            issuer: Issuer::new(params, key),
+            root: der,
+            root_pem: pem,
+        }
     }
 
     /// Writes its root certificate to `root.pem` in `directory`.
@@ -68,8 +72,15 @@ impl Authority {
         let key = KeyPair::generate().expect("keys can be made");
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("tests write valid names");
-        params.distinguished_name.push(DnType::CommonName, common_name);
-        (params.signed_by(&key, &self.issuer).expect("a root signs a leaf"), key)
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        (
+            params
+                .signed_by(&key, &self.issuer)
+                .expect("a root signs a leaf"),
+            key,
+        )
     }
 
     /// A server's set-up, for backends and issuers.
@@ -100,13 +111,18 @@ impl Authority {
         versions: &[&'static SupportedProtocolVersion],
     ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).expect("the root is a certificate");
+        roots
+            .add(self.root.clone())
+            .expect("the root is a certificate");
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions)
             .expect("the provider has these versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         Arc::new(config)
     }
 }

@@ -58,7 +58,9 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+        self.0
+            .poll_recv(cx)
+            .map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
@@ -86,13 +88,20 @@ impl Answer {
                 body.extend_from_slice(&data);
             }
         }
-        Ok(Self { status: head.status.as_u16(), headers: head.headers, body })
+        Ok(Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        })
     }
 
     /// A header's only value; empty where it is absent.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).map(|value| value.to_str().expect("headers are text"));
+        let value = self
+            .headers
+            .get(name)
+            .map(|value| value.to_str().expect("headers are text"));
         value.unwrap_or_default()
     }
 
@@ -146,14 +155,16 @@ impl Client {
 
     /// Over TLS, in the protocol that the server picks from those `config` offers.
     pub async fn tls(address: SocketAddr, config: &Arc<rustls::ClientConfig>) -> Self {
-        let stream = tls(address, config, HOST_NAME).await.expect("the handshake succeeds");
+        let stream = tls(address, config, HOST_NAME)
+            .await
+            .expect("the handshake succeeds");
         Self::over_tls(stream).await
     }
 
     /// Over a connection whose handshake is done.
     pub async fn over_tls(stream: TlsStream<TcpStream>) -> Self {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Self::over(stream, http2, "https").await
+        Box::pin(Self::over(stream, http2, "https")).await
     }
 
     async fn over<S>(stream: S, http2: bool, scheme: &'static str) -> Self
@@ -168,7 +179,9 @@ impl Client {
             drop(tokio::spawn(async move { drop(connection.await) }));
             Sender::Http2(sender)
         } else {
-            let (sender, connection) = within("HTTP/1", http1::handshake(io)).await.expect("it begins");
+            let (sender, connection) = within("HTTP/1", http1::handshake(io))
+                .await
+                .expect("it begins");
             drop(tokio::spawn(async move { drop(connection.await) }));
             Sender::Http1(Arc::new(tokio::sync::Mutex::new(sender)))
         };
@@ -196,8 +209,14 @@ impl Client {
                 within("a response", answer).await
             }
             Sender::Http2(sender) => {
-                let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-                let uri = Uri::builder().scheme(self.scheme).authority(HOST_NAME).path_and_query(target);
+                let target = request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", http::uri::PathAndQuery::as_str);
+                let uri = Uri::builder()
+                    .scheme(self.scheme)
+                    .authority(HOST_NAME)
+                    .path_and_query(target);
                 *request.uri_mut() = uri.build().expect("the parts are valid");
                 let mut sender = sender.clone();
                 sender.ready().await?;
@@ -256,22 +275,30 @@ pub fn get(path: &str) -> Request<Outgoing> {
 pub fn with(mut request: Request<Outgoing>, headers: &[(&str, &str)]) -> Request<Outgoing> {
     for (name, value) in headers {
         let name = http::HeaderName::try_from(*name).expect("tests write valid names");
-        request.headers_mut().append(name, value.parse().expect("and values"));
+        request
+            .headers_mut()
+            .append(name, value.parse().expect("and values"));
     }
     request
 }
 
 /// A TCP connection.
 pub async fn connect(address: SocketAddr) -> TcpStream {
-    within("a connection", TcpStream::connect(address)).await.expect("somebody listens")
+    within("a connection", TcpStream::connect(address))
+        .await
+        .expect("somebody listens")
 }
 
 /// A TCP connection from a source address of the loopback network.
 pub async fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("sockets can be had");
     let source = SocketAddr::new(source.parse().expect("an address"), 0);
-    socket.bind(source).expect("all of 127.0.0.0/8 is this host's");
-    within("a connection", socket.connect(address)).await.expect("somebody listens")
+    socket
+        .bind(source)
+        .expect("all of 127.0.0.0/8 is this host's");
+    within("a connection", socket.connect(address))
+        .await
+        .expect("somebody listens")
 }
 
 /// A TLS connection that asks for `name`.
@@ -296,5 +323,9 @@ pub async fn tls_over(
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name.to_owned()).expect("a server name");
-    within("a handshake", TlsConnector::from(Arc::clone(config)).connect(name, stream)).await
+    within(
+        "a handshake",
+        TlsConnector::from(Arc::clone(config)).connect(name, stream),
+    )
+    .await
 }

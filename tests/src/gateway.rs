@@ -24,12 +24,23 @@ fn build() -> PathBuf {
     let profile = deps.parent().expect("which lies in the profile's");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", "gateway", "--bin", "gateway"]);
+    command.args([
+        "build",
+        "--quiet",
+        "--package",
+        "gateway",
+        "--bin",
+        "gateway",
+    ]);
     if profile.ends_with("release") {
         command.arg("--release");
     }
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.arg("--target-dir").arg(profile.parent().expect("which lies in the target directory"));
+    command.arg("--target-dir").arg(
+        profile
+            .parent()
+            .expect("which lies in the target directory"),
+    );
     let status = command.status().expect("cargo can be run");
     assert!(status.success(), "the gateway does not build");
     profile.join("gateway")
@@ -50,7 +61,10 @@ impl Gateway {
     /// Starts it and waits until it is ready.
     pub async fn start(setup: Setup) -> Self {
         let gateway = Self::spawn(setup);
-        gateway.errors.find("ready", |line| line.contains(" ready ").then_some(())).await;
+        gateway
+            .errors
+            .find("ready", |line| line.contains(" ready ").then_some(()))
+            .await;
         gateway
     }
 
@@ -66,7 +80,9 @@ impl Gateway {
             }
             (Some(count), _) => {
                 let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={count}:{count}")).arg(&*BINARY);
+                command
+                    .arg(format!("--nofile={count}:{count}"))
+                    .arg(&*BINARY);
                 command
             }
         };
@@ -74,11 +90,19 @@ impl Gateway {
         for (name, value) in setup.environment_variables() {
             command.env(name, value);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut process = command.spawn().expect("the gateway can be started");
         let log = Lines::read(process.stdout.take().expect("its output is piped"));
         let errors = Lines::read(process.stderr.take().expect("its errors are piped"));
-        Self { setup, process, log, errors }
+        Self {
+            setup,
+            process,
+            log,
+            errors,
+        }
     }
 
     /// Where the listener `main` was bound.
@@ -89,12 +113,18 @@ impl Gateway {
     /// Where the listener `name` was bound last.
     pub async fn listener(&self, name: &str) -> SocketAddr {
         let mark = format!("listener={name}");
-        self.errors.find(&mark, |line| find_address(line, " listening ", &mark)).await
+        self.errors
+            .find(&mark, |line| find_address(line, " listening ", &mark))
+            .await
     }
 
     /// Where metrics are served.
     pub async fn metrics_address(&self) -> SocketAddr {
-        self.errors.find("metrics", |line| find_address(line, " metrics ", "address=")).await
+        self.errors
+            .find("metrics", |line| {
+                find_address(line, " metrics ", "address=")
+            })
+            .await
     }
 
     /// The metrics now.
@@ -105,7 +135,10 @@ impl Gateway {
     /// The metrics, once they satisfy `condition`.
     pub async fn metrics_when(&self, what: &str, condition: impl Fn(&Metrics) -> bool) -> Metrics {
         let address = self.metrics_address().await;
-        until(what, || async { Some(Metrics::fetch(address).await).filter(&condition) }).await
+        until(what, || async {
+            Some(Metrics::fetch(address).await).filter(&condition)
+        })
+        .await
     }
 
     /// The access-log records so far.
@@ -116,12 +149,15 @@ impl Gateway {
 
     /// The first record that satisfies `condition`.
     pub async fn record(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        self.log.find(what, |line| Some(parse(line)).filter(&condition)).await
+        self.log
+            .find(what, |line| Some(parse(line)).filter(&condition))
+            .await
     }
 
     /// The first record with this reason.
     pub async fn reason(&self, reason: &str) -> Value {
-        self.record(reason, |record| record["reason"] == reason).await
+        self.record(reason, |record| record["reason"] == reason)
+            .await
     }
 
     /// The record of the request with this path.
@@ -171,8 +207,18 @@ impl Gateway {
     pub async fn admin(&self, line: &str) -> Value {
         let (socket, line) = (self.setup.admin_socket(), line.to_owned());
         let talk = tokio::task::spawn_blocking(move || admin(&socket, &line));
-        let answer = within("the admin socket", talk).await.expect("it does not panic");
+        let answer = within("the admin socket", talk)
+            .await
+            .expect("it does not panic");
         parse(&answer.expect("the admin socket answers"))
+    }
+
+    /// Ends it as an operator would, and gives every record it wrote.
+    pub async fn all_records(mut self) -> Vec<Value> {
+        self.signal(Signal::TERM);
+        let status = self.ended().await;
+        assert!(status.success(), "stopped with {status}");
+        self.log.finish().iter().map(|line| parse(line)).collect()
     }
 
     /// Ends it as an operator would, and gives the setup back.
@@ -200,7 +246,11 @@ impl Gateway {
     pub fn processor_ticks(&self) -> u64 {
         let text = self.proc_file("stat");
         let (_, fields) = text.rsplit_once(')').expect("the name is in parentheses");
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(str::parse::<u64>);
         ticks.map(|field| field.expect("ticks are numbers")).sum()
     }
 
@@ -216,7 +266,14 @@ impl Drop for Gateway {
         drop(self.process.wait());
         let errors = self.errors.finish();
         if std::thread::panicking() {
-            let tail = errors.iter().rev().take(30).rev().cloned().collect::<Vec<_>>().join("\n");
+            let tail = errors
+                .iter()
+                .rev()
+                .take(30)
+                .rev()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("\n");
             drop(writeln!(std::io::stderr(), "the gateway said:\n{tail}"));
         } else {
             let panicked = errors.iter().find(|line| line.contains("panicked"));
@@ -229,7 +286,8 @@ fn find_address(line: &str, event: &str, mark: &str) -> Option<SocketAddr> {
     if !line.contains(event) || !line.contains(mark) {
         return None;
     }
-    line.split_whitespace().find_map(|word| word.strip_prefix("address=")?.parse().ok())
+    line.split_whitespace()
+        .find_map(|word| word.strip_prefix("address=")?.parse().ok())
 }
 
 fn parse(line: &str) -> Value {

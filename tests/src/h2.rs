@@ -42,7 +42,9 @@ pub struct Frame {
 /// A frame to be written.
 #[must_use]
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("frames are short").to_be_bytes();
+    let length = u32::try_from(payload.len())
+        .expect("frames are short")
+        .to_be_bytes();
     let mut bytes = Vec::from(length.get(1..).expect("four bytes"));
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
@@ -78,8 +80,16 @@ fn push_length(bytes: &mut Vec<u8>, length: usize) {
 /// The header block of `GET path`.
 #[must_use]
 pub fn get(path: &str) -> Vec<u8> {
-    let fields = [(":method", "GET"), (":scheme", "http"), (":authority", "api.test"), (":path", path)];
-    fields.iter().flat_map(|(name, value)| field(name, value)).collect()
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "api.test"),
+        (":path", path),
+    ];
+    fields
+        .iter()
+        .flat_map(|(name, value)| field(name, value))
+        .collect()
 }
 
 /// A connection that has greeted.
@@ -106,12 +116,20 @@ impl Http2 {
     /// The next frame; `None` at the end.
     pub async fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        within("a frame", self.raw.stream.read_exact(&mut head)).await.ok()?;
+        within("a frame", self.raw.stream.read_exact(&mut head))
+            .await
+            .ok()?;
         let [a, b, c, kind, _flags, d, e, f, g] = head;
         let length = u32::from_be_bytes([0, a, b, c]);
         let mut payload = vec![0; usize::try_from(length).expect("24 bits")];
-        within("a payload", self.raw.stream.read_exact(&mut payload)).await.ok()?;
-        Some(Frame { kind, stream: u32::from_be_bytes([d, e, f, g]), payload })
+        within("a payload", self.raw.stream.read_exact(&mut payload))
+            .await
+            .ok()?;
+        Some(Frame {
+            kind,
+            stream: u32::from_be_bytes([d, e, f, g]),
+            payload,
+        })
     }
 
     /// The first frame of this type; `None` if the end comes before.
@@ -126,6 +144,8 @@ impl Http2 {
 
     /// The error code of the GOAWAY that must come; `None` if the end comes without.
     pub async fn goaway(&mut self) -> Option<u8> {
-        self.read_kind(kind::GOAWAY).await.and_then(|frame| frame.payload.get(7).copied())
+        self.read_kind(kind::GOAWAY)
+            .await
+            .and_then(|frame| frame.payload.get(7).copied())
     }
 }

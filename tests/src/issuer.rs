@@ -45,14 +45,20 @@ impl Key {
     #[must_use]
     pub fn ec(id: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING);
-        Self { id: id.to_owned(), pair: Pair::Ec(pair.expect("EC keys can be made")) }
+        Self {
+            id: id.to_owned(),
+            pair: Pair::Ec(pair.expect("EC keys can be made")),
+        }
     }
 
     /// A key for RS256.
     #[must_use]
     pub fn rsa(id: &str) -> Self {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048);
-        Self { id: id.to_owned(), pair: Pair::Rsa(pair.expect("RSA keys can be made")) }
+        Self {
+            id: id.to_owned(),
+            pair: Pair::Rsa(pair.expect("RSA keys can be made")),
+        }
     }
 
     const fn algorithm(&self) -> &'static str {
@@ -65,12 +71,19 @@ impl Key {
     fn jwk(&self) -> Value {
         match &self.pair {
             Pair::Ec(pair) => {
-                let point = pair.public_key().as_ref().get(1..).expect("an uncompressed point");
+                let point = pair
+                    .public_key()
+                    .as_ref()
+                    .get(1..)
+                    .expect("an uncompressed point");
                 let (x, y) = point.split_at(point.len() / 2);
                 json!({"kty": "EC", "crv": "P-256", "kid": self.id, "x": encode(x), "y": encode(y)})
             }
             Pair::Rsa(pair) => {
-                let der = pair.public_key().as_der().expect("public keys can be written");
+                let der = pair
+                    .public_key()
+                    .as_der()
+                    .expect("public keys can be written");
                 // The modulus of 256 bytes, then the exponent 65537 as an integer of 3 (X.690).
                 let (_, end) = der.as_ref().split_at(der.as_ref().len() - 256 - 5);
                 let (modulus, exponent) = end.split_at(256);
@@ -103,13 +116,20 @@ impl Key {
         let message = message(header, claims);
         let random = SystemRandom::new();
         let signature = match &self.pair {
-            Pair::Ec(pair) => {
-                pair.sign(&random, message.as_bytes()).expect("EC signs").as_ref().to_vec()
-            }
+            Pair::Ec(pair) => pair
+                .sign(&random, message.as_bytes())
+                .expect("EC signs")
+                .as_ref()
+                .to_vec(),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&signature::RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature)
-                    .expect("RSA signs");
+                pair.sign(
+                    &signature::RSA_PKCS1_SHA256,
+                    &random,
+                    message.as_bytes(),
+                    &mut signature,
+                )
+                .expect("RSA signs");
                 signature
             }
         };
@@ -126,7 +146,11 @@ pub fn forged(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -
 }
 
 fn message(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()))
+    format!(
+        "{}.{}",
+        encode(header.to_string().as_bytes()),
+        encode(claims.to_string().as_bytes())
+    )
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -136,7 +160,10 @@ fn encode(bytes: &[u8]) -> String {
 /// Seconds since 1970.
 #[must_use]
 pub fn now() -> u64 {
-    UNIX_EPOCH.elapsed().expect("it is later than 1970").as_secs()
+    UNIX_EPOCH
+        .elapsed()
+        .expect("it is later than 1970")
+        .as_secs()
 }
 
 /// Claims that are accepted, with these instead of or beside the usual ones; `null` takes one away.
@@ -146,12 +173,8 @@ pub fn claims(changes: Value) -> Value {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "iat": now() - 10, "exp": now() + 600,
         "scope": "read",
     });
-    if let Value::Object(changes) = changes {
-        for (name, value) in changes {
-            claims[name] = value;
-        }
-    }
-    if let Value::Object(members) = &mut claims {
+    if let (Value::Object(members), Value::Object(changes)) = (&mut claims, changes) {
+        members.extend(changes);
         members.retain(|_, value| !value.is_null());
     }
     claims
@@ -180,26 +203,41 @@ impl KeyServer {
         let directory = tempfile::tempdir().expect("temporary directories can be made");
         let authority = Authority::new();
         let acceptor = TlsAcceptor::from(authority.server(&["127.0.0.1"]));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has ports");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has ports");
         let address = listener.local_addr().expect("it has an address");
         let document = Arc::new(Mutex::new(Some(key_set(keys))));
         let (count, fetches) = watch::channel(0);
         let answer = Arc::clone(&document);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let answer = answer.lock().expect("nobody panics while holding it").clone();
+                let answer = answer
+                    .lock()
+                    .expect("nobody panics while holding it")
+                    .clone();
                 count.send_modify(|count| *count += 1);
                 // A client that leaves sees to itself.
                 drop(serve(&acceptor, stream, answer).await);
             }
         });
         let root = authority.write_root(directory.path());
-        Self { address, root, document, fetches, serving, _directory: directory }
+        Self {
+            address,
+            root,
+            document,
+            fetches,
+            serving,
+            _directory: directory,
+        }
     }
 
     /// Gives out these keys from now on; `None` breaks every fetch.
     pub fn publish(&self, keys: Option<&[&Key]>) {
-        *self.document.lock().expect("nobody panics while holding it") = keys.map(key_set);
+        *self
+            .document
+            .lock()
+            .expect("nobody panics while holding it") = keys.map(key_set);
     }
 
     /// Fetches so far.
@@ -211,7 +249,11 @@ impl KeyServer {
     /// Waits until there were so many fetches.
     pub async fn fetched(&self, count: u64) {
         let mut fetches = self.fetches.clone();
-        drop(within("a fetch", fetches.wait_for(|seen| *seen >= count)).await.expect("it serves"));
+        drop(
+            within("a fetch", fetches.wait_for(|seen| *seen >= count))
+                .await
+                .expect("it serves"),
+        );
     }
 
     /// A setup whose authorizer `main` fetches its keys here.
@@ -258,7 +300,10 @@ async fn serve(
         head.push(stream.read_u8().await?);
     }
     let answer = match document {
-        Some(text) => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len()),
+        Some(text) => format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",
+            text.len()
+        ),
         None => "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n".to_owned(),
     };
     stream.write_all(answer.as_bytes()).await?;

@@ -25,7 +25,10 @@ impl Lines {
                 });
             }
         });
-        Self { seen, reader: Some(reader) }
+        Self {
+            seen,
+            reader: Some(reader),
+        }
     }
 
     /// The lines so far.
@@ -55,6 +58,11 @@ impl Lines {
             Ok(Ok(lines)) => pick_first(&lines),
             Ok(Err(_)) | Err(_) => None,
         };
-        found.unwrap_or_else(|| fail(&format!("no line with {what} in:\n{}", self.all().join("\n"))))
+        found.unwrap_or_else(|| {
+            fail(&format!(
+                "no line with {what} in:\n{}",
+                self.all().join("\n")
+            ))
+        })
     }
 }

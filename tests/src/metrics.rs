@@ -27,7 +27,8 @@ impl Metrics {
         let mut samples = HashMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (name, value) = line.rsplit_once(' ').expect("a sample has a value");
-            let earlier = samples.insert(name.to_owned(), value.parse().expect("which is a number"));
+            let earlier =
+                samples.insert(name.to_owned(), value.parse().expect("which is a number"));
             assert_eq!(earlier, None, "{name} occurs twice");
         }
         Self { text, samples }
@@ -44,7 +45,11 @@ impl Metrics {
     pub fn sum(&self, family: &str) -> f64 {
         let labelled = format!("{family}{{");
         let ours = |name: &str| name == family || name.starts_with(&labelled);
-        self.samples.iter().filter(|(name, _)| ours(name)).map(|(_, value)| value).sum()
+        self.samples
+            .iter()
+            .filter(|(name, _)| ours(name))
+            .map(|(_, value)| value)
+            .sum()
     }
 
     /// Connections by what became of them.

@@ -78,10 +78,17 @@ impl Namespace {
     #[must_use]
     pub fn enter(&self) -> Inside {
         let home = File::open("/proc/thread-self/ns/net").expect("this thread has a namespace");
-        let there = format!("/proc/{}/task/{}/ns/net", std::process::id(), self.thread_id);
+        let there = format!(
+            "/proc/{}/task/{}/ns/net",
+            std::process::id(),
+            self.thread_id
+        );
         let there = File::open(there).expect("the namespace is held until dropped");
         nix::sched::setns(there, nix::sched::CloneFlags::CLONE_NEWNET).expect("root may enter");
-        Inside { home, thread: PhantomData }
+        Inside {
+            home,
+            thread: PhantomData,
+        }
     }
 
     /// Runs `work` inside, on a thread of its own.

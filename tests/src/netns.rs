@@ -83,7 +83,9 @@ impl Site {
         let [other, _] = OTHER;
         outside.ip(&format!("address add {other}/24 dev {CLIENT_INTERFACE}"))?;
         for address in [CLIENT, OTHER].map(|[_, six]| six) {
-            outside.ip(&format!("address add {address}/48 dev {CLIENT_INTERFACE} nodad"))?;
+            outside.ip(&format!(
+                "address add {address}/48 dev {CLIENT_INTERFACE} nodad"
+            ))?;
         }
         let upstream = {
             // Binding happens before the first await that waits.
@@ -95,7 +97,15 @@ impl Site {
         let authority = Authority::new();
         let trust = authority.client(&["h2", "http/1.1"]);
         let instance = format!("veth-{name}-{}-{number}", std::process::id());
-        Ok(Self { inside, outside, authority, upstream, instance, trust, key: Key::ec("veth") })
+        Ok(Self {
+            inside,
+            outside,
+            authority,
+            upstream,
+            instance,
+            trust,
+            key: Key::ec("veth"),
+        })
     }
 
     /// A configuration with a wildcard listener for each family, a public route `/open` and
@@ -104,12 +114,17 @@ impl Site {
     pub fn setup(&self) -> Setup {
         let setup = issuer::authorize(Setup::new(), &[&self.key]);
         let names = [HOST_NAME, SERVER[0], SERVER[1]];
-        let certificate = self.authority.write_certificate(setup.directory(), "veth", &names);
+        let certificate = self
+            .authority
+            .write_certificate(setup.directory(), "veth", &names);
         let listener =
             |address: &str| json!({"address": address, "tls": {"certificates": [certificate]}});
         setup
             .set(&["instance"], json!(self.instance))
-            .set(&["listeners"], json!({"four": listener("0.0.0.0:8443"), "six": listener("[::]:8443")}))
+            .set(
+                &["listeners"],
+                json!({"four": listener("0.0.0.0:8443"), "six": listener("[::]:8443")}),
+            )
             .set(
                 &["xdp"],
                 json!({"mode": "required", "interfaces": [INTERFACE], "attach": "native"}),
@@ -122,7 +137,10 @@ impl Site {
     /// Starts a gateway and waits until it is ready.
     pub async fn start(&self, setup: Setup) -> Gateway {
         let gateway = self.spawn(setup);
-        gateway.errors.find("ready", |line| line.contains(" ready ").then_some(())).await;
+        gateway
+            .errors
+            .find("ready", |line| line.contains(" ready ").then_some(()))
+            .await;
         gateway
     }
 
@@ -137,7 +155,10 @@ impl Site {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Output {
         let _inside = self.inside.enter();
-        Command::new(&*BINARY).args(arguments).output().expect("the gateway can be run")
+        Command::new(&*BINARY)
+            .args(arguments)
+            .output()
+            .expect("the gateway can be run")
     }
 
     /// As [`Self::command`], where it has to succeed: what it printed.
@@ -164,7 +185,11 @@ impl Site {
     pub async fn dial(&self, source: &str, target: SocketAddr) -> io::Result<TcpStream> {
         let socket = {
             let _outside = self.outside.enter();
-            if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? }
+            if target.is_ipv4() {
+                TcpSocket::new_v4()?
+            } else {
+                TcpSocket::new_v6()?
+            }
         };
         socket.bind(SocketAddr::new(address(source), 0))?;
         match tokio::time::timeout(SILENCE, socket.connect(target)).await {
@@ -197,7 +222,9 @@ impl Site {
     /// `GET path` with a token, on a connection of its own from `source`.
     pub async fn call(&self, source: &str, path: &str) -> Answer {
         let client = self.client(source).await.expect("the gateway is reached");
-        client.send(with(get(path), &[("authorization", &self.bearer())])).await
+        client
+            .send(with(get(path), &[("authorization", &self.bearer())]))
+            .await
     }
 
     /// A value for `authorization` that is accepted.
@@ -236,13 +263,22 @@ impl Site {
     pub fn counted(&self) -> Counted {
         let _inside = self.inside.enter();
         let pinned = open_pinned(&InstanceName::new(&self.instance)).expect("root may read it");
-        Counted(pinned.expect("the edge is pinned").statistics.read().expect("it can be read"))
+        Counted(
+            pinned
+                .expect("the edge is pinned")
+                .statistics
+                .read()
+                .expect("it can be read"),
+        )
     }
 
     /// Takes packets received and packets counted as they are now, for [`Self::account`].
     #[must_use]
     pub fn level(&self) -> Level {
-        Level { received: self.received(), counted: self.counted().total() }
+        Level {
+            received: self.received(),
+            counted: self.counted().total(),
+        }
     }
 
     /// Waits until every packet received since `level` has been counted exactly once, and says how
@@ -262,7 +298,9 @@ impl Site {
     #[must_use]
     pub fn program(&self) -> Option<(String, bool)> {
         let _inside = self.inside.enter();
-        let output = Command::new("ip").args(["-details", "link", "show", "dev", INTERFACE]).output();
+        let output = Command::new("ip")
+            .args(["-details", "link", "show", "dev", INTERFACE])
+            .output();
         let text = String::from_utf8(output.expect("`ip` runs").stdout).expect("it prints text");
         let (mode, after) = text.split_once("prog/xdp id ")?;
         let id = after.split_whitespace().next()?.to_owned();
@@ -299,7 +337,10 @@ impl Counted {
     /// Packets with this verdict and reason, of every family.
     #[must_use]
     pub fn packets(&self, verdict: Verdict, reason: Reason) -> u64 {
-        Family::ALL.iter().map(|family| self.of(verdict, reason, *family)).sum()
+        Family::ALL
+            .iter()
+            .map(|family| self.of(verdict, reason, *family))
+            .sum()
     }
 
     /// Packets with this verdict, reason and family.
@@ -308,20 +349,32 @@ impl Counted {
         let same = |count: &&gateway::xdp::stats::VerdictCount| {
             (count.verdict, count.reason, count.family) == (verdict, reason, family)
         };
-        self.0.verdicts.iter().find(same).map_or(0, |count| count.counter.packets)
+        self.0
+            .verdicts
+            .iter()
+            .find(same)
+            .map_or(0, |count| count.counter.packets)
     }
 
     /// All packets.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.verdicts.iter().map(|count| count.counter.packets).sum()
+        self.0
+            .verdicts
+            .iter()
+            .map(|count| count.counter.packets)
+            .sum()
     }
 }
 
 /// The family of an address as the program counts it.
 #[must_use]
 pub fn family(source: &str) -> Family {
-    if address(source).is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+    if address(source).is_ipv4() {
+        Family::Ipv4
+    } else {
+        Family::Ipv6
+    }
 }
 
 fn address(text: &str) -> IpAddr {

@@ -18,12 +18,16 @@ pub struct Raw {
 impl Raw {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: connect(address).await }
+        Self {
+            stream: connect(address).await,
+        }
     }
 
     /// Connects from a source address of the loopback network.
     pub async fn connect_from(source: &str, address: SocketAddr) -> Self {
-        Self { stream: connect_from(source, address).await }
+        Self {
+            stream: connect_from(source, address).await,
+        }
     }
 
     /// Sends bytes. A peer that has closed already is seen when reading.
@@ -51,7 +55,12 @@ impl Raw {
             while !String::from_utf8_lossy(&read).contains(mark) {
                 let mut piece = [0; 4096];
                 let count = self.stream.read(&mut piece).await.expect("the peer sends");
-                assert_ne!(count, 0, "the end before {mark:?}: {:?}", String::from_utf8_lossy(&read));
+                assert_ne!(
+                    count,
+                    0,
+                    "the end before {mark:?}: {:?}",
+                    String::from_utf8_lossy(&read)
+                );
                 read.extend_from_slice(piece.get(..count).expect("as many were read"));
             }
         };
@@ -61,7 +70,9 @@ impl Raw {
 
     /// Resets the connection instead of closing it.
     pub fn reset(self) {
-        self.stream.set_zero_linger().expect("a socket can be told so");
+        self.stream
+            .set_zero_linger()
+            .expect("a socket can be told so");
     }
 }
 

@@ -40,13 +40,21 @@ impl Setup {
             "xdp": {"mode": "off"},
             "telemetry": {"access_log": "stdout", "metrics": "127.0.0.1:0"},
         });
-        Self { config, directory, environment: Vec::new(), descriptors_max: None, launcher: Vec::new() }
+        Self {
+            config,
+            directory,
+            environment: Vec::new(),
+            descriptors_max: None,
+            launcher: Vec::new(),
+        }
     }
 
     /// As [`Setup::new`], with every request forwarded to `upstream` without authorization.
     #[must_use]
     pub fn forwarding(upstream: SocketAddr) -> Self {
-        Self::new().upstream("main", upstream).route("$default", json!({}))
+        Self::new()
+            .upstream("main", upstream)
+            .route("$default", json!({}))
     }
 
     /// Puts `value` at `path`, making what is missing on the way.
@@ -71,14 +79,22 @@ impl Setup {
     /// Takes away what is at the last key of `path`.
     pub fn remove(&mut self, path: &[&str]) {
         let (last, way) = path.split_last().expect("a path has keys");
-        let place = way.iter().fold(&mut self.config, |place, key| &mut place[*key]);
-        place.as_object_mut().expect("it is in a mapping").remove(*last);
+        let place = way
+            .iter()
+            .fold(&mut self.config, |place, key| &mut place[*key]);
+        place
+            .as_object_mut()
+            .expect("it is in a mapping")
+            .remove(*last);
     }
 
     /// An upstream over plaintext.
     #[must_use]
     pub fn upstream(self, name: &str, address: SocketAddr) -> Self {
-        self.set(&["upstreams", name, "url"], json!(format!("http://{address}")))
+        self.set(
+            &["upstreams", name, "url"],
+            json!(format!("http://{address}")),
+        )
     }
 
     /// A route of the API `main`; public, and to the upstream `main`, unless `settings` say
@@ -87,7 +103,8 @@ impl Setup {
     pub fn route(self, key: &str, settings: Value) -> Self {
         let mut route = json!({"authorizer": "none", "integration": {"upstream": "main"}});
         merge(&mut route, settings);
-        self.set(&["apis", "main", "type"], json!("http")).set(&["apis", "main", "routes", key], route)
+        self.set(&["apis", "main", "type"], json!("http"))
+            .set(&["apis", "main", "routes", key], route)
     }
 
     /// A setting of the listener `main`, such as `limits` or `timeouts`.

@@ -68,8 +68,8 @@ impl Upstream {
                         Ok::<_, Infallible>(answer)
                     }
                 });
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
                 // Clients that break off are what some tests are about.
                 drop(connection.await);
             }
@@ -91,7 +91,9 @@ impl Upstream {
         F: Fn(TcpStream) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has ports");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("loopback has ports");
         let address = listener.local_addr().expect("it has an address");
         let count = seen.clone();
         let serving = tokio::spawn(async move {
@@ -102,7 +104,11 @@ impl Upstream {
                 connections.spawn(handler(stream));
             }
         });
-        Self { address, seen, serving }
+        Self {
+            address,
+            seen,
+            serving,
+        }
     }
 
     /// What it has seen so far.
@@ -114,7 +120,11 @@ impl Upstream {
     /// Waits until what it has seen satisfies `condition`.
     pub async fn when(&self, what: &str, condition: impl Fn(&Seen) -> bool) {
         let mut seen = self.seen.subscribe();
-        drop(within(what, seen.wait_for(|seen| condition(seen))).await.expect("the backend runs"));
+        drop(
+            within(what, seen.wait_for(|seen| condition(seen)))
+                .await
+                .expect("the backend runs"),
+        );
     }
 }
 
@@ -132,7 +142,10 @@ struct Open {
 impl Open {
     fn begin(seen: &watch::Sender<Seen>) -> Self {
         seen.send_modify(|seen| seen.requests += 1);
-        Self { seen: seen.clone(), answered: false }
+        Self {
+            seen: seen.clone(),
+            answered: false,
+        }
     }
 
     fn answered(mut self) {
@@ -150,15 +163,23 @@ impl Drop for Open {
 
 /// A reply of this text.
 pub fn reply(status: u16, text: impl Into<Bytes>) -> Reply {
-    let body = Full::new(text.into()).map_err(|never| match never {}).boxed_unsync();
-    Response::builder().status(status).body(body).expect("a valid response")
+    let body = Full::new(text.into())
+        .map_err(|never| match never {})
+        .boxed_unsync();
+    Response::builder()
+        .status(status)
+        .body(body)
+        .expect("a valid response")
 }
 
 /// A reply without body.
 #[must_use]
 pub fn empty(status: u16) -> Reply {
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    Response::builder().status(status).body(body).expect("a valid response")
+    Response::builder()
+        .status(status)
+        .body(body)
+        .expect("a valid response")
 }
 
 /// A JSON description of a request, its body read to the end.
@@ -176,7 +197,9 @@ pub async fn describe(request: Request<Incoming>) -> Reply {
     let mut headers = serde_json::Map::new();
     for name in head.headers.keys() {
         let values = head.headers.get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> = values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         headers.insert(name.to_string(), json!(values.join(" | ")));
     }
     let description = json!({

@@ -5,7 +5,8 @@
 
 use std::process::ExitCode;
 
-use crate::process::{cargo, say, succeed};
+use crate::process::{cargo, say};
+use crate::test::{Tally, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
@@ -15,55 +16,64 @@ pub(crate) struct Arguments {}
 struct Proof {
     /// What it shows.
     claim: &'static str,
-    package: &'static str,
-    /// Part of the name of its tests.
-    test: &'static str,
+    /// Where its tests are, as `cargo test` takes it: package, program, part of their names.
+    tests: &'static [&'static str],
     variable: &'static str,
     full: &'static str,
 }
 
-const PROOFS: [Proof; 1] = [Proof {
-    claim: "the bucket equals a reference model over random traces",
-    package: "gateway-common",
-    test: "limit",
-    variable: "GATEWAY_SOAK_TRACES",
-    full: "1000000",
-}];
+const PROOFS: [Proof; 4] = [
+    Proof {
+        claim: "the bucket equals a reference model over random traces",
+        tests: &["--package", "gateway-common", "limit"],
+        variable: "GATEWAY_SOAK_TRACES",
+        full: "1000000",
+    },
+    Proof {
+        claim: "no damaged configuration opens a route or ends the reader",
+        tests: &["--package", "gateway", "--test", "config"],
+        variable: "GATEWAY_SOAK_CASES",
+        full: "1000000",
+    },
+    Proof {
+        claim: "host parser, BPF program and etherparse agree on mutated packets",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "kernel",
+            "differential",
+        ],
+        variable: "GATEWAY_SOAK_PACKETS",
+        full: "5000000",
+    },
+    Proof {
+        claim: "kernel and user space never admit more than one word permits",
+        tests: &["--package", "gateway-tests", "--test", "kernel", "shared"],
+        variable: "GATEWAY_SOAK_SECONDS",
+        full: "120",
+    },
+];
 
 pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut failed = 0_usize;
+    let mut tally = Tally::default();
     for proof in &PROOFS {
-        say(&format!(
-            "\n== {} ({}={})",
-            proof.claim, proof.variable, proof.full
-        ))?;
-        let outcome = succeed(
-            cargo()?
-                .args([
-                    "test",
-                    "--release",
-                    "--package",
-                    proof.package,
-                    proof.test,
-                    "--",
-                    "--show-output",
-                ])
-                .env(proof.variable, proof.full),
-        );
-        if let Err(error) = outcome {
-            say(&format!("failed: {error:#}"))?;
-            failed += 1;
+        let name = format!("{} ({}={})", proof.claim, proof.variable, proof.full);
+        let before = tally.counted();
+        let mut command = cargo()?;
+        command
+            .args(["test", "--release"])
+            .args(proof.tests)
+            .args(["--", "--show-output"]);
+        step(&mut tally, &name, command.env(proof.variable, proof.full))?;
+        if tally.counted() == before {
+            tally.fail(proof.claim, "none of its tests exists any more");
         }
     }
     say("\n== benchmarks")?;
-    crate::bench::all()?;
-    say(&format!(
-        "\n{} proofs in full, {failed} failed",
-        PROOFS.len()
-    ))?;
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if let Err(error) = crate::bench::all() {
+        tally.fail("benchmarks", &format!("{error:#}"));
+    }
+    say(&tally.to_string())?;
+    Ok(tally.exit_code())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::target::{Target, TargetArguments};
-use crate::store::bucket::{FILE_NAME, read_file};
+use crate::store::bucket::{BootId, FILE_NAME, read_file};
 use crate::xdp::stats::{Pinned, Snapshot, family_name, open_pinned, verdict_name};
 
 /// Time between two readings of `--watch`.
@@ -31,6 +31,11 @@ pub(super) struct Arguments {
     #[arg(long)]
     watch: bool,
 }
+
+/// Names of the sources in the output.
+const KERNEL: &str = "kernel";
+const FILE: &str = "file";
+const STALE_FILE: &str = "stale_file";
 
 /// Where the figures come from.
 enum Source {
@@ -132,11 +137,13 @@ fn read<'a>(source: &Source, instance: &'a str) -> anyhow::Result<Report<'a>> {
                 mode: attachment.mode.name(),
             });
             let snapshot = pinned.statistics.read()?;
-            Ok(report(instance, "kernel", attachments.collect(), &snapshot))
+            Ok(report(instance, KERNEL, attachments.collect(), &snapshot))
         }
         Source::File(path) => {
             let reading = read_file(path).map_err(|error| unreadable(path, error))?;
-            Ok(report(instance, "file", Vec::new(), &reading.into()))
+            let is_of_this_boot = BootId::current().is_ok_and(|boot| boot == reading.boot);
+            let source = if is_of_this_boot { FILE } else { STALE_FILE };
+            Ok(report(instance, source, Vec::new(), &reading.into()))
         }
     }
 }
@@ -211,10 +218,12 @@ fn text(report: &Report<'_>, before: Option<&[ReportedVerdict]>) -> String {
 
 fn heading(report: &Report<'_>) -> String {
     let instance = report.instance;
-    if report.source == "file" {
-        return format!(
-            "instance {instance}: no kernel edge, so these are connections counted at accept"
-        );
+    let at_accept = "no kernel edge, so these are connections counted at accept";
+    if report.source == FILE {
+        return format!("instance {instance}: {at_accept}");
+    }
+    if report.source == STALE_FILE {
+        return format!("instance {instance}: {at_accept} before the last boot");
     }
     let attachments: Vec<String> = report
         .attachments

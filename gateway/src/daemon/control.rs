@@ -55,14 +55,16 @@ pub(super) struct Control {
 }
 
 /// The signals that mean something.
-struct Signals {
+#[derive(Debug)]
+pub(super) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn install() -> std::io::Result<Self> {
+    /// Takes them over; must be called within a runtime.
+    pub(super) fn install() -> std::io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
@@ -86,8 +88,7 @@ enum Event {
 
 impl Control {
     /// Serves until a signal says otherwise, then drains.
-    pub(super) async fn run(mut self) -> anyhow::Result<()> {
-        let mut signals = Signals::install()?;
+    pub(super) async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let (reload_requests, mut requested) = mpsc::channel::<ReloadRequest>(RELOADS_MAX);
         self.open(reload_requests).await?;
         let mut housekeeping = interval(HOUSEKEEPING);

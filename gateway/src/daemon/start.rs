@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::control::Control;
+use super::control::{Control, Signals};
 use super::figures::{self, Reloads, Sources};
 use super::ground::{Ground, connection_limit};
 use super::keys::KeyTasks;
@@ -71,6 +71,17 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let mut model = loaded.gateway;
     options.apply_to(&mut model);
 
+    // A runtime without threads: those would keep rights that are given up below. Its handlers
+    // are in place before anything is attached that a signal would leave behind.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("control runtime")?;
+    let signals = {
+        let _context = runtime.enter();
+        Signals::install().context("signal handlers")?
+    };
+
     let ground = Ground::take(&model)?;
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Arc::new(Decisions::new());
@@ -87,12 +98,8 @@ pub fn run(options: Options) -> Result<(), StartError> {
     ground.give_up_rights(&model)?;
 
     let control = assemble(options, model, ground, compiler, snapshot)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("control runtime")?;
     let tasks = tokio::task::LocalSet::new();
-    Ok(tasks.block_on(&runtime, control.run())?)
+    Ok(tasks.block_on(&runtime, control.run(signals))?)
 }
 
 /// Starts the threads and hands everything to the control thread, which is this one.

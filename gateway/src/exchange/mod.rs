@@ -9,7 +9,7 @@ mod rejection;
 mod request_id;
 
 pub use identity::Identity;
-pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts};
+pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts, Told, forwarded_for};
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
 

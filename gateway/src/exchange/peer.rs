@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+
 use crate::model::Prefix;
 
 /// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
@@ -42,6 +44,46 @@ pub struct Connection {
     pub trusted_proxies: Arc<[Prefix]>,
     /// Between two pieces of a request body.
     pub body_timeout: Duration,
+    /// What upstreams are told of this connection, written once instead of with every request.
+    pub told: Told,
+}
+
+/// What upstreams are told of a connection.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The peer's address.
+    pub peer: HeaderValue,
+    /// The peer's address as RFC 7239 writes it, with `for=`.
+    pub forwarded_for: Box<str>,
+    /// Our port.
+    pub port: HeaderValue,
+    /// Whether the peer's forwarding headers are believed.
+    pub peer_is_trusted: bool,
+}
+
+impl Told {
+    /// About a connection between `peer` and our `local` address.
+    #[must_use]
+    pub fn new(peer: PeerAddress, local: SocketAddr, trusted_proxies: &[Prefix]) -> Self {
+        let ip = peer.ip();
+        Self {
+            // An address is always a legal value.
+            peer: HeaderValue::from_str(&ip.to_string())
+                .unwrap_or(HeaderValue::from_static("unknown")),
+            forwarded_for: forwarded_for(ip).into(),
+            port: HeaderValue::from(local.port()),
+            peer_is_trusted: trusted_proxies.iter().any(|prefix| prefix.contains(ip)),
+        }
+    }
+}
+
+/// An address as RFC 7239 writes it, with `for=`.
+#[must_use]
+pub fn forwarded_for(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("for={address}"),
+        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+    }
 }
 
 impl PeerAddress {

@@ -4,15 +4,12 @@
 //! (RFC 9110, section 7.6.1), forwarding headers of peers that are not trusted are replaced, and
 //! the upstream learns the client in both common forms.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
-
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, forwarded_for};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -41,38 +38,16 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     // The body says how long it is; a length that disagreed would be smuggling.
     headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, host.clone());
-    let peer = exchange.connection.peer.ip();
-    let trusted = exchange
-        .connection
-        .trusted_proxies
-        .iter()
-        .any(|prefix| prefix.contains(peer));
-    for name in [
-        FORWARDED,
-        X_FORWARDED_HOST,
-        X_FORWARDED_PORT,
-        X_FORWARDED_PROTO,
-    ] {
-        headers.remove(name);
-    }
-    let mut chain = String::new();
-    if trusted {
-        for value in headers.get_all(X_FORWARDED_FOR) {
-            if let Ok(text) = value.to_str() {
-                chain.push_str(text);
-                chain.push_str(", ");
-            }
-        }
-    }
-    append(&mut chain, format_args!("{peer}"));
-    set(headers, X_FORWARDED_FOR, &chain);
+    let told = &exchange.connection.told;
+    let chain = if told.peer_is_trusted {
+        chain(headers, &told.peer)
+    } else {
+        told.peer.clone()
+    };
+    headers.insert(X_FORWARDED_FOR, chain);
     set(headers, X_FORWARDED_HOST, &exchange.host);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme));
-    set(
-        headers,
-        X_FORWARDED_PORT,
-        &exchange.connection.local.port().to_string(),
-    );
+    headers.insert(X_FORWARDED_PORT, told.port.clone());
     set(headers, FORWARDED, &forwarded(exchange));
     headers.append(VIA, HeaderValue::from_static("1.1 gateway"));
 }
@@ -82,29 +57,44 @@ pub(super) fn forward_response(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
 }
 
+/// What a trusted peer says of the hops before it, and the peer.
+fn chain(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
+    let mut hops = Vec::new();
+    for value in headers.get_all(X_FORWARDED_FOR) {
+        hops.extend_from_slice(value.as_bytes());
+        hops.extend_from_slice(b", ");
+    }
+    hops.extend_from_slice(peer.as_bytes());
+    // Legal values joined by legal bytes are legal.
+    HeaderValue::from_bytes(&hops).unwrap_or_else(|_invalid| peer.clone())
+}
+
 /// One element of RFC 7239.
 fn forwarded(exchange: &Exchange) -> String {
-    let mut element = String::new();
-    match exchange.client.0 {
-        IpAddr::V4(address) => append(&mut element, format_args!("for={address}")),
-        IpAddr::V6(address) => append(&mut element, format_args!("for=\"[{address}]\"")),
+    let connection = &exchange.connection;
+    let mut element = String::with_capacity(128);
+    if exchange.client.0 == connection.peer.ip() {
+        element.push_str(&connection.told.forwarded_for);
+    } else {
+        element.push_str(&forwarded_for(exchange.client.0));
     }
-    append(
-        &mut element,
-        format_args!(";host=\"{}\";proto={}", exchange.host, exchange.scheme),
-    );
+    for part in [";host=\"", &exchange.host, "\";proto=", exchange.scheme] {
+        element.push_str(part);
+    }
     element
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
+    // Most messages have none, and one look at every name is cheaper than nine searches.
+    let present = headers.keys().filter(|name| HOP_BY_HOP.contains(name));
+    let named_by_connection = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+        .filter_map(|name| name.trim().parse().ok());
+    let doomed: Vec<HeaderName> = present.cloned().chain(named_by_connection).collect();
+    for name in doomed {
         headers.remove(name);
     }
 }
@@ -118,12 +108,5 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
         Err(_invalid) => {
             headers.remove(name);
         }
-    }
-}
-
-fn append(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    match text.write_fmt(arguments) {
-        // Writing to a string cannot fail.
-        Ok(()) | Err(_) => {}
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::ListenerPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
 use crate::clock;
-use crate::exchange::{Connection, PeerAddress, TlsFacts};
+use crate::exchange::{Connection, PeerAddress, TlsFacts, Told};
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
 
@@ -168,6 +168,7 @@ impl<H: Handler> Open<H> {
             tls,
             trusted_proxies: Arc::clone(&self.plan.trusted_proxies),
             body_timeout: self.plan.timeouts.body,
+            told: Told::new(PeerAddress(self.peer), local, &self.plan.trusted_proxies),
         });
         let handler = Rc::clone(&self.around.handler);
         let notes = Rc::clone(&activity);

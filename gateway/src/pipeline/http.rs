@@ -100,7 +100,7 @@ async fn prepare(
     exchange.body = Some(Rc::clone(&progress));
     let body = match route.body {
         BodyMode::Stream => UpstreamBody::Stream(body),
-        BodyMode::Buffer => match body.buffer(&worker.body_budget).await {
+        BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {
             Ok(whole) => UpstreamBody::Buffered(Some(whole)),
             Err(BufferError::Body(fault)) => return Err(body_rejection(fault)),
             Err(BufferError::Memory) => return Err(Reason::BodyMemory.into()),

@@ -161,8 +161,9 @@ pub const REASON_UPSTREAM_BROKE_OFF: &str = "upstream_broke_off";
 /// also when its client has left.
 #[derive(Debug)]
 pub struct OpenRecord {
-    /// What is known so far.
-    pub record: Record,
+    /// What is known so far. Boxed, because it moves with the request through every step and into
+    /// the response's body.
+    pub record: Box<Record>,
     started_ns: u64,
     complete: bool,
     sink: Rc<Sink>,
@@ -173,7 +174,7 @@ impl OpenRecord {
     #[must_use]
     pub fn open(sink: &Rc<Sink>, started_ns: u64, record: Record) -> Self {
         Self {
-            record,
+            record: Box::new(record),
             started_ns,
             complete: false,
             sink: Rc::clone(sink),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -16,6 +17,10 @@ use tokio::time::Instant;
 use super::connect::connect;
 use super::{ConnectError, UpstreamPlan};
 use crate::body::UpstreamBody;
+
+/// Idle time after which a connection may well have been closed by its upstream, so that a copy of
+/// the request is worth keeping. A busy connection is reused within microseconds.
+const DOUBTFUL_AFTER: Duration = Duration::from_millis(10);
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
@@ -47,8 +52,9 @@ impl Pool {
     /// Sends `request` over an idle connection, or a fresh one.
     ///
     /// A pooled connection may have been closed by the upstream a moment ago. A request of which
-    /// nothing was sent goes again over a fresh one; so does one without body and with a safe
-    /// method (RFC 9110, section 9.2.1) that got no answer. Nothing else is ever sent twice.
+    /// nothing was sent goes again over another one; so does one without body and with a safe
+    /// method (RFC 9110, section 9.2.1) that got no answer on a connection that had been idle for
+    /// [`DOUBTFUL_AFTER`]. Nothing else is ever sent twice.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -60,20 +66,23 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(sender) = self.take(plan) {
-            let repeat = repeatable(&request);
+        while let Some(Idle { sender, since }) = self.take(plan) {
+            let repeat = if since.elapsed() >= DOUBTFUL_AFTER {
+                repeatable(&request)
+            } else {
+                None
+            };
             request = match self.try_send(plan, sender, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
-                Err((error, None)) => {
-                    match repeat.filter(|_| error.is_incomplete_message() || error.is_closed()) {
-                        Some(again) => again,
-                        None => return Err(SendError::Http(error)),
-                    }
-                }
+                Err((error, None)) => match repeat.filter(|_| is_broken_off(&error)) {
+                    Some(again) => *again,
+                    None => return Err(SendError::Http(error)),
+                },
             };
         }
-        let fresh = connect(plan).await?;
+        // Boxed: a handshake's state would otherwise travel with every request.
+        let fresh = Box::pin(connect(plan)).await?;
         self.try_send(plan, fresh, request)
             .await
             .map_err(|(error, _)| SendError::Http(error))
@@ -106,7 +115,7 @@ impl Pool {
     ///
     /// One that an upstream answered before it had the whole request is not waiting yet: its old
     /// request may still be arriving from a slow client. It is passed over, never waited for.
-    fn take(&self, plan: &UpstreamPlan) -> Option<SendRequest<UpstreamBody>> {
+    fn take(&self, plan: &UpstreamPlan) -> Option<Idle> {
         let mut pool = self.idle.borrow_mut();
         let connections = pool.get_mut(&plan.id)?;
         let now = Instant::now();
@@ -116,7 +125,7 @@ impl Pool {
             if is_old || idle.sender.is_closed() {
                 connections.remove(index);
             } else if idle.sender.is_ready() {
-                return Some(connections.remove(index).sender);
+                return Some(connections.remove(index));
             }
         }
         None
@@ -137,8 +146,13 @@ impl Pool {
     }
 }
 
+/// Whether a connection ended before an answer began.
+fn is_broken_off(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_closed()
+}
+
 /// A copy of a request that may be sent twice: safe and without body.
-fn repeatable(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> {
+fn repeatable(request: &Request<UpstreamBody>) -> Option<Box<Request<UpstreamBody>>> {
     let safe = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
@@ -150,7 +164,7 @@ fn repeatable(request: &Request<UpstreamBody>) -> Option<Request<UpstreamBody>> 
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
-    Some(copy)
+    Some(Box::new(copy))
 }
 
 /// Where a connection returns to when its answer has been read.

@@ -118,21 +118,52 @@ pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
         })
     };
     match gateway.edge.mode {
-        EdgeMode::Off => Ok(absent(
-            "`xdp.mode` is `off`".to_owned(),
-            "set `xdp.mode: auto` and start the gateway as root",
-        )),
+        EdgeMode::Off => {
+            let cause = match remove_left_over(&gateway.instance) {
+                Ok(()) => "`xdp.mode` is `off`".to_owned(),
+                Err(error @ EdgeError::InstanceRunning { .. }) => return Err(error),
+                Err(error) => format!(
+                    "`xdp.mode` is `off` ({}: {})",
+                    left_over_warning(&gateway.instance),
+                    describe(&error)
+                ),
+            };
+            Ok(absent(
+                cause,
+                "set `xdp.mode: auto` and start the gateway as root",
+            ))
+        }
         EdgeMode::Required => start_attached(gateway).map(|edge| Start::Attached(Box::new(edge))),
         EdgeMode::Auto => match start_attached(gateway) {
             Ok(edge) => Ok(Start::Attached(Box::new(edge))),
             Err(error) if error.is_environmental() => {
-                let fix = error.fix();
-                let cause = describe(&error);
-                Ok(absent(cause, fix))
+                let mut cause = describe(&error);
+                if pins::left_over(&gateway.instance) {
+                    cause = format!("{cause} ({})", left_over_warning(&gateway.instance));
+                }
+                Ok(absent(cause, error.fix()))
             }
             Err(error) => Err(error),
         },
     }
+}
+
+/// Removes what an earlier run left attached, which would go on judging by its old rules.
+fn remove_left_over(instance: &InstanceName) -> Result<(), EdgeError> {
+    if !pins::left_over(instance) {
+        return Ok(());
+    }
+    match Pins::open(instance)? {
+        Some(pins) => pins.remove(),
+        None => Ok(()),
+    }
+}
+
+fn left_over_warning(instance: &InstanceName) -> String {
+    format!(
+        "the program of an earlier run may still judge by its old rules: `sudo rm -r {}` ends that",
+        pins::instance_directory(instance).display()
+    )
 }
 
 /// What accept cannot make up for.

@@ -31,7 +31,7 @@ pub(super) struct Pins {
 }
 
 /// Directory of an instance, whether it exists or not.
-fn instance_directory(instance: &InstanceName) -> PathBuf {
+pub(super) fn instance_directory(instance: &InstanceName) -> PathBuf {
     Path::new(FILE_SYSTEM)
         .join("gateway")
         .join(instance.as_str())
@@ -40,6 +40,19 @@ fn instance_directory(instance: &InstanceName) -> PathBuf {
 /// Directory of the pins of this layout version, whether it exists or not.
 pub(super) fn directory(instance: &InstanceName) -> PathBuf {
     instance_directory(instance).join(format!("v{LAYOUT_VERSION}"))
+}
+
+/// Whether an instance has pins, as far as this user can see.
+pub(super) fn left_over(instance: &InstanceName) -> bool {
+    match directory(instance).symlink_metadata() {
+        Ok(_) => true,
+        // Closed to this user, so somebody else made it; without the instance's directory there
+        // would be nothing to be closed.
+        Err(error) => {
+            error.kind() == io::ErrorKind::PermissionDenied
+                && instance_directory(instance).symlink_metadata().is_ok()
+        }
+    }
 }
 
 impl Pins {

@@ -68,6 +68,10 @@ pub(super) fn build(
     elf::refuse_paths(&object, &builder_paths(root, toolchain)?)?;
     for section in elf::code(&object)? {
         instruction::refuse_lost_fetch(&section.name, &section.bytes)?;
+        // Memory functions that nobody calls are left in a section of their own.
+        if variant == Variant::Shipped && section.name.starts_with("xdp") {
+            instruction::refuse_other_calls(&section.name, &section.bytes)?;
+        }
     }
     let path = fresh.join(name);
     std::fs::write(&path, object).with_context(|| format!("cannot write `{}`", path.display()))?;

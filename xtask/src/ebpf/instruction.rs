@@ -27,6 +27,30 @@ pub(super) fn refuse_lost_fetch(section: &str, code: &[u8]) -> anyhow::Result<()
     Ok(())
 }
 
+/// Refuses calls other than the few helpers that the program is meant to make. Map lookups are
+/// inlined for arrays; the others stand in blocks that a packet within its limits never enters, or
+/// once per tick.
+pub(super) fn refuse_other_calls(section: &str, code: &[u8]) -> anyhow::Result<()> {
+    let (slots, _) = code.as_chunks::<8>();
+    let mut wide = false;
+    for (index, slot) in slots.iter().enumerate() {
+        let instruction = Instruction(*slot);
+        // The second half of a wide load is no instruction.
+        let is_call = !wide
+            && matches!(instruction.class(), CLASS_JMP)
+            && instruction.operation() == JUMP_CALL;
+        if is_call && instruction.arguments() == 5 {
+            bail!(
+                "section `{section}`: instruction {index} calls helper or function {}, which is \
+                 none of those the program is meant to call",
+                instruction.immediate()
+            );
+        }
+        wide = !wide && instruction.code() == LOAD_WIDE;
+    }
+    Ok(())
+}
+
 /// The first instruction on some path behind `start` that reads `register` before it is written.
 fn reader_after(code: &[Instruction], start: usize, register: u8) -> Option<usize> {
     let mut seen = vec![false; code.len()];
@@ -228,6 +252,16 @@ mod tests {
         check(&[ADD, lookup, EXIT], false);
         check(&[add_r3, unknown, EXIT], false);
         check(&[add_r3, function, EXIT], false);
+    }
+
+    #[test]
+    fn calls_outside_the_list_are_refused() {
+        let lookup = [0x85, 0, 0, 0, 1, 0, 0, 0];
+        let update = [0x85, 0, 0, 0, 2, 0, 0, 0];
+        let wide = [0x18, 0x01, 0, 0, 0, 0, 0, 0];
+        assert!(refuse_other_calls("test", [lookup, EXIT].as_flattened()).is_ok());
+        assert!(refuse_other_calls("test", [wide, update, EXIT].as_flattened()).is_ok());
+        assert!(refuse_other_calls("test", [update, EXIT].as_flattened()).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Context as _;
 
 use crate::process::{self, say, shown};
-use tally::Tally;
+pub(crate) use tally::Tally;
 
 /// The variable that turns a skip into a failure.
 const KERNEL_TESTS: &str = "GATEWAY_KERNEL_TESTS";
@@ -68,11 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         tally.refuse_skips();
     }
     say(&tally.to_string())?;
-    Ok(if tally.failed() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(tally.exit_code())
 }
 
 /// The exhaustive search through the interleavings of the bucket table. Its atomics are loom's, so
@@ -99,7 +95,7 @@ fn models() -> anyhow::Result<Command> {
 }
 
 /// Runs one step to its end and counts what it reports.
-fn step(tally: &mut Tally, name: &str, command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn step(tally: &mut Tally, name: &str, command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     say(&format!("\n== {name}: {shown}"))?;
     let mut child = command

@@ -5,13 +5,14 @@
 //! The output of other tests that passed is not shown.
 
 use std::fmt;
+use std::process::ExitCode;
 
 /// How a test says in its output that it could not run.
 const SKIPPED: &str = "skipped: ";
 
 /// Sums over all steps.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// As the programs count: a test that returned without having run is among them.
     reported_passed: usize,
     /// How many of those there were.
@@ -24,25 +25,44 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn failed(&self) -> usize {
+    fn passed(&self) -> usize {
+        self.reported_passed
+            .saturating_sub(self.passed_without_running)
+    }
+
+    /// Everything so far, whatever became of it.
+    pub(crate) fn counted(&self) -> usize {
+        self.passed() + self.failed() + self.skips.len()
+    }
+
+    /// What a command ends with that ran all this.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        if self.failed() == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    pub(crate) fn failed(&self) -> usize {
         self.failed_tests + self.failures.len()
     }
 
-    pub(super) fn fail(&mut self, name: &str, why: &str) {
+    pub(crate) fn fail(&mut self, name: &str, why: &str) {
         self.failures.push((name.to_owned(), why.to_owned()));
     }
 
-    pub(super) fn skip(&mut self, name: &str, why: &str) {
+    pub(crate) fn skip(&mut self, name: &str, why: &str) {
         self.skips.push((name.to_owned(), why.to_owned()));
     }
 
     /// Makes a failure of every skip so far.
-    pub(super) fn refuse_skips(&mut self) {
+    pub(crate) fn refuse_skips(&mut self) {
         self.failures.append(&mut self.skips);
     }
 
     /// Reads what one step prints.
-    pub(super) fn program(&mut self) -> Program<'_> {
+    pub(crate) fn program(&mut self) -> Program<'_> {
         Program {
             tally: self,
             passed_output: false,
@@ -70,7 +90,7 @@ fn counted(line: &str, word: &str) -> usize {
 
 /// The lines of one step, from its first to its last.
 #[derive(Debug)]
-pub(super) struct Program<'a> {
+pub(crate) struct Program<'a> {
     tally: &'a mut Tally,
     /// Inside the section with the output of the tests that passed.
     passed_output: bool,
@@ -80,7 +100,7 @@ pub(super) struct Program<'a> {
 
 impl Program<'_> {
     /// Takes the next line. Returns whether it is worth showing.
-    pub(super) fn line(&mut self, line: &str) -> bool {
+    pub(crate) fn line(&mut self, line: &str) -> bool {
         let result = line.starts_with("test result: ");
         if line == "successes:" {
             self.passed_output = true;
@@ -124,10 +144,12 @@ impl fmt::Display for Tally {
                 writeln!(formatter, "{label}: {name}: {why}")?;
             }
         }
-        let passed = self
-            .reported_passed
-            .saturating_sub(self.passed_without_running);
-        write!(formatter, "{passed} passed, {} failed", self.failed())?;
+        write!(
+            formatter,
+            "{} passed, {} failed",
+            self.passed(),
+            self.failed()
+        )?;
         if !self.skips.is_empty() {
             write!(formatter, ", {} skipped", self.skips.len())?;
         }

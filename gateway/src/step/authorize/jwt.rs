@@ -100,7 +100,8 @@ impl JwtAuthorizer {
         let token = token_of(credential)?;
         match self.remembered(token, now) {
             Some(identity) => Ok(identity),
-            None => self.judge(token, now).await,
+            // Boxed: what a decision takes would otherwise travel with every request.
+            None => Box::pin(self.judge(token, now)).await,
         }
     }
 

@@ -26,7 +26,7 @@ pub struct FileReading {
     pub incidents: Vec<u64>,
     /// The slots in use.
     pub slots: Vec<PlainSlot>,
-    /// Whether it was written in this boot.
+    /// The boot in which it was written.
     pub boot: super::BootId,
 }
 

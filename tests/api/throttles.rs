@@ -1,0 +1,266 @@
+//! How often somebody may call, and what is said when it is too often.
+
+use std::time::Duration;
+
+use gateway_tests::client::{Answer, Client, get};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{Key, authorize, claims};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+fn throttled(upstream: &Upstream, rate: f64, burst: u64) -> Setup {
+    Setup::new().upstream("main", upstream.address).route(
+        "GET /a",
+        json!({"throttle": {"rate": rate, "burst": burst}}),
+    )
+}
+
+async fn statuses(client: &Client, path: &str, headers: &[(&str, &str)], count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(client.get_with(path, headers).await.status);
+    }
+    statuses
+}
+
+fn retry_after(answer: &Answer) -> u64 {
+    answer.header("retry-after").parse().expect("whole seconds")
+}
+
+#[tokio::test]
+async fn exactly_the_burst_is_admitted_at_once() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::start(throttled(&upstream, 0.01, 5)).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(
+        statuses(&client, "/a", &[], 7).await,
+        [200, 200, 200, 200, 200, 429, 429]
+    );
+    let refused = client.get("/a").await;
+    assert_eq!(refused.text(), r#"{"message":"Too Many Requests"}"#);
+    assert_eq!(upstream.seen().requests, 5);
+    assert_eq!(gateway.reason("route_throttled").await["status"], 429);
+    assert_eq!(gateway.metrics().await.rejections("route_throttled"), 3.0);
+}
+
+/// The smallest whole number of seconds: after it the request is admitted, and a second earlier
+/// it would not have been.
+#[tokio::test]
+async fn retry_after_is_true_and_no_longer_than_needed() {
+    let upstream = Upstream::echo().await;
+    let setup = throttled(&upstream, 0.5, 1)
+        .route("GET /slow", json!({"throttle": {"rate": 0.1, "burst": 2}}))
+        .route("GET /fast", json!({"throttle": {"rate": 50, "burst": 1}}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/a").await.status, 200);
+    let admitted = Instant::now();
+    let refused = client.get("/a").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "2"));
+    // The admission was a little before `admitted`, so a wait counted from there is enough.
+    sleep(Duration::from_millis(900)).await;
+    let later = client.get("/a").await;
+    assert_eq!(
+        (later.status, later.header("retry-after")),
+        (429, "2"),
+        "{:?}",
+        admitted.elapsed()
+    );
+    sleep(Duration::from_secs(retry_after(&later))).await;
+    assert_eq!(client.get("/a").await.status, 200);
+
+    assert_eq!(statuses(&client, "/slow", &[], 2).await, [200, 200]);
+    assert_eq!(client.get("/slow").await.header("retry-after"), "10");
+    let fast = loop {
+        let answer = client.get("/fast").await;
+        if answer.status == 429 {
+            break answer;
+        }
+    };
+    assert_eq!(fast.header("retry-after"), "1", "never zero");
+}
+
+#[tokio::test]
+async fn callers_are_told_apart_by_header() {
+    let upstream = Upstream::echo().await;
+    let caller = json!({"key": "$request.header.x-client-id", "rate": 0.01, "burst": 2});
+    let setup = Setup::new()
+        .upstream("main", upstream.address)
+        .route("GET /a", json!({"caller_throttle": caller}))
+        .route("GET /b", json!({"caller_throttle": caller}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let (one, two) = ([("x-client-id", "one")], [("x-client-id", "two")]);
+    assert_eq!(statuses(&client, "/a", &one, 3).await, [200, 200, 429]);
+    assert_eq!(statuses(&client, "/a", &two, 3).await, [200, 200, 429]);
+    assert_eq!(
+        statuses(&client, "/a", &[], 3).await,
+        [200, 200, 429],
+        "all without are one"
+    );
+    assert_eq!(
+        statuses(&client, "/b", &one, 3).await,
+        [200, 200, 429],
+        "another route, another bucket"
+    );
+    assert_eq!(gateway.reason("caller_throttled").await["status"], 429);
+}
+
+#[tokio::test]
+async fn callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("key");
+    let setup = authorize(Setup::new().upstream("main", upstream.address), &[&key]).route(
+        "GET /a",
+        json!({
+            "authorizer": "main",
+            "throttle": {"rate": 0.01, "burst": 4},
+            "caller_throttle": {"key": "$context.authorizer.claims.sub", "rate": 0.01, "burst": 2},
+        }),
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let bearer = |sub: &str| key.token(&claims(json!({"sub": sub})));
+    let (one, two) = (bearer("one"), bearer("two"));
+    let (one, two) = (
+        [("authorization", one.as_str())],
+        [("authorization", two.as_str())],
+    );
+    assert_eq!(
+        statuses(&client, "/a", &[("authorization", "a.b.c")], 20).await,
+        [401; 20]
+    );
+    assert_eq!(statuses(&client, "/a", &one, 3).await, [200, 200, 429]);
+    assert_eq!(statuses(&client, "/a", &two, 3).await, [200, 200, 429]);
+}
+
+/// A request that one bucket refuses costs the other nothing.
+#[tokio::test]
+async fn a_request_is_charged_to_all_buckets_or_to_none() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::new().upstream("main", upstream.address).route(
+        "GET /a",
+        json!({
+            "throttle": {"rate": 0.01, "burst": 4},
+            "caller_throttle": {"key": "$request.header.x-client-id", "rate": 0.01, "burst": 2},
+        }),
+    );
+    let mut gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let (one, two, three) = (
+        [("x-client-id", "1")],
+        [("x-client-id", "2")],
+        [("x-client-id", "3")],
+    );
+    // The caller's bucket refuses ten: had they been charged to the route, `two` would get none.
+    assert_eq!(statuses(&client, "/a", &one, 2).await, [200, 200]);
+    assert_eq!(statuses(&client, "/a", &one, 10).await, [429; 10]);
+    assert_eq!(statuses(&client, "/a", &two, 2).await, [200, 200]);
+    // The route's bucket refuses `three`, who must keep both places for when it has room again.
+    assert_eq!(statuses(&client, "/a", &three, 5).await, [429; 5]);
+    assert_eq!(gateway.reason("route_throttled").await["status"], 429);
+    gateway
+        .setup()
+        .remove(&["apis", "main", "routes", "GET /a", "throttle"]);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(statuses(&client, "/a", &three, 3).await, [200, 200, 429]);
+}
+
+#[tokio::test]
+async fn many_clients_on_many_workers_get_no_more_than_the_limit() {
+    let upstream = Upstream::echo().await;
+    let (rate, burst) = (100.0, 20);
+    let gateway =
+        Gateway::start(throttled(&upstream, rate, burst).set(&["workers"], json!(4))).await;
+    let address = gateway.address().await;
+    let started = Instant::now();
+    let end = started + Duration::from_millis(1500);
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        clients.spawn(async move {
+            let (client, mut admitted) = (Client::http1(address).await, 0_u32);
+            while Instant::now() < end {
+                match client.send(get("/a")).await.status {
+                    200 => admitted += 1,
+                    other => assert_eq!(other, 429),
+                }
+            }
+            admitted
+        });
+    }
+    let admitted: u32 = clients.join_all().await.iter().sum();
+    let permitted = rate.mul_add(started.elapsed().as_secs_f64(), 20.0);
+    assert!(
+        f64::from(admitted) <= permitted,
+        "{admitted} of {permitted}"
+    );
+    assert!(
+        f64::from(admitted) >= 0.8 * rate.mul_add(1.5, 20.0),
+        "{admitted} of {permitted}: too strict"
+    );
+}
+
+#[tokio::test]
+async fn buckets_outlive_reloads_and_restarts() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::start(throttled(&upstream, 0.01, 4)).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 200]);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(client.get("/a").await.status, 200);
+    let gateway = Gateway::start(gateway.stop().await).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 429]);
+}
+
+#[tokio::test]
+async fn a_changed_limit_takes_effect_at_once_and_does_not_refill_the_bucket() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(throttled(&upstream, 0.01, 10)).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 11).await.last(), Some(&429));
+    let limit = |rate: f64, burst: u64| json!({"rate": rate, "burst": burst});
+    let path = ["apis", "main", "routes", "GET /a", "throttle"];
+    // Ten requests at 0.01 a second are far in debt; a faster bucket is clamped to its own burst.
+    gateway.setup().change(&path, limit(2.0, 1));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    let refused = client.get("/a").await;
+    assert_eq!((refused.status, retry_after(&refused)), (429, 1));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 429]);
+}
+
+#[tokio::test]
+async fn routes_share_no_bucket() {
+    let upstream = Upstream::echo().await;
+    let throttle = json!({"throttle": {"rate": 0.01, "burst": 1}});
+    let setup = throttled(&upstream, 0.01, 1)
+        .route("GET /b", throttle.clone())
+        .route("POST /a", throttle.clone())
+        .route("GET /{any+}", throttle);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for path in ["/a", "/b", "/c"] {
+        assert_eq!(statuses(&client, path, &[], 2).await, [200, 429], "{path}");
+    }
+    assert_eq!(
+        client
+            .post("/a", gateway_tests::client::nothing())
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        client.get("/d").await.status,
+        429,
+        "/c and /d are one route"
+    );
+    let routes: Vec<Value> = gateway
+        .records()
+        .iter()
+        .map(|record| record["route"].clone())
+        .collect();
+    assert!(routes.iter().all(|route| route != &Value::Null));
+}

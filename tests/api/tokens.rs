@@ -1,0 +1,337 @@
+//! Who is let in by a token, and what the others are told.
+
+use aws_lc_rs::hmac;
+use gateway_tests::client::Client;
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{Key, authorize, claims, forged, now};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use gateway_tests::wait::until;
+use serde_json::{Value, json};
+
+const UNAUTHORIZED: &str = r#"{"message":"Unauthorized"}"#;
+const INVALID: &str =
+    r#"Bearer scope="read" error="invalid_token" error_description="the token is not valid""#;
+const EXPIRED: &str =
+    r#"Bearer scope="read" error="invalid_token" error_description="the token has expired""#;
+const AUDIENCE: &str = r#"Bearer scope="read" error="invalid_token" error_description="the token does not have a valid audience""#;
+
+struct Row {
+    name: &'static str,
+    token: String,
+    reason: &'static str,
+    challenge: &'static str,
+}
+
+fn row(name: &'static str, token: String, reason: &'static str, challenge: &'static str) -> Row {
+    Row {
+        name,
+        token,
+        reason,
+        challenge,
+    }
+}
+
+fn bad_tokens(ec: &Key, rsa: &Key) -> Vec<Row> {
+    let good = claims(json!({}));
+    let with = |changes: Value| ec.token(&claims(changes));
+    let hs256 = |secret: &[u8], id: &str| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let header = json!({"alg": "HS256", "kid": id});
+        forged(&header, &good, |message| {
+            hmac::sign(&key, message).as_ref().to_vec()
+        })
+    };
+    let stranger = Key::ec("ec");
+    let mut tampered = ec.token(&good);
+    let end = tampered.split_off(tampered.len() - 20);
+    tampered.push_str(&end.chars().rev().collect::<String>());
+    vec![
+        row(
+            "alg none",
+            forged(&json!({"alg": "none"}), &good, |_| Vec::new()),
+            "token_algorithm",
+            INVALID,
+        ),
+        row(
+            "alg None",
+            forged(&json!({"alg": "nOnE", "kid": "ec"}), &good, |_| vec![0]),
+            "token_algorithm",
+            INVALID,
+        ),
+        row(
+            "HS256 with the RSA key",
+            hs256(rsa.public_pem().as_bytes(), "rsa"),
+            "token_algorithm",
+            INVALID,
+        ),
+        row(
+            "HS256 with the EC key",
+            hs256(ec.public_pem().as_bytes(), "ec"),
+            "token_algorithm",
+            INVALID,
+        ),
+        row(
+            "RS256 named, EC key",
+            ec.token_headed(&json!({"alg": "RS256", "kid": "ec"}), &good),
+            "token_algorithm",
+            INVALID,
+        ),
+        row(
+            "another's key of that name",
+            stranger.token(&good),
+            "token_signature",
+            INVALID,
+        ),
+        row(
+            "a key nobody has",
+            Key::ec("unknown").token(&good),
+            "token_unknown_key",
+            INVALID,
+        ),
+        row("tampered", tampered, "token_signature", INVALID),
+        row(
+            "expired",
+            with(json!({"exp": now() - 1})),
+            "token_expired",
+            EXPIRED,
+        ),
+        row(
+            "without exp",
+            with(json!({"exp": null})),
+            "token_malformed",
+            INVALID,
+        ),
+        row(
+            "wrong audience",
+            with(json!({"aud": "cats"})),
+            "token_audience",
+            AUDIENCE,
+        ),
+        row(
+            "no audience",
+            with(json!({"aud": null})),
+            "token_audience",
+            AUDIENCE,
+        ),
+        row(
+            "wrong issuer",
+            with(json!({"iss": "https://issuer.test"})),
+            "token_issuer",
+            INVALID,
+        ),
+        row(
+            "not yet valid",
+            with(json!({"nbf": now() + 60})),
+            "token_not_yet_valid",
+            INVALID,
+        ),
+        row(
+            "from the future",
+            with(json!({"iat": now() + 60})),
+            "token_issued_in_future",
+            INVALID,
+        ),
+        row("not a token", "abc.def".into(), "token_malformed", INVALID),
+        row("too large", "a".repeat(17_000), "token_too_large", INVALID),
+    ]
+}
+
+fn protected(upstream: &Upstream, keys: &[&Key]) -> Setup {
+    authorize(Setup::new().upstream("main", upstream.address), keys)
+        .route(
+            "GET /{any+}",
+            json!({"authorizer": "main", "scopes": ["read"]}),
+        )
+        .route("GET /open", json!({}))
+}
+
+#[tokio::test]
+async fn only_a_good_token_is_let_in() {
+    let upstream = Upstream::echo().await;
+    let (ec, rsa) = (Key::ec("ec"), Key::rsa("rsa"));
+    let gateway = Gateway::start(protected(&upstream, &[&ec, &rsa])).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (number, row) in bad_tokens(&ec, &rsa).iter().enumerate() {
+        let path = format!("/bad/{number}");
+        let answer = client
+            .get_with(
+                &path,
+                &[("authorization", &format!("Bearer {}", row.token))],
+            )
+            .await;
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (401, UNAUTHORIZED),
+            "{}",
+            row.name
+        );
+        assert_eq!(
+            answer.header("www-authenticate"),
+            row.challenge,
+            "{}",
+            row.name
+        );
+        assert_eq!(
+            gateway.path(&path).await["reason"],
+            row.reason,
+            "{}",
+            row.name
+        );
+    }
+    assert_eq!(upstream.seen().connections, 0);
+    for (path, token) in [
+        ("/ec", ec.token(&claims(json!({})))),
+        ("/rsa", rsa.token(&claims(json!({})))),
+    ] {
+        for form in [
+            format!("Bearer {token}"),
+            format!("bearer  {token}"),
+            token.clone(),
+        ] {
+            assert_eq!(
+                client
+                    .get_with(path, &[("authorization", &form)])
+                    .await
+                    .status,
+                200
+            );
+        }
+        assert_eq!(gateway.path(path).await["subject"], "user-1");
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_log_is_nowhere() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let gateway = Gateway::start(protected(&upstream, &[&key])).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = key.token(&claims(json!({"exp": now() - 1})));
+    client
+        .get_with("/secret?token=hidden", &[("authorization", &token)])
+        .await;
+    gateway.path("/secret").await;
+    let signature = token.rsplit('.').next().unwrap();
+    for line in gateway.log.all().iter().chain(&gateway.errors.all()) {
+        assert!(
+            !line.contains(signature) && !line.contains("hidden"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_apart_from_what_is_wrong() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let gateway = Gateway::start(protected(&upstream, &[&key])).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = key.token(&claims(json!({})));
+    let twice = [
+        ("authorization", token.as_str()),
+        ("authorization", token.as_str()),
+    ];
+    for (path, headers) in [
+        ("/none", &[][..]),
+        ("/empty", &[("authorization", "Bearer ")][..]),
+        ("/twice", &twice[..]),
+    ] {
+        let answer = client.get_with(path, headers).await;
+        assert_eq!(
+            (answer.status, answer.header("www-authenticate")),
+            (401, "Bearer"),
+            "{path}"
+        );
+        assert_eq!(
+            gateway.path(path).await["reason"],
+            "token_missing",
+            "{path}"
+        );
+    }
+    let narrow = key.token(&claims(json!({"scope": "write"})));
+    let answer = client
+        .get_with("/scope", &[("authorization", &narrow)])
+        .await;
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (403, r#"{"message":"Forbidden"}"#)
+    );
+    assert_eq!(
+        answer.header("www-authenticate"),
+        r#"Bearer scope="read" error="insufficient_scope" error_description="the token does not have a required scope""#
+    );
+    assert_eq!(gateway.path("/scope").await["reason"], "insufficient_scope");
+    assert_eq!(upstream.seen().requests, 0);
+    assert_eq!(client.get("/open").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_may_come_in_the_query() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let setup = protected(&upstream, &[&key]).set(
+        &["authorizers", "main", "identity_source"],
+        json!("$request.querystring.access_token"),
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = key.token(&claims(json!({})));
+    assert_eq!(
+        client
+            .get(&format!("/q?a=1&access_token={token}"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        client
+            .get(&format!("/q2?access_token={token}&access_token={token}"))
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        client
+            .get_with("/q3", &[("authorization", &token)])
+            .await
+            .status,
+        401
+    );
+    assert_eq!(gateway.path("/q3").await["reason"], "token_missing");
+}
+
+#[tokio::test]
+async fn a_decision_is_remembered_but_never_beyond_exp() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let gateway = Gateway::start(protected(&upstream, &[&key])).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = key.token(&claims(json!({})));
+    for _ in 0..5 {
+        assert_eq!(
+            client
+                .get_with("/a", &[("authorization", &token)])
+                .await
+                .status,
+            200
+        );
+    }
+    let metrics = gateway.metrics().await;
+    assert_eq!(metrics.get("gateway_decisions_hits_total"), 4.0);
+    assert_eq!(metrics.get("gateway_decisions_misses_total"), 1.0);
+    let short = key.token(&claims(json!({"exp": now() + 2})));
+    let headers = [("authorization", short.as_str())];
+    let call = || client.get_with("/b", &headers);
+    assert_eq!(call().await.status, 200);
+    let refused = until("its expiry", || async {
+        Some(call().await).filter(|a| a.status == 401)
+    });
+    assert!(
+        refused
+            .await
+            .header("www-authenticate")
+            .contains("has expired")
+    );
+    assert_eq!(gateway.reason("token_expired").await["path"], "/b");
+}
