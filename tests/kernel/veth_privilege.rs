@@ -104,7 +104,9 @@ async fn an_interface_that_is_new_is_refused_with_the_command_that_adds_it() {
     let Some(site) = or_skip(Site::new("new").await) else {
         return;
     };
-    let mut gateway = site.start(given_up(&site)).await;
+    let mut gateway = site
+        .start(given_up(&site).set(&["xdp", "attach"], json!("auto")))
+        .await;
     gateway
         .setup()
         .change(&["xdp", "interfaces"], json!([INTERFACE, "lo"]));
@@ -149,7 +151,9 @@ async fn another_user_restarts_and_detaches_what_root_attached() {
     let Some(site) = or_skip(Site::new("user").await) else {
         return;
     };
-    let mut gateway = site.start(given_up(&site)).await;
+    let mut gateway = site
+        .start(given_up(&site).set(&["xdp", "attach"], json!("auto")))
+        .await;
     let config = gateway.config_path().display().to_string();
     drop(site.succeed(&["deny", "add", CLIENT[0], "--config", &config]));
     gateway.signal(Signal::KILL);
