@@ -44,6 +44,7 @@ impl Setup {
             directory,
             environment: Vec::new(),
             descriptors_max: None,
+            launcher: Vec::new(),
         }
     }
 

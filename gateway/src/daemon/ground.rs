@@ -145,7 +145,7 @@ pub(super) fn destination(log: &model::AccessLog) -> Destination {
 }
 
 fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
-    let edge = match xdp::start(model).context("kernel edge")? {
+    let edge = match xdp::start(model).map_err(with_remedy)? {
         Start::Attached(edge) => edge,
         Start::Absent(absence) => {
             tracing::warn!("{absence}");
@@ -167,6 +167,15 @@ fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
         tracing::warn!("{note}");
     }
     Ok(Some(edge))
+}
+
+/// An error that keeps the gateway from starting says what to run, where it can.
+fn with_remedy(error: xdp::EdgeError) -> anyhow::Error {
+    let context = match error.remedy() {
+        Some(remedy) => format!("kernel edge: {remedy}"),
+        None => "kernel edge".to_owned(),
+    };
+    anyhow::Error::new(error).context(context)
 }
 
 fn map_buckets(model: &Gateway) -> anyhow::Result<Buckets> {

@@ -114,7 +114,8 @@ fn restart_only(running: &Gateway, new: &Gateway) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} can only change with a restart; nothing was changed",
+        "{} can only change with a restart: stop the gateway and run `gateway run` again, as root \
+         where the kernel edge changes; nothing was changed",
         changed.join(", ")
     ))
 }

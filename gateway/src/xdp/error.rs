@@ -83,6 +83,14 @@ pub enum EdgeError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// No BPF file system, and this process may not mount one.
+    #[error("no BPF file system is mounted on `{}` and this process could not mount it", path.display())]
+    NotMounted {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Another program sits on the interface.
     #[error(
         "`{interface}` already carries the XDP program {program_id} of somebody else: detach it with `ip link set dev {interface} xdp off`, or leave the interface out of `xdp.interfaces`"
@@ -184,6 +192,7 @@ impl EdgeError {
             | Self::NoEndpointSeed { .. }
             | Self::NotPermitted { .. }
             | Self::NoBpfFileSystem { .. }
+            | Self::NotMounted { .. }
             | Self::Occupied { .. }
             | Self::Attach { .. }
             | Self::NoLink { .. }
@@ -198,18 +207,30 @@ impl EdgeError {
         }
     }
 
-    /// What would make it work.
-    pub(super) const fn fix(&self) -> &'static str {
+    /// What would make it work, or how to live without.
+    pub(super) fn fix(&self) -> &'static str {
         match self {
-            Self::NotPermitted { .. } => {
-                "run the same command with `sudo`: the gateway gives its privileges up again once it has started"
-            }
-            Self::NoBpfFileSystem { .. } => "mount -t bpf bpf /sys/fs/bpf",
             Self::NoInterface => "name the interfaces in `xdp.interfaces`",
             Self::Occupied { .. } => {
                 "detach the other program, or leave the interface out of `xdp.interfaces`"
             }
-            _ => "set `xdp.mode: required` to make this an error, or `off` to silence it",
+            _ => self.remedy().unwrap_or(
+                "set `xdp.mode: required` to make this an error, or `off` to silence it",
+            ),
+        }
+    }
+
+    /// The command that would make it work, where the message itself does not say.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NotPermitted { .. } => Some(
+                "run the same command with `sudo`: the gateway gives its privileges up again once it has started",
+            ),
+            Self::NoBpfFileSystem { .. } | Self::NotMounted { .. } => {
+                Some("run `mount -t bpf bpf /sys/fs/bpf` as root")
+            }
+            _ => None,
         }
     }
 }
