@@ -227,11 +227,12 @@ fn ensure_file_system() -> Result<(), EdgeError> {
     let flags = nix::mount::MsFlags::MS_NOSUID
         | nix::mount::MsFlags::MS_NODEV
         | nix::mount::MsFlags::MS_NOEXEC;
-    nix::mount::mount(Some("bpf"), path, Some("bpf"), flags, Some("mode=0755"))
-        .map_err(|error| EdgeError::NotMounted {
+    nix::mount::mount(Some("bpf"), path, Some("bpf"), flags, Some("mode=0755")).map_err(
+        |error| EdgeError::NotMounted {
             path: path.to_owned(),
             source: error.into(),
-        })?;
+        },
+    )?;
     if is_file_system(path)? {
         Ok(())
     } else {
