@@ -138,6 +138,11 @@ impl Client {
         Self::over(connect(address).await, false, "http").await
     }
 
+    /// HTTP/1.1 in plaintext over a connection that exists.
+    pub async fn http1_over(stream: TcpStream) -> Self {
+        Self::over(stream, false, "http").await
+    }
+
     /// HTTP/1.1 in plaintext from a source address of the loopback network.
     pub async fn http1_from(source: &str, address: SocketAddr) -> Self {
         Self::over(connect_from(source, address).await, false, "http").await
@@ -153,8 +158,13 @@ impl Client {
         let stream = tls(address, config, HOST_NAME)
             .await
             .expect("the handshake succeeds");
+        Self::over_tls(stream).await
+    }
+
+    /// Over a connection whose handshake is done.
+    pub async fn over_tls(stream: TlsStream<TcpStream>) -> Self {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Self::over(stream, http2, "https").await
+        Box::pin(Self::over(stream, http2, "https")).await
     }
 
     async fn over<S>(stream: S, http2: bool, scheme: &'static str) -> Self
@@ -300,8 +310,19 @@ pub async fn tls(
     config: &Arc<rustls::ClientConfig>,
     name: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    tls_over(connect(address).await, config, name).await
+}
+
+/// As [`tls`], on a connection that exists.
+///
+/// # Errors
+/// The handshake failed.
+pub async fn tls_over(
+    stream: TcpStream,
+    config: &Arc<rustls::ClientConfig>,
+    name: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name.to_owned()).expect("a server name");
-    let stream = connect(address).await;
     within(
         "a handshake",
         TlsConnector::from(Arc::clone(config)).connect(name, stream),

@@ -16,6 +16,7 @@ pub struct Setup {
     directory: TempDir,
     environment: Vec<(String, String)>,
     descriptors_max: Option<u64>,
+    launcher: Vec<String>,
 }
 
 impl Default for Setup {
@@ -126,6 +127,13 @@ impl Setup {
         self
     }
 
+    /// Starts the gateway by this command, which is to execute the one appended to it.
+    #[must_use]
+    pub fn launcher(mut self, command: &[&str]) -> Self {
+        self.launcher = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// A file of these contents beside the configuration.
     #[must_use]
     pub fn file(&self, name: &str, contents: &str) -> PathBuf {
@@ -160,6 +168,10 @@ impl Setup {
 
     pub(crate) fn environment_variables(&self) -> &[(String, String)] {
         &self.environment
+    }
+
+    pub(crate) fn launcher_words(&self) -> &[String] {
+        &self.launcher
     }
 
     pub(crate) const fn descriptor_limit(&self) -> Option<u64> {
