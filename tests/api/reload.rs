@@ -231,7 +231,7 @@ async fn certificates_are_swapped_in_place() {
         answer["message"]
             .as_str()
             .unwrap()
-            .contains("not the private key"),
+            .contains("this key does not belong to the first certificate"),
         "{answer}"
     );
     assert_eq!(

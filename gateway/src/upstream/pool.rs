@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -16,10 +15,6 @@ use tokio::time::Instant;
 use super::connect::{Link, connect};
 use super::{ConnectError, UpstreamPlan};
 use crate::body::UpstreamBody;
-
-/// Idle time after which a connection may well have been closed by its upstream, so that a copy of
-/// the request is worth keeping. A busy connection is reused within microseconds.
-const DOUBTFUL_AFTER: Duration = Duration::from_millis(10);
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
@@ -52,8 +47,7 @@ impl Pool {
     ///
     /// A pooled connection may have been closed by the upstream a moment ago. A request of which
     /// nothing was sent goes again over another one; so does one without body and with a safe
-    /// method (RFC 9110, section 9.2.1) that got no answer on a connection that had been idle for
-    /// [`DOUBTFUL_AFTER`]. Nothing else is ever sent twice.
+    /// method (RFC 9110, section 9.2.1) that got no answer. Nothing else is ever sent twice.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -65,12 +59,8 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(Idle { link, since }) = self.take(plan) {
-            let repeat = if since.elapsed() >= DOUBTFUL_AFTER {
-                repeatable(&request)
-            } else {
-                None
-            };
+        while let Some(link) = self.take(plan) {
+            let repeat = repeatable(&request);
             request = match self.try_send(plan, link, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
@@ -114,7 +104,7 @@ impl Pool {
     ///
     /// One that an upstream answered before it had the whole request is not waiting yet: its old
     /// request may still be arriving from a slow client. It is passed over, never waited for.
-    fn take(&self, plan: &UpstreamPlan) -> Option<Idle> {
+    fn take(&self, plan: &UpstreamPlan) -> Option<Link> {
         let mut pool = self.idle.borrow_mut();
         let connections = pool.get_mut(&plan.id)?;
         let now = Instant::now();
@@ -124,7 +114,7 @@ impl Pool {
             if is_old || idle.link.is_closed() {
                 connections.remove(index);
             } else if idle.link.is_ready() {
-                return Some(connections.remove(index));
+                return Some(connections.remove(index).link);
             }
         }
         None
