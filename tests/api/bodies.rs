@@ -363,5 +363,7 @@ async fn a_client_that_pipelines_and_leaves_holds_a_call_no_longer_than_its_time
     drop(raw);
     upstream.when("its end", |seen| seen.cancelled >= 1).await;
     gateway.path("/one").await;
-    gateway.metrics_when("none", |m| m.get("gateway_connections_open") == 0.0).await;
+    gateway
+        .metrics_when("none", |m| m.get("gateway_connections_open") == 0.0)
+        .await;
 }

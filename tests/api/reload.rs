@@ -271,3 +271,39 @@ async fn an_authorizer_that_appears_guards_at_once() {
     assert_eq!(client.get_with("/a", &headers).await.status, 401);
     assert!(client.try_send(get("/b")).await.is_ok());
 }
+
+#[tokio::test]
+async fn reloads_under_load_lose_no_request() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
+    let address = gateway.address().await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let stopped = stopped.clone();
+        clients.spawn(async move {
+            let mut sent = 0_u32;
+            let mut client = Client::http1(address).await;
+            while !*stopped.borrow() {
+                if number % 2 == 0 {
+                    client = Client::http2(address).await;
+                }
+                assert_eq!(client.get("/flow").await.status, 200);
+                sent += 1;
+            }
+            sent
+        });
+    }
+    for round in 0..10 {
+        upstream
+            .when("a flow", |seen| seen.requests >= 20 * (round + 1))
+            .await;
+        route(gateway.setup(), &format!("GET /round/{round}"));
+        assert_eq!(gateway.reload().await["answer"], "done");
+    }
+    stop.send_replace(true);
+    let sent: u32 = clients.join_all().await.iter().sum();
+    let records = gateway.all_records().await;
+    assert_eq!(records.len(), usize::try_from(sent).unwrap());
+    assert!(records.iter().all(|record| record["status"] == 200));
+}
