@@ -307,3 +307,32 @@ async fn reloads_under_load_lose_no_request() {
     assert_eq!(records.len(), usize::try_from(sent).unwrap());
     assert!(records.iter().all(|record| record["status"] == 200));
 }
+
+#[tokio::test]
+async fn an_access_log_that_was_moved_away_is_opened_anew() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address);
+    let (log, moved) = (
+        setup.directory().join("access.log"),
+        setup.directory().join("access.log.1"),
+    );
+    let setup = setup.set(&["telemetry", "access_log"], json!(log));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let written = |file: std::path::PathBuf, path: &'static str| async move {
+        gateway_tests::wait::until(path, || async {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            text.contains(path).then_some(())
+        })
+        .await;
+    };
+    client.get("/before").await;
+    written(log.clone(), "/before").await;
+    std::fs::rename(&log, &moved).unwrap();
+    client.get("/between").await;
+    written(moved.clone(), "/between").await;
+    assert_eq!(gateway.reload().await["answer"], "done");
+    client.get("/after").await;
+    written(log, "/after").await;
+    assert!(!std::fs::read_to_string(moved).unwrap().contains("/after"));
+}
