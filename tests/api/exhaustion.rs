@@ -210,3 +210,32 @@ async fn a_slow_upstream_is_no_idle_client() {
         );
     }
 }
+
+#[tokio::test]
+async fn over_tls_a_client_that_does_not_read_is_cut_off_too() {
+    let upstream = Upstream::http(|_| async { reply(200, vec![7; 64 << 20]) }).await;
+    let authority = gateway_tests::authority::Authority::new();
+    let setup = Setup::forwarding(upstream.address);
+    let name = gateway_tests::client::HOST_NAME;
+    let certificate = authority.write_certificate(setup.directory(), "api", &[name]);
+    let setup = setup
+        .listener("tls", json!({"certificates": [certificate]}))
+        .listener(
+            "timeouts",
+            json!({"body": "300ms", "idle": "300ms", "headers": "300ms"}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    for (count, protocol) in [(1.0, "http/1.1"), (2.0, "h2")] {
+        let client = Client::tls(address, &authority.client(&[protocol])).await;
+        // The response is never read: hyper stops taking bytes off the socket.
+        let response = client.start(get("/stuck")).await.unwrap();
+        gateway
+            .metrics_when("a cut", |m| m.connections("client_stalled") == count)
+            .await;
+        drop(response);
+    }
+    let records = gateway.all_records().await;
+    let left = records.iter().filter(|r| r["reason"] == "client_left");
+    assert_eq!(left.count(), 2, "{records:?}");
+}

@@ -271,3 +271,68 @@ async fn an_authorizer_that_appears_guards_at_once() {
     assert_eq!(client.get_with("/a", &headers).await.status, 401);
     assert!(client.try_send(get("/b")).await.is_ok());
 }
+
+#[tokio::test]
+async fn reloads_under_load_lose_no_request() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
+    let address = gateway.address().await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let stopped = stopped.clone();
+        clients.spawn(async move {
+            let mut sent = 0_u32;
+            let mut client = Client::http1(address).await;
+            while !*stopped.borrow() {
+                if number % 2 == 0 {
+                    client = Client::http2(address).await;
+                }
+                assert_eq!(client.get("/flow").await.status, 200);
+                sent += 1;
+            }
+            sent
+        });
+    }
+    for round in 0..10 {
+        upstream
+            .when("a flow", |seen| seen.requests >= 20 * (round + 1))
+            .await;
+        route(gateway.setup(), &format!("GET /round/{round}"));
+        assert_eq!(gateway.reload().await["answer"], "done");
+    }
+    stop.send_replace(true);
+    let sent: u32 = clients.join_all().await.iter().sum();
+    let records = gateway.all_records().await;
+    assert_eq!(records.len(), usize::try_from(sent).unwrap());
+    assert!(records.iter().all(|record| record["status"] == 200));
+}
+
+#[tokio::test]
+async fn an_access_log_that_was_moved_away_is_opened_anew() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address);
+    let (log, moved) = (
+        setup.directory().join("access.log"),
+        setup.directory().join("access.log.1"),
+    );
+    let setup = setup.set(&["telemetry", "access_log"], json!(log));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let written = |file: std::path::PathBuf, path: &'static str| async move {
+        gateway_tests::wait::until(path, || async {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            text.contains(path).then_some(())
+        })
+        .await;
+    };
+    client.get("/before").await;
+    written(log.clone(), "/before").await;
+    std::fs::rename(&log, &moved).unwrap();
+    client.get("/between").await;
+    written(moved.clone(), "/between").await;
+    assert_eq!(gateway.reload().await["answer"], "done");
+    client.get("/after").await;
+    written(log, "/after").await;
+    assert!(!std::fs::read_to_string(moved).unwrap().contains("/after"));
+}

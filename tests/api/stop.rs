@@ -1,5 +1,6 @@
 //! How it ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gateway_tests::client::{Client, get};
@@ -10,6 +11,7 @@ use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Reply, Upstream, reply};
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -124,4 +126,39 @@ async fn a_killed_gateway_leaves_nothing_in_the_way_of_the_next() {
             .status,
         200
     );
+}
+
+/// A client whose connection the kernel had taken is answered, however late it came.
+#[tokio::test]
+async fn nobody_who_got_in_is_turned_away_unanswered() {
+    for http2 in [true, false] {
+        let upstream = Upstream::echo().await;
+        let setup = Setup::forwarding(upstream.address).listener("http2", json!(http2));
+        let mut gateway = Gateway::start(setup).await;
+        let address = gateway.address().await;
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            clients.spawn(knock(address));
+        }
+        let flowing = upstream.when("a full flow", |seen| seen.requests > 500);
+        flowing.await;
+        gateway.signal(Signal::TERM);
+        let unanswered: u32 = clients.join_all().await.iter().sum();
+        assert!(gateway.ended().await.success());
+        assert_eq!(unanswered, 0);
+    }
+}
+
+/// Connects and asks until nobody listens; how often that was in vain.
+async fn knock(address: SocketAddr) -> u32 {
+    let mut unanswered = 0;
+    while let Ok(stream) = TcpStream::connect(address).await {
+        let mut raw = Raw { stream };
+        raw.write("GET / HTTP/1.1\r\nhost: api.test\r\nconnection: close\r\n\r\n")
+            .await;
+        if !raw.read_to_end().await.starts_with("HTTP/1.1 200") {
+            unanswered += 1;
+        }
+    }
+    unanswered
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -31,6 +32,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HYPER_BUFFER_MIN: usize = 8 << 10;
 /// Header count up to which hyper parses without allocating.
 const HYPER_HEADERS_DEFAULT: u32 = 100;
+
+/// How long a stopping gateway waits for the first request of a connection that it has accepted.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What answers requests.
 pub trait Handler: 'static {
@@ -262,7 +266,7 @@ impl<H: Handler> Open<H> {
                         return Ended::Cut(deadline.event);
                     }
                 }
-                Ok(_) = draining.wait_for(|&draining| draining), if !shutting_down => {
+                () = last_call(&mut draining, activity), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }
@@ -337,6 +341,18 @@ enum Ended {
 struct Deadline {
     at: Instant,
     event: Option<ConnectionEvent>,
+}
+
+/// Waits until the gateway stops, and then, on a connection that has asked for nothing yet, a moment
+/// longer: its first request may be on its way.
+async fn last_call(draining: &mut watch::Receiver<bool>, activity: &Activity) {
+    if draining.wait_for(|&draining| draining).await.is_err() {
+        // The control thread has died; nobody stops this gateway in order.
+        std::future::pending::<()>().await;
+    }
+    match timeout(LAST_CALL, activity.first_request()).await {
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// Reads until it is certain whether HTTP/2 is spoken.

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Largest piece of a response that is handed on at once, so that a client that takes its answer
@@ -36,6 +37,7 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     in_flight: Cell<u32>,
     served: Cell<bool>,
+    first_request: Notify,
     blocked_since: Cell<Option<Instant>>,
     /// Responses whose next piece nobody asks for, because the client leaves no room for it.
     unasked: Cell<u32>,
@@ -51,6 +53,7 @@ impl Activity {
             phase: Cell::new(Phase::Head(now)),
             in_flight: Cell::new(0),
             served: Cell::new(false),
+            first_request: Notify::new(),
             blocked_since: Cell::new(None),
             unasked: Cell::new(0),
             moved: Cell::new(now),
@@ -72,6 +75,13 @@ impl Activity {
         self.served.get()
     }
 
+    /// Waits until a request was read; at once where one was. For one waiter.
+    pub(super) async fn first_request(&self) {
+        if !self.has_served() {
+            self.first_request.notified().await;
+        }
+    }
+
     /// Since when the client has not taken what is there for it: its socket is full, or, with
     /// HTTP/2, every answer under way waits for it to open a window.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
@@ -83,7 +93,9 @@ impl Activity {
 
     /// A request begins; it ends when the guard is dropped.
     pub(super) fn begin(self: &Rc<Self>) -> InFlight {
-        self.served.set(true);
+        if !self.served.replace(true) {
+            self.first_request.notify_one();
+        }
         self.in_flight.set(self.in_flight.get() + 1);
         self.phase.set(Phase::Busy);
         InFlight(Rc::clone(self))
