@@ -66,9 +66,14 @@ impl Worker {
             values.into_iter(),
         );
         let listener = Arc::clone(&connection.listener);
-        let mut record = Record::new(Kind::Request, clock::wall(), listener, connection.peer.0);
+        let peer = Arc::clone(&connection.told.peer_and_port);
+        let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
         record.request_id = Some(ShortText(id.bytes()));
-        record.client = Some(client.0);
+        record.client = Some(if client.0 == connection.peer.ip() {
+            Arc::clone(&connection.told.peer_text)
+        } else {
+            client.to_string().into()
+        });
         record.method = Some(request.method().clone());
         record.path = bounded(request.uri().path());
         record.protocol = Some(protocol(request.version()));

@@ -73,8 +73,8 @@ async fn the_record_tells_what_was_spoken() {
     let gateway = Gateway::start(secured(&upstream, &authority)).await;
     let address = gateway.address().await;
     for (path, version, name) in [
-        ("/12", &rustls::version::TLS12, "TLSv1_2"),
-        ("/13", &rustls::version::TLS13, "TLSv1_3"),
+        ("/12", &rustls::version::TLS12, "TLSv1.2"),
+        ("/13", &rustls::version::TLS13, "TLSv1.3"),
     ] {
         let client = Client::tls(address, &authority.client_of(&["h2"], &[version])).await;
         assert_eq!(client.get(path).await.status, 200);

@@ -126,10 +126,7 @@ impl<H: Handler> Open<H> {
         };
         let facts = TlsFacts {
             server_name: session.server_name().map(Arc::from),
-            version: session
-                .protocol_version()
-                .and_then(|version| version.as_str())
-                .unwrap_or(""),
+            version: session.protocol_version().map_or("", version_name),
             cipher: session
                 .negotiated_cipher_suite()
                 .and_then(|suite| suite.suite().as_str())
@@ -324,7 +321,7 @@ impl<H: Handler> Open<H> {
             Kind::Connection,
             clock::wall(),
             Arc::clone(&self.plan.name),
-            self.peer,
+            self.peer.to_string().into(),
         );
         record.reason = Some(event.name());
         record.detail = detail.map(Into::into);
@@ -352,6 +349,15 @@ async fn last_call(draining: &mut watch::Receiver<bool>, activity: &Activity) {
     }
     match timeout(LAST_CALL, activity.first_request()).await {
         Ok(()) | Err(_) => {}
+    }
+}
+
+/// TLS versions as people write them.
+fn version_name(version: rustls::ProtocolVersion) -> &'static str {
+    match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        other => other.as_str().unwrap_or(""),
     }
 }
 
