@@ -10,6 +10,9 @@ use gateway_common::reason::Reason;
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER, listener};
 
+/// Looks at what a moment may change.
+const ATTEMPTS_MAX: usize = 200;
+
 fn pins(bench: &Bench) -> PathBuf {
     PathBuf::from("/sys/fs/bpf/gateway").join(bench.gateway.instance.as_str())
 }
@@ -135,7 +138,8 @@ fn with_detach_the_program_goes_with_the_process_however_it_ends() {
     let edge = bench.start().unwrap();
     assert!(program(&bench).is_some());
     drop(edge);
-    assert_eq!(program(&bench), None);
+    // A process that another test has forked holds the descriptors until it executes its program.
+    assert!((0..ATTEMPTS_MAX).any(|_| program(&bench).is_none()));
 }
 
 #[test]
@@ -312,13 +316,15 @@ fn restarts_under_traffic_count_every_packet_once() {
                 sent
             })
         });
+        // Ends the sender also when a restart fails, so that the failure is seen.
+        let sending = Stop(stop);
         let mut edge = edge;
         for _ in 0..RESTARTS {
             edge.shutdown(OnExit::Keep).unwrap();
             edge = bench.start().unwrap();
             assert!(edge.attachments()[0].adopted);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(sending);
         let sent = sender.join().unwrap();
         edge.shutdown(OnExit::Keep).unwrap();
         sent
@@ -334,6 +340,15 @@ fn restarts_under_traffic_count_every_packet_once() {
     let arrived = received(&bench) - before;
     let counted = total(&pinned.statistics.read().unwrap()) - counted_before;
     assert_eq!(counted, arrived, "{sent} sent");
+}
+
+/// Raises its flag when it is dropped.
+struct Stop(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn total(snapshot: &stats::Snapshot) -> u64 {

@@ -1,6 +1,6 @@
 //! A SYN flood from spoofed sources: honest clients are served, offenders are remembered.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,8 +16,10 @@ use serde_json::json;
 const FLOOD: u64 = 20_000;
 /// So many times that may be sent: a link that is full loses some before XDP.
 const LOSS: u64 = 50;
-/// The first spoofed source; the flood walks through this half of 10.0.0.0/8.
-const FIRST: u32 = 0x0a80_0000;
+/// The first spoofed IPv4 source; the flood walks through this half of 10.0.0.0/8.
+const FIRST4: u32 = 0x0a80_0000;
+/// The first spoofed IPv6 source; the flood walks through its networks.
+const FIRST6: u128 = 0xfd66 << 112;
 /// Odd, so that every source of the half is met before one is met twice.
 const STRIDE: u32 = 0x9e_3779;
 
@@ -32,26 +34,33 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     });
     // Answers to spoofed sources have somewhere to go: as on the internet, they cost work.
     site.inside.ip("route add default via 10.77.0.2").unwrap();
+    site.inside
+        .ip("-6 route add default via fd77:0:0:2::2")
+        .unwrap();
     let setup = site.setup().set(
         &["xdp", "connections_per_source"],
         json!({"rate": 0.0003, "burst": 50}),
     );
     let _gateway = site.start(setup).await;
 
-    // An offender spends all it has; nothing grows back within this test.
-    while site.reaches(OTHER[0]).await {}
+    // An offender of each family spends all it has; nothing grows back within this test.
+    for offender in OTHER {
+        while site.reaches(offender).await {}
+    }
     let level = site.level();
     let before = site.counted();
 
-    let socket = {
+    let sockets = {
         let _outside = site.outside.enter();
-        // Packets are sent as they are, source address included (raw(7)).
-        rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).unwrap()
+        // Packets are sent as they are, source address included (raw(7), ipv6(7)).
+        [AddressFamily::INET, AddressFamily::INET6].map(|family| {
+            let raw = rustix::net::socket(family, SocketType::RAW, Some(ipproto::RAW));
+            UdpSocket::from(raw.unwrap())
+        })
     };
-    let socket = UdpSocket::from(socket);
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    let flood = std::thread::spawn(move || flood(&socket, count * LOSS, &flag));
+    let flood = std::thread::spawn(move || flood(&sockets, count * LOSS, &flag));
     let start = site.received();
     let keeping = [
         site.client(CLIENT[0]).await.unwrap(),
@@ -74,10 +83,12 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     stop.store(true, Ordering::Relaxed);
     flood.join().unwrap();
 
-    assert!(
-        !site.reaches(OTHER[0]).await,
-        "the flood washed an offender's debt away"
-    );
+    for offender in OTHER {
+        assert!(
+            !site.reaches(offender).await,
+            "the flood washed the debt of {offender} away"
+        );
+    }
     assert!(site.account(&level).await >= count);
     let after = site.counted();
     let judged = |counted: &Counted| {
@@ -94,21 +105,34 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     }
 }
 
-/// One SYN from each of at most `count` sources.
-fn flood(socket: &UdpSocket, count: u64, stop: &AtomicBool) {
-    let [server, _] = SERVER;
-    let server: Ipv4Addr = server.parse().unwrap();
-    let target = SocketAddr::new(IpAddr::V4(server), 0);
+/// One SYN from each of at most `count` sources, of both families in turn.
+fn flood([four, six]: &[UdpSocket; 2], count: u64, stop: &AtomicBool) {
+    let [server4, server6] = SERVER;
+    let server4: Ipv4Addr = server4.parse().unwrap();
+    let server6: Ipv6Addr = server6.parse().unwrap();
     let mut packet = Vec::new();
     for number in (0..u32::try_from(count).unwrap()).take_while(|_| !stop.load(Ordering::Relaxed)) {
-        let source = Ipv4Addr::from(FIRST | number.wrapping_mul(STRIDE) & 0x007f_ffff);
+        let spread = number.wrapping_mul(STRIDE) & 0x007f_ffff;
         let port = 1_024 + u16::try_from(number % 60_000).unwrap();
         packet.clear();
-        PacketBuilder::ipv4(source.octets(), server.octets(), 64)
-            .tcp(port, PORT, number, 64_240)
-            .syn()
-            .write(&mut packet, &[])
-            .unwrap();
+        let (socket, target) = if number.is_multiple_of(2) {
+            let source = Ipv4Addr::from(FIRST4 | spread);
+            PacketBuilder::ipv4(source.octets(), server4.octets(), 64)
+                .tcp(port, PORT, number, 64_240)
+                .syn()
+                .write(&mut packet, &[])
+                .unwrap();
+            (four, SocketAddr::from((server4, 0)))
+        } else {
+            // Another /64 each time.
+            let source = Ipv6Addr::from(FIRST6 | u128::from(spread) << 64 | 1);
+            PacketBuilder::ipv6(source.octets(), server6.octets(), 64)
+                .tcp(port, PORT, number, 64_240)
+                .syn()
+                .write(&mut packet, &[])
+                .unwrap();
+            (six, SocketAddr::from((server6, 0)))
+        };
         socket.send_to(&packet, target).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::capability::or_skip;
+use gateway_tests::capability::{or_skip, tool};
 use gateway_tests::client::HOST_NAME;
 use gateway_tests::netns::{CLIENT, Counted, INTERFACE, OTHER, SERVER, Site, family};
 use serde_json::Value;
@@ -63,6 +63,9 @@ async fn a_rust_client_is_answered_through_native_xdp_in_both_families() {
 
 #[tokio::test]
 async fn curl_is_answered_and_every_count_agrees_with_what_the_link_delivered() {
+    let Some(_installed) = or_skip(tool("curl")) else {
+        return;
+    };
     let Some(site) = or_skip(Site::new("curl").await) else {
         return;
     };

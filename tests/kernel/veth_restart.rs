@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::capability::or_skip;
+use gateway_tests::capability::{or_skip, tool};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::netns::{CLIENT, Counted, OTHER, Site};
 use gateway_tests::setup::Setup;
@@ -188,6 +188,9 @@ async fn killed_under_load_it_comes_back_and_no_packet_goes_uncounted() {
 
 #[tokio::test]
 async fn detaching_leaves_neither_program_nor_pins_however_it_was_attached_before() {
+    let Some(_installed) = or_skip(tool("bpftool")) else {
+        return;
+    };
     let Some(site) = or_skip(Site::new("detach").await) else {
         return;
     };

@@ -26,3 +26,14 @@ pub fn or_skip<T>(value: anyhow::Result<T>) -> Option<T> {
         }
     }
 }
+
+/// Whether a program is installed, for [`or_skip`].
+///
+/// # Errors
+/// Names it when it cannot be found.
+pub fn tool(name: &str) -> anyhow::Result<()> {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|directory| directory.join(name).is_file());
+    anyhow::ensure!(found, "`{name}` is not installed");
+    Ok(())
+}

@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::setup::Setup;
 use crate::upstream::Upstream;
-use crate::wait::until;
+use crate::wait::{DEADLINE, until};
 
 /// The gateway's interface.
 pub const INTERFACE: &str = "gw0";
@@ -183,6 +183,15 @@ impl Site {
     /// # Errors
     /// `TimedOut` after [`SILENCE`], and whatever else went wrong.
     pub async fn dial(&self, source: &str, target: SocketAddr) -> io::Result<TcpStream> {
+        self.dial_for(source, target, SILENCE).await
+    }
+
+    async fn dial_for(
+        &self,
+        source: &str,
+        target: SocketAddr,
+        limit: Duration,
+    ) -> io::Result<TcpStream> {
         let socket = {
             let _outside = self.outside.enter();
             if target.is_ipv4() {
@@ -192,7 +201,7 @@ impl Site {
             }
         };
         socket.bind(SocketAddr::new(address(source), 0))?;
-        match tokio::time::timeout(SILENCE, socket.connect(target)).await {
+        match tokio::time::timeout(limit, socket.connect(target)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -210,12 +219,14 @@ impl Site {
         }
     }
 
-    /// A client with a TLS connection from `source`.
+    /// A client with a TLS connection from `source`. A SYN that the link lost is sent again.
     ///
     /// # Errors
-    /// `TimedOut` where nothing answers.
+    /// `TimedOut` where nothing answers, and the handshake's.
     pub async fn client(&self, source: &str) -> io::Result<Client> {
-        let stream = self.dial(source, Self::target(source)).await?;
+        let stream = self
+            .dial_for(source, Self::target(source), DEADLINE)
+            .await?;
         Ok(Client::over_tls(tls_over(stream, &self.trust, HOST_NAME).await?).await)
     }
 

@@ -22,7 +22,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 4] = [
+const PROOFS: [Proof; 6] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -52,6 +52,30 @@ const PROOFS: [Proof; 4] = [
         tests: &["--package", "gateway-tests", "--test", "kernel", "shared"],
         variable: "GATEWAY_SOAK_SECONDS",
         full: "120",
+    },
+    Proof {
+        claim: "a SYN flood leaves honest clients served and offenders remembered",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "kernel",
+            "veth_flood",
+        ],
+        variable: "GATEWAY_SOAK_FLOOD",
+        full: "10000000",
+    },
+    Proof {
+        claim: "a gateway killed under load comes back and loses no count",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "kernel",
+            "veth_restart::killed",
+        ],
+        variable: "GATEWAY_SOAK_KILLS",
+        full: "20",
     },
 ];
 

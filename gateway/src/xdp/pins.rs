@@ -30,6 +30,16 @@ pub(super) struct Pins {
     lock: File,
 }
 
+impl Drop for Pins {
+    /// Unlocks explicitly: a child that was forked and has not executed its program yet still has
+    /// the descriptor, and with it would keep the lock.
+    fn drop(&mut self) {
+        if let Err(errno) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
+            tracing::debug!(%errno, "the instance's pin directory stays locked until exit");
+        }
+    }
+}
+
 /// Directory of an instance, whether it exists or not.
 pub(super) fn instance_directory(instance: &InstanceName) -> PathBuf {
     Path::new(FILE_SYSTEM)

@@ -39,7 +39,17 @@ struct SavedEntry {
 #[derive(Debug)]
 pub(super) struct Saved {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Saved {
+    /// Unlocks explicitly: a child that was forked and has not executed its program yet still has
+    /// the descriptor, and with it would keep the lock.
+    fn drop(&mut self) {
+        if let Err(errno) = rustix::fs::flock(&self.lock, rustix::fs::FlockOperation::Unlock) {
+            tracing::debug!(%errno, "the deny list stays locked until exit");
+        }
+    }
 }
 
 impl Saved {
@@ -56,7 +66,7 @@ impl Saved {
         match rustix::fs::flock(&lock, operation) {
             Ok(()) => Ok(Self {
                 path: directory.join(FILE_NAME),
-                _lock: lock,
+                lock,
             }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DenyError::Locked(path)),
             Err(errno) => Err(io_error("flock", &path)(errno.into())),
