@@ -178,3 +178,23 @@ impl From<Reason> for Rejection {
         Self::new(reason)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::access_log::{REASON_CLIENT_LEFT, REASON_UPSTREAM_BROKE_OFF};
+    use crate::telemetry::metrics::ConnectionEvent;
+
+    #[test]
+    fn the_guide_explains_every_reason() {
+        let guide = include_str!("../../../docs/observing.md");
+        let named = Reason::NAMES
+            .iter()
+            .copied()
+            .chain([REASON_CLIENT_LEFT, REASON_UPSTREAM_BROKE_OFF])
+            .chain(ConnectionEvent::ALL.map(ConnectionEvent::name));
+        for name in named {
+            assert!(guide.contains(&format!("`{name}`")), "`{name}` is missing");
+        }
+    }
+}
