@@ -148,7 +148,12 @@ fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
     let edge = match xdp::start(model).map_err(with_remedy)? {
         Start::Attached(edge) => edge,
         Start::Absent(absence) => {
-            tracing::warn!("{absence}");
+            // What was asked for is no warning.
+            if model.edge.mode == model::EdgeMode::Off {
+                tracing::info!("{absence}");
+            } else {
+                tracing::warn!("{absence}");
+            }
             return Ok(None);
         }
     };
