@@ -105,10 +105,10 @@ impl LimitedBody {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(Buffered {
+        Ok(Buffered(Bytes::from_owner(Held {
             bytes: whole.freeze(),
-            lease,
-        })
+            _lease: lease,
+        })))
     }
 }
 
@@ -232,11 +232,21 @@ impl Drop for BudgetLease {
     }
 }
 
-/// A request body in memory.
+/// A request body in memory. Its part of the budget goes back with the last reference to its
+/// bytes: whoever sends them may still hold them long after they were handed over.
 #[derive(Debug)]
-pub struct Buffered {
+pub struct Buffered(Bytes);
+
+#[derive(Debug)]
+struct Held {
     bytes: Bytes,
-    lease: BudgetLease,
+    _lease: BudgetLease,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// What is sent to an upstream.
@@ -261,12 +271,8 @@ impl Body for UpstreamBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Buffered(whole) => {
-                Poll::Ready(whole.take().filter(|whole| !whole.bytes.is_empty()).map(
-                    |Buffered { bytes, lease }| {
-                        drop(lease);
-                        Ok(Frame::data(bytes))
-                    },
-                ))
+                let whole = whole.take().filter(|Buffered(bytes)| !bytes.is_empty());
+                Poll::Ready(whole.map(|Buffered(bytes)| Ok(Frame::data(bytes))))
             }
             Self::Stream(body) => Pin::new(body).poll_frame(cx),
         }
@@ -275,7 +281,9 @@ impl Body for UpstreamBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Buffered(whole) => whole.as_ref().is_none_or(|whole| whole.bytes.is_empty()),
+            Self::Buffered(whole) => whole
+                .as_ref()
+                .is_none_or(|Buffered(bytes)| bytes.is_empty()),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -286,7 +294,7 @@ impl Body for UpstreamBody {
             Self::Buffered(whole) => SizeHint::with_exact(
                 whole
                     .as_ref()
-                    .and_then(|whole| u64::try_from(whole.bytes.len()).ok())
+                    .and_then(|Buffered(bytes)| u64::try_from(bytes.len()).ok())
                     .unwrap_or(0),
             ),
             Self::Stream(body) => body.size_hint(),

@@ -43,6 +43,7 @@ impl Worker {
         request: Request<Incoming>,
     ) -> Result<IntegrationResponse, Rejection> {
         check_framing(&request)?;
+        check_header_count(&request, exchange.connection.header_count_max)?;
         exchange.host = host(&request)?;
         exchange.record.record.host = bounded(&exchange.host);
         let api = snapshot
@@ -65,9 +66,14 @@ impl Worker {
             values.into_iter(),
         );
         let listener = Arc::clone(&connection.listener);
-        let mut record = Record::new(Kind::Request, clock::wall(), listener, connection.peer.0);
+        let peer = Arc::clone(&connection.told.peer_and_port);
+        let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
         record.request_id = Some(ShortText(id.bytes()));
-        record.client = Some(client.0);
+        record.client = Some(if client.0 == connection.peer.ip() {
+            Arc::clone(&connection.told.peer_text)
+        } else {
+            client.to_string().into()
+        });
         record.method = Some(request.method().clone());
         record.path = bounded(request.uri().path());
         record.protocol = Some(protocol(request.version()));
@@ -92,13 +98,32 @@ impl Worker {
 }
 
 /// Refuses messages whose length two parsers could read differently (RFC 9112, section 6.3).
+///
+/// Of a request with both lengths hyper keeps the chunked coding, drops `Content-Length` and
+/// closes behind the answer (section 6.1), and of equal lengths it keeps one; different ones it
+/// refuses itself. Other codings than chunked alone would reach the upstream as the content.
 fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
     let headers = request.headers();
-    let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
-    if lengths > 1 || (lengths == 1 && headers.contains_key(TRANSFER_ENCODING)) {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked_alone = match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
+    if !chunked_alone || headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
         return Err(Reason::BadFraming.into());
     }
     Ok(())
+}
+
+/// HTTP/1 counts while it parses; HTTP/2 bounds the size of the list, in which small fields are many.
+fn check_header_count(request: &Request<Incoming>, count_max: u32) -> Result<(), Rejection> {
+    let count = u32::try_from(request.headers().len()).unwrap_or(u32::MAX);
+    if count > count_max {
+        Err(Reason::TooManyHeaders.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// The host that the request is for, lower-cased and without port.

@@ -3,7 +3,7 @@
 use gateway_tests::gateway::Gateway;
 use gateway_tests::raw::{Raw, exchange};
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::Upstream;
+use gateway_tests::upstream::{ECHO_END, Upstream};
 use serde_json::json;
 
 const HOST: &str = "host: api.test\r\n";
@@ -147,7 +147,7 @@ async fn what_is_too_large_is_refused() {
         row(
             "a very long target",
             get(&format!("/{}", "a".repeat(70_000)), HOST),
-            "414",
+            "431",
             "bad_request",
         ),
     ])
@@ -363,7 +363,7 @@ async fn a_head_that_breaks_off_or_dawdles_ends_the_connection() {
     second
         .write(format!("GET /first HTTP/1.1\r\n{HOST}\r\n"))
         .await;
-    second.read_until("}}").await;
+    second.read_until(ECHO_END).await;
     second.write("GET /second HT").await;
     assert_eq!(second.read_to_end().await, "");
     gateway

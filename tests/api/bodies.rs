@@ -40,7 +40,7 @@ async fn a_large_body_streams_out_without_being_held() {
     let upstream = Upstream::raw(|mut stream| async move {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut head = [0; 4096];
-        stream.read(&mut head).await.unwrap();
+        assert_ne!(stream.read(&mut head).await.unwrap(), 0);
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let piece = vec![7; MIB];
@@ -346,4 +346,24 @@ async fn every_request_yields_one_record() {
         gateway.all_records().await.len(),
         usize::try_from(sent).unwrap()
     );
+}
+
+/// Bytes behind a request hide the end behind them, so such a client is not seen to leave; the
+/// integration's time-out bounds what it can hold.
+#[tokio::test]
+async fn a_client_that_pipelines_and_leaves_holds_a_call_no_longer_than_its_time_out() {
+    let upstream = Upstream::http(|_| async { std::future::pending::<Reply>().await }).await;
+    let setup = Setup::forwarding(upstream.address)
+        .route("GET /{any+}", json!({"integration": {"timeout": "300ms"}}));
+    let gateway = Gateway::start(setup).await;
+    let mut raw = Raw::connect(gateway.address().await).await;
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: api.test\r\n\r\n");
+    raw.write(request("/one") + &request("/two")).await;
+    upstream.when("the call", |seen| seen.requests == 1).await;
+    drop(raw);
+    upstream.when("its end", |seen| seen.cancelled >= 1).await;
+    gateway.path("/one").await;
+    gateway
+        .metrics_when("none", |m| m.get("gateway_connections_open") == 0.0)
+        .await;
 }

@@ -5,7 +5,7 @@ use gateway_tests::client::{Answer, Client, HOST_NAME, nothing, request};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::raw::Raw;
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::{Upstream, empty, reply};
+use gateway_tests::upstream::{ECHO_END, Upstream, empty, reply};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -259,7 +259,7 @@ async fn a_client_that_expects_100_continue_is_told_so_once_its_body_is_wanted()
     .await;
     raw.read_until("HTTP/1.1 100 Continue\r\n\r\n").await;
     raw.write("hello").await;
-    let answer = raw.read_until("}}").await;
+    let answer = raw.read_until(ECHO_END).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains(r#""body":"hello""#), "{answer}");
     assert!(!answer.contains("expect"), "{answer}");
@@ -276,4 +276,40 @@ async fn the_request_has_a_name_that_client_and_log_share() {
     let name = answer.header("apigw-requestid");
     assert_eq!(name.len(), 16);
     assert_eq!(gateway.path("/named").await["request_id"], name);
+}
+
+#[tokio::test]
+async fn a_client_over_ipv6_is_named_as_such() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address).listener("address", json!("[::1]:0"));
+    let gateway = Gateway::start(setup).await;
+    let seen = headers(
+        &Client::http1(gateway.address().await)
+            .await
+            .get("/six")
+            .await,
+    );
+    assert_eq!(seen["x-forwarded-for"], "::1");
+    assert_eq!(
+        seen["forwarded"],
+        "for=\"[::1]\";host=\"api.test\";proto=http"
+    );
+    assert_eq!(gateway.path("/six").await["client"], "::1");
+}
+
+#[tokio::test]
+async fn a_path_in_the_target_is_forwarded_byte_for_byte() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
+    let client = Client::http1(gateway.address().await).await;
+    for target in [
+        "/%7Euser/;a=1,b?x=%2F&&y",
+        "/%E2%82%AC",
+        "/a%2fb%5Cc",
+        "/a+b",
+        "/'()*!$@:",
+        "/?",
+    ] {
+        assert_eq!(client.get(target).await.json()["uri"], target);
+    }
 }

@@ -264,3 +264,16 @@ async fn routes_share_no_bucket() {
         .collect();
     assert!(routes.iter().all(|route| route != &Value::Null));
 }
+
+#[tokio::test]
+async fn buckets_outlive_a_kill() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(throttled(&upstream, 0.01, 3)).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 200]);
+    gateway.signal(rustix::process::Signal::KILL);
+    gateway.ended().await;
+    let gateway = Gateway::start(std::mem::take(gateway.setup())).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 429]);
+}

@@ -188,10 +188,13 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
         let address = gateway.address().await;
         for client in [Client::http1(address).await, Client::http2(address).await] {
             let mut body = client.start(get(path)).await.unwrap().into_body();
-            let mut broken = false;
-            while let Some(frame) = within("a piece", body.frame()).await {
-                broken = frame.is_err();
-            }
+            let broken = loop {
+                match within("a piece", body.frame()).await {
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => break true,
+                    None => break false,
+                }
+            };
             assert!(broken, "{path}: a part looks like the whole");
         }
         expect(&gateway.path(path).await, 200, "upstream_broke_off");
@@ -316,4 +319,65 @@ async fn connections_are_kept_and_used_again() {
         (upstream.seen().connections, upstream.seen().requests),
         (1, 20)
     );
+}
+
+/// A connection whose request is still being sent is no idle one, though it was answered.
+#[tokio::test]
+async fn an_early_answer_holds_up_nobody_else() {
+    let upstream = Upstream::raw(|mut stream| async move {
+        if read_head(&mut stream).await.is_empty() {
+            return;
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        // The rest of the request is read and forgotten.
+        while stream.read_u8().await.is_ok() {}
+    })
+    .await;
+    let setup = Setup::forwarding(upstream.address)
+        .route("GET /next", json!({"integration": {"timeout": "5s"}}))
+        .set(&["workers"], json!(1));
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    let uploader = Client::http1(address).await;
+    let (feed, body) = gateway_tests::client::pieces();
+    feed.send("a part".into()).await.unwrap();
+    let early = uploader
+        .start(request(Method::POST, "/upload", body))
+        .await
+        .unwrap();
+    assert_eq!(early.status(), 200);
+    assert_eq!(Client::http1(address).await.get("/next").await.status, 200);
+    drop(feed);
+}
+
+#[tokio::test]
+async fn an_upstream_over_tls_is_verified_and_reached() {
+    let authority = gateway_tests::authority::Authority::new();
+    let acceptor = tokio_rustls::TlsAcceptor::from(authority.server(&["127.0.0.1"]));
+    let upstream = Upstream::raw(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut start = [0; 18];
+            stream.read_exact(&mut start).await.unwrap();
+            assert_eq!(&start, b"GET /base/x?q HTTP");
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret";
+            stream.write_all(answer).await.unwrap();
+            std::future::pending().await
+        }
+    })
+    .await;
+    let setup = Setup::new();
+    let root = authority.write_root(setup.directory());
+    let url = format!("https://{}/base", upstream.address);
+    let setup = setup
+        .set(&["upstreams", "main", "url"], json!(url))
+        .environment("SSL_CERT_FILE", root.to_str().unwrap())
+        .route("$default", json!({}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/x?q").await.text(), "secret");
 }

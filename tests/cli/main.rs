@@ -1,1 +1,29 @@
-//! The command line.
+//! The command line, as operators and scripts meet it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail them by panicking, as tests do"
+)]
+
+mod check;
+mod help;
+mod reload;
+mod run;
+
+use std::process::{Command, Output};
+
+use gateway_tests::gateway::BINARY;
+
+/// Runs the binary to its end.
+fn gateway(arguments: &[&str]) -> Output {
+    let mut command = Command::new(&*BINARY);
+    command.args(arguments).env("COLUMNS", "100");
+    command.output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -142,6 +142,29 @@ impl Http2 {
         }
     }
 
+    /// Whether a stream is reset, or the connection ended for an error, before an answer comes.
+    pub async fn refused(&mut self) -> bool {
+        loop {
+            match self.read().await {
+                Some(Frame {
+                    kind: kind::RST_STREAM,
+                    ..
+                }) => return true,
+                Some(Frame {
+                    kind: kind::GOAWAY,
+                    payload,
+                    ..
+                }) => return payload.get(7) != Some(&0),
+                Some(Frame {
+                    kind: kind::HEADERS,
+                    ..
+                })
+                | None => return false,
+                Some(_) => {}
+            }
+        }
+    }
+
     /// The error code of the GOAWAY that must come; `None` if the end comes without.
     pub async fn goaway(&mut self) -> Option<u8> {
         self.read_kind(kind::GOAWAY)

@@ -161,6 +161,11 @@ impl Setup {
         self.file("gateway.yaml", &text)
     }
 
+    /// Goes back to a configuration that was written before.
+    pub fn restore(&mut self, text: &str) {
+        self.config = serde_json::from_str(text).expect("it was written so");
+    }
+
     pub(crate) fn environment_variables(&self) -> &[(String, String)] {
         &self.environment
     }

@@ -182,6 +182,9 @@ pub fn empty(status: u16) -> Reply {
         .expect("a valid response")
 }
 
+/// What a description of a request ends with, and has nowhere else.
+pub const ECHO_END: &str = "{\"end\":true}}";
+
 /// A JSON description of a request, its body read to the end.
 pub async fn describe(request: Request<Incoming>) -> Reply {
     let (head, mut body) = request.into_parts();
@@ -202,12 +205,19 @@ pub async fn describe(request: Request<Incoming>) -> Reply {
             .collect();
         headers.insert(name.to_string(), json!(values.join(" | ")));
     }
+    let body = if length <= 1024 {
+        String::from_utf8_lossy(&start).into_owned()
+    } else {
+        String::new()
+    };
     let description = json!({
         "method": head.method.as_str(),
         "uri": head.uri.to_string(),
         "headers": headers,
         "length": length,
-        "body": if length <= 1024 { String::from_utf8_lossy(&start).into_owned() } else { String::new() },
+        "body": body,
+        // Last, because keys are sorted.
+        "zz": {"end": true},
     });
     reply(200, description.to_string())
 }

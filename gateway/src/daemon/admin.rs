@@ -92,13 +92,14 @@ async fn converse(
 ) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
     let mut stream = BufReader::new(stream);
+    // Read in any case: whoever is cut off while writing never sees the answer.
+    let mut line = Vec::new();
+    (&mut stream)
+        .take(REQUEST_BYTES_MAX)
+        .read_until(b'\n', &mut line)
+        .await?;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
-        let mut line = String::new();
-        (&mut stream)
-            .take(REQUEST_BYTES_MAX)
-            .read_line(&mut line)
-            .await?;
-        match serde_json::from_str(&line) {
+        match serde_json::from_slice(&line) {
             Ok(request) => answer(request, deny, reloads).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),

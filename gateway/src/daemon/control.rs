@@ -161,6 +161,7 @@ impl Control {
     /// Stops accepting, waits for what is open within the drain time-out, and leaves. A second
     /// signal cuts the wait short.
     async fn close(mut self, signals: &mut Signals) {
+        self.compiler.slots().keep_all();
         let deadline = Instant::now() + self.model.drain_timeout;
         self.listeners.stop();
         self.draining.send_replace(true);

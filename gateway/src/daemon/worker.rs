@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::time::{Instant, interval, sleep_until};
 
 use crate::body::BodyBudget;
 use crate::exchange::RequestIds;
@@ -103,7 +103,7 @@ async fn work(
     let mut accept_loops = JoinSet::new();
     let mut flush = interval(FLUSH_INTERVAL);
     let mut sweep = interval(SWEEP_INTERVAL);
-    let deadline = loop {
+    loop {
         tokio::select! {
             _ = flush.tick() => worker.sink.flush(),
             _ = sweep.tick() => {
@@ -122,21 +122,35 @@ async fn work(
             }
             Some(ended) = accept_loops.join_next() => report(ended),
             stopping = drain_deadline.wait_for(Option::is_some) => {
-                break stopping.ok().and_then(|deadline| *deadline);
+                drop(stopping);
+                break;
             }
         }
-    };
+    }
     // Every socket's queue is taken first; then the connections have until the deadline.
     while let Some(ended) = accept_loops.join_next().await {
         report(ended);
     }
-    if let Some(deadline) = deadline
-        && timeout_at(deadline, live.none_left()).await.is_err()
-    {
-        tracing::warn!(
-            connections = live.count(),
-            "drain time-out: connections are cut"
-        );
+    drain(&live, drain_deadline).await;
+}
+
+/// Waits until no connection is open, or for the deadline, which a second signal brings forward.
+async fn drain(live: &Live, mut deadline: watch::Receiver<Option<Instant>>) {
+    loop {
+        // Nobody sets it any more when the control thread has died.
+        let Some(at) = *deadline.borrow_and_update() else {
+            return;
+        };
+        tokio::select! {
+            () = live.none_left() => return,
+            () = sleep_until(at) => {
+                tracing::warn!(connections = live.count(), "drain time-out: connections are cut");
+                return;
+            }
+            changed = deadline.changed() => if changed.is_err() {
+                return;
+            },
+        }
     }
 }
 

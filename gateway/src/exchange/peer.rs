@@ -42,15 +42,22 @@ pub struct Connection {
     pub tls: Option<TlsFacts>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Arc<[Prefix]>,
+    /// Header fields of a request.
+    pub header_count_max: u32,
     /// Between two pieces of a request body.
     pub body_timeout: Duration,
-    /// What upstreams are told of this connection, written once instead of with every request.
+    /// What upstreams and the log are told of this connection, written once instead of with every
+    /// request.
     pub told: Told,
 }
 
-/// What upstreams are told of a connection.
+/// What upstreams and the log are told of a connection.
 #[derive(Clone, Debug)]
 pub struct Told {
+    /// The peer's address with its port, for the log.
+    pub peer_and_port: Arc<str>,
+    /// The peer's address, for the log.
+    pub peer_text: Arc<str>,
     /// The peer's address.
     pub peer: HeaderValue,
     /// The peer's address as RFC 7239 writes it, with `for=`.
@@ -66,11 +73,13 @@ impl Told {
     #[must_use]
     pub fn new(peer: PeerAddress, local: SocketAddr, trusted_proxies: &[Prefix]) -> Self {
         let ip = peer.ip();
+        let text = ip.to_string();
         Self {
             // An address is always a legal value.
-            peer: HeaderValue::from_str(&ip.to_string())
-                .unwrap_or(HeaderValue::from_static("unknown")),
+            peer: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
             forwarded_for: forwarded_for(ip).into(),
+            peer_and_port: peer.to_string().into(),
+            peer_text: text.into(),
             port: HeaderValue::from(local.port()),
             peer_is_trusted: trusted_proxies.iter().any(|prefix| prefix.contains(ip)),
         }

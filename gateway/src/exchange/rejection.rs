@@ -23,6 +23,8 @@ pub enum ResponseType {
     RequestTimeout,
     /// 413.
     RequestTooLarge,
+    /// 431.
+    HeadersTooLarge,
     /// 429.
     Throttled,
     /// 500.
@@ -46,6 +48,7 @@ impl ResponseType {
             Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::IntegrationFailure => StatusCode::BAD_GATEWAY,
@@ -64,6 +67,7 @@ impl ResponseType {
             Self::RouteNotFound => r#"{"message":"Not Found"}"#,
             Self::RequestTimeout => r#"{"message":"Request Timeout"}"#,
             Self::RequestTooLarge => r#"{"message":"Request Entity Too Large"}"#,
+            Self::HeadersTooLarge => r#"{"message":"Request Header Fields Too Large"}"#,
             Self::Throttled => r#"{"message":"Too Many Requests"}"#,
             Self::Internal => r#"{"message":"Internal Server Error"}"#,
             Self::IntegrationFailure => r#"{"message":"Bad Gateway"}"#,
@@ -102,6 +106,7 @@ macro_rules! reasons {
 
 reasons! {
     BadFraming BadRequest "bad_framing" "Both Content-Length and Transfer-Encoding, or neither readable.",
+    TooManyHeaders HeadersTooLarge "too_many_headers" "More header fields than the listener allows, over HTTP/2.",
     BadHost BadRequest "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     RouteNotFound RouteNotFound "route_not_found" "No API or no route answers this host, method and path.",
@@ -171,5 +176,25 @@ impl Rejection {
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
         Self::new(reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::access_log::{REASON_CLIENT_LEFT, REASON_UPSTREAM_BROKE_OFF};
+    use crate::telemetry::metrics::ConnectionEvent;
+
+    #[test]
+    fn the_guide_explains_every_reason() {
+        let guide = include_str!("../../../docs/observing.md");
+        let named = Reason::NAMES
+            .iter()
+            .copied()
+            .chain([REASON_CLIENT_LEFT, REASON_UPSTREAM_BROKE_OFF])
+            .chain(ConnectionEvent::ALL.map(ConnectionEvent::name));
+        for name in named {
+            assert!(guide.contains(&format!("`{name}`")), "`{name}` is missing");
+        }
     }
 }

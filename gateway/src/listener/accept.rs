@@ -186,7 +186,7 @@ impl<H: Handler> AcceptLoop<H> {
             Kind::Connection,
             clock::wall(),
             Arc::clone(&plan.name),
-            peer,
+            peer.to_string().into(),
         );
         record.reason = Some(event.name());
         self.around.sink.connection(&record);

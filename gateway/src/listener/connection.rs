@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
@@ -31,6 +32,9 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HYPER_BUFFER_MIN: usize = 8 << 10;
 /// Header count up to which hyper parses without allocating.
 const HYPER_HEADERS_DEFAULT: u32 = 100;
+
+/// How long a stopping gateway waits for the first request of a connection that it has accepted.
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What answers requests.
 pub trait Handler: 'static {
@@ -122,10 +126,7 @@ impl<H: Handler> Open<H> {
         };
         let facts = TlsFacts {
             server_name: session.server_name().map(Arc::from),
-            version: session
-                .protocol_version()
-                .and_then(|version| version.as_str())
-                .unwrap_or(""),
+            version: session.protocol_version().map_or("", version_name),
             cipher: session
                 .negotiated_cipher_suite()
                 .and_then(|suite| suite.suite().as_str())
@@ -167,6 +168,7 @@ impl<H: Handler> Open<H> {
             local,
             tls,
             trusted_proxies: Arc::clone(&self.plan.trusted_proxies),
+            header_count_max: self.plan.limits.header_count_max,
             body_timeout: self.plan.timeouts.body,
             told: Told::new(PeerAddress(self.peer), local, &self.plan.trusted_proxies),
         });
@@ -261,7 +263,7 @@ impl<H: Handler> Open<H> {
                         return Ended::Cut(deadline.event);
                     }
                 }
-                Ok(_) = draining.wait_for(|&draining| draining), if !shutting_down => {
+                () = last_call(&mut draining, activity), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }
@@ -298,6 +300,9 @@ impl<H: Handler> Open<H> {
             Ended::Hyper(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
                 self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
             }
+            Ended::Hyper(Err(error)) if is_attack(&error) => {
+                self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+            }
             Ended::Hyper(Err(error)) => {
                 // A client that breaks off in its first head is worth a record; one that breaks
                 // off later has one already.
@@ -316,7 +321,7 @@ impl<H: Handler> Open<H> {
             Kind::Connection,
             clock::wall(),
             Arc::clone(&self.plan.name),
-            self.peer,
+            self.peer.to_string().into(),
         );
         record.reason = Some(event.name());
         record.detail = detail.map(Into::into);
@@ -335,6 +340,27 @@ struct Deadline {
     event: Option<ConnectionEvent>,
 }
 
+/// Waits until the gateway stops, and then, on a connection that has asked for nothing yet, a moment
+/// longer: its first request may be on its way.
+async fn last_call(draining: &mut watch::Receiver<bool>, activity: &Activity) {
+    if draining.wait_for(|&draining| draining).await.is_err() {
+        // The control thread has died; nobody stops this gateway in order.
+        std::future::pending::<()>().await;
+    }
+    match timeout(LAST_CALL, activity.first_request()).await {
+        Ok(()) | Err(_) => {}
+    }
+}
+
+/// TLS versions as people write them.
+fn version_name(version: rustls::ProtocolVersion) -> &'static str {
+    match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
+        other => other.as_str().unwrap_or(""),
+    }
+}
+
 /// Reads until it is certain whether HTTP/2 is spoken.
 async fn read_ahead(stream: &mut TcpStream) -> std::io::Result<(Protocol, Bytes)> {
     let mut read = BytesMut::with_capacity(1024);
@@ -349,6 +375,14 @@ async fn read_ahead(stream: &mut TcpStream) -> std::io::Result<(Protocol, Bytes)
             return Ok((Protocol::Http1, read.freeze()));
         }
     }
+}
+
+/// Whether HTTP/2 ended the connection over what the client sent, as with streams reset in a row
+/// or a header block without end. That is worth a record whatever was served before.
+fn is_attack(error: &hyper::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 /// An error with its causes on one line.

@@ -13,7 +13,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// Largest piece of a response that is handed on at once, so that a client that takes its answer
+/// slowly is seen to take it.
+const PIECE_BYTES_MAX: usize = 16 << 10;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +37,12 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     in_flight: Cell<u32>,
     served: Cell<bool>,
+    first_request: Notify,
     blocked_since: Cell<Option<Instant>>,
+    /// Responses whose next piece nobody asks for, because the client leaves no room for it.
+    unasked: Cell<u32>,
+    /// When a response last moved.
+    moved: Cell<Instant>,
     /// On HTTP/2 bytes are no sign of a head: they may be pings and settings.
     bytes_start_heads: Cell<bool>,
 }
@@ -43,7 +53,10 @@ impl Activity {
             phase: Cell::new(Phase::Head(now)),
             in_flight: Cell::new(0),
             served: Cell::new(false),
+            first_request: Notify::new(),
             blocked_since: Cell::new(None),
+            unasked: Cell::new(0),
+            moved: Cell::new(now),
             bytes_start_heads: Cell::new(true),
         })
     }
@@ -62,14 +75,27 @@ impl Activity {
         self.served.get()
     }
 
-    /// Since when the client has not taken what is there for it.
+    /// Waits until a request was read; at once where one was. For one waiter.
+    pub(super) async fn first_request(&self) {
+        if !self.has_served() {
+            self.first_request.notified().await;
+        }
+    }
+
+    /// Since when the client has not taken what is there for it: its socket is full, or, with
+    /// HTTP/2, every answer under way waits for it to open a window.
     pub(super) fn blocked_since(&self) -> Option<Instant> {
-        self.blocked_since.get()
+        let all_unasked = self.unasked.get() > 0 && self.unasked.get() == self.in_flight.get();
+        self.blocked_since
+            .get()
+            .or(all_unasked.then_some(self.moved.get()))
     }
 
     /// A request begins; it ends when the guard is dropped.
     pub(super) fn begin(self: &Rc<Self>) -> InFlight {
-        self.served.set(true);
+        if !self.served.replace(true) {
+            self.first_request.notify_one();
+        }
         self.in_flight.set(self.in_flight.get() + 1);
         self.phase.set(Phase::Busy);
         InFlight(Rc::clone(self))
@@ -100,19 +126,57 @@ impl Drop for InFlight {
 #[derive(Debug)]
 pub(super) struct InFlightBody<B> {
     body: B,
-    in_flight: Option<InFlight>,
+    /// The rest of a piece that was too large.
+    rest: Bytes,
+    /// In this order: the body is dropped before its request ends.
+    in_flight: Option<Unasked>,
+}
+
+/// A request in flight whose answer may be waiting to be asked for its next piece.
+#[derive(Debug)]
+struct Unasked {
+    in_flight: InFlight,
+    unasked: bool,
+}
+
+impl Unasked {
+    fn set(&mut self, unasked: bool) {
+        let activity = &self.in_flight.0;
+        activity.moved.set(Instant::now());
+        if self.unasked != unasked {
+            self.unasked = unasked;
+            let count = activity.unasked.get();
+            activity.unasked.set(if unasked {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            });
+        }
+    }
+}
+
+impl Drop for Unasked {
+    fn drop(&mut self) {
+        self.set(false);
+    }
 }
 
 impl<B> InFlightBody<B> {
-    pub(super) const fn new(body: B, in_flight: InFlight) -> Self {
+    pub(super) fn new(body: B, in_flight: InFlight) -> Self {
+        let mut in_flight = Unasked {
+            in_flight,
+            unasked: false,
+        };
+        in_flight.set(true);
         Self {
             body,
+            rest: Bytes::new(),
             in_flight: Some(in_flight),
         }
     }
 }
 
-impl<B: Body + Unpin> Body for InFlightBody<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for InFlightBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -120,19 +184,41 @@ impl<B: Body + Unpin> Body for InFlightBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(None) = frame {
-            self.in_flight = None;
+        let this = &mut *self;
+        let frame = if this.rest.is_empty() {
+            Pin::new(&mut this.body).poll_frame(cx)
+        } else {
+            Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.rest)))))
+        };
+        match &frame {
+            Poll::Ready(None) => this.in_flight = None,
+            Poll::Ready(Some(_)) | Poll::Pending => {
+                if let Some(in_flight) = &mut this.in_flight {
+                    in_flight.set(frame.is_ready());
+                }
+            }
         }
-        frame
+        frame.map_ok(|frame| {
+            frame.map_data(|mut data| {
+                this.rest = data.split_off(data.len().min(PIECE_BYTES_MAX));
+                data
+            })
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let body = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(body.lower().saturating_add(rest));
+        hint
     }
 }
 

@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::body::BodyProgress;
-use crate::exchange::{Exchange, Rejection};
-use crate::integration::IntegrationResponse;
+use crate::exchange::{Exchange, Reason, Rejection};
+use crate::integration::{IntegrationResponse, body_rejection};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
 use crate::telemetry::metrics::WorkerMetrics;
@@ -86,6 +86,10 @@ fn write_rejection(rejection: &Rejection) -> Response<()> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(seconds) = rejection.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if rejection.reason == Reason::BadFraming {
+        // Nobody can be sure where the next request would begin.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let challenge = rejection.challenge.as_deref().map(HeaderValue::from_str);
     if let Some(Ok(challenge)) = challenge {
@@ -182,7 +186,15 @@ impl Body for ReplyBody {
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Err(error)) => {
-                record.record.reason = Some(REASON_UPSTREAM_BROKE_OFF);
+                // An upstream breaks off too when what it was being sent does.
+                let fault = this
+                    .request_body
+                    .as_ref()
+                    .and_then(|progress| progress.fault());
+                record.record.reason = Some(match fault {
+                    Some(fault) => body_rejection(fault).reason.name(),
+                    None => REASON_UPSTREAM_BROKE_OFF,
+                });
                 record.record.detail = Some(error.to_string().into());
                 Poll::Ready(Some(Err(error)))
             }

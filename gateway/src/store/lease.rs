@@ -5,7 +5,7 @@
 //! that names it has gone, which may be long after a reload, when its last request has ended.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_common::limit::Limit;
@@ -19,6 +19,7 @@ use super::bucket::{Buckets, SlotIndex, SlotsFull};
 pub struct SlotRegistry {
     buckets: Buckets,
     leased: Mutex<HashMap<u64, (SlotIndex, usize)>>,
+    keeping: AtomicBool,
 }
 
 /// One user of a slot.
@@ -36,6 +37,7 @@ impl SlotRegistry {
         Self {
             buckets,
             leased: Mutex::default(),
+            keeping: AtomicBool::new(false),
         }
     }
 
@@ -62,6 +64,12 @@ impl SlotRegistry {
             tag,
             index,
         })
+    }
+
+    /// From now on slots are left as they are when their last user goes: the gateway stops, and the
+    /// next one is to find what was owed.
+    pub fn keep_all(&self) {
+        self.keeping.store(true, Ordering::Relaxed);
     }
 
     /// Frees slots that an earlier run left behind and this configuration no longer names. Returns
@@ -108,6 +116,9 @@ impl SlotLease {
 
 impl Drop for SlotLease {
     fn drop(&mut self) {
+        if self.registry.keeping.load(Ordering::Relaxed) {
+            return;
+        }
         let mut leased = self
             .registry
             .leased

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -46,10 +45,10 @@ pub struct Record {
     /// Listener that accepted the connection.
     pub listener: Arc<str>,
     /// The other end of the socket.
-    pub peer: SocketAddr,
+    pub peer: Arc<str>,
     /// Who sent the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<IpAddr>,
+    pub client: Option<Arc<str>>,
     /// Server name of the TLS handshake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<Arc<str>>,
@@ -123,7 +122,7 @@ impl<const N: usize> Serialize for ShortText<N> {
 impl Record {
     /// An empty record of what happened at `time` on a connection from `peer`.
     #[must_use]
-    pub const fn new(kind: Kind, time: SystemTime, listener: Arc<str>, peer: SocketAddr) -> Self {
+    pub const fn new(kind: Kind, time: SystemTime, listener: Arc<str>, peer: Arc<str>) -> Self {
         Self {
             time,
             kind,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -275,14 +275,21 @@ impl Collector for Page {
             } else {
                 MetricType::Gauge
             };
-            let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
-            for sample in (figure.read)() {
-                let metric = family.encode_family(&sample.labels)?;
+            let encode = |sample: &Sample, metric: MetricEncoder<'_>| {
                 if figure.counter {
-                    ConstCounter::new(sample.value).encode(metric)?;
+                    ConstCounter::new(sample.value).encode(metric)
                 } else {
-                    ConstGauge::new(i64::try_from(sample.value).unwrap_or(i64::MAX))
-                        .encode(metric)?;
+                    ConstGauge::new(i64::try_from(sample.value).unwrap_or(i64::MAX)).encode(metric)
+                }
+            };
+            let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
+            match (figure.read)().as_slice() {
+                // A family of no labels would be written `name{}`.
+                [alone] if alone.labels.is_empty() => encode(alone, family)?,
+                samples => {
+                    for sample in samples {
+                        encode(sample, family.encode_family(&sample.labels)?)?;
+                    }
                 }
             }
         }
@@ -325,7 +332,7 @@ impl Page {
         let bounds = BOUNDS_US
             .iter()
             .map(|us| seconds(us * 1_000))
-            .chain([f64::MAX]);
+            .chain([f64::INFINITY]);
         let counts: Vec<(f64, u64)> = bounds
             .enumerate()
             .map(|(index, bound)| (bound, self.0.sum(|worker| worker.durations.get(index))))

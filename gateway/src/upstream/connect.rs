@@ -6,6 +6,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::UpstreamPlan;
@@ -31,17 +32,46 @@ pub enum ConnectError {
     Http(hyper::Error),
 }
 
+/// A connection, as those see it who send on it. Dropping it ends the connection at once, whatever
+/// is still unsent: an upstream that reads nothing would otherwise keep it, and the body, for ever.
+#[derive(Debug)]
+pub(super) struct Link {
+    sender: SendRequest<UpstreamBody>,
+    task: AbortHandle,
+}
+
+impl Link {
+    /// What sends.
+    pub(super) const fn sender(&mut self) -> &mut SendRequest<UpstreamBody> {
+        &mut self.sender
+    }
+
+    /// Whether it waits for a request.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether nothing can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Connects within the upstream's time-out and starts HTTP/1.1 on a task of this worker.
-pub(super) async fn connect(
-    plan: &UpstreamPlan,
-) -> Result<SendRequest<UpstreamBody>, ConnectError> {
+pub(super) async fn connect(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
     let limit = plan.settings.connect_timeout;
     timeout(limit, open(plan))
         .await
         .unwrap_or(Err(ConnectError::Timeout(limit)))
 }
 
-async fn open(plan: &UpstreamPlan) -> Result<SendRequest<UpstreamBody>, ConnectError> {
+async fn open(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
     let target = &plan.settings.target;
     let stream = TcpStream::connect((target.host.as_str(), target.port))
         .await
@@ -59,16 +89,19 @@ async fn open(plan: &UpstreamPlan) -> Result<SendRequest<UpstreamBody>, ConnectE
     start(TokioIo::new(stream)).await
 }
 
-async fn start<S>(io: S) -> Result<SendRequest<UpstreamBody>, ConnectError>
+async fn start<S>(io: S) -> Result<Link, ConnectError>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
     let (sender, connection) = handshake(io).await.map_err(ConnectError::Http)?;
-    // The task ends when the sender is dropped or the upstream closes.
-    drop(tokio::task::spawn_local(async move {
+    // The task ends with its link, or when the upstream closes.
+    let task = tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "upstream connection ended");
         }
-    }));
-    Ok(sender)
+    });
+    Ok(Link {
+        sender,
+        task: task.abort_handle(),
+    })
 }

@@ -5,22 +5,16 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::connect::connect;
+use super::connect::{Link, connect};
 use super::{ConnectError, UpstreamPlan};
 use crate::body::UpstreamBody;
-
-/// Idle time after which a connection may well have been closed by its upstream, so that a copy of
-/// the request is worth keeping. A busy connection is reused within microseconds.
-const DOUBTFUL_AFTER: Duration = Duration::from_millis(10);
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
@@ -30,7 +24,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
     since: Instant,
 }
 
@@ -53,8 +47,7 @@ impl Pool {
     ///
     /// A pooled connection may have been closed by the upstream a moment ago. A request of which
     /// nothing was sent goes again over another one; so does one without body and with a safe
-    /// method (RFC 9110, section 9.2.1) that got no answer on a connection that had been idle for
-    /// [`DOUBTFUL_AFTER`]. Nothing else is ever sent twice.
+    /// method (RFC 9110, section 9.2.1) that got no answer. Nothing else is ever sent twice.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -66,13 +59,9 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
-        while let Some(Idle { sender, since }) = self.take(plan) {
-            let repeat = if since.elapsed() >= DOUBTFUL_AFTER {
-                repeatable(&request)
-            } else {
-                None
-            };
-            request = match self.try_send(plan, sender, request).await {
+        while let Some(link) = self.take(plan) {
+            let repeat = repeatable(&request);
+            request = match self.try_send(plan, link, request).await {
                 Ok(answer) => return Ok(answer),
                 Err((_stale, Some(unsent))) => unsent,
                 Err((error, None)) => match repeat.filter(|_| is_broken_off(&error)) {
@@ -91,16 +80,16 @@ impl Pool {
     async fn try_send(
         self: &Rc<Self>,
         plan: &UpstreamPlan,
-        mut sender: SendRequest<UpstreamBody>,
+        mut link: Link,
         request: Request<UpstreamBody>,
     ) -> Result<Answer, (hyper::Error, Option<Request<UpstreamBody>>)> {
-        match sender.try_send_request(request).await {
+        match link.sender().try_send_request(request).await {
             Ok(response) => {
                 let home = Home {
                     pool: Rc::downgrade(self),
                     upstream: plan.id,
                     idle_max: plan.settings.idle_per_worker_max,
-                    sender,
+                    link,
                 };
                 Ok(response.map(|inner| PooledBody::new(inner, home)))
             }
@@ -115,17 +104,17 @@ impl Pool {
     ///
     /// One that an upstream answered before it had the whole request is not waiting yet: its old
     /// request may still be arriving from a slow client. It is passed over, never waited for.
-    fn take(&self, plan: &UpstreamPlan) -> Option<Idle> {
+    fn take(&self, plan: &UpstreamPlan) -> Option<Link> {
         let mut pool = self.idle.borrow_mut();
         let connections = pool.get_mut(&plan.id)?;
         let now = Instant::now();
         for index in (0..connections.len()).rev() {
             let idle = connections.get(index)?;
             let is_old = now.duration_since(idle.since) > plan.settings.idle_timeout;
-            if is_old || idle.sender.is_closed() {
+            if is_old || idle.link.is_closed() {
                 connections.remove(index);
-            } else if idle.sender.is_ready() {
-                return Some(connections.remove(index));
+            } else if idle.link.is_ready() {
+                return Some(connections.remove(index).link);
             }
         }
         None
@@ -140,7 +129,7 @@ impl Pool {
             let Some(&timeout) = timeouts.get(upstream) else {
                 return false;
             };
-            connections.retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= timeout);
+            connections.retain(|idle| !idle.link.is_closed() && idle.since.elapsed() <= timeout);
             true
         });
     }
@@ -173,7 +162,7 @@ struct Home {
     pool: Weak<Pool>,
     upstream: u64,
     idle_max: usize,
-    sender: SendRequest<UpstreamBody>,
+    link: Link,
 }
 
 impl Home {
@@ -181,14 +170,14 @@ impl Home {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        if self.sender.is_closed() {
+        if self.link.is_closed() {
             return;
         }
         let mut idle = pool.idle.borrow_mut();
         let connections = idle.entry(self.upstream).or_default();
         if connections.len() < self.idle_max {
             connections.push(Idle {
-                sender: self.sender,
+                link: self.link,
                 since: Instant::now(),
             });
         }
