@@ -1,9 +1,13 @@
 //! Starts that are refused: each says what is wrong and what to do, and breaks nothing.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use gateway_tests::assembled::pass_all;
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, INTERFACE, Site};
 use gateway_tests::setup::Setup;
+use gateway_tests::wait::until;
 use serde_json::json;
 
 /// Starts a gateway that must not come up: everything it said.
@@ -82,6 +86,53 @@ async fn a_missing_bpf_file_system_is_mounted() {
     assert!(!site.pins().exists(), "it was not a file system of its own");
     assert!(site.program().unwrap().1);
     assert_eq!(site.call(CLIENT[0], "/mounted").await.status, 200);
+}
+
+/// Somebody who is about to mount the file system in a mount namespace of its own, and does so
+/// once standard input ends.
+fn mounting() -> std::process::Child {
+    let mount = "echo ready; read -r _; mount -t bpf bpf /sys/fs/bpf";
+    let script = format!("umount /sys/fs/bpf 2>/dev/null; exec flock /sys/fs/bpf sh -c '{mount}'");
+    let mut holder = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = holder.stdout.as_mut().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    holder
+}
+
+/// A second mount on top would hide the pins of whoever mounted first.
+#[tokio::test]
+async fn gateways_that_start_at_once_take_turns_at_mounting() {
+    let Some(site) = or_skip(Site::new("turns").await) else {
+        return;
+    };
+    let mut holder = mounting();
+    let enter = format!("--mount=/proc/{}/ns/mnt", holder.id());
+    let gateway = site.spawn(site.setup().launcher(&["nsenter", &enter]));
+    let pid = gateway.pid().to_string();
+    until("the gateway to wait for its turn", || async {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let waits = |line: &str| {
+            line.contains("-> FLOCK") && line.split_whitespace().any(|word| word == pid)
+        };
+        locks.lines().any(waits).then_some(())
+    })
+    .await;
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    let ready = |line: &str| line.contains(" ready ").then_some(());
+    gateway.errors.find("ready", ready).await;
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap();
+    let mounted = mounts
+        .lines()
+        .filter(|line| line.contains(" /sys/fs/bpf bpf "));
+    assert_eq!(mounted.count(), 1, "{mounts}");
 }
 
 #[tokio::test]

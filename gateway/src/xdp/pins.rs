@@ -221,12 +221,19 @@ fn network_namespace() -> Result<u64, EdgeError> {
         .map_err(system("stat of the network namespace"))
 }
 
-/// Mounts the file system where its directory is there, empty and plain.
+/// Mounts the file system where its directory is there, empty and plain. Gateways that start at
+/// once take turns: a second mount on top would hide the first one's pins.
 fn ensure_file_system() -> Result<(), EdgeError> {
     let path = Path::new(FILE_SYSTEM);
     let missing = || EdgeError::NoBpfFileSystem {
         path: path.to_owned(),
     };
+    if is_file_system(path)? {
+        return Ok(());
+    }
+    let place = File::open(path).map_err(|_missing_or_closed| missing())?;
+    rustix::fs::flock(&place, FlockOperation::LockExclusive)
+        .map_err(errno("flock on the BPF file system's directory"))?;
     if is_file_system(path)? {
         return Ok(());
     }
