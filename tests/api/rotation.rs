@@ -6,6 +6,7 @@ use gateway_tests::issuer::{Key, KeyServer, claims};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use serde_json::json;
+use std::time::Duration;
 use tokio::time::Instant;
 
 fn protected(upstream: &Upstream, issuer: &KeyServer) -> Setup {
@@ -68,7 +69,7 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_next_to_nothing() {
     for _ in 0..8 {
         flood.spawn(async move {
             let client = Client::http1(address).await;
-            for _ in 0..25 {
+            while started.elapsed() < Duration::from_secs(7) {
                 let stranger = Key::ec("stranger").token(&claims(json!({})));
                 assert_eq!(call(&client, &stranger).await, 401);
             }
@@ -78,7 +79,7 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_next_to_nothing() {
     // One at the start, and then one every five seconds at most.
     let allowed = 2 + started.elapsed().as_secs() / 5;
     assert!(
-        issuer.fetches() <= allowed,
+        (2..=allowed).contains(&issuer.fetches()),
         "{} fetches, {allowed} allowed",
         issuer.fetches()
     );
