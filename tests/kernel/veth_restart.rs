@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::{or_skip, tool};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::netns::{CLIENT, Counted, OTHER, Site};
+use gateway_tests::netns::{CLIENT, Counted, INTERFACE, OTHER, Site};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
 use rustix::process::Signal;
@@ -198,6 +198,11 @@ async fn detaching_leaves_neither_program_nor_pins_however_it_was_attached_befor
     let gateway = site.start(setup).await;
     assert!(site.program().unwrap().1 && site.pins().exists());
     assert_eq!(site.call(CLIENT[0], "/once").await.status, 200);
+    // The link is pinned nowhere, and yet the figures say where the program is.
+    let config = gateway.config_path().display().to_string();
+    let stats: serde_json::Value =
+        serde_json::from_str(&site.succeed(&["stats", "--json", "--config", &config])).unwrap();
+    assert_eq!(stats["attachments"][0]["interface"], INTERFACE, "{stats}");
     let setup = gateway.stop().await;
     assert_eq!(site.program(), None);
     assert!(!site.pins().exists(), "{} is left", site.pins().display());
