@@ -15,7 +15,7 @@ use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::metrics_page;
-use super::start::Options;
+use super::options::Options;
 use super::worker::Shared;
 use crate::model::Gateway;
 use crate::snapshot::Compiler;

@@ -4,6 +4,7 @@
 //! fewer rights, then threads) and becomes the control thread: signals, reloads, key sets, the
 //! admin socket and the metrics page run on it and never touch a request. Requests run on workers.
 
+mod options;
 mod start;
 mod ground;
 mod control;
@@ -18,4 +19,5 @@ pub mod lock;
 pub mod privilege;
 pub mod protocol;
 
-pub use start::{Options, StartError, run};
+pub use options::Options;
+pub use start::{StartError, run};

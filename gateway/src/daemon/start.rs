@@ -3,7 +3,6 @@
 //! Sockets are bound and the kernel edge is loaded while the process still has its rights; then the
 //! rights go, before any thread exists, because they belong to threads; then threads are started.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,6 +14,7 @@ use super::figures::{self, Reloads, Sources};
 use super::ground::{Ground, connection_limit};
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
+use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
 use crate::clock;
@@ -29,15 +29,6 @@ use crate::store::lease::SlotRegistry;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
 
-/// What the command line adds to the configuration.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The configuration file.
-    pub config: PathBuf,
-    /// Interfaces to attach to instead of the configured ones.
-    pub interfaces: Vec<String>,
-}
-
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -47,15 +38,6 @@ pub enum StartError {
     /// Something it needs could not be had.
     #[error(transparent)]
     Setup(#[from] anyhow::Error),
-}
-
-impl Options {
-    /// Lets the command line overrule the file.
-    pub(super) fn apply_to(&self, model: &mut Gateway) {
-        if !self.interfaces.is_empty() {
-            model.edge.interfaces.clone_from(&self.interfaces);
-        }
-    }
 }
 
 /// Runs the gateway until it is told to stop. Blocks; must be called from a process that has no

@@ -1,0 +1,202 @@
+//! What is logged of one request or connection.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Serialize, Serializer};
+
+use super::sink::Sink;
+use crate::clock;
+
+/// Longest logged form of anything the client chose freely.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// What is logged of one request. Query strings are never logged: they may carry credentials.
+#[derive(Debug, Serialize)]
+pub struct Record {
+    /// Arrival, RFC 3339 in UTC.
+    #[serde(serialize_with = "timestamp")]
+    pub time: SystemTime,
+    /// What the record is about.
+    pub kind: Kind,
+    /// Name of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<ShortText<16>>,
+    /// Listener that accepted the connection.
+    pub listener: Arc<str>,
+    /// The other end of the socket.
+    pub peer: Arc<str>,
+    /// Who sent the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Arc<str>>,
+    /// Server name of the TLS handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<Arc<str>>,
+    /// TLS version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<&'static str>,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<&'static str>,
+    /// Request method.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "method")]
+    pub method: Option<http::Method>,
+    /// Host the request was sent to.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// Path without query.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// API that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<Arc<str>>,
+    /// Route that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<Arc<str>>,
+    /// Subject of the verified token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Arc<str>>,
+    /// Status sent to the client; absent if it left before one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Why the request was rejected or cut short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// More about the reason; for operators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Cow<'static, str>>,
+    /// Status of the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_status: Option<u16>,
+    /// Microseconds from handing the request to the upstream to its response head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream_us: Option<u64>,
+    /// Microseconds from the request's head to the last byte of the answer.
+    pub duration_us: u64,
+    /// Bytes of the request body received.
+    pub request_bytes: u64,
+    /// Bytes of the response body handed to the connection.
+    pub response_bytes: u64,
+}
+
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A request.
+    Request,
+    /// A connection on which no request could be read.
+    Connection,
+}
+
+/// Up to `N` bytes of ASCII, kept without allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortText<const N: usize>(pub [u8; N]);
+
+impl<const N: usize> Serialize for ShortText<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl Record {
+    /// An empty record of what happened at `time` on a connection from `peer`.
+    #[must_use]
+    pub const fn new(kind: Kind, time: SystemTime, listener: Arc<str>, peer: Arc<str>) -> Self {
+        Self {
+            time,
+            kind,
+            request_id: None,
+            listener,
+            peer,
+            client: None,
+            server_name: None,
+            tls: None,
+            protocol: None,
+            method: None,
+            host: String::new(),
+            path: String::new(),
+            api: None,
+            route: None,
+            subject: None,
+            status: None,
+            reason: None,
+            detail: None,
+            upstream_status: None,
+            upstream_us: None,
+            duration_us: 0,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
+}
+
+/// What ended a request that was not rejected but did not complete either.
+pub const REASON_CLIENT_LEFT: &str = "client_left";
+/// The upstream broke off in the middle of its response body.
+pub const REASON_UPSTREAM_BROKE_OFF: &str = "upstream_broke_off";
+
+/// A record being filled in. It is written when dropped, so that every request yields exactly one,
+/// also when its client has left.
+#[derive(Debug)]
+pub struct OpenRecord {
+    /// What is known so far. Boxed, because it moves with the request through every step and into
+    /// the response's body.
+    pub record: Box<Record>,
+    started_ns: u64,
+    complete: bool,
+    sink: Rc<Sink>,
+}
+
+impl OpenRecord {
+    /// Opens the record of a request that arrived at `started_ns`.
+    #[must_use]
+    pub fn open(sink: &Rc<Sink>, started_ns: u64, record: Record) -> Self {
+        Self {
+            record: Box::new(record),
+            started_ns,
+            complete: false,
+            sink: Rc::clone(sink),
+        }
+    }
+
+    /// Says that the answer has been handed over whole.
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// When the request's head had arrived, on the monotonic clock.
+    #[must_use]
+    pub const fn started_ns(&self) -> u64 {
+        self.started_ns
+    }
+}
+
+impl Drop for OpenRecord {
+    fn drop(&mut self) {
+        if !self.complete && self.record.reason.is_none() {
+            self.record.reason = Some(REASON_CLIENT_LEFT);
+        }
+        let elapsed_ns = clock::monotonic_ns().saturating_sub(self.started_ns);
+        self.record.duration_us = elapsed_ns / 1_000;
+        self.sink.request(&self.record, elapsed_ns);
+    }
+}
+
+/// What a client sent, cut to a length that is safe to log.
+#[must_use]
+pub fn bounded(text: &str) -> String {
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+}
+
+fn method<S: Serializer>(method: &Option<http::Method>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(method.as_ref().map_or("", http::Method::as_str))
+}
