@@ -1,11 +1,12 @@
 //! From an HTTP request to the pipeline of its API.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::clock;
@@ -43,7 +44,7 @@ impl Worker {
         request: Request<Incoming>,
     ) -> Result<IntegrationResponse, Rejection> {
         check_framing(&request)?;
-        check_header_count(&request, exchange.connection.header_count_max)?;
+        check_headers(&request, &exchange.connection)?;
         exchange.host = host(&request)?;
         exchange.record.record.host = bounded(&exchange.host);
         let api = snapshot
@@ -56,14 +57,15 @@ impl Worker {
     fn open(&self, connection: &Rc<Connection>, request: &Request<Incoming>) -> Exchange {
         let id = self.request_ids.next();
         let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
-        let values: Vec<&str> = forwarded_for
+        // An entry that is no text is kept as one that is no address: it ends the reading there.
+        let values: Vec<Cow<'_, str>> = forwarded_for
             .iter()
-            .filter_map(|value| value.to_str().ok())
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
             .collect();
         let client = ClientAddress::resolve(
             connection.peer,
             &connection.trusted_proxies,
-            values.into_iter(),
+            values.iter().map(AsRef::as_ref),
         );
         let listener = Arc::clone(&connection.listener);
         let peer = Arc::clone(&connection.told.peer_and_port);
@@ -74,7 +76,7 @@ impl Worker {
         } else {
             client.to_string().into()
         });
-        record.method = Some(request.method().clone());
+        record.method = Some(method_name(request.method()));
         record.path = bounded(request.uri().path());
         record.protocol = Some(protocol(request.version()));
         if let Some(tls) = &connection.tls {
@@ -91,7 +93,6 @@ impl Worker {
             } else {
                 "http"
             },
-            body: None,
             record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
         }
     }
@@ -116,13 +117,22 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// HTTP/1 counts while it parses; HTTP/2 bounds the size of the list, in which small fields are many.
-fn check_header_count(request: &Request<Incoming>, count_max: u32) -> Result<(), Rejection> {
-    let count = u32::try_from(request.headers().len()).unwrap_or(u32::MAX);
-    if count > count_max {
-        Err(Reason::TooManyHeaders.into())
-    } else {
+/// HTTP/1 counts and measures while it parses. HTTP/2 bounds a list only, in which small fields are
+/// many, and answers without a record; its list is measured as RFC 9113, section 6.5.2 says.
+fn check_headers(request: &Request<Incoming>, connection: &Connection) -> Result<(), Rejection> {
+    const FIELD_OVERHEAD: usize = 32;
+    let headers = request.headers();
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
+        .sum();
+    let within = |found: usize, max: u32| u32::try_from(found).is_ok_and(|found| found <= max);
+    let fits = within(headers.len(), connection.header_count_max)
+        && (request.version() != Version::HTTP_2 || within(bytes, connection.header_bytes_max));
+    if fits {
         Ok(())
+    } else {
+        Err(Reason::TooManyHeaders.into())
     }
 }
 
@@ -162,6 +172,17 @@ fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
     Ok(host.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// The method for the log; only one that no standard names has to be copied.
+fn method_name(method: &Method) -> Cow<'static, str> {
+    const STANDARD: [&str; 9] = [
+        "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE",
+    ];
+    match STANDARD.iter().find(|name| **name == method.as_str()) {
+        Some(name) => Cow::Borrowed(name),
+        None => Cow::Owned(bounded(method.as_str())),
+    }
 }
 
 const fn protocol(version: Version) -> &'static str {

@@ -159,7 +159,7 @@ async fn paths_follow_their_templates() {
         ("/pets/7", "/v2/animals/7", "GET /pets/{id}"),
         ("/files/a/b%20c?", "/blob/a/b%20c?", "ANY /files/{rest+}"),
         ("/exact?a=1&a=2", "/exact?a=1&a=2", "GET /exact"),
-        ("/other//x", "/other//x", "$default"),
+        ("/other/x/", "/other/x/", "$default"),
     ];
     for (sent, arrived, route) in rows {
         assert_eq!(client.get(sent).await.json()["uri"], arrived, "{sent}");

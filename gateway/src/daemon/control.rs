@@ -149,6 +149,7 @@ impl Control {
         if let Some(prepared) = self.prepared.take() {
             self.listeners.apply(prepared, &self.around).await;
         }
+        self.compiler.slots().free_unused();
         tracing::info!(
             instance = %self.model.instance,
             workers = self.around.workers.len(),
@@ -196,7 +197,7 @@ impl Control {
                 Err(error) => tracing::error!(error = admin::explain(&error), "kernel edge"),
             }
         }
-        self.log.stop();
+        self.log.stop().await;
         drop(self.lock);
         tracing::info!("stopped");
     }

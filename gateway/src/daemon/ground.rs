@@ -71,8 +71,8 @@ impl Ground {
         };
         let destination = destination(&model.telemetry.access_log);
         let log = Reopener::prepare(&destination).context("access log")?;
-        if let Destination::File(path) = &destination {
-            identity.own(path)?;
+        if let Some(file) = log.file() {
+            identity.own_file(file).context("access log")?;
         }
         Ok(Self {
             lock,

@@ -118,6 +118,22 @@ impl Identity {
         })
     }
 
+    /// Makes an open file belong to this identity; see [`Identity::own`].
+    ///
+    /// # Errors
+    /// `fchown`'s.
+    pub fn own_file(&self, file: &std::fs::File) -> Result<(), PrivilegeError> {
+        if !self.changes {
+            return Ok(());
+        }
+        std::os::unix::fs::fchown(file, Some(self.user), Some(self.group)).map_err(|source| {
+            PrivilegeError::System {
+                call: "fchown",
+                source,
+            }
+        })
+    }
+
     /// Makes a directory or file belong to this identity, so that it can still be written after
     /// the change. Does nothing where nothing changes.
     ///

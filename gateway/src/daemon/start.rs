@@ -21,7 +21,7 @@ use crate::clock;
 use crate::config;
 use crate::exchange::Reason;
 use crate::model::Gateway;
-use crate::snapshot::Compiler;
+use crate::snapshot::{Compiler, slot_tags};
 use crate::step::authorize::Decisions;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
@@ -68,15 +68,15 @@ pub fn run(options: Options) -> Result<(), StartError> {
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Arc::new(Decisions::new());
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
+    let freed = slots.retain(&slot_tags(&model));
+    if freed > 0 {
+        tracing::info!(freed, "slots of routes that are gone were freed");
+    }
     let compiler = Compiler::new(slots, decisions);
     let snapshot = compiler
         .compile(&model, None)
         .map_err(anyhow::Error::from)?;
     snapshot.put_limits_in_force(clock::monotonic_ns());
-    let freed = compiler.slots().release_unused();
-    if freed > 0 {
-        tracing::info!(freed, "slots of routes that are gone were freed");
-    }
     ground.give_up_rights(&model)?;
 
     let control = assemble(options, model, ground, compiler, snapshot)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, Interval, interval, sleep_until};
 
 use crate::body::BodyBudget;
 use crate::exchange::RequestIds;
@@ -131,7 +131,18 @@ async fn work(
     while let Some(ended) = accept_loops.join_next().await {
         report(ended);
     }
-    drain(&live, drain_deadline).await;
+    tokio::select! {
+        () = drain(&live, drain_deadline) => {}
+        () = keep_flushing(&worker, flush) => {}
+    }
+}
+
+/// Hands records over for as long as there is something to wait for.
+async fn keep_flushing(worker: &Worker, mut flush: Interval) {
+    loop {
+        flush.tick().await;
+        worker.sink.flush();
+    }
 }
 
 /// Waits until no connection is open, or for the deadline, which a second signal brings forward.

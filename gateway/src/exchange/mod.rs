@@ -15,7 +15,6 @@ pub use request_id::{RequestId, RequestIds};
 
 use std::rc::Rc;
 
-use crate::body::BodyProgress;
 use crate::telemetry::access_log::OpenRecord;
 
 /// One request on its way.
@@ -31,8 +30,6 @@ pub struct Exchange {
     pub host: String,
     /// Scheme it came by.
     pub scheme: &'static str,
-    /// What its body came to so far, once it is being read.
-    pub body: Option<Rc<BodyProgress>>,
     /// Its access-log record, written when the last byte has left or the client has.
     pub record: OpenRecord,
 }

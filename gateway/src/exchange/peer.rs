@@ -44,6 +44,8 @@ pub struct Connection {
     pub trusted_proxies: Arc<[Prefix]>,
     /// Header fields of a request.
     pub header_count_max: u32,
+    /// Bytes of a request's header fields.
+    pub header_bytes_max: u32,
     /// Between two pieces of a request body.
     pub body_timeout: Duration,
     /// What upstreams and the log are told of this connection, written once instead of with every

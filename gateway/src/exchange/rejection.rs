@@ -106,7 +106,7 @@ macro_rules! reasons {
 
 reasons! {
     BadFraming BadRequest "bad_framing" "Both Content-Length and Transfer-Encoding, or neither readable.",
-    TooManyHeaders HeadersTooLarge "too_many_headers" "More header fields than the listener allows, over HTTP/2.",
+    TooManyHeaders HeadersTooLarge "too_many_headers" "More header fields, or more bytes of them, than the listener allows, over HTTP/2.",
     BadHost BadRequest "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     RouteNotFound RouteNotFound "route_not_found" "No API or no route answers this host, method and path.",

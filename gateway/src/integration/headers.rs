@@ -5,8 +5,9 @@
 //! the upstream learns the client in both common forms.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    VIA,
 };
 
 use crate::exchange::{Exchange, forwarded_for};
@@ -38,6 +39,7 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     // The body says how long it is; a length that disagreed would be smuggling.
     headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, host.clone());
+    join_cookies(headers);
     let told = &exchange.connection.told;
     let chain = if told.peer_is_trusted {
         chain(headers, &told.peer)
@@ -55,6 +57,23 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
 /// Turns the headers of an upstream's response into those sent to the client.
 pub(super) fn forward_response(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
+}
+
+/// HTTP/2 clients may send a cookie in pieces, which HTTP/1.1 has as one (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut pieces = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(_)) = (pieces.next(), pieces.next()) else {
+        return;
+    };
+    let mut whole = first.as_bytes().to_vec();
+    for piece in headers.get_all(COOKIE).iter().skip(1) {
+        whole.extend_from_slice(b"; ");
+        whole.extend_from_slice(piece.as_bytes());
+    }
+    // Legal values joined by legal bytes are legal.
+    if let Ok(whole) = HeaderValue::from_bytes(&whole) {
+        headers.insert(COOKIE, whole);
+    }
 }
 
 /// What a trusted peer says of the hops before it, and the peer.

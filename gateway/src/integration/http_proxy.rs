@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
 use super::{PathTemplate, headers};
@@ -105,6 +107,10 @@ pub async fn forward(
         ..
     } = request;
     headers::forward_request(&mut headers, exchange, &plan.upstream.host);
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // Without this a method that seldom has a body would be sent without it.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = target;

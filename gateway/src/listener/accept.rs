@@ -92,14 +92,17 @@ impl<H: Handler> AcceptLoop<H> {
         live: Rc<Live>,
     ) -> Self {
         let draining = accepting.draining.clone();
+        let around = Surroundings {
+            handler,
+            sink,
+            metrics,
+            plan: Arc::clone(&accepting.plan),
+            doorkeeper: Arc::clone(&accepting.doorkeeper),
+            draining,
+        };
         Self {
             accepting,
-            around: Surroundings {
-                handler,
-                sink,
-                metrics,
-                draining,
-            },
+            around,
             live,
         }
     }

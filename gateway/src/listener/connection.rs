@@ -1,6 +1,6 @@
 //! One connection: handshake, protocol, requests, end.
 
-use std::convert::Infallible;
+use std::cell::RefCell;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::Body;
@@ -23,6 +24,7 @@ use super::ListenerPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
 use crate::clock;
 use crate::exchange::{Connection, PeerAddress, TlsFacts, Told};
+use crate::store::connection::Doorkeeper;
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
 
@@ -57,6 +59,10 @@ pub(super) struct Surroundings<H> {
     pub(super) handler: Rc<H>,
     pub(super) sink: Rc<Sink>,
     pub(super) metrics: Arc<WorkerMetrics>,
+    /// The listener's plan in force.
+    pub(super) plan: Arc<ArcSwap<ListenerPlan>>,
+    /// Who may stay.
+    pub(super) doorkeeper: Arc<Doorkeeper>,
     /// Turns true when the gateway stops.
     pub(super) draining: watch::Receiver<bool>,
 }
@@ -67,6 +73,8 @@ impl<H> Clone for Surroundings<H> {
             handler: Rc::clone(&self.handler),
             sink: Rc::clone(&self.sink),
             metrics: Arc::clone(&self.metrics),
+            plan: Arc::clone(&self.plan),
+            doorkeeper: Arc::clone(&self.doorkeeper),
             draining: self.draining.clone(),
         }
     }
@@ -162,25 +170,25 @@ impl<H: Handler> Open<H> {
         protocol: Protocol,
         activity: Rc<Activity>,
     ) {
-        let facts = Rc::new(Connection {
-            listener: Arc::clone(&self.plan.name),
-            peer: PeerAddress(self.peer),
-            local,
-            tls,
-            trusted_proxies: Arc::clone(&self.plan.trusted_proxies),
-            header_count_max: self.plan.limits.header_count_max,
-            body_timeout: self.plan.timeouts.body,
-            told: Told::new(PeerAddress(self.peer), local, &self.plan.trusted_proxies),
-        });
-        let handler = Rc::clone(&self.around.handler);
+        let facts = Facts::new(&self.plan, self.peer, local, tls);
+        let around = self.around.clone();
+        let peer = self.peer;
         let notes = Rc::clone(&activity);
         let service = service_fn(move |request| {
             let in_flight = notes.begin();
-            let handler = Rc::clone(&handler);
-            let facts = Rc::clone(&facts);
+            let plan = around.plan.load_full();
+            let denied = around.doorkeeper.denies(peer.ip());
+            if denied {
+                note(&around, &plan, peer, ConnectionEvent::Denied, None);
+            }
+            let facts = facts.under(plan);
+            let handler = Rc::clone(&around.handler);
             async move {
+                if denied {
+                    return Err(Denied);
+                }
                 let response = handler.handle(&facts, request).await;
-                Ok::<_, Infallible>(response.map(|body| InFlightBody::new(body, in_flight)))
+                Ok(response.map(|body| InFlightBody::new(body, in_flight)))
             }
         });
         let io = TokioIo::new(stream);
@@ -229,7 +237,8 @@ impl<H: Handler> Open<H> {
         let mut builder = hyper::server::conn::http2::Builder::new(LocalExecutor);
         builder.timer(TokioTimer::new());
         builder.max_concurrent_streams(limits.http2_streams_max);
-        builder.max_header_list_size(limits.header_bytes_max);
+        // Beyond the limit the request is refused with a record; far beyond it the library answers.
+        builder.max_header_list_size(limits.header_bytes_max.saturating_mul(4));
         builder.max_pending_accept_reset_streams(resets);
         builder.max_local_error_reset_streams(resets);
         builder
@@ -314,18 +323,80 @@ impl<H: Handler> Open<H> {
         }
     }
 
-    /// Counts and logs what happened to a connection as such.
     fn note(&self, event: ConnectionEvent, detail: Option<String>) {
-        self.around.metrics.connection(event);
-        let mut record = Record::new(
-            Kind::Connection,
-            clock::wall(),
-            Arc::clone(&self.plan.name),
-            self.peer.to_string().into(),
-        );
-        record.reason = Some(event.name());
-        record.detail = detail.map(Into::into);
-        self.around.sink.connection(&record);
+        note(&self.around, &self.plan, self.peer, event, detail);
+    }
+}
+
+/// Counts and logs what happened to a connection as such.
+fn note<H>(
+    around: &Surroundings<H>,
+    plan: &ListenerPlan,
+    peer: SocketAddr,
+    event: ConnectionEvent,
+    detail: Option<String>,
+) {
+    around.metrics.connection(event);
+    let listener = Arc::clone(&plan.name);
+    let peer = peer.to_string().into();
+    let mut record = Record::new(Kind::Connection, clock::wall(), listener, peer);
+    record.reason = Some(event.name());
+    record.detail = detail.map(Into::into);
+    around.sink.connection(&record);
+}
+
+/// The source has been put on the deny list since it connected: its connection ends unanswered.
+#[derive(Debug, thiserror::Error)]
+#[error("the source is denied")]
+struct Denied;
+
+/// What requests of a connection have in common, under the plan that is in force: a reload also
+/// reaches connections that stay open.
+struct Facts {
+    current: RefCell<(Arc<ListenerPlan>, Rc<Connection>)>,
+}
+
+impl Facts {
+    fn new(
+        plan: &Arc<ListenerPlan>,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: Option<TlsFacts>,
+    ) -> Self {
+        let connection = Self::connection(plan, peer, local, tls);
+        Self {
+            current: RefCell::new((Arc::clone(plan), connection)),
+        }
+    }
+
+    fn under(&self, plan: Arc<ListenerPlan>) -> Rc<Connection> {
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(&current.0, &plan) {
+            let known = &current.1;
+            let renewed = Self::connection(&plan, known.peer.0, known.local, known.tls.clone());
+            *current = (plan, renewed);
+        }
+        Rc::clone(&current.1)
+    }
+
+    fn connection(
+        plan: &ListenerPlan,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: Option<TlsFacts>,
+    ) -> Rc<Connection> {
+        let peer = PeerAddress(peer);
+        Rc::new(Connection {
+            listener: Arc::clone(&plan.name),
+            peer,
+            local,
+            tls,
+            trusted_proxies: Arc::clone(&plan.trusted_proxies),
+            header_count_max: plan.limits.header_count_max,
+            header_bytes_max: plan.limits.header_bytes_max,
+            body_timeout: plan.timeouts.body,
+            told: Told::new(peer, local, &plan.trusted_proxies),
+        })
     }
 }
 

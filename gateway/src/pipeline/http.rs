@@ -97,7 +97,7 @@ async fn prepare(
     }
     let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
     let progress = body.progress();
-    exchange.body = Some(Rc::clone(&progress));
+    exchange.record.body = Some(Rc::clone(&progress));
     let body = match route.body {
         BodyMode::Stream => UpstreamBody::Stream(body),
         BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {

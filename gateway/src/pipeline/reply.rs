@@ -1,18 +1,18 @@
 //! The one place that writes responses.
 
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::body::BodyProgress;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationResponse, body_rejection};
 use crate::snapshot::Snapshot;
@@ -30,12 +30,7 @@ pub(crate) fn respond(
     metrics: &WorkerMetrics,
     snapshot: Arc<Snapshot>,
 ) -> Response<ReplyBody> {
-    let Exchange {
-        id,
-        mut record,
-        body: request_body,
-        ..
-    } = exchange;
+    let Exchange { id, mut record, .. } = exchange;
     let (mut response, source) = match outcome {
         Ok(IntegrationResponse {
             response,
@@ -55,11 +50,18 @@ pub(crate) fn respond(
             metrics.rejection(rejection.reason as usize);
             record.record.reason = Some(rejection.reason.name());
             record.record.detail.clone_from(&rejection.detail);
-            let body = rejection.reason.response_type().body();
-            (
-                write_rejection(&rejection),
-                Source::Whole(Some(Bytes::from_static(body.as_bytes()))),
-            )
+            let body = Bytes::from_static(rejection.reason.response_type().body().as_bytes());
+            let mut response = write_rejection(&rejection);
+            // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
+            let source = if record.record.method.as_deref() == Some("HEAD") {
+                response
+                    .headers_mut()
+                    .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+                Source::Whole(None)
+            } else {
+                Source::Whole(Some(body))
+            };
+            (response, source)
         }
     };
     if let Ok(value) = HeaderValue::from_bytes(&id.bytes()) {
@@ -69,7 +71,6 @@ pub(crate) fn respond(
     let mut body = ReplyBody {
         source,
         record,
-        request_body,
         _snapshot: snapshot,
     };
     // An answer without body is never asked for one.
@@ -103,7 +104,6 @@ fn write_rejection(rejection: &Rejection) -> Response<()> {
 pub struct ReplyBody {
     source: Source,
     record: OpenRecord,
-    request_body: Option<Rc<BodyProgress>>,
     /// The snapshot that the request runs by, pinned to its last byte.
     _snapshot: Arc<Snapshot>,
 }
@@ -187,10 +187,7 @@ impl Body for ReplyBody {
             }
             Some(Err(error)) => {
                 // An upstream breaks off too when what it was being sent does.
-                let fault = this
-                    .request_body
-                    .as_ref()
-                    .and_then(|progress| progress.fault());
+                let fault = record.body.as_ref().and_then(|body| body.fault());
                 record.record.reason = Some(match fault {
                     Some(fault) => body_rejection(fault).reason.name(),
                     None => REASON_UPSTREAM_BROKE_OFF,
@@ -223,14 +220,6 @@ impl Source {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Upstream { body, .. } => body.is_end_stream(),
-        }
-    }
-}
-
-impl Drop for ReplyBody {
-    fn drop(&mut self) {
-        if let Some(progress) = &self.request_body {
-            self.record.record.request_bytes = progress.bytes();
         }
     }
 }

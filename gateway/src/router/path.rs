@@ -25,6 +25,10 @@ pub enum PathError {
     /// path that another route guards.
     #[error("the path contains a dot segment")]
     DotSegment,
+    /// Two slashes in a row. The upstream might read them as one and serve a path that another
+    /// route guards.
+    #[error("the path contains an empty segment")]
+    EmptySegment,
     /// A control character.
     #[error("the path contains a control character")]
     Control,
@@ -49,13 +53,18 @@ impl<'a> RequestPath<'a> {
             if decoded.chars().any(char::is_control) {
                 return Err(PathError::Control);
             }
-            if decoded
-                .split(['/', '\\'])
-                .any(|piece| piece == "." || piece == "..")
-            {
+            if decoded.split(['/', '\\']).any(is_dot_segment) {
                 return Err(PathError::DotSegment);
             }
             segments.push(decoded);
+        }
+        let inner = segments.len().saturating_sub(1);
+        if segments
+            .iter()
+            .take(inner)
+            .any(|segment| segment.is_empty())
+        {
+            return Err(PathError::EmptySegment);
         }
         Ok(Self { raw, segments })
     }
@@ -80,6 +89,12 @@ impl<'a> RequestPath<'a> {
             .last()
             .unwrap_or_default()
     }
+}
+
+/// `.` or `..`, also with parameters behind a semicolon, which some servers cut off first.
+fn is_dot_segment(piece: &str) -> bool {
+    let name = piece.split_once(';').map_or(piece, |(name, _)| name);
+    name == "." || name == ".."
 }
 
 fn decode(segment: &str) -> Result<Cow<'_, str>, PathError> {
@@ -143,6 +158,12 @@ mod tests {
             "/a/.%2E",
         ] {
             check(dots, Err(PathError::DotSegment));
+        }
+        for dots in ["/a/..;/b", "/a/.;x=1/b", "/a/%2e%2e%3bx/b"] {
+            check(dots, Err(PathError::DotSegment));
+        }
+        for empty in ["//", "//a", "/a//b", "/a//"] {
+            check(empty, Err(PathError::EmptySegment));
         }
         check("/a%00b", Err(PathError::Control));
         check(&"/a".repeat(257), Err(PathError::TooManySegments));

@@ -86,7 +86,6 @@ fn steps_back_where_a_literal_branch_ends() {
 fn trailing_slashes_and_empty_segments_are_not_variables() {
     let keys = &["GET /a", "GET /a/{x}", "GET /f/{p+}"];
     check(keys, "GET /a/", None);
-    check(keys, "GET /a//", None);
     check(keys, "GET /f/", None);
     check(keys, "GET /f/x/", Some("GET /f/{p+}"));
 }
@@ -204,7 +203,8 @@ proptest! {
             }
         }
         let raw = format!("/{}", path.join("/"));
-        let path = RequestPath::parse(&raw).unwrap();
+        // Empty segments are refused before any route is asked.
+        let Ok(path) = RequestPath::parse(&raw) else { return Ok(()) };
         let router = router(&keys);
         let found = router.find(&method.parse().unwrap(), &path).map(|found| found.value.as_str());
         prop_assert_eq!(found, naive(&keys, method, &path));

@@ -1,6 +1,6 @@
 //! From the model to what runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -215,12 +215,12 @@ impl Compiler {
             admit: AdmitPlan {
                 route: route
                     .throttle
-                    .map(|throttle| route_bucket(throttle, lease("route")))
+                    .map(|throttle| route_bucket(throttle, lease(ROUTE)))
                     .transpose()?,
                 caller: route
                     .caller_throttle
                     .as_ref()
-                    .map(|throttle| caller_bucket(throttle, lease("caller")))
+                    .map(|throttle| caller_bucket(throttle, lease(CALLER)))
                     .transpose()?,
             },
             body: route.body,
@@ -241,8 +241,9 @@ impl Compiler {
     /// The slot of a route's bucket. Its identity is what it throttles, not how fast, so that a
     /// changed rate keeps the bucket.
     fn lease(&self, api: &Api, route: &Route, what: &str) -> Result<SlotLease, CompileError> {
-        let tag = Buckets::slot_tag(&[api.name.as_str(), route.key.as_str(), what]);
-        self.slots.lease(tag).map_err(CompileError::Slots)
+        self.slots
+            .lease(slot_tag(api, route, what))
+            .map_err(CompileError::Slots)
     }
 
     /// Every slot in use.
@@ -256,6 +257,26 @@ impl Compiler {
     pub const fn decisions(&self) -> &Arc<Decisions> {
         &self.decisions
     }
+}
+
+/// The tags of every slot that `model` names, so that others can be freed before it is compiled.
+#[must_use]
+pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
+    let routes = model
+        .apis
+        .iter()
+        .flat_map(|api| api.routes.iter().map(move |route| (api, route)));
+    routes
+        .flat_map(|(api, route)| [ROUTE, CALLER].map(|what| slot_tag(api, route, what)))
+        .collect()
+}
+
+/// What the slots of a route are told apart by.
+const ROUTE: &str = "route";
+const CALLER: &str = "caller";
+
+fn slot_tag(api: &Api, route: &Route, what: &str) -> u64 {
+    Buckets::slot_tag(&[api.name.as_str(), route.key.as_str(), what])
 }
 
 struct Parts<'a> {

@@ -15,6 +15,7 @@ use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
+use crate::clock;
 use crate::model::ListenerLimits;
 use crate::store::bucket::Buckets;
 use crate::store::coverage::Coverage;
@@ -94,6 +95,13 @@ impl Doorkeeper {
             doorkeeper: Arc::clone(self),
             source,
         })
+    }
+
+    /// Whether a source that is connected has been denied since. Takes no lock.
+    #[must_use]
+    pub fn denies(&self, peer: IpAddr) -> bool {
+        let deny = &self.rules.deny;
+        !deny.is_empty() && deny.denies(peer, clock::monotonic_ns())
     }
 
     /// Connections open now.

@@ -4,7 +4,7 @@
 //! route finds the same slot with everything it owes. A slot is given back when the last snapshot
 //! that names it has gone, which may be long after a reload, when its last request has ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,7 +37,7 @@ impl SlotRegistry {
         Self {
             buckets,
             leased: Mutex::default(),
-            keeping: AtomicBool::new(false),
+            keeping: AtomicBool::new(true),
         }
     }
 
@@ -66,19 +66,22 @@ impl SlotRegistry {
         })
     }
 
+    /// From now on a slot is freed when its last user goes: the gateway has started. Until then a
+    /// start that fails must not cost anybody's bucket.
+    pub fn free_unused(&self) {
+        self.keeping.store(false, Ordering::Relaxed);
+    }
+
     /// From now on slots are left as they are when their last user goes: the gateway stops, and the
     /// next one is to find what was owed.
     pub fn keep_all(&self) {
         self.keeping.store(true, Ordering::Relaxed);
     }
 
-    /// Frees slots that an earlier run left behind and this configuration no longer names. Returns
-    /// how many.
-    pub fn release_unused(&self) -> usize {
-        let leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = leased.keys().copied().collect();
-        // Under the lock: a lease taken meanwhile would be freed.
-        self.buckets.retain_slots(&kept)
+    /// Frees slots that an earlier run left behind and whose tags are not `kept`. To be called
+    /// before the first lease, so that they make room. Returns how many.
+    pub fn retain(&self, kept: &HashSet<u64>) -> usize {
+        self.buckets.retain_slots(kept)
     }
 }
 
@@ -145,7 +148,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
         let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
-        (Arc::new(SlotRegistry::new(buckets)), directory)
+        let registry = SlotRegistry::new(buckets);
+        registry.free_unused();
+        (Arc::new(registry), directory)
     }
 
     #[test]
@@ -172,8 +177,8 @@ mod tests {
                 .tat
                 .store(77, Ordering::Relaxed);
         }
+        assert_eq!(registry.retain(&[5].into()), 1);
         let kept = registry.lease(5).unwrap();
-        assert_eq!(registry.release_unused(), 1);
         assert_eq!(kept.slot().tat.load(Ordering::Relaxed), 77);
         assert_eq!(registry.buckets.slots_claimed(), 1);
     }

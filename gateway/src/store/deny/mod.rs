@@ -114,6 +114,12 @@ impl DenyList {
         !index.is_empty() && index.denies(address, now_ns)
     }
 
+    /// Whether the list has no entry at all. Takes no lock.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.index.load().is_empty()
+    }
+
     /// Denies `prefix` from now on, for `time` or until it is removed.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use super::sink::Sink;
+use crate::body::BodyProgress;
 use crate::clock;
 
 /// Longest logged form of anything the client chose freely.
@@ -41,8 +42,8 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<&'static str>,
     /// Request method.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "method")]
-    pub method: Option<http::Method>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Cow<'static, str>>,
     /// Host the request was sent to.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub host: String,
@@ -145,6 +146,8 @@ pub struct OpenRecord {
     /// What is known so far. Boxed, because it moves with the request through every step and into
     /// the response's body.
     pub record: Box<Record>,
+    /// What the request's body came to so far, once it is being read.
+    pub body: Option<Rc<BodyProgress>>,
     started_ns: u64,
     complete: bool,
     sink: Rc<Sink>,
@@ -156,6 +159,7 @@ impl OpenRecord {
     pub fn open(sink: &Rc<Sink>, started_ns: u64, record: Record) -> Self {
         Self {
             record: Box::new(record),
+            body: None,
             started_ns,
             complete: false,
             sink: Rc::clone(sink),
@@ -181,6 +185,9 @@ impl Drop for OpenRecord {
         }
         let elapsed_ns = clock::monotonic_ns().saturating_sub(self.started_ns);
         self.record.duration_us = elapsed_ns / 1_000;
+        if let Some(body) = &self.body {
+            self.record.request_bytes = body.bytes();
+        }
         self.sink.request(&self.record, elapsed_ns);
     }
 }
@@ -195,8 +202,4 @@ pub fn bounded(text: &str) -> String {
 
 fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*at))
-}
-
-fn method<S: Serializer>(method: &Option<http::Method>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(method.as_ref().map_or("", http::Method::as_str))
 }

@@ -4,15 +4,22 @@ use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::sink::Sinks;
 
 /// Buffers that may wait for the writer; beyond them records are dropped and counted.
 const QUEUE_BUFFERS_MAX: usize = 256;
+
+/// How long a stopping gateway waits for whoever reads the log, looked at this often.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+const STOP_LOOK: Duration = Duration::from_millis(5);
 
 /// Where records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +35,6 @@ pub enum Destination {
 #[derive(Debug)]
 pub(super) enum Message {
     Lines { bytes: Vec<u8>, records: u64 },
-    Open(Output),
     Stop,
 }
 
@@ -44,7 +50,8 @@ pub(super) enum Output {
 pub struct Writer {
     queue: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    next: Arc<Mutex<Option<Output>>>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
@@ -56,13 +63,16 @@ impl Writer {
         let (queue, messages) = sync_channel(QUEUE_BUFFERS_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
+        let next = Arc::<Mutex<Option<Output>>>::default();
+        let reopened = Arc::clone(&next);
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_all(output, &messages, &lost))?;
+            .spawn(move || write_all(output, &reopened, &messages, &lost))?;
         Ok(Self {
             queue,
             dropped,
-            thread: Some(thread),
+            next,
+            thread,
         })
     }
 
@@ -79,7 +89,7 @@ impl Writer {
     #[must_use]
     pub fn reopener(&self) -> Reopener {
         Reopener {
-            queue: self.queue.clone(),
+            next: Arc::clone(&self.next),
         }
     }
 
@@ -89,13 +99,19 @@ impl Writer {
         Arc::clone(&self.dropped)
     }
 
-    /// Writes what is queued and ends the thread.
-    pub fn stop(mut self) {
-        // The receiver lives as long as the thread; if it died, there is nothing left to write.
-        if self.queue.send(Message::Stop).is_ok()
-            && let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+    /// Writes what is queued and ends the thread; gives up on a reader that takes nothing for
+    /// [`STOP_PATIENCE`].
+    pub async fn stop(self) {
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let mut told = false;
+        while !self.thread.is_finished() && Instant::now() < deadline {
+            // A full queue has room again once the writer has written some of it.
+            told = told || self.queue.try_send(Message::Stop).is_ok();
+            tokio::time::sleep(STOP_LOOK).await;
+        }
+        if !self.thread.is_finished() {
+            tracing::error!("nobody reads the access log; the last records are lost");
+        } else if self.thread.join().is_err() {
             tracing::error!("the access-log thread died; the last records are lost");
         }
     }
@@ -104,12 +120,23 @@ impl Writer {
 /// Points the writer at a freshly opened destination.
 #[derive(Clone, Debug)]
 pub struct Reopener {
-    queue: SyncSender<Message>,
+    next: Arc<Mutex<Option<Output>>>,
 }
 
 /// A destination that has been opened but is not in use yet.
 #[derive(Debug)]
 pub struct Opened(Output);
+
+impl Opened {
+    /// The file, if it is one.
+    #[must_use]
+    pub const fn file(&self) -> Option<&File> {
+        match &self.0 {
+            Output::File(file) => Some(file),
+            Output::Off | Output::Stdout => None,
+        }
+    }
+}
 
 impl Reopener {
     /// Opens `destination`, so that a reload fails before it changes anything.
@@ -120,11 +147,9 @@ impl Reopener {
         open(destination).map(Opened)
     }
 
-    /// Puts it in use, behind everything already queued.
+    /// Puts it in use from the next buffer on. Never waits for whoever reads the log.
     pub fn install(&self, opened: Opened) {
-        if self.queue.send(Message::Open(opened.0)).is_err() {
-            tracing::error!("the access-log thread has died; no records are written");
-        }
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened.0);
     }
 }
 
@@ -134,6 +159,8 @@ fn open(destination: &Destination) -> std::io::Result<Output> {
             .create(true)
             .append(true)
             .mode(0o640)
+            // Opened with rights that whoever may write the directory need not have.
+            .custom_flags(libc::O_NOFOLLOW)
             .open(path)
     };
     Ok(match destination {
@@ -143,17 +170,22 @@ fn open(destination: &Destination) -> std::io::Result<Output> {
     })
 }
 
-fn write_all(mut output: Output, messages: &Receiver<Message>, dropped: &AtomicU64) {
+fn write_all(
+    mut output: Output,
+    next: &Mutex<Option<Output>>,
+    messages: &Receiver<Message>,
+    dropped: &AtomicU64,
+) {
     let mut failing = false;
     while let Ok(message) = messages.recv() {
         let (bytes, records) = match message {
             Message::Lines { bytes, records } => (bytes, records),
-            Message::Open(opened) => {
-                output = opened;
-                continue;
-            }
             Message::Stop => break,
         };
+        let reopened = next.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reopened) = reopened {
+            output = reopened;
+        }
         let written = match &mut output {
             Output::Off => Ok(()),
             Output::Stdout => {
