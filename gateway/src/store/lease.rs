@@ -184,6 +184,22 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_fails_and_a_stop_cost_nobody_a_bucket() {
+        let (registry, _directory) = registry();
+        registry.keep_all();
+        let lease = registry.lease(5).unwrap();
+        lease.slot().tat.store(77, Ordering::Relaxed);
+        drop(lease);
+        let again = registry.lease(5).unwrap();
+        assert_eq!(again.slot().tat.load(Ordering::Relaxed), 77);
+        let fresh = SlotRegistry::new(registry.buckets.clone());
+        assert!(
+            fresh.keeping.load(Ordering::Relaxed),
+            "until it has started"
+        );
+    }
+
+    #[test]
     fn a_lowered_burst_cuts_what_is_owed() {
         let (registry, _directory) = registry();
         let lease = registry.lease(5).unwrap();

@@ -206,3 +206,58 @@ fn write_all(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::{Kind, Record};
+    use super::*;
+    use crate::telemetry::metrics::WorkerMetrics;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut reader = OpenOptions::new();
+        let _reader = reader
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .unwrap();
+        let destination = Destination::File(path);
+        let writer = Writer::start(Reopener::prepare(&destination).unwrap()).unwrap();
+        let sink = writer.sinks().sink(Arc::new(WorkerMetrics::new(0)));
+        let mut record = Record::new(
+            Kind::Connection,
+            SystemTime::UNIX_EPOCH,
+            Arc::from("main"),
+            Arc::from("192.0.2.1:1"),
+        );
+        record.detail = Some("x".repeat(16 << 10).into());
+        // More than the pipe and the queue hold.
+        for _ in 0..2 * QUEUE_BUFFERS_MAX * 3 {
+            sink.connection(&record);
+        }
+        assert!(writer.dropped().load(Ordering::Relaxed) > 0);
+        writer
+            .reopener()
+            .install(Reopener::prepare(&destination).unwrap());
+        let stopped = tokio::time::timeout(STOP_PATIENCE * 5, writer.stop()).await;
+        assert!(stopped.is_ok());
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (
+            directory.path().join("target"),
+            directory.path().join("link"),
+        );
+        File::create(&target).unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(Reopener::prepare(&Destination::File(link)).is_err());
+        assert!(Reopener::prepare(&Destination::File(target)).is_ok());
+    }
+}
