@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::protocol::{DeniedPrefix, Request, Response, TIMEOUT};
 use crate::model::Prefix;
 use crate::store::deny::{Added, DenyList, Moment};
+use crate::telemetry::operator_log::explain;
 
 /// Longest request line; every request is far shorter.
 const REQUEST_BYTES_MAX: u64 = 64 << 10;
@@ -182,16 +183,4 @@ fn remove(deny: &DenyList, prefix: &str) -> Result<String, String> {
         )),
         Err(error) => Err(explain(&error)),
     }
-}
-
-/// An error with its causes on one line.
-pub(super) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

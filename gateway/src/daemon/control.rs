@@ -22,6 +22,7 @@ use crate::snapshot::Compiler;
 use crate::store::deny::{DenyList, Moment};
 use crate::telemetry::access_log::{Reopener, Writer};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeHandle;
 
 /// Reloads that may wait; further peers wait to ask.
@@ -110,7 +111,7 @@ impl Control {
                 }
                 _ = housekeeping.tick() => {
                     if let Err(error) = self.deny.sweep(Moment::now()) {
-                        tracing::warn!(error = admin::explain(&error), "deny list: expired entries stay");
+                        tracing::warn!(error = explain(&error), "deny list: expired entries stay");
                     }
                     if self.around.workers.iter().any(|worker| worker.thread.is_finished()) {
                         break Err(anyhow::anyhow!("a worker thread died"));
@@ -141,7 +142,7 @@ impl Control {
             drop(tokio::task::spawn_local(async move {
                 let Err(error) = follower.run().await;
                 tracing::error!(
-                    error = admin::explain(&error),
+                    error = explain(&error),
                     "the host's addresses are not followed any more; the kernel keeps the ones it knows"
                 );
             }));
@@ -194,7 +195,7 @@ impl Control {
             let on_exit = self.model.edge.on_exit;
             match edge.shutdown(on_exit) {
                 Ok(()) => tracing::info!(?on_exit, "kernel edge left"),
-                Err(error) => tracing::error!(error = admin::explain(&error), "kernel edge"),
+                Err(error) => tracing::error!(error = explain(&error), "kernel edge"),
             }
         }
         self.log.stop().await;

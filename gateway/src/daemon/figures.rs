@@ -7,12 +7,12 @@ use arc_swap::ArcSwap;
 
 use gateway_common::counter::Incident;
 
-use super::admin::explain;
 use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::telemetry::metrics::{Figure, Sample};
+use crate::telemetry::operator_log::explain;
 use crate::xdp::stats::{Snapshot as EdgeSnapshot, StatisticsReader, VerdictCount};
 
 /// Reloads, by how they ended.

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::admin::explain;
 use super::control::Control;
 use super::ground::{bound, connection_limit, destination};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
 use crate::telemetry::access_log::Reopener;
+use crate::telemetry::operator_log::explain;
 
 impl Control {
     /// Reloads, reports to the log, and returns what to tell whoever asked.

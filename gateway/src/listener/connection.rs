@@ -27,6 +27,7 @@ use crate::exchange::{Connection, PeerAddress, TlsFacts, Told};
 use crate::store::connection::Doorkeeper;
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
+use crate::telemetry::operator_log::explain;
 
 /// How HTTP/2 clients with prior knowledge begin (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -307,18 +308,18 @@ impl<H: Handler> Open<H> {
             Ended::Hyper(Ok(())) | Ended::Cut(None) => {}
             Ended::Cut(Some(event)) => self.note(event, None),
             Ended::Hyper(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
-                self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+                self.note(ConnectionEvent::BadRequest, Some(explain(&error)));
             }
             Ended::Hyper(Err(error)) if is_attack(&error) => {
-                self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+                self.note(ConnectionEvent::BadRequest, Some(explain(&error)));
             }
             Ended::Hyper(Err(error)) => {
                 // A client that breaks off in its first head is worth a record; one that breaks
                 // off later has one already.
                 if !activity.has_served() && !error.is_incomplete_message() {
-                    self.note(ConnectionEvent::BadRequest, Some(describe(&error)));
+                    self.note(ConnectionEvent::BadRequest, Some(explain(&error)));
                 }
-                tracing::debug!(peer = %self.peer, error = %describe(&error), "connection ended");
+                tracing::debug!(peer = %self.peer, error = %explain(&error), "connection ended");
             }
         }
     }
@@ -454,18 +455,6 @@ fn is_attack(error: &hyper::Error) -> bool {
     let cause =
         std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.is_some_and(|error| error.is_go_away() && error.is_library())
-}
-
-/// An error with its causes on one line.
-fn describe(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs a connection's streams on the worker that owns it.

@@ -24,3 +24,16 @@ pub fn install() -> anyhow::Result<()> {
         .try_init()
         .map_err(|error| anyhow::anyhow!("operator log: {error}"))
 }
+
+/// An error with its causes, on one line.
+#[must_use]
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -10,10 +10,11 @@ use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSoc
 use super::endpoints::EndpointTable;
 use super::error::{EdgeError, system};
 use super::interfaces::{Guarded, addresses_of, local_addresses};
+use super::lock;
 use super::switch::Switch;
-use super::{describe, lock};
 use crate::model::Listener;
 use crate::store::coverage::Coverage;
+use crate::telemetry::operator_log::explain;
 
 /// Multicast groups of rtnetlink(7): links, IPv4 addresses and IPv6 addresses come and go.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -52,7 +53,7 @@ impl AddressFollower {
         let mut failure = None;
         loop {
             // First of all: addresses may have changed between the start and this subscription.
-            let now_failing = self.refresh().err().map(|error| describe(&error));
+            let now_failing = self.refresh().err().map(|error| explain(&error));
             if let Some(text) = now_failing.as_ref().filter(|_| now_failing != failure) {
                 tracing::error!(cause = %text, "the kernel edge does not follow the host's addresses");
             }

@@ -13,11 +13,12 @@ use super::object::Object;
 use super::pins::Pins;
 use super::stats::StatisticsReader;
 use super::switch::{Rules, Switch};
-use super::{Attachment, Unguarded, describe, interfaces, lock};
+use super::{Attachment, Unguarded, interfaces, lock};
 use crate::model::{EdgeMode, Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::coverage::Coverage;
 use crate::store::deny::DenySink;
+use crate::telemetry::operator_log::explain;
 
 /// The attached kernel edge.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl EdgeHandle {
                 Err(error) if edge.mode == EdgeMode::Auto && error.is_environmental() => {
                     self.unguarded.push(Unguarded {
                         interface: name,
-                        cause: describe(&error),
+                        cause: explain(&error),
                     });
                     refused = Some(error);
                 }

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{EdgeMode, Gateway, InstanceName};
 use crate::store::deny::DenySink;
+use crate::telemetry::operator_log::explain;
 
 use deny::KernelDeny;
 use maps::{DenyTables, SwitchMaps};
@@ -125,7 +126,7 @@ pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
                 Err(error) => format!(
                     "`xdp.mode` is `off` ({}: {})",
                     left_over_warning(&gateway.instance),
-                    describe(&error)
+                    explain(&error)
                 ),
             };
             Ok(absent(
@@ -137,7 +138,7 @@ pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
         EdgeMode::Auto => match start_attached(gateway) {
             Ok(edge) => Ok(Start::Attached(Box::new(edge))),
             Err(error) if error.is_environmental() => {
-                let mut cause = describe(&error);
+                let mut cause = explain(&error);
                 if pins::left_over(&gateway.instance) {
                     cause = format!("{cause} ({})", left_over_warning(&gateway.instance));
                 }
@@ -236,15 +237,4 @@ pub fn offline_deny_sink(instance: &InstanceName) -> Result<Option<Box<dyn DenyS
 /// old state in force.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An error with its causes, on one line.
-fn describe(error: &EdgeError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    text
 }
