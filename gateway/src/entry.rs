@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::clock;
@@ -120,20 +120,25 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
 /// HTTP/1 counts and measures while it parses. HTTP/2 bounds a list only, in which small fields are
 /// many, and answers without a record; its list is measured as RFC 9113, section 6.5.2 says.
 fn check_headers(request: &Request<Incoming>, connection: &Connection) -> Result<(), Rejection> {
-    const FIELD_OVERHEAD: usize = 32;
     let headers = request.headers();
-    let bytes: usize = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
-        .sum();
     let within = |found: usize, max: u32| u32::try_from(found).is_ok_and(|found| found <= max);
     let fits = within(headers.len(), connection.header_count_max)
-        && (request.version() != Version::HTTP_2 || within(bytes, connection.header_bytes_max));
+        && (request.version() != Version::HTTP_2
+            || within(list_bytes(headers), connection.header_bytes_max));
     if fits {
         Ok(())
     } else {
         Err(Reason::TooManyHeaders.into())
     }
+}
+
+/// The size of a header list as HTTP/2 counts it.
+fn list_bytes(headers: &HeaderMap) -> usize {
+    const FIELD_OVERHEAD: usize = 32;
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_OVERHEAD)
+        .sum()
 }
 
 /// The host that the request is for, lower-cased and without port.
