@@ -12,10 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
 use super::ListenerPlan;
-use super::connection::{Handler, Surroundings, serve};
+use super::connection::{Handler, Surroundings, note, serve};
 use crate::clock;
 use crate::store::connection::Doorkeeper;
-use crate::telemetry::access_log::{Kind, Record, Sink};
+use crate::telemetry::access_log::Sink;
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
 
 /// First and longest pause after `accept` failed for want of descriptors or memory.
@@ -169,7 +169,7 @@ impl<H: Handler> AcceptLoop<H> {
                 .admit(peer.ip(), local, &plan.limits, clock::monotonic_ns());
         let permit = match verdict {
             Ok(permit) => permit,
-            Err(event) => return self.refuse(&plan, peer, event),
+            Err(event) => return note(&self.around, &plan, peer, event, None),
         };
         self.around.metrics.connection(ConnectionEvent::Accepted);
         let around = self.around.clone();
@@ -181,18 +181,6 @@ impl<H: Handler> AcceptLoop<H> {
             metrics.connection_closed();
             drop((permit, live));
         }));
-    }
-
-    fn refuse(&self, plan: &ListenerPlan, peer: SocketAddr, event: ConnectionEvent) {
-        self.around.metrics.connection(event);
-        let mut record = Record::new(
-            Kind::Connection,
-            clock::wall(),
-            Arc::clone(&plan.name),
-            peer.to_string().into(),
-        );
-        record.reason = Some(event.name());
-        self.around.sink.connection(&record);
     }
 }
 

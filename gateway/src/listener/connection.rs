@@ -330,7 +330,7 @@ impl<H: Handler> Open<H> {
 }
 
 /// Counts and logs what happened to a connection as such.
-fn note<H>(
+pub(super) fn note<H>(
     around: &Surroundings<H>,
     plan: &ListenerPlan,
     peer: SocketAddr,
