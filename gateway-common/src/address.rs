@@ -1,7 +1,8 @@
 //! Source addresses as bucket tags and table indexes.
 //!
 //! A source is an IPv4 /32 or an IPv6 /64; its aggregate an IPv4 /24 or an IPv6 /48. What is
-//! counted per source (its *kind*) is part of the tag, so that one table serves all kinds.
+//! counted per source (its *kind*) and for which listener is part of the tag, so that one table
+//! serves all.
 
 use crate::bucket::mix;
 
@@ -9,8 +10,40 @@ use crate::bucket::mix;
 pub const KIND_CONNECTIONS: u32 = 0;
 /// Packets per source.
 pub const KIND_PACKETS: u32 = 1;
-/// Kinds there are.
-pub const KIND_COUNT: usize = 2;
+/// Bytes per source, Ethernet header included.
+pub const KIND_BYTES: u32 = 2;
+/// Packets per source that are for this host and for no listener.
+pub const KIND_OTHER: u32 = 3;
+/// New connections that a penalised source keeps.
+pub const KIND_TRICKLE: u32 = 4;
+/// Sources that have proven themselves; their words are ends, not arrival times.
+pub const KIND_VOUCHED: u32 = 5;
+
+/// What is counted, and for whom: sources have one bucket per class.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Class {
+    /// Keys the tags of IPv6 sources.
+    pub salt: u64,
+    /// `scope << 8 | kind`.
+    pub number: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl Class {
+    /// The class of `kind` within `scope`: 0 is shared by all listeners, `n` belongs to listener
+    /// `n` alone. `seed` is that of the settings.
+    #[must_use]
+    pub const fn new(kind: u32, scope: u32, seed: u64) -> Self {
+        let number = scope << 8 | kind;
+        Self {
+            salt: mix(number as u64 + 1, seed.rotate_left(17)),
+            number,
+            reserved: 0,
+        }
+    }
+}
 
 const IPV4_MARK: u64 = 1 << 63;
 const IPV6_MARK: u64 = 1 << 62;
@@ -18,7 +51,7 @@ const IPV6_MARK: u64 = 1 << 62;
 /// An IP address as the maps hold it: two big-endian halves read as numbers, IPv4 in its mapped
 /// form `::ffff:a.b.c.d`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     /// The first eight bytes of the address.
     pub high: u64,
@@ -72,29 +105,41 @@ impl Address {
         }
     }
 
-    /// The identity of this source for `kind`: exact for IPv4, a keyed mix of the /64 for IPv6.
-    /// Never zero.
+    /// The identity of this source within `class`: exact for IPv4, a keyed mix of the /64 for
+    /// IPv6. Never zero.
     #[inline(always)]
     #[must_use]
-    pub const fn tag(self, kind: u32, seed: u64) -> u64 {
+    pub const fn tag(self, class: &Class) -> u64 {
         match self.as_v4() {
-            Some(address) => IPV4_MARK | ((kind as u64) << 32) | address as u64,
+            Some(address) => IPV4_MARK | ((class.number as u64) << 32) | address as u64,
             None => {
-                let mixed = mix(self.high, seed.rotate_left(17 + kind));
+                let mixed = mix(self.high, class.salt);
                 (mixed & !(IPV4_MARK | IPV6_MARK)) | IPV6_MARK
             }
         }
     }
 
-    /// The identity of this source's aggregate (/24 or /48) for `kind`. Never zero.
+    /// The identity of this source's aggregate (/24 or /48) within `class`. Never zero.
     #[inline(always)]
     #[must_use]
-    pub const fn aggregate_tag(self, kind: u32, seed: u64) -> u64 {
+    pub const fn aggregate_tag(self, class: &Class) -> u64 {
         match self.as_v4() {
-            Some(address) => IPV4_MARK | ((kind as u64) << 32) | (address & 0xffff_ff00) as u64,
-            None => mix(self.high >> 16, seed.rotate_left(41 + kind)) | IPV6_MARK,
+            Some(address) => {
+                IPV4_MARK | ((class.number as u64) << 32) | (address & 0xffff_ff00) as u64
+            }
+            None => mix(self.high >> 16, class.salt.rotate_left(24)) | IPV6_MARK,
         }
     }
+}
+
+/// The IPv4 address and the class number of a tag made by [`Address::tag`], where it is one of
+/// IPv4. IPv6 tags cannot be read back.
+#[must_use]
+pub const fn tagged_v4(tag: u64) -> Option<(u32, u32)> {
+    if tag & IPV4_MARK == 0 {
+        return None;
+    }
+    Some((tag as u32, ((tag & !IPV4_MARK) >> 32) as u32))
 }
 
 /// The index of a tag in a table of `1 << bits` entries.
@@ -133,13 +178,21 @@ mod tests {
                 .unwrap()
                 .octets(),
         );
-        assert_eq!(one.tag(KIND_PACKETS, 7), two.tag(KIND_PACKETS, 7));
-        assert_ne!(one.tag(KIND_PACKETS, 7), one.tag(KIND_CONNECTIONS, 7));
-        let v4 = Address::v4(1);
-        assert_ne!(v4.tag(KIND_PACKETS, 7), v4.tag(KIND_CONNECTIONS, 7));
+        let packets = Class::new(KIND_PACKETS, 0, 7);
+        for other in [
+            Class::new(KIND_CONNECTIONS, 0, 7),
+            Class::new(KIND_PACKETS, 1, 7),
+        ] {
+            assert_eq!(one.tag(&packets), two.tag(&packets));
+            assert_ne!(one.tag(&packets), one.tag(&other));
+            let v4 = Address::v4(1);
+            assert_ne!(v4.tag(&packets), v4.tag(&other));
+            assert_eq!(tagged_v4(v4.tag(&other)), Some((1, other.number)));
+        }
+        assert_eq!(tagged_v4(one.tag(&packets)), None);
         assert_eq!(
-            Address::v4(0x0a00_0001).aggregate_tag(0, 7),
-            Address::v4(0x0a00_00ff).aggregate_tag(0, 7)
+            Address::v4(0x0a00_0001).aggregate_tag(&packets),
+            Address::v4(0x0a00_00ff).aggregate_tag(&packets)
         );
     }
 }

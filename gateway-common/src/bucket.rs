@@ -39,6 +39,18 @@ pub struct Line<W> {
 
 const _: () = assert!(size_of::<Line<u64>>() == 64);
 
+/// A word that many CPUs change, alone in its cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alone<W> {
+    /// The word.
+    pub word: W,
+    /// Zero.
+    pub reserved: [W; 7],
+}
+
+const _: () = assert!(size_of::<Alone<u64>>() == 64);
+
 /// A line as plain numbers: what a snapshot of the table reads.
 pub type PlainLine = Line<u64>;
 

@@ -1,5 +1,6 @@
 //! Statistics: packets and bytes per verdict, reason and family, per CPU.
 
+use crate::capacity::RULES_COUNT;
 use crate::reason::{FAMILY_COUNT, Family, REASON_CAPACITY, Reason, VERDICT_COUNT, Verdict};
 
 /// One cell of the statistics on one CPU.
@@ -23,6 +24,16 @@ pub const fn counter_index(verdict: Verdict, reason: Reason, family: Family) -> 
     row * FAMILY_COUNT as u32 + family as u32
 }
 
+/// Cells in the statistics of the listeners.
+pub const LISTENER_COUNTER_COUNT: usize = RULES_COUNT * VERDICT_COUNT;
+
+/// The cell of a listener, by its number in the endpoint table, and a verdict.
+#[inline(always)]
+#[must_use]
+pub const fn listener_counter_index(listener: u32, verdict: Verdict) -> u32 {
+    listener * VERDICT_COUNT as u32 + verdict as u32
+}
+
 /// Things worth counting that are not verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -33,11 +44,24 @@ pub enum Incident {
     LineFull = 1,
     /// A map lookup failed that cannot fail.
     MapFailed = 2,
+    /// An event was due and found no room in the ring.
+    EventLost = 3,
+    /// An event was due and the second's budget was spent.
+    EventSkipped = 4,
+    /// A SYN cookie could not be made, and the SYN was dropped.
+    CookieFailed = 5,
 }
 
 impl Incident {
     /// Every incident, in the order of the counters.
-    pub const ALL: &'static [Self] = &[Self::RacesLost, Self::LineFull, Self::MapFailed];
+    pub const ALL: &'static [Self] = &[
+        Self::RacesLost,
+        Self::LineFull,
+        Self::MapFailed,
+        Self::EventLost,
+        Self::EventSkipped,
+        Self::CookieFailed,
+    ];
 
     /// The name in statistics, metrics and documentation.
     #[must_use]
@@ -46,6 +70,9 @@ impl Incident {
             Self::RacesLost => "races_lost",
             Self::LineFull => "line_full",
             Self::MapFailed => "map_failed",
+            Self::EventLost => "event_lost",
+            Self::EventSkipped => "event_skipped",
+            Self::CookieFailed => "cookie_failed",
         }
     }
 }

@@ -19,7 +19,8 @@ pub struct Endpoint {
     pub address: Address,
     /// [`key`] of protocol and port; zero means empty.
     pub key: u64,
-    /// Number of the listener in the configuration's order; statistics only.
+    /// Number of the listener in the configuration's order, counted from one. Of an [`INTERFACE`]
+    /// entry the treatment of other traffic, see [`crate::settings::OtherTraffic`].
     pub listener: u32,
     /// Zero.
     pub reserved: u32,
@@ -34,6 +35,25 @@ pub struct EndpointLine {
 }
 
 const _: () = assert!(size_of::<EndpointLine>() == 64);
+
+/// The key of an entry that says: this address is one of this host's. There are such entries only
+/// where other traffic is not simply passed.
+pub const LOCAL: u64 = 2 << 32;
+
+/// The key of an entry that says how an interface treats other traffic; its address is
+/// [`interface`].
+pub const INTERFACE: u64 = 3 << 32;
+
+/// The address under which an interface is entered, by its index. No packet carries it: a mapped
+/// address has zeros in its upper half.
+#[inline(always)]
+#[must_use]
+pub const fn interface(index: u32) -> Address {
+    Address {
+        high: index as u64,
+        low: u64::MAX,
+    }
+}
 
 /// The key of a protocol (6 TCP, 17 UDP) and port; port 0 stands for "any of ours". Never zero.
 #[inline(always)]

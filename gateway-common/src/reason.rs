@@ -72,10 +72,29 @@ reasons! {
     4 Fragment "fragment" "A fragment without transport header for a listener's address and protocol.",
     5 Malformed "malformed" "Lengths or TCP flags that no honest stack sends.",
     6 UnparsedToUs "unparsed_to_us" "For a listener's address, but the transport header is out of reach.",
-    7 Denied "denied" "The source is on the deny list.",
+    7 Denied "denied" "The source is on a deny list.",
     8 ConnectionRate "connection_rate" "The source opens connections faster than its limit.",
     9 PacketRate "packet_rate" "The source sends packets faster than its limit.",
     10 Fault "fault" "A map or the clock failed; such packets pass.",
+    11 Management "management" "The source is a management prefix, which is never judged.",
+    12 Allowed "allowed" "The source is on an allow list.",
+    13 ByteRate "byte_rate" "The source sends bytes faster than its limit.",
+    14 OtherTraffic "other_traffic" "For this host but no listener, and `other_traffic` is `drop`.",
+    15 OtherRate "other_rate" "For this host but no listener, and faster than the limit of such traffic.",
+    16 NewcomerConnections "newcomer_connections" "Under attack: a SYN beyond what sources not vouched for share.",
+    17 NewcomerPackets "newcomer_packets" "Under attack: a packet beyond what sources not vouched for share.",
+    18 Cookie "cookie" "Under attack: the SYN was answered with a SYN cookie.",
+    19 Penalised "penalised" "The flow carries a key whose offences are not yet paid for.",
+    20 Trickle "trickle" "A SYN of a penalised source, within the trickle that it keeps.",
+}
+
+impl Reason {
+    /// The bit of this reason in a set of reasons.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bit(self) -> u64 {
+        1 << self as u32
+    }
 }
 
 /// Room for reasons in the counters.

@@ -5,12 +5,15 @@
 )]
 
 use crate::address::Address;
-use crate::bucket::PlainLine;
+use crate::bucket::{Alone, PlainLine};
 use crate::counter::{Counter, TickClock};
-use crate::deny::DenyEntry;
 use crate::endpoint::EndpointLine;
-use crate::settings::{Control, Settings};
+use crate::event::{Event, Sampler};
+use crate::flow::{FlowKey, FlowRow};
+use crate::list::PlainEntry;
+use crate::settings::{Control, Rules, Settings};
 use crate::slot::PlainSlot;
+use crate::trace::Trace;
 
 macro_rules! pod {
     ($($type:ty),* $(,)?) => {
@@ -23,12 +26,19 @@ macro_rules! pod {
 
 pod!(
     Address,
+    Alone<u64>,
     Control,
     Counter,
-    DenyEntry,
     EndpointLine,
+    Event,
+    FlowKey,
+    FlowRow,
+    PlainEntry,
     PlainLine,
     PlainSlot,
+    Rules,
+    Sampler,
     Settings,
-    TickClock
+    TickClock,
+    Trace
 );

@@ -5,16 +5,16 @@
 
 use gateway_common::address::{self, Address, KIND_CONNECTIONS, KIND_PACKETS};
 use gateway_common::capacity::{
-    AGGREGATE_BITS, DENY_IPV4_FILTER_WORDS, DENY_IPV6_FILTER_BITS, ENDPOINT_LINE_BITS,
+    AGGREGATE_BITS, ENDPOINT_LINE_BITS, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, RULES_COUNT,
     SOURCE_LINE_BITS,
 };
 use gateway_common::counter::Incident;
-use gateway_common::deny::{self, DenyEntry, FilterBit, NEVER};
 use gateway_common::endpoint;
 use gateway_common::limit::Charge;
+use gateway_common::list::{self, FilterBit, ListEntry, NEVER};
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{
-    FLAG_DENY, FLAG_DENY_IPV6_SHORT, FLAG_LISTENERS, FLAG_UNPARSED_PASS, Settings,
+    FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_UNPARSED_PASS, Rules, Settings,
 };
 
 use crate::datagram::{Content, Datagram, TCP, Target, UDP};
@@ -127,7 +127,8 @@ fn decide<F: Frame, T: Tables>(
         // Nobody can say whom it was for, and the stack will refuse it as well.
         return Ok((Verdict::Pass, Reason::Malformed));
     }
-    let settings = tables.settings()?;
+    let generation = u32::try_from(tables.control()?.active & 1).map_err(|_wide| Fault)?;
+    let settings = tables.settings(generation)?;
     if settings.flags & FLAG_LISTENERS == 0 {
         return Ok(NOT_OURS);
     }
@@ -135,9 +136,10 @@ fn decide<F: Frame, T: Tables>(
         // Whom it is for cannot be known: it counts as ours, because we listen here.
         return Ok(unparsed(settings));
     }
-    if !is_ours(tables, settings, datagram)? {
+    let Some(listener) = find_listener(tables, settings, datagram)? else {
         return Ok(NOT_OURS);
-    }
+    };
+    let rules = tables.rules(generation * RULES_COUNT as u32 + listener)?;
     if packet.is(Content::Malformed) {
         return Ok((Verdict::Drop, Reason::Malformed));
     }
@@ -147,12 +149,19 @@ fn decide<F: Frame, T: Tables>(
     if packet.is(Content::Fragment) {
         return Ok((Verdict::Drop, Reason::Fragment));
     }
-    if settings.flags & FLAG_DENY != 0
+    if settings.flags & FLAG_LISTS != 0
         && is_denied(tables, settings, packet.family(), datagram.source)?
     {
         return Ok((Verdict::Drop, Reason::Denied));
     }
-    let limited = is_limited(frame, tables, settings, packet.kind(), datagram.source)?;
+    let limited = is_limited(
+        frame,
+        tables,
+        settings,
+        rules,
+        packet.kind(),
+        datagram.source,
+    )?;
     Ok(match (limited, packet.is(Content::Opening)) {
         (true, true) => (Verdict::Drop, Reason::ConnectionRate),
         (true, false) => (Verdict::Drop, Reason::PacketRate),
@@ -170,9 +179,13 @@ const fn unparsed(settings: &Settings) -> Outcome {
     }
 }
 
-/// Whether a listener answers on the destination, as far as the packet says what that is.
+/// The listener that answers on the destination, as far as the packet says what that is.
 #[inline(always)]
-fn is_ours<T: Tables>(tables: &T, settings: &Settings, datagram: &Datagram) -> Result<bool, Fault> {
+fn find_listener<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    datagram: &Datagram,
+) -> Result<Option<u32>, Fault> {
     let find = |key: u64| {
         let index = endpoint::line_index(
             datagram.destination,
@@ -182,10 +195,15 @@ fn is_ours<T: Tables>(tables: &T, settings: &Settings, datagram: &Datagram) -> R
         );
         let generation = (settings.endpoint_generation & 1) << ENDPOINT_LINE_BITS;
         let line = tables.endpoint_line(generation | index)?;
-        Ok(line.find(datagram.destination, key).is_some())
+        Ok(line
+            .find(datagram.destination, key)
+            .map(|entry| entry.listener))
     };
     match datagram.payload.target {
-        Target::UNKNOWN => Ok(find(endpoint::key(TCP, 0))? || find(endpoint::key(UDP, 0))?),
+        Target::UNKNOWN => match find(endpoint::key(TCP, 0))? {
+            Some(listener) => Ok(Some(listener)),
+            None => find(endpoint::key(UDP, 0)),
+        },
         Target(key) => find(key),
     }
 }
@@ -197,24 +215,24 @@ fn is_denied<T: Tables>(
     family: Family,
     source: Address,
 ) -> Result<bool, Fault> {
-    let generation = settings.deny_generation & 1;
+    let generation = settings.list_generation & 1;
     if family == Family::Ipv4 {
         // The lower half of a mapped address ends in the IPv4 address.
         let [_, _, _, _, key @ ..] = source.low.to_be_bytes();
-        let bit = deny::ipv4_bit(u32::from_be_bytes(key));
-        let word = tables.deny_ipv4_filter(generation * DENY_IPV4_FILTER_WORDS + bit.word)?;
+        let bit = list::ipv4_bit(u32::from_be_bytes(key));
+        let word = tables.list_ipv4_filter(generation * LIST_IPV4_FILTER_WORDS + bit.word)?;
         if word & bit.mask == 0 {
             return Ok(false);
         }
-        Ok(in_force(tables, tables.deny_ipv4_exact(generation, &key))?
-            || in_force(tables, tables.deny_ipv4_prefix(generation, &key))?)
+        Ok(in_force(tables, tables.list_ipv4_exact(generation, &key))?
+            || in_force(tables, tables.list_ipv4_prefix(generation, &key))?)
     } else {
         if !ipv6_suspect(tables, settings, generation, source)? {
             return Ok(false);
         }
         let key = (u128::from(source.high) << 64 | u128::from(source.low)).to_be_bytes();
-        Ok(in_force(tables, tables.deny_ipv6_exact(generation, &key))?
-            || in_force(tables, tables.deny_ipv6_prefix(generation, &key))?)
+        Ok(in_force(tables, tables.list_ipv6_exact(generation, &key))?
+            || in_force(tables, tables.list_ipv6_prefix(generation, &key))?)
     }
 }
 
@@ -226,22 +244,22 @@ fn ipv6_suspect<T: Tables>(
     generation: u32,
     source: Address,
 ) -> Result<bool, Fault> {
-    let words = 1 << (DENY_IPV6_FILTER_BITS - 6);
+    let words = 1 << (LIST_IPV6_FILTER_BITS - 6);
     let is_set = |bit: FilterBit| {
-        let word = tables.deny_ipv6_filter(generation * words + bit.word)?;
+        let word = tables.list_ipv6_filter(generation * words + bit.word)?;
         Ok(word & bit.mask != 0)
     };
     let seed = settings.seed;
-    Ok(settings.flags & FLAG_DENY_IPV6_SHORT != 0
-        || is_set(deny::ipv6_48_bit(source.high, seed, DENY_IPV6_FILTER_BITS))?
-        || is_set(deny::ipv6_32_bit(source.high, seed, DENY_IPV6_FILTER_BITS))?)
+    Ok(settings.flags & FLAG_LIST_IPV6_SHORT != 0
+        || is_set(list::ipv6_48_bit(source.high, seed, LIST_IPV6_FILTER_BITS))?
+        || is_set(list::ipv6_32_bit(source.high, seed, LIST_IPV6_FILTER_BITS))?)
 }
 
 #[inline(always)]
-fn in_force<T: Tables>(tables: &T, entry: Option<DenyEntry>) -> Result<bool, Fault> {
+fn in_force<T: Tables>(tables: &T, entry: Option<&ListEntry<T::Word>>) -> Result<bool, Fault> {
     match entry {
         None => Ok(false),
-        Some(entry) if entry.expires_ns == NEVER => Ok(true),
+        Some(entry) if entry.deny_until_ns == NEVER => Ok(true),
         Some(entry) => Ok(entry.denies(tables.now()?)),
     }
 }
@@ -251,10 +269,11 @@ fn is_limited<F: Frame, T: Tables>(
     frame: &F,
     tables: &T,
     settings: &Settings,
+    rules: &Rules,
     kind: u32,
     source: Address,
 ) -> Result<bool, Fault> {
-    let limit = settings.limits.get(kind as usize).ok_or(Fault)?;
+    let limit = rules.limits.get(kind as usize).ok_or(Fault)?;
     if limit.source.is_off() {
         return Ok(false);
     }
@@ -264,7 +283,7 @@ fn is_limited<F: Frame, T: Tables>(
         tables.now_precise()
     };
     let seed = settings.seed;
-    let tag = source.tag(kind, seed);
+    let tag = source.tag(&limit.class);
     let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
     let charge = match line.position_or_claim(tag, now, &limit.source) {
         Some(index) => {
@@ -276,7 +295,7 @@ fn is_limited<F: Frame, T: Tables>(
             if limit.aggregate.is_off() {
                 return Ok(false);
             }
-            let tag = source.aggregate_tag(kind, seed);
+            let tag = source.aggregate_tag(&limit.class);
             let word = tables.aggregate(address::index(tag, seed, AGGREGATE_BITS))?;
             limit.aggregate.charge_bounded(word, now, 1)
         }

@@ -7,10 +7,10 @@ use core::sync::atomic::AtomicU64;
 use std::vec::Vec;
 
 use gateway_common::bucket::Line;
-use gateway_common::deny::{Ipv4Key, Ipv6Key};
 use gateway_common::endpoint::{Endpoint, EndpointLine};
 use gateway_common::limit::{Limit, Rate};
-use gateway_common::settings::SourceLimit;
+use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
+use gateway_common::settings::{Control, RULE_KINDS, SourceLimit};
 use gateway_common::word::Word;
 
 use super::*;
@@ -46,6 +46,7 @@ impl Word for Contended {
 enum Broken {
     Nothing,
     Settings,
+    Rules,
     Endpoints,
     Filter,
     Sources,
@@ -55,11 +56,13 @@ enum Broken {
 
 struct Host {
     broken: Broken,
+    control: Control,
     settings: Settings,
+    rules: Rules,
     endpoints: EndpointLine,
     line: Line<Contended>,
     aggregate: Contended,
-    incidents: Cell<[u32; 3]>,
+    incidents: Cell<[u32; Incident::ALL.len()]>,
 }
 
 impl Host {
@@ -74,21 +77,25 @@ impl Host {
         let limits = SourceLimit {
             source: limit,
             aggregate: limit,
-            precise: 0,
+            ..SourceLimit::default()
         };
         Self {
             broken,
             settings: Settings {
-                flags: FLAG_LISTENERS | FLAG_DENY,
-                limits: [limits; 2],
+                flags: FLAG_LISTENERS | FLAG_LISTS,
                 ..Settings::default()
+            },
+            control: Control::default(),
+            rules: Rules {
+                limits: [limits; RULE_KINDS],
+                monitor: 0,
             },
             endpoints: EndpointLine {
                 entries: [entry(PORT), entry(0)],
             },
             line: Line::default(),
             aggregate: Contended::default(),
-            incidents: Cell::new([0; 3]),
+            incidents: Cell::new([0; Incident::ALL.len()]),
         }
     }
 
@@ -108,28 +115,34 @@ impl Host {
 impl Tables for Host {
     type Word = Contended;
 
-    fn settings(&self) -> Result<&Settings, Fault> {
+    fn control(&self) -> Result<&Control, Fault> {
+        Ok(&self.control)
+    }
+    fn settings(&self, _: u32) -> Result<&Settings, Fault> {
         self.answer(Broken::Settings, &self.settings)
+    }
+    fn rules(&self, _: u32) -> Result<&Rules, Fault> {
+        self.answer(Broken::Rules, &self.rules)
     }
     fn endpoint_line(&self, _: u32) -> Result<&EndpointLine, Fault> {
         self.answer(Broken::Endpoints, &self.endpoints)
     }
-    fn deny_ipv4_filter(&self, _: u32) -> Result<u64, Fault> {
+    fn list_ipv4_filter(&self, _: u32) -> Result<u64, Fault> {
         self.answer(Broken::Filter, 0)
     }
-    fn deny_ipv6_filter(&self, _: u32) -> Result<u64, Fault> {
+    fn list_ipv6_filter(&self, _: u32) -> Result<u64, Fault> {
         self.answer(Broken::Filter, 0)
     }
-    fn deny_ipv4_exact(&self, _: u32, _: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_exact(&self, _: u32, _: &Ipv4Key) -> Option<&ListEntry<Contended>> {
         None
     }
-    fn deny_ipv4_prefix(&self, _: u32, _: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_prefix(&self, _: u32, _: &Ipv4Key) -> Option<&ListEntry<Contended>> {
         None
     }
-    fn deny_ipv6_exact(&self, _: u32, _: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_exact(&self, _: u32, _: &Ipv6Key) -> Option<&ListEntry<Contended>> {
         None
     }
-    fn deny_ipv6_prefix(&self, _: u32, _: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_prefix(&self, _: u32, _: &Ipv6Key) -> Option<&ListEntry<Contended>> {
         None
     }
     fn source_line(&self, _: u32) -> Result<&Line<Contended>, Fault> {
@@ -164,8 +177,8 @@ fn syn() -> Vec<u8> {
 
 #[test]
 fn a_table_that_does_not_answer_lets_the_packet_pass_and_is_counted() {
-    use Broken::{Clock, Endpoints, Filter, Nothing, Settings, Sources};
-    for broken in [Nothing, Settings, Endpoints, Filter, Sources, Clock] {
+    use Broken::{Clock, Endpoints, Filter, Nothing, Rules, Settings, Sources};
+    for broken in [Nothing, Settings, Rules, Endpoints, Filter, Sources, Clock] {
         let host = Host::new(broken);
         let judgement = judge(&Slice::new(&syn()), &host);
         assert_eq!(judgement.verdict, Verdict::Pass, "{broken:?}");

@@ -2,9 +2,9 @@
 
 use gateway_common::bucket::Line;
 use gateway_common::counter::Incident;
-use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv6Key};
 use gateway_common::endpoint::EndpointLine;
-use gateway_common::settings::Settings;
+use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
+use gateway_common::settings::{Control, Rules, Settings};
 use gateway_common::word::Word;
 
 /// A table or the clock did not answer. The packet passes, and is counted.
@@ -19,11 +19,23 @@ pub trait Tables {
     /// A cell of a bucket.
     type Word: Word;
 
-    /// The settings in force.
+    /// The words that change from moment to moment.
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
-    fn settings(&self) -> Result<&Settings, Fault>;
+    fn control(&self) -> Result<&Control, Fault>;
+
+    /// The settings of an index.
+    ///
+    /// # Errors
+    /// [`Fault`] when the map does not answer.
+    fn settings(&self, index: u32) -> Result<&Settings, Fault>;
+
+    /// The rules of an index, both generations counted through.
+    ///
+    /// # Errors
+    /// [`Fault`] when the map does not answer.
+    fn rules(&self, index: u32) -> Result<&Rules, Fault>;
 
     /// One line of the endpoint table, both generations counted through.
     ///
@@ -35,25 +47,25 @@ pub trait Tables {
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
-    fn deny_ipv4_filter(&self, index: u32) -> Result<u64, Fault>;
+    fn list_ipv4_filter(&self, index: u32) -> Result<u64, Fault>;
 
     /// One word of the IPv6 deny filter, both generations counted through.
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
-    fn deny_ipv6_filter(&self, index: u32) -> Result<u64, Fault>;
+    fn list_ipv6_filter(&self, index: u32) -> Result<u64, Fault>;
 
     /// The exact entry of an IPv4 address, if there is one.
-    fn deny_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry>;
+    fn list_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<Self::Word>>;
 
     /// The entry of the longest prefix of an IPv4 address, if there is one.
-    fn deny_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry>;
+    fn list_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<Self::Word>>;
 
     /// The exact entry of an IPv6 address, if there is one.
-    fn deny_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry>;
+    fn list_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<Self::Word>>;
 
     /// The entry of the longest prefix of an IPv6 address, if there is one.
-    fn deny_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry>;
+    fn list_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<Self::Word>>;
 
     /// One line of the source table.
     ///

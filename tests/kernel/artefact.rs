@@ -3,11 +3,13 @@
 use aya::Ebpf;
 use aya::programs::Xdp;
 use gateway_common::capacity::{
-    AGGREGATE_BITS, CALLER_LINE_BITS, DENY_EXACT_MAX, DENY_IPV4_FILTER_WORDS,
-    DENY_IPV6_FILTER_BITS, DENY_PREFIX_MAX, ENDPOINT_LINE_BITS, SLOT_COUNT, SOURCE_LINE_BITS,
+    AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
+    LIST_EXACT_MAX, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, LIST_MAX, LIST_PREFIX_MAX,
+    OFFENCE_LINE_BITS, RULES_COUNT, SLOT_COUNT, SOURCE_LINE_BITS, VOUCHED_LINE_BITS,
 };
-use gateway_common::counter::{COUNTER_COUNT, INCIDENT_CAPACITY};
+use gateway_common::counter::{COUNTER_COUNT, INCIDENT_CAPACITY, LISTENER_COUNTER_COUNT};
 use gateway_common::name;
+use gateway_common::settings::NEWCOMERS_COUNT;
 use gateway_tests::capability::or_skip;
 use gateway_tests::object::Object;
 
@@ -22,38 +24,49 @@ fn every_map_has_its_name_size_and_flags() {
     let Some(mut object) = or_skip(Object::load()) else {
         return;
     };
-    let filter6 = 2 << (DENY_IPV6_FILTER_BITS - 6);
+    let count = |entries: usize| u32::try_from(entries).unwrap();
+    let filter6 = 2 << (LIST_IPV6_FILTER_BITS - 6);
     let mut expected = vec![
-        (name::MAP_CONTROL, 1, 0),
+        (name::MAP_CONTROL, 1, MMAPABLE),
         (name::MAP_SETTINGS, 2, 0),
+        (name::MAP_RULES, count(2 * RULES_COUNT), 0),
+        (name::MAP_VOUCHED, 1 << VOUCHED_LINE_BITS, MMAPABLE),
+        (name::MAP_NEWCOMERS, count(NEWCOMERS_COUNT), MMAPABLE),
+        (name::MAP_FLOWS, count(FLOW_MAX), 0),
+        (name::MAP_OFFENCES, 1 << OFFENCE_LINE_BITS, MMAPABLE),
+        (name::MAP_EVENTS, EVENT_RING_BYTES, 0),
+        (name::MAP_SAMPLER, 1, 0),
+        (name::MAP_TRACE, 1, 0),
+        (name::MAP_LIST_COUNTERS, count(LIST_MAX), 0),
+        (
+            name::MAP_LISTENER_COUNTERS,
+            count(LISTENER_COUNTER_COUNT),
+            0,
+        ),
         (name::MAP_ENDPOINTS, 2 << ENDPOINT_LINE_BITS, MMAPABLE),
         (name::MAP_SOURCES, 1 << SOURCE_LINE_BITS, MMAPABLE),
         (name::MAP_AGGREGATES, 1 << AGGREGATE_BITS, MMAPABLE),
         (name::MAP_SLOTS, SLOT_COUNT, MMAPABLE),
         (name::MAP_CALLERS, 1 << CALLER_LINE_BITS, MMAPABLE),
-        (name::MAP_DENY4_FILTER, 2 * DENY_IPV4_FILTER_WORDS, MMAPABLE),
-        (name::MAP_DENY6_FILTER, filter6, MMAPABLE),
-        (name::MAP_COUNTERS, u32::try_from(COUNTER_COUNT).unwrap(), 0),
-        (
-            name::MAP_INCIDENTS,
-            u32::try_from(INCIDENT_CAPACITY).unwrap(),
-            0,
-        ),
+        (name::MAP_LIST4_FILTER, 2 * LIST_IPV4_FILTER_WORDS, MMAPABLE),
+        (name::MAP_LIST6_FILTER, filter6, MMAPABLE),
+        (name::MAP_COUNTERS, count(COUNTER_COUNT), 0),
+        (name::MAP_INCIDENTS, count(INCIDENT_CAPACITY), 0),
         (name::MAP_CLOCK, 1, 0),
     ];
-    let exact = [name::MAP_DENY4_EXACT, name::MAP_DENY6_EXACT];
+    let exact = [name::MAP_LIST4_EXACT, name::MAP_LIST6_EXACT];
     expected.extend(
         exact
             .as_flattened()
             .iter()
-            .map(|map| (*map, DENY_EXACT_MAX, NO_PREALLOC)),
+            .map(|map| (*map, LIST_EXACT_MAX, NO_PREALLOC)),
     );
-    let prefix = [name::MAP_DENY4_PREFIX, name::MAP_DENY6_PREFIX];
+    let prefix = [name::MAP_LIST4_PREFIX, name::MAP_LIST6_PREFIX];
     expected.extend(
         prefix
             .as_flattened()
             .iter()
-            .map(|map| (*map, DENY_PREFIX_MAX, NO_PREALLOC)),
+            .map(|map| (*map, LIST_PREFIX_MAX, NO_PREALLOC)),
     );
     expected.sort_unstable();
 
@@ -64,7 +77,8 @@ fn every_map_has_its_name_size_and_flags() {
             aya::maps::Map::Array(data)
             | aya::maps::Map::PerCpuArray(data)
             | aya::maps::Map::HashMap(data)
-            | aya::maps::Map::LpmTrie(data) => data,
+            | aya::maps::Map::LpmTrie(data)
+            | aya::maps::Map::RingBuf(data) => data,
             other => panic!("`{name}` is {other:?}"),
         };
         let info = data.info().unwrap();

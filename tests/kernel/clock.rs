@@ -3,12 +3,12 @@
 use gateway_common::counter::TickClock;
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Settings, SourceLimit};
+use gateway_common::settings::SourceLimit;
 use gateway_tests::capability::or_skip;
 use gateway_tests::object::Object;
 use gateway_tests::packet::SYN;
 
-use crate::site::{per_second, segment, settings, site};
+use crate::site::{orders, per_second, segment, site};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -58,10 +58,10 @@ fn the_coarse_clock_errs_by_a_tick_and_interrupt_latency() {
     const BURST: u64 = 50_000;
     // Interrupt latency, and the pause behind the last run.
     const LATENCY_NS: u64 = 100_000_000;
-    let Some(mut object) = site(Settings {
-        limits: [per_second(RATE, BURST, false), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([
+        per_second(RATE, BURST, false),
+        SourceLimit::default(),
+    ])) else {
         return;
     };
     let tick = tick_ns(&mut object);
@@ -92,10 +92,8 @@ fn the_coarse_clock_errs_by_a_tick_and_interrupt_latency() {
 /// A CPU that slept without ticks must not judge by the time at which it fell asleep.
 #[test]
 fn an_idle_tickless_cpu_wakes_to_the_right_time() {
-    let Some(mut object) = site(Settings {
-        limits: [per_second(1, 1000, false), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([per_second(1, 1000, false), SourceLimit::default()]))
+    else {
         return;
     };
     let tick = tick_ns(&mut object);

@@ -1,9 +1,9 @@
 //! The deny list: exact addresses, prefixes, expiry, generations.
 
 use gateway_common::address::Address;
-use gateway_common::deny::{DenyEntry, LIST_OPERATOR, NEVER};
+use gateway_common::list::{LIST_OPERATOR, NEVER, PlainEntry};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{FLAG_DENY, FLAG_DENY_IPV6_SHORT, Settings};
+use gateway_common::settings::{FLAG_LIST_IPV6_SHORT, FLAG_LISTS, Settings};
 use gateway_tests::object::Object;
 use gateway_tests::packet::{ACK, SYN, TCP, frame4, ipv4, tcp};
 
@@ -16,10 +16,11 @@ const PASSED6: (Verdict, Reason, Family) = (Verdict::Pass, Reason::Admitted, Fam
 
 const SECOND: u64 = 1_000_000_000;
 
-fn until(expires_ns: u64) -> DenyEntry {
-    DenyEntry {
-        expires_ns,
-        lists: LIST_OPERATOR,
+fn until(expires_ns: u64) -> PlainEntry {
+    PlainEntry {
+        deny_until_ns: expires_ns,
+        lists: 1 << LIST_OPERATOR,
+        ..PlainEntry::default()
     }
 }
 
@@ -126,7 +127,7 @@ fn an_ipv6_prefix_too_short_for_the_filter_denies_by_the_flag() {
     );
     object
         .apply(Settings {
-            flags: FLAG_DENY | FLAG_DENY_IPV6_SHORT,
+            flags: FLAG_LISTS | FLAG_LIST_IPV6_SHORT,
             ..settings()
         })
         .unwrap();
@@ -239,7 +240,7 @@ fn a_generation_swaps_whole() {
     check(&mut object, "old, IPv6", &segment6(client6(), ACK), PASSED6);
     object
         .apply(Settings {
-            deny_generation: 1,
+            list_generation: 1,
             ..object.settings()
         })
         .unwrap();

@@ -12,10 +12,10 @@ use gateway_common::address::Address;
 use gateway_common::bucket::Line;
 use gateway_common::capacity::ENDPOINT_LINE_BITS;
 use gateway_common::counter::Incident;
-use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv6Key};
 use gateway_common::endpoint::{self, Endpoint, EndpointLine};
+use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{FLAG_LISTENERS, Settings};
+use gateway_common::settings::{Control, FLAG_LISTENERS, Rules, Settings};
 use gateway_ebpf::frame::Slice;
 use gateway_ebpf::judge::{Judgement, judge};
 use gateway_ebpf::tables::{Fault, Tables};
@@ -30,13 +30,17 @@ use std::sync::atomic::AtomicU64;
 /// The site's settings and listeners, on the host. Limits and deny list are off, so that nothing
 /// else is asked for.
 struct Host {
+    control: Control,
     settings: Settings,
+    rules: Rules,
     lines: Vec<(u32, EndpointLine)>,
 }
 
 impl Host {
     fn new(settings: Settings) -> Self {
         let mut host = Self {
+            control: Control::default(),
+            rules: Rules::default(),
             settings: Settings {
                 flags: FLAG_LISTENERS,
                 ..settings
@@ -89,29 +93,35 @@ const EMPTY: EndpointLine = EndpointLine {
 impl Tables for Host {
     type Word = AtomicU64;
 
-    fn settings(&self) -> Result<&Settings, Fault> {
+    fn control(&self) -> Result<&Control, Fault> {
+        Ok(&self.control)
+    }
+    fn settings(&self, _: u32) -> Result<&Settings, Fault> {
         Ok(&self.settings)
+    }
+    fn rules(&self, _: u32) -> Result<&Rules, Fault> {
+        Ok(&self.rules)
     }
     fn endpoint_line(&self, index: u32) -> Result<&EndpointLine, Fault> {
         let found = self.lines.iter().find(|(known, _)| *known == index);
         Ok(found.map_or(&EMPTY, |(_, line)| line))
     }
-    fn deny_ipv4_filter(&self, _: u32) -> Result<u64, Fault> {
+    fn list_ipv4_filter(&self, _: u32) -> Result<u64, Fault> {
         Err(Fault)
     }
-    fn deny_ipv6_filter(&self, _: u32) -> Result<u64, Fault> {
+    fn list_ipv6_filter(&self, _: u32) -> Result<u64, Fault> {
         Err(Fault)
     }
-    fn deny_ipv4_exact(&self, _: u32, _: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_exact(&self, _: u32, _: &Ipv4Key) -> Option<&ListEntry<AtomicU64>> {
         None
     }
-    fn deny_ipv4_prefix(&self, _: u32, _: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_prefix(&self, _: u32, _: &Ipv4Key) -> Option<&ListEntry<AtomicU64>> {
         None
     }
-    fn deny_ipv6_exact(&self, _: u32, _: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_exact(&self, _: u32, _: &Ipv6Key) -> Option<&ListEntry<AtomicU64>> {
         None
     }
-    fn deny_ipv6_prefix(&self, _: u32, _: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_prefix(&self, _: u32, _: &Ipv6Key) -> Option<&ListEntry<AtomicU64>> {
         None
     }
     fn source_line(&self, _: u32) -> Result<&Line<AtomicU64>, Fault> {

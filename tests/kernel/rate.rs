@@ -1,18 +1,20 @@
 //! Limits per source: exact counts, table states, recovery.
 
-use gateway_common::address::{self, Address, KIND_CONNECTIONS, KIND_PACKETS};
+use gateway_common::address::{self, Address, Class, KIND_CONNECTIONS, KIND_PACKETS};
 use gateway_common::bucket::{PlainLine, Way};
 use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::Incident;
 use gateway_common::limit::Limit;
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Settings, SourceLimit};
+use gateway_common::settings::SourceLimit;
 use gateway_tests::object::Object;
+use gateway_tests::object::Orders;
 use gateway_tests::packet::{ACK, SYN};
 
 use crate::site::{
-    CLIENT, DROP, PASS, check, client6, per_second, segment, segment_from, segment6, settings, site,
+    CLIENT, DROP, PASS, check, client6, orders, per_second, segment, segment_from, segment6,
+    settings, site,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -23,11 +25,8 @@ const ADMITTED: (Verdict, Reason, Family) = (Verdict::Pass, Reason::Admitted, V4
 const LIMITED: (Verdict, Reason, Family) = (Verdict::Drop, Reason::PacketRate, V4);
 
 /// Rates so low that nothing is paid back while a test runs.
-fn limited(precise: bool) -> Settings {
-    Settings {
-        limits: [per_second(1, 600, precise), per_second(1, 700, precise)],
-        ..settings()
-    }
+fn limited(precise: bool) -> Orders {
+    orders([per_second(1, 600, precise), per_second(1, 700, precise)])
 }
 
 /// A limit of `burst` that pays one unit back per day.
@@ -40,6 +39,7 @@ fn per_day(burst: u64, precise: bool) -> SourceLimit {
         source: limit,
         aggregate: limit,
         precise: u64::from(precise),
+        ..SourceLimit::default()
     }
 }
 
@@ -51,10 +51,7 @@ fn line_of(object: &mut Object, tag: u64) -> (u32, PlainLine) {
 #[test]
 fn exactly_the_burst_passes_by_kind_and_clock() {
     for precise in [false, true] {
-        let Some(mut object) = site(Settings {
-            limits: [per_day(3, precise), per_day(5, precise)],
-            ..settings()
-        }) else {
+        let Some(mut object) = site(orders([per_day(3, precise), per_day(5, precise)])) else {
             return;
         };
         for _ in 0..3 {
@@ -82,10 +79,7 @@ fn exactly_the_burst_passes_by_kind_and_clock() {
 fn the_burst_is_one_for_all_cpus() {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     for precise in [false, true] {
-        let Some(mut object) = site(Settings {
-            limits: [per_day(4, precise), SourceLimit::default()],
-            ..settings()
-        }) else {
+        let Some(mut object) = site(orders([per_day(4, precise), SourceLimit::default()])) else {
             return;
         };
         let all = sched_getaffinity(None).unwrap();
@@ -112,7 +106,7 @@ fn limits_that_are_off_write_nothing() {
         object.judge(&segment(flags)).unwrap();
     }
     for kind in [KIND_CONNECTIONS, KIND_PACKETS] {
-        let tag = Address::v4(CLIENT).tag(kind, object.settings().seed);
+        let tag = Address::v4(CLIENT).tag(&Class::new(kind, 0, object.settings().seed));
         let (_, line) = line_of(&mut object, tag);
         assert!(line.ways.iter().all(|way| way.tag == 0 && way.tat == 0));
     }
@@ -120,13 +114,10 @@ fn limits_that_are_off_write_nothing() {
 
 #[test]
 fn a_charge_moves_the_word_by_one_increment_and_a_refusal_leaves_it() {
-    let Some(mut object) = site(Settings {
-        limits: [per_day(2, true), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([per_day(2, true), SourceLimit::default()])) else {
         return;
     };
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, object.settings().seed));
     let increment = per_day(2, true).source.increment(1);
     let before = object.tick().unwrap().1;
     object.judge(&segment(SYN)).unwrap();
@@ -145,10 +136,7 @@ fn a_charge_moves_the_word_by_one_increment_and_a_refusal_leaves_it() {
 
 #[test]
 fn one_subnet_of_ipv6_is_one_source() {
-    let Some(mut object) = site(Settings {
-        limits: [per_day(2, true), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([per_day(2, true), SourceLimit::default()])) else {
         return;
     };
     let v6 = |verdict, reason| (verdict, reason, Family::Ipv6);
@@ -168,10 +156,7 @@ fn one_subnet_of_ipv6_is_one_source() {
 
 #[test]
 fn a_limited_source_recovers_after_one_increment() {
-    let Some(mut object) = site(Settings {
-        limits: [per_second(10, 1, true), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([per_second(10, 1, true), SourceLimit::default()])) else {
         return;
     };
     let start = object.tick().unwrap().1;
@@ -190,11 +175,10 @@ fn a_limited_source_recovers_after_one_increment() {
 /// No fixed window: what passes in any second is the burst and one second's rate at most.
 #[test]
 fn no_window_admits_twice_the_rate() {
-    let Some(mut object) = site(Settings {
+    let Some(mut object) = site(orders(
         // A tenth of a second's worth, so that the pauses between two runs cost little.
-        limits: [per_second(1000, 100, true), SourceLimit::default()],
-        ..settings()
-    }) else {
+        [per_second(1000, 100, true), SourceLimit::default()],
+    )) else {
         return;
     };
     let start = object.tick().unwrap().1;
@@ -227,20 +211,17 @@ fn crowd(object: &mut Object, tag: u64, owed_ns: u64) {
 
 #[test]
 fn a_full_line_charges_the_aggregate() {
-    let settings = Settings {
-        limits: [
-            SourceLimit {
-                aggregate: per_day(2, true).source,
-                ..per_second(1, 600, true)
-            },
-            SourceLimit::default(),
-        ],
-        ..settings()
-    };
+    let settings = orders([
+        SourceLimit {
+            aggregate: per_day(2, true).source,
+            ..per_second(1, 600, true)
+        },
+        SourceLimit::default(),
+    ]);
     let Some(mut object) = site(settings) else {
         return;
     };
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, settings.seed);
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, settings.settings.seed));
     crowd(&mut object, tag, 300 * SECOND);
     check(&mut object, "first", &segment(SYN), OPENED);
     check(&mut object, "second", &segment(SYN), OPENED);
@@ -251,8 +232,9 @@ fn a_full_line_charges_the_aggregate() {
         line.ways.iter().all(|way| way.tag < 5),
         "no debtor is pushed out"
     );
-    let aggregate = Address::v4(CLIENT).aggregate_tag(KIND_CONNECTIONS, settings.seed);
-    let index = address::index(aggregate, settings.seed, AGGREGATE_BITS);
+    let aggregate =
+        Address::v4(CLIENT).aggregate_tag(&Class::new(KIND_CONNECTIONS, 0, settings.settings.seed));
+    let index = address::index(aggregate, settings.settings.seed, AGGREGATE_BITS);
     let word = object.array::<u64>(name::MAP_AGGREGATES).unwrap();
     assert_ne!(word.get(&index, 0).unwrap(), 0);
 }
@@ -262,7 +244,7 @@ fn a_newcomer_takes_the_first_way_that_owes_at_most_one_unit() {
     let Some(mut object) = site(limited(true)) else {
         return;
     };
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, object.settings().seed));
     crowd(&mut object, tag, 300 * SECOND);
     let (index, mut line) = line_of(&mut object, tag);
     let now = object.tick().unwrap().1;
@@ -281,21 +263,18 @@ fn a_newcomer_takes_the_first_way_that_owes_at_most_one_unit() {
 
 #[test]
 fn spoofed_sources_that_appear_once_never_push_out_an_offender() {
-    let Some(mut object) = site(Settings {
-        limits: [per_second(1, 5, true), SourceLimit::default()],
-        ..settings()
-    }) else {
+    let Some(mut object) = site(orders([per_second(1, 5, true), SourceLimit::default()])) else {
         return;
     };
     for _ in 0..6 {
         object.judge(&segment(SYN)).unwrap();
     }
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, object.settings().seed));
     let seed = object.settings().seed;
     let (line, _) = line_of(&mut object, tag);
     // Sources that land in the offender's line, where only they could do harm.
     let neighbours = (0..4_000_000_u32).filter(|source| {
-        let tag = Address::v4(*source).tag(KIND_CONNECTIONS, seed);
+        let tag = Address::v4(*source).tag(&Class::new(KIND_CONNECTIONS, 0, seed));
         address::index(tag, seed, SOURCE_LINE_BITS) == line
     });
     let mut spoofed = 0;
@@ -312,7 +291,7 @@ fn a_word_far_in_the_future_is_no_ban_for_hours() {
     let Some(mut object) = site(limited(true)) else {
         return;
     };
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, object.settings().seed);
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, object.settings().seed));
     let (index, mut line) = line_of(&mut object, tag);
     line.ways[0] = Way { tag, tat: u64::MAX };
     object.sources().unwrap().set(index, line, 0).unwrap();

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gateway_common::address::{self, Address, KIND_CONNECTIONS};
+use gateway_common::address::{self, Address, Class, KIND_CONNECTIONS};
 use gateway_common::capacity::SOURCE_LINE_BITS;
 use gateway_common::counter::Incident;
 use gateway_common::limit::Charge;
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Settings, SourceLimit};
+use gateway_common::settings::SourceLimit;
 use gateway_tests::mapping::Lines;
 use gateway_tests::packet::SYN;
 
-use crate::site::{CLIENT, per_second, segment, settings, site};
+use crate::site::{CLIENT, orders, per_second, segment, site};
 
 const SECOND: u64 = 1_000_000_000;
 const RATE: u64 = 1000;
@@ -32,20 +32,17 @@ fn duration_ns() -> u64 {
 
 #[test]
 fn two_enforcers_never_admit_more_than_one_would() {
-    let settings = Settings {
-        limits: [per_second(RATE, BURST, true), SourceLimit::default()],
-        ..settings()
-    };
-    let Some(mut object) = site(settings) else {
+    let orders = orders([per_second(RATE, BURST, true), SourceLimit::default()]);
+    let Some(mut object) = site(orders) else {
         return;
     };
-    let tag = Address::v4(CLIENT).tag(KIND_CONNECTIONS, settings.seed);
-    let index = address::index(tag, settings.seed, SOURCE_LINE_BITS) as usize;
+    let tag = Address::v4(CLIENT).tag(&Class::new(KIND_CONNECTIONS, 0, orders.settings.seed));
+    let index = address::index(tag, orders.settings.seed, SOURCE_LINE_BITS) as usize;
     let lines = match object.map(name::MAP_SOURCES).unwrap() {
         aya::maps::Map::Array(map) => Lines::map(map.fd(), 1 << SOURCE_LINE_BITS).unwrap(),
         other => panic!("the sources are {other:?}"),
     };
-    let limit = settings.limits[0].source;
+    let limit = orders.rules.limits[0].source;
     let stop = AtomicBool::new(false);
     let start = monotonic();
     let daemon = std::thread::scope(|scope| {

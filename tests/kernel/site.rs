@@ -1,13 +1,13 @@
 //! The site under test: one server with one listener per protocol and family.
 
 use anyhow::Context as _;
-use gateway_common::address::Address;
+use gateway_common::address::{Address, Class};
 use gateway_common::counter::Counter;
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Settings, SourceLimit};
+use gateway_common::settings::{Rules, Settings, SourceLimit};
 use gateway_tests::capability::or_skip;
-use gateway_tests::object::{Listening, Object};
+use gateway_tests::object::{Listening, Object, Orders};
 use gateway_tests::packet::{self, TCP, UDP};
 
 pub(crate) const SERVER: u32 = 0x0a00_0001;
@@ -39,18 +39,32 @@ pub(crate) fn per_second(rate: u64, burst: u64, precise: bool) -> SourceLimit {
         source: limit,
         aggregate: limit,
         precise: u64::from(precise),
+        ..SourceLimit::default()
+    }
+}
+
+/// The settings of the site with limits for connections and packets.
+pub(crate) fn orders([connections, packets]: [SourceLimit; 2]) -> Orders {
+    let settings = settings();
+    let mut limits = [connections, packets, SourceLimit::default()];
+    for (kind, limit) in (0..).zip(&mut limits) {
+        limit.class = Class::new(kind, 0, settings.seed);
+    }
+    Orders {
+        settings,
+        rules: Rules { limits, monitor: 0 },
     }
 }
 
 /// The loaded object with its listeners, or `None` where it cannot be loaded.
 #[track_caller]
-pub(crate) fn site(settings: Settings) -> Option<Object> {
-    or_skip(try_site(settings))
+pub(crate) fn site(orders: impl Into<Orders>) -> Option<Object> {
+    or_skip(try_site(orders.into()))
 }
 
-fn try_site(settings: Settings) -> anyhow::Result<Object> {
+fn try_site(orders: Orders) -> anyhow::Result<Object> {
     let mut object = Object::load()?;
-    object.apply(settings).context("settings")?;
+    object.apply(orders).context("settings")?;
     for address in [Address::v4(SERVER), server6()] {
         for protocol in [TCP, UDP] {
             object.listen(Listening {

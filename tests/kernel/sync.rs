@@ -183,7 +183,7 @@ fn other_listeners_and_limits_are_put_in_force_by_one_word() {
         let pins = std::path::Path::new("/sys/fs/bpf/gateway");
         let pin = pins
             .join(bench.gateway.instance.as_str())
-            .join("v1/control");
+            .join("v2/control");
         let data = aya::maps::MapData::from_pin(pin).unwrap();
         let map = aya::maps::Map::from_map_data(data).unwrap();
         let control = aya::maps::Array::<_, Control>::try_from(map).unwrap();

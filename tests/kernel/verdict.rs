@@ -285,7 +285,7 @@ fn the_other_copy_of_the_settings_takes_over_at_once() {
     let mut control = object.array::<Control>(name::MAP_CONTROL).unwrap();
     let other = Control {
         active: 1,
-        reserved: 0,
+        ..Control::default()
     };
     control.set(0, other, 0).unwrap();
     check(&mut object, "second copy", &segment(ACK), NOT_OURS);

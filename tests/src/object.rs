@@ -10,13 +10,15 @@ use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::address::Address;
 use gateway_common::bucket::PlainLine;
-use gateway_common::capacity::{DENY_IPV4_FILTER_WORDS, DENY_IPV6_FILTER_BITS, ENDPOINT_LINE_BITS};
+use gateway_common::capacity::{
+    ENDPOINT_LINE_BITS, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, RULES_COUNT,
+};
 use gateway_common::counter::{Counter, Incident, counter_index};
-use gateway_common::deny::{self, DenyEntry, FilterBit};
 use gateway_common::endpoint::{self, Endpoint, EndpointLine};
+use gateway_common::list::{self, FilterBit, PlainEntry};
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Control, FLAG_DENY, FLAG_LISTENERS, Settings};
+use gateway_common::settings::{Control, FLAG_LISTENERS, FLAG_LISTS, Rules, Settings};
 
 /// Names another object than the committed one.
 pub const OBJECT: &str = "GATEWAY_EBPF_OBJECT";
@@ -44,11 +46,30 @@ pub struct Listening {
     pub port: u16,
 }
 
+/// What the program is told: the settings, and the rules of every listener and of the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Orders {
+    /// For all.
+    pub settings: Settings,
+    /// The same for each.
+    pub rules: Rules,
+}
+
+impl From<Settings> for Orders {
+    fn from(settings: Settings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
+}
+
 /// One loaded object with maps of its own.
 #[derive(Debug)]
 pub struct Object {
     ebpf: Ebpf,
     settings: Settings,
+    rules: Rules,
 }
 
 /// What came of running a program on a packet.
@@ -91,6 +112,7 @@ impl Object {
         Ok(Self {
             ebpf,
             settings: Settings::default(),
+            rules: Rules::default(),
         })
     }
 
@@ -105,8 +127,30 @@ impl Object {
         self.settings
     }
 
-    /// Puts settings in force, with [`FLAG_LISTENERS`] added.
-    pub fn apply(&mut self, settings: Settings) -> anyhow::Result<()> {
+    /// The rules last applied.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Puts orders in force, with [`FLAG_LISTENERS`] added.
+    pub fn apply(&mut self, orders: impl Into<Orders>) -> anyhow::Result<()> {
+        let Orders { settings, rules } = orders.into();
+        self.rules = rules;
+        for listener in 0..u32::try_from(RULES_COUNT)? {
+            self.set_rules(listener, rules)?;
+        }
+        self.adjust(settings)
+    }
+
+    /// Puts rules of one listener in force; number 0 is the host.
+    pub fn set_rules(&mut self, listener: u32, rules: Rules) -> anyhow::Result<()> {
+        let mut map = self.array::<Rules>(name::MAP_RULES)?;
+        Ok(map.set(listener, rules, 0)?)
+    }
+
+    /// Puts settings in force under the same rules, with [`FLAG_LISTENERS`] added.
+    pub fn adjust(&mut self, settings: Settings) -> anyhow::Result<()> {
         self.settings = Settings {
             flags: settings.flags | FLAG_LISTENERS,
             ..settings
@@ -140,7 +184,8 @@ impl Object {
             *free = Endpoint {
                 address: at.address,
                 key,
-                ..Endpoint::default()
+                listener: 1,
+                reserved: 0,
             };
             table.set(line, found, 0)?;
         }
@@ -153,41 +198,41 @@ impl Object {
         generation: usize,
         address: Address,
         length: u32,
-        entry: DenyEntry,
+        entry: PlainEntry,
     ) -> anyhow::Result<()> {
-        self.settings.flags |= FLAG_DENY;
+        self.settings.flags |= FLAG_LISTS;
         let (settings, word_base) = (self.settings, u32::try_from(generation)?);
-        self.apply(settings)?;
+        self.adjust(settings)?;
         if let Some(v4) = address.as_v4() {
             self.mark(
-                name::MAP_DENY4_FILTER,
-                word_base * DENY_IPV4_FILTER_WORDS,
-                deny::ipv4_bit(v4),
+                name::MAP_LIST4_FILTER,
+                word_base * LIST_IPV4_FILTER_WORDS,
+                list::ipv4_bit(v4),
             )?;
             if length == 32 {
-                let map = self.map(at(&name::MAP_DENY4_EXACT, generation)?)?;
-                let mut map = HashMap::<_, [u8; 4], DenyEntry>::try_from(map)?;
+                let map = self.map(at(&name::MAP_LIST4_EXACT, generation)?)?;
+                let mut map = HashMap::<_, [u8; 4], PlainEntry>::try_from(map)?;
                 return Ok(map.insert(v4.to_be_bytes(), entry, 0)?);
             }
-            let map = self.map(at(&name::MAP_DENY4_PREFIX, generation)?)?;
-            let mut map = LpmTrie::<_, [u8; 8], DenyEntry>::try_from(map)?;
-            return Ok(map.insert(&Key::new(length, deny::ipv4_prefix_data(v4)), entry, 0)?);
+            let map = self.map(at(&name::MAP_LIST4_PREFIX, generation)?)?;
+            let mut map = LpmTrie::<_, [u8; 8], PlainEntry>::try_from(map)?;
+            return Ok(map.insert(&Key::new(length, list::ipv4_prefix_data(v4)), entry, 0)?);
         }
-        let bits = DENY_IPV6_FILTER_BITS;
+        let bits = LIST_IPV6_FILTER_BITS;
         let bit = if length >= 48 {
-            deny::ipv6_48_bit(address.high, settings.seed, bits)
+            list::ipv6_48_bit(address.high, settings.seed, bits)
         } else {
-            deny::ipv6_32_bit(address.high, settings.seed, bits)
+            list::ipv6_32_bit(address.high, settings.seed, bits)
         };
-        self.mark(name::MAP_DENY6_FILTER, word_base << (bits - 6), bit)?;
+        self.mark(name::MAP_LIST6_FILTER, word_base << (bits - 6), bit)?;
         let bytes = (u128::from(address.high) << 64 | u128::from(address.low)).to_be_bytes();
         if length == 128 {
-            let map = self.map(at(&name::MAP_DENY6_EXACT, generation)?)?;
-            let mut map = HashMap::<_, [u8; 16], DenyEntry>::try_from(map)?;
+            let map = self.map(at(&name::MAP_LIST6_EXACT, generation)?)?;
+            let mut map = HashMap::<_, [u8; 16], PlainEntry>::try_from(map)?;
             return Ok(map.insert(bytes, entry, 0)?);
         }
-        let map = self.map(at(&name::MAP_DENY6_PREFIX, generation)?)?;
-        let mut map = LpmTrie::<_, [u8; 16], DenyEntry>::try_from(map)?;
+        let map = self.map(at(&name::MAP_LIST6_PREFIX, generation)?)?;
+        let mut map = LpmTrie::<_, [u8; 16], PlainEntry>::try_from(map)?;
         Ok(map.insert(&Key::new(length, bytes), entry, 0)?)
     }
 

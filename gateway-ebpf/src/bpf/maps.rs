@@ -2,21 +2,26 @@
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::lpm_trie::Key;
-use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, PerCpuArray};
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
-use gateway_common::bucket::Line;
+use gateway_common::bucket::{Alone, Line};
 use gateway_common::capacity::{
-    AGGREGATE_BITS, CALLER_LINE_BITS, DENY_EXACT_MAX, DENY_IPV4_FILTER_WORDS,
-    DENY_IPV6_FILTER_BITS, DENY_PREFIX_MAX, ENDPOINT_LINE_BITS, SLOT_COUNT, SOURCE_LINE_BITS,
+    AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
+    LIST_EXACT_MAX, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, LIST_MAX, LIST_PREFIX_MAX,
+    OFFENCE_LINE_BITS, RULES_COUNT, SLOT_COUNT, SOURCE_LINE_BITS, VOUCHED_LINE_BITS,
 };
 use gateway_common::counter::{
-    COUNTER_COUNT, Counter, INCIDENT_CAPACITY, Incident, TickClock, counter_index,
+    COUNTER_COUNT, Counter, INCIDENT_CAPACITY, Incident, LISTENER_COUNTER_COUNT, TickClock,
+    counter_index,
 };
-use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv4PrefixData, Ipv6Key, ipv4_prefix_data};
 use gateway_common::endpoint::EndpointLine;
-use gateway_common::settings::{Control, Settings};
+use gateway_common::event::{Event, Sampler};
+use gateway_common::flow::{FlowKey, FlowRow};
+use gateway_common::list::{Ipv4Key, Ipv4PrefixData, Ipv6Key, ListEntry, ipv4_prefix_data};
+use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
 use gateway_common::slot::Slot;
+use gateway_common::trace::Trace;
 use gateway_ebpf::judge::Judgement;
 use gateway_ebpf::tables::{Fault, Tables};
 
@@ -24,15 +29,17 @@ use super::word::MapWord;
 
 const MAPPED: usize = BPF_F_MMAPABLE as usize;
 const ON_DEMAND: usize = BPF_F_NO_PREALLOC as usize;
-const EXACT: usize = DENY_EXACT_MAX as usize;
-const PREFIX: usize = DENY_PREFIX_MAX as usize;
+const EXACT: usize = LIST_EXACT_MAX as usize;
+const PREFIX: usize = LIST_PREFIX_MAX as usize;
 /// Every filter and the endpoint table hold two generations, one after the other.
 const GENERATIONS: usize = 2;
 
 #[btf_map(name = "control")]
-static CONTROL: Array<Control, 1> = Array::new();
+static CONTROL: Array<Control, 1, MAPPED> = Array::new();
 #[btf_map(name = "settings")]
-static SETTINGS: Array<Settings, 2> = Array::new();
+static SETTINGS: Array<Settings, GENERATIONS> = Array::new();
+#[btf_map(name = "rules")]
+static RULES: Array<Rules, { GENERATIONS * RULES_COUNT }> = Array::new();
 // Mapped arrays start on a page, so that a line is one cache line.
 #[btf_map(name = "endpoints")]
 static ENDPOINTS: Array<EndpointLine, { GENERATIONS << ENDPOINT_LINE_BITS }, MAPPED> = Array::new();
@@ -44,30 +51,48 @@ static AGGREGATES: Array<MapWord, { 1 << AGGREGATE_BITS }, MAPPED> = Array::new(
 static SLOTS: Array<Slot<MapWord>, { SLOT_COUNT as usize }, MAPPED> = Array::new();
 #[btf_map(name = "callers")]
 static CALLERS: Array<Line<MapWord>, { 1 << CALLER_LINE_BITS }, MAPPED> = Array::new();
-#[btf_map(name = "deny4_filter")]
-static DENY4_FILTER: Array<u64, { GENERATIONS * DENY_IPV4_FILTER_WORDS as usize }, MAPPED> =
+#[btf_map(name = "vouched")]
+static VOUCHED: Array<Line<MapWord>, { 1 << VOUCHED_LINE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "newcomers")]
+static NEWCOMERS: Array<Alone<MapWord>, NEWCOMERS_COUNT, MAPPED> = Array::new();
+#[btf_map(name = "flows")]
+static FLOWS: HashMap<FlowKey, FlowRow, FLOW_MAX> = HashMap::new();
+#[btf_map(name = "offences")]
+static OFFENCES: Array<Line<MapWord>, { 1 << OFFENCE_LINE_BITS }, MAPPED> = Array::new();
+#[btf_map(name = "events")]
+static EVENTS: RingBuf<Event, { EVENT_RING_BYTES as usize }> = RingBuf::new();
+#[btf_map(name = "sampler")]
+static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
+#[btf_map(name = "trace")]
+static TRACE: Array<Trace, 1> = Array::new();
+#[btf_map(name = "list4_filter")]
+static LIST4_FILTER: Array<u64, { GENERATIONS * LIST_IPV4_FILTER_WORDS as usize }, MAPPED> =
     Array::new();
-#[btf_map(name = "deny6_filter")]
-static DENY6_FILTER: Array<u64, { GENERATIONS << (DENY_IPV6_FILTER_BITS - 6) }, MAPPED> =
+#[btf_map(name = "list6_filter")]
+static LIST6_FILTER: Array<u64, { GENERATIONS << (LIST_IPV6_FILTER_BITS - 6) }, MAPPED> =
     Array::new();
-#[btf_map(name = "deny4_exact_a")]
-static DENY4_EXACT_A: HashMap<Ipv4Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
-#[btf_map(name = "deny4_exact_b")]
-static DENY4_EXACT_B: HashMap<Ipv4Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
-#[btf_map(name = "deny6_exact_a")]
-static DENY6_EXACT_A: HashMap<Ipv6Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
-#[btf_map(name = "deny6_exact_b")]
-static DENY6_EXACT_B: HashMap<Ipv6Key, DenyEntry, EXACT, ON_DEMAND> = HashMap::new();
-#[btf_map(name = "deny4_prefix_a")]
-static DENY4_PREFIX_A: LpmTrie<Ipv4PrefixData, DenyEntry, PREFIX> = LpmTrie::new();
-#[btf_map(name = "deny4_prefix_b")]
-static DENY4_PREFIX_B: LpmTrie<Ipv4PrefixData, DenyEntry, PREFIX> = LpmTrie::new();
-#[btf_map(name = "deny6_prefix_a")]
-static DENY6_PREFIX_A: LpmTrie<Ipv6Key, DenyEntry, PREFIX> = LpmTrie::new();
-#[btf_map(name = "deny6_prefix_b")]
-static DENY6_PREFIX_B: LpmTrie<Ipv6Key, DenyEntry, PREFIX> = LpmTrie::new();
+#[btf_map(name = "list4_exact_a")]
+static LIST4_EXACT_A: HashMap<Ipv4Key, ListEntry<MapWord>, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "list4_exact_b")]
+static LIST4_EXACT_B: HashMap<Ipv4Key, ListEntry<MapWord>, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "list6_exact_a")]
+static LIST6_EXACT_A: HashMap<Ipv6Key, ListEntry<MapWord>, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "list6_exact_b")]
+static LIST6_EXACT_B: HashMap<Ipv6Key, ListEntry<MapWord>, EXACT, ON_DEMAND> = HashMap::new();
+#[btf_map(name = "list4_prefix_a")]
+static LIST4_PREFIX_A: LpmTrie<Ipv4PrefixData, ListEntry<MapWord>, PREFIX> = LpmTrie::new();
+#[btf_map(name = "list4_prefix_b")]
+static LIST4_PREFIX_B: LpmTrie<Ipv4PrefixData, ListEntry<MapWord>, PREFIX> = LpmTrie::new();
+#[btf_map(name = "list6_prefix_a")]
+static LIST6_PREFIX_A: LpmTrie<Ipv6Key, ListEntry<MapWord>, PREFIX> = LpmTrie::new();
+#[btf_map(name = "list6_prefix_b")]
+static LIST6_PREFIX_B: LpmTrie<Ipv6Key, ListEntry<MapWord>, PREFIX> = LpmTrie::new();
 #[btf_map(name = "counters")]
 static COUNTERS: PerCpuArray<Counter, COUNTER_COUNT> = PerCpuArray::new();
+#[btf_map(name = "list_counters")]
+static LIST_COUNTERS: PerCpuArray<Counter, LIST_MAX> = PerCpuArray::new();
+#[btf_map(name = "listener_counts")]
+static LISTENER_COUNTERS: PerCpuArray<Counter, LISTENER_COUNTER_COUNT> = PerCpuArray::new();
 #[btf_map(name = "incidents")]
 static INCIDENTS: PerCpuArray<u64, INCIDENT_CAPACITY> = PerCpuArray::new();
 #[btf_map(name = "tick_clock")]
@@ -95,9 +120,18 @@ impl Tables for Maps {
     type Word = MapWord;
 
     #[inline(always)]
-    fn settings(&self) -> Result<&Settings, Fault> {
-        let active = CONTROL.get(0).ok_or(Fault)?.active;
-        SETTINGS.get(active & 1).ok_or(Fault)
+    fn control(&self) -> Result<&Control, Fault> {
+        CONTROL.get(0).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn settings(&self, index: u32) -> Result<&Settings, Fault> {
+        SETTINGS.get(index).ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn rules(&self, index: u32) -> Result<&Rules, Fault> {
+        RULES.get(index).ok_or(Fault)
     }
 
     #[inline(always)]
@@ -106,56 +140,55 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn deny_ipv4_filter(&self, index: u32) -> Result<u64, Fault> {
-        DENY4_FILTER.get(index).copied().ok_or(Fault)
+    fn list_ipv4_filter(&self, index: u32) -> Result<u64, Fault> {
+        LIST4_FILTER.get(index).copied().ok_or(Fault)
     }
 
     #[inline(always)]
-    fn deny_ipv6_filter(&self, index: u32) -> Result<u64, Fault> {
-        DENY6_FILTER.get(index).copied().ok_or(Fault)
+    fn list_ipv6_filter(&self, index: u32) -> Result<u64, Fault> {
+        LIST6_FILTER.get(index).copied().ok_or(Fault)
     }
 
     #[inline(always)]
-    fn deny_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<MapWord>> {
         let map = if generation == 0 {
-            &DENY4_EXACT_A
+            &LIST4_EXACT_A
         } else {
-            &DENY4_EXACT_B
+            &LIST4_EXACT_B
         };
-        // SAFETY: the entry is copied at once, and this program removes nothing.
-        unsafe { map.get(key) }.copied()
+        // SAFETY: this program removes nothing, and what user space removes outlives the packet.
+        unsafe { map.get(key) }
     }
 
     #[inline(always)]
-    fn deny_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<DenyEntry> {
+    fn list_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<MapWord>> {
         let map = if generation == 0 {
-            &DENY4_PREFIX_A
+            &LIST4_PREFIX_A
         } else {
-            &DENY4_PREFIX_B
+            &LIST4_PREFIX_B
         };
         map.get(&Key::new(32, ipv4_prefix_data(u32::from_be_bytes(*key))))
-            .copied()
     }
 
     #[inline(always)]
-    fn deny_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<MapWord>> {
         let map = if generation == 0 {
-            &DENY6_EXACT_A
+            &LIST6_EXACT_A
         } else {
-            &DENY6_EXACT_B
+            &LIST6_EXACT_B
         };
-        // SAFETY: the entry is copied at once, and this program removes nothing.
-        unsafe { map.get(key) }.copied()
+        // SAFETY: this program removes nothing, and what user space removes outlives the packet.
+        unsafe { map.get(key) }
     }
 
     #[inline(always)]
-    fn deny_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<DenyEntry> {
+    fn list_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<MapWord>> {
         let map = if generation == 0 {
-            &DENY6_PREFIX_A
+            &LIST6_PREFIX_A
         } else {
-            &DENY6_PREFIX_B
+            &LIST6_PREFIX_B
         };
-        map.get(&Key::new(128, *key)).copied()
+        map.get(&Key::new(128, *key))
     }
 
     #[inline(always)]

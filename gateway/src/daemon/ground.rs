@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use gateway_common::address::{Class, KIND_CONNECTIONS};
 use gateway_common::settings::SourceLimit;
 
 use super::admin::{self, Allowed};
@@ -126,11 +127,12 @@ pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
 }
 
 /// New connections per source as accept enforces them.
-pub(super) fn connection_limit(edge: &Edge) -> SourceLimit {
+pub(super) fn connection_limit(edge: &Edge, seed: u64) -> SourceLimit {
     edge.connections
         .map_or_else(SourceLimit::default, |rate| SourceLimit {
             source: rate.source,
             aggregate: rate.aggregate,
+            class: Class::new(KIND_CONNECTIONS, 0, seed),
             precise: 1,
         })
 }

@@ -67,7 +67,10 @@ impl Control {
         self.around
             .rules
             .connections
-            .store(Arc::new(connection_limit(&model.edge)));
+            .store(Arc::new(connection_limit(
+                &model.edge,
+                self.shared.buckets.seed(),
+            )));
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
         if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {

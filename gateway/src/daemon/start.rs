@@ -131,8 +131,8 @@ fn assemble(
     });
     let rules = Arc::new(SourceRules {
         deny: deny.clone(),
+        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
         buckets,
-        connections: ArcSwap::from_pointee(connection_limit(&model.edge)),
         coverage: edge
             .as_ref()
             .map_or_else(Coverage::default, |edge| edge.coverage()),

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use gateway_common::address::KIND_CONNECTIONS;
 use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
@@ -143,10 +142,7 @@ impl SourceRules {
             return Ok(());
         }
         let limit = self.connections.load();
-        match self
-            .buckets
-            .charge_source(peer, KIND_CONNECTIONS, now_ns, &limit)
-        {
+        match self.buckets.charge_source(peer, now_ns, &limit) {
             Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
                 self.buckets
                     .count(Verdict::Pass, Reason::NewConnection, family);
@@ -173,6 +169,7 @@ fn source_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use std::time::Duration;
 
+    use gateway_common::address::{Class, KIND_CONNECTIONS};
     use gateway_common::limit::{Limit, Rate};
 
     use super::*;
@@ -195,6 +192,7 @@ mod tests {
         let limit = SourceLimit {
             source,
             aggregate: source,
+            class: Class::new(KIND_CONNECTIONS, 0, buckets.seed()),
             precise: 1,
         };
         let rules = SourceRules {

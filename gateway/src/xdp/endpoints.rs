@@ -61,7 +61,7 @@ impl EndpointTable {
 /// kernel's own lookup.
 fn expand(listeners: &[Listener], local: &[LocalAddress]) -> Vec<Endpoint> {
     let mut chosen: BTreeMap<(Halves, u64), (bool, u32)> = BTreeMap::new();
-    for (number, listener) in (0_u32..).zip(listeners) {
+    for (number, listener) in (1_u32..).zip(listeners) {
         let wanted = listener.address.ip();
         let is_wildcard = wanted.is_unspecified();
         let addresses: Vec<IpAddr> = if is_wildcard {
@@ -168,7 +168,7 @@ mod tests {
             listener("[::]:81"),
         ];
         let table = EndpointTable::build(&listeners, &local).unwrap();
-        assert_eq!(find(&table, "192.0.2.1", 443), Some(0));
+        assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
         assert_eq!(find(&table, "192.0.2.1", 80), Some(1));
         assert_eq!(find(&table, "192.0.2.1", 0), Some(1));
         assert_eq!(find(&table, "192.0.2.1", 81), None);
@@ -182,7 +182,7 @@ mod tests {
         let listeners = [listener("0.0.0.0:443"), listener("192.0.2.1:443")];
         let table = EndpointTable::build(&listeners, &local).unwrap();
         assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
-        assert_eq!(find(&table, "192.0.2.2", 443), Some(0));
+        assert_eq!(find(&table, "192.0.2.2", 443), Some(1));
     }
 
     #[test]

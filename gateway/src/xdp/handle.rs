@@ -57,7 +57,8 @@ impl EdgeHandle {
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
         let buckets = maps::buckets(&pins, switch.seed())?;
         // The program learns the rules before it sees its first packet.
-        switch.publish(&Rules::of(&gateway.edge, tick_ns), table)?;
+        let rules = Rules::of(&gateway.edge, tick_ns, switch.seed());
+        switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
         let deny = KernelDeny::new(
             Arc::clone(&switch),
@@ -207,8 +208,10 @@ impl EdgeHandle {
         }
         let local = interfaces::local_addresses()?;
         let table = EndpointTable::build(&gateway.listeners, &local)?;
-        let rules = Rules::of(&gateway.edge, self.tick_ns);
-        lock(&self.switch).publish(&rules, table)?;
+        let mut switch = lock(&self.switch);
+        let rules = Rules::of(&gateway.edge, self.tick_ns, switch.seed());
+        switch.publish(&rules, table)?;
+        drop(switch);
         self.detach_unnamed(&gateway.edge.interfaces)?;
         self.set_scope(gateway, &local)
     }

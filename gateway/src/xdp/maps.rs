@@ -6,18 +6,25 @@ use std::os::fd::AsFd as _;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use gateway_common::capacity::{
-    AGGREGATE_BITS, CALLER_LINE_BITS, DENY_EXACT_MAX, DENY_IPV4_FILTER_WORDS,
-    DENY_IPV6_FILTER_BITS, DENY_PREFIX_MAX, ENDPOINT_LINE_BITS, SLOT_COUNT, SOURCE_LINE_BITS,
+    AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
+    LIST_EXACT_MAX, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, LIST_MAX, LIST_PREFIX_MAX,
+    OFFENCE_LINE_BITS, RULES_COUNT, SLOT_COUNT, SOURCE_LINE_BITS, VOUCHED_LINE_BITS,
 };
-use gateway_common::counter::{COUNTER_COUNT, Counter, INCIDENT_CAPACITY, TickClock};
-use gateway_common::deny::{DenyEntry, Ipv4Key, Ipv4PrefixData, Ipv6Key};
+use gateway_common::counter::{
+    COUNTER_COUNT, Counter, INCIDENT_CAPACITY, LISTENER_COUNTER_COUNT, TickClock,
+};
 use gateway_common::endpoint::EndpointLine;
+use gateway_common::event::Sampler;
+use gateway_common::flow::{FlowKey, FlowRow};
+use gateway_common::list::{Ipv4Key, Ipv4PrefixData, Ipv6Key, PlainEntry};
 use gateway_common::name::{
-    MAP_AGGREGATES, MAP_CALLERS, MAP_CLOCK, MAP_CONTROL, MAP_COUNTERS, MAP_DENY4_EXACT,
-    MAP_DENY4_FILTER, MAP_DENY4_PREFIX, MAP_DENY6_EXACT, MAP_DENY6_FILTER, MAP_DENY6_PREFIX,
-    MAP_ENDPOINTS, MAP_INCIDENTS, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
+    MAP_AGGREGATES, MAP_CALLERS, MAP_CLOCK, MAP_CONTROL, MAP_COUNTERS, MAP_ENDPOINTS, MAP_EVENTS,
+    MAP_FLOWS, MAP_INCIDENTS, MAP_LIST_COUNTERS, MAP_LIST4_EXACT, MAP_LIST4_FILTER,
+    MAP_LIST4_PREFIX, MAP_LIST6_EXACT, MAP_LIST6_FILTER, MAP_LIST6_PREFIX, MAP_LISTENER_COUNTERS,
+    MAP_NEWCOMERS, MAP_OFFENCES, MAP_RULES, MAP_SAMPLER, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
+    MAP_VOUCHED,
 };
-use gateway_common::settings::{Control, Settings};
+use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, Settings};
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
@@ -28,10 +35,13 @@ const HASH: u32 = 1;
 const ARRAY: u32 = 2;
 const PERCPU_ARRAY: u32 = 6;
 const LPM_TRIE: u32 = 11;
+const RINGBUF: u32 = 27;
 
+/// Words of [`Control`], as a power of two.
+const CONTROL_BITS: u32 = CONTROL_WORDS.trailing_zeros();
 /// Words of both generations of the filters, as powers of two.
-pub(super) const FILTER4_BITS: u32 = (DENY_IPV4_FILTER_WORDS * 2).trailing_zeros();
-pub(super) const FILTER6_BITS: u32 = DENY_IPV6_FILTER_BITS - 6 + 1;
+pub(super) const FILTER4_BITS: u32 = (LIST_IPV4_FILTER_WORDS * 2).trailing_zeros();
+pub(super) const FILTER6_BITS: u32 = LIST_IPV6_FILTER_BITS - 6 + 1;
 
 const fn shape(kind: u32, key: usize, value: usize, entries: usize) -> MapShape {
     #[expect(
@@ -55,32 +65,47 @@ const fn per_cpu(value: usize, entries: usize) -> MapShape {
 }
 
 const fn exact(key: usize) -> MapShape {
-    shape(HASH, key, size_of::<DenyEntry>(), DENY_EXACT_MAX as usize)
+    shape(HASH, key, size_of::<PlainEntry>(), LIST_EXACT_MAX as usize)
 }
 
 const fn prefix(key: usize) -> MapShape {
     shape(
         LPM_TRIE,
         key,
-        size_of::<DenyEntry>(),
-        DENY_PREFIX_MAX as usize,
+        size_of::<PlainEntry>(),
+        LIST_PREFIX_MAX as usize,
     )
 }
 
 /// Every map of the object with the shape that this layout version gives it.
-pub(super) const ALL: [(&str, MapShape); 20] = {
+pub(super) const ALL: [(&str, MapShape); 29] = {
     const LINE: usize = 64;
     let exact4 = exact(size_of::<Ipv4Key>());
     let exact6 = exact(size_of::<Ipv6Key>());
     let prefix4 = prefix(size_of::<Key<Ipv4PrefixData>>());
     let prefix6 = prefix(size_of::<Key<Ipv6Key>>());
-    let [exact4_a, exact4_b] = MAP_DENY4_EXACT;
-    let [exact6_a, exact6_b] = MAP_DENY6_EXACT;
-    let [prefix4_a, prefix4_b] = MAP_DENY4_PREFIX;
-    let [prefix6_a, prefix6_b] = MAP_DENY6_PREFIX;
+    let [exact4_a, exact4_b] = MAP_LIST4_EXACT;
+    let [exact6_a, exact6_b] = MAP_LIST6_EXACT;
+    let [prefix4_a, prefix4_b] = MAP_LIST4_PREFIX;
+    let [prefix6_a, prefix6_b] = MAP_LIST6_PREFIX;
     [
         (MAP_CONTROL, array(size_of::<Control>(), 1)),
         (MAP_SETTINGS, array(size_of::<Settings>(), 2)),
+        (MAP_RULES, array(size_of::<Rules>(), 2 * RULES_COUNT)),
+        (MAP_VOUCHED, array(LINE, 1 << VOUCHED_LINE_BITS)),
+        (MAP_NEWCOMERS, array(LINE, NEWCOMERS_COUNT)),
+        (
+            MAP_FLOWS,
+            shape(HASH, size_of::<FlowKey>(), size_of::<FlowRow>(), FLOW_MAX),
+        ),
+        (MAP_OFFENCES, array(LINE, 1 << OFFENCE_LINE_BITS)),
+        (MAP_EVENTS, shape(RINGBUF, 0, 0, EVENT_RING_BYTES as usize)),
+        (MAP_SAMPLER, per_cpu(size_of::<Sampler>(), 1)),
+        (MAP_LIST_COUNTERS, per_cpu(size_of::<Counter>(), LIST_MAX)),
+        (
+            MAP_LISTENER_COUNTERS,
+            per_cpu(size_of::<Counter>(), LISTENER_COUNTER_COUNT),
+        ),
         (
             MAP_ENDPOINTS,
             array(size_of::<EndpointLine>(), 2 << ENDPOINT_LINE_BITS),
@@ -89,8 +114,8 @@ pub(super) const ALL: [(&str, MapShape); 20] = {
         (MAP_AGGREGATES, array(8, 1 << AGGREGATE_BITS)),
         (MAP_SLOTS, array(LINE, SLOT_COUNT as usize)),
         (MAP_CALLERS, array(LINE, 1 << CALLER_LINE_BITS)),
-        (MAP_DENY4_FILTER, array(8, 1 << FILTER4_BITS)),
-        (MAP_DENY6_FILTER, array(8, 1 << FILTER6_BITS)),
+        (MAP_LIST4_FILTER, array(8, 1 << FILTER4_BITS)),
+        (MAP_LIST6_FILTER, array(8, 1 << FILTER6_BITS)),
         (exact4_a, exact4),
         (exact4_b, exact4),
         (exact6_a, exact6),
@@ -107,16 +132,17 @@ pub(super) const ALL: [(&str, MapShape); 20] = {
 
 /// What the switch changes: settings and endpoints.
 pub(super) struct SwitchMaps {
-    pub(super) control: Array<MapData, Control>,
+    pub(super) control: SharedWords,
     pub(super) settings: Array<MapData, Settings>,
+    pub(super) rules: Array<MapData, Rules>,
     pub(super) endpoints: Array<MapData, EndpointLine>,
 }
 
 /// One generation of one family of the deny list.
 #[derive(Debug)]
 pub(super) struct DenyMaps<K: aya::Pod, D: aya::Pod> {
-    pub(super) exact: HashMap<MapData, K, DenyEntry>,
-    pub(super) prefix: LpmTrie<MapData, D, DenyEntry>,
+    pub(super) exact: HashMap<MapData, K, PlainEntry>,
+    pub(super) prefix: LpmTrie<MapData, D, PlainEntry>,
 }
 
 /// Both generations of both families.
@@ -210,9 +236,12 @@ pub(super) fn check_shapes(pins: &Pins) -> Result<(), EdgeError> {
 impl SwitchMaps {
     pub(super) fn open(pins: &Pins) -> Result<Self, EdgeError> {
         let pins = pins.directory();
+        let control = open_data(pins, MAP_CONTROL)?;
         Ok(Self {
-            control: open_as(pins, MAP_CONTROL)?,
+            control: SharedWords::map(control.fd().as_fd(), CONTROL_BITS)
+                .map_err(super::error::system("mmap of the control words"))?,
             settings: open_as(pins, MAP_SETTINGS)?,
+            rules: open_as(pins, MAP_RULES)?,
             endpoints: open_as(pins, MAP_ENDPOINTS)?,
         })
     }
@@ -240,13 +269,13 @@ impl DenyTables {
                 prefix: open_as(pins, prefix)?,
             })
         };
-        let [exact4_a, exact4_b] = MAP_DENY4_EXACT;
-        let [exact6_a, exact6_b] = MAP_DENY6_EXACT;
-        let [prefix4_a, prefix4_b] = MAP_DENY4_PREFIX;
-        let [prefix6_a, prefix6_b] = MAP_DENY6_PREFIX;
+        let [exact4_a, exact4_b] = MAP_LIST4_EXACT;
+        let [exact6_a, exact6_b] = MAP_LIST6_EXACT;
+        let [prefix4_a, prefix4_b] = MAP_LIST4_PREFIX;
+        let [prefix6_a, prefix6_b] = MAP_LIST6_PREFIX;
         Ok(Self {
-            filter4: filter(MAP_DENY4_FILTER, FILTER4_BITS)?,
-            filter6: filter(MAP_DENY6_FILTER, FILTER6_BITS)?,
+            filter4: filter(MAP_LIST4_FILTER, FILTER4_BITS)?,
+            filter6: filter(MAP_LIST6_FILTER, FILTER6_BITS)?,
             ipv4: [ipv4([exact4_a, prefix4_a])?, ipv4([exact4_b, prefix4_b])?],
             ipv6: [ipv6([exact6_a, prefix6_a])?, ipv6([exact6_b, prefix6_b])?],
         })

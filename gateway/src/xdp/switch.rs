@@ -8,13 +8,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use gateway_common::address::{KIND_CONNECTIONS, KIND_COUNT, KIND_PACKETS};
-use gateway_common::capacity::ENDPOINT_LINE_BITS;
+use std::sync::atomic::Ordering;
+
+use gateway_common::address::{Class, KIND_CONNECTIONS, KIND_PACKETS};
+use gateway_common::capacity::{ENDPOINT_LINE_BITS, RULES_COUNT};
 use gateway_common::endpoint::EndpointLine;
-use gateway_common::name::{MAP_CONTROL, MAP_ENDPOINTS, MAP_SETTINGS};
+use gateway_common::name::{MAP_ENDPOINTS, MAP_RULES, MAP_SETTINGS};
 use gateway_common::settings::{
-    Control, FLAG_DENY, FLAG_DENY_IPV6_SHORT, FLAG_LISTENERS, FLAG_UNPARSED_PASS, Settings,
-    SourceLimit,
+    self, FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_UNPARSED_PASS, RULE_KINDS,
+    Settings, SourceLimit,
 };
 use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -24,6 +26,8 @@ use super::maps::SwitchMaps;
 use crate::model::{Edge, SourceRate, UnparsedToUs};
 use crate::store::bucket::{random_seed, source_limit};
 
+/// Index of `Control::active` among its words.
+const ACTIVE: u32 = 0;
 /// Ticks that a burst must be worth for the coarse clock to serve.
 const COARSE_TICKS_MIN: u128 = 4;
 /// Where the kernel cannot wait for us (`nohz_full`), how long a packet may take at most.
@@ -35,21 +39,22 @@ pub(super) struct Switch {
     maps: SwitchMaps,
     active: u32,
     settings: Settings,
+    rules: Rules,
     table: EndpointTable,
     /// The endpoint lines that are not empty, by generation; `None` where an earlier run wrote.
     lines: [Option<BTreeSet<u32>>; 2],
 }
 
 /// What a configuration asks of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rules {
-    limits: [SourceLimit; KIND_COUNT],
+    limits: [SourceLimit; RULE_KINDS],
     unparsed_pass: bool,
 }
 
 impl Rules {
-    pub(super) fn of(edge: &Edge, tick_ns: u64) -> Self {
-        let mut limits = [SourceLimit::default(); KIND_COUNT];
+    pub(super) fn of(edge: &Edge, tick_ns: u64, seed: u64) -> Self {
+        let mut limits = [SourceLimit::default(); RULE_KINDS];
         let kinds = [
             (KIND_CONNECTIONS, edge.connections.as_ref()),
             (KIND_PACKETS, edge.packets.as_ref()),
@@ -58,7 +63,7 @@ impl Rules {
             if let Some(limit) = limits.get_mut(kind as usize) {
                 *limit = SourceLimit {
                     precise: u64::from(rate.is_some_and(|rate| is_precise(rate, tick_ns))),
-                    ..source_limit(rate)
+                    ..source_limit(rate, Class::new(kind, 0, seed))
                 };
             }
         }
@@ -81,8 +86,7 @@ impl Switch {
     /// Reads what is in force. Maps that were never written draw their seed now; whether they
     /// were is the second value.
     pub(super) fn open(maps: SwitchMaps) -> Result<(Self, bool), EdgeError> {
-        let control = maps.control.get(&0, 0).map_err(map_error(MAP_CONTROL))?;
-        let active = control.active & 1;
+        let active = u32::from(maps.control.at(ACTIVE).load(Ordering::Acquire) & 1 == 1);
         let settings = maps
             .settings
             .get(&active, 0)
@@ -93,13 +97,14 @@ impl Switch {
             maps,
             active,
             settings,
+            rules: Rules::default(),
             table: EndpointTable::default(),
             lines: [empty.clone(), empty],
         };
         if is_fresh {
             // The seed is kept before anything is placed under it.
             let seed = random_seed().map_err(system("drawing a seed"))?;
-            switch.commit(Settings { seed, ..settings })?;
+            switch.commit(Settings { seed, ..settings }, None)?;
         }
         Ok((switch, is_fresh))
     }
@@ -109,14 +114,13 @@ impl Switch {
     }
 
     /// The generation of the deny list that is not in force.
-    pub(super) const fn spare_deny_generation(&self) -> u32 {
-        (self.settings.deny_generation & 1) ^ 1
+    pub(super) const fn spare_list_generation(&self) -> u32 {
+        (self.settings.list_generation & 1) ^ 1
     }
 
     /// Puts rules and endpoints in force.
     pub(super) fn publish(&mut self, rules: &Rules, table: EndpointTable) -> Result<(), EdgeError> {
         let mut next = self.settings;
-        next.limits = rules.limits;
         next.flags &= !(FLAG_UNPARSED_PASS | FLAG_LISTENERS);
         if rules.unparsed_pass {
             next.flags |= FLAG_UNPARSED_PASS;
@@ -130,7 +134,7 @@ impl Switch {
             next.endpoint_generation = spare;
             next.endpoint_seed = table.seed;
         }
-        self.commit(next)?;
+        self.commit(next, Some(rules))?;
         self.table = table;
         Ok(())
     }
@@ -140,10 +144,7 @@ impl Switch {
         if table.is_same(&self.table) {
             return Ok(());
         }
-        let rules = Rules {
-            limits: self.settings.limits,
-            unparsed_pass: self.settings.flags & FLAG_UNPARSED_PASS != 0,
-        };
+        let rules = self.rules;
         self.publish(&rules, table)
     }
 
@@ -155,15 +156,15 @@ impl Switch {
         has_short_ipv6: bool,
     ) -> Result<(), EdgeError> {
         let mut next = self.settings;
-        next.deny_generation = generation;
-        next.flags &= !(FLAG_DENY | FLAG_DENY_IPV6_SHORT);
+        next.list_generation = generation;
+        next.flags &= !(FLAG_LISTS | FLAG_LIST_IPV6_SHORT);
         if !is_empty {
-            next.flags |= FLAG_DENY;
+            next.flags |= FLAG_LISTS;
         }
         if has_short_ipv6 {
-            next.flags |= FLAG_DENY_IPV6_SHORT;
+            next.flags |= FLAG_LIST_IPV6_SHORT;
         }
-        self.commit(next)
+        self.commit(next, None)
     }
 
     fn write_endpoints(&mut self, generation: u32, table: &EndpointTable) -> Result<(), EdgeError> {
@@ -196,8 +197,9 @@ impl Switch {
     }
 
     /// Writes the spare settings and moves the word.
-    fn commit(&mut self, next: Settings) -> Result<(), EdgeError> {
-        if next == self.settings {
+    fn commit(&mut self, next: Settings, rules: Option<&Rules>) -> Result<(), EdgeError> {
+        let rules = rules.copied().unwrap_or(self.rules);
+        if next == self.settings && rules == self.rules {
             return Ok(());
         }
         let spare = self.active ^ 1;
@@ -206,16 +208,22 @@ impl Switch {
             .settings
             .set(spare, next, 0)
             .map_err(map_error(MAP_SETTINGS))?;
-        let control = Control {
-            active: spare,
-            reserved: 0,
-        };
-        self.maps
-            .control
-            .set(0, control, 0)
-            .map_err(map_error(MAP_CONTROL))?;
+        let count = u32::try_from(RULES_COUNT).unwrap_or(u32::MAX);
+        for listener in 0..count {
+            let rules = settings::Rules {
+                limits: rules.limits,
+                monitor: 0,
+            };
+            self.maps
+                .rules
+                .set(spare * count + listener, rules, 0)
+                .map_err(map_error(MAP_RULES))?;
+        }
+        let active = self.maps.control.at(ACTIVE);
+        active.store(u64::from(spare), Ordering::Release);
         self.active = spare;
         self.settings = next;
+        self.rules = rules;
         Ok(())
     }
 }

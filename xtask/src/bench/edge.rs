@@ -11,14 +11,14 @@ use anyhow::{Context as _, anyhow, bail};
 use aya::maps::{Array, HashMap, Map};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use gateway_common::address::{self, Address, KIND_PACKETS};
+use gateway_common::address::{self, Address, Class, KIND_PACKETS};
 use gateway_common::bucket::{PlainLine, Way};
 use gateway_common::capacity::{ENDPOINT_LINE_BITS, SOURCE_LINE_BITS};
-use gateway_common::deny::{self, DenyEntry};
 use gateway_common::endpoint::{self, Endpoint, EndpointLine};
 use gateway_common::limit::{Limit, Rate};
+use gateway_common::list::{self, PlainEntry};
 use gateway_common::name;
-use gateway_common::settings::{Control, FLAG_DENY, FLAG_LISTENERS, Settings, SourceLimit};
+use gateway_common::settings::{Control, FLAG_LISTENERS, FLAG_LISTS, Rules, Settings, SourceLimit};
 
 use super::report::{Case, Report};
 use crate::ebpf;
@@ -107,16 +107,20 @@ fn prepare(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     let settings = Settings {
         seed: 0x5bd1_e995_9d1b_54a3,
         endpoint_seed: 7,
-        flags: FLAG_LISTENERS | FLAG_DENY,
-        limits: [
-            SourceLimit::default(),
-            SourceLimit {
-                source: limit,
-                ..SourceLimit::default()
-            },
-        ],
+        flags: FLAG_LISTENERS | FLAG_LISTS,
         ..Settings::default()
     };
+    let packets = SourceLimit {
+        source: limit,
+        class: Class::new(KIND_PACKETS, 0, settings.seed),
+        ..SourceLimit::default()
+    };
+    let none = SourceLimit::default();
+    let rules = Rules {
+        limits: [none, packets, none],
+        monitor: 0,
+    };
+    Array::<_, Rules>::try_from(map(ebpf, name::MAP_RULES)?)?.set(0, rules, 0)?;
     let server = Address::v4(SERVER);
     let key = endpoint::key(TCP, PORT);
     let mut line = EndpointLine::default();
@@ -130,19 +134,20 @@ fn prepare(ebpf: &mut Ebpf) -> anyhow::Result<()> {
     let index = endpoint::line_index(server, key, settings.endpoint_seed, ENDPOINT_LINE_BITS);
     Array::<_, EndpointLine>::try_from(map(ebpf, name::MAP_ENDPOINTS)?)?.set(index, line, 0)?;
 
-    let bit = deny::ipv4_bit(BANNED);
-    Array::<_, u64>::try_from(map(ebpf, name::MAP_DENY4_FILTER)?)?.set(bit.word, bit.mask, 0)?;
-    let [exact, _] = name::MAP_DENY4_EXACT;
-    let entry = DenyEntry {
-        expires_ns: deny::NEVER,
-        lists: deny::LIST_OPERATOR,
+    let bit = list::ipv4_bit(BANNED);
+    Array::<_, u64>::try_from(map(ebpf, name::MAP_LIST4_FILTER)?)?.set(bit.word, bit.mask, 0)?;
+    let [exact, _] = name::MAP_LIST4_EXACT;
+    let entry = PlainEntry {
+        deny_until_ns: list::NEVER,
+        lists: 1 << list::LIST_OPERATOR,
+        ..PlainEntry::default()
     };
-    HashMap::<_, [u8; 4], DenyEntry>::try_from(map(ebpf, exact)?)?.insert(
+    HashMap::<_, [u8; 4], PlainEntry>::try_from(map(ebpf, exact)?)?.insert(
         BANNED.to_be_bytes(),
         entry,
         0,
     )?;
-    let tag = Address::v4(OFFENDER).tag(KIND_PACKETS, settings.seed);
+    let tag = Address::v4(OFFENDER).tag(&packets.class);
     let mut line = PlainLine::default();
     if let Some(way) = line.ways.first_mut() {
         // Refusals write nothing, so the debt stays what it is.

@@ -22,11 +22,11 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use gateway_common::address::{Address, index};
+use gateway_common::address::{Address, Class, index};
 use gateway_common::bucket::Line;
 use gateway_common::capacity::{AGGREGATE_BITS, CALLER_LINE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{Incident, counter_index};
-use gateway_common::limit::{Charge, Limit};
+use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_common::slot::Slot;
@@ -172,41 +172,35 @@ impl Buckets {
         self.0.callers.at(index)
     }
 
-    /// Charges one unit of `kind` to a source, else to its aggregate where its line is full: what
+    /// Charges one unit to a source, else to its aggregate where its line is full: what
     /// the XDP program does per packet, for accept where no kernel judges. A limit that is off
     /// admits.
     #[must_use]
-    pub fn charge_source(
-        &self,
-        address: IpAddr,
-        kind: u32,
-        now_ns: u64,
-        limit: &SourceLimit,
-    ) -> Charge {
+    pub fn charge_source(&self, address: IpAddr, now_ns: u64, limit: &SourceLimit) -> Charge {
         let address = source(address);
         let seed = self.0.seed;
         if limit.source.is_off() {
             return UNLIMITED;
         }
-        let tag = address.tag(kind, seed);
+        let tag = address.tag(&limit.class);
         let line = self.0.sources.at(index(tag, seed, SOURCE_LINE_BITS));
         if let Some(charge) = line.charge(tag, now_ns, 1, &limit.source) {
             return charge;
         }
         self.count_incident(Incident::LineFull);
-        self.charge_aggregate(address, kind, now_ns, &limit.aggregate)
+        self.charge_aggregate(address, now_ns, limit)
     }
 
-    fn charge_aggregate(&self, address: Address, kind: u32, now_ns: u64, limit: &Limit) -> Charge {
-        if limit.is_off() {
+    fn charge_aggregate(&self, address: Address, now_ns: u64, limit: &SourceLimit) -> Charge {
+        if limit.aggregate.is_off() {
             return UNLIMITED;
         }
-        let tag = address.aggregate_tag(kind, self.0.seed);
+        let tag = address.aggregate_tag(&limit.class);
         let word = self
             .0
             .aggregates
             .at(index(tag, self.0.seed, AGGREGATE_BITS));
-        limit.charge(word, now_ns, 1)
+        limit.aggregate.charge(word, now_ns, 1)
     }
 
     /// Counts one verdict where no kernel counts packets; does nothing where one does.
@@ -254,10 +248,11 @@ impl SharedWords {
 /// A configured limit as the tables take it; off where there is none. The coarse clock of the
 /// kernel is not considered: that is for whoever knows the length of its tick.
 #[must_use]
-pub fn source_limit(rate: Option<&SourceRate>) -> SourceLimit {
+pub fn source_limit(rate: Option<&SourceRate>, class: Class) -> SourceLimit {
     rate.map_or_else(SourceLimit::default, |rate| SourceLimit {
         source: rate.source,
         aggregate: rate.aggregate,
+        class,
         precise: 0,
     })
 }

@@ -1,13 +1,14 @@
 use super::*;
 use gateway_common::address::{KIND_CONNECTIONS, KIND_PACKETS};
-use gateway_common::limit::Rate;
+use gateway_common::limit::{Limit, Rate};
 use std::os::unix::fs::PermissionsExt as _;
 
 const BOOT: BootId = BootId([7; 16]);
 const SECOND: u64 = 1_000_000_000;
 
-fn limit(burst: u64) -> SourceLimit {
+fn limit(kind: u32, burst: u64) -> SourceLimit {
     SourceLimit {
+        class: Class::new(kind, 0, 7),
         source: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
         aggregate: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
         precise: 0,
@@ -17,7 +18,7 @@ fn limit(burst: u64) -> SourceLimit {
 fn admitted(buckets: &Buckets, address: &str, kind: u32) -> bool {
     let address = address.parse().unwrap();
     matches!(
-        buckets.charge_source(address, kind, SECOND, &limit(2)),
+        buckets.charge_source(address, SECOND, &limit(kind, 2)),
         Charge::Admitted { .. }
     )
 }
@@ -125,7 +126,7 @@ fn a_full_line_charges_the_aggregate_and_counts_it() {
     for number in 0..400_000_u32 {
         let address = IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + number));
         for _ in 0..2 {
-            match buckets.charge_source(address, KIND_PACKETS, SECOND, &limit(2)) {
+            match buckets.charge_source(address, SECOND, &limit(KIND_PACKETS, 2)) {
                 Charge::Admitted { .. } => {}
                 Charge::Limited { .. } => limited += 1,
                 Charge::AdmittedAfterRaces => panic!("the daemon retries until it wins"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use gateway_common::deny::NEVER;
+use gateway_common::list::NEVER;
 
 use crate::model::Prefix;
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gateway_common::capacity::{DENY_EXACT_MAX, DENY_PREFIX_MAX};
+use gateway_common::capacity::{LIST_EXACT_MAX, LIST_PREFIX_MAX};
 
 use crate::model::Prefix;
 use entries::{Entries, Expiry};
@@ -251,8 +251,8 @@ fn check_room(entries: &Entries) -> Result<(), DenyError> {
             .count()
     };
     for (host, what, max) in [
-        (true, "addresses", DENY_EXACT_MAX),
-        (false, "prefixes", DENY_PREFIX_MAX),
+        (true, "addresses", LIST_EXACT_MAX),
+        (false, "prefixes", LIST_PREFIX_MAX),
     ] {
         if count(true, host).max(count(false, host)) > max as usize {
             return Err(DenyError::Full { what, max });

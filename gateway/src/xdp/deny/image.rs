@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use gateway_common::capacity::DENY_IPV6_FILTER_BITS;
-use gateway_common::deny::{
+use gateway_common::capacity::LIST_IPV6_FILTER_BITS;
+use gateway_common::list::{
     FilterBit, Ipv4Key, Ipv4PrefixData, Ipv6Key, ipv4_bit, ipv4_prefix_data, ipv6_32_bit,
     ipv6_48_bit,
 };
@@ -110,9 +110,9 @@ impl Image {
         let [a, b, c, d, e, f, g, h, ..] = network;
         let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         if length >= LENGTH_48 {
-            family.mark(ipv6_48_bit(high, seed, DENY_IPV6_FILTER_BITS));
+            family.mark(ipv6_48_bit(high, seed, LIST_IPV6_FILTER_BITS));
         } else if length >= LENGTH_32 {
-            family.mark(ipv6_32_bit(high, seed, DENY_IPV6_FILTER_BITS));
+            family.mark(ipv6_32_bit(high, seed, LIST_IPV6_FILTER_BITS));
         } else {
             self.has_short_ipv6 = true;
         }
@@ -122,7 +122,7 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_common::deny::NEVER;
+    use gateway_common::list::NEVER;
 
     fn image(prefixes: &[&str]) -> Image {
         let entries: Vec<EffectiveEntry> = prefixes
@@ -159,10 +159,10 @@ mod tests {
     fn an_ipv6_prefix_is_known_by_its_48_its_32_or_by_the_flag() {
         let host = image(&["2001:db8:1:2::3"]);
         let high = 0x2001_0db8_0001_0002;
-        let bit = ipv6_48_bit(high, 7, DENY_IPV6_FILTER_BITS);
+        let bit = ipv6_48_bit(high, 7, LIST_IPV6_FILTER_BITS);
         assert_eq!(host.ipv6.filter[&bit.word], bit.mask);
         let wide = image(&["2001:db8::/33"]);
-        let bit = ipv6_32_bit(high, 7, DENY_IPV6_FILTER_BITS);
+        let bit = ipv6_32_bit(high, 7, LIST_IPV6_FILTER_BITS);
         assert_eq!(wide.ipv6.filter[&bit.word], bit.mask);
         assert!(!wide.has_short_ipv6);
         let short = image(&["2000::/3"]);

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::Pod;
 use aya::maps::lpm_trie::Key;
-use gateway_common::capacity::{DENY_IPV4_FILTER_WORDS, DENY_IPV6_FILTER_BITS};
-use gateway_common::deny::{DenyEntry, LIST_OPERATOR};
+use gateway_common::capacity::{LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS};
+use gateway_common::list::{LIST_OPERATOR, PlainEntry};
 
 use super::error::EdgeError;
 use super::maps::{DenyMaps, DenyTables};
@@ -20,7 +20,7 @@ use crate::store::deny::{DenySink, EffectiveEntry, SinkError};
 use image::{Family, Image};
 
 /// Words of one generation of the IPv6 filter.
-const FILTER6_WORDS: u32 = 1 << (DENY_IPV6_FILTER_BITS - 6);
+const FILTER6_WORDS: u32 = 1 << (LIST_IPV6_FILTER_BITS - 6);
 
 /// Keeps the kernel's tables at what the list says.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl KernelDeny {
     fn replace_all(&mut self, image: Image) -> Result<(), EdgeError> {
         let switch = Arc::clone(&self.switch);
         let mut switch = switch.lock().unwrap_or_else(PoisonError::into_inner);
-        let spare = switch.spare_deny_generation();
+        let spare = switch.spare_list_generation();
         wait_for_packets()?;
         self.write(spare, &image)?;
         switch.publish_deny(spare, image.is_empty(), image.has_short_ipv6)?;
@@ -64,7 +64,7 @@ impl KernelDeny {
     fn change(&mut self, image: Image) -> Result<(), EdgeError> {
         let switch = Arc::clone(&self.switch);
         let mut switch = switch.lock().unwrap_or_else(PoisonError::into_inner);
-        let active = switch.spare_deny_generation() ^ 1;
+        let active = switch.spare_list_generation() ^ 1;
         if self.held.get(active as usize).is_none_or(Option::is_none) {
             drop(switch);
             return self.replace_all(image);
@@ -106,8 +106,8 @@ impl KernelDeny {
         };
         let filter4 = Filter {
             words: &self.tables.filter4,
-            base: generation * DENY_IPV4_FILTER_WORDS,
-            count: DENY_IPV4_FILTER_WORDS,
+            base: generation * LIST_IPV4_FILTER_WORDS,
+            count: LIST_IPV4_FILTER_WORDS,
         };
         let filter6 = Filter {
             words: &self.tables.filter6,
@@ -249,10 +249,12 @@ fn purge<K: Pod, D: Pod>(maps: &mut DenyMaps<K, D>, filter: &Filter<'_>) -> Resu
     Ok(())
 }
 
-const fn entry(expires_ns: u64) -> DenyEntry {
-    DenyEntry {
-        expires_ns,
-        lists: LIST_OPERATOR,
+fn entry(deny_until_ns: u64) -> PlainEntry {
+    PlainEntry {
+        deny_until_ns,
+        lists: 1 << LIST_OPERATOR,
+        deny_list: LIST_OPERATOR,
+        ..PlainEntry::default()
     }
 }
 
