@@ -148,7 +148,9 @@ impl Control {
             }));
         }
         if let Some(prepared) = self.prepared.take() {
-            self.listeners.apply(prepared, &self.around).await;
+            self.listeners
+                .apply(prepared, &self.model, &self.around)
+                .await;
         }
         self.compiler.slots().free_unused();
         tracing::info!(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::control::Control;
-use super::ground::{bound, connection_limit, destination};
+use super::ground::{bound, destination};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -63,14 +63,7 @@ impl Control {
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
-        self.listeners.apply(listeners, &self.around).await;
-        self.around
-            .rules
-            .connections
-            .store(Arc::new(connection_limit(
-                &model.edge,
-                self.shared.buckets.seed(),
-            )));
+        self.listeners.apply(listeners, &model, &self.around).await;
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
         if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {

@@ -24,11 +24,12 @@ use gateway_common::name::{
     MAP_NEWCOMERS, MAP_OFFENCES, MAP_RULES, MAP_SAMPLER, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
     MAP_VOUCHED,
 };
-use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, Settings};
+use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
 use crate::store::bucket::{BucketMaps, Buckets, SharedWords};
+use crate::store::control::ControlWords;
 
 /// `BPF_MAP_TYPE_*` of `linux/bpf.h`.
 const HASH: u32 = 1;
@@ -37,8 +38,6 @@ const PERCPU_ARRAY: u32 = 6;
 const LPM_TRIE: u32 = 11;
 const RINGBUF: u32 = 27;
 
-/// Words of [`Control`], as a power of two.
-const CONTROL_BITS: u32 = CONTROL_WORDS.trailing_zeros();
 /// Words of both generations of the filters, as powers of two.
 pub(super) const FILTER4_BITS: u32 = (LIST_IPV4_FILTER_WORDS * 2).trailing_zeros();
 pub(super) const FILTER6_BITS: u32 = LIST_IPV6_FILTER_BITS - 6 + 1;
@@ -132,7 +131,7 @@ pub(super) const ALL: [(&str, MapShape); 29] = {
 
 /// What the switch changes: settings and endpoints.
 pub(super) struct SwitchMaps {
-    pub(super) control: SharedWords,
+    pub(super) control: ControlWords,
     pub(super) settings: Array<MapData, Settings>,
     pub(super) rules: Array<MapData, Rules>,
     pub(super) endpoints: Array<MapData, EndpointLine>,
@@ -238,7 +237,7 @@ impl SwitchMaps {
         let pins = pins.directory();
         let control = open_data(pins, MAP_CONTROL)?;
         Ok(Self {
-            control: SharedWords::map(control.fd().as_fd(), CONTROL_BITS)
+            control: ControlWords::map(control.fd().as_fd())
                 .map_err(super::error::system("mmap of the control words"))?,
             settings: open_as(pins, MAP_SETTINGS)?,
             rules: open_as(pins, MAP_RULES)?,
