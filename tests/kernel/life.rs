@@ -204,9 +204,19 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
         .run(move || gateway::xdp::start(&gateway))
         .unwrap_err();
     assert!(
-        matches!(&error, EdgeError::Occupied { program_id, .. } if program_id.to_string() == before),
+        matches!(&error, EdgeError::Occupied { occupant } if occupant.program_id.to_string() == before),
         "{error}"
     );
+    // It is ours as well, and its pins say whose.
+    let text = error.to_string();
+    let instance = bench.gateway.instance.as_str();
+    for part in [
+        "`gateway_edge` with tag ".to_owned(),
+        format!("pinned as `/sys/fs/bpf/gateway/{instance}/"),
+        format!("`gateway xdp detach --instance {instance}`"),
+    ] {
+        assert!(text.contains(&part), "no {part} in {text}");
+    }
     assert_eq!(program(&bench), Some(before));
     drop(edge);
 }
