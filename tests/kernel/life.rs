@@ -254,7 +254,7 @@ fn an_interface_that_is_not_named_any_more_is_let_go() {
     let mut edge = bench.start().unwrap();
     assert_eq!(edge.attachments().len(), 2);
     bench.gateway.edge.interfaces = vec!["lo".to_owned()];
-    edge.apply(&bench.gateway).unwrap();
+    bench.apply(&mut edge, &bench.gateway).unwrap();
     assert_eq!(edge.attachments().len(), 1);
     assert_eq!(program(&bench), None);
     edge.shutdown(OnExit::Keep).unwrap();
@@ -278,7 +278,7 @@ fn unknown_and_new_interfaces_are_refused() {
     let mut edge = bench.start().unwrap();
     let mut changed = bench.gateway.clone();
     changed.edge.interfaces.push("lo".to_owned());
-    let error = edge.apply(&changed).unwrap_err();
+    let error = bench.apply(&mut edge, &changed).unwrap_err();
     assert!(matches!(error, EdgeError::NewInterface { .. }), "{error}");
     drop(edge);
     bench.gateway.edge.interfaces = vec!["nope0".to_owned()];

@@ -31,3 +31,4 @@ mod veth_privilege;
 mod veth_refusal;
 mod veth_absent;
 mod veth_apply;
+mod veth_attach;

@@ -99,6 +99,15 @@ impl Bench {
         self.server.run(move || xdp::start(&gateway))
     }
 
+    /// Puts another configuration in force, in the gateway's namespace.
+    ///
+    /// # Errors
+    /// As [`EdgeHandle::apply`].
+    pub fn apply(&self, edge: &mut EdgeHandle, gateway: &Gateway) -> Result<(), EdgeError> {
+        let _inside = self.server.enter();
+        edge.apply(gateway)
+    }
+
     /// A listening socket on the gateway's side.
     #[must_use]
     pub fn listen(&self, address: &str) -> TcpListener {

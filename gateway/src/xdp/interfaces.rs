@@ -122,9 +122,14 @@ pub(super) struct Carried {
     pub(super) program_id: u32,
 }
 
-/// What `IFLA_XDP` says of an interface (rtnetlink(7)); `None` where it carries no program.
+/// What `IFLA_XDP` says of an interface (rtnetlink(7)); `None` where it carries no program, or is
+/// not there.
 pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError> {
-    let reply = ask(interface_index).map_err(system("RTM_GETLINK"))?;
+    let reply = match ask(interface_index) {
+        Ok(reply) => reply,
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
+        Err(error) => return Err(system("RTM_GETLINK")(error)),
+    };
     let Some(xdp) = reply
         .attributes
         .iter()

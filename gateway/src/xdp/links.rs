@@ -80,41 +80,44 @@ impl Links {
         }
     }
 
-    /// Looks at the pins again: links that somebody pinned for us meanwhile are ours, and those
-    /// whose pin has gone are not any more.
+    /// Looks again: links that somebody pinned for us meanwhile are ours, and those whose pin or
+    /// device has gone are not any more; one that was renamed has its new name. Must be called in the network namespace of the links.
     pub(super) fn refresh(&mut self, pins: &Pins) -> Result<(), EdgeError> {
-        self.held.retain(HeldLink::is_still_there);
-        let is_held =
-            |held: &[HeldLink], name: &str| held.iter().any(|link| link.interface == name);
-        self.attachments
-            .retain(|attachment| is_held(&self.held, &attachment.interface));
+        let mut now = Vec::with_capacity(self.held.len());
+        for link in &self.held {
+            let name = interfaces::name(link.index)?;
+            now.push(name.zip(carried(link.index)?.filter(|_| link.is_still_there())));
+        }
+        // Nothing fails while links are moved: one that is lost halfway is detached.
+        let known = std::mem::take(&mut self.attachments);
+        for (mut link, now) in std::mem::take(&mut self.held).into_iter().zip(now) {
+            let before = known.iter().find(|it| it.interface == link.interface);
+            let adopted = before.is_some_and(|attachment| attachment.adopted);
+            if let Some((interface, found)) = now {
+                link.interface.clone_from(&interface);
+                self.held.push(link);
+                self.attachments.push(Attachment {
+                    interface,
+                    mode: found.mode,
+                    adopted,
+                });
+            }
+        }
         for index in pins.linked()? {
             if self.held.iter().any(|link| link.index == index) {
                 continue;
             }
-            let Some(interface) = interfaces::name(index)? else {
-                // The interface has gone, and its pin means nothing.
-                continue;
-            };
-            let Some(found) = carried(index)? else {
-                continue;
-            };
-            self.unguarded.retain(|known| known.interface != interface);
-            self.attachments.push(Attachment {
-                interface: interface.clone(),
-                mode: found.mode,
-                adopted: true,
-            });
-            self.held
-                .push(HeldLink::pinned(interface, index, pins.link_path(index)));
-        }
-        for attachment in &mut self.attachments {
-            let link = self
-                .held
-                .iter()
-                .find(|link| link.interface == attachment.interface);
-            let found = link.map(|link| carried(link.index)).transpose()?.flatten();
-            attachment.mode = found.map_or(attachment.mode, |found| found.mode);
+            // Where the interface has gone, its pin means nothing.
+            if let (Some(interface), Some(found)) = (interfaces::name(index)?, carried(index)?) {
+                self.unguarded.retain(|known| known.interface != interface);
+                self.attachments.push(Attachment {
+                    interface: interface.clone(),
+                    mode: found.mode,
+                    adopted: true,
+                });
+                let path = pins.link_path(index);
+                self.held.push(HeldLink::pinned(interface, index, path));
+            }
         }
         Ok(())
     }
