@@ -16,6 +16,7 @@ mod shared;
 mod clock;
 mod life;
 mod sync;
+mod replace;
 mod privilege;
 mod differential;
 mod artefact;
