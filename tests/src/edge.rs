@@ -24,6 +24,8 @@ use crate::namespace::Namespace;
 
 /// Name of the gateway's interface.
 pub const INTERFACE: &str = "gw0";
+/// Name of the client's interface.
+pub const CLIENT_INTERFACE: &str = "client0";
 /// Address of the gateway.
 pub const SERVER: &str = "10.77.0.1";
 /// Address of the client.
@@ -66,9 +68,11 @@ impl Bench {
         server.join(
             (INTERFACE, &format!("{SERVER}/24")),
             &client,
-            ("client0", &format!("{CLIENT}/24")),
+            (CLIENT_INTERFACE, &format!("{CLIENT}/24")),
         )?;
-        client.ip(&format!("address add {OTHER_CLIENT}/24 dev client0"))?;
+        client.ip(&format!(
+            "address add {OTHER_CLIENT}/24 dev {CLIENT_INTERFACE}"
+        ))?;
         // Without duplicate address detection the addresses can be used at once.
         server.ip(&format!("address add {SERVER6}/64 dev {INTERFACE} nodad"))?;
         server.ip(&format!("route add fd78::/64 dev {INTERFACE}"))?;
@@ -100,6 +104,15 @@ impl Bench {
     pub fn start_any(&self) -> Result<Start, EdgeError> {
         let gateway = self.gateway.clone();
         self.server.run(move || xdp::start(&gateway))
+    }
+
+    /// Puts another configuration in force, in the gateway's namespace.
+    ///
+    /// # Errors
+    /// As [`EdgeHandle::apply`].
+    pub fn apply(&self, edge: &mut EdgeHandle, gateway: &Gateway) -> Result<(), EdgeError> {
+        let _inside = self.server.enter();
+        edge.apply(gateway)
     }
 
     /// A listening socket on the gateway's side.

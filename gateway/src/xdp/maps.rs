@@ -1,7 +1,7 @@
 //! The maps by their names, types and sizes.
 
 use std::fmt;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
@@ -24,7 +24,7 @@ use gateway_common::name::{
     MAP_NEWCOMERS, MAP_OFFENCES, MAP_RULES, MAP_SAMPLER, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
     MAP_VOUCHED,
 };
-use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
+use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, Settings};
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
@@ -222,6 +222,34 @@ pub(super) fn id(pins: &std::path::Path, name: &'static str) -> Result<u32, Edge
     let failed = |source| EdgeError::Map { name, source };
     let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
     Ok(data.info().map_err(failed)?.id())
+}
+
+/// The words of a pinned [`Control`] map, read by system call, and the settings they point to.
+pub(super) fn control(
+    pins: &std::path::Path,
+) -> Result<([u64; CONTROL_WORDS], Settings), EdgeError> {
+    let failed = |name| move |source| EdgeError::Map { name, source };
+    let control: Array<MapData, [u64; CONTROL_WORDS]> = open_as(pins, MAP_CONTROL)?;
+    let words = control.get(&0, 0).map_err(failed(MAP_CONTROL))?;
+    let [active, ..] = words;
+    let settings: Array<MapData, Settings> = open_as(pins, MAP_SETTINGS)?;
+    let active = u32::from(active & 1 == 1);
+    let settings = settings.get(&active, 0).map_err(failed(MAP_SETTINGS))?;
+    Ok((words, settings))
+}
+
+/// Bytes that the kernel has set aside for a pinned map, as `/proc/<pid>/fdinfo` tells (kernel:
+/// `bpf_map_show_fdinfo`): exact from Linux 6.4 on, an estimate before.
+pub(super) fn memory_bytes(pins: &std::path::Path, name: &'static str) -> Result<u64, EdgeError> {
+    let failed = |source| EdgeError::Map { name, source };
+    let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
+    let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
+    let text = std::fs::read_to_string(path)
+        .map_err(super::error::system("read /proc/self/fdinfo of a map"))?;
+    let bytes = text
+        .lines()
+        .find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+    Ok(bytes.unwrap_or(0))
 }
 
 /// Opens every pinned map once, which checks the shape of each.
