@@ -30,3 +30,4 @@ mod veth_flood;
 mod veth_privilege;
 mod veth_refusal;
 mod veth_absent;
+mod veth_stats;
