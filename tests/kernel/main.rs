@@ -33,3 +33,4 @@ mod veth_refusal;
 mod veth_absent;
 mod veth_apply;
 mod veth_attach;
+mod veth_stats;
