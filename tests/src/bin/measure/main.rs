@@ -6,6 +6,8 @@ mod place;
 mod edge;
 mod daemon;
 mod filter;
+mod flood;
+mod honest;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -31,11 +33,24 @@ enum Command {
         #[arg(long)]
         varying: Option<PathBuf>,
     },
+    /// Goodput and latency of honest clients under floods, without and with the edge.
+    Flood {
+        /// Windows for each flood.
+        #[arg(long)]
+        windows: u16,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let outcome = match Arguments::parse().command {
         Command::Edge { windows, varying } => edge::run(windows, varying.as_deref())?,
+        Command::Flood { windows } => {
+            // One thread, which stays on one processor.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(flood::run(windows))?
+        }
     };
     writeln!(std::io::stdout(), "{}", outcome.json()).context("standard output")
 }

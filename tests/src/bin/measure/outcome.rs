@@ -14,6 +14,8 @@ pub(crate) enum Budget {
     },
     /// No more than this.
     AtMost(f64),
+    /// No less than this part of the baseline.
+    Keeps(f64),
 }
 
 /// One measured case.
@@ -50,6 +52,7 @@ impl Case {
         let budget = self.budget.map(|budget| match budget {
             Budget::Over { ratio, increment } => json!({"ratio": ratio, "increment": increment}),
             Budget::AtMost(most) => json!({"most": most}),
+            Budget::Keeps(part) => json!({"keeps": part}),
         });
         json!({
             "name": self.name,
