@@ -18,6 +18,7 @@ mod life;
 mod sync;
 mod privilege;
 mod differential;
+mod corpus;
 mod artefact;
 mod log;
 mod veth_path;
