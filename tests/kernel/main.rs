@@ -19,6 +19,7 @@ mod sync;
 mod privilege;
 mod differential;
 mod corpus;
+mod hazards;
 mod artefact;
 mod log;
 mod veth_path;
