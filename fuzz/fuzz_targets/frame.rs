@@ -1,11 +1,17 @@
-//! Any frame: the judgement on the host against etherparse.
+//! Any frame, at every site: the judgement on the host against etherparse.
 #![no_main]
 
-use gateway_oracle::compare;
+use std::sync::LazyLock;
+
+use gateway_oracle::Oracle;
 use libfuzzer_sys::fuzz_target;
 
+static ORACLES: LazyLock<Vec<Oracle>> = LazyLock::new(Oracle::all);
+
 fuzz_target!(|frame: &[u8]| {
-    if let Err(disagreement) = compare(frame) {
-        panic!("{disagreement}");
+    for oracle in ORACLES.iter() {
+        if let Err(disagreement) = oracle.compare(frame) {
+            panic!("{disagreement}");
+        }
     }
 });

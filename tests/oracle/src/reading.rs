@@ -11,12 +11,14 @@ use etherparse::err::tcp;
 use etherparse::{
     EtherType, Ethernet2Slice, IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice,
     Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, SingleVlanSlice,
-    TcpHeaderSlice, UdpHeaderSlice, ether_type, ip_number,
+    TcpHeaderSlice, UdpHeaderSlice, ether_type, icmpv4, icmpv6, ip_number,
 };
 use gateway_common::reason::Family;
 
 const TAGS_MAX: usize = 4;
 const EXTENSIONS_MAX: usize = 8;
+/// RFC 3810, which etherparse does not name.
+const MULTICAST_LISTENER_REPORT_V2: u8 = 143;
 const IPV4_LENGTH: usize = 20;
 const IPV6_LENGTH: usize = 40;
 
@@ -58,17 +60,17 @@ pub(crate) enum Payload {
     ChainCut { fragment: bool },
     /// A fragment other than the first.
     LaterFragment(IpNumber),
-    /// Neither TCP nor UDP.
-    Other(IpNumber),
+    /// Neither TCP nor UDP; whether an ICMP message that must never be judged.
+    Other { control: bool },
     /// Too short for the transport header's fixed part; whether a first fragment.
-    TransportCut { protocol: IpNumber, fragment: bool },
+    TransportCut { fragment: bool },
     /// A segment whose data offset points before or beyond itself; whether beyond the end of a first
     /// fragment.
     TcpRefused { port: u16, fragment: bool },
     /// A segment.
     Tcp { port: u16, flags: Flags },
     /// A datagram; whether its length is possible.
-    Udp { port: u16, sound: bool },
+    Udp { from: u16, port: u16, sound: bool },
 }
 
 /// TCP flags that matter.
@@ -82,6 +84,27 @@ pub(crate) struct Flags {
     pub(crate) rst: bool,
     /// FIN.
     pub(crate) fin: bool,
+}
+
+/// What a combination of flags means to a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// A new connection.
+    Opens,
+    /// Some segment of a connection, or the refusal of one.
+    Goes,
+    /// Nothing that an honest stack sends.
+    Nonsense,
+}
+
+impl Flags {
+    pub(crate) fn meaning(self) -> Meaning {
+        match (self.syn, self.ack, self.rst, self.fin) {
+            (true, _, true, _) | (true, _, _, true) | (false, false, false, _) => Meaning::Nonsense,
+            (true, false, false, false) => Meaning::Opens,
+            _ => Meaning::Goes,
+        }
+    }
 }
 
 impl Reading {
@@ -151,7 +174,7 @@ fn ipv4(packet: &[u8], until: usize) -> Reading {
     let payload = match packet.get(header.slice().len()..length) {
         None => Payload::Contradictory(Some(protocol)),
         Some(_) if header.fragments_offset().value() != 0 => Payload::LaterFragment(protocol),
-        Some(payload) => transport(protocol, payload, fragment),
+        Some(payload) => transport(protocol, payload, fragment, Family::Ipv4),
     };
     Reading::Packet(Packet {
         source: header.source_addr().into(),
@@ -210,7 +233,7 @@ fn chain(first: IpNumber, payload: &[u8]) -> Payload {
                 Err(_) => None,
             },
             ip_number::AUTH => authentication(rest),
-            _ => return transport(next, rest, fragment),
+            _ => return transport(next, rest, fragment, Family::Ipv6),
         };
         let Some((following, length)) = read else {
             return Payload::ChainCut { fragment };
@@ -247,8 +270,8 @@ fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
 
-fn transport(protocol: IpNumber, payload: &[u8], fragment: bool) -> Payload {
-    let cut = Payload::TransportCut { protocol, fragment };
+fn transport(protocol: IpNumber, payload: &[u8], fragment: bool, family: Family) -> Payload {
+    let cut = Payload::TransportCut { fragment };
     match protocol {
         ip_number::TCP => match (TcpHeaderSlice::from_slice(payload), at::<20>(payload, 0)) {
             (Ok(header), _) => Payload::Tcp {
@@ -270,12 +293,42 @@ fn transport(protocol: IpNumber, payload: &[u8], fragment: bool) -> Payload {
             Ok(header) => {
                 let length = usize::from(header.length());
                 Payload::Udp {
+                    from: header.source_port(),
                     port: header.destination_port(),
                     sound: length >= 8 && (length <= payload.len() || fragment),
                 }
             }
             Err(_) => cut,
         },
-        _ => Payload::Other(protocol),
+        _ => Payload::Other {
+            control: is_control(protocol, payload, family),
+        },
+    }
+}
+
+/// Whether this is an ICMP error, neighbour discovery or a report of multicast listeners.
+fn is_control(protocol: IpNumber, payload: &[u8], family: Family) -> bool {
+    let Some([kind, _code]) = at(payload, 0) else {
+        return false;
+    };
+    match (family, protocol) {
+        (Family::Ipv4, ip_number::ICMP) => matches!(
+            kind,
+            icmpv4::TYPE_DEST_UNREACH
+                | icmpv4::TYPE_SOURCE_QUENCH
+                | icmpv4::TYPE_REDIRECT
+                | icmpv4::TYPE_TIME_EXCEEDED
+                | icmpv4::TYPE_PARAMETER_PROBLEM
+        ),
+        (Family::Ipv6, ip_number::IPV6_ICMP) => matches!(
+            kind,
+            icmpv6::TYPE_DST_UNREACH
+                | icmpv6::TYPE_PACKET_TOO_BIG
+                | icmpv6::TYPE_TIME_EXCEEDED
+                | icmpv6::TYPE_PARAMETER_PROBLEM
+                | icmpv6::TYPE_MULTICAST_LISTENER_QUERY
+                ..=icmpv6::TYPE_REDIRECT_MESSAGE | MULTICAST_LISTENER_REPORT_V2
+        ),
+        _ => false,
     }
 }
