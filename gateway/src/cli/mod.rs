@@ -8,6 +8,8 @@ mod check;
 mod schema;
 mod stats;
 mod deny;
+mod xdp;
+mod xdp_status;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,8 @@ enum Command {
     Stats(stats::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
+    /// Attach, detach and look at the kernel edge.
+    Xdp(xdp::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -51,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -12,9 +12,9 @@ use gateway_common::slot::PlainSlot;
 use super::error::{EdgeError, system};
 use super::interfaces::carried;
 use super::maps::{self, StatisticsMaps};
-use super::pins;
 use super::switch::map_error;
 use super::{Attachment, Mode};
+use super::{occupant, pins};
 use crate::model::InstanceName;
 use crate::store::bucket::{FileReading, read_slots};
 
@@ -175,7 +175,7 @@ fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
         let Some(found) = carried(entry.index())? else {
             continue;
         };
-        if linked.contains(&entry.index()) || uses_map(found.program_id, control) {
+        if linked.contains(&entry.index()) || occupant::uses_map(found.program_id, control) {
             attachments.push(Attachment {
                 interface: entry.name().to_string_lossy().into_owned(),
                 mode: found.mode,
@@ -184,15 +184,6 @@ fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
         }
     }
     Ok(attachments)
-}
-
-/// Whether a program uses a map, as far as this user may know.
-fn uses_map(program_id: u32, map_id: u32) -> bool {
-    aya::programs::loaded_programs()
-        .filter_map(Result::ok)
-        .find(|program| program.id() == program_id)
-        .and_then(|program| program.map_ids().ok().flatten())
-        .is_some_and(|ids| ids.contains(&map_id))
 }
 
 /// The name of a verdict in statistics and metrics.
