@@ -19,6 +19,8 @@ mod sync;
 mod replace;
 mod privilege;
 mod differential;
+mod corpus;
+mod hazards;
 mod artefact;
 mod log;
 mod veth_path;
