@@ -2,6 +2,7 @@
 
 mod output;
 mod target;
+mod source;
 mod run;
 mod reload;
 mod check;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::admin::Applied;
 use super::control::Control;
-use super::ground::{bound, connection_limit, destination};
+use super::ground::{bound, destination};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -69,14 +69,7 @@ impl Control {
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
-        self.listeners.apply(listeners, &self.around).await;
-        self.around
-            .rules
-            .connections
-            .store(Arc::new(connection_limit(
-                &model.edge,
-                self.shared.buckets.seed(),
-            )));
+        self.listeners.apply(listeners, &model, &self.around).await;
         let interfaces = match applied {
             Some(applied) => &applied.interfaces,
             None => &model.edge.interfaces,
@@ -91,6 +84,8 @@ impl Control {
             message.push_str("; the kernel edge could not follow: ");
             message.push_str(&explain(&error));
         }
+        let statistics = self.edge.as_ref().map(|edge| edge.statistics());
+        self.names.replace(&self.model, statistics.as_ref());
         Ok(message)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::deny::KernelDeny;
-use super::endpoints::EndpointTable;
+use super::endpoints::{EndpointTable, treating};
 use super::error::EdgeError;
 use super::follow::{AddressFollower, Scope};
 use super::interfaces::LocalAddress;
@@ -11,8 +11,9 @@ use super::links::{self, Links};
 use super::maps::{self, DenyTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
+use super::rules::Rules;
 use super::stats::StatisticsReader;
-use super::switch::{Rules, Switch};
+use super::switch::Switch;
 use super::{Attachment, Unguarded, interfaces, lock};
 use crate::model::{Gateway, OnExit};
 use crate::store::bucket::Buckets;
@@ -39,7 +40,9 @@ impl EdgeHandle {
     pub(super) fn start(gateway: &Gateway, user: Option<u32>) -> Result<Self, EdgeError> {
         let local = interfaces::local_addresses()?;
         let chosen = interfaces::chosen(&gateway.edge.interfaces, &gateway.listeners, &local)?;
-        let table = EndpointTable::build(&gateway.listeners, &local)?;
+        let indexed = chosen.iter().map(|(name, index)| (name.as_str(), *index));
+        let treating = treating(&gateway.edge.other_traffic, indexed);
+        let table = EndpointTable::build(&gateway.listeners, &local, &treating)?;
         let pins = Pins::create(&gateway.instance, user)?;
         let mut notes = Vec::new();
         for path in pins.other_versions()? {
@@ -54,7 +57,7 @@ impl EdgeHandle {
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
         let buckets = maps::buckets(&pins, switch.seed())?;
         // The program learns the rules before it sees its first packet.
-        let rules = Rules::of(&gateway.edge, tick_ns, switch.seed());
+        let rules = Rules::of(gateway, tick_ns, switch.seed());
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
         let deny = KernelDeny::new(
@@ -185,25 +188,31 @@ impl EdgeHandle {
     pub fn apply_to(&mut self, gateway: &Gateway, interfaces: &[String]) -> Result<(), EdgeError> {
         self.require(gateway)?;
         let local = interfaces::local_addresses()?;
-        let table = EndpointTable::build(&gateway.listeners, &local)?;
+        let table = self.scope(gateway).table(&local)?;
         let mut switch = lock(&self.switch);
-        let rules = Rules::of(&gateway.edge, self.tick_ns, switch.seed());
+        let rules = Rules::of(gateway, self.tick_ns, switch.seed());
         switch.publish(&rules, table)?;
         drop(switch);
         self.links.detach_unnamed(interfaces)?;
         self.set_scope(gateway, &local)
     }
 
+    /// What a configuration is about, on the interfaces that carry the program.
+    fn scope(&self, gateway: &Gateway) -> Scope {
+        Scope {
+            listeners: gateway.listeners.clone(),
+            guarded: self.links.guarded(),
+            other_traffic: Some(gateway.edge.other_traffic.clone()),
+        }
+    }
+
     /// Tells the follower and accept what is guarded from now on.
     fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) -> Result<(), EdgeError> {
-        let guarded = self.links.guarded();
+        let next = self.scope(gateway);
         let mut scope = lock(&self.scope);
         self.coverage
-            .replace(interfaces::addresses_of(&guarded, local)?);
-        *scope = Scope {
-            listeners: gateway.listeners.clone(),
-            guarded,
-        };
+            .replace(interfaces::addresses_of(&next.guarded, local)?);
+        *scope = next;
         Ok(())
     }
 

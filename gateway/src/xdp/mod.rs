@@ -16,6 +16,7 @@ mod maps;
 mod object;
 mod interfaces;
 mod endpoints;
+mod rules;
 mod switch;
 mod occupant;
 mod attach;
