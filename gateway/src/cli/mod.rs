@@ -8,6 +8,7 @@ mod check;
 mod schema;
 mod stats;
 mod deny;
+mod attack;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Command {
     Stats(stats::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
+    /// Show and say whether the gateway is under attack.
+    Attack(attack::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Attack(arguments) => attack::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -64,6 +64,9 @@ impl Control {
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &model, &self.around).await;
+        if let Some(attack) = &self.attack {
+            attack.follow(&model.edge.under_attack);
+        }
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
         if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use aya::programs::ProgramError;
 
+use crate::store::penalty::FlowError;
+
 /// Why the kernel edge cannot start or change.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
@@ -157,6 +159,9 @@ pub enum EdgeError {
         /// Why.
         source: aya::maps::MapError,
     },
+    /// The flow table could not be emptied of what an earlier run left.
+    #[error("emptying the table of penalised flows")]
+    Flows(#[from] FlowError),
     /// A pin or link operation failed.
     #[error("{call} `{}`", path.display())]
     Pin {
@@ -202,6 +207,7 @@ impl EdgeError {
             | Self::Load(_)
             | Self::Program(_)
             | Self::Map { .. }
+            | Self::Flows(_)
             | Self::Pin { .. }
             | Self::System { .. } => true,
         }

@@ -21,6 +21,8 @@ mod switch;
 mod attach;
 mod deny;
 mod follow;
+mod flows;
+mod syns;
 mod handle;
 pub mod stats;
 
@@ -39,6 +41,7 @@ use switch::Switch;
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;
+pub use syns::SynReader;
 
 /// How a start of the kernel edge ended.
 #[derive(Debug)]
