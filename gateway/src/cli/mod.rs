@@ -12,6 +12,7 @@ mod deny;
 mod xdp;
 mod xdp_status;
 mod doctor;
+mod attack;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Xdp(xdp::Arguments),
     /// Examine this host for the kernel edge: what is missing, and what changes it.
     Doctor(doctor::Arguments),
+    /// Show and say whether the gateway is under attack.
+    Attack(attack::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
+        Command::Attack(arguments) => attack::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,
