@@ -22,7 +22,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 6] = [
+const PROOFS: [Proof; 7] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -64,6 +64,18 @@ const PROOFS: [Proof; 6] = [
         ],
         variable: "GATEWAY_SOAK_FLOOD",
         full: "10000000",
+    },
+    Proof {
+        claim: "a program replaced under load judges every packet once and loses no word",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "kernel",
+            "replace::",
+        ],
+        variable: "GATEWAY_SOAK_REPLACEMENTS",
+        full: "1000",
     },
     Proof {
         claim: "a gateway killed under load comes back and loses no count",

@@ -10,6 +10,8 @@ mod schema;
 mod stats;
 mod top;
 mod deny;
+mod xdp;
+mod xdp_status;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,8 @@ enum Command {
     Top(top::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
+    /// Attach, detach and look at the kernel edge.
+    Xdp(xdp::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::control::{Control, Signals};
 use super::figures::{self, Reloads, Sources};
-use super::ground::{Ground, connection_limit};
+use super::ground::Ground;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
 use super::names::CurrentNames;
@@ -128,7 +128,6 @@ fn assemble(
     });
     let rules = Arc::new(SourceRules {
         deny: deny.clone(),
-        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
         buckets,
         coverage: edge
             .as_ref()

@@ -8,7 +8,7 @@ use super::{DebtsReader, StatisticsReader};
 use crate::model::InstanceName;
 use crate::xdp::error::{EdgeError, system};
 use crate::xdp::interfaces::carried;
-use crate::xdp::{Attachment, Mode, maps, pins};
+use crate::xdp::{Attachment, Mode, maps, occupant, pins};
 
 /// The pinned edge of an instance, read from outside.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
         let Some(found) = carried(entry.index())? else {
             continue;
         };
-        if linked.contains(&entry.index()) || uses_map(found.program_id, control) {
+        if linked.contains(&entry.index()) || occupant::uses_map(found.program_id, control) {
             attachments.push(Attachment {
                 interface: entry.name().to_string_lossy().into_owned(),
                 mode: found.mode,
@@ -61,15 +61,6 @@ fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
         }
     }
     Ok(attachments)
-}
-
-/// Whether a program uses a map, as far as this user may know.
-fn uses_map(program_id: u32, map_id: u32) -> bool {
-    aya::programs::loaded_programs()
-        .filter_map(Result::ok)
-        .find(|program| program.id() == program_id)
-        .and_then(|program| program.map_ids().ok().flatten())
-        .is_some_and(|ids| ids.contains(&map_id))
 }
 
 impl Mode {
