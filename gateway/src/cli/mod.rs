@@ -8,6 +8,7 @@ mod reload;
 mod check;
 mod schema;
 mod stats;
+mod top;
 mod deny;
 mod xdp;
 mod xdp_status;
@@ -40,6 +41,8 @@ enum Command {
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
     Stats(stats::Arguments),
+    /// Show live who is being judged: reasons, sources, throttles.
+    Top(top::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
     /// Attach, detach and look at the kernel edge.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
+        Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
