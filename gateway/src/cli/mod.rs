@@ -8,6 +8,8 @@ mod check;
 mod schema;
 mod stats;
 mod deny;
+mod names;
+mod events;
 
 use std::process::ExitCode;
 
@@ -37,6 +39,8 @@ enum Command {
     Stats(stats::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
+    /// Show a sample of what the kernel edge drops, packet by packet.
+    Events(events::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -51,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Events(arguments) => events::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -38,7 +38,7 @@ const LPM_TRIE: u32 = 11;
 const RINGBUF: u32 = 27;
 
 /// Words of [`Control`], as a power of two.
-const CONTROL_BITS: u32 = CONTROL_WORDS.trailing_zeros();
+pub(super) const CONTROL_BITS: u32 = CONTROL_WORDS.trailing_zeros();
 /// Words of both generations of the filters, as powers of two.
 pub(super) const FILTER4_BITS: u32 = (LIST_IPV4_FILTER_WORDS * 2).trailing_zeros();
 pub(super) const FILTER6_BITS: u32 = LIST_IPV6_FILTER_BITS - 6 + 1;
@@ -200,7 +200,7 @@ pub(super) fn open(pins: &std::path::Path, name: &'static str) -> Result<Map, Ed
 }
 
 /// Opens a map as the type that its contents have.
-fn open_as<T>(pins: &std::path::Path, name: &'static str) -> Result<T, EdgeError>
+pub(super) fn open_as<T>(pins: &std::path::Path, name: &'static str) -> Result<T, EdgeError>
 where
     T: TryFrom<Map, Error = MapError>,
 {
@@ -208,7 +208,7 @@ where
 }
 
 /// Opens an array for mapping.
-fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, EdgeError> {
+pub(super) fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, EdgeError> {
     match open(pins, name)? {
         Map::Array(data) => Ok(data),
         _ => Err(EdgeError::Incomplete {

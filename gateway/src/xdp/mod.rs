@@ -22,6 +22,7 @@ mod deny;
 mod follow;
 mod handle;
 pub mod stats;
+pub mod events;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
