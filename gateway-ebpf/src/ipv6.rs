@@ -7,7 +7,7 @@ use gateway_common::address::Address;
 
 use crate::datagram::{Content, Datagram, Payload, TCP, Target, UDP};
 use crate::frame::Frame;
-use crate::transport::{self, Span};
+use crate::transport::{self, Icmp, Span};
 
 /// Extension headers that are walked; a packet with more is out of reach.
 pub const EXTENSIONS_MAX: u32 = 8;
@@ -96,7 +96,7 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Payload
         span.length = frame.forget(span.length - own);
         walked += 1;
     }
-    transport::parse(frame, next, span)
+    transport::parse(frame, next, Icmp::V6, span)
 }
 
 #[inline(always)]

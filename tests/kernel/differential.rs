@@ -13,9 +13,10 @@ use gateway_common::bucket::Line;
 use gateway_common::capacity::ENDPOINT_LINE_BITS;
 use gateway_common::counter::Incident;
 use gateway_common::endpoint::{self, Endpoint, EndpointLine};
+use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Control, FLAG_LISTENERS, Rules, Settings};
+use gateway_common::settings::{Control, FLAG_LISTENERS, Newcomers, Rules, Settings};
 use gateway_ebpf::frame::Slice;
 use gateway_ebpf::judge::{Judgement, judge};
 use gateway_ebpf::tables::{Fault, Tables};
@@ -129,6 +130,24 @@ impl Tables for Host {
     }
     fn aggregate(&self, _: u32) -> Result<&AtomicU64, Fault> {
         Err(Fault)
+    }
+    fn vouched_line(&self, _: u32) -> Result<&Line<AtomicU64>, Fault> {
+        Err(Fault)
+    }
+    fn newcomers(&self, _: Newcomers) -> Result<&AtomicU64, Fault> {
+        Err(Fault)
+    }
+    fn flow(&self, _: &FlowKey) -> Option<&FlowRow> {
+        None
+    }
+    fn offence_line(&self, _: u32) -> Result<&Line<AtomicU64>, Fault> {
+        Err(Fault)
+    }
+    fn interface(&self) -> u32 {
+        0
+    }
+    fn count_list(&self, list: u32, _: u64) {
+        panic!("list {list}");
     }
     fn now(&self) -> Result<u64, Fault> {
         Err(Fault)
@@ -278,7 +297,7 @@ fn agree(object: &mut Object, frame: &[u8], host: &Judgement, number: u32) {
     let after = object.counter(cell.0, cell.1, cell.2).unwrap();
     assert_eq!(
         (after.packets - before.packets, after.bytes - before.bytes),
-        (1, host.bytes as u64),
+        (1, host.bytes),
         "packet {number}: the host says {host:?}, the kernel {action}: {frame:02x?}"
     );
     assert_eq!(

@@ -6,6 +6,7 @@
 
 mod program;
 mod maps;
+mod outlined;
 mod packet;
 mod word;
 #[cfg(feature = "log")]

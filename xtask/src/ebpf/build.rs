@@ -68,9 +68,8 @@ pub(super) fn build(
     elf::refuse_paths(&object, &builder_paths(root, toolchain)?)?;
     for section in elf::code(&object)? {
         instruction::refuse_lost_fetch(&section.name, &section.bytes)?;
-        // Memory functions that nobody calls are left in a section of their own.
-        if variant == Variant::Shipped && section.name.starts_with("xdp") {
-            instruction::refuse_other_calls(&section.name, &section.bytes)?;
+        if variant == Variant::Shipped {
+            instruction::refuse_other_calls(&section.name, &section.bytes, &section.calls)?;
         }
     }
     let path = fresh.join(name);
