@@ -62,7 +62,7 @@ fn payload<F: Frame>(
     let span = Span {
         offset: frame.forget(offset + own),
         length: length - own,
-        first_fragment: fragment & MORE_FRAGMENTS != 0,
+        is_first: usize::from(fragment & MORE_FRAGMENTS),
     };
     transport::parse(frame, protocol, Icmp::V4, span)
 }

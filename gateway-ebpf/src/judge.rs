@@ -74,7 +74,8 @@ pub fn judge_read<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Reading) 
         }
     };
     let (listener, list) = (case.listener, case.list);
-    let outcome = Outcome(frame.forget(outcome.0));
+    let [outcome] = frame.forget_all([outcome.0]);
+    let outcome = Outcome(outcome);
     Judgement {
         verdict: outcome.verdict(),
         reason: outcome.reason(),
@@ -114,9 +115,12 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         }
         if packet.is(Content::TagsTooDeep) {
             // Whom it is for cannot be known: it counts as ours, because we listen here.
-            let mut ruling = Ruling::new(tables.rules(rules_index(generation, 0))?.monitor);
-            let passing = self.unparsed(settings, &mut ruling)?;
-            return Ok(ruling.pass(passing));
+            let mut ruling = Ruling::new(
+                self.frame,
+                tables.rules(rules_index(generation, 0))?.monitor,
+            );
+            self.unparsed(settings, &mut ruling)?;
+            return Ok(ruling.pass(Reason::UnparsedToUs));
         }
         if let Some(listener) = self.find_listener(settings)? {
             self.listener = listener;
@@ -126,7 +130,10 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         if settings.flags & FLAG_OTHER_TRAFFIC == 0 {
             return Ok(Outcome::pass(Reason::NotOurs));
         }
-        let mut ruling = Ruling::new(tables.rules(rules_index(generation, 0))?.monitor);
+        let mut ruling = Ruling::new(
+            self.frame,
+            tables.rules(rules_index(generation, 0))?.monitor,
+        );
         other::judge(self.frame, tables, settings, packet, &mut ruling)
     }
 
@@ -164,7 +171,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         rules: &Rules,
     ) -> Result<Outcome, End> {
         let packet = self.packet;
-        let mut ruling = Ruling::new(rules.monitor);
+        let mut ruling = Ruling::new(self.frame, rules.monitor);
         let subject = packet.subject(settings);
         if let Some(outcome) = self.ask_lists(settings, &subject, &mut ruling)? {
             return Ok(outcome);
@@ -172,27 +179,32 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         if packet.is(Content::Fragment) {
             self.refuse(&mut ruling, Reason::Fragment)?;
         }
-        let mut passing = Reason::Admitted;
         if packet.is(Content::OutOfReach) {
-            passing = self.unparsed(settings, &mut ruling)?;
+            self.unparsed(settings, &mut ruling)?;
         }
-        let opening = packet.is(Content::Opening);
+        // What the packet is has been asked often enough for the verifier to know it by heart.
+        let [content] = self.frame.forget_all([u64::from(packet.content())]);
+        let is = |wanted: Content| content == wanted as u64;
         if control.attack != 0 {
-            self.ask_budget(settings, &subject, &mut ruling, opening)?;
+            self.ask_budget(settings, &subject, &mut ruling, is(Content::Opening))?;
         }
-        if opening {
-            passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
+        if is(Content::Opening) {
+            let passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
+            return Ok(ruling.pass(passing));
+        }
+        self.ask_packets(rules, &subject, &mut ruling)?;
+        if control.penalties != 0
+            && is(Content::Ordinary)
+            && ruling.asks(Reason::Penalised)
+            && flows::is_penalised(self.tables, packet)?
+        {
+            self.refuse(&mut ruling, Reason::Penalised)?;
+        }
+        Ok(ruling.pass(if is(Content::OutOfReach) {
+            Reason::UnparsedToUs
         } else {
-            self.ask_packets(rules, &subject, &mut ruling)?;
-            if control.penalties != 0
-                && packet.is(Content::Ordinary)
-                && ruling.asks(Reason::Penalised)
-                && flows::is_penalised(self.tables, packet)?
-            {
-                self.refuse(&mut ruling, Reason::Penalised)?;
-            }
-        }
-        Ok(ruling.pass(passing))
+            Reason::Admitted
+        }))
     }
 
     #[inline(always)]
@@ -200,13 +212,13 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         ruling.refuse(self.frame, self.tables, reason)
     }
 
-    /// A packet whose headers cannot be reached, and why it passes where it does.
+    /// A packet whose headers cannot be reached.
     #[inline(always)]
-    fn unparsed(&self, settings: &Settings, ruling: &mut Ruling) -> Result<Reason, End> {
+    fn unparsed(&self, settings: &Settings, ruling: &mut Ruling) -> Result<(), End> {
         if settings.flags & FLAG_UNPARSED_PASS == 0 {
             self.refuse(ruling, Reason::UnparsedToUs)?;
         }
-        Ok(Reason::UnparsedToUs)
+        Ok(())
     }
 
     /// Management, malformed, allowed, denied. `Some` where the packet passes by that alone.

@@ -30,9 +30,7 @@ impl From<Fault> for End {
 
 /// Verdict and reason in one number, so that they can be handed on without a branch per kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome(pub usize);
-
-const REASON_BITS: u32 = 8;
+pub struct Outcome(pub u64);
 
 impl Outcome {
     /// That of no rule: a packet that is not IP passes, which nothing is ever noted for.
@@ -42,7 +40,7 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub const fn new(verdict: Verdict, reason: Reason) -> Self {
-        Self((verdict as usize) << REASON_BITS | reason as usize)
+        Self((verdict as u64) << 8 | reason as u64)
     }
 
     /// The packet passes.
@@ -56,14 +54,16 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub const fn verdict(self) -> Verdict {
-        Verdict::from_number(self.0 >> REASON_BITS)
+        let [_, verdict, ..] = self.0.to_le_bytes();
+        Verdict::from_number(verdict as usize)
     }
 
     /// The reason.
     #[inline(always)]
     #[must_use]
     pub const fn reason(self) -> Reason {
-        Reason::from_number(self.0 & ((1 << REASON_BITS) - 1))
+        let [reason, ..] = self.0.to_le_bytes();
+        Reason::from_number(reason as usize)
     }
 }
 
@@ -72,17 +72,24 @@ impl Outcome {
 pub struct Ruling {
     /// Reasons that are only monitored, see [`gateway_common::settings::Rules::monitor`].
     monitored: u64,
-    noted: Outcome,
+    /// Reasons whose rules are not asked any more: those monitored, once one of them is noted.
+    settled: u64,
+    /// [`Outcome`] of the first monitored rule that refused.
+    noted: u64,
 }
 
 impl Ruling {
     /// Before any rule is asked.
     #[inline(always)]
     #[must_use]
-    pub const fn new(monitored: u64) -> Self {
+    pub fn new<F: Frame>(frame: &F, monitored: u64) -> Self {
+        // Forgotten from the start: the verifier would walk the rules once for packets with a
+        // reason noted and once for those without.
+        let [settled, noted] = frame.forget_all([0, Outcome::NONE.0]);
         Self {
             monitored,
-            noted: Outcome::NONE,
+            settled,
+            noted,
         }
     }
 
@@ -93,18 +100,11 @@ impl Ruling {
         self.monitored & reason.bit() != 0
     }
 
-    /// Whether a reason has been noted.
-    #[inline(always)]
-    #[must_use]
-    pub fn has_noted(&self) -> bool {
-        self.noted != Outcome::NONE
-    }
-
     /// Whether the rule of `reason` is asked.
     #[inline(always)]
     #[must_use]
-    pub fn asks(&self, reason: Reason) -> bool {
-        !(self.has_noted() && self.monitors(reason))
+    pub const fn asks(&self, reason: Reason) -> bool {
+        self.settled & reason.bit() == 0
     }
 
     /// A rule refuses.
@@ -133,9 +133,9 @@ impl Ruling {
             first: reason as u64,
             ..Step::default()
         });
-        if !self.has_noted() {
+        if self.noted == Outcome::NONE.0 {
             let Outcome(number) = Outcome::new(Verdict::WouldDrop, reason);
-            self.noted = Outcome(frame.forget(number));
+            [self.settled, self.noted] = frame.forget_all([self.monitored, number]);
         }
     }
 
@@ -144,10 +144,10 @@ impl Ruling {
     #[inline(always)]
     #[must_use]
     pub fn pass(&self, reason: Reason) -> Outcome {
-        if self.has_noted() {
-            self.noted
-        } else {
+        if self.noted == Outcome::NONE.0 {
             Outcome::pass(reason)
+        } else {
+            Outcome(self.noted)
         }
     }
 }

@@ -50,15 +50,16 @@ pub struct Span {
     pub offset: usize,
     /// Bytes that the IP header grants to transport header and payload.
     pub length: usize,
-    /// Whether this is the first of several fragments: its lengths speak of the whole.
-    pub first_fragment: bool,
+    /// Non-zero: this is the first of several fragments, whose lengths speak of the whole. A number,
+    /// so that it can be forgotten, see [`Frame::forget`].
+    pub is_first: usize,
 }
 
 impl Span {
     /// What a header is that the IP payload cannot hold.
     #[inline(always)]
     const fn cut(&self) -> Content {
-        if self.first_fragment {
+        if self.is_first != 0 {
             Content::Fragment
         } else {
             Content::Malformed
@@ -137,7 +138,7 @@ fn udp<F: Frame>(frame: &F, span: Span) -> Payload {
     let port = u16::from_be_bytes([header[2], header[3]]);
     let target = Target::port(UDP, port);
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    let cut = length > span.length && !span.first_fragment;
+    let cut = length > span.length && span.is_first == 0;
     let content = if length < UDP_LENGTH || cut || port == 0 {
         Content::Malformed
     } else {
