@@ -20,6 +20,8 @@ mod privilege;
 mod differential;
 mod artefact;
 mod log;
+mod explain;
+mod events;
 mod veth_path;
 mod veth_deny;
 mod veth_rate;

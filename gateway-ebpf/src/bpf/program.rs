@@ -7,6 +7,7 @@ use aya_ebpf::programs::XdpContext;
 use gateway_common::reason::Verdict;
 use gateway_ebpf::judge::{Judgement, judge_read};
 
+use super::event;
 use super::maps::{Enforcing, Maps, count};
 use super::outlined;
 use super::packet::Packet;
@@ -44,6 +45,7 @@ pub(super) fn judged(context: &XdpContext) -> Judgement {
     let (packet, maps) = (Packet::new(context), Maps::<Enforcing>::new(context));
     let judgement = judge_read(&packet, &maps, &outlined::read(context));
     count(&judgement);
+    event::report(context, &judgement);
     judgement
 }
 
