@@ -10,6 +10,7 @@ mod stats;
 mod deny;
 mod names;
 mod events;
+mod explain;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     Deny(deny::Arguments),
     /// Show a sample of what the kernel edge drops, packet by packet.
     Events(events::Arguments),
+    /// Say what the kernel edge would make of a packet, step by step.
+    Explain(explain::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -56,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Events(arguments) => events::run(&arguments, &mut output),
+        Command::Explain(arguments) => explain::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -45,3 +45,8 @@ pub(super) fn interface(index: u32) -> String {
         |name| name.to_string_lossy().into_owned(),
     )
 }
+
+/// The index of an interface of this network namespace.
+pub(super) fn index(interface: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(interface).ok()
+}

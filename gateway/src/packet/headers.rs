@@ -17,8 +17,9 @@ const LINK_ADDRESSES: usize = 12;
 /// Tags that are read; more than the kernel edge reads, so that one sees why it stopped.
 const VLAN_TAGS_MAX: usize = 16;
 
-/// Flags of TCP in the order of their bits, as `tcpdump` abbreviates them.
-const TCP_FLAGS: [(u8, char); 8] = [
+/// Bits and letters of the flags of TCP, in the order in which they are written: as `tcpdump`
+/// abbreviates them, but for `A`, which it writes as a dot.
+pub const TCP_FLAGS: [(u8, char); 8] = [
     (0x02, 'S'),
     (0x01, 'F'),
     (0x04, 'R'),

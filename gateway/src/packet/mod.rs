@@ -8,5 +8,5 @@ mod headers;
 mod made;
 pub mod capture;
 
-pub use headers::{Fragment, Headers};
+pub use headers::{Fragment, Headers, TCP_FLAGS};
 pub use made::{Description, MadeError, Protocol};

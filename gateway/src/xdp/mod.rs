@@ -23,6 +23,7 @@ mod follow;
 mod handle;
 pub mod stats;
 pub mod events;
+pub mod explain;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
