@@ -7,6 +7,8 @@ pub mod dump;
 pub mod capability;
 pub mod namespace;
 pub mod edge;
+pub mod flood;
+pub mod receive;
 
 pub mod wait;
 pub mod lines;

@@ -13,6 +13,8 @@ mod event;
 mod explain;
 #[cfg(feature = "log")]
 mod log;
+#[cfg(feature = "bench")]
+mod bench;
 
 /// Lets the kernel offer the helpers that it keeps for GPL-compatible programs.
 // SAFETY: the section is read by the loader only; nothing else is placed in it.

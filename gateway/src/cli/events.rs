@@ -14,10 +14,11 @@ use gateway_common::reason::Reason;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::names::{self, Names};
+use super::names;
 use super::output::Output;
 use super::target::TargetArguments;
 use crate::clock;
+use crate::daemon::names::Names;
 use crate::model::Prefix;
 use crate::packet::Headers;
 use crate::packet::capture::Writer;
@@ -82,7 +83,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     })?;
     let mut show = Show {
         arguments,
-        names: Names::of(&target),
+        names: names::of(&target, output),
         capture: arguments.pcap.as_ref().map(capture).transpose()?,
         shown: 0,
     };
@@ -213,8 +214,12 @@ impl Show<'_> {
             reason: dropped.reason.name(),
             family: dropped.family.name(),
             interface: names::interface(dropped.interface),
-            listener: dropped.listener.map(|number| self.names.listener(number)),
-            list: dropped.list.map(|number| self.names.list(number)),
+            listener: dropped
+                .listener
+                .map(|number| self.names.listener(number).into_owned()),
+            list: dropped
+                .list
+                .map(|number| self.names.list(number).into_owned()),
             source: headers.source.map(|address| address.to_string()),
             source_port,
             destination: headers.destination.map(|address| address.to_string()),

@@ -1,41 +1,20 @@
 //! What the kernel edge knows by number, by the names that the operator gave.
 
-use gateway_common::list::{LIST_ALLOW, LIST_MANAGEMENT, LIST_OPERATOR};
-
+use super::output::Output;
 use super::target::Target;
+use crate::daemon::names::Names;
 
-/// Names of listeners and lists, as far as they are known: those of the configuration are where one
-/// was named on the command line.
-#[derive(Debug)]
-pub(super) struct Names {
-    listeners: Vec<String>,
-}
-
-impl Names {
-    pub(super) fn of(target: &Target) -> Self {
-        Self {
-            listeners: target.listeners.clone(),
-        }
-    }
-
-    /// A listener by its number in the endpoint table, which counts from one.
-    pub(super) fn listener(&self, number: u32) -> String {
-        let index = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-        index
-            .and_then(|index| self.listeners.get(index))
-            .map_or_else(|| format!("#{number}"), Clone::clone)
-    }
-
-    /// A list by its number.
-    pub(super) fn list(&self, number: u32) -> String {
-        let fixed = [
-            (LIST_OPERATOR, "operator"),
-            (LIST_ALLOW, "allow"),
-            (LIST_MANAGEMENT, "management"),
-        ];
-        let found = fixed.iter().find(|(known, _)| u32::from(*known) == number);
-        found.map_or_else(|| format!("#{number}"), |(_, name)| (*name).to_owned())
-    }
+/// The names that the last configuration gave to listeners and lists; where they cannot be read,
+/// numbers are shown, and the warning says why.
+pub(super) fn of(target: &Target, output: &mut Output) -> Names {
+    let directory = &target.runtime_directory;
+    Names::read(directory).unwrap_or_else(|error| {
+        let directory = directory.display();
+        output.error(&format!(
+            "warning: cannot read the names in `{directory}`, so numbers are shown: {error}"
+        ));
+        Names::default()
+    })
 }
 
 /// An interface of this network namespace by its index.

@@ -22,8 +22,6 @@ pub(super) struct Target {
     pub(super) admin_socket: PathBuf,
     pub(super) runtime_directory: PathBuf,
     pub(super) state_directory: PathBuf,
-    /// Names of its listeners in the configuration's order, where it was read.
-    pub(super) listeners: Vec<String>,
 }
 
 impl TargetArguments {
@@ -33,9 +31,7 @@ impl TargetArguments {
             let gateway = crate::config::load_settings(path)
                 .map_err(|report| anyhow::anyhow!("{report}"))?
                 .gateway;
-            let names = gateway.listeners.iter();
             return Ok(Target {
-                listeners: names.map(|listener| listener.name.to_string()).collect(),
                 instance: gateway.instance,
                 admin_socket: gateway.admin.socket,
                 runtime_directory: gateway.runtime_directory,
@@ -49,7 +45,6 @@ impl TargetArguments {
             state_directory: instance.default_state_directory(),
             runtime_directory,
             instance,
-            listeners: Vec::new(),
         })
     }
 }

@@ -9,12 +9,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
 
 use super::admin::{self, ReloadRequest};
+use super::attack::AttackSwitch;
 use super::figures::Reloads;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::metrics_page;
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::Shared;
 use crate::model::Gateway;
@@ -45,9 +47,11 @@ pub(super) struct Control {
     pub(super) around: Environment,
     pub(super) keys: KeyTasks,
     pub(super) edge: Option<Box<EdgeHandle>>,
+    pub(super) attack: Option<AttackSwitch>,
     pub(super) deny: DenyList,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) names: CurrentNames,
     pub(super) reopener: Reopener,
     pub(super) log: Writer,
     pub(super) sockets: Option<Sockets>,
@@ -101,11 +105,11 @@ impl Control {
                         break Ok(());
                     }
                     // The outcome is in the log and in the metrics.
-                    Event::Reload => match self.reload().await { Ok(_) | Err(_) => {} },
+                    Event::Reload => match self.reload(None).await { Ok(_) | Err(_) => {} },
                 },
-                Some(reply) = requested.recv() => {
-                    let outcome = self.reload().await;
-                    if reply.send(outcome).is_err() {
+                Some(request) = requested.recv() => {
+                    let outcome = self.reload(request.applied.as_ref()).await;
+                    if request.reply.send(outcome).is_err() {
                         tracing::debug!("whoever asked for the reload has left");
                     }
                 }
@@ -129,7 +133,13 @@ impl Control {
         self.keys.start(&snapshot).await;
         if let Some(sockets) = self.sockets.take() {
             let socket = UnixListener::from_std(sockets.admin)?;
-            let serving = admin::serve(socket, sockets.allowed, self.deny.clone(), reload_requests);
+            let serving = admin::serve(
+                socket,
+                sockets.allowed,
+                self.deny.clone(),
+                self.attack.clone(),
+                reload_requests,
+            );
             drop(tokio::task::spawn_local(serving));
             if let Some(socket) = sockets.metrics {
                 let serving =
@@ -147,8 +157,13 @@ impl Control {
                 );
             }));
         }
+        if let Some(attack) = &self.attack {
+            drop(tokio::task::spawn_local(attack.clone().watch()));
+        }
         if let Some(prepared) = self.prepared.take() {
-            self.listeners.apply(prepared, &self.around).await;
+            self.listeners
+                .apply(prepared, &self.model, &self.around)
+                .await;
         }
         self.compiler.slots().free_unused();
         tracing::info!(

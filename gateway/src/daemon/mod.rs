@@ -12,10 +12,14 @@ mod worker;
 mod listeners;
 mod keys;
 mod reload;
+mod trip_wire;
+mod attack;
 mod admin;
 mod metrics_page;
 mod figures;
+mod edge_figures;
 pub mod lock;
+pub mod names;
 pub mod privilege;
 pub mod protocol;
 

@@ -9,11 +9,13 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::attack::AttackSwitch;
 use super::control::{Control, Signals};
 use super::figures::{self, Reloads, Sources};
-use super::ground::{Ground, connection_limit};
+use super::ground::Ground;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
@@ -23,11 +25,14 @@ use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, slot_tags};
 use crate::step::authorize::Decisions;
+use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
+use crate::store::deny::DenyList;
 use crate::store::lease::SlotRegistry;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -104,22 +109,21 @@ fn assemble(
     } = ground;
     let log = Writer::start(log).context("access-log thread")?;
     let (drain_deadline, deadline) = watch::channel(None);
+    let attack = edge
+        .as_ref()
+        .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
     let shared = Shared {
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         buckets: buckets.clone(),
+        vouched: edge.as_ref().map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         drain_deadline: deadline,
     };
-    let counters: Vec<Arc<WorkerMetrics>> = (0..model.workers.get())
-        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
-        .collect();
-    let mut workers = Vec::with_capacity(counters.len());
-    for (number, metrics) in counters.iter().enumerate() {
-        let seed = random()?;
-        let worker = worker::start(number, shared.clone(), &log, Arc::clone(metrics), seed);
-        workers.push(worker.context("worker thread")?);
-    }
+    let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
     let reloads = Arc::new(Reloads::default());
+    let statistics = edge.as_ref().map(|edge| edge.statistics());
+    let names = CurrentNames::of_last_run(&model.runtime_directory);
+    names.replace(&model, statistics.as_ref());
     let figures = figures::figures(&Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -127,16 +131,13 @@ fn assemble(
         body_budget: shared.body_budget.clone(),
         log_dropped: log.dropped(),
         reloads: Arc::clone(&reloads),
-        edge: edge.as_ref().map(|edge| edge.statistics()),
+        edge: statistics,
+        names: names.clone(),
+        attack: attack.clone(),
+        vouched: shared.vouched.clone(),
+        penalties: edge.as_ref().map(|edge| edge.penalties()),
     });
-    let rules = Arc::new(SourceRules {
-        deny: deny.clone(),
-        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
-        buckets,
-        coverage: edge
-            .as_ref()
-            .map_or_else(Coverage::default, |edge| edge.coverage()),
-    });
+    let rules = source_rules(deny.clone(), buckets, edge.as_deref());
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -152,15 +153,44 @@ fn assemble(
         },
         keys: KeyTasks::default(),
         edge,
+        attack,
         deny,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
+        names,
         reopener: log.reopener(),
         log,
         sockets: Some(sockets),
         draining,
         drain_deadline,
         model,
+    })
+}
+
+/// Starts the threads that serve, each with its counters.
+fn start_workers(
+    count: usize,
+    shared: &Shared,
+    log: &Writer,
+) -> anyhow::Result<(Vec<Arc<WorkerMetrics>>, Vec<worker::Handle>)> {
+    let counters: Vec<Arc<WorkerMetrics>> = (0..count)
+        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
+        .collect();
+    let mut workers = Vec::with_capacity(count);
+    for (number, metrics) in counters.iter().enumerate() {
+        let seed = random()?;
+        let worker = worker::start(number, shared.clone(), log, Arc::clone(metrics), seed);
+        workers.push(worker.context("worker thread")?);
+    }
+    Ok((counters, workers))
+}
+
+/// What accept asks of sources, whoever else judges.
+fn source_rules(deny: DenyList, buckets: Buckets, edge: Option<&EdgeHandle>) -> Arc<SourceRules> {
+    Arc::new(SourceRules {
+        deny,
+        buckets,
+        coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
     })
 }
 

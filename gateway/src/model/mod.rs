@@ -8,6 +8,7 @@ mod ids;
 mod process;
 mod listener;
 mod edge;
+mod rules;
 mod authorizer;
 mod throttle;
 mod upstream;
@@ -23,5 +24,8 @@ pub use ids::{
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
+pub use rules::{
+    ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
+};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};

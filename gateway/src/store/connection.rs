@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use gateway_common::address::{Class, KIND_CONNECTIONS};
 use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
 use crate::clock;
-use crate::model::ListenerLimits;
-use crate::store::bucket::Buckets;
+use crate::model::{Edge, Listener, ListenerLimits};
+use crate::store::bucket::{Buckets, source_limit};
 use crate::store::coverage::Coverage;
 use crate::store::deny::DenyList;
 use crate::telemetry::metrics::ConnectionEvent;
@@ -29,16 +30,43 @@ pub struct SourceRules {
     pub deny: DenyList,
     /// The shared words.
     pub buckets: Buckets,
-    /// New connections per source.
-    pub connections: ArcSwap<SourceLimit>,
     /// Where the kernel charges new connections, so that they are not charged twice.
     pub coverage: Coverage,
+}
+
+/// What one listener asks of sources, as the kernel edge does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerRules {
+    /// New connections per source.
+    pub connections: SourceLimit,
+    /// Set of the reasons ([`Reason::bit`]) that are only counted as what they would refuse.
+    pub monitor: u64,
+}
+
+impl ListenerRules {
+    /// The rules of the listener of this number, counted from one, as accept enforces them; `seed`
+    /// is that of the buckets.
+    #[must_use]
+    pub fn of(edge: &Edge, number: u32, listener: &Listener, seed: u64) -> Self {
+        let (rate, scope) = listener.edge.connections.resolve(edge.connections, number);
+        let class = Class::new(KIND_CONNECTIONS, scope, seed);
+        let monitor = listener.edge.monitor.as_ref().unwrap_or(&edge.monitor);
+        Self {
+            connections: source_limit(rate.as_ref(), class),
+            monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
+        }
+    }
+
+    const fn only_counts(&self, reason: Reason) -> bool {
+        self.monitor & reason.bit() != 0
+    }
 }
 
 /// The guard of one listener, shared by its workers.
 #[derive(Debug)]
 pub struct Doorkeeper {
     rules: Arc<SourceRules>,
+    listener: ArcSwap<ListenerRules>,
     open: AtomicU32,
     /// Bounded by the connections that are open.
     by_source: Mutex<HashMap<IpAddr, u32>>,
@@ -54,12 +82,18 @@ pub struct ConnectionPermit {
 impl Doorkeeper {
     /// A guard without connections.
     #[must_use]
-    pub fn new(rules: Arc<SourceRules>) -> Self {
+    pub fn new(rules: Arc<SourceRules>, listener: ListenerRules) -> Self {
         Self {
             rules,
+            listener: ArcSwap::from_pointee(listener),
             open: AtomicU32::new(0),
             by_source: Mutex::default(),
         }
+    }
+
+    /// Puts other rules in force, for connections from now on.
+    pub fn follow(&self, listener: ListenerRules) {
+        self.listener.store(Arc::new(listener));
     }
 
     /// Lets a connection from `peer` to our address `local` in, or says why not.
@@ -73,7 +107,8 @@ impl Doorkeeper {
         limits: &ListenerLimits,
         now_ns: u64,
     ) -> Result<ConnectionPermit, ConnectionEvent> {
-        self.rules.judge(peer, local, now_ns)?;
+        self.rules
+            .judge(&self.listener.load(), peer, local, now_ns)?;
         let source = source_of(peer);
         let mut by_source = self
             .by_source
@@ -100,7 +135,9 @@ impl Doorkeeper {
     #[must_use]
     pub fn denies(&self, peer: IpAddr) -> bool {
         let deny = &self.rules.deny;
-        !deny.is_empty() && deny.denies(peer, clock::monotonic_ns())
+        !deny.is_empty()
+            && !self.listener.load().only_counts(Reason::Denied)
+            && deny.denies(peer, clock::monotonic_ns())
     }
 
     /// Connections open now.
@@ -128,32 +165,47 @@ impl Drop for ConnectionPermit {
 }
 
 impl SourceRules {
-    fn judge(&self, peer: IpAddr, local: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
+    fn judge(
+        &self,
+        listener: &ListenerRules,
+        peer: IpAddr,
+        local: IpAddr,
+        now_ns: u64,
+    ) -> Result<(), ConnectionEvent> {
+        // The first rule that would refuse is the one that is counted, as in the kernel.
+        let mut monitored = None;
+        if self.deny.denies(peer, now_ns) {
+            if !listener.only_counts(Reason::Denied) {
+                self.count(Verdict::Drop, Reason::Denied, peer);
+                return Err(ConnectionEvent::Denied);
+            }
+            monitored = Some(Reason::Denied);
+        }
+        if self.coverage.covers(local) {
+            return Ok(());
+        }
+        let limit = &listener.connections;
+        if let Charge::Limited { .. } = self.buckets.charge_source(peer, now_ns, limit) {
+            if !listener.only_counts(Reason::ConnectionRate) {
+                self.count(Verdict::Drop, Reason::ConnectionRate, peer);
+                return Err(ConnectionEvent::RateLimited);
+            }
+            monitored = monitored.or(Some(Reason::ConnectionRate));
+        }
+        match monitored {
+            Some(reason) => self.count(Verdict::WouldDrop, reason, peer),
+            None => self.count(Verdict::Pass, Reason::NewConnection, peer),
+        }
+        Ok(())
+    }
+
+    fn count(&self, verdict: Verdict, reason: Reason, peer: IpAddr) {
         let family = if peer.to_canonical().is_ipv4() {
             Family::Ipv4
         } else {
             Family::Ipv6
         };
-        if self.deny.denies(peer, now_ns) {
-            self.buckets.count(Verdict::Drop, Reason::Denied, family);
-            return Err(ConnectionEvent::Denied);
-        }
-        if self.coverage.covers(local) {
-            return Ok(());
-        }
-        let limit = self.connections.load();
-        match self.buckets.charge_source(peer, now_ns, &limit) {
-            Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
-                self.buckets
-                    .count(Verdict::Pass, Reason::NewConnection, family);
-                Ok(())
-            }
-            Charge::Limited { .. } => {
-                self.buckets
-                    .count(Verdict::Drop, Reason::ConnectionRate, family);
-                Err(ConnectionEvent::RateLimited)
-            }
-        }
+        self.buckets.count(verdict, reason, family);
     }
 }
 
@@ -169,7 +221,6 @@ fn source_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use std::time::Duration;
 
-    use gateway_common::address::{Class, KIND_CONNECTIONS};
     use gateway_common::limit::{Limit, Rate};
 
     use super::*;
@@ -198,11 +249,14 @@ mod tests {
         let rules = SourceRules {
             deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
             buckets,
-            connections: ArcSwap::from_pointee(limit),
             coverage: Coverage::default(),
         };
+        let listener = ListenerRules {
+            connections: limit,
+            monitor: 0,
+        };
         Bench {
-            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))),
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules), listener)),
             _directory: directory,
         }
     }
@@ -294,5 +348,34 @@ mod tests {
         assert_eq!(admit("10.0.0.1", now).unwrap_err(), ConnectionEvent::Denied);
         admit("10.0.1.1", now).unwrap();
         admit("10.0.0.1", now + 2_000_000_000).unwrap();
+    }
+
+    #[test]
+    fn rules_that_are_only_monitored_refuse_nobody() {
+        let bench = bench(1);
+        let guard = &bench.doorkeeper;
+        let deny = &guard.rules.deny;
+        deny.add("10.0.0.9".parse().unwrap(), None, Moment::now())
+            .unwrap();
+        let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
+        let limit = guard.listener.load().connections;
+        guard.follow(ListenerRules {
+            connections: limit,
+            monitor: Reason::ConnectionRate.bit(),
+        });
+        for _ in 0..3 {
+            admit("10.0.0.1").unwrap();
+        }
+        assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::Denied);
+        assert!(guard.denies(address("10.0.0.9")));
+        guard.follow(ListenerRules {
+            connections: limit,
+            monitor: Reason::Denied.bit(),
+        });
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::RateLimited);
+        // A monitored rule does not weaken an enforced one.
+        admit("10.0.0.9").unwrap();
+        assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::RateLimited);
+        assert!(!guard.denies(address("10.0.0.9")));
     }
 }

@@ -2,7 +2,10 @@
 
 pub mod bucket;
 pub mod connection;
+pub mod control;
 pub mod coverage;
 pub mod decision;
 pub mod deny;
 pub mod lease;
+pub mod penalty;
+pub mod vouch;

@@ -9,7 +9,6 @@ use std::fmt;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aya::maps::{MapData, PerCpuArray, PerCpuValues, RingBuf};
@@ -20,12 +19,12 @@ use gateway_common::reason::{Family, Reason, Verdict};
 use rustix::fs::FlockOperation;
 
 use super::error::{EdgeError, errno, system};
-use super::maps::{self, CONTROL_BITS};
+use super::maps;
 use super::pins::{self, pin_error};
 use super::switch::map_error;
 use crate::clock;
 use crate::model::InstanceName;
-use crate::store::bucket::SharedWords;
+use crate::store::control::ControlWords;
 
 /// Time between two looks at the ring. At the default budget of 100 events per second and CPU it
 /// holds the events of 512 CPUs for as long.
@@ -33,9 +32,6 @@ pub const POLL: Duration = Duration::from_millis(100);
 
 /// How long the program goes on making events after its reader was last heard of.
 pub const LEASE: Duration = Duration::from_secs(5);
-
-/// Index of `Control::events` among its words.
-const EVENTS: u32 = 3;
 
 /// How densely drops are sampled: one in a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +103,7 @@ pub struct Missed {
 #[derive(Debug)]
 pub struct Watch {
     maps: Maps,
-    control: SharedWords,
+    control: ControlWords,
     before: Missed,
     sampling: Sampling,
     directory: PathBuf,
@@ -149,7 +145,7 @@ impl Watch {
                 ring: maps::open_as(&directory, MAP_EVENTS)?,
                 incidents: maps::open_as(&directory, MAP_INCIDENTS)?,
             },
-            control: SharedWords::map(control.fd().as_fd(), CONTROL_BITS)
+            control: ControlWords::map(control.fd().as_fd())
                 .map_err(system("mmap of the control words"))?,
             before: Missed::default(),
             sampling,
@@ -168,9 +164,7 @@ impl Watch {
     pub fn renew(&self) {
         let lease_ns = u64::try_from(LEASE.as_nanos()).unwrap_or(u64::MAX);
         let end_ns = clock::monotonic_ns().saturating_add(lease_ns);
-        self.control
-            .at(EVENTS)
-            .store(watch(self.sampling.0, end_ns), Ordering::Release);
+        self.control.set_events(watch(self.sampling.0, end_ns));
     }
 
     /// Whether what is watched still exists: a gateway that takes its program with it takes the
@@ -218,7 +212,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.control.at(EVENTS).store(0, Ordering::Release);
+        self.control.set_events(0);
         if let Err(errno) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
             tracing::debug!(%errno, "the pin directory stays locked until exit");
         }

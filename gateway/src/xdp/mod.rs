@@ -16,14 +16,22 @@ mod maps;
 mod object;
 mod interfaces;
 mod endpoints;
+mod rules;
 mod switch;
+mod occupant;
 mod attach;
+mod links;
 mod deny;
 mod follow;
+mod flows;
+mod syns;
 mod handle;
+mod apply;
 pub mod stats;
 pub mod events;
 pub mod explain;
+pub mod status;
+pub mod doctor;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,9 +45,12 @@ use maps::{DenyTables, SwitchMaps};
 use pins::Pins;
 use switch::Switch;
 
+pub use apply::{Applied, Detached, apply_alone, apply_beside, detach};
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;
+pub use occupant::{AttachedBy, Identity, Occupant};
+pub use syns::SynReader;
 
 /// How a start of the kernel edge ended.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::names::{self, Names};
+use super::names;
 use super::output::Output;
 use super::target::{Target, TargetArguments};
 use crate::packet::{Headers, capture};
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         let instance = &target.instance;
         format!("cannot ask the kernel edge of `{instance}` (this needs root)")
     })?;
-    let names = Names::of(&target);
+    let names = names::of(&target, output);
     let headers = Headers::of(&frame);
     let report = Report {
         packet: headers.to_string(),
@@ -84,7 +84,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         verdict: explanation.verdict.name(),
         reason: explanation.reason.name(),
         family: explanation.family.name(),
-        listener: explanation.listener.map(|number| names.listener(number)),
+        listener: explanation
+            .listener
+            .map(|number| names.listener(number).into_owned()),
         steps: words::steps(&explanation, &names, &headers),
     };
     if arguments.json {

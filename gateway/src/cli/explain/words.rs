@@ -7,7 +7,7 @@ use gateway_common::address::{
 };
 use serde::Serialize;
 
-use crate::cli::names::Names;
+use crate::daemon::names::Names;
 use crate::packet::Headers;
 use crate::xdp::explain::{Content, Entry, Explanation, Finding, Listed, Owing, Treated};
 

@@ -5,6 +5,7 @@
 
 mod quantity;
 mod limit;
+mod source_rate;
 mod file;
 mod host;
 mod route_key;
@@ -12,6 +13,7 @@ mod path_template;
 mod certificate;
 mod listener;
 mod edge;
+mod rules;
 mod authorizer;
 mod jwks;
 mod upstream;

@@ -8,6 +8,7 @@ mod named;
 mod quantity;
 mod listener;
 mod xdp;
+mod rules;
 mod authorizer;
 mod upstream;
 mod api;
@@ -18,9 +19,10 @@ pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType}
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
+pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
 pub(super) use upstream::Upstream;
-pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, UnparsedToUs, Xdp};
+pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
