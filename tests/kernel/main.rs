@@ -27,6 +27,7 @@ mod explain;
 mod events;
 mod veth_path;
 mod veth_deny;
+mod veth_events;
 mod veth_rate;
 mod veth_scope;
 mod veth_restart;
