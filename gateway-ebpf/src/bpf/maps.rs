@@ -68,11 +68,11 @@ static FLOWS: HashMap<FlowKey, FlowRow, FLOW_MAX> = HashMap::new();
 #[btf_map(name = "offences")]
 static OFFENCES: Array<Line<MapWord>, { 1 << OFFENCE_LINE_BITS }, MAPPED> = Array::new();
 #[btf_map(name = "events")]
-static EVENTS: RingBuf<Event, { EVENT_RING_BYTES as usize }> = RingBuf::new();
+pub(super) static EVENTS: RingBuf<Event, { EVENT_RING_BYTES as usize }> = RingBuf::new();
 #[btf_map(name = "sampler")]
-static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
+pub(super) static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
 #[btf_map(name = "trace")]
-static TRACE: Array<Trace, 1> = Array::new();
+pub(super) static TRACE: Array<Trace, 1> = Array::new();
 #[btf_map(name = "list4_filter")]
 static LIST4_FILTER: Array<u64, { GENERATIONS * LIST_IPV4_FILTER_WORDS as usize }, MAPPED> =
     Array::new();

@@ -8,6 +8,7 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use gateway_ebpf::judge::{Judgement, judge_read};
 
+use super::event;
 use super::maps::{Enforcing, Maps, count};
 use super::outlined;
 use super::packet::Packet;
@@ -46,6 +47,7 @@ pub(super) fn judged(context: &XdpContext) -> Judgement {
     let mut reading = MaybeUninit::uninit();
     let judgement = judge_read(&packet, &maps, outlined::read(context, &mut reading));
     count(&judgement);
+    event::report(context, &judgement);
     judgement
 }
 

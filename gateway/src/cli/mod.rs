@@ -10,6 +10,9 @@ mod schema;
 mod stats;
 mod top;
 mod deny;
+mod names;
+mod events;
+mod explain;
 mod xdp;
 mod xdp_status;
 mod doctor;
@@ -45,6 +48,10 @@ enum Command {
     Top(top::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
+    /// Show a sample of what the kernel edge drops, packet by packet.
+    Events(events::Arguments),
+    /// Say what the kernel edge would make of a packet, step by step.
+    Explain(explain::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
     /// Examine this host for the kernel edge: what is missing, and what changes it.
@@ -66,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Events(arguments) => events::run(&arguments, &mut output),
+        Command::Explain(arguments) => explain::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Attack(arguments) => attack::run(&arguments, &mut output),

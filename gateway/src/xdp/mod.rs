@@ -28,6 +28,8 @@ mod syns;
 mod handle;
 mod apply;
 pub mod stats;
+pub mod events;
+pub mod explain;
 pub mod status;
 pub mod doctor;
 
