@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use gateway::model::{
     AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerLimits,
-    ListenerName, ListenerTimeouts, OnExit, Telemetry, UnparsedToUs,
+    ListenerName, ListenerTimeouts, Lists, OnExit, Telemetry, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 
@@ -192,6 +192,7 @@ pub fn configuration(instance: &str) -> Gateway {
             connections: None,
             packets: None,
         },
+        lists: Lists::default(),
         authorizers: Vec::new(),
         upstreams: Vec::new(),
         apis: Vec::new(),

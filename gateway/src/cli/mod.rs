@@ -7,12 +7,16 @@ mod reload;
 mod check;
 mod schema;
 mod stats;
-mod deny;
+mod time;
+mod by_hand;
+mod confirm;
+mod lists;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::store::list::ByHand;
 use output::Output;
 
 /// A self-hosted API gateway with a kernel edge.
@@ -35,8 +39,12 @@ enum Command {
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
     Stats(stats::Arguments),
-    /// Show and change the deny list.
-    Deny(deny::Arguments),
+    /// Show and change the list of sources that are kept out.
+    Deny(by_hand::Arguments),
+    /// Show and change the list of sources that are let in without limits.
+    Allow(by_hand::Arguments),
+    /// Show every list, those from files included.
+    Lists(lists::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -50,7 +58,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
-        Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
+        Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
+        Command::Lists(arguments) => lists::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

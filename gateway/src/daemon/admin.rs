@@ -8,10 +8,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::protocol::{DeniedPrefix, Request, Response, TIMEOUT};
-use crate::model::Prefix;
-use crate::store::deny::{Added, DenyList, Moment};
-use crate::telemetry::operator_log::explain;
+use super::lists;
+use super::protocol::{Request, Response, TIMEOUT};
+use crate::store::list::Lists;
 
 /// Longest request line; every request is far shorter.
 const REQUEST_BYTES_MAX: u64 = 64 << 10;
@@ -56,7 +55,7 @@ pub(super) fn bind(path: &Path) -> std::io::Result<std::os::unix::net::UnixListe
 pub(super) async fn serve(
     socket: UnixListener,
     allowed: Allowed,
-    deny: DenyList,
+    lists: Lists,
     reloads: mpsc::Sender<ReloadRequest>,
 ) {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONVERSATIONS_MAX));
@@ -73,9 +72,9 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (deny, reloads) = (deny.clone(), reloads.clone());
+        let (lists, reloads) = (lists.clone(), reloads.clone());
         drop(tokio::task::spawn_local(async move {
-            match tokio::time::timeout(TIMEOUT, converse(stream, allowed, &deny, &reloads)).await {
+            match tokio::time::timeout(TIMEOUT, converse(stream, allowed, &lists, &reloads)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "admin socket: conversation failed"),
                 Err(_elapsed) => tracing::warn!("admin socket: conversation took too long"),
@@ -88,7 +87,7 @@ pub(super) async fn serve(
 async fn converse(
     stream: UnixStream,
     allowed: Allowed,
-    deny: &DenyList,
+    lists: &Lists,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
@@ -101,7 +100,7 @@ async fn converse(
         .await?;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
-            Ok(request) => answer(request, deny, reloads).await,
+            Ok(request) => answer(request, lists, reloads).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
             },
@@ -123,7 +122,7 @@ async fn converse(
 
 async fn answer(
     request: Request,
-    deny: &DenyList,
+    lists: &Lists,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> Response {
     let outcome = match request {
@@ -135,52 +134,14 @@ async fn answer(
                 Err(_gone) => Err(stopping()),
             }
         }
-        Request::DenyAdd {
-            prefix,
-            for_seconds,
-        } => add(deny, &prefix, for_seconds),
-        Request::DenyRemove { prefix } => remove(deny, &prefix),
-        Request::DenyList => {
-            let entries = deny
-                .list(Moment::now())
-                .into_iter()
-                .map(|entry| DeniedPrefix {
-                    prefix: entry.prefix.to_string(),
-                    expires_in_seconds: entry.remaining.map(|left| left.as_secs()),
-                });
-            return Response::Denied {
-                entries: entries.collect(),
-            };
-        }
+        Request::ListAdd { .. }
+        | Request::ListRemove { .. }
+        | Request::ListConfirm
+        | Request::ListEntries { .. }
+        | Request::Lists => return lists::answer(request, lists.clone()).await,
     };
     match outcome {
         Ok(message) => Response::Done { message },
         Err(message) => Response::Refused { message },
-    }
-}
-
-fn add(deny: &DenyList, prefix: &str, for_seconds: Option<u64>) -> Result<String, String> {
-    let prefix: Prefix = prefix.parse().map_err(|error| format!("{error}"))?;
-    let added = deny
-        .add(prefix, for_seconds.map(Duration::from_secs), Moment::now())
-        .map_err(|error| explain(&error))?;
-    tracing::info!(%prefix, for_seconds, "deny list: added");
-    Ok(match added {
-        Added::New => format!("{prefix} is denied"),
-        Added::Changed => format!("{prefix} was denied already; its end is now the new one"),
-    })
-}
-
-fn remove(deny: &DenyList, prefix: &str) -> Result<String, String> {
-    let prefix: Prefix = prefix.parse().map_err(|error| format!("{error}"))?;
-    match deny.remove(prefix, Moment::now()) {
-        Ok(true) => {
-            tracing::info!(%prefix, "deny list: removed");
-            Ok(format!("{prefix} is no longer denied"))
-        }
-        Ok(false) => Err(format!(
-            "{prefix} is not on the deny list; `gateway deny list` shows it"
-        )),
-        Err(error) => Err(explain(&error)),
     }
 }

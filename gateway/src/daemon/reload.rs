@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::control::Control;
 use super::ground::{bound, connection_limit, destination};
+use super::lists::blocking;
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -49,6 +50,11 @@ impl Control {
             .listeners
             .prepare(&model)
             .map_err(|error| explain(&error))?;
+        let lists = blocking(self.lists.clone(), {
+            let wanted = model.lists.clone();
+            move |lists| lists.prepare(&wanted)
+        })
+        .await?;
         let log_destination = destination(&model.telemetry.access_log);
         let log =
             Reopener::prepare(&log_destination).map_err(|error| format!("access log: {error}"))?;
@@ -76,6 +82,10 @@ impl Control {
         if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {
             message.push_str("; the kernel edge could not follow: ");
             message.push_str(&explain(&error));
+        }
+        if let Err(error) = blocking(self.lists.clone(), |it| it.install(lists)).await {
+            message.push_str("; the lists could not follow: ");
+            message.push_str(&error);
         }
         Ok(message)
     }

@@ -14,6 +14,7 @@ use super::figures::{self, Reloads, Sources};
 use super::ground::{Ground, connection_limit};
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
+use super::lists::Keeper;
 use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
@@ -23,11 +24,14 @@ use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, slot_tags};
 use crate::step::authorize::Decisions;
+use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
 use crate::store::lease::SlotRegistry;
+use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +101,7 @@ fn assemble(
         listeners,
         edge,
         buckets,
-        deny,
+        lists,
         sockets,
         log,
         ..
@@ -128,15 +132,9 @@ fn assemble(
         log_dropped: log.dropped(),
         reloads: Arc::clone(&reloads),
         edge: edge.as_ref().map(|edge| edge.statistics()),
+        lists: lists.clone(),
     });
-    let rules = Arc::new(SourceRules {
-        deny: deny.clone(),
-        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
-        buckets,
-        coverage: edge
-            .as_ref()
-            .map_or_else(Coverage::default, |edge| edge.coverage()),
-    });
+    let rules = Arc::new(source_rules(&model, buckets, &lists, edge.as_deref()));
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -152,7 +150,8 @@ fn assemble(
         },
         keys: KeyTasks::default(),
         edge,
-        deny,
+        list_keeper: Keeper::start(&lists).context("list thread")?,
+        lists,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
         reopener: log.reopener(),
@@ -162,6 +161,21 @@ fn assemble(
         drain_deadline,
         model,
     })
+}
+
+/// What accept goes by.
+fn source_rules(
+    model: &Gateway,
+    buckets: Buckets,
+    lists: &Lists,
+    edge: Option<&EdgeHandle>,
+) -> SourceRules {
+    SourceRules {
+        lists: lists.clone(),
+        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
+        buckets,
+        coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
+    }
 }
 
 fn random() -> anyhow::Result<u64> {

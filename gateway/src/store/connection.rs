@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use gateway_common::limit::Charge;
+use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
@@ -18,15 +19,15 @@ use crate::clock;
 use crate::model::ListenerLimits;
 use crate::store::bucket::Buckets;
 use crate::store::coverage::Coverage;
-use crate::store::deny::DenyList;
+use crate::store::list::{Lists, Standing};
 use crate::telemetry::metrics::ConnectionEvent;
 
 /// What the kernel edge decides about sources, for when it cannot.
 #[derive(Debug)]
 pub struct SourceRules {
-    /// The deny list; asked here too while the kernel judges, because not every path into the host
-    /// need have a program.
-    pub deny: DenyList,
+    /// The lists; asked here too while the kernel judges, because not every path into the host need
+    /// have a program.
+    pub lists: Lists,
     /// The shared words.
     pub buckets: Buckets,
     /// New connections per source.
@@ -99,8 +100,8 @@ impl Doorkeeper {
     /// Whether a source that is connected has been denied since. Takes no lock.
     #[must_use]
     pub fn denies(&self, peer: IpAddr) -> bool {
-        let deny = &self.rules.deny;
-        !deny.is_empty() && deny.denies(peer, clock::monotonic_ns())
+        let lists = &self.rules.lists;
+        !lists.is_empty() && lists.denies(peer, clock::monotonic_ns())
     }
 
     /// Connections open now.
@@ -134,18 +135,36 @@ impl SourceRules {
         } else {
             Family::Ipv6
         };
-        if self.deny.denies(peer, now_ns) {
-            self.buckets.count(Verdict::Drop, Reason::Denied, family);
-            return Err(ConnectionEvent::Denied);
-        }
-        if self.coverage.covers(local) {
-            return Ok(());
-        }
+        let covered = self.coverage.covers(local);
+        let (passes, reason) = match self.lists.judge(peer, now_ns) {
+            Standing::Denied(list) => {
+                self.lists.count(list);
+                self.buckets.count(Verdict::Drop, Reason::Denied, family);
+                return Err(ConnectionEvent::Denied);
+            }
+            // What follows is the kernel's business where it has seen the connection.
+            _ if covered => return Ok(()),
+            Standing::Management => {
+                self.lists.count(LIST_MANAGEMENT);
+                self.buckets
+                    .count(Verdict::Pass, Reason::Management, family);
+                return Ok(());
+            }
+            Standing::Allowed(list) => {
+                self.lists.count(list);
+                self.buckets.count(Verdict::Pass, Reason::Allowed, family);
+                return Ok(());
+            }
+            Standing::Monitored(list) => {
+                self.lists.count(list);
+                (Verdict::WouldDrop, Reason::Denied)
+            }
+            Standing::Unlisted => (Verdict::Pass, Reason::NewConnection),
+        };
         let limit = self.connections.load();
         match self.buckets.charge_source(peer, now_ns, &limit) {
             Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
-                self.buckets
-                    .count(Verdict::Pass, Reason::NewConnection, family);
+                self.buckets.count(passes, reason, family);
                 Ok(())
             }
             Charge::Limited { .. } => {
@@ -174,7 +193,7 @@ mod tests {
 
     use super::*;
     use crate::store::bucket::BootId;
-    use crate::store::deny::Moment;
+    use crate::store::list::{Change, Moment};
 
     const NOW: u64 = 1_000_000_000_000;
     const OURS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -196,7 +215,7 @@ mod tests {
             precise: 1,
         };
         let rules = SourceRules {
-            deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
+            lists: Lists::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             connections: ArcSwap::from_pointee(limit),
             coverage: Coverage::default(),
@@ -281,9 +300,11 @@ mod tests {
     #[test]
     fn the_deny_list_acts_here_whoever_else_judges() {
         let bench = bench(1_000);
-        let deny = &bench.doorkeeper.rules.deny;
+        let lists = &bench.doorkeeper.rules.lists;
         let second = Some(Duration::from_secs(1));
-        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now())
+        let network = "10.0.0.0/24".parse().unwrap();
+        lists
+            .add(Change::deny(network), second, Moment::now())
             .unwrap();
         let admit = |peer: &str, now| {
             bench

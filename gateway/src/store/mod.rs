@@ -4,5 +4,5 @@ pub mod bucket;
 pub mod connection;
 pub mod coverage;
 pub mod decision;
-pub mod deny;
+pub mod list;
 pub mod lease;

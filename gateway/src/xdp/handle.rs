@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use super::attach::{self, HeldLink};
-use super::deny::KernelDeny;
 use super::endpoints::EndpointTable;
 use super::error::EdgeError;
 use super::follow::{AddressFollower, Scope};
 use super::interfaces::{Guarded, LocalAddress};
-use super::maps::{self, DenyTables, SwitchMaps};
+use super::lists::KernelLists;
+use super::maps::{self, ListTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
 use super::stats::StatisticsReader;
@@ -17,7 +17,7 @@ use super::{Attachment, Unguarded, interfaces, lock};
 use crate::model::{EdgeMode, Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::coverage::Coverage;
-use crate::store::deny::DenySink;
+use crate::store::list::ListSink;
 use crate::telemetry::operator_log::explain;
 
 /// The attached kernel edge.
@@ -33,7 +33,7 @@ pub struct EdgeHandle {
     switch: Arc<Mutex<Switch>>,
     coverage: Coverage,
     scope: Arc<Mutex<Scope>>,
-    deny: Option<KernelDeny>,
+    lists: Arc<KernelLists>,
     tick_ns: u64,
 }
 
@@ -60,12 +60,12 @@ impl EdgeHandle {
         let rules = Rules::of(&gateway.edge, tick_ns, switch.seed());
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
-        let deny = KernelDeny::new(
+        let lists = Arc::new(KernelLists::new(
             Arc::clone(&switch),
-            DenyTables::open(&pins)?,
+            ListTables::open(&pins)?,
             is_fresh,
             None,
-        );
+        ));
         let mut edge = Self {
             statistics: StatisticsReader::open(pins.directory())?,
             pins,
@@ -77,7 +77,7 @@ impl EdgeHandle {
             switch,
             coverage: Coverage::default(),
             scope: Arc::new(Mutex::new(Scope::default())),
-            deny: Some(deny),
+            lists,
             tick_ns,
         };
         if let Err(error) = edge.attach_all(&mut object, gateway, chosen) {
@@ -166,11 +166,10 @@ impl EdgeHandle {
         self.coverage.clone()
     }
 
-    /// The kernel's tables, for [`crate::store::deny::DenyList::attach`]. `None` the second time.
-    pub fn take_deny_sink(&mut self) -> Option<Box<dyn DenySink>> {
-        self.deny
-            .take()
-            .map(|sink| Box::new(sink) as Box<dyn DenySink>)
+    /// The kernel's tables, for [`crate::store::list::Lists::attach`].
+    #[must_use]
+    pub fn list_sink(&self) -> Arc<dyn ListSink> {
+        Arc::clone(&self.lists) as Arc<dyn ListSink>
     }
 
     /// The task that follows the host's addresses; the caller spawns it on its control runtime.

@@ -12,6 +12,7 @@ mod path_template;
 mod certificate;
 mod listener;
 mod edge;
+mod lists;
 mod authorizer;
 mod jwks;
 mod upstream;
