@@ -104,7 +104,6 @@ impl Limit {
     /// # Errors
     /// See [`LimitError`]; a limit that could never admit cannot be built.
     pub fn new(rate: Rate, burst: u64, quantum: u16) -> Result<Self, LimitError> {
-        const NANOS_MICRO: u128 = 1_000_000_000 * 1_000_000;
         const DAY_NS: u128 = 86_400 * 1_000_000_000;
         const YEAR_NS: u128 = 365 * DAY_NS;
         let per_second = u128::from(rate.micro_per_second);
@@ -118,25 +117,20 @@ impl Limit {
         if NANOS_MICRO.div_ceil(per_second) > DAY_NS {
             return Err(LimitError::RateTooSlow);
         }
-        // The scale is the largest that keeps `cost * multiplier` below 2^63.
-        let scaled = |shift: u32| (NANOS_MICRO << shift).div_ceil(per_second);
-        let shift = (0..=46)
-            .rev()
-            .find(|&shift| scaled(shift) < 1 << 47)
-            .unwrap_or(0);
-        let limit = Self {
-            multiplier: scaled(shift) as u64,
-            tolerance_ns: 0,
-            shift,
-            reserved: 0,
-        };
-
+        let limit = Self::scaled(per_second);
         let step = u128::from(limit.increment(quantum as u64));
         // Error of the rounded increment against the true one, in thousandths.
         if (step * per_second - quantum * NANOS_MICRO) * 1_000 > quantum * NANOS_MICRO {
-            let rate_of = |step: u128| Rate {
+            let rate_of = |step: u128| {
+                let step = step.max(1);
                 // Rounded up: a rate a hair below would need an increment one nanosecond longer.
-                micro_per_second: (quantum * NANOS_MICRO).div_ceil(step.max(1)) as u64,
+                let rate = (quantum * NANOS_MICRO).div_ceil(step);
+                let is_exact = u128::from(Self::scaled(rate).increment(quantum as u64)) <= step;
+                // Of many units at once the rounding of the multiplier counts as well.
+                let hair = if is_exact { 0 } else { (rate >> 36) + 1 };
+                Rate {
+                    micro_per_second: (rate + hair) as u64,
+                }
             };
             return Err(LimitError::RateInexact {
                 below: rate_of(step),
@@ -153,7 +147,27 @@ impl Limit {
             ..limit
         })
     }
+
+    /// The multiplier and shift of a rate, without tolerance. The shift is the largest that keeps
+    /// `cost * multiplier` below 2^63.
+    fn scaled(micro_per_second: u128) -> Self {
+        let scaled = |shift: u32| (NANOS_MICRO << shift).div_ceil(micro_per_second);
+        let shift = (0..=46)
+            .rev()
+            .find(|&shift| scaled(shift) < 1 << 47)
+            .unwrap_or(0);
+        Self {
+            multiplier: scaled(shift) as u64,
+            tolerance_ns: 0,
+            shift,
+            reserved: 0,
+        }
+    }
 }
+
+/// Nanoseconds of a second times millionths of a unit.
+#[cfg(not(target_arch = "bpf"))]
+const NANOS_MICRO: u128 = 1_000_000_000 * 1_000_000;
 
 impl Limit {
     /// The limit that limits nothing.
@@ -214,6 +228,28 @@ impl Limit {
             };
             match tat.compare_exchange(before, after) {
                 Ok(_) => return Charge::Admitted { before, after },
+                Err(found) => before = found,
+            }
+        }
+    }
+
+    /// Adds `debt_ns` to what the word owes, up to `most_ns` beyond a full bucket, and returns how
+    /// far beyond a full bucket it is then; zero means that it still admits. Retries until it wins
+    /// every race. A charge is refused until the debt beyond a full bucket has passed: nothing has
+    /// to lift it. More than [`DEBT_NS_MAX`] is never owed, and what is owed never shrinks.
+    #[inline]
+    pub fn add_debt<W: Word>(&self, tat: &W, now: u64, debt_ns: u64, most_ns: u64) -> u64 {
+        let most = self.tolerance_ns.wrapping_add(most_ns.min(DEBT_NS_MAX));
+        let debt = debt_ns.min(most);
+        let mut before = tat.load();
+        loop {
+            let ahead = before.saturating_sub(now);
+            let owed = ahead.saturating_add(debt).min(most);
+            if owed <= ahead {
+                return ahead.saturating_sub(self.tolerance_ns).min(DEBT_NS_MAX);
+            }
+            match tat.compare_exchange(before, now.wrapping_add(owed)) {
+                Ok(_) => return owed.saturating_sub(self.tolerance_ns),
                 Err(found) => before = found,
             }
         }

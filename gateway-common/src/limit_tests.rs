@@ -100,6 +100,43 @@ fn refuses_limits_that_cannot_be_kept() {
     assert!(new(below.micro_per_second, 1).is_ok() && new(above.micro_per_second, 1).is_ok());
 }
 
+/// Time since the last charge is never multiplied by the rate: centuries of silence are one full
+/// bucket, for the fastest and the slowest limits and costs alike.
+#[test]
+fn no_time_and_no_cost_overflows() {
+    let century = 100 * 366 * 86_400 * SECOND;
+    let fastest = Rate::per_second(10_000_000_000);
+    let slowest = Rate {
+        micro_per_second: 12,
+    };
+    for (rate, burst, quantum) in [
+        (fastest, COST_MAX, u16::MAX),
+        (slowest, 300, 1),
+        (Rate::per_second(1), 1, 1),
+        (Rate::per_second(1_000_000), 1 << 40, 1),
+    ] {
+        let limit = Limit::new(rate, burst, quantum).unwrap();
+        for cost in [1, 300, COST_MAX, COST_MAX + 1, u64::MAX] {
+            let fits = cost.min(COST_MAX) <= burst;
+            for idle in [0, century, 2 * century] {
+                let tat = AtomicU64::new(SECOND);
+                let now = SECOND + idle;
+                match limit.charge(&tat, now, cost) {
+                    Charge::Admitted { after, .. } => {
+                        assert!(fits, "{rate:?} {burst} admits {cost}");
+                        assert!(after > now && after - now <= limit.tolerance_ns);
+                    }
+                    Charge::Limited { wait_ns } => {
+                        assert!(!fits, "{rate:?} {burst} refuses {cost} after {idle} ns");
+                        assert!(wait_ns <= limit.increment(cost));
+                    }
+                    Charge::AdmittedAfterRaces => panic!("nobody races"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_clock_fault_bans_for_minutes_not_hours() {
     let limit = limit(10, 10);
@@ -187,4 +224,85 @@ fn traces() -> u32 {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(10_000)
+}
+
+#[test]
+fn rates_named_as_exact_are_so_for_whole_frames_too() {
+    const FRAME: u16 = 1_500;
+    let mut refused = 0;
+    for rate in (1_000_000_000..150_000_000_000).step_by(777_777_777) {
+        let Err(error) = Limit::new(Rate::per_second(rate), 1 << 20, FRAME) else {
+            continue;
+        };
+        let LimitError::RateInexact { below, above } = error else {
+            panic!("{rate}: {error:?}")
+        };
+        refused += 1;
+        for exact in [below, above] {
+            assert!(
+                Limit::new(exact, 1 << 20, FRAME).is_ok(),
+                "{rate}: {exact:?}"
+            );
+        }
+    }
+    assert!(refused > 50, "{refused}");
+}
+
+#[test]
+fn debt_refuses_until_it_has_passed_and_ends_by_itself() {
+    let limit = limit(10, 5);
+    let tat = AtomicU64::new(0);
+    let now = 5 * SECOND;
+    // Within a full bucket nothing is refused yet.
+    assert_eq!(limit.add_debt(&tat, now, SECOND / 10, 600 * SECOND), 0);
+    assert!(matches!(
+        limit.charge(&tat, now, 1),
+        Charge::Admitted { .. }
+    ));
+    // 0.2 s are owed; 10 s more lie 9.7 s beyond the 0.5 s of a full bucket.
+    let beyond = limit.add_debt(&tat, now, 10 * SECOND, 600 * SECOND);
+    assert_eq!(beyond, 97 * SECOND / 10);
+    let unit = limit.increment(1);
+    let Charge::Limited { wait_ns } = limit.charge(&tat, now, 1) else {
+        panic!("admitted")
+    };
+    assert_eq!(wait_ns, beyond + unit);
+    assert!(matches!(
+        limit.charge(&tat, now + wait_ns, 1),
+        Charge::Admitted { .. }
+    ));
+}
+
+#[test]
+fn debt_is_clamped_and_never_lowers_what_is_owed() {
+    let limit = limit(10, 5);
+    let tat = AtomicU64::new(0);
+    let now = 5 * SECOND;
+    for _ in 0..10 {
+        assert!(limit.add_debt(&tat, now, 3 * SECOND, 10 * SECOND) <= 10 * SECOND);
+    }
+    let owed = Word::load(&tat);
+    assert_eq!(owed, now + limit.tolerance_ns + 10 * SECOND);
+    assert_eq!(limit.add_debt(&tat, now, SECOND, 2 * SECOND), 10 * SECOND);
+    assert_eq!(Word::load(&tat), owed);
+    assert_eq!(limit.add_debt(&tat, now, u64::MAX, u64::MAX), DEBT_NS_MAX);
+    // A clock that went wrong owes no more than that either.
+    tat.store(u64::MAX, core::sync::atomic::Ordering::SeqCst);
+    assert_eq!(limit.add_debt(&tat, now, SECOND, u64::MAX), DEBT_NS_MAX);
+}
+
+#[test]
+fn debt_of_two_enforcers_adds_up() {
+    let limit = limit(1_000_000, 1);
+    let tat = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    limit.add_debt(&tat, SECOND, 7, DEBT_NS_MAX);
+                }
+            });
+        }
+    });
+    assert_eq!(Word::load(&tat), SECOND + 140_000);
 }

@@ -31,6 +31,18 @@ impl Verdict {
             Self::WouldDrop => "would_drop",
         }
     }
+
+    /// From its number; a number that is none reads as [`Self::Pass`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_number(number: usize) -> Self {
+        match number {
+            1 => Self::Drop,
+            2 => Self::Transmit,
+            3 => Self::WouldDrop,
+            _ => Self::Pass,
+        }
+    }
 }
 
 /// Number of verdicts.
@@ -53,6 +65,13 @@ macro_rules! reasons {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// From its number; a number that is none reads as [`Self::Fault`].
+            #[inline(always)]
+            #[must_use]
+            pub const fn from_number(number: usize) -> Self {
+                match number { $($number => Self::$variant,)* _ => Self::Fault }
             }
 
             /// One line for people.
@@ -131,3 +150,20 @@ impl Family {
 
 /// Number of families.
 pub const FAMILY_COUNT: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_back() {
+        for verdict in Verdict::ALL {
+            assert_eq!(Verdict::from_number(verdict as usize), verdict);
+        }
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_number(*reason as usize), *reason);
+        }
+        assert_eq!(Verdict::from_number(VERDICT_COUNT), Verdict::Pass);
+        assert_eq!(Reason::from_number(Reason::ALL.len()), Reason::Fault);
+    }
+}

@@ -5,6 +5,7 @@
 //! packet sees the old settings or the new ones, never a mixture.
 
 use crate::address::Class;
+use crate::capacity::RULES_COUNT;
 use crate::limit::Limit;
 
 /// The words that change from moment to moment.
@@ -158,6 +159,13 @@ pub struct Rules {
     /// Set of the reasons ([`crate::reason::Reason::bit`]) that are only monitored: what they
     /// would drop passes, is counted as `would_drop`, and is then judged by enforced rules alone.
     pub monitor: u64,
+}
+
+/// The index of the rules of a listener, or of the host (0), in a generation.
+#[inline(always)]
+#[must_use]
+pub const fn rules_index(generation: u32, listener: u32) -> u32 {
+    generation * RULES_COUNT as u32 + listener
 }
 
 const _: () = assert!(size_of::<SourceLimit>() == 72);

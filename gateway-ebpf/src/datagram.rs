@@ -25,7 +25,7 @@ pub struct Datagram {
 }
 
 impl Datagram {
-    /// A packet that names no TCP or UDP destination.
+    /// A packet whose addresses are unknown.
     #[inline(always)]
     #[must_use]
     pub const fn unaddressed(content: Content, bytes: usize) -> Self {
@@ -44,7 +44,7 @@ impl Datagram {
 pub struct Target(pub u64);
 
 impl Target {
-    /// Not even the protocol could be read.
+    /// Neither TCP nor UDP, or not even the protocol could be read.
     pub const UNKNOWN: Self = Self(0);
 
     /// This protocol and destination port.
@@ -59,6 +59,22 @@ impl Target {
     #[must_use]
     pub const fn protocol(protocol: u8) -> Self {
         Self(endpoint::key(protocol, 0))
+    }
+
+    /// The protocol; zero where it is [`Self::UNKNOWN`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn protocol_number(self) -> u8 {
+        let [_, _, _, _, _, protocol, _, _] = self.0.to_be_bytes();
+        protocol
+    }
+
+    /// The destination port; zero where it could not be read.
+    #[inline(always)]
+    #[must_use]
+    pub const fn destination_port(self) -> u16 {
+        let [_, _, _, _, _, _, high, low] = self.0.to_be_bytes();
+        u16::from_be_bytes([high, low])
     }
 }
 
@@ -84,6 +100,9 @@ pub enum Content {
     OtherProtocol = 7,
     /// The IP header itself is cut off, so nobody knows whom it was for.
     NoHeader = 8,
+    /// An ICMP error, neighbour discovery or a report of multicast listeners: without them path
+    /// MTU discovery and IPv6 itself fail, so they are never judged.
+    Control = 9,
 }
 
 /// The payload of one packet.
@@ -93,16 +112,22 @@ pub struct Payload {
     pub target: Target,
     /// What it is.
     pub content: Content,
+    /// Source port; zero where it could not be read.
+    pub source_port: u16,
 }
 
 impl Payload {
     /// What is neither TCP nor UDP.
     pub const OTHER: Self = Self::new(Target::UNKNOWN, Content::OtherProtocol);
 
-    /// Shorthand.
+    /// A payload whose source port is unknown.
     #[inline(always)]
     #[must_use]
     pub const fn new(target: Target, content: Content) -> Self {
-        Self { target, content }
+        Self {
+            target,
+            content,
+            source_port: 0,
+        }
     }
 }

@@ -4,7 +4,7 @@ use gateway_common::address::Address;
 
 use crate::datagram::{Content, Datagram, Payload, TCP, Target, UDP};
 use crate::frame::Frame;
-use crate::transport::{self, Span};
+use crate::transport::{self, Icmp, Span};
 
 const HEADER_LENGTH: usize = 20;
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -16,10 +16,6 @@ pub fn parse<F: Frame>(frame: &F, offset: usize) -> Datagram {
     let Some(header) = frame.read::<HEADER_LENGTH>(offset) else {
         return Datagram::unaddressed(Content::NoHeader, frame.linear());
     };
-    let protocol = header[9];
-    if protocol != TCP && protocol != UDP {
-        return Datagram::unaddressed(Content::OtherProtocol, frame.linear());
-    }
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let mut bytes = frame.linear();
     if offset + length > bytes {
@@ -44,19 +40,29 @@ fn payload<F: Frame>(
     let protocol = header[9];
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let own = usize::from(header[0] & 15) * 4;
+    let fragment = u16::from_be_bytes([header[6], header[7]]);
+    let is_later = fragment & FRAGMENT_OFFSET != 0;
+    let target = match protocol {
+        TCP | UDP => Target::protocol(protocol),
+        // Whatever its lengths say: no listener speaks it, and the stack judges it itself.
+        _ if is_later => return Payload::OTHER,
+        _ => Target::UNKNOWN,
+    };
     let version = header[0] >> 4;
     if version != 4 || own < HEADER_LENGTH || length < own || offset + length > bytes {
-        return Payload::new(Target::protocol(protocol), Content::Malformed);
+        return match target {
+            Target::UNKNOWN => Payload::OTHER,
+            _ => Payload::new(target, Content::Malformed),
+        };
     }
-    let fragment = u16::from_be_bytes([header[6], header[7]]);
     // What stands behind the header of a later fragment is data, whatever it looks like.
-    if fragment & FRAGMENT_OFFSET != 0 {
-        return Payload::new(Target::protocol(protocol), Content::Fragment);
+    if is_later {
+        return Payload::new(target, Content::Fragment);
     }
     let span = Span {
         offset: frame.forget(offset + own),
         length: length - own,
-        first_fragment: fragment & MORE_FRAGMENTS != 0,
+        is_first: usize::from(fragment & MORE_FRAGMENTS),
     };
-    transport::parse(frame, protocol, span)
+    transport::parse(frame, protocol, Icmp::V4, span)
 }

@@ -7,7 +7,7 @@ use gateway_common::address::Address;
 
 use crate::datagram::{Content, Datagram, Payload, TCP, Target, UDP};
 use crate::frame::Frame;
-use crate::transport::{self, Span};
+use crate::transport::{self, Icmp, Span};
 
 /// Extension headers that are walked; a packet with more is out of reach.
 pub const EXTENSIONS_MAX: u32 = 8;
@@ -62,7 +62,7 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Payload
     let mut span = Span {
         offset,
         length,
-        first_fragment: false,
+        is_first: frame.forget(0),
     };
     let mut walked = 0;
     while is_extension(next) {
@@ -81,13 +81,13 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Payload
                 if fragment >> 3 != 0 {
                     return later_fragment(header[0]);
                 }
-                let more = span.first_fragment || fragment & 1 != 0;
-                span.first_fragment = frame.forget(usize::from(more)) != 0;
+                span.is_first = frame.forget(span.is_first | usize::from(fragment & 1));
                 UNIT_LENGTH
             }
             AUTHENTICATION => usize::from(header[1]) * 4 + 8,
             _ => usize::from(header[1]) * 8 + 8,
         };
+        let own = frame.forget(own);
         if own > span.length {
             return cut(&span);
         }
@@ -96,21 +96,22 @@ fn walk<F: Frame>(frame: &F, first: u8, offset: usize, length: usize) -> Payload
         span.length = frame.forget(span.length - own);
         walked += 1;
     }
-    transport::parse(frame, next, span)
+    transport::parse(frame, next, Icmp::V6, span)
 }
+
+/// Numbers below 64 of the headers that are walked.
+const EXTENSIONS: u64 =
+    1 << HOP_BY_HOP | 1 << ROUTING | 1 << FRAGMENT | 1 << AUTHENTICATION | 1 << DESTINATION;
 
 #[inline(always)]
 const fn is_extension(number: u8) -> bool {
-    matches!(
-        number,
-        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION
-    )
+    number < 64 && EXTENSIONS >> number & 1 != 0
 }
 
 /// A chain that runs beyond the payload.
 #[inline(always)]
 const fn cut(span: &Span) -> Payload {
-    let content = if span.first_fragment {
+    let content = if span.is_first != 0 {
         Content::Fragment
     } else {
         Content::Malformed

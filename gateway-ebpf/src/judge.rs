@@ -1,27 +1,29 @@
 //! The order of a judgement.
 //!
-//! Not IP, not ours: pass at once. For us: what is malformed or cannot be read is dropped, then
-//! whoever is denied, then whoever is over a limit. What fails on our side passes and is counted.
+//! Not IP: pass at once. Not for a listener: see [`crate::other`]. For a listener: management
+//! passes before all, what is malformed is dropped, then the lists speak; what cannot be read is
+//! dropped; under attack newcomers share a budget; then the limits of the source are asked, and
+//! last whether the flow is penalised. What fails on our side passes and is counted.
 
-use gateway_common::address::{self, Address, KIND_CONNECTIONS, KIND_PACKETS};
-use gateway_common::capacity::{
-    AGGREGATE_BITS, ENDPOINT_LINE_BITS, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, RULES_COUNT,
-    SOURCE_LINE_BITS,
-};
+use gateway_common::address::{Address, KIND_BYTES, KIND_CONNECTIONS, KIND_PACKETS};
+use gateway_common::capacity::ENDPOINT_LINE_BITS;
 use gateway_common::counter::Incident;
 use gateway_common::endpoint;
-use gateway_common::limit::Charge;
-use gateway_common::list::{self, FilterBit, ListEntry, NEVER};
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{
-    FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_UNPARSED_PASS, Rules, Settings,
+    Control, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS, Newcomers, Rules,
+    Settings, SourceLimit, rules_index,
 };
+use gateway_common::trace::{Step, Topic};
 
-use crate::datagram::{Content, Datagram, TCP, Target, UDP};
+use crate::datagram::{Content, TCP, Target, UDP};
 use crate::frame::Frame;
-use crate::link::{self, Link};
+use crate::limits::{Act, Answer, Subject};
+use crate::lists::{Considered, Listed, Standing};
+use crate::reading::Reading;
+use crate::ruling::{End, Outcome, Ruling};
 use crate::tables::{Fault, Tables};
-use crate::{ipv4, ipv6};
+use crate::{attack, flows, lists, other};
 
 /// What becomes of a packet, and under what it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,281 +35,342 @@ pub struct Judgement {
     /// Its address family.
     pub family: Family,
     /// Its bytes, Ethernet header included.
-    pub bytes: usize,
+    pub bytes: u64,
+    /// Its source; all zero where that was not read.
+    pub source: Address,
+    /// The listener it is for, as in the endpoint table; zero where it is for none.
+    pub listener: u32,
+    /// The list that denied it, or would have; zero also where none did.
+    pub list: u32,
 }
 
 /// Judges one frame.
 #[inline(always)]
 pub fn judge<F: Frame, T: Tables>(frame: &F, tables: &T) -> Judgement {
-    let (family, datagram) = match link::parse(frame) {
-        Link::Ipv4(offset) => (Family::Ipv4, ipv4::parse(frame, offset)),
-        Link::Ipv6(offset) => (Family::Ipv6, ipv6::parse(frame, offset)),
-        Link::NotIp => unaddressed(frame, Content::NotIp),
-        Link::TagsTooDeep => unaddressed(frame, Content::TagsTooDeep),
-    };
-    // From here on every packet takes the same way. What parsing learned are plain numbers now, so
-    // that the verifier walks that way once and not once per way of parsing.
-    let numbers = Numbers {
-        family: frame.forget(family as usize),
-        content: frame.forget(datagram.payload.content as usize),
-    };
-    let (verdict, reason) = match decide(frame, tables, &numbers, &datagram) {
-        Ok(outcome) => outcome,
-        Err(Fault) => {
-            tables.incident(Incident::MapFailed);
-            (Verdict::Pass, Reason::Fault)
-        }
-    };
-    Judgement {
-        verdict,
-        reason,
-        family: numbers.family(),
-        bytes: datagram.bytes,
-    }
+    judge_read(frame, tables, &Reading::new(frame))
 }
 
-/// Family and content by number.
-struct Numbers {
-    family: usize,
-    content: usize,
-}
-
-impl Numbers {
-    #[inline(always)]
-    const fn family(&self) -> Family {
-        match self.family {
-            1 => Family::Ipv4,
-            2 => Family::Ipv6,
-            _ => Family::Other,
-        }
-    }
-
-    #[inline(always)]
-    const fn is(&self, content: Content) -> bool {
-        self.content == content as usize
-    }
-
-    /// The kind of limit that a well-formed packet is charged to: both are numbered alike.
-    #[inline(always)]
-    fn kind(&self) -> u32 {
-        // One bit is left, so this converts without a branch.
-        u32::try_from(self.content & 1).unwrap_or(KIND_PACKETS)
-    }
-}
-
-const _: () = assert!(Content::Opening as u32 == KIND_CONNECTIONS);
-const _: () = assert!(Content::Ordinary as u32 == KIND_PACKETS);
-
+/// Judges one frame that has been read.
 #[inline(always)]
-fn unaddressed<F: Frame>(frame: &F, content: Content) -> (Family, Datagram) {
-    (
-        Family::Other,
-        Datagram::unaddressed(content, frame.linear()),
-    )
-}
-
-type Outcome = (Verdict, Reason);
-
-const NOT_OURS: Outcome = (Verdict::Pass, Reason::NotOurs);
-
-#[inline(always)]
-fn decide<F: Frame, T: Tables>(
-    frame: &F,
-    tables: &T,
-    packet: &Numbers,
-    datagram: &Datagram,
-) -> Result<Outcome, Fault> {
-    if packet.is(Content::NotIp) {
-        return Ok((Verdict::Pass, Reason::NotIp));
-    }
-    if packet.is(Content::OtherProtocol) {
-        return Ok(NOT_OURS);
-    }
-    if packet.is(Content::NoHeader) {
-        // Nobody can say whom it was for, and the stack will refuse it as well.
-        return Ok((Verdict::Pass, Reason::Malformed));
-    }
-    let generation = u32::try_from(tables.control()?.active & 1).map_err(|_wide| Fault)?;
-    let settings = tables.settings(generation)?;
-    if settings.flags & FLAG_LISTENERS == 0 {
-        return Ok(NOT_OURS);
-    }
-    if packet.is(Content::TagsTooDeep) {
-        // Whom it is for cannot be known: it counts as ours, because we listen here.
-        return Ok(unparsed(settings));
-    }
-    let Some(listener) = find_listener(tables, settings, datagram)? else {
-        return Ok(NOT_OURS);
-    };
-    let rules = tables.rules(generation * RULES_COUNT as u32 + listener)?;
-    if packet.is(Content::Malformed) {
-        return Ok((Verdict::Drop, Reason::Malformed));
-    }
-    if packet.is(Content::OutOfReach) {
-        return Ok(unparsed(settings));
-    }
-    if packet.is(Content::Fragment) {
-        return Ok((Verdict::Drop, Reason::Fragment));
-    }
-    if settings.flags & FLAG_LISTS != 0
-        && is_denied(tables, settings, packet.family(), datagram.source)?
-    {
-        return Ok((Verdict::Drop, Reason::Denied));
-    }
-    let limited = is_limited(
+pub fn judge_read<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Reading) -> Judgement {
+    tables.note(|| Step {
+        topic: Topic::Parsed as u32,
+        outcome: 0,
+        first: u64::from(packet.content()),
+        second: packet.bytes,
+    });
+    let mut case = Case {
         frame,
         tables,
-        settings,
-        rules,
-        packet.kind(),
-        datagram.source,
-    )?;
-    Ok(match (limited, packet.is(Content::Opening)) {
-        (true, true) => (Verdict::Drop, Reason::ConnectionRate),
-        (true, false) => (Verdict::Drop, Reason::PacketRate),
-        (false, true) => (Verdict::Pass, Reason::NewConnection),
-        (false, false) => (Verdict::Pass, Reason::Admitted),
-    })
-}
-
-#[inline(always)]
-const fn unparsed(settings: &Settings) -> Outcome {
-    if settings.flags & FLAG_UNPARSED_PASS == 0 {
-        (Verdict::Drop, Reason::UnparsedToUs)
-    } else {
-        (Verdict::Pass, Reason::UnparsedToUs)
+        packet,
+        listener: 0,
+        list: 0,
+    };
+    let outcome = match case.decide() {
+        Ok(outcome) | Err(End::Ruled(outcome)) => outcome,
+        Err(End::Fault) => {
+            tables.incident(Incident::MapFailed);
+            Outcome::pass(Reason::Fault)
+        }
+    };
+    let (listener, list) = (case.listener, case.list);
+    let [outcome] = frame.forget_all([outcome.0]);
+    let outcome = Outcome(outcome);
+    Judgement {
+        verdict: outcome.verdict(),
+        reason: outcome.reason(),
+        family: packet.family(),
+        bytes: packet.bytes,
+        source: packet.source,
+        listener,
+        list,
     }
 }
 
-/// The listener that answers on the destination, as far as the packet says what that is.
-#[inline(always)]
-fn find_listener<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    datagram: &Datagram,
-) -> Result<Option<u32>, Fault> {
-    let find = |key: u64| {
-        let index = endpoint::line_index(
-            datagram.destination,
-            key,
-            settings.endpoint_seed,
-            ENDPOINT_LINE_BITS,
+/// One packet on its way through the order.
+struct Case<'a, F, T> {
+    frame: &'a F,
+    tables: &'a T,
+    packet: &'a Reading,
+    listener: u32,
+    list: u32,
+}
+
+impl<F: Frame, T: Tables> Case<'_, F, T> {
+    #[inline(always)]
+    fn decide(&mut self) -> Result<Outcome, End> {
+        let (tables, packet) = (self.tables, self.packet);
+        if packet.is(Content::NotIp) {
+            return Ok(Outcome::pass(Reason::NotIp));
+        }
+        if packet.is(Content::NoHeader) {
+            // Nobody can say whom it was for, and the stack will refuse it as well.
+            return Ok(Outcome::pass(Reason::Malformed));
+        }
+        let control = tables.control()?;
+        let generation = u32::try_from(control.active & 1).map_err(|_wide| Fault)?;
+        let settings = tables.settings(generation)?;
+        if settings.flags & FLAG_LISTENERS == 0 {
+            return Ok(Outcome::pass(Reason::NotOurs));
+        }
+        if packet.is(Content::TagsTooDeep) {
+            // Whom it is for cannot be known: it counts as ours, because we listen here.
+            let mut ruling = Ruling::new(
+                self.frame,
+                tables.rules(rules_index(generation, 0))?.monitor,
+            );
+            self.unparsed(settings, &mut ruling)?;
+            return Ok(ruling.pass(Reason::UnparsedToUs));
+        }
+        if let Some(listener) = self.find_listener(settings)? {
+            self.listener = listener;
+            let rules = tables.rules(rules_index(generation, listener))?;
+            return self.decide_ours(control, settings, rules);
+        }
+        if settings.flags & FLAG_OTHER_TRAFFIC == 0 {
+            return Ok(Outcome::pass(Reason::NotOurs));
+        }
+        let mut ruling = Ruling::new(
+            self.frame,
+            tables.rules(rules_index(generation, 0))?.monitor,
         );
-        let generation = (settings.endpoint_generation & 1) << ENDPOINT_LINE_BITS;
-        let line = tables.endpoint_line(generation | index)?;
-        Ok(line
-            .find(datagram.destination, key)
-            .map(|entry| entry.listener))
-    };
-    match datagram.payload.target {
-        Target::UNKNOWN => match find(endpoint::key(TCP, 0))? {
-            Some(listener) => Ok(Some(listener)),
-            None => find(endpoint::key(UDP, 0)),
-        },
-        Target(key) => find(key),
+        other::judge(self.frame, tables, settings, packet, &mut ruling)
     }
-}
 
-#[inline(always)]
-fn is_denied<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    family: Family,
-    source: Address,
-) -> Result<bool, Fault> {
-    let generation = settings.list_generation & 1;
-    if family == Family::Ipv4 {
-        // The lower half of a mapped address ends in the IPv4 address.
-        let [_, _, _, _, key @ ..] = source.low.to_be_bytes();
-        let bit = list::ipv4_bit(u32::from_be_bytes(key));
-        let word = tables.list_ipv4_filter(generation * LIST_IPV4_FILTER_WORDS + bit.word)?;
-        if word & bit.mask == 0 {
-            return Ok(false);
+    /// The listener that answers on the destination, as far as the packet says what that is.
+    #[inline(always)]
+    fn find_listener(&self, settings: &Settings) -> Result<Option<u32>, Fault> {
+        let packet = self.packet;
+        if packet.is(Content::OtherProtocol) || packet.is(Content::Control) {
+            return Ok(None);
         }
-        Ok(in_force(tables, tables.list_ipv4_exact(generation, &key))?
-            || in_force(tables, tables.list_ipv4_prefix(generation, &key))?)
-    } else {
-        if !ipv6_suspect(tables, settings, generation, source)? {
-            return Ok(false);
+        let address = packet.destination;
+        let find = |key| find_endpoint(self.tables, settings, address, key);
+        let found = match packet.target() {
+            Target::UNKNOWN => match find(endpoint::key(TCP, 0))? {
+                Some(listener) => Some(listener),
+                None => find(endpoint::key(UDP, 0))?,
+            },
+            Target(key) => find(key)?,
+        };
+        self.tables.note(|| Step {
+            topic: Topic::Destination as u32,
+            outcome: u32::from(found.is_some()),
+            first: u64::from(found.unwrap_or(0)),
+            second: 0,
+        });
+        Ok(found)
+    }
+
+    /// Judges a packet for a listener.
+    #[inline(always)]
+    fn decide_ours(
+        &mut self,
+        control: &Control,
+        settings: &Settings,
+        rules: &Rules,
+    ) -> Result<Outcome, End> {
+        let packet = self.packet;
+        let mut ruling = Ruling::new(self.frame, rules.monitor);
+        let subject = packet.subject(settings);
+        if let Some(outcome) = self.ask_lists(settings, &subject, &mut ruling)? {
+            return Ok(outcome);
         }
-        let key = (u128::from(source.high) << 64 | u128::from(source.low)).to_be_bytes();
-        Ok(in_force(tables, tables.list_ipv6_exact(generation, &key))?
-            || in_force(tables, tables.list_ipv6_prefix(generation, &key))?)
-    }
-}
-
-/// Whether the filter knows of anything that could cover `source`.
-#[inline(always)]
-fn ipv6_suspect<T: Tables>(
-    tables: &T,
-    settings: &Settings,
-    generation: u32,
-    source: Address,
-) -> Result<bool, Fault> {
-    let words = 1 << (LIST_IPV6_FILTER_BITS - 6);
-    let is_set = |bit: FilterBit| {
-        let word = tables.list_ipv6_filter(generation * words + bit.word)?;
-        Ok(word & bit.mask != 0)
-    };
-    let seed = settings.seed;
-    Ok(settings.flags & FLAG_LIST_IPV6_SHORT != 0
-        || is_set(list::ipv6_48_bit(source.high, seed, LIST_IPV6_FILTER_BITS))?
-        || is_set(list::ipv6_32_bit(source.high, seed, LIST_IPV6_FILTER_BITS))?)
-}
-
-#[inline(always)]
-fn in_force<T: Tables>(tables: &T, entry: Option<&ListEntry<T::Word>>) -> Result<bool, Fault> {
-    match entry {
-        None => Ok(false),
-        Some(entry) if entry.deny_until_ns == NEVER => Ok(true),
-        Some(entry) => Ok(entry.denies(tables.now()?)),
-    }
-}
-
-#[inline(always)]
-fn is_limited<F: Frame, T: Tables>(
-    frame: &F,
-    tables: &T,
-    settings: &Settings,
-    rules: &Rules,
-    kind: u32,
-    source: Address,
-) -> Result<bool, Fault> {
-    let limit = rules.limits.get(kind as usize).ok_or(Fault)?;
-    if limit.source.is_off() {
-        return Ok(false);
-    }
-    let now = if limit.precise == 0 {
-        tables.now()?
-    } else {
-        tables.now_precise()
-    };
-    let seed = settings.seed;
-    let tag = source.tag(&limit.class);
-    let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
-    let charge = match line.position_or_claim(tag, now, &limit.source) {
-        Some(index) => {
-            let way = line.ways.get(frame.forget(index)).ok_or(Fault)?;
-            limit.source.charge_bounded(&way.tat, now, 1)
+        if packet.is(Content::Fragment) {
+            self.refuse(&mut ruling, Reason::Fragment)?;
         }
-        None => {
-            tables.incident(Incident::LineFull);
-            if limit.aggregate.is_off() {
-                return Ok(false);
+        if packet.is(Content::OutOfReach) {
+            self.unparsed(settings, &mut ruling)?;
+        }
+        // What the packet is has been asked often enough for the verifier to know it by heart.
+        let [content] = self.frame.forget_all([u64::from(packet.content())]);
+        let is = |wanted: Content| content == wanted as u64;
+        if control.attack != 0 {
+            self.ask_budget(settings, &subject, &mut ruling, is(Content::Opening))?;
+        }
+        if is(Content::Opening) {
+            let passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
+            return Ok(ruling.pass(passing));
+        }
+        self.ask_packets(rules, &subject, &mut ruling)?;
+        if control.penalties != 0
+            && is(Content::Ordinary)
+            && ruling.asks(Reason::Penalised)
+            && flows::is_penalised(self.tables, packet)?
+        {
+            self.refuse(&mut ruling, Reason::Penalised)?;
+        }
+        Ok(ruling.pass(if is(Content::OutOfReach) {
+            Reason::UnparsedToUs
+        } else {
+            Reason::Admitted
+        }))
+    }
+
+    #[inline(always)]
+    fn refuse(&self, ruling: &mut Ruling, reason: Reason) -> Result<(), End> {
+        ruling.refuse(self.frame, self.tables, reason)
+    }
+
+    /// A packet whose headers cannot be reached.
+    #[inline(always)]
+    fn unparsed(&self, settings: &Settings, ruling: &mut Ruling) -> Result<(), End> {
+        if settings.flags & FLAG_UNPARSED_PASS == 0 {
+            self.refuse(ruling, Reason::UnparsedToUs)?;
+        }
+        Ok(())
+    }
+
+    /// Management, malformed, allowed, denied. `Some` where the packet passes by that alone.
+    #[inline(always)]
+    fn ask_lists(
+        &mut self,
+        settings: &Settings,
+        subject: &Subject,
+        ruling: &mut Ruling,
+    ) -> Result<Option<Outcome>, End> {
+        let malformed = self.packet.is(Content::Malformed);
+        let listed = if settings.flags & FLAG_LISTS == 0 {
+            Listed::NOT
+        } else {
+            // Nothing but management can save what is malformed, unless that is only monitored;
+            // and once it is noted, another monitored reason has nothing to add.
+            let considered = if malformed && !ruling.monitors(Reason::Malformed) {
+                Considered::MANAGEMENT
+            } else {
+                Considered::ALL
+                    .without(Standing::Monitored, malformed)
+                    .without(
+                        Standing::Denied,
+                        malformed && ruling.monitors(Reason::Denied),
+                    )
+            };
+            lists::find(self.tables, settings, subject, considered)?
+        };
+        if listed.standing == Standing::Management {
+            return Ok(Some(Outcome::pass(Reason::Management)));
+        }
+        if malformed {
+            self.refuse(ruling, Reason::Malformed)?;
+        }
+        match listed.standing {
+            Standing::Allowed => return Ok(Some(ruling.pass(Reason::Allowed))),
+            Standing::Denied => {
+                self.list = u32::from(listed.list);
+                self.refuse(ruling, Reason::Denied)?;
             }
-            let tag = source.aggregate_tag(&limit.class);
-            let word = tables.aggregate(address::index(tag, seed, AGGREGATE_BITS))?;
-            limit.aggregate.charge_bounded(word, now, 1)
+            Standing::Monitored => {
+                self.list = u32::from(listed.list);
+                ruling.note(self.frame, self.tables, Reason::Denied);
+            }
+            _ => {}
         }
-    };
-    match charge {
-        Charge::Limited { .. } => Ok(true),
-        Charge::Admitted { .. } => Ok(false),
-        Charge::AdmittedAfterRaces => {
-            tables.incident(Incident::RacesLost);
-            Ok(false)
-        }
+        Ok(None)
     }
+
+    /// Under attack: newcomers are charged to what they share.
+    #[inline(always)]
+    fn ask_budget(
+        &self,
+        settings: &Settings,
+        subject: &Subject,
+        ruling: &mut Ruling,
+        opening: bool,
+    ) -> Result<(), End> {
+        let (which, reason) = if opening {
+            (Newcomers::Connections, Reason::NewcomerConnections)
+        } else {
+            (Newcomers::Packets, Reason::NewcomerPackets)
+        };
+        if ruling.asks(reason)
+            && !attack::is_vouched(self.tables, subject)?
+            && !attack::is_within_budget(self.tables, settings, which)?
+        {
+            self.refuse(ruling, reason)?;
+        }
+        Ok(())
+    }
+
+    /// The connection limit of a SYN, and the trickle that a penalised source keeps: why it passes.
+    #[inline(always)]
+    fn ask_connections(
+        &self,
+        settings: &Settings,
+        rules: &Rules,
+        subject: &Subject,
+        ruling: &mut Ruling,
+    ) -> Result<Reason, End> {
+        let limit = limit_of(rules, KIND_CONNECTIONS)?;
+        if limit.source.is_off() || !ruling.asks(Reason::ConnectionRate) {
+            return Ok(Reason::NewConnection);
+        }
+        let ask = |limit| {
+            self.tables
+                .ask_limit(self.frame, limit, subject, 1, Act::Charge)
+        };
+        match ask(limit)? {
+            Answer::Within => return Ok(Reason::NewConnection),
+            Answer::InDebt if !settings.trickle.source.is_off() => {
+                if ask(&settings.trickle)? == Answer::Within {
+                    return Ok(Reason::Trickle);
+                }
+            }
+            Answer::InDebt | Answer::Beyond => {}
+        }
+        self.refuse(ruling, Reason::ConnectionRate)?;
+        Ok(Reason::NewConnection)
+    }
+
+    /// The limits of every other packet. Bytes are looked at first and charged last, so that what
+    /// either limit refuses is charged to neither.
+    #[inline(always)]
+    fn ask_packets(
+        &self,
+        rules: &Rules,
+        subject: &Subject,
+        ruling: &mut Ruling,
+    ) -> Result<(), End> {
+        let ask = |limit, cost, act| self.tables.ask_limit(self.frame, limit, subject, cost, act);
+        let bytes = limit_of(rules, KIND_BYTES)?;
+        let cost = self.packet.bytes;
+        if !bytes.source.is_off()
+            && ruling.asks(Reason::ByteRate)
+            && ask(bytes, cost, Act::Look)? != Answer::Within
+        {
+            self.refuse(ruling, Reason::ByteRate)?;
+        }
+        let packets = limit_of(rules, KIND_PACKETS)?;
+        if !packets.source.is_off()
+            && ruling.asks(Reason::PacketRate)
+            && ask(packets, 1, Act::Charge)? != Answer::Within
+        {
+            self.refuse(ruling, Reason::PacketRate)?;
+        }
+        if !bytes.source.is_off() && ruling.asks(Reason::ByteRate) {
+            ask(bytes, cost, Act::Pay)?;
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn limit_of(rules: &Rules, kind: u32) -> Result<&SourceLimit, Fault> {
+    rules.limits.get(kind as usize).ok_or(Fault)
+}
+
+/// The number stored with an entry of the endpoint table.
+#[inline(always)]
+pub(crate) fn find_endpoint<T: Tables>(
+    tables: &T,
+    settings: &Settings,
+    address: Address,
+    key: u64,
+) -> Result<Option<u32>, Fault> {
+    let seed = settings.endpoint_seed;
+    let index = endpoint::line_index(address, key, seed, ENDPOINT_LINE_BITS);
+    let generation = (settings.endpoint_generation & 1) << ENDPOINT_LINE_BITS;
+    let line = tables.endpoint_line(generation | index)?;
+    Ok(line.find(address, key).map(|entry| entry.listener))
 }
 
 #[cfg(test)]

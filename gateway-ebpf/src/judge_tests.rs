@@ -8,9 +8,10 @@ use std::vec::Vec;
 
 use gateway_common::bucket::Line;
 use gateway_common::endpoint::{Endpoint, EndpointLine};
+use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
-use gateway_common::settings::{Control, RULE_KINDS, SourceLimit};
+use gateway_common::settings::{Control, Newcomers, RULE_KINDS, SourceLimit};
 use gateway_common::word::Word;
 
 use super::*;
@@ -62,6 +63,8 @@ struct Host {
     endpoints: EndpointLine,
     line: Line<Contended>,
     aggregate: Contended,
+    vouched: Line<Contended>,
+    newcomers: Contended,
     incidents: Cell<[u32; Incident::ALL.len()]>,
 }
 
@@ -95,6 +98,8 @@ impl Host {
             },
             line: Line::default(),
             aggregate: Contended::default(),
+            vouched: Line::default(),
+            newcomers: Contended::default(),
             incidents: Cell::new([0; Incident::ALL.len()]),
         }
     }
@@ -151,6 +156,22 @@ impl Tables for Host {
     fn aggregate(&self, _: u32) -> Result<&Contended, Fault> {
         self.answer(Broken::Aggregates, &self.aggregate)
     }
+    fn vouched_line(&self, _: u32) -> Result<&Line<Contended>, Fault> {
+        Ok(&self.vouched)
+    }
+    fn newcomers(&self, _: Newcomers) -> Result<&Contended, Fault> {
+        Ok(&self.newcomers)
+    }
+    fn flow(&self, _: &FlowKey) -> Option<&FlowRow> {
+        None
+    }
+    fn offence_line(&self, _: u32) -> Result<&Line<Contended>, Fault> {
+        Err(Fault)
+    }
+    fn interface(&self) -> u32 {
+        0
+    }
+    fn count_list(&self, _: u32, _: u64) {}
     fn now(&self) -> Result<u64, Fault> {
         self.answer(Broken::Clock, 1000)
     }

@@ -3,9 +3,15 @@
 use gateway_common::bucket::Line;
 use gateway_common::counter::Incident;
 use gateway_common::endpoint::EndpointLine;
+use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
-use gateway_common::settings::{Control, Rules, Settings};
+use gateway_common::settings::{Control, Newcomers, Rules, Settings, SourceLimit};
+use gateway_common::trace::Step;
 use gateway_common::word::Word;
+
+use crate::frame::Frame;
+use crate::limits::{self, Act, Answer, Subject};
+use crate::lists::{self, Considered, Listed};
 
 /// A table or the clock did not answer. The packet passes, and is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +20,8 @@ pub struct Fault;
 /// The maps and the clock.
 ///
 /// Indexes and generations are computed by the judgement; an implementation looks up and nothing
-/// else.
+/// else. What a judgement changes it changes through [`Self::Word`], [`Self::incident`] and
+/// [`Self::count_list`] alone, so that tables whose words keep still judge without a trace.
 pub trait Tables {
     /// A cell of a bucket.
     type Word: Word;
@@ -43,13 +50,13 @@ pub trait Tables {
     /// [`Fault`] when the map does not answer.
     fn endpoint_line(&self, index: u32) -> Result<&EndpointLine, Fault>;
 
-    /// One word of the IPv4 deny filter, both generations counted through.
+    /// One word of the IPv4 filter of the lists, both generations counted through.
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
     fn list_ipv4_filter(&self, index: u32) -> Result<u64, Fault>;
 
-    /// One word of the IPv6 deny filter, both generations counted through.
+    /// One word of the IPv6 filter of the lists, both generations counted through.
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
@@ -79,6 +86,30 @@ pub trait Tables {
     /// [`Fault`] when the map does not answer.
     fn aggregate(&self, index: u32) -> Result<&Self::Word, Fault>;
 
+    /// One line of the vouched sources.
+    ///
+    /// # Errors
+    /// [`Fault`] when the map does not answer.
+    fn vouched_line(&self, index: u32) -> Result<&Line<Self::Word>, Fault>;
+
+    /// The word that newcomers share.
+    ///
+    /// # Errors
+    /// [`Fault`] when the map does not answer.
+    fn newcomers(&self, which: Newcomers) -> Result<&Self::Word, Fault>;
+
+    /// The row of a penalised flow, if there is one.
+    fn flow(&self, key: &FlowKey) -> Option<&FlowRow>;
+
+    /// One line of the offences.
+    ///
+    /// # Errors
+    /// [`Fault`] when the map does not answer.
+    fn offence_line(&self, index: u32) -> Result<&Line<Self::Word>, Fault>;
+
+    /// Index of the interface that the packet came in on.
+    fn interface(&self) -> u32;
+
     /// `CLOCK_MONOTONIC` in nanoseconds as of the last tick.
     ///
     /// # Errors
@@ -90,4 +121,53 @@ pub trait Tables {
 
     /// Counts something that is not a verdict.
     fn incident(&self, incident: Incident);
+
+    /// Counts a packet for which a list has decided, or would have.
+    fn count_list(&self, list: u32, bytes: u64);
+
+    /// Notes a step. The step is made only where somebody keeps it: by default nobody does, and
+    /// nothing is left of it.
+    #[inline(always)]
+    fn note(&self, step: impl FnOnce() -> Step) {
+        // Dropped unmade.
+        let _ = step;
+    }
+
+    /// Asks one limit, as [`limits::ask`]. A hook for tables that have that compiled as a function
+    /// of its own.
+    ///
+    /// # Errors
+    /// [`Fault`] when a map does not answer.
+    #[inline(always)]
+    fn ask_limit<F: Frame>(
+        &self,
+        frame: &F,
+        limit: &SourceLimit,
+        subject: &Subject,
+        cost: u64,
+        act: Act,
+    ) -> Result<Answer, Fault>
+    where
+        Self: Sized,
+    {
+        limits::ask(frame, self, limit, subject, cost, act)
+    }
+
+    /// Asks the lists about a source that the filter does not rule out, as [`lists::ask`]. A hook
+    /// likewise.
+    ///
+    /// # Errors
+    /// [`Fault`] when the clock does not answer.
+    #[inline(always)]
+    fn ask_lists(
+        &self,
+        subject: &Subject,
+        generation: u32,
+        considered: Considered,
+    ) -> Result<Listed, Fault>
+    where
+        Self: Sized,
+    {
+        lists::ask(self, subject, generation, considered)
+    }
 }

@@ -204,9 +204,19 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
         .run(move || gateway::xdp::start(&gateway))
         .unwrap_err();
     assert!(
-        matches!(&error, EdgeError::Occupied { program_id, .. } if program_id.to_string() == before),
+        matches!(&error, EdgeError::Occupied { occupant } if occupant.program_id.to_string() == before),
         "{error}"
     );
+    // It is ours as well, and its pins say whose.
+    let text = error.to_string();
+    let instance = bench.gateway.instance.as_str();
+    for part in [
+        "`gateway_edge` with tag ".to_owned(),
+        format!("pinned as `/sys/fs/bpf/gateway/{instance}/"),
+        format!("`gateway xdp detach --instance {instance}`"),
+    ] {
+        assert!(text.contains(&part), "no {part} in {text}");
+    }
     assert_eq!(program(&bench), Some(before));
     drop(edge);
 }
@@ -244,7 +254,7 @@ fn an_interface_that_is_not_named_any_more_is_let_go() {
     let mut edge = bench.start().unwrap();
     assert_eq!(edge.attachments().len(), 2);
     bench.gateway.edge.interfaces = vec!["lo".to_owned()];
-    edge.apply(&bench.gateway).unwrap();
+    bench.apply(&mut edge, &bench.gateway).unwrap();
     assert_eq!(edge.attachments().len(), 1);
     assert_eq!(program(&bench), None);
     edge.shutdown(OnExit::Keep).unwrap();
@@ -268,7 +278,7 @@ fn unknown_and_new_interfaces_are_refused() {
     let mut edge = bench.start().unwrap();
     let mut changed = bench.gateway.clone();
     changed.edge.interfaces.push("lo".to_owned());
-    let error = edge.apply(&changed).unwrap_err();
+    let error = bench.apply(&mut edge, &changed).unwrap_err();
     assert!(matches!(error, EdgeError::NewInterface { .. }), "{error}");
     drop(edge);
     bench.gateway.edge.interfaces = vec!["nope0".to_owned()];
@@ -278,88 +288,4 @@ fn unknown_and_new_interfaces_are_refused() {
         text.contains("`nope0`") && text.contains(INTERFACE),
         "{text}"
     );
-}
-
-/// Packets that the gateway's interface has received.
-fn received(bench: &Bench) -> u64 {
-    bench.server.run(|| {
-        // Of this thread's namespace; /sys shows that in which it was mounted.
-        let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.trim().strip_prefix(INTERFACE)?.strip_prefix(':'))
-            .unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    })
-}
-
-#[test]
-fn restarts_under_traffic_count_every_packet_once() {
-    const RESTARTS: usize = 20;
-    let Some(bench) = or_skip(Bench::new("storm")) else {
-        return;
-    };
-    let edge = bench.start().unwrap();
-    let before = received(&bench);
-    let counted_before = total(&edge.statistics().read().unwrap());
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let flag = std::sync::Arc::clone(&stop);
-    let sent = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            bench.client.run(move || {
-                let socket = std::net::UdpSocket::bind((CLIENT, 0)).unwrap();
-                let mut sent = 0_u64;
-                while !flag.load(Ordering::Relaxed) {
-                    // A refused port answers by ICMP, which the next send reports.
-                    match socket.send_to(b"traffic", (SERVER, PORT)) {
-                        Ok(_) => sent += 1,
-                        Err(error) => {
-                            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused)
-                        }
-                    }
-                }
-                sent
-            })
-        });
-        // Ends the sender also when a restart fails, so that the failure is seen.
-        let sending = Stop(stop);
-        let mut edge = edge;
-        for _ in 0..RESTARTS {
-            edge.shutdown(OnExit::Keep).unwrap();
-            edge = bench.start().unwrap();
-            assert!(edge.attachments()[0].adopted);
-        }
-        drop(sending);
-        let sent = sender.join().unwrap();
-        edge.shutdown(OnExit::Keep).unwrap();
-        sent
-    });
-    assert!(sent > 10_000, "{sent} packets are no traffic");
-    let instance = bench.gateway.instance.clone();
-    let pinned = bench
-        .server
-        .run(move || stats::open_pinned(&instance))
-        .unwrap()
-        .unwrap();
-    // What the veth peer queued is judged as soon as its softirq runs; nothing else is sent.
-    let arrived = received(&bench) - before;
-    let counted = total(&pinned.statistics.read().unwrap()) - counted_before;
-    assert_eq!(counted, arrived, "{sent} sent");
-}
-
-/// Raises its flag when it is dropped.
-struct Stop(std::sync::Arc<std::sync::atomic::AtomicBool>);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn total(snapshot: &stats::Snapshot) -> u64 {
-    snapshot
-        .verdicts
-        .iter()
-        .map(|count| count.counter.packets)
-        .sum()
 }

@@ -206,7 +206,7 @@ fn other_listeners_and_limits_are_put_in_force_by_one_word() {
         rate_micro_per_second: 1_000_000,
         burst: 1,
     });
-    edge.apply(&changed).unwrap();
+    bench.apply(&mut edge, &changed).unwrap();
     assert_ne!(active(), before);
     // The old listener is not ours any more, so no limit applies to it.
     for _ in 0..3 {
@@ -217,7 +217,7 @@ fn other_listeners_and_limits_are_put_in_force_by_one_word() {
     assert!(bench.connect(CLIENT, &target).is_err());
     // The same configuration again moves nothing.
     let before = active();
-    edge.apply(&changed).unwrap();
+    bench.apply(&mut edge, &changed).unwrap();
     assert_eq!(active(), before);
 }
 

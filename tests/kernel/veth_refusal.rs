@@ -175,9 +175,10 @@ async fn the_program_of_somebody_else_is_named_and_left_alone() {
     let said = refused(&site, site.setup()).await;
     for part in [
         INTERFACE,
-        &id,
+        &format!("program {id} `program` with tag "),
+        "attached by link ",
         "somebody else",
-        &format!("ip link set dev {INTERFACE} xdp off"),
+        "`bpftool link detach id ",
     ] {
         assert!(said.contains(part), "no {part} in {said}");
     }

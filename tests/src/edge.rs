@@ -4,6 +4,7 @@
     reason = "a harness reports what cannot be by panicking"
 )]
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
@@ -12,15 +13,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::{
-    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerLimits,
-    ListenerName, ListenerTimeouts, Lists, OnExit, Telemetry, UnparsedToUs,
+    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerEdge,
+    ListenerLimits, ListenerName, ListenerTimeouts, Lists, OnExit, OtherTraffic, SharedRate,
+    SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
+use gateway_common::limit::{Limit, Rate};
 
 use crate::namespace::Namespace;
 
 /// Name of the gateway's interface.
 pub const INTERFACE: &str = "gw0";
+/// Name of the client's interface.
+pub const CLIENT_INTERFACE: &str = "client0";
 /// Address of the gateway.
 pub const SERVER: &str = "10.77.0.1";
 /// Address of the client.
@@ -63,9 +68,11 @@ impl Bench {
         server.join(
             (INTERFACE, &format!("{SERVER}/24")),
             &client,
-            ("client0", &format!("{CLIENT}/24")),
+            (CLIENT_INTERFACE, &format!("{CLIENT}/24")),
         )?;
-        client.ip(&format!("address add {OTHER_CLIENT}/24 dev client0"))?;
+        client.ip(&format!(
+            "address add {OTHER_CLIENT}/24 dev {CLIENT_INTERFACE}"
+        ))?;
         // Without duplicate address detection the addresses can be used at once.
         server.ip(&format!("address add {SERVER6}/64 dev {INTERFACE} nodad"))?;
         server.ip(&format!("route add fd78::/64 dev {INTERFACE}"))?;
@@ -97,6 +104,15 @@ impl Bench {
     pub fn start_any(&self) -> Result<Start, EdgeError> {
         let gateway = self.gateway.clone();
         self.server.run(move || xdp::start(&gateway))
+    }
+
+    /// Puts another configuration in force, in the gateway's namespace.
+    ///
+    /// # Errors
+    /// As [`EdgeHandle::apply`].
+    pub fn apply(&self, edge: &mut EdgeHandle, gateway: &Gateway) -> Result<(), EdgeError> {
+        let _inside = self.server.enter();
+        edge.apply(gateway)
     }
 
     /// A listening socket on the gateway's side.
@@ -191,6 +207,24 @@ pub fn configuration(instance: &str) -> Gateway {
             unparsed_to_us: UnparsedToUs::Drop,
             connections: None,
             packets: None,
+            bytes: None,
+            monitor: BTreeSet::new(),
+            other_traffic: OtherTraffic {
+                treatments: Treatments::default(),
+                interfaces: Vec::new(),
+                udp_reply_ports: vec![53, 123],
+                packets: source_rate(100, 1_000),
+            },
+            under_attack: UnderAttack {
+                syns_per_second: None,
+                hold: Duration::from_secs(60),
+                newcomer_connections: shared_rate(500, 1_000),
+                newcomer_packets: shared_rate(25_000, 50_000),
+                vouch_for: Duration::from_secs(3_600),
+                syn_cookies: false,
+            },
+            trickle: source_rate(1, 2),
+            events_per_second: 100,
         },
         lists: Lists::default(),
         authorizers: Vec::new(),
@@ -229,5 +263,33 @@ pub fn listener(address: &str) -> Listener {
             body: Duration::from_secs(30),
             idle: Duration::from_secs(60),
         },
+        edge: ListenerEdge::default(),
+    }
+}
+
+/// A limit per source, the same for its aggregate.
+#[must_use]
+pub fn source_rate(per_second: u64, burst: u64) -> SourceRate {
+    let SharedRate {
+        limit,
+        rate_micro_per_second,
+        burst,
+    } = shared_rate(per_second, burst);
+    SourceRate {
+        source: limit,
+        aggregate: limit,
+        rate_micro_per_second,
+        burst,
+    }
+}
+
+/// A limit that many share.
+#[must_use]
+pub fn shared_rate(per_second: u64, burst: u64) -> SharedRate {
+    let rate = Rate::per_second(per_second);
+    SharedRate {
+        limit: Limit::new(rate, burst, 1).expect("a limit that can be kept"),
+        rate_micro_per_second: rate.micro_per_second,
+        burst,
     }
 }

@@ -16,7 +16,7 @@ fn gateway_debug(context: XdpContext) -> u32 {
         judgement.verdict as u32,
         judgement.reason as u32,
         judgement.family as u32,
-        judgement.bytes as u64
+        judgement.bytes
     );
     act(&judgement)
 }

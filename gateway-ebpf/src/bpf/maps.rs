@@ -1,10 +1,13 @@
 //! The maps. Names are those of [`gateway_common::name`]; a test compares.
 
+use core::marker::PhantomData;
+
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::btf_maps::lpm_trie::Key;
 use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, PerCpuArray, RingBuf};
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::btf_map;
+use aya_ebpf::programs::XdpContext;
 use gateway_common::bucket::{Alone, Line};
 use gateway_common::capacity::{
     AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
@@ -13,18 +16,23 @@ use gateway_common::capacity::{
 };
 use gateway_common::counter::{
     COUNTER_COUNT, Counter, INCIDENT_CAPACITY, Incident, LISTENER_COUNTER_COUNT, TickClock,
-    counter_index,
+    counter_index, listener_counter_index,
 };
 use gateway_common::endpoint::EndpointLine;
 use gateway_common::event::{Event, Sampler};
 use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::list::{Ipv4Key, Ipv4PrefixData, Ipv6Key, ListEntry, ipv4_prefix_data};
-use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
+use gateway_common::settings::{Control, NEWCOMERS_COUNT, Newcomers, Rules, Settings, SourceLimit};
 use gateway_common::slot::Slot;
-use gateway_common::trace::Trace;
+use gateway_common::trace::{Step, Trace};
+use gateway_common::word::Word;
+use gateway_ebpf::frame::Frame;
 use gateway_ebpf::judge::Judgement;
+use gateway_ebpf::limits::{self, Act, Answer, Subject};
+use gateway_ebpf::lists::{self, Considered, Listed};
 use gateway_ebpf::tables::{Fault, Tables};
 
+use super::outlined;
 use super::word::MapWord;
 
 const MAPPED: usize = BPF_F_MMAPABLE as usize;
@@ -98,26 +106,97 @@ static INCIDENTS: PerCpuArray<u64, INCIDENT_CAPACITY> = PerCpuArray::new();
 #[btf_map(name = "tick_clock")]
 static TICK_CLOCK: PerCpuArray<TickClock, 1> = PerCpuArray::new();
 
-/// The maps as the judgement asks for them.
-pub(super) struct Maps;
+/// How a program uses the maps: what its words do, and what becomes of the steps.
+///
+/// # Safety
+/// [`Self::Word`] is one `u64` and nothing else: words in maps are reached as it.
+pub(super) unsafe trait Access {
+    /// A cell of a map.
+    type Word: Word;
 
-impl Maps {
-    /// Counts a judgement on this CPU.
+    /// Whether incidents and lists are counted and the clock's cell is refreshed.
+    const WRITES: bool;
+
+    /// Index of the interface that the packet came in on.
+    fn interface(context: &XdpContext) -> u32;
+
+    /// Keeps a step.
+    fn note(step: impl FnOnce() -> Step);
+}
+
+/// The access of the program that judges packets: it writes, and keeps no steps.
+pub(super) struct Enforcing;
+
+// SAFETY: a `MapWord` is one `u64`.
+unsafe impl Access for Enforcing {
+    type Word = MapWord;
+
+    const WRITES: bool = true;
+
     #[inline(always)]
-    pub(super) fn count(judgement: &Judgement) {
-        let index = counter_index(judgement.verdict, judgement.reason, judgement.family);
-        let Some(cell) = COUNTERS.get_ptr_mut(index) else {
-            return;
-        };
-        // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
-        let cell = unsafe { &mut *cell };
-        cell.packets += 1;
-        cell.bytes += judgement.bytes as u64;
+    fn interface(context: &XdpContext) -> u32 {
+        // SAFETY: the context is the one this program was called with.
+        unsafe { (*context.ctx).ingress_ifindex }
+    }
+
+    #[inline(always)]
+    fn note(step: impl FnOnce() -> Step) {
+        // Dropped unmade.
+        let _ = step;
     }
 }
 
-impl Tables for Maps {
-    type Word = MapWord;
+/// The maps as the judgement asks for them.
+pub(super) struct Maps<'a, A> {
+    context: &'a XdpContext,
+    access: PhantomData<A>,
+}
+
+impl<'a, A: Access> Maps<'a, A> {
+    #[inline(always)]
+    pub(super) const fn new(context: &'a XdpContext) -> Self {
+        Self {
+            context,
+            access: PhantomData,
+        }
+    }
+}
+
+/// Counts a judgement on this CPU.
+#[inline(always)]
+pub(super) fn count(judgement: &Judgement) {
+    let (verdict, bytes) = (judgement.verdict, judgement.bytes);
+    let index = counter_index(verdict, judgement.reason, judgement.family);
+    grow(COUNTERS.get_ptr_mut(index), bytes);
+    if judgement.listener != 0 {
+        let index = listener_counter_index(judgement.listener, verdict);
+        grow(LISTENER_COUNTERS.get_ptr_mut(index), bytes);
+    }
+}
+
+#[inline(always)]
+fn grow(cell: Option<*mut Counter>, bytes: u64) {
+    let Some(cell) = cell else {
+        return;
+    };
+    // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
+    let cell = unsafe { &mut *cell };
+    cell.packets += 1;
+    cell.bytes += bytes;
+}
+
+/// A value of a map, its words seen as those of another access.
+///
+/// # Safety
+/// `value` lies in a map, and `U` is `T` but for the type of its words, see [`Access`].
+#[inline(always)]
+const unsafe fn seen<'a, T, U>(value: *const T) -> &'a U {
+    // SAFETY: map values stay where they are while the program runs; the rest is the caller's.
+    unsafe { &*value.cast() }
+}
+
+impl<A: Access> Tables for Maps<'_, A> {
+    type Word = A::Word;
 
     #[inline(always)]
     fn control(&self) -> Result<&Control, Fault> {
@@ -150,55 +229,95 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn list_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<MapWord>> {
+    fn list_ipv4_exact(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<A::Word>> {
         let map = if generation == 0 {
             &LIST4_EXACT_A
         } else {
             &LIST4_EXACT_B
         };
-        // SAFETY: this program removes nothing, and what user space removes outlives the packet.
-        unsafe { map.get(key) }
+        // SAFETY: programs remove nothing, and what user space removes outlives the packet.
+        map.get_ptr(key).map(|entry| unsafe { seen(entry) })
     }
 
     #[inline(always)]
-    fn list_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<MapWord>> {
+    fn list_ipv4_prefix(&self, generation: u32, key: &Ipv4Key) -> Option<&ListEntry<A::Word>> {
         let map = if generation == 0 {
             &LIST4_PREFIX_A
         } else {
             &LIST4_PREFIX_B
         };
-        map.get(&Key::new(32, ipv4_prefix_data(u32::from_be_bytes(*key))))
+        let key = Key::new(32, ipv4_prefix_data(u32::from_be_bytes(*key)));
+        // SAFETY: as above.
+        map.get(&key).map(|entry| unsafe { seen(entry) })
     }
 
     #[inline(always)]
-    fn list_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<MapWord>> {
+    fn list_ipv6_exact(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<A::Word>> {
         let map = if generation == 0 {
             &LIST6_EXACT_A
         } else {
             &LIST6_EXACT_B
         };
-        // SAFETY: this program removes nothing, and what user space removes outlives the packet.
-        unsafe { map.get(key) }
+        // SAFETY: as above.
+        map.get_ptr(key).map(|entry| unsafe { seen(entry) })
     }
 
     #[inline(always)]
-    fn list_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<MapWord>> {
+    fn list_ipv6_prefix(&self, generation: u32, key: &Ipv6Key) -> Option<&ListEntry<A::Word>> {
         let map = if generation == 0 {
             &LIST6_PREFIX_A
         } else {
             &LIST6_PREFIX_B
         };
+        // SAFETY: as above.
         map.get(&Key::new(128, *key))
+            .map(|entry| unsafe { seen(entry) })
     }
 
     #[inline(always)]
-    fn source_line(&self, index: u32) -> Result<&Line<MapWord>, Fault> {
-        SOURCES.get(index).ok_or(Fault)
+    fn source_line(&self, index: u32) -> Result<&Line<A::Word>, Fault> {
+        // SAFETY: a line in its map.
+        let line = SOURCES.get_ptr(index).map(|line| unsafe { seen(line) });
+        line.ok_or(Fault)
     }
 
     #[inline(always)]
-    fn aggregate(&self, index: u32) -> Result<&MapWord, Fault> {
-        AGGREGATES.get(index).ok_or(Fault)
+    fn aggregate(&self, index: u32) -> Result<&A::Word, Fault> {
+        // SAFETY: a word in its map.
+        let word = AGGREGATES.get_ptr(index).map(|word| unsafe { seen(word) });
+        word.ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn vouched_line(&self, index: u32) -> Result<&Line<A::Word>, Fault> {
+        // SAFETY: a line in its map.
+        let line = VOUCHED.get_ptr(index).map(|line| unsafe { seen(line) });
+        line.ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn newcomers(&self, which: Newcomers) -> Result<&A::Word, Fault> {
+        let alone = NEWCOMERS.get(which as u32).ok_or(Fault)?;
+        // SAFETY: a word in its map.
+        Ok(unsafe { seen(&raw const alone.word) })
+    }
+
+    #[inline(always)]
+    fn flow(&self, key: &FlowKey) -> Option<&FlowRow> {
+        // SAFETY: programs write no rows, and what user space removes outlives the packet.
+        unsafe { FLOWS.get(key) }
+    }
+
+    #[inline(always)]
+    fn offence_line(&self, index: u32) -> Result<&Line<A::Word>, Fault> {
+        // SAFETY: a line in its map.
+        let line = OFFENCES.get_ptr(index).map(|line| unsafe { seen(line) });
+        line.ok_or(Fault)
+    }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        A::interface(self.context)
     }
 
     #[inline(always)]
@@ -208,11 +327,17 @@ impl Tables for Maps {
         let clock = unsafe { &mut *clock };
         // SAFETY: the helper takes nothing and only reads the kernel's clock.
         let jiffies = unsafe { bpf_jiffies64() };
-        if clock.jiffies != jiffies {
-            clock.now_ns = self.now_precise();
-            clock.jiffies = jiffies;
+        if clock.jiffies == jiffies {
+            return Ok(clock.now_ns);
         }
-        Ok(clock.now_ns)
+        let now = self.now_precise();
+        if A::WRITES {
+            *clock = TickClock {
+                jiffies,
+                now_ns: now,
+            };
+        }
+        Ok(now)
     }
 
     #[inline(always)]
@@ -223,9 +348,53 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn incident(&self, incident: Incident) {
-        if let Some(cell) = INCIDENTS.get_ptr_mut(incident as u32) {
+        if A::WRITES
+            && let Some(cell) = INCIDENTS.get_ptr_mut(incident as u32)
+        {
             // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
             unsafe { *cell += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn count_list(&self, list: u32, bytes: u64) {
+        if A::WRITES {
+            grow(LIST_COUNTERS.get_ptr_mut(list), bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn note(&self, step: impl FnOnce() -> Step) {
+        A::note(step);
+    }
+
+    #[inline(always)]
+    fn ask_limit<F: Frame>(
+        &self,
+        frame: &F,
+        limit: &SourceLimit,
+        subject: &Subject,
+        cost: u64,
+        act: Act,
+    ) -> Result<Answer, Fault> {
+        if A::WRITES {
+            outlined::ask_limit(self.context, limit, subject, cost, act)
+        } else {
+            limits::ask(frame, self, limit, subject, cost, act)
+        }
+    }
+
+    #[inline(always)]
+    fn ask_lists(
+        &self,
+        subject: &Subject,
+        generation: u32,
+        considered: Considered,
+    ) -> Result<Listed, Fault> {
+        if A::WRITES {
+            outlined::ask_lists(subject, generation, considered)
+        } else {
+            lists::ask(self, subject, generation, considered)
         }
     }
 }

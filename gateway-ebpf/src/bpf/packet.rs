@@ -81,20 +81,28 @@ impl Frame for Packet<'_> {
 
     #[inline(always)]
     fn forget(&self, offset: usize) -> usize {
+        let [offset] = self.forget_all([offset as u64]);
+        offset as usize
+    }
+
+    #[inline(always)]
+    fn forget_all<const N: usize>(&self, numbers: [u64; N]) -> [u64; N] {
         // The distance of two packet pointers is a number the verifier knows nothing about, and a
         // fresh one has not been compared with anything yet.
         let word = self.end() - self.start();
-        let forgotten: usize;
-        // SAFETY: changes no memory; adding and removing the same bits yields `offset` again.
-        unsafe {
-            asm!(
-                "{offset} ^= {word}",
-                "{offset} ^= {word}",
-                offset = inout(reg) offset => forgotten,
-                word = in(reg) word,
-                options(pure, nomem, nostack),
-            );
-        }
-        forgotten
+        numbers.map(|number| {
+            let forgotten: u64;
+            // SAFETY: changes no memory; adding and removing the same bits yields `number` again.
+            unsafe {
+                asm!(
+                    "{number} ^= {word}",
+                    "{number} ^= {word}",
+                    number = inout(reg) number => forgotten,
+                    word = in(reg) word,
+                    options(pure, nomem, nostack),
+                );
+            }
+            forgotten
+        })
     }
 }

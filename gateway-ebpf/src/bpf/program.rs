@@ -5,9 +5,10 @@ use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use gateway_common::reason::Verdict;
-use gateway_ebpf::judge::{Judgement, judge};
+use gateway_ebpf::judge::{Judgement, judge_read};
 
-use super::maps::Maps;
+use super::maps::{Enforcing, Maps, count};
+use super::outlined;
 use super::packet::Packet;
 
 /// Judges every packet.
@@ -40,8 +41,9 @@ fn gateway_tick(context: XdpContext) -> u32 {
 /// Judges and counts.
 #[inline(always)]
 pub(super) fn judged(context: &XdpContext) -> Judgement {
-    let judgement = judge(&Packet::new(context), &Maps);
-    Maps::count(&judgement);
+    let (packet, maps) = (Packet::new(context), Maps::<Enforcing>::new(context));
+    let judgement = judge_read(&packet, &maps, &outlined::read(context));
+    count(&judgement);
     judgement
 }
 

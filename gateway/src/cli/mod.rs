@@ -2,6 +2,7 @@
 
 mod output;
 mod target;
+mod source;
 mod run;
 mod reload;
 mod check;
@@ -11,6 +12,8 @@ mod time;
 mod by_hand;
 mod confirm;
 mod lists;
+mod xdp;
+mod xdp_status;
 
 use std::process::ExitCode;
 
@@ -45,6 +48,8 @@ enum Command {
     Allow(by_hand::Arguments),
     /// Show every list, those from files included.
     Lists(lists::Arguments),
+    /// Attach, detach and look at the kernel edge.
+    Xdp(xdp::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -61,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
         Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
         Command::Lists(arguments) => lists::run(&arguments, &mut output),
+        Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -1,7 +1,7 @@
 //! The daemon's side of the admin socket.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -26,8 +26,23 @@ pub(super) struct Allowed {
     pub(super) group: u32,
 }
 
-/// A reload asked for over the socket, and where its outcome goes.
-pub(super) type ReloadRequest = oneshot::Sender<Result<String, String>>;
+/// A reload asked for over the socket.
+#[derive(Debug)]
+pub(super) struct ReloadRequest {
+    /// The links that were changed first, if any.
+    pub(super) applied: Option<Applied>,
+    /// Where its outcome goes.
+    pub(super) reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// Links that `gateway xdp apply` has changed.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// The configuration it did that for.
+    pub(super) config: PathBuf,
+    /// Every interface that is to carry the program.
+    pub(super) interfaces: Vec<String>,
+}
 
 /// Binds the socket with mode 0660. The caller holds the instance's lock, so a socket in the way
 /// is one that a killed gateway left behind.
@@ -126,13 +141,14 @@ async fn answer(
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> Response {
     let outcome = match request {
-        Request::Reload => {
-            let (reply, outcome) = oneshot::channel();
-            let stopping = || "the gateway is stopping".to_owned();
-            match reloads.send(reply).await {
-                Ok(()) => outcome.await.unwrap_or_else(|_gone| Err(stopping())),
-                Err(_gone) => Err(stopping()),
-            }
+        Request::Hello => Ok(format!(
+            "gateway {}, process {}",
+            env!("CARGO_PKG_VERSION"),
+            std::process::id()
+        )),
+        Request::Reload => reload(reloads, None).await,
+        Request::XdpApply { config, interfaces } => {
+            reload(reloads, Some(Applied { config, interfaces })).await
         }
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
@@ -143,5 +159,17 @@ async fn answer(
     match outcome {
         Ok(message) => Response::Done { message },
         Err(message) => Response::Refused { message },
+    }
+}
+
+async fn reload(
+    reloads: &mpsc::Sender<ReloadRequest>,
+    applied: Option<Applied>,
+) -> Result<String, String> {
+    let (reply, outcome) = oneshot::channel();
+    let stopping = || "the gateway is stopping".to_owned();
+    match reloads.send(ReloadRequest { applied, reply }).await {
+        Ok(()) => outcome.await.unwrap_or_else(|_gone| Err(stopping())),
+        Err(_gone) => Err(stopping()),
     }
 }

@@ -16,6 +16,7 @@ use super::listeners::{Environment, Listeners, Prepared};
 use super::lists::Keeper;
 use super::lock::InstanceLock;
 use super::metrics_page;
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::Shared;
 use crate::model::Gateway;
@@ -50,6 +51,7 @@ pub(super) struct Control {
     pub(super) list_keeper: Keeper,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) names: CurrentNames,
     pub(super) reopener: Reopener,
     pub(super) log: Writer,
     pub(super) sockets: Option<Sockets>,
@@ -103,11 +105,11 @@ impl Control {
                         break Ok(());
                     }
                     // The outcome is in the log and in the metrics.
-                    Event::Reload => match self.reload().await { Ok(_) | Err(_) => {} },
+                    Event::Reload => match self.reload(None).await { Ok(_) | Err(_) => {} },
                 },
-                Some(reply) = requested.recv() => {
-                    let outcome = self.reload().await;
-                    if reply.send(outcome).is_err() {
+                Some(request) = requested.recv() => {
+                    let outcome = self.reload(request.applied.as_ref()).await;
+                    if request.reply.send(outcome).is_err() {
                         tracing::debug!("whoever asked for the reload has left");
                     }
                 }
@@ -148,7 +150,9 @@ impl Control {
             }));
         }
         if let Some(prepared) = self.prepared.take() {
-            self.listeners.apply(prepared, &self.around).await;
+            self.listeners
+                .apply(prepared, &self.model, &self.around)
+                .await;
         }
         self.compiler.slots().free_unused();
         tracing::info!(

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use gateway_common::counter::Incident;
-
+use super::edge_figures::edge_figures;
+use super::names::CurrentNames;
 use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
@@ -14,7 +14,7 @@ use crate::store::bucket::Buckets;
 use crate::store::list::{ListStatus, Lists};
 use crate::telemetry::metrics::{Figure, Sample};
 use crate::telemetry::operator_log::explain;
-use crate::xdp::stats::{Snapshot as EdgeSnapshot, StatisticsReader, VerdictCount};
+use crate::xdp::stats::StatisticsReader;
 
 /// Reloads, by how they ended.
 #[derive(Debug, Default)]
@@ -35,6 +35,7 @@ pub(super) struct Sources {
     /// The kernel's counters, where there is a kernel edge.
     pub(super) edge: Option<StatisticsReader>,
     pub(super) lists: Lists,
+    pub(super) names: CurrentNames,
 }
 
 /// Every figure.
@@ -44,7 +45,7 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
     figures.extend(memory_figures(sources));
     figures.extend(list_figures(&sources.lists));
     if let Some(edge) = &sources.edge {
-        figures.extend(edge_figures(edge));
+        figures.extend(edge_figures(edge, &sources.names));
     }
     figures
 }
@@ -178,66 +179,6 @@ fn list_figures(lists: &Lists) -> [Figure; 4] {
             read: Box::new(each(lists, |list| list.failures)),
         },
     ]
-}
-
-/// What the XDP program counts.
-fn edge_figures(edge: &StatisticsReader) -> [Figure; 3] {
-    let verdicts = |edge: StatisticsReader, value: fn(&VerdictCount) -> u64| {
-        move || {
-            read(&edge)
-                .verdicts
-                .iter()
-                .map(|count| verdict_sample(count, value(count)))
-                .collect()
-        }
-    };
-    let (packets, bytes, incidents) = (edge.clone(), edge.clone(), edge.clone());
-    [
-        Figure {
-            name: "gateway_edge_packets",
-            help: "Packets judged by XDP, by verdict, reason and address family",
-            counter: true,
-            read: Box::new(verdicts(packets, |count| count.counter.packets)),
-        },
-        Figure {
-            name: "gateway_edge_bytes",
-            help: "Bytes of packets judged by XDP, by verdict, reason and address family",
-            counter: true,
-            read: Box::new(verdicts(bytes, |count| count.counter.bytes)),
-        },
-        Figure {
-            name: "gateway_edge_incidents",
-            help: "What else XDP counts: lost races, full lines, failed maps",
-            counter: true,
-            read: Box::new(move || {
-                let named = |(incident, value): &(Incident, u64)| Sample {
-                    labels: vec![("incident", incident.name().to_owned())],
-                    value: *value,
-                };
-                read(&incidents).incidents.iter().map(named).collect()
-            }),
-        },
-    ]
-}
-
-fn verdict_sample(count: &VerdictCount, value: u64) -> Sample {
-    let labels = vec![
-        ("verdict", count.verdict.name().to_owned()),
-        ("reason", count.reason.name().to_owned()),
-        ("family", count.family.name().to_owned()),
-    ];
-    Sample { labels, value }
-}
-
-/// A scrape that the kernel does not answer shows no samples, and the log says why.
-fn read(edge: &StatisticsReader) -> EdgeSnapshot {
-    edge.read().unwrap_or_else(|error| {
-        tracing::warn!(
-            error = explain(&error),
-            "the kernel's counters cannot be read"
-        );
-        EdgeSnapshot::default()
-    })
 }
 
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {

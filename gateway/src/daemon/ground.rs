@@ -5,14 +5,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use gateway_common::address::{Class, KIND_CONNECTIONS};
-use gateway_common::settings::SourceLimit;
 
 use super::admin::{self, Allowed};
 use super::listeners::{Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
-use crate::model::{self, Edge, Gateway};
+use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::list::{Lists, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
@@ -125,17 +123,6 @@ pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
         listener.address = *address;
     }
     bound
-}
-
-/// New connections per source as accept enforces them.
-pub(super) fn connection_limit(edge: &Edge, seed: u64) -> SourceLimit {
-    edge.connections
-        .map_or_else(SourceLimit::default, |rate| SourceLimit {
-            source: rate.source,
-            aggregate: rate.aggregate,
-            class: Class::new(KIND_CONNECTIONS, 0, seed),
-            precise: 1,
-        })
 }
 
 /// Where access-log records go.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::worker::{Handle, Order};
 use crate::listener::{Accepting, BindError, ListenerPlan, Resumption, TlsError, bind};
 use crate::model::{Gateway, ListenerName};
-use crate::store::connection::{Doorkeeper, SourceRules};
+use crate::store::connection::{Doorkeeper, ListenerRules, SourceRules};
 
 /// The listeners in use.
 #[derive(Debug, Default)]
@@ -133,8 +133,15 @@ impl Listeners {
         Ok(prepared)
     }
 
-    /// Puts prepared listeners in use and stops those that are gone.
-    pub(super) async fn apply(&mut self, prepared: Prepared, around: &Environment) {
+    /// Puts the listeners prepared for `model` in use and stops those that are gone.
+    pub(super) async fn apply(
+        &mut self,
+        prepared: Prepared,
+        model: &Gateway,
+        around: &Environment,
+    ) {
+        let rules = listener_rules(model, around.rules.buckets.seed());
+        let rules_of = |name: &ListenerName| rules.get(name).copied().unwrap_or_default();
         let stay: Vec<&ListenerName> = prepared
             .kept
             .iter()
@@ -152,14 +159,16 @@ impl Listeners {
         for (name, plan) in prepared.kept {
             if let Some(running) = self.running.get(&name) {
                 running.accepting.plan.store(plan);
+                running.accepting.doorkeeper.follow(rules_of(&name));
             }
         }
         for fresh in prepared.fresh {
-            self.listen(fresh, around).await;
+            let rules = rules_of(&fresh.name);
+            self.listen(fresh, rules, around).await;
         }
     }
 
-    async fn listen(&mut self, fresh: Fresh, around: &Environment) {
+    async fn listen(&mut self, fresh: Fresh, rules: ListenerRules, around: &Environment) {
         let Fresh {
             name,
             configured,
@@ -172,7 +181,7 @@ impl Listeners {
         let (stop, stopping) = watch::channel(false);
         let accepting = Accepting {
             plan: Arc::new(ArcSwap::new(plan)),
-            doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules))),
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules), rules)),
             stopping,
             draining: around.draining.clone(),
         };
@@ -208,4 +217,15 @@ impl Listeners {
             running.stop.send_replace(true);
         }
     }
+}
+
+/// What accept asks of sources, by listener.
+fn listener_rules(model: &Gateway, seed: u64) -> HashMap<ListenerName, ListenerRules> {
+    (1_u32..)
+        .zip(&model.listeners)
+        .map(|(number, listener)| {
+            let rules = ListenerRules::of(&model.edge, number, listener, seed);
+            (listener.name.clone(), rules)
+        })
+        .collect()
 }

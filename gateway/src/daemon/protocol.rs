@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,18 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
+    /// Say who is there.
+    Hello,
     /// Read the configuration again, all or nothing.
     Reload,
+    /// Links of the kernel edge have been changed: look at them again, and reload. Interfaces that
+    /// are not listed are let go.
+    XdpApply {
+        /// The configuration that was applied, without symbolic links.
+        config: PathBuf,
+        /// Every interface that is to carry the program.
+        interfaces: Vec<String>,
+    },
     /// Put a prefix on a list kept by hand.
     ListAdd {
         /// Which.

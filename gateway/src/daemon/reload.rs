@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::admin::Applied;
 use super::control::Control;
-use super::ground::{bound, connection_limit, destination};
+use super::ground::{bound, destination};
 use super::lists::blocking;
 use crate::clock;
 use crate::config;
@@ -18,9 +19,10 @@ use crate::telemetry::access_log::Reopener;
 use crate::telemetry::operator_log::explain;
 
 impl Control {
-    /// Reloads, reports to the log, and returns what to tell whoever asked.
-    pub(super) async fn reload(&mut self) -> Result<String, String> {
-        let outcome = self.try_reload().await;
+    /// Reloads, reports to the log, and returns what to tell whoever asked. `applied` says which
+    /// links of the kernel edge have been changed for it.
+    pub(super) async fn reload(&mut self, applied: Option<&Applied>) -> Result<String, String> {
+        let outcome = self.try_reload(applied).await;
         match &outcome {
             Ok(message) => {
                 self.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
@@ -34,12 +36,16 @@ impl Control {
         outcome
     }
 
-    async fn try_reload(&mut self) -> Result<String, String> {
+    async fn try_reload(&mut self, applied: Option<&Applied>) -> Result<String, String> {
+        if let Some(applied) = applied {
+            self.is_for_us(applied)?;
+        }
         let mut model = config::load(&self.options.config)
             .map_err(|report| report.to_string())?
             .gateway;
         self.options.apply_to(&mut model);
-        restart_only(&self.model, &model)?;
+        restart_only(&self.model, &model, self.edge.is_some())?;
+        self.edge_permits(&model)?;
 
         let running = self.shared.snapshot.load_full();
         let snapshot = self
@@ -69,17 +75,18 @@ impl Control {
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
-        self.listeners.apply(listeners, &self.around).await;
-        self.around
-            .rules
-            .connections
-            .store(Arc::new(connection_limit(
-                &model.edge,
-                self.shared.buckets.seed(),
-            )));
+        self.listeners.apply(listeners, &model, &self.around).await;
+        let interfaces = match applied {
+            Some(applied) => &applied.interfaces,
+            None => &model.edge.interfaces,
+        };
+        let followed = match &mut self.edge {
+            Some(edge) => edge.apply_to(&bound, interfaces),
+            None => Ok(()),
+        };
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
-        if let Some(Err(error)) = self.edge.as_mut().map(|edge| edge.apply(&bound)) {
+        if let Err(error) = followed {
             message.push_str("; the kernel edge could not follow: ");
             message.push_str(&explain(&error));
         }
@@ -87,12 +94,50 @@ impl Control {
             message.push_str("; the lists could not follow: ");
             message.push_str(&error);
         }
+        let statistics = self.edge.as_ref().map(|edge| edge.statistics());
+        self.names
+            .replace(&self.model, &self.lists, statistics.as_ref());
         Ok(message)
+    }
+
+    /// Whether what was applied is what a reload is going to read.
+    fn is_for_us(&self, applied: &Applied) -> Result<(), String> {
+        let config = &self.options.config;
+        let ours = std::fs::canonicalize(config)
+            .map_err(|error| format!("cannot resolve `{}`: {error}", config.display()))?;
+        if ours != applied.config {
+            return Err(format!(
+                "this gateway runs with `{}`: apply that file, or restart the gateway with the other",
+                ours.display()
+            ));
+        }
+        if !self.options.interfaces.is_empty() {
+            return Err(
+                "this gateway was started with --interface, which the file does not know: \
+                 restart it instead"
+                    .to_owned(),
+            );
+        }
+        if self.edge.is_none() {
+            return Err(
+                "this gateway has started without a kernel edge: restart it as root".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses what would take privileges to attach, while nothing has changed yet.
+    fn edge_permits(&mut self, model: &Gateway) -> Result<(), String> {
+        match &mut self.edge {
+            Some(edge) => edge.require(model).map_err(|error| explain(&error)),
+            None => Ok(()),
+        }
     }
 }
 
-/// Refuses changes that only a restart can make, naming the settings.
-fn restart_only(running: &Gateway, new: &Gateway) -> Result<(), String> {
+/// Refuses changes that only a restart can make, naming the settings. With a kernel edge its
+/// interfaces are not among them: `gateway xdp apply` attaches.
+fn restart_only(running: &Gateway, new: &Gateway, has_edge: bool) -> Result<(), String> {
     let settings = [
         ("instance", running.instance != new.instance),
         ("user", running.user != new.user),
@@ -114,9 +159,12 @@ fn restart_only(running: &Gateway, new: &Gateway) -> Result<(), String> {
         ("xdp.mode", running.edge.mode != new.edge.mode),
         (
             "xdp.interfaces",
-            running.edge.interfaces != new.edge.interfaces,
+            !has_edge && running.edge.interfaces != new.edge.interfaces,
         ),
-        ("xdp.attach", running.edge.attach != new.edge.attach),
+        (
+            "xdp.attach",
+            !has_edge && running.edge.attach != new.edge.attach,
+        ),
     ];
     let changed: Vec<&str> = settings
         .iter()

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 
 use super::control::{Control, Signals};
 use super::figures::{self, Reloads, Sources};
-use super::ground::{Ground, connection_limit};
+use super::ground::Ground;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
 use super::lists::Keeper;
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
@@ -24,14 +25,11 @@ use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, slot_tags};
 use crate::step::authorize::Decisions;
-use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
 use crate::store::lease::SlotRegistry;
-use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
-use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -114,16 +112,11 @@ fn assemble(
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         drain_deadline: deadline,
     };
-    let counters: Vec<Arc<WorkerMetrics>> = (0..model.workers.get())
-        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
-        .collect();
-    let mut workers = Vec::with_capacity(counters.len());
-    for (number, metrics) in counters.iter().enumerate() {
-        let seed = random()?;
-        let worker = worker::start(number, shared.clone(), &log, Arc::clone(metrics), seed);
-        workers.push(worker.context("worker thread")?);
-    }
+    let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
     let reloads = Arc::new(Reloads::default());
+    let statistics = edge.as_ref().map(|edge| edge.statistics());
+    let names = CurrentNames::of_last_run(&model.runtime_directory);
+    names.replace(&model, &lists, statistics.as_ref());
     let figures = figures::figures(&Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -131,10 +124,17 @@ fn assemble(
         body_budget: shared.body_budget.clone(),
         log_dropped: log.dropped(),
         reloads: Arc::clone(&reloads),
-        edge: edge.as_ref().map(|edge| edge.statistics()),
+        edge: statistics,
         lists: lists.clone(),
+        names: names.clone(),
     });
-    let rules = Arc::new(source_rules(&model, buckets, &lists, edge.as_deref()));
+    let rules = Arc::new(SourceRules {
+        lists: lists.clone(),
+        buckets,
+        coverage: edge
+            .as_ref()
+            .map_or_else(Coverage::default, |edge| edge.coverage()),
+    });
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -154,6 +154,7 @@ fn assemble(
         lists,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
+        names,
         reopener: log.reopener(),
         log,
         sockets: Some(sockets),
@@ -163,19 +164,22 @@ fn assemble(
     })
 }
 
-/// What accept goes by.
-fn source_rules(
-    model: &Gateway,
-    buckets: Buckets,
-    lists: &Lists,
-    edge: Option<&EdgeHandle>,
-) -> SourceRules {
-    SourceRules {
-        lists: lists.clone(),
-        connections: ArcSwap::from_pointee(connection_limit(&model.edge, buckets.seed())),
-        buckets,
-        coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
+/// Starts the threads that serve, each with its counters.
+fn start_workers(
+    count: usize,
+    shared: &Shared,
+    log: &Writer,
+) -> anyhow::Result<(Vec<Arc<WorkerMetrics>>, Vec<worker::Handle>)> {
+    let counters: Vec<Arc<WorkerMetrics>> = (0..count)
+        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
+        .collect();
+    let mut workers = Vec::with_capacity(count);
+    for (number, metrics) in counters.iter().enumerate() {
+        let seed = random()?;
+        let worker = worker::start(number, shared.clone(), log, Arc::clone(metrics), seed);
+        workers.push(worker.context("worker thread")?);
     }
+    Ok((counters, workers))
 }
 
 fn random() -> anyhow::Result<u64> {

@@ -1,6 +1,11 @@
 //! The kernel edge, and what stands in for it where there is none.
 
+use std::collections::BTreeSet;
+
 use gateway_common::limit::Limit;
+use gateway_common::reason::Reason;
+
+use super::{OtherTraffic, UnderAttack};
 
 /// How packets are judged before they reach a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +25,18 @@ pub struct Edge {
     pub connections: Option<SourceRate>,
     /// Packets per source; off by default.
     pub packets: Option<SourceRate>,
+    /// Bytes per source, Ethernet headers included; off by default.
+    pub bytes: Option<SourceRate>,
+    /// Rules that only count what they would drop, out of [`super::RULES`]; default none.
+    pub monitor: BTreeSet<Reason>,
+    /// Traffic to this host that is for no listener.
+    pub other_traffic: OtherTraffic,
+    /// What happens under attack.
+    pub under_attack: UnderAttack,
+    /// New connections that a penalised source keeps; default one per second, burst 2.
+    pub trickle: SourceRate,
+    /// Events per second and CPU; default 100.
+    pub events_per_second: u32,
 }
 
 /// Whether XDP is used.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ListenerName, Prefix};
+use super::{ListenerEdge, ListenerName, Prefix};
 
 /// One listening address with its protocol and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// Time-outs.
     pub timeouts: ListenerTimeouts,
+    /// What the kernel edge does otherwise for this listener; default nothing.
+    pub edge: ListenerEdge,
 }
 
 /// How a listener terminates TLS.

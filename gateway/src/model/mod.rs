@@ -9,6 +9,7 @@ mod process;
 mod listener;
 mod edge;
 mod list;
+mod rules;
 mod authorizer;
 mod throttle;
 mod upstream;
@@ -25,5 +26,8 @@ pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
+pub use rules::{
+    ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
+};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};

@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use gateway_common::address::{Class, KIND_CONNECTIONS};
 use gateway_common::limit::Charge;
 use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
 use crate::clock;
-use crate::model::ListenerLimits;
-use crate::store::bucket::Buckets;
+use crate::model::{Edge, Listener, ListenerLimits};
+use crate::store::bucket::{Buckets, source_limit};
 use crate::store::coverage::Coverage;
 use crate::store::list::{Lists, Standing};
 use crate::telemetry::metrics::ConnectionEvent;
@@ -30,16 +31,43 @@ pub struct SourceRules {
     pub lists: Lists,
     /// The shared words.
     pub buckets: Buckets,
-    /// New connections per source.
-    pub connections: ArcSwap<SourceLimit>,
     /// Where the kernel charges new connections, so that they are not charged twice.
     pub coverage: Coverage,
+}
+
+/// What one listener asks of sources, as the kernel edge does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListenerRules {
+    /// New connections per source.
+    pub connections: SourceLimit,
+    /// Set of the reasons ([`Reason::bit`]) that are only counted as what they would refuse.
+    pub monitor: u64,
+}
+
+impl ListenerRules {
+    /// The rules of the listener of this number, counted from one, as accept enforces them; `seed`
+    /// is that of the buckets.
+    #[must_use]
+    pub fn of(edge: &Edge, number: u32, listener: &Listener, seed: u64) -> Self {
+        let (rate, scope) = listener.edge.connections.resolve(edge.connections, number);
+        let class = Class::new(KIND_CONNECTIONS, scope, seed);
+        let monitor = listener.edge.monitor.as_ref().unwrap_or(&edge.monitor);
+        Self {
+            connections: source_limit(rate.as_ref(), class),
+            monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
+        }
+    }
+
+    const fn only_counts(&self, reason: Reason) -> bool {
+        self.monitor & reason.bit() != 0
+    }
 }
 
 /// The guard of one listener, shared by its workers.
 #[derive(Debug)]
 pub struct Doorkeeper {
     rules: Arc<SourceRules>,
+    listener: ArcSwap<ListenerRules>,
     open: AtomicU32,
     /// Bounded by the connections that are open.
     by_source: Mutex<HashMap<IpAddr, u32>>,
@@ -55,12 +83,18 @@ pub struct ConnectionPermit {
 impl Doorkeeper {
     /// A guard without connections.
     #[must_use]
-    pub fn new(rules: Arc<SourceRules>) -> Self {
+    pub fn new(rules: Arc<SourceRules>, listener: ListenerRules) -> Self {
         Self {
             rules,
+            listener: ArcSwap::from_pointee(listener),
             open: AtomicU32::new(0),
             by_source: Mutex::default(),
         }
+    }
+
+    /// Puts other rules in force, for connections from now on.
+    pub fn follow(&self, listener: ListenerRules) {
+        self.listener.store(Arc::new(listener));
     }
 
     /// Lets a connection from `peer` to our address `local` in, or says why not.
@@ -74,7 +108,8 @@ impl Doorkeeper {
         limits: &ListenerLimits,
         now_ns: u64,
     ) -> Result<ConnectionPermit, ConnectionEvent> {
-        self.rules.judge(peer, local, now_ns)?;
+        self.rules
+            .judge(&self.listener.load(), peer, local, now_ns)?;
         let source = source_of(peer);
         let mut by_source = self
             .by_source
@@ -101,7 +136,9 @@ impl Doorkeeper {
     #[must_use]
     pub fn denies(&self, peer: IpAddr) -> bool {
         let lists = &self.rules.lists;
-        !lists.is_empty() && lists.denies(peer, clock::monotonic_ns())
+        !lists.is_empty()
+            && !self.listener.load().only_counts(Reason::Denied)
+            && lists.denies(peer, clock::monotonic_ns())
     }
 
     /// Connections open now.
@@ -129,50 +166,65 @@ impl Drop for ConnectionPermit {
 }
 
 impl SourceRules {
-    fn judge(&self, peer: IpAddr, local: IpAddr, now_ns: u64) -> Result<(), ConnectionEvent> {
+    fn judge(
+        &self,
+        listener: &ListenerRules,
+        peer: IpAddr,
+        local: IpAddr,
+        now_ns: u64,
+    ) -> Result<(), ConnectionEvent> {
+        let standing = self.lists.judge(peer, now_ns);
+        if let Standing::Denied(list) = standing
+            && !listener.only_counts(Reason::Denied)
+        {
+            self.lists.count(list);
+            self.count(Verdict::Drop, Reason::Denied, peer);
+            return Err(ConnectionEvent::Denied);
+        }
+        if self.coverage.covers(local) {
+            return Ok(());
+        }
+        // The first rule that would refuse is the one that is counted, as in the kernel.
+        let mut monitored = None;
+        match standing {
+            Standing::Management => {
+                self.lists.count(LIST_MANAGEMENT);
+                self.count(Verdict::Pass, Reason::Management, peer);
+                return Ok(());
+            }
+            Standing::Allowed(list) => {
+                self.lists.count(list);
+                self.count(Verdict::Pass, Reason::Allowed, peer);
+                return Ok(());
+            }
+            Standing::Denied(list) | Standing::Monitored(list) => {
+                self.lists.count(list);
+                monitored = Some(Reason::Denied);
+            }
+            Standing::Unlisted => {}
+        }
+        let limit = &listener.connections;
+        if let Charge::Limited { .. } = self.buckets.charge_source(peer, now_ns, limit) {
+            if !listener.only_counts(Reason::ConnectionRate) {
+                self.count(Verdict::Drop, Reason::ConnectionRate, peer);
+                return Err(ConnectionEvent::RateLimited);
+            }
+            monitored = monitored.or(Some(Reason::ConnectionRate));
+        }
+        match monitored {
+            Some(reason) => self.count(Verdict::WouldDrop, reason, peer),
+            None => self.count(Verdict::Pass, Reason::NewConnection, peer),
+        }
+        Ok(())
+    }
+
+    fn count(&self, verdict: Verdict, reason: Reason, peer: IpAddr) {
         let family = if peer.to_canonical().is_ipv4() {
             Family::Ipv4
         } else {
             Family::Ipv6
         };
-        let covered = self.coverage.covers(local);
-        let (passes, reason) = match self.lists.judge(peer, now_ns) {
-            Standing::Denied(list) => {
-                self.lists.count(list);
-                self.buckets.count(Verdict::Drop, Reason::Denied, family);
-                return Err(ConnectionEvent::Denied);
-            }
-            // What follows is the kernel's business where it has seen the connection.
-            _ if covered => return Ok(()),
-            Standing::Management => {
-                self.lists.count(LIST_MANAGEMENT);
-                self.buckets
-                    .count(Verdict::Pass, Reason::Management, family);
-                return Ok(());
-            }
-            Standing::Allowed(list) => {
-                self.lists.count(list);
-                self.buckets.count(Verdict::Pass, Reason::Allowed, family);
-                return Ok(());
-            }
-            Standing::Monitored(list) => {
-                self.lists.count(list);
-                (Verdict::WouldDrop, Reason::Denied)
-            }
-            Standing::Unlisted => (Verdict::Pass, Reason::NewConnection),
-        };
-        let limit = self.connections.load();
-        match self.buckets.charge_source(peer, now_ns, &limit) {
-            Charge::Admitted { .. } | Charge::AdmittedAfterRaces => {
-                self.buckets.count(passes, reason, family);
-                Ok(())
-            }
-            Charge::Limited { .. } => {
-                self.buckets
-                    .count(Verdict::Drop, Reason::ConnectionRate, family);
-                Err(ConnectionEvent::RateLimited)
-            }
-        }
+        self.buckets.count(verdict, reason, family);
     }
 }
 
@@ -188,7 +240,6 @@ fn source_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use std::time::Duration;
 
-    use gateway_common::address::{Class, KIND_CONNECTIONS};
     use gateway_common::limit::{Limit, Rate};
 
     use super::*;
@@ -217,11 +268,14 @@ mod tests {
         let rules = SourceRules {
             lists: Lists::open(directory.path(), Moment::now()).unwrap(),
             buckets,
-            connections: ArcSwap::from_pointee(limit),
             coverage: Coverage::default(),
         };
+        let listener = ListenerRules {
+            connections: limit,
+            monitor: 0,
+        };
         Bench {
-            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules))),
+            doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules), listener)),
             _directory: directory,
         }
     }
@@ -315,5 +369,34 @@ mod tests {
         assert_eq!(admit("10.0.0.1", now).unwrap_err(), ConnectionEvent::Denied);
         admit("10.0.1.1", now).unwrap();
         admit("10.0.0.1", now + 2_000_000_000).unwrap();
+    }
+
+    #[test]
+    fn rules_that_are_only_monitored_refuse_nobody() {
+        let bench = bench(1);
+        let guard = &bench.doorkeeper;
+        let deny = &guard.rules.deny;
+        deny.add("10.0.0.9".parse().unwrap(), None, Moment::now())
+            .unwrap();
+        let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
+        let limit = guard.listener.load().connections;
+        guard.follow(ListenerRules {
+            connections: limit,
+            monitor: Reason::ConnectionRate.bit(),
+        });
+        for _ in 0..3 {
+            admit("10.0.0.1").unwrap();
+        }
+        assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::Denied);
+        assert!(guard.denies(address("10.0.0.9")));
+        guard.follow(ListenerRules {
+            connections: limit,
+            monitor: Reason::Denied.bit(),
+        });
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::RateLimited);
+        // A monitored rule does not weaken an enforced one.
+        admit("10.0.0.9").unwrap();
+        assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::RateLimited);
+        assert!(!guard.denies(address("10.0.0.9")));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod connection;
+pub mod control;
 pub mod coverage;
 pub mod decision;
 pub mod list;

@@ -1,51 +1,114 @@
 //! Attaching the program to interfaces, and taking over from the run before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::xdp::{XdpLink, XdpLinkId, XdpMode};
 use aya::programs::{ProgramError, Xdp};
+use gateway_common::name::MAP_CONTROL;
 
-use super::error::EdgeError;
-use super::interfaces::carried;
+use super::error::{EdgeError, system};
+use super::interfaces::{carried, detach_netlink};
+use super::occupant::{self, AttachedBy, Occupant};
 use super::pins::{Pins, pin_error};
-use super::{Attachment, Mode};
+use super::{Attachment, Mode, maps};
 use crate::model::{AttachMode, OnExit};
 
-/// A program on an interface. Dropping it detaches, unless it is pinned.
+/// A program on an interface.
 #[derive(Debug)]
 pub(super) struct HeldLink {
     pub(super) interface: String,
     pub(super) index: u32,
-    link: FdLink,
-    pin: Option<PathBuf>,
+    life: Life,
+}
+
+/// What keeps a program attached.
+#[derive(Debug)]
+enum Life {
+    /// The pin alone, so that removing it detaches, whoever does.
+    Pinned(PathBuf),
+    /// This descriptor, so that it goes with the process, however that ends.
+    Held(FdLink),
 }
 
 impl HeldLink {
-    /// Removes the pin, so that the program goes with this process.
-    pub(super) fn unpin(&mut self) -> Result<(), EdgeError> {
-        if let Some(path) = self.pin.take() {
-            std::fs::remove_file(&path).map_err(|error| pin_error("unlink", &path, error))?;
+    /// A link that somebody else has pinned.
+    pub(super) const fn pinned(interface: String, index: u32, path: PathBuf) -> Self {
+        Self {
+            interface,
+            index,
+            life: Life::Pinned(path),
         }
-        Ok(())
+    }
+
+    /// Whether it still keeps its program attached: somebody may have removed the pin.
+    pub(super) fn is_still_there(&self) -> bool {
+        match &self.life {
+            Life::Pinned(path) => std::fs::symlink_metadata(path).is_ok(),
+            Life::Held(_) => true,
+        }
+    }
+
+    /// Takes the program off the interface.
+    pub(super) fn detach(self) -> Result<(), EdgeError> {
+        match self.life {
+            Life::Pinned(path) => remove_pin(&path),
+            Life::Held(link) => {
+                drop(link);
+                Ok(())
+            }
+        }
     }
 
     /// Pins the link, so that the program outlives this process.
     pub(super) fn pin(self, pins: &Pins) -> Result<Self, EdgeError> {
-        if self.pin.is_some() {
+        let Life::Held(link) = self.life else {
             return Ok(self);
-        }
-        let path = pins.link_path(self.index)?;
-        let pinned = self
-            .link
-            .pin(&path)
-            .map_err(|error| pin_error("pin", &path, error))?;
+        };
+        let path = pins.link_path(self.index);
+        drop(
+            link.pin(&path)
+                .map_err(|error| pin_error("pin", &path, error))?,
+        );
         Ok(Self {
-            link: pinned.into(),
-            pin: Some(path),
+            life: Life::Pinned(path),
             ..self
         })
     }
+
+    /// Makes the program go with this process.
+    fn unpin(self) -> Result<Self, EdgeError> {
+        let Life::Pinned(path) = self.life else {
+            return Ok(self);
+        };
+        let pinned =
+            PinnedLink::from_pin(&path).map_err(|error| pin_error("open", &path, error))?;
+        let link = pinned
+            .unpin()
+            .map_err(|error| pin_error("unlink", &path, error))?;
+        Ok(Self {
+            life: Life::Held(link),
+            ..self
+        })
+    }
+}
+
+/// Removes the pin of a link, which detaches. The kernel detaches a while after the last pin has
+/// gone, but at once with the last descriptor (`kernel/bpf/syscall.c`, `bpf_link_put`): so a
+/// descriptor is held meanwhile, where this process may open the pin.
+pub(super) fn remove_pin(path: &Path) -> Result<(), EdgeError> {
+    let link = PinnedLink::from_pin(path);
+    std::fs::remove_file(path).map_err(|error| pin_error("unlink", path, error))?;
+    drop(link);
+    Ok(())
+}
+
+/// A program that has just been attached, and what whoever runs the gateway should know of it.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) link: HeldLink,
+    pub(super) attachment: Attachment,
+    pub(super) note: Option<String>,
 }
 
 /// Attaches `program` to an interface, or replaces the program of a link that an earlier run
@@ -56,42 +119,71 @@ pub(super) fn attach(
     (interface, index): (String, u32),
     mode: AttachMode,
     on_exit: OnExit,
-) -> Result<(HeldLink, Attachment), EdgeError> {
-    let path = pins.link_path(index)?;
+) -> Result<Attached, EdgeError> {
+    let path = pins.link_path(index);
+    let mut note = None;
     let adopted = adopt(program, &path, index, mode)?;
     let is_adopted = adopted.is_some();
     let link = match adopted {
         Some(link) => link,
-        None => attach_new(program, &interface, index, mode)?,
+        None => match attach_new(program, &interface, index, mode) {
+            Err(EdgeError::Occupied { occupant }) if is_ours(pins, &occupant)? => {
+                detach_netlink(index, occupant.mode).map_err(system("RTM_SETLINK"))?;
+                note = Some(format!(
+                    "`{interface}` carried our own {occupant}, which cannot be replaced without a \
+                     gap: it was taken off first"
+                ));
+                attach_new(program, &interface, index, mode)?
+            }
+            outcome => outcome?,
+        },
     };
     let program_id = program.info()?.id();
     let mode = match carried(index)? {
         Some(found) if found.program_id == program_id => found.mode,
         Some(_) | None => return Err(EdgeError::NotAttached { interface }),
     };
-    let mut held = HeldLink {
+    let held = HeldLink {
         interface: interface.clone(),
         index,
-        link,
-        pin: is_adopted.then_some(path),
+        life: if is_adopted {
+            // The pin is still there.
+            Life::Pinned(path)
+        } else {
+            Life::Held(link)
+        },
     };
-    match on_exit {
-        OnExit::Keep => held = held.pin(pins)?,
+    let link = match on_exit {
+        OnExit::Keep => held.pin(pins)?,
         OnExit::Detach => held.unpin()?,
-    }
+    };
     let attachment = Attachment {
         interface,
         mode,
         adopted: is_adopted,
     };
-    Ok((held, attachment))
+    Ok(Attached {
+        link,
+        attachment,
+        note,
+    })
+}
+
+/// Whether a program that somebody attached by netlink judges by our maps: what a kernel without
+/// XDP links, or a hand, left of an earlier run.
+fn is_ours(pins: &Pins, occupant: &Occupant) -> Result<bool, EdgeError> {
+    if occupant.attached != AttachedBy::Netlink {
+        return Ok(false);
+    }
+    let control = maps::id(pins.directory(), MAP_CONTROL)?;
+    Ok(occupant::uses_map(occupant.program_id, control))
 }
 
 /// The pinned link with its program replaced; `None` where there is none that serves, after which
 /// the pin is gone.
 fn adopt(
     program: &mut Xdp,
-    path: &std::path::Path,
+    path: &Path,
     index: u32,
     mode: AttachMode,
 ) -> Result<Option<FdLink>, EdgeError> {
@@ -101,14 +193,9 @@ fn adopt(
         Ok(_) => {}
     }
     let pinned = PinnedLink::from_pin(path).map_err(|error| pin_error("open", path, error))?;
-    let wanted = match mode {
-        AttachMode::Auto => None,
-        AttachMode::Native => Some(Mode::Native),
-        AttachMode::Generic => Some(Mode::Generic),
-    };
     // The mode of a link is fixed; for another one it has to be attached anew.
     let fits = match carried(index)? {
-        Some(found) => wanted.is_none_or(|wanted| wanted == found.mode),
+        Some(found) => is_wanted(mode, found.mode),
         // The interface the link was on is gone, and this one has got its number.
         None => false,
     };
@@ -131,6 +218,16 @@ fn adopt(
             Ok(None)
         }
         Err(error) => Err(pin_error("replace the program of", path, error)),
+    }
+}
+
+/// Whether a mode is one that the configuration asks for.
+pub(super) const fn is_wanted(wanted: AttachMode, mode: Mode) -> bool {
+    match (wanted, mode) {
+        (AttachMode::Auto, _)
+        | (AttachMode::Native, Mode::Native)
+        | (AttachMode::Generic, Mode::Generic) => true,
+        (AttachMode::Native, Mode::Generic) | (AttachMode::Generic, Mode::Native) => false,
     }
 }
 
@@ -171,10 +268,16 @@ fn attach_as(
                 Some(libc::EBUSY | libc::EEXIST)
             ) =>
         {
-            Err(EdgeError::Occupied {
-                interface: interface.to_owned(),
-                program_id: carried(index)?.map_or(0, |found| found.program_id),
-            })
+            match carried(index)? {
+                Some(found) => Err(EdgeError::Occupied {
+                    occupant: Box::new(Occupant::describe(interface, found)),
+                }),
+                None => Err(EdgeError::Attach {
+                    interface: interface.to_owned(),
+                    mode: mode.name(),
+                    source: ProgramError::SyscallError(error),
+                }),
+            }
         }
         Err(source) => Err(EdgeError::Attach {
             interface: interface.to_owned(),
@@ -191,10 +294,4 @@ fn take(program: &mut Xdp, id: XdpLinkId, interface: &str) -> Result<FdLink, Edg
     FdLink::try_from(link).map_err(|_netlink| EdgeError::NoLink {
         interface: interface.to_owned(),
     })
-}
-
-/// Detaches what an earlier run left on an interface that is no longer ours to judge.
-pub(super) fn detach_left(pins: &Pins, index: u32) -> Result<(), EdgeError> {
-    let path = pins.link_path(index)?;
-    std::fs::remove_file(&path).map_err(|error| pin_error("unlink", &path, error))
 }

@@ -1,15 +1,18 @@
-//! The listeners as the program's endpoint table.
+//! The listeners as the program's endpoint table, and how other traffic is treated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use gateway_common::address::Address;
 use gateway_common::capacity::{ENDPOINT_LINE_BITS, ENDPOINT_MAX};
-use gateway_common::endpoint::{Endpoint, EndpointLine, key, line_index};
+use gateway_common::endpoint::{
+    Endpoint, EndpointLine, INTERFACE, LOCAL, interface, key, line_index,
+};
+use gateway_common::settings::OtherTraffic as Packed;
 
 use super::error::EdgeError;
 use super::interfaces::LocalAddress;
-use crate::model::Listener;
+use crate::model::{Listener, OtherTraffic, Treatments};
 use crate::store::bucket::source;
 
 /// Protocol number of TCP.
@@ -22,6 +25,28 @@ const SEEDS_MAX: u32 = 1 << 16;
 pub(super) struct EndpointTable {
     pub(super) seed: u64,
     pub(super) lines: BTreeMap<u32, EndpointLine>,
+    /// Whether there is an interface that does not simply pass other traffic.
+    pub(super) treats_other_traffic: bool,
+}
+
+/// An interface that carries the program, and how it treats other traffic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Treating {
+    pub(super) interface_index: u32,
+    pub(super) treatments: Treatments,
+}
+
+/// How interfaces, by name and index, treat other traffic.
+pub(super) fn treating<'a>(
+    other: &OtherTraffic,
+    interfaces: impl Iterator<Item = (&'a str, u32)>,
+) -> Vec<Treating> {
+    interfaces
+        .map(|(name, interface_index)| Treating {
+            interface_index,
+            treatments: other.on(name),
+        })
+        .collect()
 }
 
 impl EndpointTable {
@@ -41,19 +66,68 @@ impl EndpointTable {
         self.seed == other.seed && entries(self) == entries(other)
     }
 
-    /// Expands `listeners` over the local addresses and places every destination.
-    pub(super) fn build(listeners: &[Listener], local: &[LocalAddress]) -> Result<Self, EdgeError> {
-        let endpoints = expand(listeners, local);
+    /// Expands `listeners` over the local addresses and places every destination, together with
+    /// what `treating` says where it says anything.
+    pub(super) fn build(
+        listeners: &[Listener],
+        local: &[LocalAddress],
+        treating: &[Treating],
+    ) -> Result<Self, EdgeError> {
+        let mut endpoints = expand(listeners, local);
+        let interfaces = treated(treating);
+        let treats_other_traffic = !interfaces.is_empty();
+        if treats_other_traffic {
+            endpoints.extend(interfaces);
+            endpoints.extend(local_entries(local));
+        }
         if endpoints.len() > ENDPOINT_MAX {
             return Err(EdgeError::TooManyEndpoints {
                 found: endpoints.len(),
                 max: ENDPOINT_MAX,
             });
         }
-        (0..SEEDS_MAX)
-            .find_map(|seed| place(&endpoints, u64::from(seed)))
-            .ok_or(EdgeError::NoEndpointSeed { tried: SEEDS_MAX })
+        let (seed, lines) = (0..SEEDS_MAX)
+            .map(u64::from)
+            .find_map(|seed| Some((seed, place(&endpoints, seed)?)))
+            .ok_or(EdgeError::NoEndpointSeed { tried: SEEDS_MAX })?;
+        Ok(Self {
+            seed,
+            lines,
+            treats_other_traffic,
+        })
     }
+}
+
+/// One entry per interface that does not simply pass other traffic.
+fn treated(treating: &[Treating]) -> Vec<Endpoint> {
+    treating
+        .iter()
+        .filter_map(|treating| {
+            let Treatments { tcp, udp, rest } = treating.treatments;
+            let Packed(packed) = Packed::new(tcp, udp, rest);
+            (packed != 0).then(|| Endpoint {
+                address: interface(treating.interface_index),
+                key: INTERFACE,
+                listener: packed,
+                reserved: 0,
+            })
+        })
+        .collect()
+}
+
+/// One entry per address of this host. What is sent to many, by broadcast or multicast, is for no
+/// address of it, and passes.
+fn local_entries(local: &[LocalAddress]) -> Vec<Endpoint> {
+    let addresses: BTreeSet<Address> = local.iter().map(|local| source(local.address)).collect();
+    addresses
+        .into_iter()
+        .map(|address| Endpoint {
+            address,
+            key: LOCAL,
+            listener: 0,
+            reserved: 0,
+        })
+        .collect()
 }
 
 /// One entry per address and port, and one with port 0 per address, which decides for what names
@@ -100,7 +174,7 @@ fn expand(listeners: &[Listener], local: &[LocalAddress]) -> Vec<Endpoint> {
 type Halves = (u64, u64);
 
 /// Places every endpoint under `seed`; `None` where a line would need a third entry.
-fn place(endpoints: &[Endpoint], seed: u64) -> Option<EndpointTable> {
+fn place(endpoints: &[Endpoint], seed: u64) -> Option<BTreeMap<u32, EndpointLine>> {
     let mut lines: BTreeMap<u32, EndpointLine> = BTreeMap::new();
     for endpoint in endpoints {
         let index = line_index(endpoint.address, endpoint.key, seed, ENDPOINT_LINE_BITS);
@@ -108,13 +182,14 @@ fn place(endpoints: &[Endpoint], seed: u64) -> Option<EndpointTable> {
         let free = line.entries.iter_mut().find(|entry| entry.key == 0)?;
         *free = *endpoint;
     }
-    Some(EndpointTable { seed, lines })
+    Some(lines)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ListenerLimits, ListenerName, ListenerTimeouts};
+    use crate::model::{ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts};
+    use gateway_common::settings::Treatment;
     use std::time::Duration;
 
     fn listener(address: &str) -> Listener {
@@ -138,6 +213,7 @@ mod tests {
                 body: Duration::ZERO,
                 idle: Duration::ZERO,
             },
+            edge: ListenerEdge::default(),
         }
     }
 
@@ -167,12 +243,12 @@ mod tests {
             listener("192.0.2.1:80"),
             listener("[::]:81"),
         ];
-        let table = EndpointTable::build(&listeners, &local).unwrap();
+        let table = EndpointTable::build(&listeners, &local, &[]).unwrap();
         assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
-        assert_eq!(find(&table, "192.0.2.1", 80), Some(1));
-        assert_eq!(find(&table, "192.0.2.1", 0), Some(1));
+        assert_eq!(find(&table, "192.0.2.1", 80), Some(2));
+        assert_eq!(find(&table, "192.0.2.1", 0), Some(2));
         assert_eq!(find(&table, "192.0.2.1", 81), None);
-        assert_eq!(find(&table, "2001:db8::1", 81), Some(2));
+        assert_eq!(find(&table, "2001:db8::1", 81), Some(3));
         assert_eq!(find(&table, "192.0.2.2", 443), None);
     }
 
@@ -180,8 +256,8 @@ mod tests {
     fn an_address_wins_over_a_wildcard_on_the_same_port() {
         let local = local(&["192.0.2.1", "192.0.2.2"]);
         let listeners = [listener("0.0.0.0:443"), listener("192.0.2.1:443")];
-        let table = EndpointTable::build(&listeners, &local).unwrap();
-        assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
+        let table = EndpointTable::build(&listeners, &local, &[]).unwrap();
+        assert_eq!(find(&table, "192.0.2.1", 443), Some(2));
         assert_eq!(find(&table, "192.0.2.2", 443), Some(1));
     }
 
@@ -194,7 +270,7 @@ mod tests {
                 is_loopback: false,
             })
             .collect();
-        let table = EndpointTable::build(&[listener("0.0.0.0:443")], &addresses).unwrap();
+        let table = EndpointTable::build(&[listener("0.0.0.0:443")], &addresses, &[]).unwrap();
         let placed: usize = table
             .lines
             .values()
@@ -202,10 +278,48 @@ mod tests {
             .sum();
         assert_eq!(placed, ENDPOINT_MAX);
         let listeners = [listener("0.0.0.0:443"), listener("192.0.2.1:443")];
-        let error = EndpointTable::build(&listeners, &addresses).unwrap_err();
+        let error = EndpointTable::build(&listeners, &addresses, &[]).unwrap_err();
         assert!(matches!(
             error,
             EdgeError::TooManyEndpoints { found: 2_050, .. }
         ));
+    }
+
+    #[test]
+    fn other_traffic_is_known_only_where_an_interface_does_not_pass_it() {
+        let local = local(&["192.0.2.1", "2001:db8::1", "127.0.0.1"]);
+        let listeners = [listener("192.0.2.1:443")];
+        let build = |treatment| {
+            let treatments = Treatments {
+                udp: treatment,
+                ..Treatments::default()
+            };
+            let interfaces = [(3, Treatments::default()), (7, treatments)];
+            let treating = interfaces.map(|(interface_index, treatments)| Treating {
+                interface_index,
+                treatments,
+            });
+            EndpointTable::build(&listeners, &local, &treating).unwrap()
+        };
+        let entry = |table: &EndpointTable, address, key| {
+            let index = line_index(address, key, table.seed, ENDPOINT_LINE_BITS);
+            let found = table.lines.get(&index)?.find(address, key)?;
+            Some(found.listener)
+        };
+        let host = source("127.0.0.1".parse().unwrap());
+
+        let passing = build(Treatment::Pass);
+        assert!(!passing.treats_other_traffic);
+        assert_eq!(entry(&passing, host, LOCAL), None);
+        assert_eq!(entry(&passing, interface(7), INTERFACE), None);
+
+        let dropping = build(Treatment::Drop);
+        assert!(dropping.treats_other_traffic);
+        assert_eq!(entry(&dropping, host, LOCAL), Some(0));
+        assert_eq!(entry(&dropping, interface(3), INTERFACE), None);
+        let packed = Packed(entry(&dropping, interface(7), INTERFACE).unwrap());
+        assert_eq!(packed.of(17), Treatment::Drop as u32);
+        assert_eq!(packed.of(6), Treatment::Pass as u32);
+        assert_eq!(find(&dropping, "192.0.2.1", 443), Some(1));
     }
 }

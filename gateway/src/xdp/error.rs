@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use aya::programs::ProgramError;
 
+use super::occupant::Occupant;
+
 /// Why the kernel edge cannot start or change.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
@@ -46,14 +48,42 @@ pub enum EdgeError {
     /// No interface carries any listener's address.
     #[error("no network interface carries an address of a listener: name them in `xdp.interfaces`")]
     NoInterface,
-    /// An interface that only a restart with privileges can add.
+    /// An interface that only a command with privileges can add.
     #[error(
         "attaching to `{name}` needs the privileges that were given up after start: run \
-         `systemctl restart` for the gateway's unit, or stop it and run `gateway run` as root"
+         `gateway xdp apply --config FILE` as root, which attaches and then reloads"
     )]
     NewInterface {
         /// As configured.
         name: String,
+    },
+    /// An interface whose program would have to be attached anew.
+    #[error(
+        "`{interface}` carries the program in {mode} mode, and another one needs the privileges \
+         that were given up after start: run `gateway xdp apply --config FILE` as root, which \
+         attaches and then reloads"
+    )]
+    OtherMode {
+        /// The interface.
+        interface: String,
+        /// How it is attached: `native` or `generic`.
+        mode: &'static str,
+    },
+    /// Somebody else changes the links of this instance.
+    #[error(
+        "another `gateway xdp` is at work for instance `{instance}`: try again when it is done"
+    )]
+    BeingApplied {
+        /// Its name.
+        instance: String,
+    },
+    /// Nothing would stay attached.
+    #[error("{cause}: {fix}")]
+    NothingToApply {
+        /// Why.
+        cause: &'static str,
+        /// What to do.
+        fix: &'static str,
     },
     /// The listeners expand to more destinations than the table holds.
     #[error(
@@ -93,13 +123,11 @@ pub enum EdgeError {
     },
     /// Another program sits on the interface.
     #[error(
-        "`{interface}` already carries the XDP program {program_id} of somebody else: detach it with `ip link set dev {interface} xdp off`, or leave the interface out of `xdp.interfaces`"
+        "`{}` already carries the XDP {occupant} of somebody else: detach it with {}, or leave the interface out of `xdp.interfaces`", occupant.interface, occupant.fix()
     )]
     Occupied {
-        /// The interface.
-        interface: String,
-        /// Kernel id of that program.
-        program_id: u32,
+        /// That program.
+        occupant: Box<Occupant>,
     },
     /// The driver refused.
     #[error("attaching to `{interface}` in {mode} mode")]
@@ -187,6 +215,9 @@ impl EdgeError {
             | Self::ForeignMap { .. }
             | Self::UnknownInterface { .. }
             | Self::NewInterface { .. }
+            | Self::OtherMode { .. }
+            | Self::BeingApplied { .. }
+            | Self::NothingToApply { .. }
             | Self::TooManyEndpoints { .. } => false,
             Self::NoInterface
             | Self::NoEndpointSeed { .. }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket as _, AsyncSocketExt as _, SocketAddr, TokioSocket};
 
-use super::endpoints::EndpointTable;
+use super::endpoints::{EndpointTable, treating};
 use super::error::{EdgeError, system};
-use super::interfaces::{Guarded, addresses_of, local_addresses};
+use super::interfaces::{Guarded, LocalAddress, addresses_of, local_addresses};
 use super::lock;
 use super::switch::Switch;
-use crate::model::Listener;
+use crate::model::{Listener, OtherTraffic};
 use crate::store::coverage::Coverage;
 use crate::telemetry::operator_log::explain;
 
@@ -36,6 +36,24 @@ pub struct AddressFollower {
 pub(super) struct Scope {
     pub(super) listeners: Vec<Listener>,
     pub(super) guarded: Vec<Guarded>,
+    /// What becomes of traffic that is for none of them; `None` before the start is through.
+    pub(super) other_traffic: Option<OtherTraffic>,
+}
+
+impl Scope {
+    /// The endpoints of these listeners on the addresses given.
+    pub(super) fn table(&self, local: &[LocalAddress]) -> Result<EndpointTable, EdgeError> {
+        let interfaces = self
+            .guarded
+            .iter()
+            .map(|guarded| (guarded.interface.as_str(), guarded.index));
+        let treating = self
+            .other_traffic
+            .as_ref()
+            .map(|other| treating(other, interfaces))
+            .unwrap_or_default();
+        EndpointTable::build(&self.listeners, local, &treating)
+    }
 }
 
 impl AddressFollower {
@@ -71,7 +89,7 @@ impl AddressFollower {
     fn refresh(&self) -> Result<(), EdgeError> {
         let local = local_addresses()?;
         let scope = lock(&self.scope);
-        let table = EndpointTable::build(&scope.listeners, &local)?;
+        let table = scope.table(&local)?;
         lock(&self.switch).publish_endpoints(table)?;
         self.coverage.replace(addresses_of(&scope.guarded, &local)?);
         Ok(())

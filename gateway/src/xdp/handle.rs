@@ -2,31 +2,29 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::attach::{self, HeldLink};
-use super::endpoints::EndpointTable;
+use super::endpoints::{EndpointTable, treating};
 use super::error::EdgeError;
 use super::follow::{AddressFollower, Scope};
-use super::interfaces::{Guarded, LocalAddress};
+use super::interfaces::LocalAddress;
+use super::links::{self, Links};
 use super::lists::KernelLists;
 use super::maps::{self, ListTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
+use super::rules::Rules;
 use super::stats::StatisticsReader;
-use super::switch::{Rules, Switch};
+use super::switch::Switch;
 use super::{Attachment, Unguarded, interfaces, lock};
-use crate::model::{EdgeMode, Gateway, OnExit};
+use crate::model::{Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::coverage::Coverage;
 use crate::store::list::ListSink;
-use crate::telemetry::operator_log::explain;
 
 /// The attached kernel edge.
 #[derive(Debug)]
 pub struct EdgeHandle {
     pins: Pins,
-    links: Vec<HeldLink>,
-    attachments: Vec<Attachment>,
-    unguarded: Vec<Unguarded>,
+    links: Links,
     notes: Vec<String>,
     buckets: Buckets,
     statistics: StatisticsReader,
@@ -42,7 +40,9 @@ impl EdgeHandle {
     pub(super) fn start(gateway: &Gateway, user: Option<u32>) -> Result<Self, EdgeError> {
         let local = interfaces::local_addresses()?;
         let chosen = interfaces::chosen(&gateway.edge.interfaces, &gateway.listeners, &local)?;
-        let table = EndpointTable::build(&gateway.listeners, &local)?;
+        let indexed = chosen.iter().map(|(name, index)| (name.as_str(), *index));
+        let treating = treating(&gateway.edge.other_traffic, indexed);
+        let table = EndpointTable::build(&gateway.listeners, &local, &treating)?;
         let pins = Pins::create(&gateway.instance, user)?;
         let mut notes = Vec::new();
         for path in pins.other_versions()? {
@@ -57,7 +57,7 @@ impl EdgeHandle {
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
         let buckets = maps::buckets(&pins, switch.seed())?;
         // The program learns the rules before it sees its first packet.
-        let rules = Rules::of(&gateway.edge, tick_ns, switch.seed());
+        let rules = Rules::of(gateway, tick_ns, switch.seed());
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
         let lists = Arc::new(KernelLists::new(
@@ -69,9 +69,7 @@ impl EdgeHandle {
         let mut edge = Self {
             statistics: StatisticsReader::open(pins.directory())?,
             pins,
-            links: Vec::new(),
-            attachments: Vec::new(),
-            unguarded: Vec::new(),
+            links: Links::default(),
             notes,
             buckets,
             switch,
@@ -80,54 +78,22 @@ impl EdgeHandle {
             lists,
             tick_ns,
         };
-        if let Err(error) = edge.attach_all(&mut object, gateway, chosen) {
-            // Fresh maps that no program feeds would pass for a kernel edge.
-            if is_fresh && edge.links.is_empty() {
-                edge.pins.remove()?;
+        links::detach_left(&edge.pins, &chosen)?;
+        match edge
+            .links
+            .attach(&edge.pins, &mut object, &gateway.edge, chosen)
+        {
+            Ok(notes) => edge.notes.extend(notes),
+            Err(error) => {
+                // Fresh maps that no program feeds would pass for a kernel edge.
+                if is_fresh && edge.links.is_empty() {
+                    edge.pins.remove()?;
+                }
+                return Err(error);
             }
-            return Err(error);
         }
         edge.set_scope(gateway, &local)?;
         Ok(edge)
-    }
-
-    /// Attaches to every chosen interface. In mode `auto` one that refuses is reported while the
-    /// others go on, unless all refuse.
-    fn attach_all(
-        &mut self,
-        object: &mut Object,
-        gateway: &Gateway,
-        chosen: Vec<(String, u32)>,
-    ) -> Result<(), EdgeError> {
-        for index in self.pins.linked()? {
-            if chosen.iter().all(|(_, kept)| *kept != index) {
-                attach::detach_left(&self.pins, index)?;
-            }
-        }
-        let edge = &gateway.edge;
-        let mut refused = None;
-        for interface in chosen {
-            let name = interface.0.clone();
-            let program = object.edge()?;
-            match attach::attach(program, &self.pins, interface, edge.attach, edge.on_exit) {
-                Ok((link, attachment)) => {
-                    self.links.push(link);
-                    self.attachments.push(attachment);
-                }
-                Err(error) if edge.mode == EdgeMode::Auto && error.is_environmental() => {
-                    self.unguarded.push(Unguarded {
-                        interface: name,
-                        cause: explain(&error),
-                    });
-                    refused = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        match refused {
-            Some(error) if self.links.is_empty() => Err(error),
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// The words shared with the program.
@@ -139,13 +105,13 @@ impl EdgeHandle {
     /// Where the program runs.
     #[must_use]
     pub fn attachments(&self) -> &[Attachment] {
-        &self.attachments
+        self.links.attachments()
     }
 
     /// Where it was to run and does not.
     #[must_use]
     pub fn unguarded(&self) -> &[Unguarded] {
-        &self.unguarded
+        self.links.unguarded()
     }
 
     /// What whoever runs the gateway should know besides.
@@ -191,67 +157,61 @@ impl EdgeHandle {
         self.pins.hand_over(user, group)
     }
 
-    /// Puts the listeners and limits of another configuration in force, all at once. Works
-    /// without privileges.
+    /// Checks that another configuration asks for nothing that takes privileges. Looks at the pins
+    /// first, so that what `gateway xdp apply` has attached meanwhile counts.
     ///
     /// # Errors
-    /// [`EdgeError::NewInterface`] for a configured interface that carries no program of ours;
-    /// nothing changed then. The failure of a map operation also leaves the old rules in force.
+    /// [`EdgeError::NewInterface`] for a configured interface that carries no program of ours,
+    /// [`EdgeError::OtherMode`] for one that carries it in another mode than configured.
+    pub fn require(&mut self, gateway: &Gateway) -> Result<(), EdgeError> {
+        self.links.refresh(&self.pins)?;
+        self.links
+            .require(&gateway.edge.interfaces, gateway.edge.attach)
+    }
+
+    /// Puts the listeners and limits of another configuration in force, all at once, and detaches
+    /// from the interfaces that it has ceased to name. Works without privileges.
+    ///
+    /// # Errors
+    /// As [`EdgeHandle::require`]; nothing changed then. The failure of a map operation also
+    /// leaves the old rules in force.
     pub fn apply(&mut self, gateway: &Gateway) -> Result<(), EdgeError> {
-        for name in &gateway.edge.interfaces {
-            let is_held = self.links.iter().any(|link| &link.interface == name);
-            let is_known = self.unguarded.iter().any(|known| &known.interface == name);
-            if !is_held && !is_known {
-                return Err(EdgeError::NewInterface { name: name.clone() });
-            }
-        }
+        self.apply_to(gateway, &gateway.edge.interfaces)
+    }
+
+    /// As [`EdgeHandle::apply`], for a configuration that names no interfaces and the ones that
+    /// were chosen for it.
+    ///
+    /// # Errors
+    /// As [`EdgeHandle::apply`].
+    pub fn apply_to(&mut self, gateway: &Gateway, interfaces: &[String]) -> Result<(), EdgeError> {
+        self.require(gateway)?;
         let local = interfaces::local_addresses()?;
-        let table = EndpointTable::build(&gateway.listeners, &local)?;
+        let table = self.scope(gateway).table(&local)?;
         let mut switch = lock(&self.switch);
-        let rules = Rules::of(&gateway.edge, self.tick_ns, switch.seed());
+        let rules = Rules::of(gateway, self.tick_ns, switch.seed());
         switch.publish(&rules, table)?;
         drop(switch);
-        self.detach_unnamed(&gateway.edge.interfaces)?;
+        self.links.detach_unnamed(interfaces)?;
         self.set_scope(gateway, &local)
+    }
+
+    /// What a configuration is about, on the interfaces that carry the program.
+    fn scope(&self, gateway: &Gateway) -> Scope {
+        Scope {
+            listeners: gateway.listeners.clone(),
+            guarded: self.links.guarded(),
+            other_traffic: Some(gateway.edge.other_traffic.clone()),
+        }
     }
 
     /// Tells the follower and accept what is guarded from now on.
     fn set_scope(&self, gateway: &Gateway, local: &[LocalAddress]) -> Result<(), EdgeError> {
-        let guarded: Vec<Guarded> = self
-            .links
-            .iter()
-            .map(|link| Guarded {
-                interface: link.interface.clone(),
-                index: link.index,
-            })
-            .collect();
+        let next = self.scope(gateway);
         let mut scope = lock(&self.scope);
         self.coverage
-            .replace(interfaces::addresses_of(&guarded, local)?);
-        *scope = Scope {
-            listeners: gateway.listeners.clone(),
-            guarded,
-        };
-        Ok(())
-    }
-
-    /// Detaches from interfaces that the configuration has ceased to name.
-    fn detach_unnamed(&mut self, named: &[String]) -> Result<(), EdgeError> {
-        if named.is_empty() {
-            return Ok(());
-        }
-        let links = std::mem::take(&mut self.links);
-        for mut link in links {
-            if named.contains(&link.interface) {
-                self.links.push(link);
-            } else {
-                link.unpin()?;
-            }
-        }
-        self.attachments
-            .retain(|attachment| named.contains(&attachment.interface));
-        self.unguarded
-            .retain(|unguarded| named.contains(&unguarded.interface));
+            .replace(interfaces::addresses_of(&next.guarded, local)?);
+        *scope = next;
         Ok(())
     }
 
@@ -262,16 +222,9 @@ impl EdgeHandle {
     pub fn shutdown(self, on_exit: OnExit) -> Result<(), EdgeError> {
         let Self { pins, links, .. } = self;
         match on_exit {
-            OnExit::Keep => {
-                for link in links {
-                    link.pin(&pins)?;
-                }
-                Ok(())
-            }
+            OnExit::Keep => links.keep(&pins),
             OnExit::Detach => {
-                for mut link in links {
-                    link.unpin()?;
-                }
+                links.detach()?;
                 pins.remove()
             }
         }

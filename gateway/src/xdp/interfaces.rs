@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use nix::net::if_::InterfaceFlags;
-use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -13,6 +13,11 @@ use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::Mode;
 use super::error::{EdgeError, system};
 use crate::model::Listener;
+
+/// `XDP_FLAGS_SKB_MODE` of `linux/if_link.h`.
+const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+/// `XDP_FLAGS_DRV_MODE` of `linux/if_link.h`.
+const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 
 /// One address of one interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,14 +79,18 @@ pub(super) fn chosen(
     if names.is_empty() {
         return Err(EdgeError::NoInterface);
     }
-    let with_index = |name: &str| match nix::net::if_::if_nametoindex(name) {
-        Ok(index) => Ok((name.to_owned(), index)),
-        Err(_unknown) => Err(EdgeError::UnknownInterface {
-            name: name.to_owned(),
-            present: present(),
-        }),
-    };
-    names.into_iter().map(with_index).collect()
+    names
+        .into_iter()
+        .map(|name| index(name).map(|index| (name.to_owned(), index)))
+        .collect()
+}
+
+/// The index of an interface.
+pub(super) fn index(name: &str) -> Result<u32, EdgeError> {
+    nix::net::if_::if_nametoindex(name).map_err(|_unknown| EdgeError::UnknownInterface {
+        name: name.to_owned(),
+        present: present(),
+    })
 }
 
 /// The names there are, for an error.
@@ -98,6 +107,14 @@ fn present() -> String {
     }
 }
 
+/// The name of an interface; `None` where there is none of this index.
+pub(super) fn name(index: u32) -> Result<Option<String>, EdgeError> {
+    let names =
+        nix::net::if_::if_nameindex().map_err(|error| system("if_nameindex")(error.into()))?;
+    let found = names.iter().find(|entry| entry.index() == index);
+    Ok(found.map(|entry| entry.name().to_string_lossy().into_owned()))
+}
+
 /// The program on an interface, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Carried {
@@ -105,9 +122,14 @@ pub(super) struct Carried {
     pub(super) program_id: u32,
 }
 
-/// What `IFLA_XDP` says of an interface (rtnetlink(7)); `None` where it carries no program.
+/// What `IFLA_XDP` says of an interface (rtnetlink(7)); `None` where it carries no program, or is
+/// not there.
 pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError> {
-    let reply = ask(interface_index).map_err(system("RTM_GETLINK"))?;
+    let reply = match ask(interface_index) {
+        Ok(reply) => reply,
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
+        Err(error) => return Err(system("RTM_GETLINK")(error)),
+    };
     let Some(xdp) = reply
         .attributes
         .iter()
@@ -120,6 +142,7 @@ pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError
     };
     let mut mode = None;
     let mut program_id = None;
+    let mut driver_id = None;
     for item in xdp {
         match item {
             LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some(Mode::Generic),
@@ -127,23 +150,62 @@ pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError
                 XdpAttached::Driver | XdpAttached::Hardware | XdpAttached::Multiple,
             ) => mode = Some(Mode::Native),
             LinkXdp::ProgId(id) => program_id = Some(*id),
+            LinkXdp::DrvProgId(id) => driver_id = Some(*id),
             _ => {}
         }
     }
+    // With several attached there is no single id, and the driver's comes first on the path.
+    let program_id = program_id.or(driver_id);
     Ok(mode
         .zip(program_id)
         .map(|(mode, program_id)| Carried { mode, program_id }))
 }
 
-/// One question and its answer, in this thread's network namespace.
-fn ask(interface_index: u32) -> io::Result<LinkMessage> {
+/// Takes a program that was attached by netlink off an interface.
+pub(super) fn detach_netlink(interface_index: u32, mode: Mode) -> io::Result<()> {
+    let flags = match mode {
+        Mode::Native => XDP_FLAGS_DRV_MODE,
+        Mode::Generic => XDP_FLAGS_SKB_MODE,
+    };
+    let mut message = LinkMessage::default();
+    message.header.index = interface_index;
+    message.attributes.push(LinkAttribute::Xdp(vec![
+        LinkXdp::Fd(-1),
+        LinkXdp::Flags(flags),
+    ]));
+    let request = NetlinkMessage::from(RouteNetlinkMessage::SetLink(message));
+    match exchange(request, NLM_F_REQUEST | NLM_F_ACK)? {
+        NetlinkPayload::Error(answer) if answer.code.is_none() => Ok(()),
+        NetlinkPayload::Error(answer) => Err(answer.to_io()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// What the kernel knows of an interface of this thread's network namespace.
+pub(super) fn ask(interface_index: u32) -> io::Result<LinkMessage> {
+    let mut message = LinkMessage::default();
+    message.header.index = interface_index;
+    let request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(message));
+    match exchange(request, NLM_F_REQUEST)? {
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(link),
+        NetlinkPayload::Error(error) => Err(error.to_io()),
+        _ => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "unexpected answer")
+}
+
+/// One request and its answer.
+fn exchange(
+    mut request: NetlinkMessage<RouteNetlinkMessage>,
+    flags: u16,
+) -> io::Result<NetlinkPayload<RouteNetlinkMessage>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    let mut message = LinkMessage::default();
-    message.header.index = interface_index;
-    let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(message));
-    request.header.flags = NLM_F_REQUEST;
+    request.header.flags = flags;
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
@@ -151,14 +213,7 @@ fn ask(interface_index: u32) -> io::Result<LinkMessage> {
     let (bytes, _sender) = socket.recv_from_full()?;
     let reply = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&bytes)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    match reply.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(link),
-        NetlinkPayload::Error(error) => Err(error.to_io()),
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "unexpected answer",
-        )),
-    }
+    Ok(reply.payload)
 }
 
 /// An interface that the program was attached to.

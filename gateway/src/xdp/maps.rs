@@ -1,7 +1,8 @@
 //! The maps by their names, types and sizes.
 
 use std::fmt;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::Mutex;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
@@ -28,7 +29,8 @@ use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, S
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
-use crate::store::bucket::{BucketMaps, Buckets, SharedWords};
+use crate::store::bucket::{BucketMaps, Buckets, LineReader, SharedWords};
+use crate::store::control::ControlWords;
 
 /// `BPF_MAP_TYPE_*` of `linux/bpf.h`.
 const HASH: u32 = 1;
@@ -37,8 +39,6 @@ const PERCPU_ARRAY: u32 = 6;
 const LPM_TRIE: u32 = 11;
 const RINGBUF: u32 = 27;
 
-/// Words of [`Control`], as a power of two.
-const CONTROL_BITS: u32 = CONTROL_WORDS.trailing_zeros();
 /// Words of both generations of the filters, as powers of two.
 pub(super) const FILTER4_BITS: u32 = (LIST_IPV4_FILTER_WORDS * 2).trailing_zeros();
 pub(super) const FILTER6_BITS: u32 = LIST_IPV6_FILTER_BITS - 6 + 1;
@@ -132,7 +132,7 @@ pub(super) const ALL: [(&str, MapShape); 29] = {
 
 /// What the switch changes: settings and endpoints.
 pub(super) struct SwitchMaps {
-    pub(super) control: SharedWords,
+    pub(super) control: ControlWords,
     pub(super) settings: Array<MapData, Settings>,
     pub(super) rules: Array<MapData, Rules>,
     pub(super) endpoints: Array<MapData, EndpointLine>,
@@ -165,8 +165,22 @@ pub(super) struct ListTables {
 /// What is only read.
 pub(super) struct StatisticsMaps {
     pub(super) counters: PerCpuArray<MapData, Counter>,
+    /// Also written: cells whose number stands for something else now start at zero.
+    pub(super) listeners: Mutex<PerCpuArray<MapData, Counter>>,
+    /// As `listeners`.
+    pub(super) lists: Mutex<PerCpuArray<MapData, Counter>>,
     pub(super) incidents: PerCpuArray<MapData, u64>,
+    pub(super) control: Array<MapData, Control>,
     pub(super) slots: MapData,
+}
+
+/// What says who owes how much of what.
+pub(super) struct DebtMaps {
+    pub(super) control: Array<MapData, Control>,
+    pub(super) settings: Array<MapData, Settings>,
+    pub(super) rules: Array<MapData, Rules>,
+    pub(super) sources: LineReader,
+    pub(super) callers: LineReader,
 }
 
 impl fmt::Debug for SwitchMaps {
@@ -178,6 +192,12 @@ impl fmt::Debug for SwitchMaps {
 impl fmt::Debug for StatisticsMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StatisticsMaps").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DebtMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebtMaps").finish_non_exhaustive()
     }
 }
 
@@ -233,6 +253,34 @@ pub(super) fn id(pins: &std::path::Path, name: &'static str) -> Result<u32, Edge
     Ok(data.info().map_err(failed)?.id())
 }
 
+/// The words of a pinned [`Control`] map, read by system call, and the settings they point to.
+pub(super) fn control(
+    pins: &std::path::Path,
+) -> Result<([u64; CONTROL_WORDS], Settings), EdgeError> {
+    let failed = |name| move |source| EdgeError::Map { name, source };
+    let control: Array<MapData, [u64; CONTROL_WORDS]> = open_as(pins, MAP_CONTROL)?;
+    let words = control.get(&0, 0).map_err(failed(MAP_CONTROL))?;
+    let [active, ..] = words;
+    let settings: Array<MapData, Settings> = open_as(pins, MAP_SETTINGS)?;
+    let active = u32::from(active & 1 == 1);
+    let settings = settings.get(&active, 0).map_err(failed(MAP_SETTINGS))?;
+    Ok((words, settings))
+}
+
+/// Bytes that the kernel has set aside for a pinned map, as `/proc/<pid>/fdinfo` tells (kernel:
+/// `bpf_map_show_fdinfo`): exact from Linux 6.4 on, an estimate before.
+pub(super) fn memory_bytes(pins: &std::path::Path, name: &'static str) -> Result<u64, EdgeError> {
+    let failed = |source| EdgeError::Map { name, source };
+    let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
+    let path = format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd());
+    let text = std::fs::read_to_string(path)
+        .map_err(super::error::system("read /proc/self/fdinfo of a map"))?;
+    let bytes = text
+        .lines()
+        .find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+    Ok(bytes.unwrap_or(0))
+}
+
 /// Opens every pinned map once, which checks the shape of each.
 pub(super) fn check_shapes(pins: &Pins) -> Result<(), EdgeError> {
     for (name, _) in ALL {
@@ -246,7 +294,7 @@ impl SwitchMaps {
         let pins = pins.directory();
         let control = open_data(pins, MAP_CONTROL)?;
         Ok(Self {
-            control: SharedWords::map(control.fd().as_fd(), CONTROL_BITS)
+            control: ControlWords::map(control.fd().as_fd())
                 .map_err(super::error::system("mmap of the control words"))?,
             settings: open_as(pins, MAP_SETTINGS)?,
             rules: open_as(pins, MAP_RULES)?,
@@ -300,8 +348,28 @@ impl StatisticsMaps {
     pub(super) fn open(pins: &std::path::Path) -> Result<Self, EdgeError> {
         Ok(Self {
             counters: open_as(pins, MAP_COUNTERS)?,
+            listeners: Mutex::new(open_as(pins, MAP_LISTENER_COUNTERS)?),
+            lists: Mutex::new(open_as(pins, MAP_LIST_COUNTERS)?),
             incidents: open_as(pins, MAP_INCIDENTS)?,
+            control: open_as(pins, MAP_CONTROL)?,
             slots: open_data(pins, MAP_SLOTS)?,
+        })
+    }
+}
+
+impl DebtMaps {
+    pub(super) fn open(pins: &std::path::Path) -> Result<Self, EdgeError> {
+        let lines = |name, bits| {
+            let data = open_data(pins, name)?;
+            LineReader::map(data.fd().as_fd(), bits)
+                .map_err(super::error::system("mmap of a bucket table"))
+        };
+        Ok(Self {
+            control: open_as(pins, MAP_CONTROL)?,
+            settings: open_as(pins, MAP_SETTINGS)?,
+            rules: open_as(pins, MAP_RULES)?,
+            sources: lines(MAP_SOURCES, SOURCE_LINE_BITS)?,
+            callers: lines(MAP_CALLERS, CALLER_LINE_BITS)?,
         })
     }
 }

@@ -16,12 +16,17 @@ mod maps;
 mod object;
 mod interfaces;
 mod endpoints;
+mod rules;
 mod switch;
+mod occupant;
 mod attach;
 mod lists;
+mod links;
 mod follow;
 mod handle;
+mod apply;
 pub mod stats;
+pub mod status;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,9 +40,11 @@ use maps::{ListTables, SwitchMaps};
 use pins::Pins;
 use switch::Switch;
 
+pub use apply::{Applied, Detached, apply_alone, apply_beside, detach};
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;
+pub use occupant::{AttachedBy, Identity, Occupant};
 
 /// How a start of the kernel edge ended.
 #[derive(Debug)]

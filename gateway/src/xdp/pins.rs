@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 use gateway_common::layout::LAYOUT_VERSION;
 use rustix::fs::FlockOperation;
 
+use super::attach::remove_pin;
 use super::error::{EdgeError, errno, system};
 use crate::model::InstanceName;
 
 /// Where the BPF file system belongs.
-const FILE_SYSTEM: &str = "/sys/fs/bpf";
+pub(super) const FILE_SYSTEM: &str = "/sys/fs/bpf";
 /// `BPF_FS_MAGIC` of `linux/magic.h`.
 const MAGIC: i64 = 0xcafe_4a11;
 /// Start of the names of link pins.
-const LINK_PREFIX: &str = "link_";
+pub(super) const LINK_PREFIX: &str = "link_";
 
 /// The pins of one instance in this layout version.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Pins {
     directory: PathBuf,
     /// Held for as long as the pins are ours to change.
     lock: File,
+    /// The network namespace whose interfaces these links are on.
+    namespace: u64,
 }
 
 impl Drop for Pins {
@@ -94,18 +97,41 @@ impl Pins {
         }
     }
 
+    /// The pins of a gateway that is running, to change its links beside it: those who would do so
+    /// at once keep each other out. `None` where there are none.
+    pub(super) fn beside(instance: &InstanceName) -> Result<Option<Self>, EdgeError> {
+        let directory = directory(instance);
+        match std::fs::metadata(&directory) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(pin_error("stat", &directory, error)),
+        }
+        check_all(&instance_directory(instance), &directory)?;
+        let lock = File::open(&directory).map_err(|error| pin_error("open", &directory, error))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self {
+                directory,
+                lock,
+                namespace: network_namespace()?,
+            })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(EdgeError::BeingApplied {
+                instance: instance.to_string(),
+            }),
+            Err(error) => Err(errno("flock on the pin directory")(error)),
+        }
+    }
+
     fn lock(instance: &InstanceName) -> Result<Self, EdgeError> {
         let parent = instance_directory(instance);
         let directory = directory(instance);
-        if let Some(shared) = parent.parent() {
-            check_shared(shared)?;
-        }
-        for path in [&parent, &directory] {
-            check_closed(path)?;
-        }
+        check_all(&parent, &directory)?;
         let lock = File::open(&parent).map_err(|error| pin_error("open", &parent, error))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { directory, lock }),
+            Ok(()) => Ok(Self {
+                directory,
+                lock,
+                namespace: network_namespace()?,
+            }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(EdgeError::InstanceRunning {
                 instance: instance.to_string(),
             }),
@@ -122,46 +148,50 @@ impl Pins {
     }
 
     /// The pin of the link on an interface of this network namespace.
-    pub(super) fn link_path(&self, interface_index: u32) -> Result<PathBuf, EdgeError> {
-        let namespace = network_namespace()?;
-        Ok(self.path(&format!("{LINK_PREFIX}{namespace}_{interface_index}")))
+    pub(super) fn link_path(&self, interface_index: u32) -> PathBuf {
+        self.path(&link_name(self.namespace, interface_index))
     }
 
     /// The interface indexes of this network namespace that have a pinned link.
     pub(super) fn linked(&self) -> Result<Vec<u32>, EdgeError> {
-        linked(&self.directory)
+        linked_in(&self.directory, self.namespace)
     }
 
     /// Layout versions besides ours whose pins are still there: what another version left.
     pub(super) fn other_versions(&self) -> Result<Vec<PathBuf>, EdgeError> {
-        let Some(parent) = self.directory.parent() else {
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        for entry in list(parent)? {
-            if entry != self.directory {
-                found.push(entry);
-            }
-        }
-        Ok(found)
+        other_versions(&self.directory)
     }
 
-    /// Gives the directories to the user the gateway will run as, so that it can remove its pins
-    /// when it stops.
+    /// Gives the directories and the links to the user the gateway will run as, so that it can
+    /// detach when it stops or an interface is named no longer.
     pub(super) fn hand_over(&self, user: u32, group: u32) -> Result<(), EdgeError> {
         std::os::unix::fs::fchown(&self.lock, Some(user), Some(group))
             .map_err(system("fchown of the instance's pin directory"))?;
         std::os::unix::fs::chown(&self.directory, Some(user), Some(group))
-            .map_err(|error| pin_error("chown", &self.directory, error))
+            .map_err(|error| pin_error("chown", &self.directory, error))?;
+        self.hand_over_links(user, group)
+    }
+
+    /// As [`Pins::hand_over`], for links alone.
+    pub(super) fn hand_over_links(&self, user: u32, group: u32) -> Result<(), EdgeError> {
+        for index in self.linked()? {
+            let path = self.link_path(index);
+            std::os::unix::fs::chown(&path, Some(user), Some(group))
+                .map_err(|error| pin_error("chown", &path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what other versions have left.
+    pub(super) fn remove_versions(&self) -> Result<(), EdgeError> {
+        self.other_versions()?
+            .iter()
+            .try_for_each(|path| remove_version(path))
     }
 
     /// Removes every pin and the directories that are empty then.
     pub(super) fn remove(self) -> Result<(), EdgeError> {
-        for path in list(&self.directory)? {
-            std::fs::remove_file(&path).map_err(|error| pin_error("unlink", &path, error))?;
-        }
-        std::fs::remove_dir(&self.directory)
-            .map_err(|error| pin_error("rmdir", &self.directory, error))?;
+        remove_version(&self.directory)?;
         let Some(parent) = self.directory.parent() else {
             return Ok(());
         };
@@ -177,9 +207,32 @@ impl Pins {
     }
 }
 
+/// Directories beside this one: pins of other layout versions.
+pub(super) fn other_versions(directory: &Path) -> Result<Vec<PathBuf>, EdgeError> {
+    let Some(parent) = directory.parent() else {
+        return Ok(Vec::new());
+    };
+    let mut found = list(parent)?;
+    found.retain(|entry| entry != directory);
+    Ok(found)
+}
+
+/// As [`Pins::link_path`], for the network namespace of this thread.
+pub(super) fn link_path(directory: &Path, interface_index: u32) -> Result<PathBuf, EdgeError> {
+    Ok(directory.join(link_name(network_namespace()?, interface_index)))
+}
+
+fn link_name(namespace: u64, interface_index: u32) -> String {
+    format!("{LINK_PREFIX}{namespace}_{interface_index}")
+}
+
 /// The interface indexes of this network namespace that have a pinned link in `directory`.
 pub(super) fn linked(directory: &Path) -> Result<Vec<u32>, EdgeError> {
-    let start = format!("{LINK_PREFIX}{}_", network_namespace()?);
+    linked_in(directory, network_namespace()?)
+}
+
+fn linked_in(directory: &Path, namespace: u64) -> Result<Vec<u32>, EdgeError> {
+    let start = format!("{LINK_PREFIX}{namespace}_");
     let names = list(directory)?;
     Ok(names
         .iter()
@@ -191,6 +244,45 @@ pub(super) fn linked(directory: &Path) -> Result<Vec<u32>, EdgeError> {
                 .ok()
         })
         .collect())
+}
+
+/// Removes what other versions have left of an instance that has nothing of this one; `false`
+/// where there was nothing.
+pub(super) fn remove_left_versions(instance: &InstanceName) -> Result<bool, EdgeError> {
+    let parent = instance_directory(instance);
+    match std::fs::metadata(&parent) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(pin_error("stat", &parent, error)),
+    }
+    check_closed(&parent)?;
+    let lock = File::open(&parent).map_err(|error| pin_error("open", &parent, error))?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(
+        |error| match error {
+            rustix::io::Errno::WOULDBLOCK => EdgeError::InstanceRunning {
+                instance: instance.to_string(),
+            },
+            error => errno("flock on the pin directory")(error),
+        },
+    )?;
+    for path in list(&parent)? {
+        remove_version(&path)?;
+    }
+    std::fs::remove_dir(&parent)
+        .map(|()| true)
+        .map_err(|error| pin_error("rmdir", &parent, error))
+}
+
+fn remove_version(directory: &Path) -> Result<(), EdgeError> {
+    for path in list(directory)? {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.starts_with(LINK_PREFIX)) {
+            remove_pin(&path)?;
+        } else {
+            std::fs::remove_file(&path).map_err(|error| pin_error("unlink", &path, error))?;
+        }
+    }
+    std::fs::remove_dir(directory).map_err(|error| pin_error("rmdir", directory, error))
 }
 
 fn list(directory: &Path) -> Result<Vec<PathBuf>, EdgeError> {
@@ -271,6 +363,17 @@ fn create_directory(path: &Path, mode: u32) -> Result<(), EdgeError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(pin_error("mkdir", path, error)),
     }
+}
+
+/// Nobody but root and the owner can have made what is in the instance's directories.
+fn check_all(parent: &Path, directory: &Path) -> Result<(), EdgeError> {
+    if let Some(shared) = parent.parent() {
+        check_shared(shared)?;
+    }
+    for path in [parent, directory] {
+        check_closed(path)?;
+    }
+    Ok(())
 }
 
 /// The directory of all instances: only root can have made what is in it.

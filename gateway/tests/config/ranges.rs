@@ -14,6 +14,10 @@ fn configuration(setting: &str, value: &str) -> String {
         ("listeners.l.limits", String::new()),
         ("listeners.l.timeouts", String::new()),
         ("xdp.connections_per_source", String::new()),
+        ("xdp.bytes_per_source", String::new()),
+        ("xdp.under_attack", String::new()),
+        ("xdp.other_traffic", String::new()),
+        ("xdp.events", String::new()),
         (
             "authorizers.a",
             "type: jwt, issuer: i, audiences: [a], algorithms: [ES256]".to_owned(),
@@ -30,7 +34,11 @@ fn configuration(setting: &str, value: &str) -> String {
     let comma = if text.is_empty() { "" } else { ", " };
     text.push_str(&format!("{comma}{key}: {value}"));
     if section.ends_with("throttle") || section.ends_with("per_source") {
-        let other = if key == "rate" { "burst: 1" } else { "rate: 1" };
+        let other = match (section, key) {
+            ("xdp.bytes_per_source", "rate") => "burst: 65536",
+            (_, "rate") => "burst: 1",
+            _ => "rate: 1",
+        };
         text.push_str(&format!(", {other}"));
     }
     let [
@@ -39,6 +47,10 @@ fn configuration(setting: &str, value: &str) -> String {
         limits,
         timeouts,
         source,
+        bytes,
+        attack,
+        other,
+        events,
         a,
         jwks,
         u,
@@ -48,17 +60,18 @@ fn configuration(setting: &str, value: &str) -> String {
     ] = sections.map(|(_, text)| text);
     let optional = |key: &str, text: &str| match text {
         "" => String::new(),
-        text => format!("{key}: {{{text}}}"),
+        text => format!("{key}: {{{text}}},"),
     };
     format!(
         "{top}
 listeners: {{l: {{{l}, limits: {{{limits}}}, timeouts: {{{timeouts}}}}}}}
-xdp: {{{}}}
+xdp: {{{} {} under_attack: {{{attack}}}, other_traffic: {{{other}}}, events: {{{events}}}}}
 authorizers: {{a: {{{a}, jwks: {{{jwks}}}}}}}
 upstreams: {{u: {{{u}}}}}
 apis: {{p: {{type: http, routes: {{$default: {{{route}, integration: {{{integration}}}, {}}}}}}}}}
 ",
         optional("connections_per_source", &source),
+        optional("bytes_per_source", &bytes),
         optional("throttle", &throttle),
     )
 }
@@ -191,4 +204,40 @@ fn settings_of_routes() {
             &["0", "-1", "31536001"],
         );
     }
+}
+
+#[test]
+fn settings_of_the_kernel_edge() {
+    check(
+        "xdp.bytes_per_source.rate",
+        &["1", "1250000000", "8982035928.274419"],
+        &["0", "-1", "9000000001"],
+    );
+    check(
+        "xdp.bytes_per_source.burst",
+        &["65536", "31536000"],
+        &["0", "1", "65535", "31536001"],
+    );
+    check(
+        "xdp.under_attack.syns_per_second",
+        &["1", "1000000000", "off"],
+        &["0", "-1", "1000000001", "0.5", "on"],
+    );
+    check(
+        "xdp.under_attack.hold",
+        &["1s", "1h"],
+        &["999ms", "3600001ms"],
+    );
+    check(
+        "xdp.under_attack.vouch_for",
+        &["1m", "24h"],
+        &["59s", "86400001ms"],
+    );
+    check("xdp.events.per_second", &["1", "10000"], &["0", "10001"]);
+    let ports = |count: usize| format!("{:?}", vec![65_535; count]);
+    check(
+        "xdp.other_traffic.udp_reply_ports",
+        &["[]", "[1]", &ports(8)],
+        &[&ports(9)],
+    );
 }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use object::build::elf::{Builder, SectionData};
-use object::{Object as _, ObjectSection as _, SectionKind};
+use object::{
+    Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionKind, SymbolKind,
+};
 
 /// A section with instructions.
 #[derive(Debug)]
 pub(super) struct Code {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
+    /// Functions that instructions call by name, by index of the instruction.
+    pub(super) calls: Vec<(usize, String)>,
 }
 
 /// Removes DWARF. BTF stays, with its line information: the verifier quotes source lines from it.
@@ -52,9 +56,29 @@ pub(super) fn code(object: &[u8]) -> anyhow::Result<Vec<Code>> {
             Ok(Code {
                 name: section.name().context("a section has a name")?.to_owned(),
                 bytes: section.data().context("a section has data")?.to_vec(),
+                calls: calls(&file, &section)?,
             })
         })
         .collect()
+}
+
+/// The functions that a section's relocations name.
+fn calls(
+    file: &object::File<'_>,
+    section: &object::Section<'_, '_>,
+) -> anyhow::Result<Vec<(usize, String)>> {
+    let mut calls = Vec::new();
+    for (offset, relocation) in section.relocations() {
+        let RelocationTarget::Symbol(index) = relocation.target() else {
+            continue;
+        };
+        let symbol = file.symbol_by_index(index).context("a symbol exists")?;
+        if symbol.kind() == SymbolKind::Text {
+            let name = symbol.name().context("a function has a name")?;
+            calls.push((usize::try_from(offset)? / 8, name.to_owned()));
+        }
+    }
+    Ok(calls)
 }
 
 /// Refuses an object that names a directory of the machine it was built on.

@@ -1,35 +1,46 @@
 //! The kernel edge.
 
-use super::Lowering;
-use super::limit::sixteen_times;
+use super::limit::Unit;
+use super::source_rate::Default;
+use super::{Lowering, rules};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
-use crate::config::written::{self, SourceLimit, Xdp};
-use crate::model::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
+use crate::config::written::{self, Xdp};
+use crate::model::{AttachMode, Edge, EdgeMode, OnExit, UnparsedToUs};
 
-/// Connections per second and source, where nothing is written.
-const CONNECTION_RATE: f64 = 100.0;
-/// Connections at once from an idle source, where nothing is written.
-const CONNECTION_BURST: u64 = 1_000;
+/// New connections per source.
+const CONNECTIONS: Default = Default {
+    rate: 100,
+    burst: 1_000,
+};
+/// New connections that a penalised source keeps.
+const TRICKLE: Default = Default { rate: 1, burst: 2 };
+/// Events per second and CPU.
+const EVENTS_PER_SECOND: u32 = 100;
 
 /// Lowers the section `xdp`.
 pub(super) fn lower(written: &Xdp, cx: &mut Lowering<'_>) -> Edge {
     let at = cx.root.key("xdp");
     check_interfaces(&written.interfaces, &at.key("interfaces"), cx);
     let connections = match &written.connections_per_source {
-        None => source_rate(
-            CONNECTION_RATE,
-            CONNECTION_BURST,
-            None,
-            &at.key("connections_per_source"),
-            cx,
-        ),
-        Some(limit) => source_limit(limit, &at.key("connections_per_source"), cx),
+        None => Some(CONNECTIONS.source_rate()),
+        Some(limit) => cx.source_limit(limit, Unit::ONE, &at.key("connections_per_source")),
     };
     let packets = written
         .packets_per_source
         .as_ref()
-        .and_then(|limit| source_limit(limit, &at.key("packets_per_source"), cx));
+        .and_then(|limit| cx.source_limit(limit, Unit::ONE, &at.key("packets_per_source")));
+    let bytes = written
+        .bytes_per_source
+        .as_ref()
+        .and_then(|limit| cx.source_limit(limit, Unit::BYTE, &at.key("bytes_per_source")));
+    let monitor = written
+        .monitor
+        .as_ref()
+        .map(|monitor| rules::monitor(monitor, &at.key("monitor"), cx))
+        .unwrap_or_default();
+    let trickle = written.penalties.trickle.as_ref();
+    let trickle_at = at.key("penalties").key("trickle");
     Edge {
         mode: match written.mode {
             None | Some(written::Mode::Auto) => EdgeMode::Auto,
@@ -52,17 +63,19 @@ pub(super) fn lower(written: &Xdp, cx: &mut Lowering<'_>) -> Edge {
         },
         connections,
         packets,
+        bytes,
+        monitor,
+        other_traffic: rules::other_traffic(written, cx),
+        under_attack: rules::under_attack(&written.under_attack, cx),
+        trickle: cx.source_rate_or(trickle, TRICKLE, &trickle_at),
+        events_per_second: written.events.per_second.unwrap_or(EVENTS_PER_SECOND),
     }
 }
 
 fn check_interfaces(names: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
-    // IFNAMSIZ with its final zero.
-    const BYTES_MAX: usize = 15;
     for (index, name) in names.iter().enumerate() {
         let at = at.item(index);
-        let foreign = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':');
-        let reserved = matches!(name.as_str(), "" | "." | "..");
-        if reserved || name.len() > BYTES_MAX || name.contains(foreign) {
+        if !is_interface_name(name) {
             let shown = shortened(name);
             cx.error(
                 &at,
@@ -77,52 +90,11 @@ fn check_interfaces(names: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     }
 }
 
-fn source_limit(
-    written: &SourceLimit,
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<SourceRate> {
-    match written {
-        SourceLimit::Off(written::Off::Off) => None,
-        SourceLimit::On(written) => source_rate(
-            written.rate.0,
-            written.burst,
-            written.aggregate.as_ref(),
-            at,
-            cx,
-        ),
-    }
-}
-
-fn source_rate(
-    rate: f64,
-    burst: u64,
-    aggregate: Option<&written::Rate>,
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<SourceRate> {
-    let source = cx.limit(rate, burst, at);
-    let aggregate = match aggregate {
-        Some(written) => {
-            let at = at.key("aggregate");
-            cx.limit(written.rate.0, written.burst, &at)
-                .map(|(_, limit)| limit)
-        }
-        None => source.and_then(|(rate, _)| match sixteen_times(rate, burst) {
-            Ok(limit) => Some(limit),
-            Err(_) => {
-                let message = "sixteen times this rate and burst cannot be kept: \
-                               write `aggregate` with its own";
-                cx.error_at_key(at, message);
-                None
-            }
-        }),
-    };
-    let (rate, source) = source?;
-    Some(SourceRate {
-        source,
-        aggregate: aggregate?,
-        rate_micro_per_second: rate.micro_per_second,
-        burst,
-    })
+/// Whether the kernel could have an interface of this name (`dev_valid_name`).
+pub(super) fn is_interface_name(name: &str) -> bool {
+    // IFNAMSIZ with its final zero.
+    const BYTES_MAX: usize = 15;
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':');
+    let reserved = matches!(name, "" | "." | "..");
+    !reserved && name.len() <= BYTES_MAX && !name.contains(foreign)
 }

@@ -1,6 +1,6 @@
 //! Rates and bursts.
 
-use gateway_common::limit::{Limit, LimitError, Rate};
+use gateway_common::limit::{COST_MAX, Limit, LimitError, Rate};
 
 use super::Lowering;
 use crate::config::cursor::Cursor;
@@ -8,9 +8,34 @@ use crate::config::cursor::Cursor;
 /// Rates are kept in millionths per second.
 const MICRO: f64 = 1_000_000.0;
 
-/// The highest rate that can be written: beyond it millionths are not exact in a double, and no
-/// bucket of whole nanoseconds can keep it.
-const RATE_MAX: f64 = 1e9;
+/// What a limit counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unit {
+    /// The smallest cost whose rounding matters: see [`Limit::new`].
+    pub(super) quantum: u16,
+    /// The highest rate that can be written.
+    rate_max: f64,
+    /// The smallest burst that can be written.
+    burst_min: u64,
+}
+
+impl Unit {
+    /// Requests, connections or packets. No bucket of whole nanoseconds can keep a higher rate.
+    pub(super) const ONE: Self = Self {
+        quantum: 1,
+        rate_max: 1e9,
+        burst_min: 1,
+    };
+
+    /// Bytes, charged by the packet: a full Ethernet frame has to be exact. Beyond the rate
+    /// millionths are not exact in a double; below the burst no packet of that size could ever
+    /// pass.
+    pub(super) const BYTE: Self = Self {
+        quantum: 1_500,
+        rate_max: 9e9,
+        burst_min: COST_MAX + 1,
+    };
+}
 
 impl Lowering<'_> {
     /// Compiles the `rate` and `burst` below `at`; quantities are requests, connections or
@@ -21,14 +46,33 @@ impl Lowering<'_> {
         burst: u64,
         at: &Cursor<'_>,
     ) -> Option<(Rate, Limit)> {
-        let exact = match micro_per_second(rate) {
+        self.limit_of(rate, burst, Unit::ONE, at)
+    }
+
+    /// As [`Self::limit`], of other quantities.
+    pub(super) fn limit_of(
+        &mut self,
+        rate: f64,
+        burst: u64,
+        unit: Unit,
+        at: &Cursor<'_>,
+    ) -> Option<(Rate, Limit)> {
+        let exact = match micro_per_second(rate, unit.rate_max) {
             Ok(exact) => exact,
             Err(message) => {
                 self.error(&at.key("rate"), message);
                 return None;
             }
         };
-        match Limit::new(exact, burst, 1) {
+        if (1..unit.burst_min).contains(&burst) {
+            let min = unit.burst_min;
+            let message = format!(
+                "a burst of {burst} bytes would drop every larger packet: write at least {min}"
+            );
+            self.error(&at.key("burst"), message);
+            return None;
+        }
+        match Limit::new(exact, burst, unit.quantum) {
             Ok(limit) => Some((exact, limit)),
             Err(error) => {
                 let key = match error {
@@ -44,25 +88,13 @@ impl Lowering<'_> {
     }
 }
 
-/// Sixteen times `rate` and `burst`, or the nearest limit below that can be kept.
-pub(super) fn sixteen_times(rate: Rate, burst: u64) -> Result<Limit, LimitError> {
-    let rate = Rate {
-        micro_per_second: rate.micro_per_second.saturating_mul(16),
-    };
-    let burst = burst.saturating_mul(16);
-    match Limit::new(rate, burst, 1) {
-        Err(LimitError::RateInexact { below, .. }) => Limit::new(below, burst, 1),
-        outcome => outcome,
-    }
-}
-
-fn micro_per_second(rate: f64) -> Result<Rate, String> {
+fn micro_per_second(rate: f64, max: f64) -> Result<Rate, String> {
     if rate < 0.0 {
         return Err(format!("a rate of {rate} is negative"));
     }
-    if rate > RATE_MAX {
+    if rate > max {
         return Err(format!(
-            "a rate of {rate} is too high: at most {RATE_MAX} per second"
+            "a rate of {rate} is too high: at most {max} per second"
         ));
     }
     let micro = rate * MICRO;
@@ -125,7 +157,7 @@ mod tests {
 
     #[track_caller]
     fn check(rate: f64, expected: Result<u64, &str>) {
-        let found = micro_per_second(rate).map(|rate| rate.micro_per_second);
+        let found = micro_per_second(rate, 1e9).map(|rate| rate.micro_per_second);
         assert_eq!(
             found.as_ref().map_err(String::as_str),
             expected.as_ref().map_err(|e| *e)
@@ -158,22 +190,12 @@ mod tests {
             {
                 refused += 1;
                 for exact in [below, above] {
-                    let again = show(exact).parse().map(micro_per_second);
+                    let again = show(exact).parse().map(|rate| micro_per_second(rate, 1e9));
                     assert_eq!(again, Ok(Ok(exact)));
                     assert!(Limit::new(exact, 10, 1).is_ok(), "{rate}/s: {exact:?}");
                 }
             }
         }
         assert!(refused > 100);
-    }
-
-    #[test]
-    fn sixteen_times_is_kept_even_where_it_is_not_exact() {
-        assert!(Limit::new(Rate::per_second(16 * 200_000), 160, 1).is_err());
-        assert!(sixteen_times(Rate::per_second(200_000), 10).is_ok());
-        assert_eq!(
-            sixteen_times(Rate::per_second(100), 1000),
-            Limit::new(Rate::per_second(1600), 16_000, 1)
-        );
     }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::quantity::{KIB, MIB, ms, s};
-use super::{Lowering, certificate};
+use super::{Lowering, certificate, rules};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -68,6 +68,7 @@ fn lower_one(
     let trusted_proxies = lower_prefixes(&written.trusted_proxies, &at.key("trusted_proxies"), cx);
     let limits = lower_limits(&written.limits, &at.key("limits"), cx);
     let timeouts = lower_timeouts(&written.timeouts, &at.key("timeouts"), cx);
+    let edge = rules::listener(&written.xdp, &at.key("xdp"), cx);
     let address = cx.socket_address(&written.address, &at.key("address"))?;
     if tls.is_none() && !at.key("tls").is_written() && !address.ip().is_loopback() {
         let message = "everything, tokens included, travels in plain text: add `tls` unless \
@@ -82,6 +83,7 @@ fn lower_one(
         trusted_proxies,
         limits,
         timeouts,
+        edge,
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod quantity;
 mod limit;
+mod source_rate;
 mod file;
 mod host;
 mod route_key;
@@ -13,6 +14,7 @@ mod certificate;
 mod listener;
 mod edge;
 mod lists;
+mod rules;
 mod authorizer;
 mod jwks;
 mod upstream;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::DurationText;
+use super::ListenerXdp;
 use super::Size;
 
 /// One listening address with its protocol and limits.
@@ -25,6 +26,9 @@ pub(crate) struct Listener {
     /// How long this listener waits; each 10ms to 1h.
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
+    /// What the kernel edge does otherwise for this listener.
+    #[serde(default)]
+    pub(crate) xdp: ListenerXdp,
 }
 
 /// How TLS is terminated.

@@ -9,6 +9,7 @@ mod quantity;
 mod listener;
 mod xdp;
 mod lists;
+mod rules;
 mod authorizer;
 mod upstream;
 mod api;
@@ -20,9 +21,10 @@ pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersi
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
+pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
 pub(super) use upstream::Upstream;
-pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, UnparsedToUs, Xdp};
+pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::rules::{Events, Monitor, OtherTraffic, Penalties, UnderAttack};
+
 /// How packets are judged before they reach a socket.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,22 @@ pub(crate) struct Xdp {
     pub(crate) connections_per_source: Option<SourceLimit>,
     /// Packets per source. Default `off`.
     pub(crate) packets_per_source: Option<SourceLimit>,
+    /// Bytes per source, Ethernet headers included. Default `off`.
+    pub(crate) bytes_per_source: Option<SourceLimit>,
+    /// Rules that only count what they would drop, by name, or `all`. Default none.
+    pub(crate) monitor: Option<Monitor>,
+    /// Traffic to this host that is for no listener.
+    #[serde(default)]
+    pub(crate) other_traffic: OtherTraffic,
+    /// What happens under attack, and when that is.
+    #[serde(default)]
+    pub(crate) under_attack: UnderAttack,
+    /// What penalised sources keep.
+    #[serde(default)]
+    pub(crate) penalties: Penalties,
+    /// Samples of what is dropped.
+    #[serde(default)]
+    pub(crate) events: Events,
 }
 
 /// Whether XDP is used.

@@ -115,8 +115,6 @@ struct Writer {
     sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
-    /// Numbers of lists whose counters are somebody else's still.
-    unforgotten: Vec<u16>,
 }
 
 impl Lists {
@@ -140,7 +138,6 @@ impl Lists {
                 saved,
                 sink: None,
                 journal: None,
-                unforgotten: Vec::new(),
             }),
             decided: decided.collect(),
         })))

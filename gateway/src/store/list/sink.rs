@@ -63,10 +63,4 @@ pub trait ListSink: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The counters do not answer.
     fn list_hits(&self, number: u16) -> Result<u64, SinkError>;
-
-    /// Begins to count list `number` anew.
-    ///
-    /// # Errors
-    /// The counters cannot be written.
-    fn forget_hits(&self, number: u16) -> Result<(), SinkError>;
 }

@@ -116,7 +116,6 @@ impl Lists {
         sink.stage(&picture).map_err(ListError::Sink)?;
         sink.activate(&picture, &by_hand(&writer.kept))
             .map_err(ListError::Sink)?;
-        forget(&*sink, &std::mem::take(&mut writer.unforgotten));
         writer.sink = Some(sink);
         Ok(())
     }
@@ -162,9 +161,6 @@ impl Lists {
                 count.store(0, std::sync::atomic::Ordering::Relaxed);
             }
         }
-        if writer.sink.is_none() {
-            writer.unforgotten.extend(new_numbers);
-        }
         drop(writer);
         let Some(sink) = sink else {
             return Ok(());
@@ -173,8 +169,6 @@ impl Lists {
         if let Err(error) = sink.retire() {
             tracing::warn!(error, "lists: the tables of the old ones are not empty yet");
         }
-        // No packet reads an entry of the lists that had these numbers any more.
-        forget(&*sink, new_numbers);
         Ok(())
     }
 
@@ -195,18 +189,6 @@ impl Lists {
     fn swapping(&self) -> MutexGuard<'_, ()> {
         let swapping = &self.0.swapping;
         swapping.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn forget(sink: &dyn ListSink, numbers: &[u16]) {
-    for number in numbers {
-        if let Err(error) = sink.forget_hits(*number) {
-            tracing::warn!(
-                error,
-                number,
-                "lists: the hits of an earlier list stay counted"
-            );
-        }
     }
 }
 

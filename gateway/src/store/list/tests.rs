@@ -325,10 +325,6 @@ impl ListSink for Tables {
     fn list_hits(&self, number: u16) -> Result<u64, SinkError> {
         Ok(number.into())
     }
-
-    fn forget_hits(&self, _: u16) -> Result<(), SinkError> {
-        Ok(())
-    }
 }
 
 #[test]

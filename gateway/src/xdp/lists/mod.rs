@@ -11,11 +11,11 @@ mod generation;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use aya::maps::{MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{MapData, PerCpuArray};
 use gateway_common::counter::Counter;
 use gateway_common::name::MAP_LIST_COUNTERS;
 
-use super::error::{EdgeError, system};
+use super::error::EdgeError;
 use super::lock;
 use super::maps::ListTables;
 use super::pins::Pins;
@@ -137,15 +137,6 @@ impl KernelLists {
         spare.clear(&self.filter4, &self.filter6)
     }
 
-    fn forget(&self, number: u16) -> Result<(), EdgeError> {
-        let cpus = aya::util::nr_cpus().map_err(|(_, error)| system("counting CPUs")(error))?;
-        let zeros = PerCpuValues::try_from(vec![Counter::default(); cpus])
-            .map_err(system("zeros for every CPU"))?;
-        lock(&self.counters)
-            .set(number.into(), zeros, 0)
-            .map_err(map_error(MAP_LIST_COUNTERS))
-    }
-
     fn counted(&self, number: u16) -> Result<u64, EdgeError> {
         let per_cpu = lock(&self.counters)
             .get(&number.into(), 0)
@@ -183,9 +174,5 @@ impl ListSink for KernelLists {
 
     fn list_hits(&self, number: u16) -> Result<u64, SinkError> {
         Ok(self.counted(number)?)
-    }
-
-    fn forget_hits(&self, number: u16) -> Result<(), SinkError> {
-        Ok(self.forget(number)?)
     }
 }

@@ -1,0 +1,121 @@
+//! Parts of the judgement that are functions of their own.
+//!
+//! The kernel's verifier walks such a function once, whatever calls it and however often; inlined,
+//! it would walk it once per way of arriving. Arguments arrive as numbers and memory that it knows
+//! nothing about. The packet within its limits calls at most one of them.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::programs::XdpContext;
+use gateway_common::settings::SourceLimit;
+use gateway_ebpf::limits::{self, Act, Answer, Subject};
+use gateway_ebpf::lists::{self, Considered, Listed};
+use gateway_ebpf::reading::Reading;
+use gateway_ebpf::tables::Fault;
+
+use super::maps::{Enforcing, Maps};
+use super::packet::Packet;
+
+/// What both return where a map does not answer: no answer and no standing has this number.
+const FAULT: u64 = u64::MAX;
+
+/// [`Reading::new`] as a call.
+#[inline(always)]
+pub(super) fn read(context: &XdpContext) -> Reading {
+    const WORDS: usize = size_of::<Reading>() / size_of::<u64>();
+    let mut reading = MaybeUninit::<Reading>::uninit();
+    // Memory that is handed to a function must hold something. Written word by word: an assignment
+    // becomes a call of a memory function that writes byte by byte.
+    let words = reading.as_mut_ptr().cast::<u64>();
+    for index in 0..WORDS {
+        // SAFETY: the word lies within the reading, which is aligned like one.
+        unsafe { words.add(index).write_volatile(0) };
+    }
+    gateway_read(context.ctx, reading.as_mut_ptr());
+    // SAFETY: a reading of zeros is one, and so is what the function has written over it.
+    unsafe { reading.assume_init() }
+}
+
+/// [`limits::ask`] as a call.
+#[inline(always)]
+pub(super) fn ask_limit(
+    context: &XdpContext,
+    limit: &SourceLimit,
+    subject: &Subject,
+    cost: u64,
+    act: Act,
+) -> Result<Answer, Fault> {
+    match gateway_limit(context.ctx, limit, subject, cost, act as u64) {
+        0 => Ok(Answer::Within),
+        1 => Ok(Answer::Beyond),
+        2 => Ok(Answer::InDebt),
+        _ => Err(Fault),
+    }
+}
+
+/// [`lists::ask`] as a call.
+#[inline(always)]
+pub(super) fn ask_lists(
+    subject: &Subject,
+    generation: u32,
+    considered: Considered,
+) -> Result<Listed, Fault> {
+    match gateway_lists(subject, generation, considered.0) {
+        FAULT => Err(Fault),
+        number => Ok(Listed::from_number(number)),
+    }
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_read(context: *mut xdp_md, reading: *mut Reading) -> u64 {
+    // SAFETY: the caller above passes a reading of its own, and the verifier checks that it does.
+    let Some(reading) = (unsafe { reading.as_mut() }) else {
+        return FAULT;
+    };
+    let context = XdpContext::new(context);
+    *reading = Reading::new(&Packet::new(&context));
+    0
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_limit(
+    context: *mut xdp_md,
+    limit: *const SourceLimit,
+    subject: *const Subject,
+    cost: u64,
+    act: u64,
+) -> u64 {
+    // SAFETY: the callers above pass references, and the verifier checks that they do.
+    let (Some(limit), Some(subject)) = (unsafe { (limit.as_ref(), subject.as_ref()) }) else {
+        return FAULT;
+    };
+    let context = XdpContext::new(context);
+    let (packet, maps) = (Packet::new(&context), Maps::<Enforcing>::new(&context));
+    match limits::ask(&packet, &maps, limit, subject, cost, Act::from_number(act)) {
+        Ok(answer) => answer as u64,
+        Err(Fault) => FAULT,
+    }
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_lists(subject: *const Subject, generation: u32, considered: u64) -> u64 {
+    // SAFETY: the caller above passes a reference, and the verifier checks that it does.
+    let Some(subject) = (unsafe { subject.as_ref() }) else {
+        return FAULT;
+    };
+    // Entries know nothing of packets. An argument that nobody reads would arrive as anything, which
+    // the verifier refuses for a context.
+    let context = XdpContext::new(core::ptr::null_mut());
+    let maps = Maps::<Enforcing>::new(&context);
+    match lists::ask(&maps, subject, generation, Considered(considered)) {
+        Ok(listed) => listed.number(),
+        Err(Fault) => FAULT,
+    }
+}

@@ -1,0 +1,89 @@
+//! The words that steer the XDP program from moment to moment.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use gateway_common::settings::{CONTROL_WORDS, Control};
+
+use super::bucket::SharedWords;
+
+/// Words of [`Control`], as a power of two.
+const BITS: u32 = CONTROL_WORDS.trailing_zeros();
+
+/// The mapped [`Control`]. Clones share the memory; every change is one store or one addition, and
+/// the next packet sees it.
+#[derive(Clone, Debug)]
+pub struct ControlWords(Arc<SharedWords>);
+
+impl ControlWords {
+    /// Maps the array [`gateway_common::name::MAP_CONTROL`]. The descriptor may be closed
+    /// afterwards.
+    ///
+    /// # Errors
+    /// `mmap`'s: an array that is too small, or was created without `BPF_F_MMAPABLE`.
+    pub fn map(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self(Arc::new(SharedWords::map(fd, BITS)?)))
+    }
+
+    /// Index of the settings in force, 0 or 1.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        u32::from(self.at(Self::ACTIVE).load(Ordering::Acquire) & 1 == 1)
+    }
+
+    /// Puts the settings of an index in force.
+    pub fn activate(&self, index: u32) {
+        self.at(Self::ACTIVE)
+            .store(u64::from(index & 1), Ordering::Release);
+    }
+
+    /// Whether the program acts as under attack.
+    #[must_use]
+    pub fn is_under_attack(&self) -> bool {
+        self.at(Self::ATTACK).load(Ordering::Acquire) != 0
+    }
+
+    /// Makes the program act as under attack, or end that.
+    pub fn set_under_attack(&self, is_under_attack: bool) {
+        self.at(Self::ATTACK)
+            .store(u64::from(is_under_attack), Ordering::Release);
+    }
+
+    /// Rows of the flow table, as the program is told.
+    #[must_use]
+    pub fn penalties(&self) -> u64 {
+        self.at(Self::PENALTIES).load(Ordering::Acquire)
+    }
+
+    /// Tells the program how many rows the flow table has.
+    pub fn set_penalties(&self, rows: u64) {
+        self.at(Self::PENALTIES).store(rows, Ordering::Release);
+    }
+
+    /// How many drops become events: see [`Control::events`].
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.at(Self::EVENTS).load(Ordering::Acquire)
+    }
+
+    /// Says how many drops become events: see [`Control::events`].
+    pub fn set_events(&self, sampling: u64) {
+        self.at(Self::EVENTS).store(sampling, Ordering::Release);
+    }
+
+    fn at(&self, word: u32) -> &AtomicU64 {
+        self.0.at(word)
+    }
+
+    const ACTIVE: u32 = index_of(std::mem::offset_of!(Control, active));
+    const ATTACK: u32 = index_of(std::mem::offset_of!(Control, attack));
+    const PENALTIES: u32 = index_of(std::mem::offset_of!(Control, penalties));
+    const EVENTS: u32 = index_of(std::mem::offset_of!(Control, events));
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "below four")]
+const fn index_of(offset: usize) -> u32 {
+    (offset / size_of::<u64>()) as u32
+}
