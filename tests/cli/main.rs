@@ -9,6 +9,7 @@ mod help;
 mod lists;
 mod reload;
 mod run;
+mod top;
 
 use std::process::{Command, Output};
 

@@ -12,8 +12,11 @@ mod time;
 mod by_hand;
 mod confirm;
 mod lists;
+mod top;
 mod xdp;
 mod xdp_status;
+mod doctor;
+mod attack;
 
 use std::process::ExitCode;
 
@@ -48,8 +51,14 @@ enum Command {
     Allow(by_hand::Arguments),
     /// Show every list, those from files included.
     Lists(lists::Arguments),
+    /// Show live who is being judged: reasons, sources, throttles.
+    Top(top::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
+    /// Examine this host for the kernel edge: what is missing, and what changes it.
+    Doctor(doctor::Arguments),
+    /// Show and say whether the gateway is under attack.
+    Attack(attack::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -66,7 +75,10 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
         Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
         Command::Lists(arguments) => lists::run(&arguments, &mut output),
+        Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
+        Command::Attack(arguments) => attack::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

@@ -13,6 +13,8 @@ mod listeners;
 mod lists;
 mod keys;
 mod reload;
+mod trip_wire;
+mod attack;
 mod admin;
 mod metrics_page;
 mod figures;

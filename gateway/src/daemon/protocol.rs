@@ -65,6 +65,25 @@ pub enum Request {
     },
     /// Show every list.
     Lists,
+    /// Say who decides whether the gateway is under attack.
+    Attack {
+        /// From now on.
+        mode: AttackMode,
+    },
+    /// Say whether the gateway is under attack.
+    AttackStatus,
+}
+
+/// Who decides whether the gateway is under attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttackMode {
+    /// By hand: it is.
+    On,
+    /// By hand: it is not.
+    Off,
+    /// The trip-wire.
+    Auto,
 }
 
 /// What the daemon answers.

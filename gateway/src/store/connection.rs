@@ -375,9 +375,9 @@ mod tests {
     fn rules_that_are_only_monitored_refuse_nobody() {
         let bench = bench(1);
         let guard = &bench.doorkeeper;
-        let deny = &guard.rules.deny;
-        deny.add("10.0.0.9".parse().unwrap(), None, Moment::now())
-            .unwrap();
+        let denied = Change::deny("10.0.0.9".parse().unwrap());
+        let lists = &guard.rules.lists;
+        lists.add(denied, None, Moment::now()).unwrap();
         let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
         let limit = guard.listener.load().connections;
         guard.follow(ListenerRules {
