@@ -15,6 +15,7 @@ mod rate;
 mod shared;
 mod clock;
 mod life;
+mod lists;
 mod sync;
 mod replace;
 mod privilege;
