@@ -5,6 +5,7 @@
 )]
 
 mod check;
+mod doctor;
 mod help;
 mod reload;
 mod run;
