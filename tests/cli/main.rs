@@ -5,6 +5,7 @@
 )]
 
 mod check;
+mod doctor;
 mod help;
 mod lists;
 mod reload;

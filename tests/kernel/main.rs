@@ -39,4 +39,5 @@ mod veth_refusal;
 mod veth_absent;
 mod veth_apply;
 mod veth_attach;
+mod veth_doctor;
 mod veth_stats;

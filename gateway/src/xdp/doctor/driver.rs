@@ -64,7 +64,7 @@ fn on(link: &Link, level: Level, text: impl AsRef<str>) -> Finding {
 
 fn summary(link: &Link) -> Finding {
     let channels = link.channels.map_or_else(String::new, |channels| {
-        format!(" (channels {} of {})", channels.used, channels.max)
+        format!(", channels {} of {}", channels.used, channels.max)
     });
     let native = match link.native {
         Some(native) if native.programs => "native XDP",
@@ -75,7 +75,7 @@ fn summary(link: &Link) -> Finding {
         link,
         Level::Ok,
         format!(
-            "is {}, MTU {}, {} receive queues{channels}, {native}",
+            "is {}, MTU {}, receive queues {}{channels}, {native}",
             link.description(),
             link.mtu,
             link.queues

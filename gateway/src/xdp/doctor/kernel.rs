@@ -41,10 +41,14 @@ pub(super) fn examine(host: &Host) -> Vec<Finding> {
 
 /// What depends on the configuration.
 pub(super) fn examine_for(host: &Host, gateway: &Gateway) -> Vec<Finding> {
-    [low_ports(host, gateway), open_files(host, gateway)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        low_ports(host, gateway),
+        open_files(host, gateway),
+        cookies_from_xdp(host, gateway.edge.under_attack.syn_cookies),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn release(host: &Host) -> Option<Finding> {
@@ -174,6 +178,30 @@ fn syn_cookies(host: &Host) -> Option<Finding> {
     })
 }
 
+/// The kernel hands XDP a cookie only where it uses cookies for every connection itself.
+fn cookies_from_xdp(host: &Host, is_wanted: bool) -> Option<Finding> {
+    if !is_wanted {
+        return None;
+    }
+    let finding = |level, text| Finding::new(level, "syn cookies", text).source(SYSCTL_IP);
+    Some(match host.syn_cookies {
+        Some(2) => finding(
+            Level::Ok,
+            "SYN cookies are on for every connection, as `xdp.under_attack.syn_cookies` needs",
+        ),
+        Some(_) => finding(
+            Level::Fail,
+            "`xdp.under_attack.syn_cookies` is on, and the kernel makes no cookie for XDP unless \
+             it uses cookies for every connection to this network namespace",
+        )
+        .command("sudo sysctl -w net.ipv4.tcp_syncookies=2"),
+        None => finding(
+            Level::Fail,
+            "`xdp.under_attack.syn_cookies` is on, and this kernel was built without SYN cookies",
+        ),
+    })
+}
+
 /// A port below the first unprivileged one keeps a capability; good to know, and no fault.
 fn low_ports(host: &Host, gateway: &Gateway) -> Option<Finding> {
     let start = host.unprivileged_port_start.unwrap_or(1024);
@@ -260,6 +288,19 @@ mod tests {
                 "{finding:?}"
             );
         }
+    }
+
+    #[test]
+    fn cookies_from_xdp_need_cookies_for_everybody() {
+        let mut host = host();
+        let mut level = |setting, is_wanted| {
+            host.syn_cookies = setting;
+            cookies_from_xdp(&host, is_wanted).map(|finding| finding.level)
+        };
+        assert_eq!(level(Some(1), false), None);
+        assert_eq!(level(Some(1), true), Some(Level::Fail));
+        assert_eq!(level(Some(2), true), Some(Level::Ok));
+        assert_eq!(level(None, true), Some(Level::Fail));
     }
 
     #[test]

@@ -140,12 +140,7 @@ fn occupied(link: &Link, instance: &InstanceName) -> Result<Option<Finding>, Edg
     };
     let subject = format!("interface {}", link.name);
     Ok(Some(if is_ours {
-        let mode = carried.mode.name();
-        Finding::new(
-            Level::Ok,
-            subject,
-            format!("carries our {occupant} ({mode})"),
-        )
+        Finding::new(Level::Ok, subject, format!("carries our {occupant}"))
     } else {
         Finding::new(
             Level::Fail,

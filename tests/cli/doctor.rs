@@ -1,0 +1,50 @@
+//! `gateway doctor` on the machine of the test, whatever that lacks.
+
+use serde_json::Value;
+
+use crate::{gateway, stdout};
+
+fn findings() -> Value {
+    let output = gateway(&["doctor", "--json"]);
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let fails = report["level"] == "fail";
+    assert_eq!(output.status.code(), Some(i32::from(fails)), "{report}");
+    report
+}
+
+#[test]
+fn it_looks_at_the_kernel_and_names_its_sources() {
+    let report = findings();
+    let rows = report["findings"].as_array().unwrap();
+    let kernel = rows.iter().find(|row| row["subject"] == "kernel").unwrap();
+    assert!(
+        kernel["text"].as_str().unwrap().starts_with("Linux "),
+        "{kernel}"
+    );
+    for row in rows {
+        let level = row["level"].as_str().unwrap();
+        assert!(["ok", "warn", "fail"].contains(&level), "{row}");
+        // What is wrong comes with a way out.
+        if level == "warn" && row["subject"] != "kernel" {
+            assert!(
+                row["command"].is_string() || row["source"].is_string(),
+                "{row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_configuration_with_an_unknown_interface_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    std::fs::write(
+        &file,
+        "listeners: {main: {address: '0.0.0.0:8443'}}\nxdp: {interfaces: [nope0]}\n",
+    )
+    .unwrap();
+    let output = gateway(&["doctor", "--config", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("`nope0`"), "{said}");
+}
