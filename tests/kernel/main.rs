@@ -20,6 +20,7 @@ mod replace;
 mod privilege;
 mod differential;
 mod artefact;
+mod btf;
 mod log;
 mod veth_path;
 mod veth_deny;
