@@ -65,3 +65,6 @@ pub const PROGRAM_TICK: &str = "gateway_tick";
 /// The program that judges like [`PROGRAM_EDGE`] and logs every judgement. Only in objects built
 /// for debugging.
 pub const PROGRAM_DEBUG: &str = "gateway_debug";
+/// The program that gives every packet another source and judges it like [`PROGRAM_EDGE`]. Only in
+/// objects built for benchmarks.
+pub const PROGRAM_BENCH: &str = "gateway_bench";

@@ -20,8 +20,13 @@ pub static BINARY: LazyLock<PathBuf> = LazyLock::new(build);
 
 fn build() -> PathBuf {
     let this = std::env::current_exe().expect("a test knows where it is");
-    let deps = this.parent().expect("it lies in a directory");
-    let profile = deps.parent().expect("which lies in the profile's");
+    let directory = this.parent().expect("it lies in a directory");
+    // Test programs lie one below the others.
+    let profile = if directory.ends_with("deps") {
+        directory.parent().expect("which lies in the profile's")
+    } else {
+        directory
+    };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args([

@@ -6,6 +6,8 @@ pub mod mapping;
 pub mod capability;
 pub mod namespace;
 pub mod edge;
+pub mod flood;
+pub mod receive;
 
 pub mod wait;
 pub mod lines;

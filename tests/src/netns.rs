@@ -186,7 +186,11 @@ impl Site {
         self.dial_for(source, target, SILENCE).await
     }
 
-    async fn dial_for(
+    /// As [`Self::dial`], with more or less patience.
+    ///
+    /// # Errors
+    /// `TimedOut` after `limit`, and whatever else went wrong.
+    pub async fn dial_for(
         &self,
         source: &str,
         target: SocketAddr,

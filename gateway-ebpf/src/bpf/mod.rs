@@ -11,6 +11,8 @@ mod packet;
 mod word;
 #[cfg(feature = "log")]
 mod log;
+#[cfg(feature = "bench")]
+mod bench;
 
 /// Lets the kernel offer the helpers that it keeps for GPL-compatible programs.
 // SAFETY: the section is read by the loader only; nothing else is placed in it.

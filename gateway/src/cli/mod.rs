@@ -12,6 +12,8 @@ mod top;
 mod deny;
 mod xdp;
 mod xdp_status;
+mod doctor;
+mod attack;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,10 @@ enum Command {
     Deny(deny::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
+    /// Examine this host for the kernel edge: what is missing, and what changes it.
+    Doctor(doctor::Arguments),
+    /// Show and say whether the gateway is under attack.
+    Attack(attack::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -61,6 +67,8 @@ pub fn main() -> ExitCode {
         Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
+        Command::Attack(arguments) => attack::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

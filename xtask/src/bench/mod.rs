@@ -3,6 +3,7 @@
 //! Machines differ and so does one machine from hour to hour; what holds is how two things compare
 //! when their windows alternate. Each case is the median of its windows, its baseline likewise.
 
+mod measured;
 mod edge;
 mod http;
 mod proxy;
@@ -21,6 +22,9 @@ enum What {
         /// One JSON object on one line instead of a table.
         #[arg(long)]
         json: bool,
+        /// Windows for each case.
+        #[arg(long, default_value_t = edge::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
     },
     /// CPU microseconds per proxied request; the baseline is nginx.
     Http {
@@ -35,13 +39,13 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.what {
-        What::Edge { json } => edge::run(json),
+        What::Edge { json, windows } => edge::run(json, windows),
         What::Http { json, windows } => http::run(json, windows),
     }
 }
 
 /// Every benchmark, as tables.
 pub(crate) fn all() -> anyhow::Result<()> {
-    edge::run(false)?;
+    edge::run(false, edge::WINDOWS)?;
     http::run(false, http::WINDOWS)
 }

@@ -1,7 +1,7 @@
 //! What a benchmark prints: a table for people, or one line of JSON.
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One measured case.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +18,32 @@ pub(crate) struct Case {
     pub(crate) ratio: Option<f64>,
     /// Largest minus smallest window, over the median.
     pub(crate) spread: f64,
+    /// What it may come to.
+    #[serde(skip)]
+    pub(crate) budget: Option<Budget>,
+}
+
+/// What a case may come to.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", untagged)]
+pub(crate) enum Budget {
+    /// At most the larger of `ratio` times the baseline and `increment` more than the baseline.
+    Over {
+        /// Times the baseline.
+        ratio: f64,
+        /// In the case's unit.
+        increment: f64,
+    },
+    /// At most this.
+    AtMost {
+        /// In the case's unit.
+        most: f64,
+    },
+    /// At least this part of the baseline.
+    Keeps {
+        /// Times the baseline.
+        keeps: f64,
+    },
 }
 
 /// All cases of one benchmark.
@@ -57,7 +83,22 @@ impl Case {
             baseline,
             ratio: baseline.map(|baseline| value / baseline),
             spread: (largest - smallest) / value,
+            budget: None,
         })
+    }
+
+    /// The budget as a bound on the value, and whether the value keeps it.
+    fn verdict(&self) -> Option<(f64, bool)> {
+        let baseline = self.baseline.unwrap_or(0.0);
+        let (bound, holds) = match self.budget? {
+            Budget::Over { ratio, increment } => {
+                let most = (baseline * ratio).max(baseline + increment);
+                (most, self.value <= most)
+            }
+            Budget::AtMost { most } => (most, self.value <= most),
+            Budget::Keeps { keeps } => (baseline * keeps, self.value >= baseline * keeps),
+        };
+        Some((bound, holds))
     }
 }
 
@@ -78,21 +119,29 @@ impl Report {
 
     fn table(&self) -> String {
         let mut lines = vec![format!(
-            "{:<22} {:>10} {:<8} {:>10} {:>7} {:>7}",
-            "case", "value", "unit", "baseline", "ratio", "spread"
+            "{:<30} {:>10} {:<6} {:>10} {:>7} {:>7} {:>7} {:>10}",
+            "case", "value", "unit", "baseline", "over", "ratio", "spread", "budget"
         )];
         for case in &self.cases {
             let optional = |value: Option<f64>, digits: usize| {
                 value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
             };
+            let over = case.baseline.map(|baseline| case.value - baseline);
+            let (bound, remark) = match case.verdict() {
+                Some((bound, true)) => (Some(bound), ""),
+                Some((bound, false)) => (Some(bound), " MISSED"),
+                None => (None, ""),
+            };
             lines.push(format!(
-                "{:<22} {:>10.1} {:<8} {:>10} {:>7} {:>6.0}%",
+                "{:<30} {:>10.1} {:<6} {:>10} {:>7} {:>7} {:>6.0}% {:>10}{remark}",
                 case.name,
                 case.value,
                 case.unit,
                 optional(case.baseline, 1),
+                optional(over, 1),
                 optional(case.ratio, 2),
-                case.spread * 100.0
+                case.spread * 100.0,
+                optional(bound, 1),
             ));
         }
         lines.extend(self.notes.iter().cloned());
@@ -140,5 +189,22 @@ mod tests {
              \"baseline\":15.0,\"ratio\":2.0,\"spread\":0.6666666666666666}]}"
         );
         assert!(report.table().contains("for people"));
+    }
+
+    #[test]
+    fn the_larger_bound_of_a_budget_holds() {
+        let case = Case::new("pass_hot", "ns", &[20.0], Some(&[5.0])).unwrap();
+        let bound = |ratio, increment| Case {
+            budget: Some(Budget::Over { ratio, increment }),
+            ..case.clone()
+        };
+        assert_eq!(bound(2.0, 25.0).verdict(), Some((30.0, true)));
+        assert_eq!(bound(2.0, 5.0).verdict(), Some((10.0, false)));
+        let keeps = Case {
+            budget: Some(Budget::Keeps { keeps: 4.5 }),
+            ..case.clone()
+        };
+        assert_eq!(keeps.verdict(), Some((22.5, false)));
+        assert_eq!(case.verdict(), None);
     }
 }

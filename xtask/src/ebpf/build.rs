@@ -14,6 +14,8 @@ pub(super) enum Variant {
     Shipped,
     /// The one with the entry point that logs.
     Log,
+    /// The one with the entry point that varies the source.
+    Bench,
 }
 
 const TARGET: &str = "bpfel-unknown-none";
@@ -61,6 +63,7 @@ pub(super) fn build(
     let (directory, name) = match variant {
         Variant::Shipped => (fresh.join("build"), "gateway-ebpf.o"),
         Variant::Log => (fresh.join("build-log"), "gateway-ebpf-log.o"),
+        Variant::Bench => (fresh.join("build-bench"), "gateway-ebpf-bench.o"),
     };
     compile(root, toolchain, variant, &directory)?;
     let linked = read(&directory.join(TARGET).join("release/gateway-ebpf"))?;
@@ -100,8 +103,14 @@ fn compile(
     for line in PROFILE {
         cargo.args(["--config", line]);
     }
-    if variant == Variant::Log {
-        cargo.args(["--features", "log"]);
+    match variant {
+        Variant::Shipped => {}
+        Variant::Log => {
+            cargo.args(["--features", "log"]);
+        }
+        Variant::Bench => {
+            cargo.args(["--features", "bench"]);
+        }
     }
     let status = cargo
         .status()

@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Build the object that logs every judgement, under target/ only.
     #[arg(long, conflicts_with = "check")]
     log: bool,
+    /// Build the object that varies the sources of packets, under target/ only.
+    #[arg(long, conflicts_with_all = ["check", "log"])]
+    bench: bool,
 }
 
 /// Builds, checks or writes the object, as asked.
@@ -52,16 +55,17 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
         check_source(&root)?;
     }
     let toolchain = Toolchain::find_or_install(arguments.install)?;
-    let fresh = if arguments.log {
-        build::build(&root, &toolchain, Variant::Log)?
-    } else {
-        build::build(&root, &toolchain, Variant::Shipped)?
+    let variant = match (arguments.log, arguments.bench) {
+        (true, _) => Variant::Log,
+        (false, true) => Variant::Bench,
+        (false, false) => Variant::Shipped,
     };
+    let fresh = build::build(&root, &toolchain, variant)?;
     if arguments.check {
         // The suite reads a record of it, so that it cannot rot.
         build::build(&root, &toolchain, Variant::Log)?;
         check_object(&root, &toolchain, &fresh)?;
-    } else if !arguments.log {
+    } else if variant == Variant::Shipped {
         write(&root, &toolchain, &fresh)?;
     }
     say(&fresh.display().to_string());
@@ -88,6 +92,18 @@ fn write(root: &Path, toolchain: &Toolchain, fresh: &Path) -> anyhow::Result<()>
     std::fs::write(&committed, object)
         .with_context(|| format!("cannot write `{}`", committed.display()))?;
     manifest.write(&root.join(MANIFEST))
+}
+
+/// Builds the object for benchmarks and returns its path.
+///
+/// # Errors
+/// What is missing of the toolchain, or what failed to build.
+pub(crate) fn for_benchmarks() -> anyhow::Result<PathBuf> {
+    build::build(
+        &root()?,
+        &Toolchain::find_or_install(false)?,
+        Variant::Bench,
+    )
 }
 
 /// Compares the committed manifest with the source and with the committed object.

@@ -1,0 +1,344 @@
+//! What is left of the service under a flood, without and with the kernel edge.
+//!
+//! The gateway and the receiving thread of its interface share one processor; clients, upstream
+//! and flood have the other. First the rate is searched at which the flood halves the goodput of a
+//! gateway without XDP; then the same rate meets one with it. A flood that falls behind its rate
+//! measures its own sender: such a run is void.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gateway_tests::flood::{Kind, Link};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::netns::{CLIENT_INTERFACE, INTERFACE, OTHER, PORT, SERVER, Site};
+use gateway_tests::receive;
+use gateway_tests::setup::Setup;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::honest::{Honest, Window};
+use crate::outcome::{Budget, Case, Outcome};
+
+/// Where the gateway runs, and where everything else does.
+const GATEWAY_CPU: usize = 0;
+const OTHER_CPU: usize = 1;
+/// Length of a window, and what goes before it.
+const WINDOW: Duration = Duration::from_secs(3);
+const SETTLING: Duration = Duration::from_millis(1_500);
+/// Where the search begins, in packets per second, and where it gives up.
+const SLOWEST: u64 = 25_000;
+const FASTEST: u64 = 6_400_000;
+/// Times that the interval between a rate that does not halve and one that does is halved.
+const STEPS: u32 = 2;
+/// A flood that sends less than this part of its rate is the limit itself.
+const KEPT_UP: f64 = 0.95;
+
+/// The floods, by name.
+const FLOODS: [&str; 3] = ["syn", "udp", "segments"];
+
+/// A gateway at work among honest clients.
+struct Scene {
+    site: Arc<Site>,
+    honest: Honest,
+    gateway: Gateway,
+    /// The connection whose segments are sent again and again.
+    attacker: TcpStream,
+}
+
+/// One window under a flood.
+#[derive(Clone, Copy, Debug)]
+struct Attack {
+    window: Window,
+    offered_per_second: f64,
+    /// That the gateway's interface took.
+    received_per_second: f64,
+}
+
+/// Measures everything.
+///
+/// # Errors
+/// What is missing on this machine, or a gateway that does not start.
+pub(crate) async fn run(windows: u16) -> anyhow::Result<Outcome> {
+    let cpus = std::thread::available_parallelism()?.get();
+    anyhow::ensure!(
+        cpus > OTHER_CPU,
+        "this benchmark needs two processors, here is `{cpus}`"
+    );
+    let mut only = CpuSet::new();
+    only.set(OTHER_CPU);
+    sched_setaffinity(None, &only).context("sched_setaffinity")?;
+    let mut outcome = Outcome::default();
+
+    let bare = Scene::new(false).await?;
+    let mut rates = Vec::new();
+    for flood in FLOODS {
+        rates.push(bare.measure_bare(flood, windows, &mut outcome).await?);
+    }
+    bare.end().await;
+    let edged = Scene::new(true).await?;
+    for (flood, rate) in FLOODS.into_iter().zip(rates) {
+        if let Some(rate) = rate {
+            edged
+                .measure_edged(flood, rate, windows, &mut outcome)
+                .await?;
+        }
+    }
+    edged.end().await;
+    Ok(outcome)
+}
+
+impl Scene {
+    async fn new(with_edge: bool) -> anyhow::Result<Self> {
+        let site = Arc::new(Site::new("flood").await?);
+        receive::pin(&site.inside, INTERFACE, GATEWAY_CPU)?;
+        receive::pin(&site.outside, CLIENT_INTERFACE, OTHER_CPU)?;
+        sink(&site)?;
+        let setup = pinned(site.setup())
+            .set(&["workers"], json!(1))
+            .set(&["telemetry", "access_log"], json!("off"));
+        let setup = if with_edge {
+            protected(setup)
+        } else {
+            setup.set(&["xdp"], json!({"mode": "off"}))
+        };
+        let gateway = site.start(setup).await;
+        let honest = Honest::start(&site)?;
+        let [attacker, _] = OTHER;
+        let attacker = site.dial(attacker, Site::target(attacker)).await?;
+        let scene = Self {
+            site,
+            honest,
+            gateway,
+            attacker,
+        };
+        tokio::time::sleep(SETTLING).await;
+        let calm = scene.calm().await;
+        anyhow::ensure!(calm.goodput > 0.0, "honest clients are not served");
+        Ok(scene)
+    }
+
+    async fn end(self) {
+        drop(self.honest);
+        drop(self.gateway.stop().await);
+    }
+
+    async fn calm(&self) -> Window {
+        tokio::time::sleep(SETTLING).await;
+        self.honest.window(WINDOW).await
+    }
+
+    async fn attack(&self, flood: &str, per_second: u64) -> anyhow::Result<Attack> {
+        let kind = self.kind(flood)?;
+        let link = Link::open(
+            &self.site.outside,
+            CLIENT_INTERFACE,
+            &self.site.inside,
+            INTERFACE,
+        )?;
+        let flood = link.flood(kind, per_second, Some(OTHER_CPU));
+        tokio::time::sleep(SETTLING).await;
+        let (before, received, start) = (flood.tally(), self.site.received(), Instant::now());
+        let window = self.honest.window(WINDOW).await;
+        let (after, received) = (flood.tally(), self.site.received() - received);
+        let seconds = start.elapsed().as_secs_f64();
+        flood.stop()?;
+        Ok(Attack {
+            window,
+            offered_per_second: number(after.offered - before.offered) / seconds,
+            received_per_second: number(received) / seconds,
+        })
+    }
+
+    fn kind(&self, flood: &str) -> anyhow::Result<Kind> {
+        let [server, _] = SERVER;
+        let server: Ipv4Addr = server.parse()?;
+        // A half of 10.0.0.0/8 that nobody here has.
+        let first = Ipv4Addr::new(10, 128, 0, 0);
+        let bits = 23;
+        Ok(match flood {
+            "syn" => Kind::Syn4 {
+                first,
+                bits,
+                server: (server, PORT),
+            },
+            "udp" => Kind::Udp4 {
+                first,
+                bits,
+                server,
+            },
+            _ => {
+                let client = self.attacker.local_addr()?;
+                let IpAddr::V4(address) = client.ip() else {
+                    anyhow::bail!("the attacker speaks IPv4");
+                };
+                Kind::Segments4 {
+                    client: (address, client.port()),
+                    server: (server, PORT),
+                }
+            }
+        })
+    }
+
+    /// Searches the rate that halves the goodput, and measures there; `None` where the sender
+    /// cannot reach it.
+    async fn measure_bare(
+        &self,
+        flood: &str,
+        windows: u16,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<Option<u64>> {
+        let Some(rate) = self.search(flood, outcome).await? else {
+            return Ok(None);
+        };
+        outcome.cases.push(Case::value(
+            &format!("{flood}_halving"),
+            "pps",
+            number(rate),
+        ));
+        self.measure(flood, "bare", rate, windows, outcome).await?;
+        Ok(Some(rate))
+    }
+
+    async fn search(&self, flood: &str, outcome: &mut Outcome) -> anyhow::Result<Option<u64>> {
+        let half = self.calm().await.goodput / 2.0;
+        let (mut harmless, mut rate) = (0, SLOWEST);
+        loop {
+            let attack = self.attack(flood, rate).await?;
+            let asked = number(rate);
+            outcome.notes.push(format!(
+                "{flood} at {rate} pps without the edge: {:.0} pps offered, {:.0} received, \
+                 goodput {:.0}/s",
+                attack.offered_per_second, attack.received_per_second, attack.window.goodput
+            ));
+            if attack.window.goodput <= half {
+                break;
+            }
+            if attack.offered_per_second < asked * KEPT_UP || rate >= FASTEST {
+                outcome.notes.push(format!(
+                    "{flood}: void: the sender reached {:.0} pps, which does not halve the goodput",
+                    attack.offered_per_second
+                ));
+                return Ok(None);
+            }
+            (harmless, rate) = (rate, rate * 2);
+        }
+        for _ in 0..STEPS {
+            let middle = u64::midpoint(harmless, rate);
+            if self.attack(flood, middle).await?.window.goodput <= half {
+                rate = middle;
+            } else {
+                harmless = middle;
+            }
+        }
+        Ok(Some(rate))
+    }
+
+    async fn measure_edged(
+        &self,
+        flood: &str,
+        rate: u64,
+        windows: u16,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<()> {
+        self.measure(flood, "edge", rate, windows, outcome).await
+    }
+
+    /// Windows without and with the flood in turn.
+    async fn measure(
+        &self,
+        flood: &str,
+        gateway: &str,
+        rate: u64,
+        windows: u16,
+        outcome: &mut Outcome,
+    ) -> anyhow::Result<()> {
+        let (mut calm, mut attacked) = (Vec::new(), Vec::new());
+        for _ in 0..windows {
+            calm.push(self.calm().await);
+            attacked.push(self.attack(flood, rate).await?);
+        }
+        let asked = number(rate);
+        let behind = attacked
+            .iter()
+            .filter(|attack| attack.offered_per_second < asked * KEPT_UP)
+            .count();
+        if behind > 0 {
+            outcome.notes.push(format!(
+                "{flood}, {gateway}: void: the sender fell behind {rate} pps in {behind} of \
+                 {windows} windows"
+            ));
+            return Ok(());
+        }
+        let mut case = |name: &str, unit, windows, baseline, budget| {
+            outcome.cases.push(Case {
+                name: format!("{flood}_{gateway}_{name}"),
+                unit,
+                windows,
+                baseline,
+                budget,
+            });
+        };
+        let of = |windows: &[Window], figure: fn(&Window) -> f64| -> Vec<f64> {
+            windows.iter().map(figure).collect()
+        };
+        let under: Vec<_> = attacked.iter().map(|attack| attack.window).collect();
+        let goodput = |window: &Window| window.goodput;
+        let p99 = |window: &Window| window.p99_ms;
+        let keeps = (gateway == "edge").then_some(Budget::Keeps(0.9));
+        case(
+            "goodput",
+            "/s",
+            of(&under, goodput),
+            of(&calm, goodput),
+            keeps,
+        );
+        case("p99", "ms", of(&under, p99), of(&calm, p99), None);
+        let rates = |figure: fn(&Attack) -> f64| attacked.iter().map(figure).collect();
+        case(
+            "received",
+            "pps",
+            rates(|attack| attack.received_per_second),
+            rates(|attack| attack.offered_per_second),
+            None,
+        );
+        Ok(())
+    }
+}
+
+/// Gives answers to spoofed sources somewhere to go, as on the internet: they cost the gateway
+/// their making. The cable is cut right behind, so that they cost the other processor nothing.
+fn sink(site: &Site) -> anyhow::Result<()> {
+    for command in [
+        "link add sink0 type veth peer name sink1",
+        "link set sink0 arp off up",
+        "route add default dev sink0",
+    ] {
+        site.inside.ip(command)?;
+    }
+    Ok(())
+}
+
+/// The gateway on its own processor.
+fn pinned(setup: Setup) -> Setup {
+    setup.launcher(&["taskset", "--cpu-list", &GATEWAY_CPU.to_string()])
+}
+
+/// Everything the edge has against these floods.
+fn protected(setup: Setup) -> Setup {
+    setup.set(
+        &["xdp", "packets_per_source"],
+        json!({"rate": 5_000, "burst": 10_000}),
+    )
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "packets of a window are far fewer than 2^52"
+)]
+fn number(count: u64) -> f64 {
+    count as f64
+}
