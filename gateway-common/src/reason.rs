@@ -35,7 +35,7 @@ impl Verdict {
     /// From its number; a number that is none reads as [`Self::Pass`].
     #[inline(always)]
     #[must_use]
-    pub const fn from_number(number: usize) -> Self {
+    pub const fn from_number(number: u64) -> Self {
         match number {
             1 => Self::Drop,
             2 => Self::Transmit,
@@ -70,7 +70,7 @@ macro_rules! reasons {
             /// From its number; a number that is none reads as [`Self::Fault`].
             #[inline(always)]
             #[must_use]
-            pub const fn from_number(number: usize) -> Self {
+            pub const fn from_number(number: u64) -> Self {
                 match number { $($number => Self::$variant,)* _ => Self::Fault }
             }
 
@@ -158,12 +158,12 @@ mod tests {
     #[test]
     fn numbers_read_back() {
         for verdict in Verdict::ALL {
-            assert_eq!(Verdict::from_number(verdict as usize), verdict);
+            assert_eq!(Verdict::from_number(verdict as u64), verdict);
         }
         for reason in Reason::ALL {
-            assert_eq!(Reason::from_number(*reason as usize), *reason);
+            assert_eq!(Reason::from_number(*reason as u64), *reason);
         }
-        assert_eq!(Verdict::from_number(VERDICT_COUNT), Verdict::Pass);
-        assert_eq!(Reason::from_number(Reason::ALL.len()), Reason::Fault);
+        assert_eq!(Verdict::from_number(VERDICT_COUNT as u64), Verdict::Pass);
+        assert_eq!(Reason::from_number(Reason::ALL.len() as u64), Reason::Fault);
     }
 }

@@ -19,8 +19,8 @@ pub struct Control {
     pub attack: u64,
     /// Rows in the flow table; zero: nobody looks there.
     pub penalties: u64,
-    /// Zero: no events. `n`: of the drops, one in `2^(n-1)` becomes an event, and the first of a
-    /// source that has not been seen lately.
+    /// Zero: no events. Otherwise how densely drops are sampled and until when: see
+    /// [`crate::event::watch`].
     pub events: u64,
 }
 

@@ -8,7 +8,7 @@ use gateway_common::settings::{Newcomers, Settings};
 use gateway_common::trace::{Step, Topic};
 use gateway_common::word::Word;
 
-use crate::limits::Subject;
+use crate::reading::Reading;
 use crate::tables::{Fault, Tables};
 
 /// Whether the daemon vouches for a source: the line of its tag under class
@@ -17,10 +17,10 @@ use crate::tables::{Fault, Tables};
 /// # Errors
 /// [`Fault`] when a map or the clock does not answer.
 #[inline(always)]
-pub fn is_vouched<T: Tables>(tables: &T, subject: &Subject) -> Result<bool, Fault> {
-    let class = Class::new(KIND_VOUCHED, 0, subject.seed);
-    let tag = subject.address.tag(&class);
-    let line = tables.vouched_line(address::index(tag, subject.seed, VOUCHED_LINE_BITS))?;
+pub fn is_vouched<T: Tables>(tables: &T, packet: &Reading, seed: u64) -> Result<bool, Fault> {
+    let class = Class::new(KIND_VOUCHED, 0, seed);
+    let tag = packet.source.tag(&class);
+    let line = tables.vouched_line(address::index(tag, seed, VOUCHED_LINE_BITS))?;
     let until = line.find(tag).map_or(0, |way| way.tat.load());
     let is_vouched = tables.now()? < until;
     tables.note(|| Step {

@@ -9,7 +9,7 @@ use gateway_common::address::{Address, KIND_BYTES, KIND_CONNECTIONS, KIND_PACKET
 use gateway_common::capacity::ENDPOINT_LINE_BITS;
 use gateway_common::counter::Incident;
 use gateway_common::endpoint;
-use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::reason::{FAMILY_COUNT, Family, Reason, VERDICT_COUNT, Verdict};
 use gateway_common::settings::{
     Control, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS, Newcomers, Rules,
     Settings, SourceLimit, rules_index,
@@ -18,7 +18,7 @@ use gateway_common::trace::{Step, Topic};
 
 use crate::datagram::{Content, TCP, Target, UDP};
 use crate::frame::Frame;
-use crate::limits::{Act, Answer, Subject};
+use crate::limits::{Act, Answer};
 use crate::lists::{Considered, Listed, Standing};
 use crate::reading::Reading;
 use crate::ruling::{End, Outcome, Ruling};
@@ -42,6 +42,12 @@ pub struct Judgement {
     pub listener: u32,
     /// The list that denied it, or would have; zero also where none did.
     pub list: u32,
+    /// Verdict and reason in one number.
+    pub outcome: Outcome,
+    /// Its cell in the counters, as [`gateway_common::counter::counter_index`] has it.
+    pub cell: u64,
+    /// Its cell in the counters of the listeners, likewise.
+    pub listener_cell: u64,
 }
 
 /// Judges one frame.
@@ -77,14 +83,19 @@ pub fn judge_read<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Reading) 
     let [outcome, both] = frame.forget_all([outcome.0, both]);
     let outcome = Outcome(outcome);
     let [a, b, c, d, list @ ..] = both.to_le_bytes();
+    let listener = u32::from_le_bytes([a, b, c, d]);
     Judgement {
         verdict: outcome.verdict(),
         reason: outcome.reason(),
         family: packet.family(),
         bytes: packet.bytes,
         source: packet.source,
-        listener: u32::from_le_bytes([a, b, c, d]),
+        listener,
         list: u32::from_le_bytes(list),
+        outcome,
+        // Reckoned with numbers, because every kind would be a branch otherwise.
+        cell: outcome.0 * FAMILY_COUNT as u64 + u64::from(packet.family_number()),
+        listener_cell: u64::from(listener) * VERDICT_COUNT as u64 + outcome.verdict_number(),
     }
 }
 
@@ -175,8 +186,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         rules: &Rules,
     ) -> Result<Outcome, End> {
         let mut ruling = Ruling::new(self.frame, rules.monitor);
-        let subject = packet.subject(settings);
-        if let Some(outcome) = self.ask_lists(packet, settings, &subject, &mut ruling)? {
+        if let Some(outcome) = self.ask_lists(packet, settings, &mut ruling)? {
             return Ok(outcome);
         }
         if packet.is(Content::Fragment) {
@@ -187,13 +197,13 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         }
         let packet = &packet.forgotten(self.frame);
         if control.attack != 0 {
-            self.ask_budget(settings, &subject, &mut ruling, packet.is(Content::Opening))?;
+            self.ask_budget(settings, &mut ruling, packet.is(Content::Opening))?;
         }
         if packet.is(Content::Opening) {
-            let passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
+            let passing = self.ask_connections(settings, rules, &mut ruling)?;
             return Ok(ruling.pass(passing));
         }
-        self.ask_packets(rules, &subject, &mut ruling)?;
+        self.ask_packets(rules, settings.seed, &mut ruling)?;
         if control.penalties != 0
             && packet.is(Content::Ordinary)
             && ruling.asks(Reason::Penalised)
@@ -228,7 +238,6 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         &mut self,
         packet: &Reading,
         settings: &Settings,
-        subject: &Subject,
         ruling: &mut Ruling,
     ) -> Result<Option<Outcome>, End> {
         let malformed = packet.is(Content::Malformed);
@@ -247,7 +256,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
                         malformed && ruling.monitors(Reason::Denied),
                     )
             };
-            lists::find(self.tables, settings, subject, considered)?
+            lists::find(self.tables, settings, self.packet, considered)?
         };
         if listed.is(Standing::Management) {
             return Ok(Some(Outcome::pass(Reason::Management)));
@@ -274,7 +283,6 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
     fn ask_budget(
         &self,
         settings: &Settings,
-        subject: &Subject,
         ruling: &mut Ruling,
         opening: bool,
     ) -> Result<(), End> {
@@ -284,7 +292,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
             (Newcomers::Packets, Reason::NewcomerPackets)
         };
         if ruling.asks(reason)
-            && !attack::is_vouched(self.tables, subject)?
+            && !attack::is_vouched(self.tables, self.packet, settings.seed)?
             && !attack::is_within_budget(self.tables, settings, which)?
         {
             self.refuse(ruling, reason)?;
@@ -298,7 +306,6 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         &self,
         settings: &Settings,
         rules: &Rules,
-        subject: &Subject,
         ruling: &mut Ruling,
     ) -> Result<Reason, End> {
         let limit = limit_of(rules, KIND_CONNECTIONS)?;
@@ -307,7 +314,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         }
         let ask = |limit| {
             self.tables
-                .ask_limit(self.frame, limit, subject, 1, Act::Charge)
+                .ask_limit(self.frame, limit, self.packet, settings.seed, Act::CHARGE)
         };
         match ask(limit)? {
             Answer::Within => return Ok(Reason::NewConnection),
@@ -325,30 +332,27 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
     /// The limits of every other packet. Bytes are looked at first and charged last, so that what
     /// either limit refuses is charged to neither.
     #[inline(always)]
-    fn ask_packets(
-        &self,
-        rules: &Rules,
-        subject: &Subject,
-        ruling: &mut Ruling,
-    ) -> Result<(), End> {
-        let ask = |limit, cost, act| self.tables.ask_limit(self.frame, limit, subject, cost, act);
+    fn ask_packets(&self, rules: &Rules, seed: u64, ruling: &mut Ruling) -> Result<(), End> {
+        let ask = |limit, act| {
+            self.tables
+                .ask_limit(self.frame, limit, self.packet, seed, act)
+        };
         let bytes = limit_of(rules, KIND_BYTES)?;
-        let cost = self.packet.bytes;
         if !bytes.source.is_off()
             && ruling.asks(Reason::ByteRate)
-            && ask(bytes, cost, Act::Look)? != Answer::Within
+            && ask(bytes, Act::LOOK)? != Answer::Within
         {
             self.refuse(ruling, Reason::ByteRate)?;
         }
         let packets = limit_of(rules, KIND_PACKETS)?;
         if !packets.source.is_off()
             && ruling.asks(Reason::PacketRate)
-            && ask(packets, 1, Act::Charge)? != Answer::Within
+            && ask(packets, Act::CHARGE)? != Answer::Within
         {
             self.refuse(ruling, Reason::PacketRate)?;
         }
         if !bytes.source.is_off() && ruling.asks(Reason::ByteRate) {
-            ask(bytes, cost, Act::Pay)?;
+            ask(bytes, Act::PAY)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One limit of one source.
 
-use gateway_common::address::{self, Address};
+use gateway_common::address;
 use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::Incident;
 use gateway_common::limit::{Charge, Limit};
@@ -9,45 +9,21 @@ use gateway_common::trace::{Step, Topic};
 use gateway_common::word::Word;
 
 use crate::frame::Frame;
+use crate::reading::Reading;
 use crate::tables::{Fault, Tables};
 
-/// Who is asked about.
-#[repr(C)]
+/// What is asked of a limit, by number: the verifier walks an enumeration once per kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The source.
-    pub address: Address,
-    /// The seed of the settings in force.
-    pub seed: u64,
-    /// Bytes of the packet, Ethernet header included.
-    pub bytes: u64,
-    /// Non-zero: an IPv4 source.
-    pub is_ipv4: u64,
-}
-
-/// What is asked of a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Act {
-    /// Charge it, unless that is refused.
-    Charge = 0,
-    /// Say what a charge would come to, and charge nothing.
-    Look = 1,
-    /// Charge it whatever it holds: the packet has been admitted after a look.
-    Pay = 2,
-}
+pub struct Act(pub u64);
 
 impl Act {
-    /// From its number; others read as [`Self::Charge`].
-    #[inline(always)]
-    #[must_use]
-    pub const fn from_number(number: u64) -> Self {
-        match number {
-            1 => Self::Look,
-            2 => Self::Pay,
-            _ => Self::Charge,
-        }
-    }
+    /// Charge one unit, unless that is refused.
+    pub const CHARGE: Self = Self(0);
+    /// Say what a charge of the packet's bytes would come to, and charge nothing.
+    pub const LOOK: Self = Self(1);
+    /// Charge the packet's bytes whatever the bucket holds: the packet has been admitted after a
+    /// look.
+    pub const PAY: Self = Self(2);
 }
 
 /// What a limit answers.
@@ -73,17 +49,20 @@ pub fn ask<F: Frame, T: Tables>(
     frame: &F,
     tables: &T,
     limit: &SourceLimit,
-    subject: &Subject,
-    cost: u64,
+    packet: &Reading,
+    seed: u64,
     act: Act,
 ) -> Result<Answer, Fault> {
+    let cost = if act == Act::CHARGE { 1 } else { packet.bytes };
+    let [cost, number] = frame.forget_all([cost, act.0]);
+    let act = Act(number);
     let now = if limit.precise == 0 {
         tables.now()?
     } else {
         tables.now_precise()
     };
-    let tag = subject.address.tag(&limit.class);
-    let line = tables.source_line(address::index(tag, subject.seed, SOURCE_LINE_BITS))?;
+    let tag = packet.source.tag(&limit.class);
+    let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
     let forget = |index| frame.forget(index);
     match line.position_or_claim(tag, now, &limit.source, forget) {
         Some(index) => {
@@ -93,15 +72,15 @@ pub fn ask<F: Frame, T: Tables>(
             Ok(settle(tables, own, word, now, cost, act))
         }
         None => {
-            if act != Act::Look {
+            if act != Act::LOOK {
                 tables.incident(Incident::LineFull);
             }
             let shared = &limit.aggregate;
             if shared.is_off() {
                 return Ok(Answer::Within);
             }
-            let tag = subject.address.aggregate_tag(&limit.class);
-            let word = tables.aggregate(address::index(tag, subject.seed, AGGREGATE_BITS))?;
+            let tag = packet.source.aggregate_tag(&limit.class);
+            let word = tables.aggregate(address::index(tag, seed, AGGREGATE_BITS))?;
             note(
                 tables,
                 limit,
@@ -124,7 +103,7 @@ fn settle<T: Tables>(
     act: Act,
 ) -> Answer {
     let increment = limit.increment(cost);
-    if act == Act::Look {
+    if act == Act::LOOK {
         return match limit.decide(word.load(), now, increment) {
             Ok(_) => Answer::Within,
             Err(_) => Answer::Beyond,
@@ -136,7 +115,7 @@ fn settle<T: Tables>(
             tables.incident(Incident::RacesLost);
             Answer::Within
         }
-        Charge::Limited { .. } if act == Act::Pay => {
+        Charge::Limited { .. } if act == Act::PAY => {
             word.add(increment);
             Answer::Within
         }

@@ -11,7 +11,7 @@ use gateway_common::settings::{FLAG_LIST_IPV6_SHORT, Settings};
 use gateway_common::trace::{Step, Topic};
 use gateway_common::word::Word;
 
-use crate::limits::Subject;
+use crate::reading::Reading;
 use crate::tables::{Fault, Tables};
 
 /// What the lists say, by the numbers of [`Topic::Lists`].
@@ -102,20 +102,20 @@ impl Considered {
 pub fn find<T: Tables>(
     tables: &T,
     settings: &Settings,
-    subject: &Subject,
+    packet: &Reading,
     considered: Considered,
 ) -> Result<Listed, Fault> {
     let generation = settings.list_generation & 1;
-    let suspect = if subject.is_ipv4 != 0 {
-        ipv4_suspect(tables, generation, subject.address)?
+    let suspect = if packet.is_ipv4() {
+        ipv4_suspect(tables, generation, packet.source)?
     } else {
-        ipv6_suspect(tables, settings, generation, subject.address)?
+        ipv6_suspect(tables, settings, generation, packet.source)?
     };
     if !suspect {
         note(tables, Listed::NOT, list::NEVER);
         return Ok(Listed::NOT);
     }
-    tables.ask_lists(subject, generation, considered)
+    tables.ask_lists(packet, generation, considered)
 }
 
 /// Whether the filter knows of anything that could cover an IPv4 source.
@@ -159,12 +159,12 @@ const fn ipv4_key(source: Address) -> [u8; 4] {
 #[inline(always)]
 pub fn ask<T: Tables>(
     tables: &T,
-    subject: &Subject,
+    packet: &Reading,
     generation: u32,
     considered: Considered,
 ) -> Result<Listed, Fault> {
-    let address = subject.address;
-    let entries = if subject.is_ipv4 != 0 {
+    let address = packet.source;
+    let entries = if packet.is_ipv4() {
         let key = ipv4_key(address);
         [
             tables.list_ipv4_exact(generation, &key),
@@ -195,7 +195,7 @@ pub fn ask<T: Tables>(
         note(tables, listed, list::NEVER);
     } else if let Some(entry) = decisive {
         entry.hits.add(1);
-        tables.count_list(listed.list(), subject.bytes);
+        tables.count_list(listed.list(), packet.bytes);
         note(tables, listed, until(entry, listed));
     }
     Ok(listed)

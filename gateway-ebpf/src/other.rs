@@ -53,9 +53,8 @@ pub fn judge<F: Frame, T: Tables>(
     if find_endpoint(tables, settings, packet.destination, endpoint::LOCAL)?.is_none() {
         return Ok(NOT_OURS);
     }
-    let subject = packet.subject(settings);
     if settings.flags & FLAG_LISTS != 0 {
-        let listed = lists::find(tables, settings, &subject, Considered::EXEMPT)?;
+        let listed = lists::find(tables, settings, packet, Considered::EXEMPT)?;
         if listed.is(Standing::Management) {
             return Ok(Outcome::pass(Reason::Management));
         }
@@ -66,7 +65,8 @@ pub fn judge<F: Frame, T: Tables>(
     if treatment != LIMIT {
         ruling.refuse(frame, tables, Reason::OtherTraffic)?;
     } else if !settings.other.source.is_off() {
-        let answer = tables.ask_limit(frame, &settings.other, &subject, 1, Act::Charge)?;
+        let answer =
+            tables.ask_limit(frame, &settings.other, packet, settings.seed, Act::CHARGE)?;
         if answer != Answer::Within {
             ruling.refuse(frame, tables, Reason::OtherRate)?;
         }

@@ -2,11 +2,9 @@
 
 use gateway_common::address::Address;
 use gateway_common::reason::Family;
-use gateway_common::settings::Settings;
 
 use crate::datagram::{Content, Datagram, Target};
 use crate::frame::Frame;
-use crate::limits::Subject;
 use crate::link::{self, Link};
 use crate::{ipv4, ipv6};
 
@@ -68,6 +66,20 @@ impl Reading {
         }
     }
 
+    /// Number of its address family.
+    #[inline(always)]
+    #[must_use]
+    pub const fn family_number(&self) -> u16 {
+        self.family
+    }
+
+    /// Whether it is an IPv4 packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_ipv4(&self) -> bool {
+        self.family == Family::Ipv4 as u16
+    }
+
     /// Its address family.
     #[inline(always)]
     #[must_use]
@@ -105,18 +117,6 @@ impl Reading {
     #[must_use]
     pub const fn source_port(&self) -> u16 {
         self.source_port
-    }
-
-    /// Whom limits and lists are asked about.
-    #[inline(always)]
-    #[must_use]
-    pub const fn subject(&self, settings: &Settings) -> Subject {
-        Subject {
-            address: self.source,
-            seed: settings.seed,
-            bytes: self.bytes,
-            is_ipv4: (self.family == Family::Ipv4 as u16) as u64,
-        }
     }
 }
 

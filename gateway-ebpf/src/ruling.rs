@@ -6,7 +6,7 @@
 //! with everything monitored every word ends up as it would have under enforcement, and a
 //! monitored rule never weakens an enforced one.
 
-use gateway_common::reason::{Reason, Verdict};
+use gateway_common::reason::{REASON_CAPACITY, Reason, Verdict};
 use gateway_common::trace::{Step, Topic};
 
 use crate::frame::Frame;
@@ -32,6 +32,9 @@ impl From<Fault> for End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome(pub u64);
 
+/// Reasons of one verdict, as the counters have them.
+const ROW: u64 = REASON_CAPACITY as u64;
+
 impl Outcome {
     /// That of no rule: a packet that is not IP passes, which nothing is ever noted for.
     const NONE: Self = Self::new(Verdict::Pass, Reason::NotIp);
@@ -40,7 +43,7 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub const fn new(verdict: Verdict, reason: Reason) -> Self {
-        Self((verdict as u64) << 8 | reason as u64)
+        Self(verdict as u64 * ROW + reason as u64)
     }
 
     /// The packet passes.
@@ -54,16 +57,28 @@ impl Outcome {
     #[inline(always)]
     #[must_use]
     pub const fn verdict(self) -> Verdict {
-        let [_, verdict, ..] = self.0.to_le_bytes();
-        Verdict::from_number(verdict as usize)
+        Verdict::from_number(self.0 / ROW)
     }
 
     /// The reason.
     #[inline(always)]
     #[must_use]
     pub const fn reason(self) -> Reason {
-        let [reason, ..] = self.0.to_le_bytes();
-        Reason::from_number(reason as usize)
+        Reason::from_number(self.0 % ROW)
+    }
+
+    /// Number of the verdict.
+    #[inline(always)]
+    #[must_use]
+    pub const fn verdict_number(self) -> u64 {
+        self.0 / ROW
+    }
+
+    /// Whether the packet ends here.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_drop(self) -> bool {
+        self.0 / ROW == Verdict::Drop as u64
     }
 }
 

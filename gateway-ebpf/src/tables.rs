@@ -10,8 +10,9 @@ use gateway_common::trace::Step;
 use gateway_common::word::Word;
 
 use crate::frame::Frame;
-use crate::limits::{self, Act, Answer, Subject};
+use crate::limits::{self, Act, Answer};
 use crate::lists::{self, Considered, Listed};
+use crate::reading::Reading;
 
 /// A table or the clock did not answer. The packet passes, and is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,14 +144,14 @@ pub trait Tables {
         &self,
         frame: &F,
         limit: &SourceLimit,
-        subject: &Subject,
-        cost: u64,
+        packet: &Reading,
+        seed: u64,
         act: Act,
     ) -> Result<Answer, Fault>
     where
         Self: Sized,
     {
-        limits::ask(frame, self, limit, subject, cost, act)
+        limits::ask(frame, self, limit, packet, seed, act)
     }
 
     /// Asks the lists about a source that the filter does not rule out, as [`lists::ask`]. A hook
@@ -161,14 +162,14 @@ pub trait Tables {
     #[inline(always)]
     fn ask_lists(
         &self,
-        subject: &Subject,
+        packet: &Reading,
         generation: u32,
         considered: Considered,
     ) -> Result<Listed, Fault>
     where
         Self: Sized,
     {
-        lists::ask(self, subject, generation, considered)
+        lists::ask(self, packet, generation, considered)
     }
 
     /// Asks one entry, as [`lists::ask_entry`]. A hook likewise.

@@ -23,6 +23,7 @@ pub mod store;
 pub mod upstream;
 pub mod telemetry;
 pub mod body;
+pub mod packet;
 pub mod clock;
 pub mod daemon;
 pub mod cli;

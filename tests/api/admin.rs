@@ -25,7 +25,10 @@ async fn it_is_for_user_and_group_only() {
 #[tokio::test]
 async fn what_is_no_request_is_refused_and_the_next_is_served() {
     let (_upstream, gateway) = started().await;
-    let long = format!(r#"{{"do":"deny_add","prefix":"{}"}}"#, "1".repeat(70_000));
+    let long = format!(
+        r#"{{"do":"list_add","list":"deny","prefix":"{}"}}"#,
+        "1".repeat(70_000)
+    );
     for line in ["", "garbage", "{}", r#"{"do":"stop"}"#, "[[[[", &long] {
         let answer = gateway.admin(line).await;
         assert_eq!(

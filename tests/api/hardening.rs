@@ -36,7 +36,7 @@ async fn a_source_denied_while_connected_is_served_no_more() {
     let client = Client::http1_from("127.0.0.9", address).await;
     assert_eq!(client.get("/before").await.status, 200);
     let added = gateway
-        .admin(r#"{"do":"deny_add","prefix":"127.0.0.9/32","for_seconds":null}"#)
+        .admin(r#"{"do":"list_add","list":"deny","prefix":"127.0.0.9/32","for_seconds":null}"#)
         .await;
     assert_eq!(added["answer"], "done", "{added}");
     assert!(client.try_send(get("/after")).await.is_err());

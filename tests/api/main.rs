@@ -12,6 +12,7 @@ mod rotation;
 mod throttles;
 mod bad_input;
 mod http2;
+mod lists;
 mod hardening;
 mod tls;
 mod exhaustion;

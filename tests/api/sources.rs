@@ -15,13 +15,20 @@ async fn a_denied_prefix_gets_nothing_until_it_is_taken_off_the_list() {
     let open = Client::http1_from("127.0.0.9", address).await;
     assert_eq!(open.get("/open").await.status, 200);
     let added = gateway
-        .admin(r#"{"do":"deny_add","prefix":"127.0.0.8/30","for_seconds":null}"#)
+        .admin(r#"{"do":"list_add","list":"deny","prefix":"127.0.0.8/30","for_seconds":null}"#)
         .await;
     assert_eq!(added["answer"], "done", "{added}");
-    let listed = gateway.admin(r#"{"do":"deny_list"}"#).await;
+    let listed = gateway
+        .admin(r#"{"do":"list_entries","list":"deny"}"#)
+        .await;
     assert_eq!(
         listed["entries"],
-        json!([{"prefix": "127.0.0.8/30", "expires_in_seconds": null}])
+        json!([{
+            "prefix": "127.0.0.8/30",
+            "expires_in_seconds": null,
+            "hits": null,
+            "unconfirmed_seconds": null,
+        }])
     );
     for source in ["127.0.0.8", "127.0.0.11"] {
         let mut denied = Raw::connect_from(source, address).await;
@@ -38,7 +45,7 @@ async fn a_denied_prefix_gets_nothing_until_it_is_taken_off_the_list() {
         200
     );
     let removed = gateway
-        .admin(r#"{"do":"deny_remove","prefix":"127.0.0.8/30"}"#)
+        .admin(r#"{"do":"list_remove","list":"deny","prefix":"127.0.0.8/30"}"#)
         .await;
     assert_eq!(removed["answer"], "done", "{removed}");
     assert_eq!(
@@ -50,7 +57,7 @@ async fn a_denied_prefix_gets_nothing_until_it_is_taken_off_the_list() {
         200
     );
     let again = gateway
-        .admin(r#"{"do":"deny_remove","prefix":"127.0.0.8/30"}"#)
+        .admin(r#"{"do":"list_remove","list":"deny","prefix":"127.0.0.8/30"}"#)
         .await;
     assert_eq!(again["answer"], "refused");
 }
@@ -60,7 +67,9 @@ async fn a_denial_outlives_a_restart_and_expires() {
     let upstream = Upstream::echo().await;
     let gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
     for (prefix, seconds) in [("127.0.0.8", 3600), ("127.0.0.9", 1)] {
-        let line = format!(r#"{{"do":"deny_add","prefix":"{prefix}","for_seconds":{seconds}}}"#);
+        let line = format!(
+            r#"{{"do":"list_add","list":"deny","prefix":"{prefix}","for_seconds":{seconds}}}"#
+        );
         assert_eq!(gateway.admin(&line).await["answer"], "done");
     }
     let gateway = Gateway::start(gateway.stop().await).await;
@@ -91,13 +100,18 @@ async fn what_is_no_prefix_is_refused() {
     let gateway = Gateway::start(Setup::forwarding("127.0.0.1:1".parse().unwrap())).await;
     for prefix in ["", "localhost", "127.0.0.1/33", "127.0.0.1/8", "::1/129"] {
         let answer = gateway
-            .admin(&json!({"do": "deny_add", "prefix": prefix, "for_seconds": null}).to_string())
+            .admin(
+                &json!({"do": "list_add", "list": "deny", "prefix": prefix, "for_seconds": null})
+                    .to_string(),
+            )
             .await;
         assert_eq!(answer["answer"], "refused", "{prefix}");
         assert!(!answer["message"].as_str().unwrap().is_empty());
     }
     assert_eq!(
-        gateway.admin(r#"{"do":"deny_list"}"#).await["entries"],
+        gateway
+            .admin(r#"{"do":"list_entries","list":"deny"}"#)
+            .await["entries"],
         json!([])
     );
 }

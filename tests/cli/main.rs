@@ -6,6 +6,7 @@
 
 mod check;
 mod help;
+mod lists;
 mod reload;
 mod run;
 mod top;

@@ -103,7 +103,12 @@ fn the_programs_are_those_named_and_the_verifier_walks_few_instructions() {
         .map(|(name, _)| name.to_owned())
         .collect();
     names.sort_unstable();
-    let mut expected = [name::PROGRAM_EDGE, name::PROGRAM_EMPTY, name::PROGRAM_TICK];
+    let mut expected = [
+        name::PROGRAM_EDGE,
+        name::PROGRAM_EXPLAIN,
+        name::PROGRAM_EMPTY,
+        name::PROGRAM_TICK,
+    ];
     expected.sort_unstable();
     assert_eq!(
         names, expected,

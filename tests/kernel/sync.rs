@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use gateway::model::{OnExit, SourceRate};
-use gateway::store::deny::{DenyList, Moment};
-use gateway::xdp::{EdgeHandle, offline_deny_sink};
+use gateway::store::list::{Change, Lists, Moment};
+use gateway::xdp::{EdgeHandle, offline_list_sink};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::reason::Reason;
 use gateway_common::settings::Control;
@@ -33,25 +33,24 @@ fn denied_addresses_get_nothing_while_others_connect() {
         return;
     };
     let state = tempfile::tempdir().unwrap();
-    let mut edge = bench.start().unwrap();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
-    assert!(edge.take_deny_sink().is_none());
+    let edge = bench.start().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
 
     let client = format!("{CLIENT}/32").parse().unwrap();
-    list.add(client, None, Moment::now()).unwrap();
+    list.add(Change::deny(client), None, Moment::now()).unwrap();
     assert!(!bench.reaches(CLIENT));
     assert!(bench.reaches(OTHER_CLIENT));
     assert!(counted(&edge, Reason::Denied) >= 1);
 
     // Under a live prefix that covers it, taking the address off changes nothing for it.
     let both = "10.77.0.2/31".parse().unwrap();
-    list.add(both, None, Moment::now()).unwrap();
-    assert!(list.remove(client, Moment::now()).unwrap());
+    list.add(Change::deny(both), None, Moment::now()).unwrap();
+    assert!(list.remove(Change::deny(client), Moment::now()).unwrap());
     assert!(!bench.reaches(CLIENT));
     assert!(!bench.reaches(OTHER_CLIENT));
-    assert!(list.remove(both, Moment::now()).unwrap());
+    assert!(list.remove(Change::deny(both), Moment::now()).unwrap());
     assert!(bench.reaches(CLIENT));
     assert!(bench.reaches(OTHER_CLIENT));
 }
@@ -63,17 +62,17 @@ fn ipv6_is_denied_by_address_by_48_by_32_and_below() {
     };
     let state = tempfile::tempdir().unwrap();
     bench.gateway.listeners = vec![listener(&format!("[{SERVER6}]:{PORT}"))];
-    let mut edge = bench.start().unwrap();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let edge = bench.start().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
     let _listener = bench.listen(&format!("[{SERVER6}]:{PORT}"));
     assert!(bench.reaches(CLIENT6) && bench.reaches(OTHER_CLIENT6));
     for prefix in ["fd77::2", "fd77::/48", "fd77::/40", "fd77::/20"] {
         let prefix = prefix.parse().unwrap();
-        list.add(prefix, None, Moment::now()).unwrap();
+        list.add(Change::deny(prefix), None, Moment::now()).unwrap();
         assert!(!bench.reaches(CLIENT6), "{prefix}");
         assert!(bench.reaches(OTHER_CLIENT6), "{prefix}");
-        assert!(list.remove(prefix, Moment::now()).unwrap());
+        assert!(list.remove(Change::deny(prefix), Moment::now()).unwrap());
         assert!(bench.reaches(CLIENT6), "{prefix}");
     }
 }
@@ -84,13 +83,17 @@ fn an_entry_ends_by_itself() {
         return;
     };
     let state = tempfile::tempdir().unwrap();
-    let mut edge = bench.start().unwrap();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let edge = bench.start().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
     let network = "10.77.0.0/24".parse().unwrap();
-    list.add(network, Some(Duration::from_millis(1_500)), Moment::now())
-        .unwrap();
+    list.add(
+        Change::deny(network),
+        Some(Duration::from_millis(1_500)),
+        Moment::now(),
+    )
+    .unwrap();
     assert!(!bench.reaches(CLIENT));
     assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
 }
@@ -101,9 +104,9 @@ fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
         return;
     };
     let state = tempfile::tempdir().unwrap();
-    let mut edge = bench.start().unwrap();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let edge = bench.start().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
     for prefix in [
         "10.77.0.2/32",
@@ -111,7 +114,7 @@ fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
         "2001:db8::/32",
         "2001:db8::1/128",
     ] {
-        list.add(prefix.parse().unwrap(), None, Moment::now())
+        list.add(Change::deny(prefix.parse().unwrap()), None, Moment::now())
             .unwrap();
     }
     assert!(!bench.reaches(CLIENT));
@@ -120,8 +123,8 @@ fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
 
     // While no daemon runs the command line changes list and tables under both locks.
     let instance = bench.gateway.instance.clone();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(offline_deny_sink(&instance).unwrap().unwrap())
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(offline_list_sink(&instance).unwrap().unwrap())
         .unwrap();
     assert!(!bench.reaches(CLIENT));
     assert!(
@@ -131,21 +134,25 @@ fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
             .to_string()
             .contains("already running")
     );
-    list.remove("10.77.0.2/32".parse().unwrap(), Moment::now())
+    list.remove(Change::deny("10.77.0.2/32".parse().unwrap()), Moment::now())
         .unwrap();
     assert!(!bench.reaches(CLIENT));
-    list.remove("10.0.0.0/9".parse().unwrap(), Moment::now())
+    list.remove(Change::deny("10.0.0.0/9".parse().unwrap()), Moment::now())
         .unwrap();
     assert!(bench.reaches(CLIENT));
-    list.add("10.77.0.3/32".parse().unwrap(), None, Moment::now())
-        .unwrap();
+    list.add(
+        Change::deny("10.77.0.3/32".parse().unwrap()),
+        None,
+        Moment::now(),
+    )
+    .unwrap();
     drop(list);
     assert!(!bench.reaches(OTHER_CLIENT));
 
-    let mut edge = bench.start().unwrap();
+    let edge = bench.start().unwrap();
     assert!(!bench.reaches(OTHER_CLIENT));
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
     assert!(!bench.reaches(OTHER_CLIENT));
     assert!(bench.reaches(CLIENT));
 }

@@ -1,9 +1,11 @@
-//! Denied sources get nothing, and nobody else notices.
+//! Denied sources get nothing, and nobody else notices; allowed ones come in all the same.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::wait::until;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_denied_address_or_network_gets_nothing_while_its_neighbour_is_served() {
@@ -104,5 +106,86 @@ async fn a_denial_ends_by_itself_while_no_gateway_runs() {
             .filter(|error| error.kind() != std::io::ErrorKind::TimedOut)
     })
     .await;
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+/// Packets of one list, and the verdicts of its reason, as the kernel counted them.
+fn decided(site: &Site, config: &str, name: &str) -> u64 {
+    let lists = site.succeed(&["lists", "--json", "--config", config]);
+    let lists: serde_json::Value = serde_json::from_str(&lists).unwrap();
+    let mut found = lists.as_array().unwrap().iter();
+    let found = found.find(|list| list["name"] == name);
+    found.unwrap()["packets"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn management_beats_allow_beats_deny_and_a_monitored_list_only_counts() {
+    let Some(site) = or_skip(Site::new("lists").await) else {
+        return;
+    };
+    let setup = site.setup();
+    drop(setup.file("feed", "10.77.0.0/24\nfd77::/56\n"));
+    let feed =
+        |mode: &str| json!([{"name": "feed", "action": "deny", "file": "feed", "mode": mode}]);
+    let setup = setup
+        .set(&["lists", "named"], feed("monitor"))
+        .set(&["lists", "management"], json!([CLIENT[1]]));
+    let mut gateway = site.start(setup).await;
+    let config = gateway.config_path().display().to_string();
+
+    // Only counted.
+    for source in [CLIENT[0], OTHER[0], CLIENT[1], OTHER[1]] {
+        assert_eq!(site.call(source, "/monitored").await.status, 200);
+    }
+    let counted = site.counted();
+    for source in [CLIENT[0], OTHER[1]] {
+        let would = counted.of(Verdict::WouldDrop, Reason::Denied, family(source));
+        assert!(would > 0, "{source}");
+    }
+    assert!(counted.of(Verdict::Pass, Reason::Management, family(CLIENT[1])) > 0);
+    assert!(decided(&site, &config, "feed") > 0);
+    assert!(decided(&site, &config, "management") > 0);
+
+    // Enforced, but for those who are let in.
+    gateway.setup().change(&["lists", "named"], feed("enforce"));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    drop(site.succeed(&["allow", "add", OTHER[0], "--config", &config]));
+    assert!(!site.reaches(CLIENT[0]).await && !site.reaches(OTHER[1]).await);
+    assert_eq!(site.call(OTHER[0], "/allowed").await.status, 200);
+    assert_eq!(site.call(CLIENT[1], "/management").await.status, 200);
+    let passed = |reason| site.counted().packets(Verdict::Pass, reason);
+    assert!(passed(Reason::Allowed) > 0);
+    drop(site.succeed(&["deny", "add", CLIENT[1], "--config", &config]));
+    assert_eq!(site.call(CLIENT[1], "/managed").await.status, 200);
+
+    // Off the allow list, and off the file: neither opens what the other keeps shut.
+    drop(site.succeed(&["deny", "add", OTHER[0], "--config", &config]));
+    drop(site.succeed(&["allow", "remove", OTHER[0], "--config", &config]));
+    let draft = gateway.setup().file("draft", "192.0.2.0/24\n");
+    std::fs::rename(draft, gateway.setup().directory().join("feed")).unwrap();
+    until("the file to be followed", || async {
+        site.reaches(CLIENT[0]).await.then_some(())
+    })
+    .await;
+    assert!(!site.reaches(OTHER[0]).await);
+    let listed = site.succeed(&["deny", "list", "--json", "--config", &config]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert!(listed[0]["hits"].as_u64().unwrap() > 0, "{listed}");
+
+    // While no gateway runs, a change by hand keeps what the file says.
+    std::fs::write(
+        gateway.setup().directory().join("feed"),
+        format!("{}/32\n", CLIENT[0]),
+    )
+    .unwrap();
+    until("the file to be followed", || async {
+        (!site.reaches(CLIENT[0]).await).then_some(())
+    })
+    .await;
+    let _setup = gateway.stop().await;
+    drop(site.succeed(&["deny", "remove", OTHER[0], "--config", &config]));
+    assert!(!site.reaches(CLIENT[0]).await);
+    let target = Site::target(OTHER[0]);
+    let refused = site.dial(OTHER[0], target).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use gateway::model::{
     AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerEdge,
-    ListenerLimits, ListenerName, ListenerTimeouts, OnExit, OtherTraffic, SharedRate, SourceRate,
-    Telemetry, Treatments, UnderAttack, UnparsedToUs,
+    ListenerLimits, ListenerName, ListenerTimeouts, Lists, OnExit, OtherTraffic, SharedRate,
+    SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 use gateway_common::limit::{Limit, Rate};
@@ -226,6 +226,7 @@ pub fn configuration(instance: &str) -> Gateway {
             trickle: source_rate(1, 2),
             events_per_second: 100,
         },
+        lists: Lists::default(),
         authorizers: Vec::new(),
         upstreams: Vec::new(),
         apis: Vec::new(),

@@ -3,6 +3,7 @@
 pub mod object;
 pub mod packet;
 pub mod mapping;
+pub mod dump;
 pub mod capability;
 pub mod namespace;
 pub mod edge;

@@ -19,6 +19,7 @@ use gateway_common::list::{self, FilterBit, PlainEntry};
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{Control, FLAG_LISTENERS, FLAG_LISTS, Rules, Settings};
+use gateway_common::trace::Trace;
 
 /// Names another object than the committed one.
 pub const OBJECT: &str = "GATEWAY_EBPF_OBJECT";
@@ -82,7 +83,7 @@ pub struct Run {
 }
 
 impl Object {
-    /// Loads the object and its three programs.
+    /// Loads the object and its programs, but for the one that explains.
     ///
     /// # Errors
     /// Names what is missing where the kernel or our privileges do not suffice.
@@ -239,6 +240,22 @@ impl Object {
     /// Runs the judging program once.
     pub fn judge(&mut self, packet: &[u8]) -> anyhow::Result<u32> {
         Ok(self.run(name::PROGRAM_EDGE, packet, 1)?.action)
+    }
+
+    /// Asks the explaining program what becomes of a packet that comes in on an interface.
+    pub fn explain(&mut self, packet: &[u8], interface: u32) -> anyhow::Result<Trace> {
+        let mut map = self.array::<Trace>(name::MAP_TRACE)?;
+        let mut trace = map.get(&0, 0)?;
+        trace.interface = interface;
+        map.set(0, trace, 0)?;
+        let program = xdp(&mut self.ebpf, name::PROGRAM_EXPLAIN)?;
+        if program.fd().is_err() {
+            program
+                .load()
+                .context("cannot load the explaining program")?;
+        }
+        self.run(name::PROGRAM_EXPLAIN, packet, 1)?;
+        Ok(self.array::<Trace>(name::MAP_TRACE)?.get(&0, 0)?)
     }
 
     /// Runs a program `repeat` times on copies of one packet.

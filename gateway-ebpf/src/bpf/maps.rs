@@ -16,7 +16,6 @@ use gateway_common::capacity::{
 };
 use gateway_common::counter::{
     COUNTER_COUNT, Counter, INCIDENT_CAPACITY, Incident, LISTENER_COUNTER_COUNT, TickClock,
-    counter_index, listener_counter_index,
 };
 use gateway_common::endpoint::EndpointLine;
 use gateway_common::event::{Event, Sampler};
@@ -28,8 +27,9 @@ use gateway_common::trace::{Step, Trace};
 use gateway_common::word::Word;
 use gateway_ebpf::frame::Frame;
 use gateway_ebpf::judge::Judgement;
-use gateway_ebpf::limits::{self, Act, Answer, Subject};
+use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
+use gateway_ebpf::reading::Reading;
 use gateway_ebpf::tables::{Fault, Tables};
 
 use super::outlined;
@@ -68,11 +68,11 @@ static FLOWS: HashMap<FlowKey, FlowRow, FLOW_MAX> = HashMap::new();
 #[btf_map(name = "offences")]
 static OFFENCES: Array<Line<MapWord>, { 1 << OFFENCE_LINE_BITS }, MAPPED> = Array::new();
 #[btf_map(name = "events")]
-static EVENTS: RingBuf<Event, { EVENT_RING_BYTES as usize }> = RingBuf::new();
+pub(super) static EVENTS: RingBuf<Event, { EVENT_RING_BYTES as usize }> = RingBuf::new();
 #[btf_map(name = "sampler")]
-static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
+pub(super) static SAMPLER: PerCpuArray<Sampler, 1> = PerCpuArray::new();
 #[btf_map(name = "trace")]
-static TRACE: Array<Trace, 1> = Array::new();
+pub(super) static TRACE: Array<Trace, 1> = Array::new();
 #[btf_map(name = "list4_filter")]
 static LIST4_FILTER: Array<u64, { GENERATIONS * LIST_IPV4_FILTER_WORDS as usize }, MAPPED> =
     Array::new();
@@ -165,12 +165,11 @@ impl<'a, A: Access> Maps<'a, A> {
 /// Counts a judgement on this CPU.
 #[inline(always)]
 pub(super) fn count(judgement: &Judgement) {
-    let (verdict, bytes) = (judgement.verdict, judgement.bytes);
-    let index = counter_index(verdict, judgement.reason, judgement.family);
-    grow(COUNTERS.get_ptr_mut(index), bytes);
+    let bytes = judgement.bytes;
+    grow(COUNTERS.get_ptr_mut(judgement.cell as u32), bytes);
     if judgement.listener != 0 {
-        let index = listener_counter_index(judgement.listener, verdict);
-        grow(LISTENER_COUNTERS.get_ptr_mut(index), bytes);
+        let cell = judgement.listener_cell as u32;
+        grow(LISTENER_COUNTERS.get_ptr_mut(cell), bytes);
     }
 }
 
@@ -373,28 +372,28 @@ impl<A: Access> Tables for Maps<'_, A> {
         &self,
         frame: &F,
         limit: &SourceLimit,
-        subject: &Subject,
-        cost: u64,
+        packet: &Reading,
+        seed: u64,
         act: Act,
     ) -> Result<Answer, Fault> {
         if A::WRITES {
-            outlined::ask_limit(self.context, limit, subject, cost, act)
+            outlined::ask_limit(self.context, limit, packet, seed, act)
         } else {
-            limits::ask(frame, self, limit, subject, cost, act)
+            limits::ask(frame, self, limit, packet, seed, act)
         }
     }
 
     #[inline(always)]
     fn ask_lists(
         &self,
-        subject: &Subject,
+        packet: &Reading,
         generation: u32,
         considered: Considered,
     ) -> Result<Listed, Fault> {
         if A::WRITES {
-            outlined::ask_lists(subject, generation, considered)
+            outlined::ask_lists(packet, generation, considered)
         } else {
-            lists::ask(self, subject, generation, considered)
+            lists::ask(self, packet, generation, considered)
         }
     }
 

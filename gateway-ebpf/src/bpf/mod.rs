@@ -9,6 +9,8 @@ mod maps;
 mod outlined;
 mod packet;
 mod word;
+mod event;
+mod explain;
 #[cfg(feature = "log")]
 mod log;
 #[cfg(feature = "bench")]

@@ -10,7 +10,7 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
 use gateway_common::list::PlainEntry;
 use gateway_common::settings::SourceLimit;
-use gateway_ebpf::limits::{self, Act, Answer, Subject};
+use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
 use gateway_ebpf::reading::Reading;
 use gateway_ebpf::tables::Fault;
@@ -23,9 +23,8 @@ const FAULT: u64 = u64::MAX;
 
 /// [`Reading::new`] as a call.
 #[inline(always)]
-pub(super) fn read(context: &XdpContext) -> Reading {
+pub(super) fn read<'a>(context: &XdpContext, reading: &'a mut MaybeUninit<Reading>) -> &'a Reading {
     const WORDS: usize = size_of::<Reading>() / size_of::<u64>();
-    let mut reading = MaybeUninit::<Reading>::uninit();
     // Memory that is handed to a function must hold something. Written word by word: an assignment
     // becomes a call of a memory function that writes byte by byte.
     let words = reading.as_mut_ptr().cast::<u64>();
@@ -35,7 +34,7 @@ pub(super) fn read(context: &XdpContext) -> Reading {
     }
     gateway_read(context.ctx, reading.as_mut_ptr());
     // SAFETY: a reading of zeros is one, and so is what the function has written over it.
-    unsafe { reading.assume_init() }
+    unsafe { reading.assume_init_ref() }
 }
 
 /// [`limits::ask`] as a call.
@@ -43,11 +42,11 @@ pub(super) fn read(context: &XdpContext) -> Reading {
 pub(super) fn ask_limit(
     context: &XdpContext,
     limit: &SourceLimit,
-    subject: &Subject,
-    cost: u64,
+    packet: &Reading,
+    seed: u64,
     act: Act,
 ) -> Result<Answer, Fault> {
-    match gateway_limit(context.ctx, limit, subject, cost, act as u64) {
+    match gateway_limit(context.ctx, limit, packet, seed, act.0) {
         0 => Ok(Answer::Within),
         1 => Ok(Answer::Beyond),
         2 => Ok(Answer::InDebt),
@@ -58,11 +57,11 @@ pub(super) fn ask_limit(
 /// [`lists::ask`] as a call.
 #[inline(always)]
 pub(super) fn ask_lists(
-    subject: &Subject,
+    packet: &Reading,
     generation: u32,
     considered: Considered,
 ) -> Result<Listed, Fault> {
-    match gateway_lists(subject, generation, considered.0) {
+    match gateway_lists(packet, generation, considered.0) {
         FAULT => Err(Fault),
         number => Ok(Listed(number)),
     }
@@ -93,17 +92,17 @@ extern "C" fn gateway_read(context: *mut xdp_md, reading: *mut Reading) -> u64 {
 extern "C" fn gateway_limit(
     context: *mut xdp_md,
     limit: *const SourceLimit,
-    subject: *const Subject,
-    cost: u64,
+    packet: *const Reading,
+    seed: u64,
     act: u64,
 ) -> u64 {
     // SAFETY: the callers above pass references, and the verifier checks that they do.
-    let (Some(limit), Some(subject)) = (unsafe { (limit.as_ref(), subject.as_ref()) }) else {
+    let (Some(limit), Some(reading)) = (unsafe { (limit.as_ref(), packet.as_ref()) }) else {
         return FAULT;
     };
     let context = XdpContext::new(context);
     let (packet, maps) = (Packet::new(&context), Maps::<Enforcing>::new(&context));
-    match limits::ask(&packet, &maps, limit, subject, cost, Act::from_number(act)) {
+    match limits::ask(&packet, &maps, limit, reading, seed, Act(act)) {
         Ok(answer) => answer as u64,
         Err(Fault) => FAULT,
     }
@@ -112,16 +111,16 @@ extern "C" fn gateway_limit(
 // SAFETY: no other symbol of this name exists in the object.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn gateway_lists(subject: *const Subject, generation: u32, considered: u64) -> u64 {
+extern "C" fn gateway_lists(packet: *const Reading, generation: u32, considered: u64) -> u64 {
     // SAFETY: the caller above passes a reference, and the verifier checks that it does.
-    let Some(subject) = (unsafe { subject.as_ref() }) else {
+    let Some(packet) = (unsafe { packet.as_ref() }) else {
         return FAULT;
     };
     // Entries know nothing of packets. An argument that nobody reads would arrive as anything, which
     // the verifier refuses for a context.
     let context = XdpContext::new(core::ptr::null_mut());
     let maps = Maps::<Enforcing>::new(&context);
-    match lists::ask(&maps, subject, generation, Considered(considered)) {
+    match lists::ask(&maps, packet, generation, Considered(considered)) {
         Ok(Listed(number)) => number,
         Err(Fault) => FAULT,
     }

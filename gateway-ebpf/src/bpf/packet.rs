@@ -14,12 +14,20 @@ const OFFSET_MASK: usize = 0x7fff;
 /// A packet behind an XDP context.
 pub(super) struct Packet<'a> {
     context: &'a XdpContext,
+    /// Zero, as the distance of a packet pointer to itself: the verifier takes it for a number it
+    /// knows nothing about.
+    nothing: u64,
 }
 
 impl<'a> Packet<'a> {
     #[inline(always)]
-    pub(super) const fn new(context: &'a XdpContext) -> Self {
-        Self { context }
+    pub(super) fn new(context: &'a XdpContext) -> Self {
+        let mut packet = Self {
+            context,
+            nothing: 0,
+        };
+        packet.nothing = (packet.start() - packet.start()) as u64;
+        packet
     }
 
     /// Where the packet starts. Read anew each time: the verifier then knows a fresh pointer, and
@@ -87,18 +95,15 @@ impl Frame for Packet<'_> {
 
     #[inline(always)]
     fn forget_all<const N: usize>(&self, numbers: [u64; N]) -> [u64; N] {
-        // The distance of two packet pointers is a number the verifier knows nothing about, and a
-        // fresh one has not been compared with anything yet.
-        let word = self.end() - self.start();
+        let nothing = self.nothing;
         numbers.map(|number| {
             let forgotten: u64;
-            // SAFETY: changes no memory; adding and removing the same bits yields `number` again.
+            // SAFETY: changes no memory, nor the number, to which it adds nothing.
             unsafe {
                 asm!(
-                    "{number} ^= {word}",
-                    "{number} ^= {word}",
+                    "{number} += {nothing}",
                     number = inout(reg) number => forgotten,
-                    word = in(reg) word,
+                    nothing = in(reg) nothing,
                     options(pure, nomem, nostack),
                 );
             }

@@ -1,12 +1,14 @@
 //! The entry points.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use gateway_common::reason::Verdict;
 use gateway_ebpf::judge::{Judgement, judge_read};
 
+use super::event;
 use super::maps::{Enforcing, Maps, count};
 use super::outlined;
 use super::packet::Packet;
@@ -42,15 +44,18 @@ fn gateway_tick(context: XdpContext) -> u32 {
 #[inline(always)]
 pub(super) fn judged(context: &XdpContext) -> Judgement {
     let (packet, maps) = (Packet::new(context), Maps::<Enforcing>::new(context));
-    let judgement = judge_read(&packet, &maps, &outlined::read(context));
+    let mut reading = MaybeUninit::uninit();
+    let judgement = judge_read(&packet, &maps, outlined::read(context, &mut reading));
     count(&judgement);
+    event::report(context, &judgement);
     judgement
 }
 
 #[inline(always)]
 pub(super) const fn act(judgement: &Judgement) -> u32 {
-    match judgement.verdict {
-        Verdict::Pass | Verdict::WouldDrop | Verdict::Transmit => XDP_PASS,
-        Verdict::Drop => XDP_DROP,
+    if judgement.outcome.is_drop() {
+        XDP_DROP
+    } else {
+        XDP_PASS
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             Ok(ExitCode::SUCCESS)
         }
         Response::Refused { message } => bail!("{message}"),
-        Response::Denied { .. } => {
+        Response::Entries { .. } | Response::Lists { .. } => {
             bail!("the running gateway answers in another protocol: is it another version?")
         }
     }

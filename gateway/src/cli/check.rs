@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use super::output::Output;
 use crate::model::Gateway;
+use crate::store;
+use crate::telemetry::operator_log::explain;
 
 /// Options of `gateway check`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +27,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     for warning in warnings {
         output.error(&format!("warning: {warning}"));
     }
+    let unusable = outcome.as_ref().map_or_else(|_| Vec::new(), unusable_lists);
+    for error in &unusable {
+        output.error(&format!("{}: {error}", arguments.file.display()));
+    }
     match outcome {
+        Ok(_) if !unusable.is_empty() => Ok(ExitCode::FAILURE),
         Ok(gateway) => {
             output.line(&format!(
                 "{}: {}",
@@ -39,6 +46,17 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What keeps list files from being read. They are no part of the configuration, because they
+/// change while the gateway runs; but without them it does not start.
+fn unusable_lists(gateway: &Gateway) -> Vec<String> {
+    let named = gateway.lists.named.iter();
+    let judged = named.map(|list| {
+        let read = store::list::read(&list.file, list.format);
+        read.map_err(|error| format!("list `{}`: {}", list.name, explain(&error)))
+    });
+    judged.filter_map(Result::err).collect()
 }
 
 fn summary(gateway: &Gateway) -> String {

@@ -8,8 +8,14 @@ mod reload;
 mod check;
 mod schema;
 mod stats;
+mod time;
+mod by_hand;
+mod confirm;
+mod lists;
 mod top;
-mod deny;
+mod names;
+mod events;
+mod explain;
 mod xdp;
 mod xdp_status;
 mod doctor;
@@ -19,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::store::list::ByHand;
 use output::Output;
 
 /// A self-hosted API gateway with a kernel edge.
@@ -41,10 +48,18 @@ enum Command {
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
     Stats(stats::Arguments),
+    /// Show and change the list of sources that are kept out.
+    Deny(by_hand::Arguments),
+    /// Show and change the list of sources that are let in without limits.
+    Allow(by_hand::Arguments),
+    /// Show every list, those from files included.
+    Lists(lists::Arguments),
     /// Show live who is being judged: reasons, sources, throttles.
     Top(top::Arguments),
-    /// Show and change the deny list.
-    Deny(deny::Arguments),
+    /// Show a sample of what the kernel edge drops, packet by packet.
+    Events(events::Arguments),
+    /// Say what the kernel edge would make of a packet, step by step.
+    Explain(explain::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
     /// Examine this host for the kernel edge: what is missing, and what changes it.
@@ -64,8 +79,12 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
+        Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
+        Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
+        Command::Lists(arguments) => lists::run(&arguments, &mut output),
         Command::Top(arguments) => top::run(&arguments, &mut output),
-        Command::Deny(arguments) => deny::run(&arguments, &mut output),
+        Command::Events(arguments) => events::run(&arguments, &mut output),
+        Command::Explain(arguments) => explain::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Attack(arguments) => attack::run(&arguments, &mut output),

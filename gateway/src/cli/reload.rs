@@ -24,6 +24,6 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             output.error(&message);
             Ok(ExitCode::FAILURE)
         }
-        Response::Denied { .. } => anyhow::bail!("the gateway answered another question"),
+        _ => anyhow::bail!("the gateway answered another question"),
     }
 }

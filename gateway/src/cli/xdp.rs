@@ -16,7 +16,7 @@ use crate::config;
 use crate::daemon::privilege::Identity;
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::{Gateway, OnExit};
-use crate::store::deny::{DenyList, Moment};
+use crate::store::list::{Lists, Moment};
 use crate::xdp::{self, Attachment, Detached};
 
 /// Arguments of `gateway xdp`.
@@ -104,12 +104,12 @@ fn apply_beside(path: &Path, gateway: &Gateway, output: &mut Output) -> anyhow::
 
 fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCode> {
     let identity = Identity::resolve(gateway.user.as_deref(), gateway.group.as_deref())?;
-    let mut edge = xdp::apply_alone(gateway).map_err(with_remedy)?;
+    let edge = xdp::apply_alone(gateway).map_err(with_remedy)?;
     if gateway.state_directory.is_dir() {
-        let list = DenyList::open(&gateway.state_directory, Moment::now())?;
-        if let Some(sink) = edge.take_deny_sink() {
-            list.attach(sink)?;
-        }
+        let lists = Lists::open(&gateway.state_directory, Moment::now())?;
+        lists.install(lists.prepare(&gateway.lists)?)?;
+        lists.attach(edge.list_sink())?;
+        lists.retire()?;
     }
     edge.hand_over(identity.user, identity.group)?;
     show(edge.attachments(), edge.notes(), output);

@@ -9,9 +9,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::attack::AttackSwitch;
-use super::protocol::{DeniedPrefix, Request, Response, TIMEOUT};
-use crate::model::Prefix;
-use crate::store::deny::{Added, DenyList, Moment};
+use super::lists;
+use super::protocol::{Request, Response, TIMEOUT};
+use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeError;
 
@@ -73,7 +73,7 @@ pub(super) fn bind(path: &Path) -> std::io::Result<std::os::unix::net::UnixListe
 pub(super) async fn serve(
     socket: UnixListener,
     allowed: Allowed,
-    deny: DenyList,
+    lists: Lists,
     attack: Option<AttackSwitch>,
     reloads: mpsc::Sender<ReloadRequest>,
 ) {
@@ -91,9 +91,9 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (deny, attack, reloads) = (deny.clone(), attack.clone(), reloads.clone());
+        let (lists, attack, reloads) = (lists.clone(), attack.clone(), reloads.clone());
         drop(tokio::task::spawn_local(async move {
-            let conversation = converse(stream, allowed, &deny, attack.as_ref(), &reloads);
+            let conversation = converse(stream, allowed, &lists, attack.as_ref(), &reloads);
             match tokio::time::timeout(TIMEOUT, conversation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "admin socket: conversation failed"),
@@ -107,7 +107,7 @@ pub(super) async fn serve(
 async fn converse(
     stream: UnixStream,
     allowed: Allowed,
-    deny: &DenyList,
+    lists: &Lists,
     attack: Option<&AttackSwitch>,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> std::io::Result<()> {
@@ -121,7 +121,7 @@ async fn converse(
         .await?;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
-            Ok(request) => answer(request, deny, attack, reloads).await,
+            Ok(request) => answer(request, lists, attack, reloads).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
             },
@@ -143,7 +143,7 @@ async fn converse(
 
 async fn answer(
     request: Request,
-    deny: &DenyList,
+    lists: &Lists,
     attack: Option<&AttackSwitch>,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> Response {
@@ -157,25 +157,13 @@ async fn answer(
         Request::XdpApply { config, interfaces } => {
             reload(reloads, Some(Applied { config, interfaces })).await
         }
-        Request::DenyAdd {
-            prefix,
-            for_seconds,
-        } => add(deny, &prefix, for_seconds),
-        Request::DenyRemove { prefix } => remove(deny, &prefix),
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
-        Request::DenyList => {
-            let entries = deny
-                .list(Moment::now())
-                .into_iter()
-                .map(|entry| DeniedPrefix {
-                    prefix: entry.prefix.to_string(),
-                    expires_in_seconds: entry.remaining.map(|left| left.as_secs()),
-                });
-            return Response::Denied {
-                entries: entries.collect(),
-            };
-        }
+        Request::ListAdd { .. }
+        | Request::ListRemove { .. }
+        | Request::ListConfirm
+        | Request::ListEntries { .. }
+        | Request::Lists => return lists::answer(request, lists.clone()).await,
     };
     match outcome {
         Ok(message) => Response::Done { message },
@@ -206,31 +194,5 @@ fn with_edge(
                      log of the start says what is missing"
                 .to_owned(),
         ),
-    }
-}
-
-fn add(deny: &DenyList, prefix: &str, for_seconds: Option<u64>) -> Result<String, String> {
-    let prefix: Prefix = prefix.parse().map_err(|error| format!("{error}"))?;
-    let added = deny
-        .add(prefix, for_seconds.map(Duration::from_secs), Moment::now())
-        .map_err(|error| explain(&error))?;
-    tracing::info!(%prefix, for_seconds, "deny list: added");
-    Ok(match added {
-        Added::New => format!("{prefix} is denied"),
-        Added::Changed => format!("{prefix} was denied already; its end is now the new one"),
-    })
-}
-
-fn remove(deny: &DenyList, prefix: &str) -> Result<String, String> {
-    let prefix: Prefix = prefix.parse().map_err(|error| format!("{error}"))?;
-    match deny.remove(prefix, Moment::now()) {
-        Ok(true) => {
-            tracing::info!(%prefix, "deny list: removed");
-            Ok(format!("{prefix} is no longer denied"))
-        }
-        Ok(false) => Err(format!(
-            "{prefix} is not on the deny list; `gateway deny list` shows it"
-        )),
-        Err(error) => Err(explain(&error)),
     }
 }

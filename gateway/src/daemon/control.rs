@@ -14,6 +14,7 @@ use super::figures::Reloads;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners, Prepared};
+use super::lists::Keeper;
 use super::lock::InstanceLock;
 use super::metrics_page;
 use super::names::CurrentNames;
@@ -21,7 +22,7 @@ use super::options::Options;
 use super::worker::Shared;
 use crate::model::Gateway;
 use crate::snapshot::Compiler;
-use crate::store::deny::{DenyList, Moment};
+use crate::store::list::Lists;
 use crate::telemetry::access_log::{Reopener, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::operator_log::explain;
@@ -29,7 +30,7 @@ use crate::xdp::EdgeHandle;
 
 /// Reloads that may wait; further peers wait to ask.
 const RELOADS_MAX: usize = 4;
-/// How often expired deny entries are cleared away and workers looked after.
+/// How often workers are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// The running gateway, seen from its control thread.
@@ -48,7 +49,8 @@ pub(super) struct Control {
     pub(super) keys: KeyTasks,
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) attack: Option<AttackSwitch>,
-    pub(super) deny: DenyList,
+    pub(super) lists: Lists,
+    pub(super) list_keeper: Keeper,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) names: CurrentNames,
@@ -114,9 +116,6 @@ impl Control {
                     }
                 }
                 _ = housekeeping.tick() => {
-                    if let Err(error) = self.deny.sweep(Moment::now()) {
-                        tracing::warn!(error = explain(&error), "deny list: expired entries stay");
-                    }
                     if self.around.workers.iter().any(|worker| worker.thread.is_finished()) {
                         break Err(anyhow::anyhow!("a worker thread died"));
                     }
@@ -136,7 +135,7 @@ impl Control {
             let serving = admin::serve(
                 socket,
                 sockets.allowed,
-                self.deny.clone(),
+                self.lists.clone(),
                 self.attack.clone(),
                 reload_requests,
             );
@@ -206,6 +205,7 @@ impl Control {
         if let Err(error) = std::fs::remove_file(&self.model.admin.socket) {
             tracing::debug!(%error, "admin socket stays behind");
         }
+        self.list_keeper.stop();
         if let Some(edge) = self.edge.take() {
             let on_exit = self.model.edge.on_exit;
             match edge.shutdown(on_exit) {

@@ -13,9 +13,11 @@ use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
+use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 use crate::telemetry::metrics::{Figure, Sample};
+use crate::telemetry::operator_log::explain;
 use crate::xdp::stats::StatisticsReader;
 
 /// Reloads, by how they ended.
@@ -36,6 +38,7 @@ pub(super) struct Sources {
     pub(super) reloads: Arc<Reloads>,
     /// The kernel's counters, where there is a kernel edge.
     pub(super) edge: Option<StatisticsReader>,
+    pub(super) lists: Lists,
     pub(super) names: CurrentNames,
     pub(super) attack: Option<AttackSwitch>,
     pub(super) vouched: Option<Vouched>,
@@ -47,6 +50,7 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
     let mut figures = load_figures(sources);
     figures.extend(authorization_figures(sources));
     figures.extend(memory_figures(sources));
+    figures.extend(list_figures(&sources.lists));
     if let Some(edge) = &sources.edge {
         figures.extend(edge_figures(edge, &sources.names));
     }
@@ -138,6 +142,50 @@ fn memory_figures(sources: &Sources) -> Vec<Figure> {
             true,
             move || log_dropped.load(Ordering::Relaxed),
         ),
+    ]
+}
+
+/// What the lists hold, and how their files fare.
+fn list_figures(lists: &Lists) -> [Figure; 4] {
+    let each = |lists: &Lists, value: fn(&ListStatus) -> u64| {
+        let lists = lists.clone();
+        move || {
+            let status = lists.status().unwrap_or_else(|error| {
+                tracing::warn!(error = explain(&error), "the lists cannot be read");
+                Vec::new()
+            });
+            let sample = |list: &ListStatus| Sample {
+                labels: vec![("list", list.name.clone())],
+                value: value(list),
+            };
+            status.iter().map(sample).collect()
+        }
+    };
+    [
+        Figure {
+            name: "gateway_list_entries",
+            help: "Addresses and prefixes, by list",
+            counter: false,
+            read: Box::new(each(lists, |list| list.entries as u64)),
+        },
+        Figure {
+            name: "gateway_list_memory_bytes",
+            help: "Memory that the table of a list occupies, by list",
+            counter: false,
+            read: Box::new(each(lists, |list| list.bytes as u64)),
+        },
+        Figure {
+            name: "gateway_list_connections",
+            help: "Connections for which a list decided at accept, by list",
+            counter: true,
+            read: Box::new(each(lists, |list| list.connections)),
+        },
+        Figure {
+            name: "gateway_list_load_failures",
+            help: "Contents of list files that were refused while the old list stayed, by list",
+            counter: true,
+            read: Box::new(each(lists, |list| list.failures)),
+        },
     ]
 }
 

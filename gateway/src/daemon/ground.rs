@@ -12,7 +12,7 @@ use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
 use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
-use crate::store::deny::{DenyList, Moment};
+use crate::store::list::{Lists, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
 use crate::xdp::{self, EdgeHandle, Start};
 
@@ -23,7 +23,7 @@ pub(super) struct Ground {
     pub(super) listeners: Prepared,
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) buckets: Buckets,
-    pub(super) deny: DenyList,
+    pub(super) lists: Lists,
     pub(super) sockets: Sockets,
     pub(super) log: Opened,
     identity: Identity,
@@ -46,14 +46,15 @@ impl Ground {
         let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
 
         let listeners = Listeners::default().prepare(model)?;
-        let mut edge = start_edge(&bound(model, &listeners.addresses))?;
+        let edge = start_edge(&bound(model, &listeners.addresses))?;
         let buckets = match &edge {
             Some(edge) => edge.buckets(),
             None => map_buckets(model)?,
         };
-        let deny = DenyList::open(&model.state_directory, Moment::now())?;
-        if let Some(sink) = edge.as_mut().and_then(|edge| edge.take_deny_sink()) {
-            deny.attach(sink)?;
+        let lists = Lists::open(&model.state_directory, Moment::now())?;
+        lists.install(lists.prepare(&model.lists)?)?;
+        if let Some(edge) = &edge {
+            lists.attach(edge.list_sink())?;
         }
 
         let socket = &model.admin.socket;
@@ -78,7 +79,7 @@ impl Ground {
             listeners,
             edge,
             buckets,
-            deny,
+            lists,
             sockets,
             log,
             identity,

@@ -10,6 +10,7 @@ mod ground;
 mod control;
 mod worker;
 mod listeners;
+mod lists;
 mod keys;
 mod reload;
 mod trip_wire;

@@ -1,6 +1,7 @@
 //! What the numbers in the kernel's maps stand for.
 //!
-//! The maps know listeners and lists by their position in the configuration, and slots by a tag.
+//! The maps know listeners by their position in the configuration, lists by the numbers they were
+//! given, and slots by a tag.
 //! The daemon writes the names beside its other runtime files with every configuration that takes
 //! effect, so that whoever reads the maps can name what it finds, also while no gateway runs.
 //! Nothing is decided by this file.
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Gateway;
 use crate::snapshot::slot_names;
+use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeError;
 use crate::xdp::stats::StatisticsReader;
@@ -52,8 +54,13 @@ impl CurrentNames {
 
     /// Takes over the names of a configuration that has taken effect. What goes wrong is reported
     /// and concerns statistics only.
-    pub(super) fn replace(&self, model: &Gateway, statistics: Option<&StatisticsReader>) {
-        let names = Names::of(model);
+    pub(super) fn replace(
+        &self,
+        model: &Gateway,
+        lists: &Lists,
+        statistics: Option<&StatisticsReader>,
+    ) {
+        let names = Names::of(model, lists.names());
         if let Some(statistics) = statistics
             && let Err(error) = names.take_over(&self.load(), statistics)
         {
@@ -76,23 +83,23 @@ pub struct Names {
     /// Listeners in the configuration's order; the first has number 1.
     listeners: Vec<String>,
     /// Lists by number.
-    lists: Vec<String>,
+    lists: BTreeMap<u32, String>,
     /// What throttles are called, by the tag of their slot in hexadecimal.
     slots: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// The names of a configuration.
+    /// The names of a configuration and of the lists by the numbers they have.
     #[must_use]
-    pub fn of(model: &Gateway) -> Self {
+    pub fn of(model: &Gateway, lists: Vec<(u16, String)>) -> Self {
         let listeners = model.listeners.iter();
-        let lists = FIXED_LISTS.iter().map(|(_, name)| (*name).to_owned());
+        let lists = lists.into_iter();
         let slots = slot_names(model).into_iter();
         Self {
             listeners: listeners
                 .map(|listener| listener.name.to_string())
                 .collect(),
-            lists: lists.collect(),
+            lists: lists.map(|(number, name)| (number.into(), name)).collect(),
             slots: slots.map(|(tag, name)| (hexadecimal(tag), name)).collect(),
         }
     }
@@ -161,7 +168,10 @@ impl Names {
         let is_this = |(fixed, _): &&(u16, &str)| u32::from(*fixed) == number;
         match FIXED_LISTS.iter().find(is_this) {
             Some((_, name)) => Cow::Borrowed(name),
-            None => named(&self.lists, number, number),
+            None => match self.lists.get(&number) {
+                Some(name) => Cow::Borrowed(name.as_str()),
+                None => Cow::Owned(format!("#{number}")),
+            },
         }
     }
 
@@ -190,7 +200,7 @@ mod tests {
     fn names(listeners: &[&str]) -> Names {
         Names {
             listeners: listeners.iter().map(|name| (*name).to_owned()).collect(),
-            lists: Vec::new(),
+            lists: BTreeMap::from([(5, "drop".to_owned())]),
             slots: BTreeMap::from([(hexadecimal(7), "pets GET /pets".to_owned())]),
         }
     }
@@ -216,6 +226,7 @@ mod tests {
         assert_eq!(names.listener(2), "b");
         assert_eq!(names.listener(3), "#3");
         assert_eq!(names.list(0), "operator");
+        assert_eq!(names.list(5), "drop");
         assert_eq!(names.list(9), "#9");
         assert_eq!(names.slot(7), Some("pets GET /pets"));
         assert_eq!(names.slot(8), None);

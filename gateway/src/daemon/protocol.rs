@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::store::list::{ByHand, ListStatus, Listed, Role};
+
 /// Longest request or response line.
 pub const LINE_BYTES_MAX: u64 = 16 << 20;
 
@@ -32,20 +34,37 @@ pub enum Request {
         /// Every interface that is to carry the program.
         interfaces: Vec<String>,
     },
-    /// Put a prefix on the operator's deny list.
-    DenyAdd {
+    /// Put a prefix on a list kept by hand.
+    ListAdd {
+        /// Which.
+        list: ByHand,
         /// CIDR notation.
         prefix: String,
         /// Seconds until the entry expires; `None` means never.
         for_seconds: Option<u64>,
+        /// Seconds after which the change is taken back unless it is confirmed; `None` is for good.
+        #[serde(default)]
+        confirm_seconds: Option<u64>,
     },
-    /// Take a prefix off the operator's deny list.
-    DenyRemove {
+    /// Take a prefix off a list kept by hand.
+    ListRemove {
+        /// Which.
+        list: ByHand,
         /// CIDR notation.
         prefix: String,
+        /// As for an addition.
+        #[serde(default)]
+        confirm_seconds: Option<u64>,
     },
-    /// List the operator's deny list.
-    DenyList,
+    /// Make the changes stay that wait to be confirmed.
+    ListConfirm,
+    /// Show the entries of a list kept by hand.
+    ListEntries {
+        /// Which.
+        list: ByHand,
+    },
+    /// Show every list.
+    Lists,
     /// Say who decides whether the gateway is under attack.
     Attack {
         /// From now on.
@@ -81,20 +100,100 @@ pub enum Response {
         /// One or more lines: cause and fix.
         message: String,
     },
-    /// The deny list.
-    Denied {
-        /// Its entries, sorted by prefix.
-        entries: Vec<DeniedPrefix>,
+    /// The entries of a list kept by hand.
+    Entries {
+        /// Sorted by prefix.
+        entries: Vec<ListedPrefix>,
+    },
+    /// Every list.
+    Lists {
+        /// In the order of their numbers.
+        lists: Vec<ListSummary>,
+        /// The prefixes that are never judged, in CIDR notation.
+        management: Vec<String>,
     },
 }
 
-/// One entry of the deny list.
+/// One entry of a list kept by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeniedPrefix {
+pub struct ListedPrefix {
     /// CIDR notation.
     pub prefix: String,
     /// Seconds until it expires; `None` means never.
     pub expires_in_seconds: Option<u64>,
+    /// Packets for which the kernel decided by it; `None` where no kernel judges.
+    pub hits: Option<u64>,
+    /// Seconds left to confirm it; `None` where it is for good.
+    pub unconfirmed_seconds: Option<u64>,
+}
+
+/// One list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSummary {
+    /// Its number in the kernel's tables and counters.
+    pub number: u16,
+    /// `operator`, `allow`, `management` or as configured.
+    pub name: String,
+    /// `deny`, `allow` or `management`.
+    pub action: String,
+    /// `enforce` or `monitor`.
+    pub mode: String,
+    /// Number of entries.
+    pub entries: u64,
+    /// Memory of its table in the gateway.
+    pub memory_bytes: u64,
+    /// Packets for which it decided; `None` where no kernel judges.
+    pub packets: Option<u64>,
+    /// Connections for which it decided when they were accepted.
+    pub connections: u64,
+    /// The file it is read from.
+    pub file: Option<String>,
+    /// When the content in force was read, in seconds since 1970.
+    pub loaded_unix_seconds: Option<u64>,
+    /// Why the file's present content is not in force.
+    pub error: Option<String>,
+    /// How often a content was refused since the gateway started.
+    pub failures: u64,
+}
+
+impl From<ListStatus> for ListSummary {
+    fn from(list: ListStatus) -> Self {
+        let (action, mode) = match list.role {
+            Role::Management => ("management", "enforce"),
+            Role::Allow => ("allow", "enforce"),
+            Role::Deny => ("deny", "enforce"),
+            Role::Monitor => ("deny", "monitor"),
+        };
+        let unix_seconds = |at: std::time::SystemTime| {
+            let since = at.duration_since(std::time::UNIX_EPOCH);
+            since.map_or(0, |since| since.as_secs())
+        };
+        Self {
+            number: list.number,
+            name: list.name,
+            action: action.to_owned(),
+            mode: mode.to_owned(),
+            entries: list.entries as u64,
+            memory_bytes: list.bytes as u64,
+            packets: list.packets,
+            connections: list.connections,
+            file: list.file.map(|file| file.display().to_string()),
+            loaded_unix_seconds: list.loaded.map(unix_seconds),
+            error: list.error,
+            failures: list.failures,
+        }
+    }
+}
+
+impl From<Listed> for ListedPrefix {
+    fn from(entry: Listed) -> Self {
+        Self {
+            prefix: entry.prefix.to_string(),
+            expires_in_seconds: entry.remaining.map(|left| left.as_secs()),
+            hits: entry.hits,
+            unconfirmed_seconds: entry.unconfirmed.map(|left| left.as_secs()),
+        }
+    }
 }
 
 /// Why a call failed before an answer came.

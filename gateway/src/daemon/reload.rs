@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use super::admin::Applied;
 use super::control::Control;
 use super::ground::{bound, destination};
+use super::lists::blocking;
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -55,6 +56,11 @@ impl Control {
             .listeners
             .prepare(&model)
             .map_err(|error| explain(&error))?;
+        let lists = blocking(self.lists.clone(), {
+            let wanted = model.lists.clone();
+            move |lists| lists.prepare(&wanted)
+        })
+        .await?;
         let log_destination = destination(&model.telemetry.access_log);
         let log =
             Reopener::prepare(&log_destination).map_err(|error| format!("access log: {error}"))?;
@@ -87,8 +93,13 @@ impl Control {
             message.push_str("; the kernel edge could not follow: ");
             message.push_str(&explain(&error));
         }
+        if let Err(error) = blocking(self.lists.clone(), |it| it.install(lists)).await {
+            message.push_str("; the lists could not follow: ");
+            message.push_str(&error);
+        }
         let statistics = self.edge.as_ref().map(|edge| edge.statistics());
-        self.names.replace(&self.model, statistics.as_ref());
+        self.names
+            .replace(&self.model, &self.lists, statistics.as_ref());
         Ok(message)
     }
 

@@ -15,6 +15,7 @@ use super::figures::{self, Reloads, Sources};
 use super::ground::Ground;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
+use super::lists::Keeper;
 use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::{self, Shared};
@@ -28,8 +29,8 @@ use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
-use crate::store::deny::DenyList;
 use crate::store::lease::SlotRegistry;
+use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
 use crate::xdp::EdgeHandle;
@@ -102,7 +103,7 @@ fn assemble(
         listeners,
         edge,
         buckets,
-        deny,
+        lists,
         sockets,
         log,
         ..
@@ -123,7 +124,7 @@ fn assemble(
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.as_ref().map(|edge| edge.statistics());
     let names = CurrentNames::of_last_run(&model.runtime_directory);
-    names.replace(&model, statistics.as_ref());
+    names.replace(&model, &lists, statistics.as_ref());
     let figures = figures::figures(&Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -132,12 +133,13 @@ fn assemble(
         log_dropped: log.dropped(),
         reloads: Arc::clone(&reloads),
         edge: statistics,
+        lists: lists.clone(),
         names: names.clone(),
         attack: attack.clone(),
         vouched: shared.vouched.clone(),
         penalties: edge.as_ref().map(|edge| edge.penalties()),
     });
-    let rules = source_rules(deny.clone(), buckets, edge.as_deref());
+    let rules = source_rules(lists.clone(), buckets, edge.as_deref());
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -154,7 +156,8 @@ fn assemble(
         keys: KeyTasks::default(),
         edge,
         attack,
-        deny,
+        list_keeper: Keeper::start(&lists).context("list thread")?,
+        lists,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
         names,
@@ -186,9 +189,9 @@ fn start_workers(
 }
 
 /// What accept asks of sources, whoever else judges.
-fn source_rules(deny: DenyList, buckets: Buckets, edge: Option<&EdgeHandle>) -> Arc<SourceRules> {
+fn source_rules(lists: Lists, buckets: Buckets, edge: Option<&EdgeHandle>) -> Arc<SourceRules> {
     Arc::new(SourceRules {
-        deny,
+        lists,
         buckets,
         coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
     })

@@ -46,6 +46,8 @@ names! {
     InstanceName,
     /// Name of a listener.
     ListenerName,
+    /// Name of a list from a file.
+    ListName,
     /// Name of an API.
     ApiName,
     /// Name of an authorizer.

@@ -8,6 +8,7 @@ mod ids;
 mod process;
 mod listener;
 mod edge;
+mod list;
 mod rules;
 mod authorizer;
 mod throttle;
@@ -18,9 +19,10 @@ pub use api::{Api, BodyMode, Integration, Method, Route, RouteMethod, Segment};
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use ids::{
-    ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
+    ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError, ListName,
     ListenerName, RouteKey, UpstreamName,
 };
+pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};

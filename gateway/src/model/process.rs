@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Api, Authorizer, Edge, InstanceName, Listener, Upstream};
+use super::{Api, Authorizer, Edge, InstanceName, Listener, Lists, Upstream};
 
 /// One complete, consistent configuration.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct Gateway {
     /// Directory of the admin socket and, without BPF, of the mapped buckets; default
     /// `/run/gateway/<instance>`.
     pub runtime_directory: PathBuf,
-    /// Directory of what outlives a reboot, such as the operator's deny list; default
+    /// Directory of what outlives a reboot, such as the lists kept by hand; default
     /// `/var/lib/gateway/<instance>`.
     pub state_directory: PathBuf,
     /// How long a stopping gateway waits for its requests; default 30 s.
@@ -33,6 +33,8 @@ pub struct Gateway {
     pub listeners: Vec<Listener>,
     /// The kernel edge.
     pub edge: Edge,
+    /// Lists of addresses.
+    pub lists: Lists,
     /// Authorizers in the order of the file.
     pub authorizers: Vec<Authorizer>,
     /// Upstreams in the order of the file.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use gateway_common::address::{Class, KIND_CONNECTIONS};
 use gateway_common::limit::Charge;
+use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
@@ -19,15 +20,15 @@ use crate::clock;
 use crate::model::{Edge, Listener, ListenerLimits};
 use crate::store::bucket::{Buckets, source_limit};
 use crate::store::coverage::Coverage;
-use crate::store::deny::DenyList;
+use crate::store::list::{Lists, Standing};
 use crate::telemetry::metrics::ConnectionEvent;
 
 /// What the kernel edge decides about sources, for when it cannot.
 #[derive(Debug)]
 pub struct SourceRules {
-    /// The deny list; asked here too while the kernel judges, because not every path into the host
-    /// need have a program.
-    pub deny: DenyList,
+    /// The lists; asked here too while the kernel judges, because not every path into the host need
+    /// have a program.
+    pub lists: Lists,
     /// The shared words.
     pub buckets: Buckets,
     /// Where the kernel charges new connections, so that they are not charged twice.
@@ -134,10 +135,10 @@ impl Doorkeeper {
     /// Whether a source that is connected has been denied since. Takes no lock.
     #[must_use]
     pub fn denies(&self, peer: IpAddr) -> bool {
-        let deny = &self.rules.deny;
-        !deny.is_empty()
+        let lists = &self.rules.lists;
+        !lists.is_empty()
             && !self.listener.load().only_counts(Reason::Denied)
-            && deny.denies(peer, clock::monotonic_ns())
+            && lists.denies(peer, clock::monotonic_ns())
     }
 
     /// Connections open now.
@@ -172,17 +173,35 @@ impl SourceRules {
         local: IpAddr,
         now_ns: u64,
     ) -> Result<(), ConnectionEvent> {
-        // The first rule that would refuse is the one that is counted, as in the kernel.
-        let mut monitored = None;
-        if self.deny.denies(peer, now_ns) {
-            if !listener.only_counts(Reason::Denied) {
-                self.count(Verdict::Drop, Reason::Denied, peer);
-                return Err(ConnectionEvent::Denied);
-            }
-            monitored = Some(Reason::Denied);
+        let standing = self.lists.judge(peer, now_ns);
+        if let Standing::Denied(list) = standing
+            && !listener.only_counts(Reason::Denied)
+        {
+            self.lists.count(list);
+            self.count(Verdict::Drop, Reason::Denied, peer);
+            return Err(ConnectionEvent::Denied);
         }
         if self.coverage.covers(local) {
             return Ok(());
+        }
+        // The first rule that would refuse is the one that is counted, as in the kernel.
+        let mut monitored = None;
+        match standing {
+            Standing::Management => {
+                self.lists.count(LIST_MANAGEMENT);
+                self.count(Verdict::Pass, Reason::Management, peer);
+                return Ok(());
+            }
+            Standing::Allowed(list) => {
+                self.lists.count(list);
+                self.count(Verdict::Pass, Reason::Allowed, peer);
+                return Ok(());
+            }
+            Standing::Denied(list) | Standing::Monitored(list) => {
+                self.lists.count(list);
+                monitored = Some(Reason::Denied);
+            }
+            Standing::Unlisted => {}
         }
         let limit = &listener.connections;
         if let Charge::Limited { .. } = self.buckets.charge_source(peer, now_ns, limit) {
@@ -225,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::store::bucket::BootId;
-    use crate::store::deny::Moment;
+    use crate::store::list::{Change, Moment};
 
     const NOW: u64 = 1_000_000_000_000;
     const OURS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -247,7 +266,7 @@ mod tests {
             precise: 1,
         };
         let rules = SourceRules {
-            deny: DenyList::open(directory.path(), Moment::now()).unwrap(),
+            lists: Lists::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             coverage: Coverage::default(),
         };
@@ -335,9 +354,11 @@ mod tests {
     #[test]
     fn the_deny_list_acts_here_whoever_else_judges() {
         let bench = bench(1_000);
-        let deny = &bench.doorkeeper.rules.deny;
+        let lists = &bench.doorkeeper.rules.lists;
         let second = Some(Duration::from_secs(1));
-        deny.add("10.0.0.0/24".parse().unwrap(), second, Moment::now())
+        let network = "10.0.0.0/24".parse().unwrap();
+        lists
+            .add(Change::deny(network), second, Moment::now())
             .unwrap();
         let admit = |peer: &str, now| {
             bench
@@ -354,9 +375,9 @@ mod tests {
     fn rules_that_are_only_monitored_refuse_nobody() {
         let bench = bench(1);
         let guard = &bench.doorkeeper;
-        let deny = &guard.rules.deny;
-        deny.add("10.0.0.9".parse().unwrap(), None, Moment::now())
-            .unwrap();
+        let denied = Change::deny("10.0.0.9".parse().unwrap());
+        let lists = &guard.rules.lists;
+        lists.add(denied, None, Moment::now()).unwrap();
         let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
         let limit = guard.listener.load().connections;
         guard.follow(ListenerRules {

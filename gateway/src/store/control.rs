@@ -73,15 +73,15 @@ impl ControlWords {
         self.at(Self::PENALTIES).store(0, Ordering::Release);
     }
 
-    /// How many drops become events: see [`Control::events`].
+    /// Which drops become events: see [`Control::events`].
     #[must_use]
     pub fn events(&self) -> u64 {
         self.at(Self::EVENTS).load(Ordering::Acquire)
     }
 
-    /// Says how many drops become events: see [`Control::events`].
-    pub fn set_events(&self, sampling: u64) {
-        self.at(Self::EVENTS).store(sampling, Ordering::Release);
+    /// Says which drops become events: see [`Control::events`].
+    pub fn set_events(&self, watch: u64) {
+        self.at(Self::EVENTS).store(watch, Ordering::Release);
     }
 
     fn at(&self, word: u32) -> &AtomicU64 {

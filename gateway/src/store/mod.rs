@@ -5,7 +5,7 @@ pub mod connection;
 pub mod control;
 pub mod coverage;
 pub mod decision;
-pub mod deny;
+pub mod list;
 pub mod lease;
 pub mod penalty;
 pub mod vouch;

@@ -38,6 +38,39 @@ pub enum EdgeError {
         /// What it should be.
         expected: MapShape,
     },
+    /// Nothing to look at.
+    #[error(
+        "instance `{instance}` has no kernel edge, nothing is pinned in `{}`: start it with \
+         `gateway run`, or name another one with --instance or --config",
+        path.display()
+    )]
+    NotPinned {
+        /// Its name.
+        instance: String,
+        /// Where its pins would be.
+        path: PathBuf,
+    },
+    /// Pins that another version of this program made.
+    #[error(
+        "instance `{instance}` runs a kernel edge of layout {found}, and this program reads layout \
+         v{}: use the `gateway` that started it",
+        gateway_common::layout::LAYOUT_VERSION
+    )]
+    OtherLayout {
+        /// Its name.
+        instance: String,
+        /// The layouts that are pinned.
+        found: String,
+    },
+    /// Somebody else reads the events.
+    #[error(
+        "another `gateway events` watches instance `{instance}`: events have one reader at a time, \
+         end that one first"
+    )]
+    Watched {
+        /// Its name.
+        instance: String,
+    },
     /// A name in `xdp.interfaces` that no interface has.
     #[error("there is no network interface `{name}`: those present are {present}")]
     UnknownInterface {
@@ -217,6 +250,9 @@ impl EdgeError {
             Self::InstanceRunning { .. }
             | Self::ForeignPins { .. }
             | Self::ForeignMap { .. }
+            | Self::NotPinned { .. }
+            | Self::OtherLayout { .. }
+            | Self::Watched { .. }
             | Self::UnknownInterface { .. }
             | Self::NewInterface { .. }
             | Self::OtherMode { .. }

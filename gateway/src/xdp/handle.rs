@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use gateway_common::name::MAP_FLOWS;
 
-use super::deny::KernelDeny;
 use super::endpoints::{EndpointTable, treating};
 use super::error::EdgeError;
 use super::flows::KernelFlows;
 use super::follow::{AddressFollower, Scope};
 use super::interfaces::LocalAddress;
 use super::links::{self, Links};
-use super::maps::{self, DenyTables, SwitchMaps};
+use super::lists::KernelLists;
+use super::maps::{self, ListTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
 use super::rules::Rules;
@@ -23,7 +23,7 @@ use crate::model::{Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::control::ControlWords;
 use crate::store::coverage::Coverage;
-use crate::store::deny::DenySink;
+use crate::store::list::ListSink;
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 
@@ -42,7 +42,7 @@ pub struct EdgeHandle {
     switch: Arc<Mutex<Switch>>,
     coverage: Coverage,
     scope: Arc<Mutex<Scope>>,
-    deny: Option<KernelDeny>,
+    lists: Arc<KernelLists>,
     tick_ns: u64,
 }
 
@@ -86,12 +86,12 @@ impl EdgeHandle {
         let rules = Rules::of(gateway, tick_ns, seed);
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
-        let deny = KernelDeny::new(
+        let lists = Arc::new(KernelLists::new(
             Arc::clone(&switch),
-            DenyTables::open(&pins)?,
+            ListTables::open(&pins)?,
             is_fresh,
             None,
-        );
+        ));
         let mut edge = Self {
             statistics: StatisticsReader::open(pins.directory())?,
             syns: SynReader::open(pins.directory())?,
@@ -105,7 +105,7 @@ impl EdgeHandle {
             switch,
             coverage: Coverage::default(),
             scope: Arc::new(Mutex::new(Scope::default())),
-            deny: Some(deny),
+            lists,
             tick_ns,
         };
         links::detach_left(&edge.pins, &chosen)?;
@@ -186,11 +186,10 @@ impl EdgeHandle {
         self.coverage.clone()
     }
 
-    /// The kernel's tables, for [`crate::store::deny::DenyList::attach`]. `None` the second time.
-    pub fn take_deny_sink(&mut self) -> Option<Box<dyn DenySink>> {
-        self.deny
-            .take()
-            .map(|sink| Box::new(sink) as Box<dyn DenySink>)
+    /// The kernel's tables, for [`crate::store::list::Lists::attach`].
+    #[must_use]
+    pub fn list_sink(&self) -> Arc<dyn ListSink> {
+        Arc::clone(&self.lists) as Arc<dyn ListSink>
     }
 
     /// The task that follows the host's addresses; the caller spawns it on its control runtime.

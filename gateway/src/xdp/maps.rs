@@ -138,20 +138,28 @@ pub(super) struct SwitchMaps {
     pub(super) endpoints: Array<MapData, EndpointLine>,
 }
 
-/// One generation of one family of the deny list.
+/// One generation of one family of the lists.
 #[derive(Debug)]
-pub(super) struct DenyMaps<K: aya::Pod, D: aya::Pod> {
+pub(super) struct FamilyMaps<K: aya::Pod, D: aya::Pod> {
     pub(super) exact: HashMap<MapData, K, PlainEntry>,
     pub(super) prefix: LpmTrie<MapData, D, PlainEntry>,
+    /// Names of both maps.
+    pub(super) names: [&'static str; 2],
 }
 
-/// Both generations of both families.
+/// One generation of the lists.
 #[derive(Debug)]
-pub(super) struct DenyTables {
+pub(super) struct GenerationMaps {
+    pub(super) ipv4: FamilyMaps<Ipv4Key, Ipv4PrefixData>,
+    pub(super) ipv6: FamilyMaps<Ipv6Key, Ipv6Key>,
+}
+
+/// The lists.
+pub(super) struct ListTables {
     pub(super) filter4: SharedWords,
     pub(super) filter6: SharedWords,
-    pub(super) ipv4: [DenyMaps<Ipv4Key, Ipv4PrefixData>; 2],
-    pub(super) ipv6: [DenyMaps<Ipv6Key, Ipv6Key>; 2],
+    pub(super) generations: [GenerationMaps; 2],
+    pub(super) counters: PerCpuArray<MapData, Counter>,
 }
 
 /// What is only read.
@@ -228,7 +236,7 @@ where
 }
 
 /// Opens an array for mapping.
-fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, EdgeError> {
+pub(super) fn open_data(pins: &std::path::Path, name: &'static str) -> Result<MapData, EdgeError> {
     match open(pins, name)? {
         Map::Array(data) => Ok(data),
         _ => Err(EdgeError::Incomplete {
@@ -274,9 +282,9 @@ pub(super) fn memory_bytes(pins: &std::path::Path, name: &'static str) -> Result
 }
 
 /// Opens every pinned map once, which checks the shape of each.
-pub(super) fn check_shapes(pins: &Pins) -> Result<(), EdgeError> {
+pub(super) fn check_shapes(pins: &std::path::Path) -> Result<(), EdgeError> {
     for (name, _) in ALL {
-        open(pins.directory(), name)?;
+        open(pins, name)?;
     }
     Ok(())
 }
@@ -295,37 +303,43 @@ impl SwitchMaps {
     }
 }
 
-impl DenyTables {
+impl<K: aya::Pod, D: aya::Pod> FamilyMaps<K, D> {
+    fn open(pins: &std::path::Path, names: [&'static str; 2]) -> Result<Self, EdgeError> {
+        let [exact, prefix] = names;
+        Ok(Self {
+            exact: open_as(pins, exact)?,
+            prefix: open_as(pins, prefix)?,
+            names,
+        })
+    }
+}
+
+impl ListTables {
     pub(super) fn open(pins: &Pins) -> Result<Self, EdgeError> {
         let pins = pins.directory();
         let filter = |name, bits| {
             let data = open_data(pins, name)?;
             SharedWords::map(data.fd().as_fd(), bits)
-                .map_err(super::error::system("mmap of the deny filter"))
-        };
-        let ipv4 = |generation: [&'static str; 2]| {
-            let [exact, prefix] = generation;
-            Ok::<_, EdgeError>(DenyMaps {
-                exact: open_as(pins, exact)?,
-                prefix: open_as(pins, prefix)?,
-            })
-        };
-        let ipv6 = |generation: [&'static str; 2]| {
-            let [exact, prefix] = generation;
-            Ok::<_, EdgeError>(DenyMaps {
-                exact: open_as(pins, exact)?,
-                prefix: open_as(pins, prefix)?,
-            })
+                .map_err(super::error::system("mmap of the lists' filter"))
         };
         let [exact4_a, exact4_b] = MAP_LIST4_EXACT;
         let [exact6_a, exact6_b] = MAP_LIST6_EXACT;
         let [prefix4_a, prefix4_b] = MAP_LIST4_PREFIX;
         let [prefix6_a, prefix6_b] = MAP_LIST6_PREFIX;
+        let generation = |ipv4, ipv6| {
+            Ok::<_, EdgeError>(GenerationMaps {
+                ipv4: FamilyMaps::open(pins, ipv4)?,
+                ipv6: FamilyMaps::open(pins, ipv6)?,
+            })
+        };
         Ok(Self {
             filter4: filter(MAP_LIST4_FILTER, FILTER4_BITS)?,
             filter6: filter(MAP_LIST6_FILTER, FILTER6_BITS)?,
-            ipv4: [ipv4([exact4_a, prefix4_a])?, ipv4([exact4_b, prefix4_b])?],
-            ipv6: [ipv6([exact6_a, prefix6_a])?, ipv6([exact6_b, prefix6_b])?],
+            generations: [
+                generation([exact4_a, prefix4_a], [exact6_a, prefix6_a])?,
+                generation([exact4_b, prefix4_b], [exact6_b, prefix6_b])?,
+            ],
+            counters: open_as(pins, MAP_LIST_COUNTERS)?,
         })
     }
 }

@@ -20,14 +20,16 @@ mod rules;
 mod switch;
 mod occupant;
 mod attach;
+mod lists;
 mod links;
-mod deny;
 mod follow;
 mod flows;
 mod syns;
 mod handle;
 mod apply;
 pub mod stats;
+pub mod events;
+pub mod explain;
 pub mod status;
 pub mod doctor;
 
@@ -35,11 +37,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{EdgeMode, Gateway, InstanceName};
-use crate::store::deny::DenySink;
+use crate::store::list::ListSink;
 use crate::telemetry::operator_log::explain;
 
-use deny::KernelDeny;
-use maps::{DenyTables, SwitchMaps};
+use lists::KernelLists;
+use maps::{ListTables, SwitchMaps};
 use pins::Pins;
 use switch::Switch;
 
@@ -224,19 +226,19 @@ fn require_capabilities() -> Result<(), EdgeError> {
     }
 }
 
-/// The pinned deny tables of an instance whose gateway is not running, for the command line;
+/// The pinned tables of the lists of an instance whose gateway is not running, for the command line;
 /// `None` where nothing is pinned. Holds the instance's lock while it lives.
 ///
 /// # Errors
 /// [`EdgeError::InstanceRunning`] and whatever opening maps fails with.
-pub fn offline_deny_sink(instance: &InstanceName) -> Result<Option<Box<dyn DenySink>>, EdgeError> {
+pub fn offline_list_sink(instance: &InstanceName) -> Result<Option<Arc<dyn ListSink>>, EdgeError> {
     let Some(pins) = Pins::open(instance)? else {
         return Ok(None);
     };
     let (switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
-    let tables = DenyTables::open(&pins)?;
+    let tables = ListTables::open(&pins)?;
     let switch = Arc::new(Mutex::new(switch));
-    Ok(Some(Box::new(KernelDeny::new(
+    Ok(Some(Arc::new(KernelLists::new(
         switch,
         tables,
         is_fresh,

@@ -9,7 +9,7 @@ use super::maps;
 use super::pins::Pins;
 
 /// The object that this build embeds.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GATEWAY_EBPF_OBJECT_PATH"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GATEWAY_EBPF_OBJECT_PATH"));
 
 /// Lengths of a tick in nanoseconds, for the tick rates that kernels are built with.
 const TICKS_NS: [u64; 4] = [10_000_000, 4_000_000, 3_333_334, 1_000_000];
@@ -33,7 +33,7 @@ impl Object {
             loader.map_pin_path(name, pins.path(name));
         }
         let mut loaded = loader.load(OBJECT)?;
-        maps::check_shapes(pins)?;
+        maps::check_shapes(pins.directory())?;
         for name in [PROGRAM_EDGE, PROGRAM_TICK] {
             let program = program_mut(&mut loaded, name)?;
             program.load().map_err(|error| verifier(name, error))?;
@@ -86,7 +86,10 @@ fn read_tick(program: &Xdp) -> Result<(u64, u64), EdgeError> {
     Ok((word(0), word(1)))
 }
 
-fn program_mut<'a>(loaded: &'a mut Ebpf, name: &'static str) -> Result<&'a mut Xdp, EdgeError> {
+pub(super) fn program_mut<'a>(
+    loaded: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Xdp, EdgeError> {
     let program = loaded.program_mut(name).ok_or(EdgeError::Incomplete {
         what: "program",
         name,
@@ -94,7 +97,7 @@ fn program_mut<'a>(loaded: &'a mut Ebpf, name: &'static str) -> Result<&'a mut X
     Ok(program.try_into()?)
 }
 
-fn verifier(program: &'static str, error: ProgramError) -> EdgeError {
+pub(super) fn verifier(program: &'static str, error: ProgramError) -> EdgeError {
     match error {
         ProgramError::LoadError {
             io_error,

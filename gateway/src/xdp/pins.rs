@@ -55,6 +55,35 @@ pub(super) fn directory(instance: &InstanceName) -> PathBuf {
     instance_directory(instance).join(format!("v{LAYOUT_VERSION}"))
 }
 
+/// The directory of an instance's pins, for whoever looks at them and changes nothing.
+pub(super) fn existing(instance: &InstanceName) -> Result<PathBuf, EdgeError> {
+    let path = directory(instance);
+    match std::fs::metadata(&path) {
+        Ok(_) => return Ok(path),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(pin_error("stat", &path, error));
+        }
+        Err(_missing) => {}
+    }
+    let parent = instance_directory(instance);
+    let instance = instance.to_string();
+    let others = match std::fs::metadata(&parent) {
+        Ok(_) => list(&parent)?,
+        Err(_missing) => Vec::new(),
+    };
+    if others.is_empty() {
+        return Err(EdgeError::NotPinned { instance, path });
+    }
+    let names = others.iter().filter_map(|path| path.file_name());
+    let names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    Err(EdgeError::OtherLayout {
+        instance,
+        found: names.join(", "),
+    })
+}
+
 /// Whether an instance has pins, as far as this user can see.
 pub(super) fn left_over(instance: &InstanceName) -> bool {
     match directory(instance).symlink_metadata() {

@@ -81,7 +81,7 @@ impl Switch {
         self.settings.seed
     }
 
-    /// The generation of the deny list that is not in force.
+    /// The generation of the lists that is not in force.
     pub(super) const fn spare_list_generation(&self) -> u32 {
         (self.settings.list_generation & 1) ^ 1
     }
@@ -125,8 +125,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Puts a generation of the deny list in force.
-    pub(super) fn publish_deny(
+    /// Puts a generation of the lists in force.
+    pub(super) fn publish_lists(
         &mut self,
         generation: u32,
         is_empty: bool,

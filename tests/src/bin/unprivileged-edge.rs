@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use gateway::daemon::privilege::{Identity, drop_to};
 use gateway::model::OnExit;
-use gateway::store::deny::{DenyList, Moment};
+use gateway::store::list::{Change, Lists, Moment};
 use gateway_tests::edge::{configuration, listener};
 
 /// What every thread's status says afterwards.
@@ -36,8 +36,8 @@ fn main() {
         panic!("not attached");
     };
     let state = tempfile::tempdir().unwrap();
-    let list = DenyList::open(state.path(), Moment::now()).unwrap();
-    list.attach(edge.take_deny_sink().unwrap()).unwrap();
+    let lists = Lists::open(state.path(), Moment::now()).unwrap();
+    lists.attach(edge.list_sink()).unwrap();
 
     let identity = Identity::resolve(Some("nobody"), None).unwrap();
     identity.own(state.path()).unwrap();
@@ -55,8 +55,10 @@ fn main() {
     // Maps, mappings, both switches and the list on disk.
     let address: IpAddr = "192.0.2.1".parse().unwrap();
     let prefix = "192.0.2.0/24".parse().unwrap();
-    list.add(prefix, None, Moment::now()).unwrap();
-    assert!(list.denies(address, Moment::now().monotonic_ns));
+    lists
+        .add(Change::deny(prefix), None, Moment::now())
+        .unwrap();
+    assert!(lists.denies(address, Moment::now().monotonic_ns));
     let buckets = edge.buckets();
     let slot = buckets.claim_slot(1).unwrap();
     buckets.slot(slot).admitted.fetch_add(1, Ordering::Relaxed);

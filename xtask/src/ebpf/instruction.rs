@@ -108,7 +108,10 @@ const LOAD_WIDE: u8 = 0x18;
 const MAP_LOOKUP_ELEM: i32 = 1;
 const KTIME_GET_NS: i32 = 5;
 const JIFFIES64: i32 = 118;
+const RINGBUF_RESERVE: i32 = 131;
+const RINGBUF_SUBMIT: i32 = 132;
 const XDP_GET_BUFF_LEN: i32 = 188;
+const XDP_LOAD_BYTES: i32 = 189;
 
 impl Instruction {
     const fn code(self) -> u8 {
@@ -175,7 +178,9 @@ impl Instruction {
         match self.immediate() {
             KTIME_GET_NS | JIFFIES64 if is_helper => 0,
             XDP_GET_BUFF_LEN if is_helper => 1,
-            MAP_LOOKUP_ELEM if is_helper => 2,
+            MAP_LOOKUP_ELEM | RINGBUF_SUBMIT if is_helper => 2,
+            RINGBUF_RESERVE if is_helper => 3,
+            XDP_LOAD_BYTES if is_helper => 4,
             _ => 5,
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::keys;
@@ -31,6 +32,10 @@ pub(super) fn live(
 ) -> anyhow::Result<()> {
     let signalled = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
+        // Whoever asks twice is not made to wait for a drawing.
+        let again = Arc::clone(&signalled);
+        signal_hook::flag::register_conditional_shutdown(signal, 1, again)
+            .context("signal handler")?;
         signal_hook::flag::register(signal, Arc::clone(&signalled)).context("signal handler")?;
     }
     let terminal = ratatui::try_init().context("cannot take over the terminal")?;
@@ -57,7 +62,10 @@ fn run(
             is_stale = false;
         }
         let left = Duration::from_nanos(due_ns.saturating_sub(clock::monotonic_ns()));
-        if event::poll(left.min(WAIT)).context("cannot read keys")? {
+        if !has_keyboard(left.min(WAIT))? {
+            break;
+        }
+        if event::poll(Duration::ZERO).context("cannot read keys")? {
             // Every event draws anew, a resize among them.
             is_stale = true;
             if let Event::Key(key) = event::read().context("cannot read keys")?
@@ -77,4 +85,21 @@ fn run(
         }
     }
     Ok(())
+}
+
+/// Waits for a key, at most `wait`; whether there still is a terminal to wait for. The library
+/// that reads keys takes a terminal that has gone for one that always has something to say, and
+/// would never come back from asking it.
+fn has_keyboard(wait: Duration) -> anyhow::Result<bool> {
+    let stdin = std::io::stdin();
+    let mut keyboard = [PollFd::new(&stdin, PollFlags::IN)];
+    let wait = Timespec::try_from(wait).context("cannot wait for keys")?;
+    match poll(&mut keyboard, Some(&wait)) {
+        // A signal is looked at by the caller.
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error).context("cannot wait for keys"),
+    }
+    let [keyboard] = keyboard;
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    Ok(!keyboard.revents().intersects(gone))
 }

@@ -13,6 +13,7 @@ mod path_template;
 mod certificate;
 mod listener;
 mod edge;
+mod lists;
 mod rules;
 mod authorizer;
 mod jwks;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use super::quantity::{MIB, TIB, s};
-use super::{Lowering, api, authorizer, edge, listener, upstream};
+use super::{Lowering, api, authorizer, edge, listener, lists, upstream};
 use crate::config::cursor::Cursor;
 use crate::config::written::File;
 use crate::model::{
@@ -46,6 +46,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let listeners = listener::lower(&file.listeners, cx);
     let telemetry = lower_telemetry(file, &listeners, cx);
     let edge = edge::lower(&file.xdp, cx);
+    let lists = lists::lower(&file.lists, cx);
     let authorizers = authorizer::lower(&file.authorizers, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let apis = api::lower(&file.apis, body_memory_bytes_max, cx);
@@ -61,6 +62,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         body_memory_bytes_max,
         listeners,
         edge,
+        lists,
         authorizers,
         upstreams,
         apis,

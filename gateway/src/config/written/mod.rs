@@ -8,6 +8,7 @@ mod named;
 mod quantity;
 mod listener;
 mod xdp;
+mod lists;
 mod rules;
 mod authorizer;
 mod upstream;
@@ -17,6 +18,7 @@ mod telemetry;
 pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
+pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
@@ -57,6 +59,9 @@ pub(super) struct File {
     /// The kernel edge.
     #[serde(default)]
     pub(super) xdp: Xdp,
+    /// Lists of addresses: who is never judged, who is let in and who is kept out.
+    #[serde(default)]
+    pub(super) lists: Lists,
     /// Who proves a caller's identity, by name.
     #[serde(default)]
     pub(super) authorizers: Named<Authorizer>,

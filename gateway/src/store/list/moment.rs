@@ -1,14 +1,11 @@
-//! The entries of the list, and what they come to.
+//! Two clocks: ends are kept in wall time, because they outlive a boot, and enforced in monotonic
+//! time, because that is what the kernel reads.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use gateway_common::list::NEVER;
 
-use crate::model::Prefix;
-
-/// One moment on both clocks: expiries are kept in wall time, because they outlive a boot, and
-/// enforced in monotonic time, because that is what the kernel reads.
+/// One moment on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Wall time.
@@ -34,6 +31,12 @@ impl Moment {
         }
     }
 
+    /// The moment that lies `time` ahead; `None` beyond what the wall clock can say.
+    pub(super) fn after(&self, time: Duration) -> Option<Expiry> {
+        let wall = self.wall.checked_add(time)?;
+        Some(Expiry::at(wall, *self))
+    }
+
     /// The monotonic form of a wall-clock moment; past ones are now.
     fn monotonic_of(&self, wall: SystemTime) -> u64 {
         let ahead = wall.duration_since(self.wall).unwrap_or(Duration::ZERO);
@@ -42,7 +45,7 @@ impl Moment {
     }
 }
 
-/// When an entry ends.
+/// When something ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Expiry {
     /// As saved.
@@ -58,41 +61,19 @@ impl Expiry {
             monotonic_ns: now.monotonic_of(wall),
         }
     }
+
+    /// Time left; zero where it is over.
+    pub(super) const fn left(&self, now: Moment) -> Duration {
+        Duration::from_nanos(self.monotonic_ns.saturating_sub(now.monotonic_ns))
+    }
+
+    /// Whether it has come.
+    pub(super) const fn is_over(&self, now: Moment) -> bool {
+        self.monotonic_ns <= now.monotonic_ns
+    }
 }
 
-/// The list: each prefix with its end, `None` for none.
-pub(super) type Entries = BTreeMap<Prefix, Option<Expiry>>;
-
-/// A prefix with the moment of `CLOCK_MONOTONIC` (ns) up to which it denies: the latest of its own
-/// end and the ends of all prefixes that cover it. [`NEVER`] for none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EffectiveEntry {
-    /// The prefix.
-    pub prefix: Prefix,
-    /// Its effective end.
-    pub expires_ns: u64,
-}
-
-/// Every entry with its effective end, in the order of the prefixes, covering ones first.
-pub(super) fn effective(entries: &Entries) -> Vec<EffectiveEntry> {
-    let mut covering: Vec<EffectiveEntry> = Vec::new();
-    entries
-        .iter()
-        .map(|(&prefix, expiry)| {
-            while covering
-                .last()
-                .is_some_and(|last| !last.prefix.covers(&prefix))
-            {
-                covering.pop();
-            }
-            let own = expiry.map_or(NEVER, |expiry| expiry.monotonic_ns);
-            let inherited = covering.last().map_or(0, |last| last.expires_ns);
-            let entry = EffectiveEntry {
-                prefix,
-                expires_ns: own.max(inherited),
-            };
-            covering.push(entry);
-            entry
-        })
-        .collect()
+/// The end as the kernel's tables hold it; `None` is [`NEVER`].
+pub(super) fn end_ns(expiry: Option<Expiry>) -> u64 {
+    expiry.map_or(NEVER, |expiry| expiry.monotonic_ns)
 }

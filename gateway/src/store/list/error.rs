@@ -1,25 +1,26 @@
-//! What can keep the list from being read or changed.
+//! What can keep the lists from being read or changed.
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::{Prefix, PrefixError};
+use super::file::FileError;
+use crate::model::{ListName, Prefix, PrefixError};
 
 /// Why a sink could not follow.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why the list cannot be read or changed.
+/// Why the lists cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum DenyError {
+pub enum ListError {
     /// Another process writes.
     #[error(
         "`{}` is held by another process: a gateway of this instance is running, or another \
-         `gateway deny`",
+         command changes its lists",
         .0.display()
     )]
     Locked(PathBuf),
     /// The file is no JSON of this format. It is left as it is.
-    #[error("`{}` is damaged: mend it, or move it away to start with an empty list", path.display())]
+    #[error("`{}` is damaged: mend it, or move it away to start with empty lists", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -27,7 +28,7 @@ pub enum DenyError {
         source: serde_json::Error,
     },
     /// The file holds a prefix that is none.
-    #[error("`{}` is damaged: mend it, or move it away to start with an empty list", path.display())]
+    #[error("`{}` is damaged: mend it, or move it away to start with empty lists", path.display())]
     Entry {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum DenyError {
         source: PrefixError,
     },
     /// Another version of the gateway wrote the file.
-    #[error("`{}` is of format {found}, this gateway reads {expected}", path.display())]
+    #[error("`{}` is of format {found}, this gateway reads up to {expected}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -45,20 +46,39 @@ pub enum DenyError {
         expected: u32,
     },
     /// An entry that would end at once.
-    #[error("`{0}` for no time at all denies nothing: name a time, or none to deny until removed")]
+    #[error(
+        "`{0}` for no time at all means nothing: name a time, or none to keep it until removed"
+    )]
     NoTime(Prefix),
     /// An entry that ends beyond what the clock can say.
     #[error(
-        "`{0}` would end later than the clock can say: leave the time out to deny until removed"
+        "`{0}` would end later than the clock can say: leave the time out to keep it until removed"
     )]
     TooLong(Prefix),
+    /// A list kept by hand has grown to what a file would serve better.
+    #[error(
+        "the list has {max} entries, the most that are kept by hand: put them into a file and name \
+         it in `lists.named`"
+    )]
+    TooMany {
+        /// How many there may be.
+        max: usize,
+    },
     /// The kernel's tables have no room.
-    #[error("the deny list is full: {max} {what} of one family")]
+    #[error("the lists are full: all together hold at most {max} {what} of one family")]
     Full {
         /// Addresses or prefixes.
         what: &'static str,
         /// How many there may be.
         max: u32,
+    },
+    /// A list's file cannot be used, and nothing read earlier stands in.
+    #[error("list `{name}`")]
+    File {
+        /// The list.
+        name: ListName,
+        /// What and where.
+        source: FileError,
     },
     /// The kernel's tables did not take the change; nothing changed.
     #[error("the kernel edge did not take the change, and nothing changed")]
@@ -73,4 +93,13 @@ pub enum DenyError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// Names a system call and its file in its error.
+pub(super) fn io_error(
+    call: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(io::Error) -> ListError {
+    let path = path.to_owned();
+    move |source| ListError::Io { call, path, source }
 }

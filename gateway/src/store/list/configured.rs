@@ -1,0 +1,137 @@
+//! The lists that the configuration names, as they are in force or about to be.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::definitions::Numbers;
+use super::error::ListError;
+use super::file::{FileError, Stamp, read};
+use super::picture::Role;
+use super::table::Table;
+use crate::clock;
+use crate::model::{ListAction, ListMode, Lists as Model, NamedList};
+use crate::telemetry::operator_log::explain;
+
+/// One list from a file.
+#[derive(Clone, Debug)]
+pub(super) struct Loaded {
+    pub(super) definition: NamedList,
+    pub(super) table: Arc<Table>,
+    /// The state of the file that the table was read from.
+    pub(super) stamp: Stamp,
+    /// When it was read.
+    pub(super) at: SystemTime,
+    /// Why the file's present state is not in force.
+    pub(super) error: Option<String>,
+    /// How often a state of the file was refused since the gateway started.
+    pub(super) failures: u64,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Configured {
+    pub(super) model: Model,
+    pub(super) management: Arc<Table>,
+    /// In the order of the configuration.
+    pub(super) named: Vec<Loaded>,
+    /// Every list's number, and those that lists of earlier configurations had.
+    pub(super) numbers: Numbers,
+}
+
+/// Lists of a configuration whose files have been read, ready to be put in force.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) model: Model,
+    pub(super) management: Arc<Table>,
+    pub(super) named: Vec<Loaded>,
+}
+
+impl Loaded {
+    pub(super) const fn role(&self) -> Role {
+        match (self.definition.action, self.definition.mode) {
+            (ListAction::Allow, _) => Role::Allow,
+            (ListAction::Deny, ListMode::Enforce) => Role::Deny,
+            (ListAction::Deny, ListMode::Monitor) => Role::Monitor,
+        }
+    }
+
+    /// Reads the file of `definition`.
+    pub(super) fn read(definition: &NamedList) -> Result<Self, FileError> {
+        let (prefixes, stamp) = read(&definition.file, definition.format)?;
+        Ok(Self {
+            definition: definition.clone(),
+            table: Arc::new(Table::lasting(prefixes)),
+            stamp,
+            at: clock::wall(),
+            error: None,
+            failures: 0,
+        })
+    }
+}
+
+impl Configured {
+    /// Nothing yet, besides the numbers that lists had.
+    pub(super) fn with_numbers(numbers: Numbers) -> Self {
+        Self {
+            numbers,
+            ..Self::default()
+        }
+    }
+
+    /// Reads the files that `model` names, except those that are in force in their present state.
+    /// Where a file cannot be used and its list is in force from before, that stays and says so.
+    pub(super) fn prepare(&self, model: &Model) -> Result<Prepared, ListError> {
+        let mut named = Vec::with_capacity(model.named.len());
+        for definition in &model.named {
+            let running = self.named.iter().find(|running| {
+                let known = &running.definition;
+                (&known.name, &known.file, known.format)
+                    == (&definition.name, &definition.file, definition.format)
+            });
+            named.push(prepare(definition, running)?);
+        }
+        let management = if model.management == self.model.management {
+            Arc::clone(&self.management)
+        } else {
+            Arc::new(Table::lasting(model.management.clone()))
+        };
+        Ok(Prepared {
+            model: model.clone(),
+            management,
+            named,
+        })
+    }
+}
+
+fn prepare(definition: &NamedList, running: Option<&Loaded>) -> Result<Loaded, ListError> {
+    if let Some(running) = running
+        && Stamp::now(&definition.file).is_ok_and(|stamp| stamp == running.stamp)
+    {
+        return Ok(Loaded {
+            definition: definition.clone(),
+            error: None,
+            ..running.clone()
+        });
+    }
+    match (Loaded::read(definition), running) {
+        (Ok(read), None) => Ok(read),
+        (Ok(read), Some(running)) => Ok(Loaded {
+            failures: running.failures,
+            ..read
+        }),
+        (Err(error), Some(running)) => {
+            let error = explain(&error);
+            tracing::error!(list = %definition.name, error, "the list stays as it was");
+            Ok(Loaded {
+                definition: definition.clone(),
+                error: Some(error),
+                failures: running.failures + 1,
+                ..running.clone()
+            })
+        }
+        (Err(source), None) => Err(ListError::File {
+            name: definition.name.clone(),
+            source,
+        }),
+    }
+}

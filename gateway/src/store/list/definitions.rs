@@ -1,0 +1,230 @@
+//! What the configuration says about lists, kept in the state directory: so the command line can
+//! change lists while no gateway runs, and a list keeps its number, and with it its counters, as
+//! long as the configuration keeps its name.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gateway_common::capacity::LIST_MAX;
+use gateway_common::list::LIST_NAMED;
+use serde::{Deserialize, Serialize};
+
+use super::draft::replace;
+use super::error::{ListError, io_error};
+use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists, NamedList, Prefix};
+
+/// Name of the file in the state directory.
+const FILE_NAME: &str = "lists.json";
+/// Version of the format.
+const VERSION: u32 = 1;
+
+/// Numbers by name.
+pub(super) type Numbers = BTreeMap<ListName, u16>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    management: Vec<String>,
+    named: Vec<SavedList>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedList {
+    number: u16,
+    name: String,
+    action: SavedAction,
+    mode: SavedMode,
+    file: PathBuf,
+    format: SavedFormat,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedAction {
+    Deny,
+    Allow,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedMode {
+    Enforce,
+    Monitor,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedFormat {
+    Auto,
+    Plain,
+    Ipset,
+    Json,
+}
+
+/// Gives every list of a configuration a number: the one its name has, else one that no list has
+/// now or had under `held`, so that nothing counted before is taken for its own; where all were
+/// used, the lowest that is free.
+pub(super) fn numbered(named: &[NamedList], held: &Numbers) -> Numbers {
+    let mut numbers: Numbers = named
+        .iter()
+        .filter_map(|list| Some((list.name.clone(), *held.get(&list.name)?)))
+        .collect();
+    let last = u16::try_from(LIST_MAX).unwrap_or(u16::MAX);
+    for list in named {
+        if numbers.contains_key(&list.name) {
+            continue;
+        }
+        let taken = |number: &u16| numbers.values().any(|other| other == number);
+        let had = |number: &u16| held.values().any(|other| other == number);
+        let mut free = (LIST_NAMED..last).filter(|number| !taken(number));
+        let unused = free.clone().find(|number| !had(number));
+        // The configuration has at most as many names as there are numbers.
+        if let Some(number) = unused.or_else(|| free.next()) {
+            numbers.insert(list.name.clone(), number);
+        }
+    }
+    numbers
+}
+
+/// Saves what a configuration says, with the numbers its lists have.
+pub(super) fn save(directory: &Path, lists: &Lists, numbers: &Numbers) -> Result<(), ListError> {
+    let named = lists.named.iter().filter_map(|list| {
+        Some(SavedList {
+            number: *numbers.get(&list.name)?,
+            name: list.name.to_string(),
+            action: match list.action {
+                ListAction::Deny => SavedAction::Deny,
+                ListAction::Allow => SavedAction::Allow,
+            },
+            mode: match list.mode {
+                ListMode::Enforce => SavedMode::Enforce,
+                ListMode::Monitor => SavedMode::Monitor,
+            },
+            file: list.file.clone(),
+            format: match list.format {
+                ListFormat::Auto => SavedFormat::Auto,
+                ListFormat::Plain => SavedFormat::Plain,
+                ListFormat::Ipset => SavedFormat::Ipset,
+                ListFormat::Json => SavedFormat::Json,
+            },
+        })
+    });
+    let document = Document {
+        version: VERSION,
+        management: lists.management.iter().map(Prefix::to_string).collect(),
+        named: named.collect(),
+    };
+    replace(&directory.join(FILE_NAME), &document)
+}
+
+/// What the last gateway of a state directory was told, with the numbers its lists had. No file is
+/// a configuration without lists.
+pub(super) fn load(directory: &Path) -> Result<(Lists, Numbers), ListError> {
+    let path = directory.join(FILE_NAME);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        Err(error) => return Err(io_error("read", &path)(error)),
+    };
+    let damaged = |source| ListError::Damaged {
+        path: path.clone(),
+        source,
+    };
+    let document: Document = serde_json::from_str(&text).map_err(damaged)?;
+    if document.version != VERSION {
+        return Err(ListError::Version {
+            path,
+            found: document.version,
+            expected: VERSION,
+        });
+    }
+    let mut lists = Lists::default();
+    for text in document.management {
+        let prefix = text.parse().map_err(|source| ListError::Entry {
+            path: path.clone(),
+            source,
+        })?;
+        lists.management.push(prefix);
+    }
+    let mut numbers = Numbers::new();
+    for saved in document.named {
+        let name = ListName::new(&saved.name);
+        numbers.insert(name.clone(), saved.number);
+        lists.named.push(NamedList {
+            name,
+            action: match saved.action {
+                SavedAction::Deny => ListAction::Deny,
+                SavedAction::Allow => ListAction::Allow,
+            },
+            mode: match saved.mode {
+                SavedMode::Enforce => ListMode::Enforce,
+                SavedMode::Monitor => ListMode::Monitor,
+            },
+            file: saved.file,
+            format: match saved.format {
+                SavedFormat::Auto => ListFormat::Auto,
+                SavedFormat::Plain => ListFormat::Plain,
+                SavedFormat::Ipset => ListFormat::Ipset,
+                SavedFormat::Json => ListFormat::Json,
+            },
+        });
+    }
+    Ok((lists, numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<NamedList> {
+        let list = |name: &&str| NamedList {
+            name: ListName::new(name),
+            action: ListAction::Deny,
+            mode: ListMode::Monitor,
+            file: PathBuf::from("/lists").join(name),
+            format: ListFormat::Json,
+        };
+        names.iter().map(list).collect()
+    }
+
+    #[test]
+    fn a_name_keeps_its_number_and_a_new_one_takes_none_that_was_just_left() {
+        let first = numbered(&named(&["a", "b"]), &Numbers::new());
+        let shown = |numbers: &Numbers| {
+            let pairs = numbers.iter();
+            pairs
+                .map(|(name, number)| format!("{name}={number}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&first), ["a=3", "b=4"]);
+        let second = numbered(&named(&["c", "b"]), &first);
+        assert_eq!(shown(&second), ["b=4", "c=5"]);
+        // Where every number was in use, one of those left is taken all the same.
+        let all: Vec<String> = (0..61).map(|index| format!("l{index}")).collect();
+        let names: Vec<&str> = all.iter().map(String::as_str).collect();
+        let full = numbered(&named(&names), &Numbers::new());
+        assert_eq!(full.len(), 61);
+        let others: Vec<String> = (0..61).map(|index| format!("m{index}")).collect();
+        let names: Vec<&str> = others.iter().map(String::as_str).collect();
+        let replaced = numbered(&named(&names), &full);
+        let distinct: std::collections::BTreeSet<_> = replaced.values().collect();
+        assert_eq!(distinct.len(), 61);
+        assert!(replaced.values().all(|number| (3..64).contains(number)));
+    }
+
+    #[test]
+    fn what_is_saved_is_what_is_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(load(directory.path()).unwrap(), Default::default());
+        let lists = Lists {
+            management: vec!["192.0.2.0/28".parse().unwrap()],
+            named: named(&["a", "b"]),
+        };
+        let numbers = numbered(&lists.named, &Numbers::new());
+        save(directory.path(), &lists, &numbers).unwrap();
+        assert_eq!(load(directory.path()).unwrap(), (lists, numbers));
+    }
+}

@@ -1,0 +1,211 @@
+//! Putting lists of the configuration in force, whole.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use gateway_common::list::LIST_MANAGEMENT;
+
+use super::by_hand::{ByHand, Kept};
+use super::configured::{Configured, Loaded, Prepared};
+use super::definitions::{self, Numbers, numbered};
+use super::error::ListError;
+use super::picture::{Part, Picture, Role};
+use super::sink::{Generation, ListSink};
+use super::table::Table;
+use super::{Lists, check_room};
+use crate::model::{ListName, Lists as Model, Prefix};
+
+/// The lists of a picture, in the order of their numbers.
+pub(super) fn parts(kept: &Kept, configured: &Configured) -> Vec<Part> {
+    let part = |number: u16, role: Role, table: Arc<Table>| Part {
+        number,
+        role,
+        table,
+    };
+    let by_hand = |list: ByHand, role| part(list.number(), role, Arc::new(kept.table(list)));
+    let mut parts = vec![
+        by_hand(ByHand::Deny, Role::Deny),
+        by_hand(ByHand::Allow, Role::Allow),
+        part(
+            LIST_MANAGEMENT,
+            Role::Management,
+            Arc::clone(&configured.management),
+        ),
+    ];
+    parts.extend(configured.named.iter().filter_map(|loaded| {
+        let number = *configured.numbers.get(&loaded.definition.name)?;
+        Some(part(number, loaded.role(), Arc::clone(&loaded.table)))
+    }));
+    parts.sort_by_key(|part| part.number);
+    parts
+}
+
+impl Lists {
+    /// Reads the files that `model` names, beside what is in force. Blocks as long as that takes.
+    ///
+    /// # Errors
+    /// [`ListError::File`] for a file that cannot be used, unless its list is in force from before.
+    pub fn prepare(&self, model: &Model) -> Result<Prepared, ListError> {
+        let running = self.writer().configured.clone();
+        running.prepare(model)
+    }
+
+    /// As [`Self::prepare`], of what the last gateway of this state directory was told.
+    ///
+    /// # Errors
+    /// As there, and where that was not saved well.
+    pub fn prepare_saved(&self) -> Result<Prepared, ListError> {
+        let directory = self.writer().saved.directory().to_owned();
+        let (model, _) = definitions::load(&directory)?;
+        self.prepare(&model)
+    }
+
+    /// Puts lists in force: for every packet and every connection from one moment on. Changes by
+    /// hand go on meanwhile. Blocks for seconds where a million entries change.
+    ///
+    /// # Errors
+    /// See [`ListError`]; the old lists are still in force then.
+    pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        let (mut next, directory) = {
+            let writer = self.writer();
+            let numbers = numbered(&prepared.model.named, &writer.configured.numbers);
+            let next = Configured {
+                model: prepared.model,
+                management: prepared.management,
+                named: prepared.named,
+                numbers,
+            };
+            (next, writer.saved.directory().to_owned())
+        };
+        definitions::save(&directory, &next.model, &next.numbers)?;
+        let new = self.new_numbers(&next);
+        // Errors noted while the files were read anew are kept by `next` alone.
+        self.swap(&mut next, &new)
+    }
+
+    /// Reads the file of one list again and puts it in force.
+    ///
+    /// # Errors
+    /// See [`ListError`]; the old list is still in force then.
+    pub(super) fn reread(&self, name: &ListName) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        let mut next = self.writer().configured.clone();
+        if let Some(loaded) = next.named.iter_mut().find(|it| &it.definition.name == name) {
+            let read = Loaded::read(&loaded.definition).map_err(|source| ListError::File {
+                name: name.clone(),
+                source,
+            })?;
+            *loaded = Loaded {
+                failures: loaded.failures,
+                ..read
+            };
+        }
+        self.swap(&mut next, &[])
+    }
+
+    /// Hands all lists to `sink`, and every later change as well. What the sink held before is
+    /// left to [`Self::retire`].
+    ///
+    /// # Errors
+    /// [`ListError::Sink`]; the sink is not kept then.
+    pub fn attach(&self, sink: Arc<dyn ListSink>) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        let mut writer = self.writer();
+        let picture = self.0.picture.load_full();
+        sink.stage(&picture).map_err(ListError::Sink)?;
+        sink.activate(&picture, &by_hand(&writer.kept))
+            .map_err(ListError::Sink)?;
+        writer.sink = Some(sink);
+        Ok(())
+    }
+
+    /// Empties what the sink held before [`Self::attach`].
+    ///
+    /// # Errors
+    /// [`ListError::Sink`]; it is emptied before it is used again.
+    pub fn retire(&self) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        let sink = self.writer().sink.clone();
+        sink.map_or(Ok(()), |sink| sink.retire().map_err(ListError::Sink))
+    }
+
+    /// Stages `next`, then puts it in force together with what was changed by hand meanwhile.
+    fn swap(&self, next: &mut Configured, new_numbers: &[u16]) -> Result<(), ListError> {
+        let (staged, sink) = {
+            let mut writer = self.writer();
+            let picture = Picture::new(parts(&writer.kept, next));
+            check_room(&picture)?;
+            let is_same = is_same(&writer.configured, next);
+            let sink = writer.sink.clone().filter(|_| !is_same);
+            writer.journal = sink.is_some().then(Vec::new);
+            (picture, sink)
+        };
+        let staging = sink.as_ref().map_or(Ok(()), |sink| sink.stage(&staged));
+        let mut writer = self.writer();
+        let journal = writer.journal.take().unwrap_or_default();
+        staging.map_err(ListError::Sink)?;
+        let picture = Picture::new(parts(&writer.kept, next));
+        if let Some(sink) = &sink {
+            for prefix in journal {
+                sink.change(Generation::Staged, &staged, &picture, prefix)
+                    .map_err(ListError::Sink)?;
+            }
+            sink.activate(&picture, &by_hand(&writer.kept))
+                .map_err(ListError::Sink)?;
+        }
+        writer.configured = std::mem::take(next);
+        self.0.picture.store(Arc::new(picture));
+        for number in new_numbers {
+            if let Some(count) = self.0.decided.get(usize::from(*number)) {
+                count.store(0, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        drop(writer);
+        let Some(sink) = sink else {
+            return Ok(());
+        };
+        // In force it is; what the sink keeps of the old lists costs memory and is tried again.
+        if let Err(error) = sink.retire() {
+            tracing::warn!(error, "lists: the tables of the old ones are not empty yet");
+        }
+        Ok(())
+    }
+
+    /// Numbers in `next` that have another name now, or had none.
+    fn new_numbers(&self, next: &Configured) -> Vec<u16> {
+        let held: BTreeSet<(ListName, u16)> = {
+            let numbers = self.writer().configured.numbers.clone();
+            numbers.into_iter().collect()
+        };
+        let numbers: &Numbers = &next.numbers;
+        let pairs = numbers.iter().map(|(name, number)| (name.clone(), *number));
+        pairs
+            .filter(|pair| !held.contains(pair))
+            .map(|(_, number)| number)
+            .collect()
+    }
+
+    fn swapping(&self) -> MutexGuard<'_, ()> {
+        let swapping = &self.0.swapping;
+        swapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every prefix that is kept by hand: their hits are worth keeping.
+fn by_hand(kept: &Kept) -> Vec<Prefix> {
+    kept.deny.keys().chain(kept.allow.keys()).copied().collect()
+}
+
+/// Whether two configurations come to the same tables.
+fn is_same(old: &Configured, new: &Configured) -> bool {
+    let same_list = |(old, new): (&Loaded, &Loaded)| {
+        old.definition.name == new.definition.name
+            && old.role() == new.role()
+            && Arc::ptr_eq(&old.table, &new.table)
+    };
+    Arc::ptr_eq(&old.management, &new.management)
+        && old.numbers == new.numbers
+        && old.named.len() == new.named.len()
+        && old.named.iter().zip(&new.named).all(same_list)
+}
