@@ -23,6 +23,7 @@ mod differential;
 mod corpus;
 mod hazards;
 mod artefact;
+mod btf;
 mod log;
 mod explain;
 mod events;

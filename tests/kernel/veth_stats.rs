@@ -10,7 +10,10 @@ use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::name::{MAP_LIST_COUNTERS, MAP_LISTENER_COUNTERS};
 use gateway_common::reason::Verdict;
 use gateway_tests::capability::or_skip;
-use gateway_tests::netns::{CLIENT, Site};
+use gateway_tests::gateway::BINARY;
+use gateway_tests::lines::Lines;
+use gateway_tests::netns::{CLIENT, OTHER, Site};
+use gateway_tests::wait::until;
 use serde_json::{Value, json};
 
 /// What the program would have counted on the first CPU, had it seen these packets.
@@ -99,6 +102,79 @@ async fn a_listener_is_never_charged_with_what_its_number_stood_for_before() {
 }
 
 #[tokio::test]
+async fn listeners_and_lists_add_up_to_the_verdicts() {
+    let Some(site) = or_skip(Site::new("adds-up").await) else {
+        return;
+    };
+    let gateway = site.start(site.setup()).await;
+    let config = gateway.config_path().display().to_string();
+    drop(site.succeed(&["deny", "add", OTHER[0], "--config", &config]));
+    for source in CLIENT {
+        assert_eq!(site.call(source, "/open").await.status, 200);
+    }
+    assert!(!site.reaches(OTHER[0]).await);
+    // The last segments of the connections are still on their way; then nothing moves.
+    let stats = until("figures that add up", || async {
+        let stats = stats(&site, &config);
+        let by_reason = |reasons: &[&str]| sum(&stats, "verdicts", "reason", reasons);
+        let ours = by_reason(&["admitted", "new_connection", "denied"]);
+        let by_listener = sum(&stats, "listeners", "listener", &["four", "six"]);
+        let by_list = sum(&stats, "lists", "list", &["operator"]);
+        let adds_up = ours == by_listener && by_reason(&["denied"]) == by_list;
+        (adds_up && by_list.0 > 0).then_some(stats)
+    })
+    .await;
+    let packets = |listener, verdict| {
+        let labels = [("listener", listener), ("verdict", verdict)];
+        row(&stats, "listeners", &labels).map_or(0, |row| row["packets"].as_u64().unwrap())
+    };
+    assert!(
+        packets("four", "pass") > 0 && packets("six", "pass") > 0,
+        "{stats}"
+    );
+    assert!(packets("four", "drop") > 0, "{stats}");
+    assert_eq!(packets("six", "drop"), 0, "{stats}");
+}
+
+#[tokio::test]
+async fn watching_adds_rates_from_the_second_reading_on() {
+    let Some(site) = or_skip(Site::new("rates").await) else {
+        return;
+    };
+    let gateway = site.start(site.setup()).await;
+    let config = gateway.config_path().display().to_string();
+    assert_eq!(site.call(CLIENT[0], "/open").await.status, 200);
+    let mut watching = {
+        let _inside = site.inside.enter();
+        let mut command = std::process::Command::new(&*BINARY);
+        command.args(["stats", "--watch", "--json", "--config", &config]);
+        command
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let lines = Lines::read(watching.stdout.take().unwrap());
+    let readings = until("two readings", || async {
+        let readings = lines.all();
+        (readings.len() >= 2).then_some(readings)
+    })
+    .await;
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    let has_rates = |line: &String| {
+        let stats: Value = serde_json::from_str(line).unwrap();
+        ["verdicts", "listeners"].map(|table| {
+            let rows = stats[table].as_array().unwrap();
+            assert!(!rows.is_empty(), "{stats}");
+            rows.iter()
+                .all(|row| row["packets_per_second"].is_u64() && row["bytes_per_second"].is_u64())
+        })
+    };
+    assert_eq!(has_rates(&readings[0]), [false, false]);
+    assert_eq!(has_rates(&readings[1]), [true, true]);
+}
+
+#[tokio::test]
 async fn top_shows_who_is_judged_and_how_full_their_buckets_are() {
     let Some(site) = or_skip(Site::new("top").await) else {
         return;
@@ -176,6 +252,16 @@ fn row(stats: &Value, table: &str, labels: &[(&str, &str)]) -> Option<Value> {
     let rows = stats[table].as_array().unwrap();
     let is_it = |row: &&Value| labels.iter().all(|(label, name)| row[label] == *name);
     rows.iter().find(is_it).cloned()
+}
+
+/// Packets and bytes of the rows of a table that have one of these labels.
+fn sum(stats: &Value, table: &str, label: &str, names: &[&str]) -> (u64, u64) {
+    let rows = stats[table].as_array().unwrap().iter();
+    let rows = rows.filter(|row| names.iter().any(|name| row[label] == *name));
+    rows.fold((0, 0), |(packets, bytes), row| {
+        let field = |name: &str| row[name].as_u64().unwrap();
+        (packets + field("packets"), bytes + field("bytes"))
+    })
 }
 
 /// Puts figures into a cell of a pinned map, in place of the program.

@@ -27,9 +27,6 @@ use crate::xdp::stats::StatisticsReader;
 /// Name of the file in the runtime directory.
 const FILE_NAME: &str = "names.json";
 
-/// What the host itself is called where listeners are listed. No configured name has parentheses.
-const HOST: &str = "(host)";
-
 /// The lists that there always are, by number.
 const FIXED_LISTS: [(u16, &str); 3] = [
     (LIST_OPERATOR, "operator"),
@@ -157,14 +154,12 @@ impl Names {
         Ok(())
     }
 
-    /// The listener of a number as the maps count them, where zero is the host; `#7` for one
-    /// without a name.
+    /// The listener of a number as the maps count them, from one; `#7` for one without a name.
     #[must_use]
     pub fn listener(&self, number: u32) -> Cow<'_, str> {
-        match number.checked_sub(1) {
-            Some(position) => named(&self.listeners, position, number),
-            None => Cow::Borrowed(HOST),
-        }
+        // Zero is no listener and has no name.
+        let position = number.checked_sub(1).unwrap_or(u32::MAX);
+        named(&self.listeners, position, number)
     }
 
     /// The list of a number; `#7` for one without a name.
@@ -227,7 +222,7 @@ mod tests {
     #[test]
     fn what_has_no_name_is_called_by_its_number() {
         let names = names(&["a", "b"]);
-        assert_eq!(names.listener(0), "(host)");
+        assert_eq!(names.listener(0), "#0");
         assert_eq!(names.listener(2), "b");
         assert_eq!(names.listener(3), "#3");
         assert_eq!(names.list(0), "operator");

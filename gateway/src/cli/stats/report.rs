@@ -59,7 +59,7 @@ pub(super) struct VerdictLabels {
 
 #[derive(Debug, Serialize, PartialEq, Eq, Clone)]
 pub(super) struct ListenerLabels {
-    /// Its name; `(host)` for what is for no listener, `#7` where the name is not known.
+    /// Its name; `#7` where the name is not known.
     pub(super) listener: String,
     pub(super) verdict: &'static str,
 }

@@ -63,7 +63,7 @@ pub struct VerdictCount {
 /// What became of the packets for one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerCount {
-    /// Number of the listener in the configuration's order, counted from one; zero is the host.
+    /// Number of the listener in the configuration's order, counted from one.
     pub listener: u32,
     /// What became of the packets.
     pub verdict: Verdict,
@@ -127,7 +127,8 @@ impl StatisticsReader {
     /// A map operation's.
     pub fn listeners(&self) -> Result<Vec<ListenerCount>, EdgeError> {
         let mut counts = Vec::new();
-        for listener in numbers(RULES_COUNT) {
+        // The first set of rules is the host's, which is no listener.
+        for listener in numbers(RULES_COUNT).skip(1) {
             for verdict in Verdict::ALL {
                 let index = listener_counter_index(listener, verdict);
                 let counter = summed(&lock(&self.0.listeners), MAP_LISTENER_COUNTERS, index)?;
