@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData};
@@ -20,6 +20,7 @@ use gateway_common::name;
 use gateway_common::settings::{Control, FLAG_LIST_IPV6_SHORT, FLAG_LISTS, Settings};
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER};
+use tokio::time::Instant;
 
 /// Prefixes in all files together. `GATEWAY_SOAK_PREFIXES` says otherwise.
 const PREFIXES: usize = 50_000;
@@ -57,7 +58,7 @@ impl Numbers {
             Ipv6Addr::from(high | u128::from(self.next())).into()
         } else {
             // Away from what the bench itself is reached by.
-            Ipv4Addr::from((self.next() >> 32) as u32 | 1 << 31).into()
+            Ipv4Addr::from(u32::try_from(self.next() >> 32).unwrap() | 1 << 31).into()
         }
     }
 
@@ -116,15 +117,18 @@ impl Tables {
         let settings: Array<_, Settings> = pinned(instance, name::MAP_SETTINGS);
         let active = u32::try_from(control.get(&0, 0).unwrap().active).unwrap();
         let settings = settings.get(&active, 0).unwrap();
-        let generation = settings.list_generation as usize;
+        let of = |[first, second]: [&'static str; 2]| match settings.list_generation {
+            0 => first,
+            _ => second,
+        };
         Self {
             settings,
             filter4: pinned(instance, name::MAP_LIST4_FILTER),
             filter6: pinned(instance, name::MAP_LIST6_FILTER),
-            exact4: pinned(instance, name::MAP_LIST4_EXACT[generation]),
-            exact6: pinned(instance, name::MAP_LIST6_EXACT[generation]),
-            prefix4: pinned(instance, name::MAP_LIST4_PREFIX[generation]),
-            prefix6: pinned(instance, name::MAP_LIST6_PREFIX[generation]),
+            exact4: pinned(instance, of(name::MAP_LIST4_EXACT)),
+            exact6: pinned(instance, of(name::MAP_LIST6_EXACT)),
+            prefix4: pinned(instance, of(name::MAP_LIST4_PREFIX)),
+            prefix6: pinned(instance, of(name::MAP_LIST6_PREFIX)),
         }
     }
 
@@ -145,7 +149,7 @@ impl Tables {
                 [self.exact4.get(&v4.octets(), 0), self.prefix4.get(&key, 0)]
             }
             IpAddr::V6(v6) => {
-                let high = (u128::from(v6) >> 64) as u64;
+                let high = u64::try_from(u128::from(v6) >> 64).unwrap();
                 let seed = self.settings.seed;
                 let base = generation << (LIST_IPV6_FILTER_BITS - 6);
                 let bits = [
@@ -230,10 +234,11 @@ impl Naive {
         while probes.len() < PROBES {
             let random = numbers.address();
             probes.push(random);
-            let prefix = all[usize::try_from(numbers.below(all.len() as u64)).unwrap()];
+            let chosen = usize::try_from(numbers.below(all.len() as u64)).unwrap();
+            let prefix = all.get(chosen).unwrap();
             probes.push(match (prefix.network(), random) {
                 (IpAddr::V4(v4), _) => {
-                    Ipv4Addr::from(u32::from(v4) ^ (numbers.below(4) as u32)).into()
+                    Ipv4Addr::from(u32::from(v4) ^ u32::try_from(numbers.below(4)).unwrap()).into()
                 }
                 (IpAddr::V6(v6), _) => {
                     Ipv6Addr::from(u128::from(v6) ^ u128::from(numbers.below(4))).into()
@@ -261,10 +266,137 @@ impl Naive {
 fn by_hand<T>(what: &str, change: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let outcome = change();
+    say(what, begun);
     let took = begun.elapsed();
-    println!("{what}: {took:?}");
     assert!(took < BY_HAND_MAX, "{what} took {took:?}");
     outcome
+}
+
+/// Figures for whoever runs this with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "a test reports what it measured")]
+fn say(what: &str, begun: Instant) {
+    println!("{what}: {:?}", begun.elapsed());
+}
+
+/// The lists of one test, in the kernel and as everybody should see them.
+struct Many {
+    state: tempfile::TempDir,
+    model: Model,
+    lists: Lists,
+    naive: Naive,
+    numbers: Numbers,
+    count: usize,
+}
+
+impl Many {
+    /// Reads three files; nothing is in force yet.
+    fn read(seed: u64) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let mut numbers = Numbers(seed);
+        let count = prefixes();
+        let file = |name: &str| state.path().join(name);
+        let model = Model {
+            management: vec!["240.0.0.0/12".parse().unwrap()],
+            named: vec![
+                named("drop", ListAction::Deny, ListMode::Enforce, file("drop")),
+                named("watch", ListAction::Deny, ListMode::Monitor, file("watch")),
+                named("good", ListAction::Allow, ListMode::Enforce, file("good")),
+            ],
+        };
+        let dropped = feed(&file("drop"), count / 10 * 8, &mut numbers);
+        let watched = feed(&file("watch"), count / 10, &mut numbers);
+        let good = feed(&file("good"), count / 10, &mut numbers);
+        let naive = Naive {
+            management: model.management.clone(),
+            allow: vec![(1, Vec::new()), (5, good)],
+            deny: vec![(0, Vec::new()), (3, dropped)],
+            monitor: vec![(4, watched)],
+        };
+        let lists = Lists::open(state.path(), Moment::now()).unwrap();
+        let begun = Instant::now();
+        lists.install(lists.prepare(&model).unwrap()).unwrap();
+        say(&format!("{count} prefixes read and indexed"), begun);
+        Self {
+            state,
+            model,
+            lists,
+            naive,
+            numbers,
+            count,
+        }
+    }
+
+    fn expect(&mut self, bench: &Bench) {
+        let instance = &bench.gateway.instance;
+        self.naive.expect(&self.lists, instance, &mut self.numbers);
+    }
+
+    /// Changes by hand, while everything else is loaded.
+    fn change_by_hand(&mut self, bench: &Bench) {
+        let (lists, now) = (self.lists.clone(), Moment::now());
+        let client: Prefix = format!("{CLIENT}/32").parse().unwrap();
+        let wide: Prefix = "160.0.0.0/11".parse().unwrap();
+        let short: Prefix = "2001:d00::/24".parse().unwrap();
+        let somebody = self.naive.deny.last().unwrap().1.first().unwrap();
+        let narrow = Prefix::containing(somebody.network(), 16);
+        assert!(bench.reaches(CLIENT));
+        for prefix in [client, wide, short] {
+            by_hand(&format!("deny {prefix}"), || {
+                lists.add(Change::deny(prefix), None, now).unwrap();
+            });
+        }
+        assert!(!bench.reaches(CLIENT) && bench.reaches(OTHER_CLIENT));
+        by_hand(&format!("allow {narrow}"), || {
+            lists.add(Change::allow(narrow), None, now).unwrap();
+        });
+        self.naive.deny.first_mut().unwrap().1 = vec![client, wide, short];
+        self.naive.allow.first_mut().unwrap().1 = vec![narrow];
+        self.expect(bench);
+        for prefix in [wide, short] {
+            by_hand(&format!("deny {prefix} no more"), || {
+                assert!(lists.remove(Change::deny(prefix), now).unwrap());
+            });
+        }
+        self.naive.deny.first_mut().unwrap().1 = vec![client];
+        self.expect(bench);
+    }
+
+    /// Another content of the longest list, while an address comes and goes by hand.
+    fn swap(&mut self, bench: &Bench) {
+        let path = self.state.path().join("drop");
+        let dropped = feed(&path, self.count / 10 * 8, &mut self.numbers);
+        self.naive.deny.last_mut().unwrap().1 = dropped;
+        let prepared = self.lists.prepare(&self.model).unwrap();
+        let (lists, now) = (self.lists.clone(), Moment::now());
+        let other: Prefix = format!("{OTHER_CLIENT}/32").parse().unwrap();
+        std::thread::scope(|scope| {
+            let swap = scope.spawn(|| {
+                let begun = Instant::now();
+                lists.install(prepared).unwrap();
+                say("swapped", begun);
+            });
+            let mut changes = 0;
+            while !swap.is_finished() || changes == 0 {
+                by_hand("deny during the swap", || {
+                    lists.add(Change::deny(other), None, now).unwrap();
+                });
+                assert!(!bench.reaches(OTHER_CLIENT));
+                by_hand("no more during the swap", || {
+                    assert!(lists.remove(Change::deny(other), now).unwrap());
+                });
+                assert!(bench.reaches(OTHER_CLIENT) && !bench.reaches(CLIENT));
+                changes += 1;
+            }
+            swap.join().unwrap();
+        });
+        self.expect(bench);
+    }
+
+    /// Hits of the one address that is denied by hand.
+    fn hits(&self) -> u64 {
+        let entries = self.lists.entries(ByHand::Deny, Moment::now()).unwrap();
+        entries.first().unwrap().hits.unwrap()
+    }
 }
 
 #[test]
@@ -272,119 +404,37 @@ fn a_million_prefixes_mean_what_each_of_them_says() {
     let Some(bench) = or_skip(Bench::new("million")) else {
         return;
     };
-    let state = tempfile::tempdir().unwrap();
     let seed = std::env::var("GATEWAY_SEED").map_or(0x5eed, |text| text.parse().unwrap());
-    let mut numbers = Numbers(seed);
     println!("GATEWAY_SEED={seed}");
-    let count = prefixes();
-    let file = |name: &str| state.path().join(name);
-    let mut model = Model {
-        management: vec!["240.0.0.0/12".parse().unwrap()],
-        named: vec![
-            named("drop", ListAction::Deny, ListMode::Enforce, file("drop")),
-            named("watch", ListAction::Deny, ListMode::Monitor, file("watch")),
-            named("good", ListAction::Allow, ListMode::Enforce, file("good")),
-        ],
-    };
-    let dropped = feed(&file("drop"), count / 10 * 8, &mut numbers);
-    let watched = feed(&file("watch"), count / 10, &mut numbers);
-    let good = feed(&file("good"), count / 10, &mut numbers);
-    let mut naive = Naive {
-        management: model.management.clone(),
-        allow: vec![(1, Vec::new()), (5, good)],
-        deny: vec![(0, Vec::new()), (3, dropped)],
-        monitor: vec![(4, watched)],
-    };
-
     let edge = bench.start().unwrap();
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
-    let lists = Lists::open(state.path(), Moment::now()).unwrap();
+    let mut many = Many::read(seed);
     let begun = Instant::now();
-    let prepared = lists.prepare(&model).unwrap();
-    println!("{count} prefixes read and indexed: {:?}", begun.elapsed());
-    lists.install(prepared).unwrap();
-    let begun = Instant::now();
-    lists.attach(edge.list_sink()).unwrap();
-    println!("staged and in force: {:?}", begun.elapsed());
-    let begun = Instant::now();
-    lists.retire().unwrap();
-    println!("retired: {:?}", begun.elapsed());
-    let bytes: usize = lists.status().unwrap().iter().map(|list| list.bytes).sum();
+    many.lists.attach(edge.list_sink()).unwrap();
+    say("staged and in force", begun);
+    let status = many.lists.status().unwrap();
+    let bytes: usize = status.iter().map(|list| list.bytes).sum();
     println!("user space: {bytes} bytes");
-    let instance = &bench.gateway.instance;
-    naive.expect(&lists, instance, &mut numbers);
+    many.expect(&bench);
 
-    // By hand, while everything else is loaded.
-    let now = Moment::now();
-    let client: Prefix = format!("{CLIENT}/32").parse().unwrap();
-    assert!(bench.reaches(CLIENT));
-    by_hand("deny an address", || {
-        lists.add(Change::deny(client), None, now).unwrap();
-    });
-    assert!(!bench.reaches(CLIENT) && bench.reaches(OTHER_CLIENT));
-    let wide: Prefix = "160.0.0.0/11".parse().unwrap();
-    by_hand("deny a wide prefix", || {
-        lists.add(Change::deny(wide), None, now).unwrap();
-    });
-    let narrow = Prefix::containing(naive.deny[1].1[0].network(), 16);
-    by_hand("allow a prefix", || {
-        lists.add(Change::allow(narrow), None, now).unwrap();
-    });
-    let short: Prefix = "2001:d00::/24".parse().unwrap();
-    by_hand("deny a short IPv6 prefix", || {
-        lists.add(Change::deny(short), None, now).unwrap();
-    });
-    naive.deny[0].1.extend([client, wide, short]);
-    naive.allow[0].1.push(narrow);
-    naive.expect(&lists, instance, &mut numbers);
-    for (what, prefix) in [("a wide prefix", wide), ("a short IPv6 prefix", short)] {
-        by_hand(what, || {
-            assert!(lists.remove(Change::deny(prefix), now).unwrap());
-        });
-        naive.deny[0].1.retain(|other| *other != prefix);
-    }
-    naive.expect(&lists, instance, &mut numbers);
-    let hits = || lists.entries(ByHand::Deny, now).unwrap()[0].hits.unwrap();
-    let before = hits();
+    many.change_by_hand(&bench);
+    let before = many.hits();
     assert!(before > 0);
+    many.swap(&bench);
+    let after = many.hits();
+    assert!(after > before, "hits were lost: {before}, then {after}");
 
-    // Another content of one list, while the address comes off by hand and on again.
-    naive.deny[1].1 = feed(&file("drop"), count / 10 * 8, &mut numbers);
-    model.named[0].format = ListFormat::Plain;
-    let prepared = lists.prepare(&model).unwrap();
-    let other: Prefix = format!("{OTHER_CLIENT}/32").parse().unwrap();
-    std::thread::scope(|scope| {
-        let swap = scope.spawn(|| {
-            let begun = Instant::now();
-            lists.install(prepared).unwrap();
-            println!("swapped: {:?}", begun.elapsed());
-        });
-        let mut changes = 0;
-        while !swap.is_finished() || changes == 0 {
-            by_hand("deny during the swap", || {
-                lists.add(Change::deny(other), None, now).unwrap();
-            });
-            assert!(!bench.reaches(OTHER_CLIENT));
-            by_hand("remove during the swap", || {
-                assert!(lists.remove(Change::deny(other), now).unwrap());
-            });
-            assert!(bench.reaches(OTHER_CLIENT) && !bench.reaches(CLIENT));
-            changes += 1;
-        }
-        println!("{changes} changes by hand during the swap");
-        swap.join().unwrap();
-    });
-    naive.expect(&lists, instance, &mut numbers);
-    assert!(hits() > before, "hits were lost: {before} then {}", hits());
-    assert!(!bench.reaches(CLIENT));
-
-    // Without its file a list stays; out of the configuration it goes, and opens nothing else.
+    // Out of the configuration a list is gone, and opens nothing that another one shuts.
+    let Many { lists, model, .. } = &mut many;
     model.named.remove(1);
-    lists.install(lists.prepare(&model).unwrap()).unwrap();
-    naive.monitor.clear();
-    naive.expect(&lists, instance, &mut numbers);
+    lists.install(lists.prepare(model).unwrap()).unwrap();
+    many.naive.monitor.clear();
+    many.expect(&bench);
+    let Many { lists, model, .. } = &mut many;
     model.named.clear();
-    lists.install(lists.prepare(&model).unwrap()).unwrap();
-    assert_eq!(Tables::open(instance).len(), 3);
+    let begun = Instant::now();
+    lists.install(lists.prepare(model).unwrap()).unwrap();
+    say("emptied", begun);
+    assert_eq!(Tables::open(&bench.gateway.instance).len(), 3);
     assert!(!bench.reaches(CLIENT) && bench.reaches(OTHER_CLIENT));
 }
