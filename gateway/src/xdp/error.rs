@@ -57,9 +57,10 @@ pub enum EdgeError {
         /// As configured.
         name: String,
     },
-    /// The listeners expand to more destinations than the table holds.
+    /// The listeners expand to more destinations than the table holds, together with the addresses
+    /// and interfaces that other traffic is told by.
     #[error(
-        "the listeners answer on {found} addresses and ports, at most {max} can be judged: name addresses instead of a wildcard"
+        "the listeners and other traffic come to {found} addresses and ports, at most {max} can be judged: name addresses instead of a wildcard, or leave `xdp.other_traffic` at `pass`"
     )]
     TooManyEndpoints {
         /// After expansion.
