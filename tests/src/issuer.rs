@@ -203,12 +203,17 @@ pub struct KeyServer {
 impl KeyServer {
     /// A server that gives out these keys.
     pub async fn start(keys: &[&Key]) -> Self {
+        Self::start_at("127.0.0.1", keys).await
+    }
+
+    /// As [`Self::start`], on another address of this thread's network namespace.
+    pub async fn start_at(address: &str, keys: &[&Key]) -> Self {
         let directory = tempfile::tempdir().expect("temporary directories can be made");
         let authority = Authority::new();
-        let acceptor = TlsAcceptor::from(authority.server(&["127.0.0.1"]));
-        let listener = TcpListener::bind("127.0.0.1:0")
+        let acceptor = TlsAcceptor::from(authority.server(&[address]));
+        let listener = TcpListener::bind((address, 0))
             .await
-            .expect("loopback has ports");
+            .expect("the address is local and has ports");
         let address = listener.local_addr().expect("it has an address");
         let document = Arc::new(Mutex::new(Some(key_set(keys))));
         let (count, fetches) = watch::channel(0);

@@ -19,6 +19,9 @@ use tokio::task::JoinSet;
 
 use crate::wait::within;
 
+/// Where backends listen unless a test says otherwise.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// What backends answer with.
 pub type Reply = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
@@ -54,9 +57,18 @@ impl Upstream {
         F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
         A: Future<Output = Reply> + Send + 'static,
     {
+        Self::http_at(LOOPBACK, handler).await
+    }
+
+    /// As [`Self::http`], on another address of this thread's network namespace.
+    pub async fn http_at<F, A>(address: &str, handler: F) -> Self
+    where
+        F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
+        A: Future<Output = Reply> + Send + 'static,
+    {
         let (seen, _) = watch::channel(Seen::default());
         let (count, handler) = (seen.clone(), Arc::new(handler));
-        Self::serve(seen, move |stream| {
+        Self::serve(address, seen, move |stream| {
             let (count, handler) = (count.clone(), Arc::clone(&handler));
             async move {
                 let service = service_fn(move |request| {
@@ -83,17 +95,17 @@ impl Upstream {
         F: Fn(TcpStream) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
-        Self::serve(watch::channel(Seen::default()).0, handler).await
+        Self::serve(LOOPBACK, watch::channel(Seen::default()).0, handler).await
     }
 
-    async fn serve<F, A>(seen: watch::Sender<Seen>, handler: F) -> Self
+    async fn serve<F, A>(address: &str, seen: watch::Sender<Seen>, handler: F) -> Self
     where
         F: Fn(TcpStream) -> A + Send + Sync + 'static,
         A: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0")
+        let listener = TcpListener::bind((address, 0))
             .await
-            .expect("loopback has ports");
+            .expect("the address is local and has ports");
         let address = listener.local_addr().expect("it has an address");
         let count = seen.clone();
         let serving = tokio::spawn(async move {

@@ -193,18 +193,11 @@ fn list_figures(lists: &Lists) -> [Figure; 4] {
 fn attack_figures(sources: &Sources) -> Vec<Figure> {
     let mut figures = Vec::new();
     if let Some(attack) = sources.attack.clone() {
-        let attacks = attack.clone();
-        figures.push(Figure::single(
-            "gateway_edge_under_attack",
-            "1 while sources not vouched for share the newcomers' budget",
-            false,
-            move || u64::from(attack.is_under_attack()),
-        ));
         figures.push(Figure::single(
             "gateway_edge_attacks",
             "Attacks that began, by the trip-wire or by hand",
             true,
-            move || attacks.attacks(),
+            move || attack.attacks(),
         ));
     }
     if let Some(vouched) = sources.vouched.clone() {
@@ -216,13 +209,6 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
         ));
     }
     if let Some(penalties) = sources.penalties.clone() {
-        let counts = penalties.clone();
-        figures.push(Figure::single(
-            "gateway_edge_penalised_flows",
-            "Connections held to the offences of the key they carry",
-            false,
-            move || counts.counts().flows,
-        ));
         figures.push(Figure {
             name: "gateway_edge_penalty_failures",
             help: "Penalties that could not be written or taken back, by cause",

@@ -119,9 +119,10 @@ pub enum EdgeError {
         /// What to do.
         fix: &'static str,
     },
-    /// The listeners expand to more destinations than the table holds.
+    /// The listeners expand to more destinations than the table holds, together with the addresses
+    /// and interfaces that other traffic is told by.
     #[error(
-        "the listeners answer on {found} addresses and ports, at most {max} can be judged: name addresses instead of a wildcard"
+        "the listeners and other traffic come to {found} addresses and ports, at most {max} can be judged: name addresses instead of a wildcard, or leave `xdp.other_traffic` at `pass`"
     )]
     TooManyEndpoints {
         /// After expansion.

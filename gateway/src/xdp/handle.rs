@@ -55,14 +55,7 @@ impl EdgeHandle {
         let treating = treating(&gateway.edge.other_traffic, indexed);
         let table = EndpointTable::build(&gateway.listeners, &local, &treating)?;
         let pins = Pins::create(&gateway.instance, user)?;
-        let mut notes = Vec::new();
-        for path in pins.other_versions()? {
-            notes.push(format!(
-                "`{}` was left by another version of the gateway: remove it when that version is not \
-                 needed any more",
-                path.display()
-            ));
-        }
+        let notes = notes(&pins, gateway, &chosen)?;
         let mut object = Object::load(&pins)?;
         let tick_ns = object.tick_ns()?;
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
@@ -284,4 +277,29 @@ impl EdgeHandle {
             }
         }
     }
+}
+
+/// What whoever runs the gateway should know about these pins and this configuration.
+fn notes(
+    pins: &Pins,
+    gateway: &Gateway,
+    chosen: &[(String, u32)],
+) -> Result<Vec<String>, EdgeError> {
+    let mut notes = Vec::new();
+    for path in pins.other_versions()? {
+        notes.push(format!(
+            "`{}` was left by another version of the gateway: remove it when that version is not \
+             needed any more",
+            path.display()
+        ));
+    }
+    for (name, _) in &gateway.edge.other_traffic.interfaces {
+        if chosen.iter().all(|(chosen, _)| chosen != name) {
+            notes.push(format!(
+                "`xdp.other_traffic.interfaces` names `{name}`, which carries no program: add it to \
+                 `xdp.interfaces`, or take it out"
+            ));
+        }
+    }
+    Ok(notes)
 }

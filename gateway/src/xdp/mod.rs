@@ -36,7 +36,7 @@ pub mod doctor;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::model::{EdgeMode, Gateway, InstanceName};
+use crate::model::{EdgeMode, Gateway, InstanceName, Listener, ListenerRate, Treatments};
 use crate::store::list::ListSink;
 use crate::telemetry::operator_log::explain;
 
@@ -187,11 +187,38 @@ fn missing(gateway: &Gateway) -> Vec<String> {
          before the stack"
             .to_owned(),
     ];
-    missing.push(if gateway.edge.packets.is_some() {
-        "`xdp.packets_per_source` is not enforced".to_owned()
-    } else {
-        "packet rates cannot be limited".to_owned()
-    });
+    let edge = &gateway.edge;
+    let is_own = |rate: ListenerRate| matches!(rate, ListenerRate::Own(_));
+    let any = |shared: bool, own: fn(&Listener) -> ListenerRate| {
+        shared
+            || gateway
+                .listeners
+                .iter()
+                .any(|listener| is_own(own(listener)))
+    };
+    let packets = any(edge.packets.is_some(), |listener| listener.edge.packets);
+    let bytes = any(edge.bytes.is_some(), |listener| listener.edge.bytes);
+    let other = &edge.other_traffic;
+    let settings = [
+        ("packets_per_source", packets),
+        ("bytes_per_source", bytes),
+        (
+            "other_traffic",
+            other.treatments != Treatments::default() || !other.interfaces.is_empty(),
+        ),
+        (
+            "under_attack.syns_per_second",
+            edge.under_attack.syns_per_second.is_some(),
+        ),
+    ];
+    for (setting, is_configured) in settings {
+        if is_configured {
+            missing.push(format!("`xdp.{setting}` is not enforced"));
+        }
+    }
+    if !packets {
+        missing.push("packet rates cannot be limited".to_owned());
+    }
     missing
 }
 

@@ -13,7 +13,7 @@ use gateway_common::endpoint::EndpointLine;
 use gateway_common::name::{MAP_ENDPOINTS, MAP_RULES, MAP_SETTINGS};
 use gateway_common::settings::{
     FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, Rules as ListenerRules,
-    Settings,
+    Settings, rules_index,
 };
 use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -50,7 +50,7 @@ impl Switch {
             .get(&active, 0)
             .map_err(map_error(MAP_SETTINGS))?;
         let rules = (0..LISTENERS)
-            .map(|listener| maps.rules.get(&(active * LISTENERS + listener), 0))
+            .map(|listener| maps.rules.get(&rules_index(active, listener), 0))
             .collect::<Result<_, _>>()
             .map_err(map_error(MAP_RULES))?;
         let is_fresh = settings.seed == 0;
@@ -188,7 +188,7 @@ impl Switch {
         for (listener, rules) in (0..LISTENERS).zip(rules) {
             self.maps
                 .rules
-                .set(spare * LISTENERS + listener, rules, 0)
+                .set(rules_index(spare, listener), rules, 0)
                 .map_err(map_error(MAP_RULES))?;
         }
         self.maps.control.activate(spare);
