@@ -166,3 +166,7 @@ impl Ruling {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "ruling_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use gateway_common::address::Address;
@@ -165,32 +165,49 @@ impl Object {
             .set(0, control, 0)?)
     }
 
-    /// Adds a listener to the endpoint table of the generation in force.
+    /// Moves the words that change from moment to moment.
+    pub fn control(&mut self, control: Control) -> anyhow::Result<()> {
+        Ok(self
+            .array::<Control>(name::MAP_CONTROL)?
+            .set(0, control, 0)?)
+    }
+
+    /// Adds listener 1 to the endpoint table of the generation in force.
     pub fn listen(&mut self, at: Listening) -> anyhow::Result<()> {
         for port in [at.port, 0] {
-            let key = endpoint::key(at.protocol, port);
-            let seed = self.settings.endpoint_seed;
-            let line = endpoint::line_index(at.address, key, seed, ENDPOINT_LINE_BITS)
-                | self.settings.endpoint_generation << ENDPOINT_LINE_BITS;
-            let mut table = self.array::<EndpointLine>(name::MAP_ENDPOINTS)?;
-            let mut found = table.get(&line, 0)?;
-            if found.find(at.address, key).is_some() {
-                continue;
-            }
-            let free = found
-                .entries
-                .iter_mut()
-                .find(|entry| entry.key == 0)
-                .context("the endpoint line is full: choose another seed")?;
-            *free = Endpoint {
-                address: at.address,
-                key,
-                listener: 1,
-                reserved: 0,
-            };
-            table.set(line, found, 0)?;
+            self.enter(at.address, endpoint::key(at.protocol, port), 1)?;
         }
         Ok(())
+    }
+
+    /// Adds an entry to the endpoint table of the generation in force, unless it is there.
+    pub fn enter(&mut self, address: Address, key: u64, listener: u32) -> anyhow::Result<()> {
+        let seed = self.settings.endpoint_seed;
+        let line = endpoint::line_index(address, key, seed, ENDPOINT_LINE_BITS)
+            | self.settings.endpoint_generation << ENDPOINT_LINE_BITS;
+        let mut table = self.array::<EndpointLine>(name::MAP_ENDPOINTS)?;
+        let mut found = table.get(&line, 0)?;
+        if found.find(address, key).is_some() {
+            return Ok(());
+        }
+        let free = found
+            .entries
+            .iter_mut()
+            .find(|entry| entry.key == 0)
+            .context("the endpoint line is full: choose another seed")?;
+        *free = Endpoint {
+            address,
+            key,
+            listener,
+            reserved: 0,
+        };
+        Ok(table.set(line, found, 0)?)
+    }
+
+    /// One cell of the statistics of lists or listeners, summed over CPUs.
+    pub fn cell(&mut self, map: &str, index: u32) -> anyhow::Result<Counter> {
+        let map = PerCpuArray::<_, Counter>::try_from(self.map(map)?)?;
+        Ok(sum(&map.get(&index, 0)?))
     }
 
     /// Denies an address or prefix in generation `generation`.
@@ -292,13 +309,7 @@ impl Object {
         reason: Reason,
         family: Family,
     ) -> anyhow::Result<Counter> {
-        let map = self.map(name::MAP_COUNTERS)?;
-        let map = PerCpuArray::<_, Counter>::try_from(map)?;
-        let values = map.get(&counter_index(verdict, reason, family), 0)?;
-        Ok(values.iter().fold(Counter::default(), |sum, one| Counter {
-            packets: sum.packets + one.packets,
-            bytes: sum.bytes + one.bytes,
-        }))
+        self.cell(name::MAP_COUNTERS, counter_index(verdict, reason, family))
     }
 
     /// One incident's count, summed over CPUs.
@@ -331,6 +342,13 @@ impl Object {
         let word = filter.get(&index, 0)?;
         Ok(filter.set(index, word | bit.mask, 0)?)
     }
+}
+
+fn sum(values: &PerCpuValues<Counter>) -> Counter {
+    values.iter().fold(Counter::default(), |sum, one| Counter {
+        packets: sum.packets + one.packets,
+        bytes: sum.bytes + one.bytes,
+    })
 }
 
 fn xdp<'a>(ebpf: &'a mut Ebpf, program: &str) -> anyhow::Result<&'a mut Xdp> {
