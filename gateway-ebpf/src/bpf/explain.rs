@@ -5,6 +5,8 @@
 //! keep still: a charge is decided and not made, a claim finds its way and leaves the tag alone.
 //! What it notes goes into a map of its own that nobody else has.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
@@ -21,13 +23,15 @@ use super::word::MapWord;
 /// Says what would become of the packet. Passes whatever comes: the verdict is in the trace. Never
 /// attached.
 #[xdp(frags)]
+#[inline(always)]
 fn gateway_explain(context: XdpContext) -> u32 {
     let (packet, maps) = (Packet::new(&context), Maps::<Explaining>::new(&context));
     if let Some(trace) = trace() {
         trace.length = 0;
         trace.now_ns = maps.now_precise();
     }
-    let judgement = judge_read(&packet, &maps, &outlined::read(&context));
+    let mut reading = MaybeUninit::uninit();
+    let judgement = judge_read(&packet, &maps, outlined::read(&context, &mut reading));
     if let Some(trace) = trace() {
         trace.verdict = judgement.verdict as u32;
         trace.reason = judgement.reason as u32;
