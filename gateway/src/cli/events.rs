@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         names: names::of(&target, output),
         capture: arguments.pcap.as_ref().map(capture).transpose()?,
         shown: 0,
+        is_abandoned: false,
     };
     output.error(&format!(
         "watching what instance `{}` drops, until interrupted",
@@ -155,6 +156,8 @@ struct Show<'a> {
     names: Names,
     capture: Option<Writer<Box<dyn Write>>>,
     shown: u64,
+    /// Nobody reads the capture any more.
+    is_abandoned: bool,
 }
 
 impl Show<'_> {
@@ -189,9 +192,15 @@ impl Show<'_> {
         let time = clock::wall().checked_sub(ago).unwrap_or(UNIX_EPOCH);
         if let (Some(capture), Some(path)) = (&mut self.capture, pcap) {
             let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-            capture
-                .add(since_1970, &dropped.bytes, dropped.frame_bytes)
-                .with_context(|| cannot_write(path))?;
+            match capture.add(since_1970, &dropped.bytes, dropped.frame_bytes) {
+                Ok(()) => {}
+                // Whoever we write to has gone, as in `--pcap - | tcpdump -c 1 -r -`.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    self.is_abandoned = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(error).with_context(|| cannot_write(path)),
+            }
             if path.as_os_str() == STANDARD_OUTPUT {
                 return Ok(());
             }

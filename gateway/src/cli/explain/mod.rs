@@ -71,10 +71,8 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let frame = frame(arguments)?;
     let interface = interface(arguments.interface.as_deref(), &target)?;
     let index = interface.as_ref().map_or(0, |(_, index)| *index);
-    let explanation = explain(&target.instance, &frame, index).with_context(|| {
-        let instance = &target.instance;
-        format!("cannot ask the kernel edge of `{instance}` (this needs root)")
-    })?;
+    let explanation =
+        explain(&target.instance, &frame, index).with_context(|| cannot_ask(&target))?;
     let names = names::of(&target, output);
     let headers = Headers::of(&frame);
     let report = Report {
@@ -95,6 +93,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         output.line(&text(&report, &explanation));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn cannot_ask(target: &Target) -> String {
+    let instance = &target.instance;
+    format!("cannot ask the kernel edge of `{instance}` (this needs root)")
 }
 
 /// The frame that is asked about.
@@ -131,7 +134,7 @@ fn interface(named: Option<&str>, target: &Target) -> anyhow::Result<Option<(Str
             .map_err(|_unknown| anyhow::anyhow!("there is no network interface `{name}` here"))?;
         return Ok(Some((name.to_owned(), index)));
     }
-    let pinned = open_pinned(&target.instance)?;
+    let pinned = open_pinned(&target.instance).with_context(|| cannot_ask(target))?;
     let attachments = pinned.map_or_else(Vec::new, |pinned| pinned.attachments);
     let [only] = attachments.as_slice() else {
         return Ok(None);
