@@ -6,6 +6,7 @@ mod place;
 mod edge;
 mod daemon;
 mod filter;
+mod calls;
 mod flood;
 mod honest;
 
