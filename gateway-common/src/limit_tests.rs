@@ -100,6 +100,43 @@ fn refuses_limits_that_cannot_be_kept() {
     assert!(new(below.micro_per_second, 1).is_ok() && new(above.micro_per_second, 1).is_ok());
 }
 
+/// Time since the last charge is never multiplied by the rate: centuries of silence are one full
+/// bucket, for the fastest and the slowest limits and costs alike.
+#[test]
+fn no_time_and_no_cost_overflows() {
+    let century = 100 * 366 * 86_400 * SECOND;
+    let fastest = Rate::per_second(10_000_000_000);
+    let slowest = Rate {
+        micro_per_second: 12,
+    };
+    for (rate, burst, quantum) in [
+        (fastest, COST_MAX, u16::MAX),
+        (slowest, 300, 1),
+        (Rate::per_second(1), 1, 1),
+        (Rate::per_second(1_000_000), 1 << 40, 1),
+    ] {
+        let limit = Limit::new(rate, burst, quantum).unwrap();
+        for cost in [1, 300, COST_MAX, COST_MAX + 1, u64::MAX] {
+            let fits = cost.min(COST_MAX) <= burst;
+            for idle in [0, century, 2 * century] {
+                let tat = AtomicU64::new(SECOND);
+                let now = SECOND + idle;
+                match limit.charge(&tat, now, cost) {
+                    Charge::Admitted { after, .. } => {
+                        assert!(fits, "{rate:?} {burst} admits {cost}");
+                        assert!(after > now && after - now <= limit.tolerance_ns);
+                    }
+                    Charge::Limited { wait_ns } => {
+                        assert!(!fits, "{rate:?} {burst} refuses {cost} after {idle} ns");
+                        assert!(wait_ns <= limit.increment(cost));
+                    }
+                    Charge::AdmittedAfterRaces => panic!("nobody races"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_clock_fault_bans_for_minutes_not_hours() {
     let limit = limit(10, 10);

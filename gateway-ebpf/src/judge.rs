@@ -73,17 +73,18 @@ pub fn judge_read<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Reading) 
             Outcome::pass(Reason::Fault)
         }
     };
-    let (listener, list) = (case.listener, case.list);
-    let [outcome] = frame.forget_all([outcome.0]);
+    let both = u64::from(case.list) << 32 | u64::from(case.listener);
+    let [outcome, both] = frame.forget_all([outcome.0, both]);
     let outcome = Outcome(outcome);
+    let [a, b, c, d, list @ ..] = both.to_le_bytes();
     Judgement {
         verdict: outcome.verdict(),
         reason: outcome.reason(),
         family: packet.family(),
         bytes: packet.bytes,
         source: packet.source,
-        listener,
-        list,
+        listener: u32::from_le_bytes([a, b, c, d]),
+        list: u32::from_le_bytes(list),
     }
 }
 
@@ -122,10 +123,12 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
             self.unparsed(settings, &mut ruling)?;
             return Ok(ruling.pass(Reason::UnparsedToUs));
         }
-        if let Some(listener) = self.find_listener(settings)? {
+        let listener = self.find_listener(settings)?;
+        let packet = &packet.forgotten(self.frame);
+        if let Some(listener) = listener {
             self.listener = listener;
             let rules = tables.rules(rules_index(generation, listener))?;
-            return self.decide_ours(control, settings, rules);
+            return self.decide_ours(packet, control, settings, rules);
         }
         if settings.flags & FLAG_OTHER_TRAFFIC == 0 {
             return Ok(Outcome::pass(Reason::NotOurs));
@@ -166,14 +169,14 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
     #[inline(always)]
     fn decide_ours(
         &mut self,
+        packet: &Reading,
         control: &Control,
         settings: &Settings,
         rules: &Rules,
     ) -> Result<Outcome, End> {
-        let packet = self.packet;
         let mut ruling = Ruling::new(self.frame, rules.monitor);
         let subject = packet.subject(settings);
-        if let Some(outcome) = self.ask_lists(settings, &subject, &mut ruling)? {
+        if let Some(outcome) = self.ask_lists(packet, settings, &subject, &mut ruling)? {
             return Ok(outcome);
         }
         if packet.is(Content::Fragment) {
@@ -182,25 +185,23 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         if packet.is(Content::OutOfReach) {
             self.unparsed(settings, &mut ruling)?;
         }
-        // What the packet is has been asked often enough for the verifier to know it by heart.
-        let [content] = self.frame.forget_all([u64::from(packet.content())]);
-        let is = |wanted: Content| content == wanted as u64;
+        let packet = &packet.forgotten(self.frame);
         if control.attack != 0 {
-            self.ask_budget(settings, &subject, &mut ruling, is(Content::Opening))?;
+            self.ask_budget(settings, &subject, &mut ruling, packet.is(Content::Opening))?;
         }
-        if is(Content::Opening) {
+        if packet.is(Content::Opening) {
             let passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
             return Ok(ruling.pass(passing));
         }
         self.ask_packets(rules, &subject, &mut ruling)?;
         if control.penalties != 0
-            && is(Content::Ordinary)
+            && packet.is(Content::Ordinary)
             && ruling.asks(Reason::Penalised)
             && flows::is_penalised(self.tables, packet)?
         {
             self.refuse(&mut ruling, Reason::Penalised)?;
         }
-        Ok(ruling.pass(if is(Content::OutOfReach) {
+        Ok(ruling.pass(if packet.is(Content::OutOfReach) {
             Reason::UnparsedToUs
         } else {
             Reason::Admitted
@@ -225,11 +226,12 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
     #[inline(always)]
     fn ask_lists(
         &mut self,
+        packet: &Reading,
         settings: &Settings,
         subject: &Subject,
         ruling: &mut Ruling,
     ) -> Result<Option<Outcome>, End> {
-        let malformed = self.packet.is(Content::Malformed);
+        let malformed = packet.is(Content::Malformed);
         let listed = if settings.flags & FLAG_LISTS == 0 {
             Listed::NOT
         } else {
@@ -247,23 +249,22 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
             };
             lists::find(self.tables, settings, subject, considered)?
         };
-        if listed.standing == Standing::Management {
+        if listed.is(Standing::Management) {
             return Ok(Some(Outcome::pass(Reason::Management)));
         }
         if malformed {
             self.refuse(ruling, Reason::Malformed)?;
         }
-        match listed.standing {
-            Standing::Allowed => return Ok(Some(ruling.pass(Reason::Allowed))),
-            Standing::Denied => {
-                self.list = u32::from(listed.list);
-                self.refuse(ruling, Reason::Denied)?;
-            }
-            Standing::Monitored => {
-                self.list = u32::from(listed.list);
-                ruling.note(self.frame, self.tables, Reason::Denied);
-            }
-            _ => {}
+        if listed.is(Standing::Allowed) {
+            return Ok(Some(ruling.pass(Reason::Allowed)));
+        }
+        if listed.is(Standing::Denied) {
+            self.list = listed.list();
+            self.refuse(ruling, Reason::Denied)?;
+        }
+        if listed.is(Standing::Monitored) {
+            self.list = listed.list();
+            ruling.note(self.frame, self.tables, Reason::Denied);
         }
         Ok(None)
     }

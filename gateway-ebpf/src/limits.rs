@@ -84,9 +84,10 @@ pub fn ask<F: Frame, T: Tables>(
     };
     let tag = subject.address.tag(&limit.class);
     let line = tables.source_line(address::index(tag, subject.seed, SOURCE_LINE_BITS))?;
-    match line.position_or_claim(tag, now, &limit.source) {
+    let forget = |index| frame.forget(index);
+    match line.position_or_claim(tag, now, &limit.source, forget) {
         Some(index) => {
-            let way = line.ways.get(frame.forget(index)).ok_or(Fault)?;
+            let way = line.ways.get(index).ok_or(Fault)?;
             let (word, own) = (&way.tat, &limit.source);
             note(tables, limit, word, now, (own.increment(cost), own, 0));
             Ok(settle(tables, own, word, now, cost, act))

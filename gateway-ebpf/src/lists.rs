@@ -30,45 +30,41 @@ pub enum Standing {
     Monitored = 4,
 }
 
-/// What the lists say, and which of them.
+/// What the lists say, and which of them: the standing in the lowest byte, the number of the list
+/// above. One number, which the verifier need not look into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// What they say.
-    pub standing: Standing,
-    /// Number of the list that decides; zero where none does.
-    pub list: u16,
-}
+pub struct Listed(pub u64);
 
 impl Listed {
     /// On no list.
-    pub const NOT: Self = Self {
-        standing: Standing::Unlisted,
-        list: 0,
-    };
+    pub const NOT: Self = Self::new(Standing::Unlisted, 0);
 
-    /// Both as one number.
+    /// A standing and the list that decides.
     #[inline(always)]
     #[must_use]
-    pub const fn number(self) -> u64 {
-        (self.list as u64) << 8 | self.standing as u64
+    pub const fn new(standing: Standing, list: u16) -> Self {
+        Self((list as u64) << 8 | standing as u64)
     }
 
-    /// Back from [`Self::number`].
+    /// Whether this is the standing.
     #[inline(always)]
     #[must_use]
-    pub const fn from_number(number: u64) -> Self {
-        let [standing, low, high, ..] = number.to_le_bytes();
-        let standing = match standing {
-            1 => Standing::Management,
-            2 => Standing::Allowed,
-            3 => Standing::Denied,
-            4 => Standing::Monitored,
-            _ => Standing::Unlisted,
-        };
-        Self {
-            standing,
-            list: u16::from_le_bytes([low, high]),
-        }
+    pub const fn is(self, standing: Standing) -> bool {
+        self.0 & 0xff == standing as u64
+    }
+
+    /// Number of the list that decides; zero where none does.
+    #[inline(always)]
+    #[must_use]
+    pub const fn list(self) -> u32 {
+        let [_, low, high, ..] = self.0.to_le_bytes();
+        u32::from_le_bytes([low, high, 0, 0])
+    }
+
+    /// Whether this comes before another: nothing, number zero, comes last.
+    #[inline(always)]
+    const fn comes_before(self, other: Self) -> bool {
+        (self.0 & 0xff).wrapping_sub(1) < (other.0 & 0xff).wrapping_sub(1)
     }
 }
 
@@ -116,10 +112,7 @@ pub fn find<T: Tables>(
         ipv6_suspect(tables, settings, generation, subject.address)?
     };
     if !suspect {
-        tables.note(|| Step {
-            topic: Topic::Lists as u32,
-            ..Step::default()
-        });
+        note(tables, Listed::NOT, list::NEVER);
         return Ok(Listed::NOT);
     }
     tables.ask_lists(subject, generation, considered)
@@ -185,64 +178,68 @@ pub fn ask<T: Tables>(
         ]
     };
     let now = tables.now()?;
-    let found = first(&entries, |entry| {
-        (considered.has(Standing::Management) && entry.is_management()).then_some((
-            Standing::Management,
-            LIST_MANAGEMENT,
-            list::NEVER,
-        ))
-    })
-    .or_else(|| {
-        first(&entries, |entry| {
-            (considered.has(Standing::Allowed) && entry.allows(now)).then_some((
-                Standing::Allowed,
-                entry.allow_list,
-                entry.allow_until_ns,
-            ))
-        })
-    })
-    .or_else(|| {
-        first(&entries, |entry| {
-            (considered.has(Standing::Denied) && entry.denies(now)).then_some((
-                Standing::Denied,
-                entry.deny_list,
-                entry.deny_until_ns,
-            ))
-        })
-    })
-    .or_else(|| {
-        first(&entries, |entry| {
-            (considered.has(Standing::Monitored) && entry.would_deny(now)).then_some((
-                Standing::Monitored,
-                entry.monitor_list,
-                entry.monitor_until_ns,
-            ))
-        })
-    });
-    let (standing, list, until) = found.unwrap_or((Standing::Unlisted, 0, 0));
-    if standing != Standing::Unlisted {
-        tables.count_list(u32::from(list), subject.bytes);
+    let [exact, prefix] = entries;
+    let mut listed = Listed::NOT;
+    let mut decisive = exact;
+    if let Some(entry) = exact {
+        listed = tables.ask_entry(entry, now, considered);
     }
-    tables.note(|| Step {
-        topic: Topic::Lists as u32,
-        outcome: standing as u32,
-        first: u64::from(list),
-        second: until,
-    });
-    Ok(Listed { standing, list })
+    if let Some(entry) = prefix {
+        let answer = tables.ask_entry(entry, now, considered);
+        if answer.comes_before(listed) {
+            listed = answer;
+            decisive = prefix;
+        }
+    }
+    if listed.is(Standing::Unlisted) {
+        note(tables, listed, list::NEVER);
+    } else if let Some(entry) = decisive {
+        entry.hits.add(1);
+        tables.count_list(listed.list(), subject.bytes);
+        note(tables, listed, until(entry, listed));
+    }
+    Ok(listed)
 }
 
-type Decision = (Standing, u16, u64);
-
-/// What the first entry says that says anything; it is counted with it.
+/// What one entry says at `now`.
 #[inline(always)]
-fn first<W: Word>(
-    entries: &[Option<&ListEntry<W>>; 2],
-    says: impl Fn(&ListEntry<W>) -> Option<Decision>,
-) -> Option<Decision> {
-    entries.iter().flatten().find_map(|entry| {
-        let decision = says(entry)?;
-        entry.hits.add(1);
-        Some(decision)
-    })
+pub fn ask_entry<W>(entry: &ListEntry<W>, now: u64, considered: Considered) -> Listed {
+    let (standing, list) = if considered.has(Standing::Management) && entry.is_management() {
+        (Standing::Management, LIST_MANAGEMENT)
+    } else if considered.has(Standing::Allowed) && entry.allows(now) {
+        (Standing::Allowed, entry.allow_list)
+    } else if considered.has(Standing::Denied) && entry.denies(now) {
+        (Standing::Denied, entry.deny_list)
+    } else if considered.has(Standing::Monitored) && entry.would_deny(now) {
+        (Standing::Monitored, entry.monitor_list)
+    } else {
+        (Standing::Unlisted, 0)
+    };
+    Listed::new(standing, list)
+}
+
+/// The end of what an entry says.
+#[inline(always)]
+const fn until<W>(entry: &ListEntry<W>, listed: Listed) -> u64 {
+    if listed.is(Standing::Allowed) {
+        entry.allow_until_ns
+    } else if listed.is(Standing::Denied) {
+        entry.deny_until_ns
+    } else if listed.is(Standing::Monitored) {
+        entry.monitor_until_ns
+    } else {
+        list::NEVER
+    }
+}
+
+#[inline(always)]
+fn note<T: Tables>(tables: &T, listed: Listed, until: u64) {
+    let Listed(number) = listed;
+    let [standing, ..] = number.to_le_bytes();
+    tables.note(|| Step {
+        topic: Topic::Lists as u32,
+        outcome: u32::from(standing),
+        first: u64::from(listed.list()),
+        second: until,
+    });
 }

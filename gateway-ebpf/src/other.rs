@@ -55,10 +55,12 @@ pub fn judge<F: Frame, T: Tables>(
     }
     let subject = packet.subject(settings);
     if settings.flags & FLAG_LISTS != 0 {
-        match lists::find(tables, settings, &subject, Considered::EXEMPT)?.standing {
-            Standing::Management => return Ok(Outcome::pass(Reason::Management)),
-            Standing::Allowed => return Ok(Outcome::pass(Reason::Allowed)),
-            _ => {}
+        let listed = lists::find(tables, settings, &subject, Considered::EXEMPT)?;
+        if listed.is(Standing::Management) {
+            return Ok(Outcome::pass(Reason::Management));
+        }
+        if listed.is(Standing::Allowed) {
+            return Ok(Outcome::pass(Reason::Allowed));
         }
     }
     if treatment != LIMIT {

@@ -55,6 +55,19 @@ impl Reading {
         }
     }
 
+    /// The same packet, with what has been asked about its kind forgotten, see [`Frame::forget`].
+    #[inline(always)]
+    #[must_use]
+    pub fn forgotten<F: Frame>(&self, frame: &F) -> Self {
+        let [content, target] = frame.forget_all([u64::from(self.content), self.target]);
+        let [low, high, ..] = content.to_le_bytes();
+        Self {
+            content: u16::from_le_bytes([low, high]),
+            target,
+            ..*self
+        }
+    }
+
     /// Its address family.
     #[inline(always)]
     #[must_use]

@@ -6,6 +6,8 @@ use crate::frame::Frame;
 
 const TCP_LENGTH: usize = 20;
 const UDP_LENGTH: usize = 8;
+/// Type and code.
+const ICMP_LEAST: usize = 2;
 
 const RST_SYN: u8 = 0b0000_0110;
 const FIN_SYN: u8 = 0b0000_0011;
@@ -83,8 +85,11 @@ fn other<F: Frame>(frame: &F, protocol: u8, icmp: Icmp, span: &Span) -> Content 
     if protocol != icmp.protocol() {
         return Content::OtherProtocol;
     }
-    match frame.read::<2>(span.offset) {
-        Some([kind, _code]) if icmp.is_control(kind) => Content::Control,
+    match frame.read::<ICMP_LEAST>(span.offset) {
+        // What stands behind the end of the IP packet is padding, and says nothing.
+        Some([kind, _code]) if span.length >= ICMP_LEAST && icmp.is_control(kind) => {
+            Content::Control
+        }
         _ => Content::OtherProtocol,
     }
 }

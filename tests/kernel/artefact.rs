@@ -17,7 +17,7 @@ const MMAPABLE: u32 = 1 << 10;
 const NO_PREALLOC: u32 = 1;
 
 /// Instructions that the verifier may walk; it gives up at a million.
-const VERIFIED_MAX: u32 = 21_000;
+const VERIFIED_MAX: u32 = 10_000;
 
 #[test]
 fn every_map_has_its_name_size_and_flags() {

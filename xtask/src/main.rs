@@ -5,6 +5,7 @@ mod ebpf;
 mod run;
 mod test;
 mod bench;
+mod fuzz;
 mod soak;
 
 use std::io::Write as _;
@@ -29,6 +30,8 @@ enum Command {
     Ebpf(ebpf::Arguments),
     /// Measure, as ratios to a baseline within one run.
     Bench(bench::Arguments),
+    /// Search for frames that two parsers read differently.
+    Fuzz(fuzz::Arguments),
     /// Run the long proofs in full.
     Soak(soak::Arguments),
 }
@@ -48,6 +51,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ebpf(arguments) => ebpf::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(arguments) => fuzz::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Soak(arguments) => soak::run(&arguments),
     }
 }

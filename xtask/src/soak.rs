@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: the long proofs in full, then the benchmarks.
+//! `cargo xtask soak`: the long proofs in full, then the fuzzer, then the benchmarks.
 //!
 //! `cargo xtask test` runs every proof too, at a scale that fits a coffee. The scale is an
 //! environment variable that the test itself reads; this is the table of all of them.
@@ -9,7 +9,11 @@ use crate::process::{cargo, say};
 use crate::test::{Tally, step};
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// How long to search for frames that two parsers read differently.
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    fuzz_seconds: u32,
+}
 
 /// One proof whose size can be chosen.
 #[derive(Debug)]
@@ -91,7 +95,7 @@ const PROOFS: [Proof; 7] = [
     },
 ];
 
-pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     for proof in &PROOFS {
         let name = format!("{} ({}={})", proof.claim, proof.variable, proof.full);
@@ -105,6 +109,10 @@ pub(crate) fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if tally.counted() == before {
             tally.fail(proof.claim, "none of its tests exists any more");
         }
+    }
+    say("\n== fuzzing")?;
+    if let Err(error) = crate::fuzz::search(arguments.fuzz_seconds) {
+        tally.fail("fuzzing", &format!("{error:#}"));
     }
     say("\n== benchmarks")?;
     if let Err(error) = crate::bench::all() {

@@ -8,6 +8,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
+use gateway_common::list::PlainEntry;
 use gateway_common::settings::SourceLimit;
 use gateway_ebpf::limits::{self, Act, Answer, Subject};
 use gateway_ebpf::lists::{self, Considered, Listed};
@@ -63,8 +64,14 @@ pub(super) fn ask_lists(
 ) -> Result<Listed, Fault> {
     match gateway_lists(subject, generation, considered.0) {
         FAULT => Err(Fault),
-        number => Ok(Listed::from_number(number)),
+        number => Ok(Listed(number)),
     }
+}
+
+/// [`lists::ask_entry`] as a call.
+#[inline(always)]
+pub(super) fn ask_entry(entry: &PlainEntry, now: u64, considered: Considered) -> Listed {
+    Listed(gateway_entry(entry, now, considered.0))
 }
 
 // SAFETY: no other symbol of this name exists in the object.
@@ -115,7 +122,18 @@ extern "C" fn gateway_lists(subject: *const Subject, generation: u32, considered
     let context = XdpContext::new(core::ptr::null_mut());
     let maps = Maps::<Enforcing>::new(&context);
     match lists::ask(&maps, subject, generation, Considered(considered)) {
-        Ok(listed) => listed.number(),
+        Ok(Listed(number)) => number,
         Err(Fault) => FAULT,
+    }
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_entry(entry: *const PlainEntry, now: u64, considered: u64) -> u64 {
+    // SAFETY: the caller above passes a reference, and the verifier checks that it does.
+    match unsafe { entry.as_ref() } {
+        Some(entry) => lists::ask_entry(entry, now, Considered(considered)).0,
+        None => Listed::NOT.0,
     }
 }

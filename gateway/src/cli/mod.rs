@@ -2,6 +2,7 @@
 
 mod output;
 mod target;
+mod source;
 mod run;
 mod reload;
 mod check;
@@ -10,6 +11,7 @@ mod stats;
 mod deny;
 mod xdp;
 mod xdp_status;
+mod doctor;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,8 @@ enum Command {
     Deny(deny::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
+    /// Examine this host for the kernel edge: what is missing, and what changes it.
+    Doctor(doctor::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

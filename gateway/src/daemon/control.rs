@@ -15,6 +15,7 @@ use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::metrics_page;
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::Shared;
 use crate::model::Gateway;
@@ -48,6 +49,7 @@ pub(super) struct Control {
     pub(super) deny: DenyList,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
+    pub(super) names: CurrentNames,
     pub(super) reopener: Reopener,
     pub(super) log: Writer,
     pub(super) sockets: Option<Sockets>,

@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-use gateway_common::counter::Incident;
-
+use super::edge_figures::edge_figures;
+use super::names::CurrentNames;
 use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::telemetry::metrics::{Figure, Sample};
-use crate::telemetry::operator_log::explain;
-use crate::xdp::stats::{Snapshot as EdgeSnapshot, StatisticsReader, VerdictCount};
+use crate::xdp::stats::StatisticsReader;
 
 /// Reloads, by how they ended.
 #[derive(Debug, Default)]
@@ -33,6 +32,7 @@ pub(super) struct Sources {
     pub(super) reloads: Arc<Reloads>,
     /// The kernel's counters, where there is a kernel edge.
     pub(super) edge: Option<StatisticsReader>,
+    pub(super) names: CurrentNames,
 }
 
 /// Every figure.
@@ -41,7 +41,7 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
     figures.extend(authorization_figures(sources));
     figures.extend(memory_figures(sources));
     if let Some(edge) = &sources.edge {
-        figures.extend(edge_figures(edge));
+        figures.extend(edge_figures(edge, &sources.names));
     }
     figures
 }
@@ -131,66 +131,6 @@ fn memory_figures(sources: &Sources) -> Vec<Figure> {
             move || log_dropped.load(Ordering::Relaxed),
         ),
     ]
-}
-
-/// What the XDP program counts.
-fn edge_figures(edge: &StatisticsReader) -> [Figure; 3] {
-    let verdicts = |edge: StatisticsReader, value: fn(&VerdictCount) -> u64| {
-        move || {
-            read(&edge)
-                .verdicts
-                .iter()
-                .map(|count| verdict_sample(count, value(count)))
-                .collect()
-        }
-    };
-    let (packets, bytes, incidents) = (edge.clone(), edge.clone(), edge.clone());
-    [
-        Figure {
-            name: "gateway_edge_packets",
-            help: "Packets judged by XDP, by verdict, reason and address family",
-            counter: true,
-            read: Box::new(verdicts(packets, |count| count.counter.packets)),
-        },
-        Figure {
-            name: "gateway_edge_bytes",
-            help: "Bytes of packets judged by XDP, by verdict, reason and address family",
-            counter: true,
-            read: Box::new(verdicts(bytes, |count| count.counter.bytes)),
-        },
-        Figure {
-            name: "gateway_edge_incidents",
-            help: "What else XDP counts: lost races, full lines, failed maps",
-            counter: true,
-            read: Box::new(move || {
-                let named = |(incident, value): &(Incident, u64)| Sample {
-                    labels: vec![("incident", incident.name().to_owned())],
-                    value: *value,
-                };
-                read(&incidents).incidents.iter().map(named).collect()
-            }),
-        },
-    ]
-}
-
-fn verdict_sample(count: &VerdictCount, value: u64) -> Sample {
-    let labels = vec![
-        ("verdict", count.verdict.name().to_owned()),
-        ("reason", count.reason.name().to_owned()),
-        ("family", count.family.name().to_owned()),
-    ];
-    Sample { labels, value }
-}
-
-/// A scrape that the kernel does not answer shows no samples, and the log says why.
-fn read(edge: &StatisticsReader) -> EdgeSnapshot {
-    edge.read().unwrap_or_else(|error| {
-        tracing::warn!(
-            error = explain(&error),
-            "the kernel's counters cannot be read"
-        );
-        EdgeSnapshot::default()
-    })
 }
 
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {

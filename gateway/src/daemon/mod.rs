@@ -15,7 +15,9 @@ mod reload;
 mod admin;
 mod metrics_page;
 mod figures;
+mod edge_figures;
 pub mod lock;
+pub mod names;
 pub mod privilege;
 pub mod protocol;
 

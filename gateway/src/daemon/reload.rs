@@ -84,6 +84,8 @@ impl Control {
             message.push_str("; the kernel edge could not follow: ");
             message.push_str(&explain(&error));
         }
+        let statistics = self.edge.as_ref().map(|edge| edge.statistics());
+        self.names.replace(&self.model, statistics.as_ref());
         Ok(message)
     }
 

@@ -14,6 +14,7 @@ use super::figures::{self, Reloads, Sources};
 use super::ground::Ground;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
+use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
@@ -110,16 +111,11 @@ fn assemble(
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         drain_deadline: deadline,
     };
-    let counters: Vec<Arc<WorkerMetrics>> = (0..model.workers.get())
-        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
-        .collect();
-    let mut workers = Vec::with_capacity(counters.len());
-    for (number, metrics) in counters.iter().enumerate() {
-        let seed = random()?;
-        let worker = worker::start(number, shared.clone(), &log, Arc::clone(metrics), seed);
-        workers.push(worker.context("worker thread")?);
-    }
+    let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
     let reloads = Arc::new(Reloads::default());
+    let statistics = edge.as_ref().map(|edge| edge.statistics());
+    let names = CurrentNames::of_last_run(&model.runtime_directory);
+    names.replace(&model, statistics.as_ref());
     let figures = figures::figures(&Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -127,7 +123,8 @@ fn assemble(
         body_budget: shared.body_budget.clone(),
         log_dropped: log.dropped(),
         reloads: Arc::clone(&reloads),
-        edge: edge.as_ref().map(|edge| edge.statistics()),
+        edge: statistics,
+        names: names.clone(),
     });
     let rules = Arc::new(SourceRules {
         deny: deny.clone(),
@@ -154,6 +151,7 @@ fn assemble(
         deny,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
+        names,
         reopener: log.reopener(),
         log,
         sockets: Some(sockets),
@@ -161,6 +159,24 @@ fn assemble(
         drain_deadline,
         model,
     })
+}
+
+/// Starts the threads that serve, each with its counters.
+fn start_workers(
+    count: usize,
+    shared: &Shared,
+    log: &Writer,
+) -> anyhow::Result<(Vec<Arc<WorkerMetrics>>, Vec<worker::Handle>)> {
+    let counters: Vec<Arc<WorkerMetrics>> = (0..count)
+        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
+        .collect();
+    let mut workers = Vec::with_capacity(count);
+    for (number, metrics) in counters.iter().enumerate() {
+        let seed = random()?;
+        let worker = worker::start(number, shared.clone(), log, Arc::clone(metrics), seed);
+        workers.push(worker.context("worker thread")?);
+    }
+    Ok((counters, workers))
 }
 
 fn random() -> anyhow::Result<u64> {

@@ -262,13 +262,31 @@ impl Compiler {
 /// The tags of every slot that `model` names, so that others can be freed before it is compiled.
 #[must_use]
 pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
+    named_slots(model)
+        .map(|(api, route, what)| slot_tag(api, route, what))
+        .collect()
+}
+
+/// What every slot of `model` is called, with its tag: API and route, such as `pets GET /pets`,
+/// followed by `per caller` where that throttle is meant.
+#[must_use]
+pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
+    named_slots(model)
+        .map(|(api, route, what)| {
+            let suffix = if what == CALLER { " per caller" } else { "" };
+            let name = format!("{} {}{suffix}", api.name, route.key);
+            (slot_tag(api, route, what), name)
+        })
+        .collect()
+}
+
+/// Every slot that a route may have.
+fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &Route, &'static str)> {
     let routes = model
         .apis
         .iter()
         .flat_map(|api| api.routes.iter().map(move |route| (api, route)));
-    routes
-        .flat_map(|(api, route)| [ROUTE, CALLER].map(|what| slot_tag(api, route, what)))
-        .collect()
+    routes.flat_map(|(api, route)| [ROUTE, CALLER].map(|what| (api, route, what)))
 }
 
 /// What the slots of a route are told apart by.

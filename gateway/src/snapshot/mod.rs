@@ -2,7 +2,7 @@
 
 mod compile;
 
-pub use compile::{CompileError, Compiler, slot_tags};
+pub use compile::{CompileError, Compiler, slot_names, slot_tags};
 
 use std::collections::HashMap;
 use std::sync::Arc;

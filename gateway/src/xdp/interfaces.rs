@@ -130,16 +130,18 @@ pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(None),
         Err(error) => return Err(system("RTM_GETLINK")(error)),
     };
-    let Some(xdp) = reply
+    Ok(carried_by(&reply))
+}
+
+/// As [`carried`], from what the kernel has said already.
+pub(super) fn carried_by(link: &LinkMessage) -> Option<Carried> {
+    let xdp = link
         .attributes
         .iter()
         .find_map(|attribute| match attribute {
             LinkAttribute::Xdp(xdp) => Some(xdp),
             _ => None,
-        })
-    else {
-        return Ok(None);
-    };
+        })?;
     let mut mode = None;
     let mut program_id = None;
     let mut driver_id = None;
@@ -156,9 +158,8 @@ pub(super) fn carried(interface_index: u32) -> Result<Option<Carried>, EdgeError
     }
     // With several attached there is no single id, and the driver's comes first on the path.
     let program_id = program_id.or(driver_id);
-    Ok(mode
-        .zip(program_id)
-        .map(|(mode, program_id)| Carried { mode, program_id }))
+    mode.zip(program_id)
+        .map(|(mode, program_id)| Carried { mode, program_id })
 }
 
 /// Takes a program that was attached by netlink off an interface.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::sync::Mutex;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
@@ -28,7 +29,7 @@ use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, S
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
-use crate::store::bucket::{BucketMaps, Buckets, SharedWords};
+use crate::store::bucket::{BucketMaps, Buckets, LineReader, SharedWords};
 use crate::store::control::ControlWords;
 
 /// `BPF_MAP_TYPE_*` of `linux/bpf.h`.
@@ -156,8 +157,22 @@ pub(super) struct DenyTables {
 /// What is only read.
 pub(super) struct StatisticsMaps {
     pub(super) counters: PerCpuArray<MapData, Counter>,
+    /// Also written: cells whose number stands for something else now start at zero.
+    pub(super) listeners: Mutex<PerCpuArray<MapData, Counter>>,
+    /// As `listeners`.
+    pub(super) lists: Mutex<PerCpuArray<MapData, Counter>>,
     pub(super) incidents: PerCpuArray<MapData, u64>,
+    pub(super) control: Array<MapData, Control>,
     pub(super) slots: MapData,
+}
+
+/// What says who owes how much of what.
+pub(super) struct DebtMaps {
+    pub(super) control: Array<MapData, Control>,
+    pub(super) settings: Array<MapData, Settings>,
+    pub(super) rules: Array<MapData, Rules>,
+    pub(super) sources: LineReader,
+    pub(super) callers: LineReader,
 }
 
 impl fmt::Debug for SwitchMaps {
@@ -169,6 +184,12 @@ impl fmt::Debug for SwitchMaps {
 impl fmt::Debug for StatisticsMaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StatisticsMaps").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DebtMaps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DebtMaps").finish_non_exhaustive()
     }
 }
 
@@ -313,8 +334,28 @@ impl StatisticsMaps {
     pub(super) fn open(pins: &std::path::Path) -> Result<Self, EdgeError> {
         Ok(Self {
             counters: open_as(pins, MAP_COUNTERS)?,
+            listeners: Mutex::new(open_as(pins, MAP_LISTENER_COUNTERS)?),
+            lists: Mutex::new(open_as(pins, MAP_LIST_COUNTERS)?),
             incidents: open_as(pins, MAP_INCIDENTS)?,
+            control: open_as(pins, MAP_CONTROL)?,
             slots: open_data(pins, MAP_SLOTS)?,
+        })
+    }
+}
+
+impl DebtMaps {
+    pub(super) fn open(pins: &std::path::Path) -> Result<Self, EdgeError> {
+        let lines = |name, bits| {
+            let data = open_data(pins, name)?;
+            LineReader::map(data.fd().as_fd(), bits)
+                .map_err(super::error::system("mmap of a bucket table"))
+        };
+        Ok(Self {
+            control: open_as(pins, MAP_CONTROL)?,
+            settings: open_as(pins, MAP_SETTINGS)?,
+            rules: open_as(pins, MAP_RULES)?,
+            sources: lines(MAP_SOURCES, SOURCE_LINE_BITS)?,
+            callers: lines(MAP_CALLERS, CALLER_LINE_BITS)?,
         })
     }
 }

@@ -27,6 +27,7 @@ mod handle;
 mod apply;
 pub mod stats;
 pub mod status;
+pub mod doctor;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

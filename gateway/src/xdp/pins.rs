@@ -357,6 +357,11 @@ fn is_file_system(path: &Path) -> Result<bool, EdgeError> {
     }
 }
 
+/// Whether a BPF file system is mounted on a path.
+pub(super) fn is_mounted(path: &Path) -> bool {
+    is_file_system(path).unwrap_or(false)
+}
+
 fn create_directory(path: &Path, mode: u32) -> Result<(), EdgeError> {
     match std::fs::DirBuilder::new().mode(mode).create(path) {
         Ok(()) => Ok(()),

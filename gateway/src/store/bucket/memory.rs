@@ -156,3 +156,11 @@ impl<T: Cell> ReadTable<T> {
         })
     }
 }
+
+impl<T> fmt::Debug for ReadTable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadTable")
+            .field("bytes", &self.mapping.bytes)
+            .finish()
+    }
+}

@@ -33,7 +33,9 @@ use gateway_common::slot::Slot;
 
 pub(crate) use file::random_seed;
 pub use file::{BootId, BucketFileError, FILE_NAME, Opened, Stale};
-pub use reading::{FileReading, read_file, read_slots};
+pub use reading::{
+    FileLines, FileReading, LineReader, OwingBucket, read_file, read_file_lines, read_slots,
+};
 pub use slots::{SlotIndex, SlotsFull};
 
 use crate::model::SourceRate;

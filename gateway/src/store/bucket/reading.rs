@@ -6,6 +6,8 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
+use gateway_common::bucket::{Line, PlainLine, WAYS};
+use gateway_common::capacity::{CALLER_LINE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{COUNTER_COUNT, Counter, INCIDENT_CAPACITY};
 use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::slot::{PlainSlot, Slot};
@@ -16,6 +18,79 @@ use super::slots::SLOT_BITS;
 
 /// Words of a slot.
 const SLOT_WORDS: usize = size_of::<PlainSlot>() / size_of::<u64>();
+
+/// Words of a line.
+const LINE_WORDS: usize = size_of::<PlainLine>() / size_of::<u64>();
+
+const _: () = assert!(LINE_WORDS == 2 * WAYS);
+
+/// A bucket that owes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwingBucket {
+    /// Whose it is, see [`gateway_common::address::Address::tag`].
+    pub tag: u64,
+    /// When it will have paid, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub tat: u64,
+}
+
+/// A table of bucket lines of the kernel edge, mapped for reading.
+#[derive(Debug)]
+pub struct LineReader(ReadTable<Line<AtomicU64>>);
+
+impl LineReader {
+    /// Maps the first `1 << bits` lines, of four buckets each, of an array such as
+    /// [`gateway_common::name::MAP_SOURCES`]. The descriptor may be closed afterwards; it must not
+    /// be a read-only one, which the kernel does not map at all.
+    ///
+    /// # Errors
+    /// `mmap`'s: an array that is too small, or was created without `BPF_F_MMAPABLE`.
+    pub fn map(fd: BorrowedFd<'_>, bits: u32) -> io::Result<Self> {
+        ReadTable::map(fd, bits).map(Self)
+    }
+
+    /// Adds every bucket that owes something at `now_ns` to `buckets`: a scrape of the whole
+    /// table, without a system call and without holding anybody up. Nothing is locked, so a bucket
+    /// that changes hands meanwhile may show its new owner with the old one's debt, which is at
+    /// most one unit.
+    pub fn owing(&self, now_ns: u64, buckets: &mut Vec<OwingBucket>) {
+        owing(self.0.words(), now_ns, buckets);
+    }
+}
+
+/// The tables of the mapped file that clients fill.
+#[derive(Debug, Default)]
+pub struct FileLines {
+    /// Sources that owe something.
+    pub sources: Vec<OwingBucket>,
+    /// Callers that owe something.
+    pub callers: Vec<OwingBucket>,
+}
+
+/// The buckets of the file at `path` that owe something at `now_ns`, read without mapping it.
+///
+/// # Errors
+/// As [`read_file`], which is to be called first: the header is not looked at again.
+pub fn read_file_lines(path: &Path, now_ns: u64) -> io::Result<FileLines> {
+    let mut file = File::open(path)?;
+    let mut lines = FileLines::default();
+    let tables = [
+        (at::SOURCES, SOURCE_LINE_BITS, &mut lines.sources),
+        (at::CALLERS, CALLER_LINE_BITS, &mut lines.callers),
+    ];
+    for (offset, bits, buckets) in tables {
+        let words = read_words(&mut file, offset, LINE_WORDS << bits)?;
+        owing(words.into_iter(), now_ns, buckets);
+    }
+    Ok(lines)
+}
+
+fn owing(mut words: impl Iterator<Item = u64>, now_ns: u64, buckets: &mut Vec<OwingBucket>) {
+    while let (Some(tag), Some(tat)) = (words.next(), words.next()) {
+        if tat > now_ns && tag != 0 {
+            buckets.push(OwingBucket { tag, tat });
+        }
+    }
+}
 
 /// What a mapped file said at one moment.
 #[derive(Debug)]

@@ -1,0 +1,64 @@
+//! `gateway stats`: what the kernel edge and the buckets counted.
+//!
+//! Reads the pinned maps itself, so it works while no gateway runs. Without a kernel edge it reads
+//! the mapped file, and says so.
+
+mod report;
+mod text;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::output::Output;
+use super::source::Source;
+use super::target::TargetArguments;
+use crate::clock;
+use crate::daemon::names::Names;
+use report::Report;
+
+/// Time between two readings of `--watch`.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Arguments of `gateway stats`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    json: bool,
+    /// Print again every second with the rates since the last time, until interrupted.
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
+    let target = arguments.target.resolve()?;
+    let source = Source::find(&target)?;
+    let names = source.names().unwrap_or_else(|error| {
+        output.error(&format!("warning: {error:#}"));
+        Names::default()
+    });
+    let mut before: Option<Report> = None;
+    loop {
+        // A reload may have changed them.
+        let names = source.names().unwrap_or_else(|_told_before| names.clone());
+        let at_ns = clock::monotonic_ns();
+        let counted = source.counted()?;
+        let mut report = Report::new(&target.instance, source.attachments(), &counted, &names);
+        report.at_ns = at_ns;
+        if let Some(before) = &before {
+            report.add_rates(before);
+        }
+        if arguments.json {
+            output.line(&serde_json::to_string(&report)?);
+        } else {
+            output.line(&text::text(&report));
+        }
+        if !arguments.watch || output.is_closed() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        before = Some(report);
+        std::thread::sleep(PERIOD);
+    }
+}

@@ -1,0 +1,228 @@
+//! What the numbers in the kernel's maps stand for.
+//!
+//! The maps know listeners and lists by their position in the configuration, and slots by a tag.
+//! The daemon writes the names beside its other runtime files with every configuration that takes
+//! effect, so that whoever reads the maps can name what it finds, also while no gateway runs.
+//! Nothing is decided by this file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway_common::list::{LIST_ALLOW, LIST_MANAGEMENT, LIST_OPERATOR};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Gateway;
+use crate::snapshot::slot_names;
+use crate::telemetry::operator_log::explain;
+use crate::xdp::EdgeError;
+use crate::xdp::stats::StatisticsReader;
+
+/// Name of the file in the runtime directory.
+const FILE_NAME: &str = "names.json";
+
+/// What the host itself is called where listeners are listed. No configured name has parentheses.
+const HOST: &str = "(host)";
+
+/// The lists that there always are, by number.
+const FIXED_LISTS: [(u16, &str); 3] = [
+    (LIST_OPERATOR, "operator"),
+    (LIST_ALLOW, "allow"),
+    (LIST_MANAGEMENT, "management"),
+];
+
+/// The names in force. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CurrentNames(Arc<ArcSwap<Names>>);
+
+impl CurrentNames {
+    /// Those of the run before, until [`Self::replace`].
+    pub(super) fn of_last_run(runtime_directory: &Path) -> Self {
+        let names = Names::read(runtime_directory).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the names of the last run cannot be read: counters of listeners and lists start at zero");
+            Names::default()
+        });
+        Self(Arc::new(ArcSwap::from_pointee(names)))
+    }
+
+    pub(super) fn load(&self) -> Arc<Names> {
+        self.0.load_full()
+    }
+
+    /// Takes over the names of a configuration that has taken effect. What goes wrong is reported
+    /// and concerns statistics only.
+    pub(super) fn replace(&self, model: &Gateway, statistics: Option<&StatisticsReader>) {
+        let names = Names::of(model);
+        if let Some(statistics) = statistics
+            && let Err(error) = names.take_over(&self.load(), statistics)
+        {
+            tracing::warn!(
+                error = explain(&error),
+                "counters of listeners and lists that have changed places are not reset"
+            );
+        }
+        if let Err(error) = names.write(&model.runtime_directory) {
+            tracing::warn!(%error, "`gateway stats` will not know names: writing them failed");
+        }
+        self.0.store(Arc::new(names));
+    }
+}
+
+/// Names by number and tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// Listeners in the configuration's order; the first has number 1.
+    listeners: Vec<String>,
+    /// Lists by number.
+    lists: Vec<String>,
+    /// What throttles are called, by the tag of their slot in hexadecimal.
+    slots: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// The names of a configuration.
+    #[must_use]
+    pub fn of(model: &Gateway) -> Self {
+        let listeners = model.listeners.iter();
+        let lists = FIXED_LISTS.iter().map(|(_, name)| (*name).to_owned());
+        let slots = slot_names(model).into_iter();
+        Self {
+            listeners: listeners
+                .map(|listener| listener.name.to_string())
+                .collect(),
+            lists: lists.collect(),
+            slots: slots.map(|(tag, name)| (hexadecimal(tag), name)).collect(),
+        }
+    }
+
+    /// What was written last; no names where nothing was.
+    ///
+    /// # Errors
+    /// As reading does; `InvalidData` for a file of another version of the gateway.
+    pub fn read(runtime_directory: &Path) -> io::Result<Self> {
+        match std::fs::read(runtime_directory.join(FILE_NAME)) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces what was written before. Readable for the gateway's user and group.
+    ///
+    /// # Errors
+    /// As writing does; the old file is whole then.
+    fn write(&self, runtime_directory: &Path) -> io::Result<()> {
+        let path = runtime_directory.join(FILE_NAME);
+        let draft = path.with_extension("new");
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o640);
+        serde_json::to_writer(file.open(&draft)?, self)?;
+        std::fs::rename(&draft, &path)
+    }
+
+    /// Starts the counters at zero whose number stands for something else under these names than
+    /// under `before`: nobody is to be charged with what another one caused.
+    ///
+    /// # Errors
+    /// A map operation's.
+    fn take_over(&self, before: &Self, statistics: &StatisticsReader) -> Result<(), EdgeError> {
+        for count in statistics.listeners()? {
+            let listener = count.listener;
+            if self.listener(listener) != before.listener(listener) {
+                statistics.forget_listener(listener)?;
+            }
+        }
+        for count in statistics.lists()? {
+            if self.list(count.list) != before.list(count.list) {
+                statistics.forget_list(count.list)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The listener of a number as the maps count them, where zero is the host; `#7` for one
+    /// without a name.
+    #[must_use]
+    pub fn listener(&self, number: u32) -> Cow<'_, str> {
+        match number.checked_sub(1) {
+            Some(position) => named(&self.listeners, position, number),
+            None => Cow::Borrowed(HOST),
+        }
+    }
+
+    /// The list of a number; `#7` for one without a name.
+    #[must_use]
+    pub fn list(&self, number: u32) -> Cow<'_, str> {
+        let is_this = |(fixed, _): &&(u16, &str)| u32::from(*fixed) == number;
+        match FIXED_LISTS.iter().find(is_this) {
+            Some((_, name)) => Cow::Borrowed(name),
+            None => named(&self.lists, number, number),
+        }
+    }
+
+    /// What the slot of a tag throttles, such as `pets GET /pets`.
+    #[must_use]
+    pub fn slot(&self, tag: u64) -> Option<&str> {
+        self.slots.get(&hexadecimal(tag)).map(String::as_str)
+    }
+}
+
+fn hexadecimal(tag: u64) -> String {
+    format!("{tag:016x}")
+}
+
+fn named(names: &[String], position: u32, number: u32) -> Cow<'_, str> {
+    match names.get(position as usize) {
+        Some(name) => Cow::Borrowed(name),
+        None => Cow::Owned(format!("#{number}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(listeners: &[&str]) -> Names {
+        Names {
+            listeners: listeners.iter().map(|name| (*name).to_owned()).collect(),
+            lists: Vec::new(),
+            slots: BTreeMap::from([(hexadecimal(7), "pets GET /pets".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_replaced_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Names::read(directory.path()).unwrap(), Names::default());
+        for listeners in [&["a", "b"][..], &["c"]] {
+            let names = names(listeners);
+            names.write(directory.path()).unwrap();
+            assert_eq!(Names::read(directory.path()).unwrap(), names);
+        }
+        std::fs::write(directory.path().join(FILE_NAME), "{\"other\": 1}").unwrap();
+        let refused = Names::read(directory.path()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn what_has_no_name_is_called_by_its_number() {
+        let names = names(&["a", "b"]);
+        assert_eq!(names.listener(0), "(host)");
+        assert_eq!(names.listener(2), "b");
+        assert_eq!(names.listener(3), "#3");
+        assert_eq!(names.list(0), "operator");
+        assert_eq!(names.list(9), "#9");
+        assert_eq!(names.slot(7), Some("pets GET /pets"));
+        assert_eq!(names.slot(8), None);
+    }
+}

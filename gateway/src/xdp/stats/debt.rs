@@ -1,0 +1,107 @@
+//! Who owes how much of what: the buckets of sources and callers, and the limits that sources are
+//! held to.
+
+use std::path::Path;
+
+use gateway_common::address::{
+    Class, KIND_BYTES, KIND_CONNECTIONS, KIND_OTHER, KIND_PACKETS, KIND_TRICKLE,
+};
+use gateway_common::capacity::RULES_COUNT;
+use gateway_common::limit::Limit;
+use gateway_common::name::{MAP_CONTROL, MAP_RULES, MAP_SETTINGS};
+use gateway_common::settings::SourceLimit;
+
+use super::numbers;
+use crate::store::bucket::OwingBucket;
+use crate::xdp::error::EdgeError;
+use crate::xdp::maps::DebtMaps;
+use crate::xdp::switch::map_error;
+
+/// The limit of one class of source buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassLimit {
+    /// The class.
+    pub class: Class,
+    /// What a source of it is held to.
+    pub limit: Limit,
+}
+
+/// Every debt at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Debts {
+    /// Sources that owe something.
+    pub sources: Vec<OwingBucket>,
+    /// Callers that owe something.
+    pub callers: Vec<OwingBucket>,
+    /// The limits in force that are not off, each class once.
+    pub limits: Vec<ClassLimit>,
+}
+
+/// Reads debts through mapped memory.
+#[derive(Debug)]
+pub struct DebtsReader(DebtMaps);
+
+impl DebtsReader {
+    pub(in crate::xdp) fn open(directory: &Path) -> Result<Self, EdgeError> {
+        DebtMaps::open(directory).map(Self)
+    }
+
+    /// Every debt at `now_ns` of `CLOCK_MONOTONIC`. Tables are read as
+    /// [`crate::store::bucket::LineReader::owing`] says, limits by system call.
+    ///
+    /// # Errors
+    /// A map operation's.
+    pub fn read(&self, now_ns: u64) -> Result<Debts, EdgeError> {
+        let mut debts = Debts {
+            limits: self.limits()?,
+            ..Debts::default()
+        };
+        self.0.sources.owing(now_ns, &mut debts.sources);
+        self.0.callers.owing(now_ns, &mut debts.callers);
+        Ok(debts)
+    }
+
+    /// The limits in force, each class once. A change in the middle of the call can mix the old
+    /// ones with the new.
+    fn limits(&self) -> Result<Vec<ClassLimit>, EdgeError> {
+        let maps = &self.0;
+        let control = maps.control.get(&0, 0).map_err(map_error(MAP_CONTROL))?;
+        let active = u32::from(control.active & 1 == 1);
+        let settings = maps.settings.get(&active, 0);
+        let settings = settings.map_err(map_error(MAP_SETTINGS))?;
+        let mut limits = Vec::new();
+        let count = numbers(RULES_COUNT);
+        for listener in count.clone() {
+            let rules = maps.rules.get(&(active * count.end + listener), 0);
+            for limit in rules.map_err(map_error(MAP_RULES))?.limits {
+                add(&mut limits, &limit);
+            }
+        }
+        add(&mut limits, &settings.other);
+        add(&mut limits, &settings.trickle);
+        Ok(limits)
+    }
+}
+
+fn add(limits: &mut Vec<ClassLimit>, limit: &SourceLimit) {
+    let is_known = |known: &ClassLimit| known.class.number == limit.class.number;
+    if !limit.source.is_off() && !limits.iter().any(is_known) {
+        limits.push(ClassLimit {
+            class: limit.class,
+            limit: limit.source,
+        });
+    }
+}
+
+/// What a class counts, in one word: the low byte of its number.
+#[must_use]
+pub const fn kind_name(class_number: u32) -> &'static str {
+    match class_number & 0xff {
+        KIND_CONNECTIONS => "connections",
+        KIND_PACKETS => "packets",
+        KIND_BYTES => "bytes",
+        KIND_OTHER => "other",
+        KIND_TRICKLE => "trickle",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,168 @@
+//! Mistakes that others shipped, each with the test that would catch it here.
+//!
+//! A test below checks that every test named exists where the table says. Tests that fit nowhere
+//! else follow.
+//!
+//! | mistake | file | test |
+//! |---|---|---|
+//! | rate x elapsed overflows | gateway-common/src/limit_tests.rs | no_time_and_no_cost_overflows |
+//! | refill rounds to zero | gateway-common/src/limit_tests.rs | increments_are_rounded_up_and_never_zero |
+//! | limit multiplied by the number of CPUs | tests/kernel/rate.rs | the_burst_is_one_for_all_cpus |
+//! | fixed window admits twice the rate at its edges | tests/kernel/rate.rs | no_window_admits_twice_the_rate |
+//! | spoofed sources turn the table over | tests/kernel/rate.rs | spoofed_sources_that_appear_once_never_push_out_an_offender |
+//! | data of a later fragment read as ports | tests/kernel/hazards.rs | data_of_a_later_fragment_is_never_read_as_ports |
+//! | transport header walked as an extension header | tests/kernel/hazards.rs | a_transport_header_is_never_walked_as_an_extension_header |
+//! | more than two VLAN tags are a way around | tests/kernel/parse.rs | up_to_four_vlan_tags_are_read_and_a_fifth_is_no_bypass |
+//! | packets without DF dropped | tests/kernel/hazards.rs | packets_without_df_are_admitted |
+//! | maps read under another policy than they were written for | tests/kernel/sync.rs | a_restart_swaps_the_whole_list_and_keeps_nothing_stale |
+//! | a stale link makes a restart lose the protection | tests/kernel/life.rs | a_restart_takes_over_without_a_gap_and_keeps_every_word |
+//! | a banned peer cannot finish its close | tests/kernel/hazards.rs | a_source_out_of_connections_can_still_close_those_it_has |
+//! | boot and monotonic clocks mixed | tests/kernel/clock.rs | the_program_and_this_process_read_the_same_clock |
+//! | layouts of two versions mixed: the maps | tests/kernel/artefact.rs | every_map_has_its_name_size_and_flags |
+//! | layouts of two versions mixed: what is saved | gateway/src/store/bucket/tests.rs | another_boot_layout_or_size_starts_fresh_and_says_so |
+//! | an expired prefix opens its live covering prefix | tests/kernel/deny.rs | an_expired_specific_prefix_under_a_live_wide_one_denies_by_its_effective_expiry |
+//! | a failed login locks out the identity it names | tests/api/throttles.rs | callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing |
+
+use gateway_common::reason::{Family, Reason, Verdict};
+use gateway_common::settings::SourceLimit;
+use gateway_tests::packet::{
+    ACK, SYN, TCP, UDP, extension, fragment, frame4, frame6, ipv4, ipv6, tcp, udp,
+};
+
+use crate::site::{
+    CLIENT, PORT, SERVER, check, client6, orders, per_second, segment, server6, settings, site,
+};
+
+const FIN: u8 = 0x01;
+const RST: u8 = 0x04;
+
+const V4: Family = Family::Ipv4;
+const V6: Family = Family::Ipv6;
+
+#[test]
+fn every_mistake_has_a_test_that_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let rows: Vec<_> = include_str!("hazards.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | "))
+        .map(|row| row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>())
+        .filter(|cells| cells[0] != "mistake")
+        .collect();
+    assert!(rows.len() >= 17, "the table is gone");
+    for row in rows {
+        let [mistake, file, test] = row[..] else {
+            panic!("three cells: {row:?}");
+        };
+        let source = std::fs::read_to_string(root.join(file))
+            .unwrap_or_else(|error| panic!("{mistake}: {file}: {error}"));
+        let named = source.split_once(&format!("fn {test}("));
+        let (before, _) = named.unwrap_or_else(|| panic!("{mistake}: {file} has no {test}"));
+        // The attribute stands right above, or above what is between it and the name.
+        let attributes = before.rsplit("\n\n").next().unwrap();
+        let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
+        assert!(is_test, "{mistake}: {test} is no test");
+    }
+}
+
+/// A later fragment with the bytes of a SYN to the listener, or of a datagram to another port, is
+/// the same fragment to us.
+#[test]
+fn data_of_a_later_fragment_is_never_read_as_ports() {
+    let Some(mut object) = site(settings()) else {
+        return;
+    };
+    for (name, protocol, data) in [
+        ("a SYN to us", TCP, tcp(1, PORT, SYN)),
+        ("an ACK to another port", TCP, tcp(1, 22, ACK)),
+        ("a datagram to us", UDP, udp(1, PORT, 8)),
+        ("a datagram to another port", UDP, udp(1, 53, 8)),
+    ] {
+        for offset in [1, 0x1fff] {
+            let frame = frame4(&ipv4(CLIENT, SERVER, protocol, offset, &data));
+            check(
+                &mut object,
+                name,
+                &frame,
+                (Verdict::Drop, Reason::Fragment, V4),
+            );
+            let packet = fragment(protocol, offset, false, &data);
+            let frame = frame6(&ipv6(client6(), server6(), 44, &packet));
+            check(
+                &mut object,
+                name,
+                &frame,
+                (Verdict::Drop, Reason::Fragment, V6),
+            );
+        }
+    }
+}
+
+/// The first byte of a transport header is half of its source port, whatever extension header it
+/// would name.
+#[test]
+fn a_transport_header_is_never_walked_as_an_extension_header() {
+    let Some(mut object) = site(settings()) else {
+        return;
+    };
+    for number in [0, 43, 44, 51, 60, TCP, UDP] {
+        let name = format!("source port starts with {number}");
+        let port = u16::from_be_bytes([number, 0]);
+        let (syn, datagram) = (tcp(port, PORT, SYN), udp(port, PORT, 32));
+        let opened = (Verdict::Pass, Reason::NewConnection, V6);
+        let admitted = (Verdict::Pass, Reason::Admitted, V6);
+        let mut row = |next, payload: &[u8], expected| {
+            let frame = frame6(&ipv6(client6(), server6(), next, payload));
+            check(&mut object, &name, &frame, expected);
+        };
+        row(TCP, &syn, opened);
+        row(60, &extension(TCP, 0, &syn), opened);
+        row(UDP, &datagram, admitted);
+        row(0, &extension(UDP, 0, &datagram), admitted);
+    }
+}
+
+#[test]
+fn packets_without_df_are_admitted() {
+    let Some(mut object) = site(settings()) else {
+        return;
+    };
+    for (name, field) in [("DF", 0x4000), ("none", 0), ("the reserved bit", 0x8000)] {
+        let frame = frame4(&ipv4(CLIENT, SERVER, TCP, field, &tcp(1, PORT, SYN)));
+        check(
+            &mut object,
+            name,
+            &frame,
+            (Verdict::Pass, Reason::NewConnection, V4),
+        );
+        let frame = frame4(&ipv4(CLIENT, SERVER, TCP, field, &tcp(1, PORT, ACK)));
+        check(
+            &mut object,
+            name,
+            &frame,
+            (Verdict::Pass, Reason::Admitted, V4),
+        );
+    }
+}
+
+/// What is refused are new connections; a peer that is refused them still ends those it has.
+#[test]
+fn a_source_out_of_connections_can_still_close_those_it_has() {
+    let connections = per_second(1, 1, true);
+    let Some(mut object) = site(orders([connections, SourceLimit::default()])) else {
+        return;
+    };
+    let opened = (Verdict::Pass, Reason::NewConnection, V4);
+    check(&mut object, "the last one", &segment(SYN), opened);
+    let refused = (Verdict::Drop, Reason::ConnectionRate, V4);
+    check(&mut object, "one too many", &segment(SYN), refused);
+    let admitted = (Verdict::Pass, Reason::Admitted, V4);
+    for (name, flags) in [
+        ("data", ACK),
+        ("the end", FIN | ACK),
+        ("the last acknowledgement", ACK),
+        ("a reset", RST),
+        ("a reset with ACK", RST | ACK),
+    ] {
+        check(&mut object, name, &segment(flags), admitted);
+    }
+}

@@ -1,0 +1,150 @@
+//! Figures by listener and list: their names, where they come from, and how long they hold.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
+use aya::util::nr_cpus;
+use gateway_common::counter::{Counter, listener_counter_index};
+use gateway_common::layout::LAYOUT_VERSION;
+use gateway_common::name::{MAP_LIST_COUNTERS, MAP_LISTENER_COUNTERS};
+use gateway_common::reason::Verdict;
+use gateway_tests::capability::or_skip;
+use gateway_tests::netns::{CLIENT, Site};
+use serde_json::Value;
+
+/// What the program would have counted on the first CPU, had it seen these packets.
+const SEEN: Counter = Counter {
+    packets: 7_000_000,
+    bytes: 420_000_000,
+};
+
+#[tokio::test]
+async fn figures_have_names_also_while_no_gateway_runs() {
+    let Some(site) = or_skip(Site::new("stats").await) else {
+        return;
+    };
+    let gateway = site.start(site.setup()).await;
+    let config = gateway.config_path().display().to_string();
+    let setup = gateway.stop().await;
+    count(
+        &site,
+        MAP_LISTENER_COUNTERS,
+        listener_counter_index(2, Verdict::WouldDrop),
+    );
+    count(&site, MAP_LIST_COUNTERS, 0);
+    let stats = stats(&site, &config);
+    let labels = [("listener", "six"), ("verdict", "would_drop")];
+    let six = row(&stats, "listeners", &labels).unwrap();
+    assert_eq!(six["packets"], SEEN.packets, "{stats}");
+    assert_eq!(six["bytes"], SEEN.bytes, "{stats}");
+    let list = row(&stats, "lists", &[("list", "operator")]).unwrap();
+    assert_eq!(list["packets"], SEEN.packets, "{stats}");
+    assert_eq!(stats["under_attack"], false);
+    assert_eq!(stats["flow_rows"], 0);
+
+    // The next run goes on counting where this one ended.
+    let gateway = site.start(setup).await;
+    let page = site.metrics(&gateway).await;
+    let six = "gateway_edge_listener_packets_total{listener=\"six\",verdict=\"would_drop\"}";
+    assert_eq!(page.get(six), 7_000_000.0, "{}", page.text);
+    let list = "gateway_edge_list_bytes_total{list=\"operator\"}";
+    assert_eq!(page.get(list), 420_000_000.0, "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_listener_is_never_charged_with_what_its_number_stood_for_before() {
+    let Some(site) = or_skip(Site::new("renumbered").await) else {
+        return;
+    };
+    let mut gateway = site.start(site.setup()).await;
+    let config = gateway.config_path().display().to_string();
+    for listener in [1, 2] {
+        let index = listener_counter_index(listener, Verdict::Drop);
+        count(&site, MAP_LISTENER_COUNTERS, index);
+    }
+    let dropped = |name: &str| {
+        let stats = stats(&site, &config);
+        row(
+            &stats,
+            "listeners",
+            &[("listener", name), ("verdict", "drop")],
+        )
+        .map(|row| row["packets"].as_u64().unwrap())
+    };
+    assert_eq!(dropped("six"), Some(SEEN.packets));
+    let written = gateway.config_path();
+    let mut whole: Value =
+        serde_json::from_str(&std::fs::read_to_string(&written).unwrap()).unwrap();
+    let four = whole["listeners"]
+        .as_object_mut()
+        .unwrap()
+        .remove("four")
+        .unwrap();
+    gateway.setup().restore(&whole.to_string());
+    assert_eq!(gateway.setup().write(), written);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(dropped("six"), None, "number 1 was `four`");
+
+    // And back: the numbers of a stopped gateway are those of its last configuration.
+    let setup = gateway.stop().await;
+    count(
+        &site,
+        MAP_LISTENER_COUNTERS,
+        listener_counter_index(1, Verdict::Drop),
+    );
+    assert_eq!(dropped("six"), Some(SEEN.packets));
+    let _gateway = site.start(setup.set(&["listeners", "four"], four)).await;
+    assert_eq!(dropped("four"), None, "number 1 was `six`");
+}
+
+#[tokio::test]
+async fn every_metric_is_documented_and_every_documented_one_is_there() {
+    let Some(site) = or_skip(Site::new("documented").await) else {
+        return;
+    };
+    let gateway = site.start(site.setup()).await;
+    assert_eq!(site.call(CLIENT[0], "/once").await.status, 200);
+    let page = site.metrics(&gateway).await;
+    let served: BTreeSet<String> = page
+        .text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/observing.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let documented: BTreeSet<String> = guide
+        .lines()
+        .filter(|line| line.starts_with("| `gateway_"))
+        .flat_map(|line| line.split('`').filter(|word| word.starts_with("gateway_")))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(served, documented);
+}
+
+fn stats(site: &Site, config: &str) -> Value {
+    let text = site.succeed(&["stats", "--json", "--config", config]);
+    serde_json::from_str(&text).unwrap()
+}
+
+fn row(stats: &Value, table: &str, labels: &[(&str, &str)]) -> Option<Value> {
+    let rows = stats[table].as_array().unwrap();
+    let is_it = |row: &&Value| labels.iter().all(|(label, name)| row[label] == *name);
+    rows.iter().find(is_it).cloned()
+}
+
+/// Puts figures into a cell of a pinned map, in place of the program.
+fn count(site: &Site, map: &str, index: u32) {
+    let pin = site.pins().join(format!("v{LAYOUT_VERSION}")).join(map);
+    let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+    let mut cells: PerCpuArray<_, Counter> = map.try_into().unwrap();
+    let mut values = vec![Counter::default(); nr_cpus().unwrap()];
+    values[0] = SEEN;
+    cells
+        .set(index, PerCpuValues::try_from(values).unwrap(), 0)
+        .unwrap();
+}
