@@ -8,6 +8,7 @@ mod check;
 mod help;
 mod reload;
 mod run;
+mod top;
 
 use std::process::{Command, Output};
 

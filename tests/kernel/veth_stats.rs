@@ -11,7 +11,7 @@ use gateway_common::name::{MAP_LIST_COUNTERS, MAP_LISTENER_COUNTERS};
 use gateway_common::reason::Verdict;
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, Site};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What the program would have counted on the first CPU, had it seen these packets.
 const SEEN: Counter = Counter {
@@ -96,6 +96,47 @@ async fn a_listener_is_never_charged_with_what_its_number_stood_for_before() {
     assert_eq!(dropped("six"), Some(SEEN.packets));
     let _gateway = site.start(setup.set(&["listeners", "four"], four)).await;
     assert_eq!(dropped("four"), None, "number 1 was `six`");
+}
+
+#[tokio::test]
+async fn top_shows_who_is_judged_and_how_full_their_buckets_are() {
+    let Some(site) = or_skip(Site::new("top").await) else {
+        return;
+    };
+    // Three connections of five: 60 % of a bucket that one per minute hardly drains.
+    let rate = json!({"rate": 0.016, "burst": 5});
+    let setup = site
+        .setup()
+        .set(&["xdp", "connections_per_source"], rate)
+        .route("GET /one", json!({"throttle": {"rate": 0.01, "burst": 2}}));
+    let gateway = site.start(setup).await;
+    let config = gateway.config_path().display().to_string();
+    for source in CLIENT {
+        for _ in 0..2 {
+            assert_eq!(site.call(source, "/open").await.status, 200);
+        }
+    }
+    // Open while it is looked at, which is how an IPv6 network is known.
+    let open = site.client(CLIENT[1]).await.unwrap();
+    let _other = site.client(CLIENT[0]).await.unwrap();
+    let arguments = ["top", "--once", "--interval", "100ms", "--config", &config];
+    let frame = site.succeed(&arguments);
+    let has = |words: &[&str]| {
+        let row = |line: &str| {
+            let cells: Vec<&str> = line
+                .split(|c: char| c.is_whitespace() || c == '│')
+                .filter(|cell| !cell.is_empty())
+                .collect();
+            cells.windows(words.len()).any(|window| window == words)
+        };
+        assert!(frame.lines().any(row), "{words:?} in\n{frame}");
+    };
+    has(&["gateway", &site.instance, "gw0", "native", "calm"]);
+    has(&["pass", "new_connection"]);
+    has(&["10.77.0.2", "connections", "59%"]);
+    has(&["fd77:0:0:2::/64", "connections", "59%"]);
+    has(&["main", "GET", "/one"]);
+    drop(open);
 }
 
 #[tokio::test]

@@ -8,10 +8,12 @@ mod reload;
 mod check;
 mod schema;
 mod stats;
+mod top;
 mod deny;
 mod xdp;
 mod xdp_status;
 mod doctor;
+mod attack;
 
 use std::process::ExitCode;
 
@@ -39,12 +41,16 @@ enum Command {
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
     Stats(stats::Arguments),
+    /// Show live who is being judged: reasons, sources, throttles.
+    Top(top::Arguments),
     /// Show and change the deny list.
     Deny(deny::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),
     /// Examine this host for the kernel edge: what is missing, and what changes it.
     Doctor(doctor::Arguments),
+    /// Show and say whether the gateway is under attack.
+    Attack(attack::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -58,9 +64,11 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
+        Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Deny(arguments) => deny::run(&arguments, &mut output),
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
+        Command::Attack(arguments) => attack::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

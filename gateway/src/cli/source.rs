@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 
 use super::target::Target;
 use crate::daemon::names::Names;
-use crate::store::bucket::{BootId, FILE_NAME, read_file};
-use crate::xdp::stats::{Pinned, Snapshot, open_pinned};
+use crate::store::bucket::{BootId, FILE_NAME, read_file, read_file_lines};
+use crate::xdp::stats::{Debts, Pinned, Snapshot, open_pinned};
 
 /// Where the figures come from.
 pub(super) struct Source {
@@ -125,6 +125,22 @@ impl Source {
                 }
             }
         })
+    }
+
+    /// Every debt at `now_ns`. The file does not say what limits are in force.
+    pub(super) fn debts(&self, now_ns: u64) -> anyhow::Result<Debts> {
+        match &self.place {
+            Place::Kernel(pinned) => Ok(pinned.debts.read(now_ns)?),
+            Place::File(path) => {
+                let lines =
+                    read_file_lines(path, now_ns).map_err(|error| unreadable(path, error))?;
+                Ok(Debts {
+                    sources: lines.sources,
+                    callers: lines.callers,
+                    limits: Vec::new(),
+                })
+            }
+        }
     }
 
     /// The names that the last configuration gave to what is counted.

@@ -8,10 +8,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::attack::AttackSwitch;
 use super::protocol::{DeniedPrefix, Request, Response, TIMEOUT};
 use crate::model::Prefix;
 use crate::store::deny::{Added, DenyList, Moment};
 use crate::telemetry::operator_log::explain;
+use crate::xdp::EdgeError;
 
 /// Longest request line; every request is far shorter.
 const REQUEST_BYTES_MAX: u64 = 64 << 10;
@@ -72,6 +74,7 @@ pub(super) async fn serve(
     socket: UnixListener,
     allowed: Allowed,
     deny: DenyList,
+    attack: Option<AttackSwitch>,
     reloads: mpsc::Sender<ReloadRequest>,
 ) {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONVERSATIONS_MAX));
@@ -88,9 +91,10 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (deny, reloads) = (deny.clone(), reloads.clone());
+        let (deny, attack, reloads) = (deny.clone(), attack.clone(), reloads.clone());
         drop(tokio::task::spawn_local(async move {
-            match tokio::time::timeout(TIMEOUT, converse(stream, allowed, &deny, &reloads)).await {
+            let conversation = converse(stream, allowed, &deny, attack.as_ref(), &reloads);
+            match tokio::time::timeout(TIMEOUT, conversation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "admin socket: conversation failed"),
                 Err(_elapsed) => tracing::warn!("admin socket: conversation took too long"),
@@ -104,6 +108,7 @@ async fn converse(
     stream: UnixStream,
     allowed: Allowed,
     deny: &DenyList,
+    attack: Option<&AttackSwitch>,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
@@ -116,7 +121,7 @@ async fn converse(
         .await?;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
-            Ok(request) => answer(request, deny, reloads).await,
+            Ok(request) => answer(request, deny, attack, reloads).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
             },
@@ -139,6 +144,7 @@ async fn converse(
 async fn answer(
     request: Request,
     deny: &DenyList,
+    attack: Option<&AttackSwitch>,
     reloads: &mpsc::Sender<ReloadRequest>,
 ) -> Response {
     let outcome = match request {
@@ -156,6 +162,8 @@ async fn answer(
             for_seconds,
         } => add(deny, &prefix, for_seconds),
         Request::DenyRemove { prefix } => remove(deny, &prefix),
+        Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
+        Request::AttackStatus => with_edge(attack, AttackSwitch::status),
         Request::DenyList => {
             let entries = deny
                 .list(Moment::now())
@@ -184,6 +192,20 @@ async fn reload(
     match reloads.send(ReloadRequest { applied, reply }).await {
         Ok(()) => outcome.await.unwrap_or_else(|_gone| Err(stopping())),
         Err(_gone) => Err(stopping()),
+    }
+}
+
+fn with_edge(
+    attack: Option<&AttackSwitch>,
+    ask: impl FnOnce(&AttackSwitch) -> Result<String, EdgeError>,
+) -> Result<String, String> {
+    match attack {
+        Some(attack) => ask(attack).map_err(|error| explain(&error)),
+        None => Err(
+            "XDP is not attached, and without it nothing would change under attack: the \
+                     log of the start says what is missing"
+                .to_owned(),
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
 
 use super::admin::{self, ReloadRequest};
+use super::attack::AttackSwitch;
 use super::figures::Reloads;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
@@ -46,6 +47,7 @@ pub(super) struct Control {
     pub(super) around: Environment,
     pub(super) keys: KeyTasks,
     pub(super) edge: Option<Box<EdgeHandle>>,
+    pub(super) attack: Option<AttackSwitch>,
     pub(super) deny: DenyList,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
@@ -131,7 +133,13 @@ impl Control {
         self.keys.start(&snapshot).await;
         if let Some(sockets) = self.sockets.take() {
             let socket = UnixListener::from_std(sockets.admin)?;
-            let serving = admin::serve(socket, sockets.allowed, self.deny.clone(), reload_requests);
+            let serving = admin::serve(
+                socket,
+                sockets.allowed,
+                self.deny.clone(),
+                self.attack.clone(),
+                reload_requests,
+            );
             drop(tokio::task::spawn_local(serving));
             if let Some(socket) = sockets.metrics {
                 let serving =
@@ -148,6 +156,9 @@ impl Control {
                     "the host's addresses are not followed any more; the kernel keeps the ones it knows"
                 );
             }));
+        }
+        if let Some(attack) = &self.attack {
+            drop(tokio::task::spawn_local(attack.clone().watch()));
         }
         if let Some(prepared) = self.prepared.take() {
             self.listeners

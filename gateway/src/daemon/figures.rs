@@ -7,10 +7,14 @@ use arc_swap::ArcSwap;
 
 use super::edge_figures::edge_figures;
 use super::names::CurrentNames;
+
+use super::attack::AttackSwitch;
 use crate::body::BodyBudget;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
+use crate::store::penalty::Penalties;
+use crate::store::vouch::Vouched;
 use crate::telemetry::metrics::{Figure, Sample};
 use crate::xdp::stats::StatisticsReader;
 
@@ -33,6 +37,9 @@ pub(super) struct Sources {
     /// The kernel's counters, where there is a kernel edge.
     pub(super) edge: Option<StatisticsReader>,
     pub(super) names: CurrentNames,
+    pub(super) attack: Option<AttackSwitch>,
+    pub(super) vouched: Option<Vouched>,
+    pub(super) penalties: Option<Penalties>,
 }
 
 /// Every figure.
@@ -43,6 +50,7 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
     if let Some(edge) = &sources.edge {
         figures.extend(edge_figures(edge, &sources.names));
     }
+    figures.extend(attack_figures(sources));
     figures
 }
 
@@ -131,6 +139,60 @@ fn memory_figures(sources: &Sources) -> Vec<Figure> {
             move || log_dropped.load(Ordering::Relaxed),
         ),
     ]
+}
+
+/// What this process has told the XDP program; nothing where there is none.
+fn attack_figures(sources: &Sources) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    if let Some(attack) = sources.attack.clone() {
+        let attacks = attack.clone();
+        figures.push(Figure::single(
+            "gateway_edge_under_attack",
+            "1 while sources not vouched for share the newcomers' budget",
+            false,
+            move || u64::from(attack.is_under_attack()),
+        ));
+        figures.push(Figure::single(
+            "gateway_edge_attacks",
+            "Attacks that began, by the trip-wire or by hand",
+            true,
+            move || attacks.attacks(),
+        ));
+    }
+    if let Some(vouched) = sources.vouched.clone() {
+        figures.push(Figure::single(
+            "gateway_edge_vouching_refused",
+            "Sources that were not vouched for because their line was full",
+            true,
+            move || vouched.refused(),
+        ));
+    }
+    if let Some(penalties) = sources.penalties.clone() {
+        let counts = penalties.clone();
+        figures.push(Figure::single(
+            "gateway_edge_penalised_flows",
+            "Connections held to the offences of the key they carry",
+            false,
+            move || counts.counts().flows,
+        ));
+        figures.push(Figure {
+            name: "gateway_edge_penalty_failures",
+            help: "Penalties that could not be written or taken back, by cause",
+            counter: true,
+            read: Box::new(move || {
+                let counts = penalties.counts();
+                let sample = |cause: &str, value| Sample {
+                    labels: vec![("cause", cause.to_owned())],
+                    value,
+                };
+                vec![
+                    sample("full", counts.refused),
+                    sample("failed", counts.failed),
+                ]
+            }),
+        });
+    }
+    figures
 }
 
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {

@@ -12,6 +12,8 @@ mod worker;
 mod listeners;
 mod keys;
 mod reload;
+mod trip_wire;
+mod attack;
 mod admin;
 mod metrics_page;
 mod figures;

@@ -46,6 +46,25 @@ pub enum Request {
     },
     /// List the operator's deny list.
     DenyList,
+    /// Say who decides whether the gateway is under attack.
+    Attack {
+        /// From now on.
+        mode: AttackMode,
+    },
+    /// Say whether the gateway is under attack.
+    AttackStatus,
+}
+
+/// Who decides whether the gateway is under attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttackMode {
+    /// By hand: it is.
+    On,
+    /// By hand: it is not.
+    Off,
+    /// The trip-wire.
+    Auto,
 }
 
 /// What the daemon answers.

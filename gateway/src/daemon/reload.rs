@@ -78,6 +78,9 @@ impl Control {
             Some(edge) => edge.apply_to(&bound, interfaces),
             None => Ok(()),
         };
+        if let Some(attack) = &self.attack {
+            attack.follow(&model.edge.under_attack);
+        }
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
         if let Err(error) = followed {

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::attack::AttackSwitch;
 use super::control::{Control, Signals};
 use super::figures::{self, Reloads, Sources};
 use super::ground::Ground;
@@ -24,11 +25,14 @@ use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, slot_tags};
 use crate::step::authorize::Decisions;
+use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
+use crate::store::deny::DenyList;
 use crate::store::lease::SlotRegistry;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -105,9 +109,13 @@ fn assemble(
     } = ground;
     let log = Writer::start(log).context("access-log thread")?;
     let (drain_deadline, deadline) = watch::channel(None);
+    let attack = edge
+        .as_ref()
+        .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
     let shared = Shared {
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         buckets: buckets.clone(),
+        vouched: edge.as_ref().map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         drain_deadline: deadline,
     };
@@ -125,14 +133,11 @@ fn assemble(
         reloads: Arc::clone(&reloads),
         edge: statistics,
         names: names.clone(),
+        attack: attack.clone(),
+        vouched: shared.vouched.clone(),
+        penalties: edge.as_ref().map(|edge| edge.penalties()),
     });
-    let rules = Arc::new(SourceRules {
-        deny: deny.clone(),
-        buckets,
-        coverage: edge
-            .as_ref()
-            .map_or_else(Coverage::default, |edge| edge.coverage()),
-    });
+    let rules = source_rules(deny.clone(), buckets, edge.as_deref());
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -148,6 +153,7 @@ fn assemble(
         },
         keys: KeyTasks::default(),
         edge,
+        attack,
         deny,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
@@ -177,6 +183,15 @@ fn start_workers(
         workers.push(worker.context("worker thread")?);
     }
     Ok((counters, workers))
+}
+
+/// What accept asks of sources, whoever else judges.
+fn source_rules(deny: DenyList, buckets: Buckets, edge: Option<&EdgeHandle>) -> Arc<SourceRules> {
+    Arc::new(SourceRules {
+        deny,
+        buckets,
+        coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
+    })
 }
 
 fn random() -> anyhow::Result<u64> {

@@ -15,6 +15,7 @@ use crate::listener::{AcceptLoop, Accepting, Live};
 use crate::pipeline::Worker;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
+use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::Pool;
@@ -41,6 +42,7 @@ pub(super) enum Order {
 pub(super) struct Shared {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) buckets: Buckets,
+    pub(super) vouched: Option<Vouched>,
     pub(super) body_budget: BodyBudget,
     /// When the gateway must be gone, once it stops.
     pub(super) drain_deadline: watch::Receiver<Option<Instant>>,
@@ -76,6 +78,7 @@ pub(super) fn start(
             let worker = Rc::new(Worker {
                 snapshot: shared.snapshot,
                 buckets: shared.buckets,
+                vouched: shared.vouched,
                 body_budget: shared.body_budget,
                 pool: Rc::new(Pool::default()),
                 sink,

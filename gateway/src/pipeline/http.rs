@@ -63,6 +63,10 @@ pub(crate) async fn handle(
         now_ns,
     )?;
 
+    if identity.is_some() {
+        vouch(worker, exchange, now_ns);
+    }
+
     let request = prepare(route, exchange, permit, head, body, worker).await?;
     forward(
         &route.forward,
@@ -72,6 +76,17 @@ pub(crate) async fn handle(
         &found.parameters,
     )
     .await
+}
+
+/// An admitted request that an authorizer let pass proves its source. A trusted proxy proves
+/// nothing by what it forwards: the kernel sees nobody behind it.
+fn vouch(worker: &Worker, exchange: &Exchange, now_ns: u64) {
+    let connection = &exchange.connection;
+    if let Some(vouched) = &worker.vouched
+        && !connection.told.peer_is_trusted
+    {
+        vouched.vouch(connection.peer.ip(), now_ns);
+    }
 }
 
 /// Brings the body into the form that the route's plan asks for.

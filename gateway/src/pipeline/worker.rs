@@ -9,6 +9,7 @@ use crate::body::BodyBudget;
 use crate::exchange::RequestIds;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
+use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::Sink;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::Pool;
@@ -20,6 +21,8 @@ pub struct Worker {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The shared words.
     pub buckets: Buckets,
+    /// Sources that have proven themselves, for the kernel edge; `None` where there is none.
+    pub vouched: Option<Vouched>,
     /// Memory for buffered bodies.
     pub body_budget: BodyBudget,
     /// Connections to upstreams, this worker's own.

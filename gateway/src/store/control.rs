@@ -57,9 +57,20 @@ impl ControlWords {
         self.at(Self::PENALTIES).load(Ordering::Acquire)
     }
 
-    /// Tells the program how many rows the flow table has.
-    pub fn set_penalties(&self, rows: u64) {
-        self.at(Self::PENALTIES).store(rows, Ordering::Release);
+    /// Says that the flow table gets one more row. Before the row is there: a row that nobody
+    /// looks for would hold nobody back.
+    pub fn add_penalty(&self) {
+        self.at(Self::PENALTIES).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that the flow table has one row less. After the row is gone.
+    pub fn remove_penalty(&self) {
+        self.at(Self::PENALTIES).fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Says that the flow table is empty.
+    pub fn clear_penalties(&self) {
+        self.at(Self::PENALTIES).store(0, Ordering::Release);
     }
 
     /// How many drops become events: see [`Control::events`].

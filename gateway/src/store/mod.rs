@@ -7,3 +7,5 @@ pub mod coverage;
 pub mod decision;
 pub mod deny;
 pub mod lease;
+pub mod penalty;
+pub mod vouch;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use aya::programs::ProgramError;
 
 use super::occupant::Occupant;
+use crate::store::penalty::FlowError;
 
 /// Why the kernel edge cannot start or change.
 #[derive(Debug, thiserror::Error)]
@@ -185,6 +186,9 @@ pub enum EdgeError {
         /// Why.
         source: aya::maps::MapError,
     },
+    /// The flow table could not be emptied of what an earlier run left.
+    #[error("emptying the table of penalised flows")]
+    Flows(#[from] FlowError),
     /// A pin or link operation failed.
     #[error("{call} `{}`", path.display())]
     Pin {
@@ -233,6 +237,7 @@ impl EdgeError {
             | Self::Load(_)
             | Self::Program(_)
             | Self::Map { .. }
+            | Self::Flows(_)
             | Self::Pin { .. }
             | Self::System { .. } => true,
         }

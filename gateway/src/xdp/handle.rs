@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use gateway_common::name::MAP_FLOWS;
+
 use super::deny::KernelDeny;
 use super::endpoints::{EndpointTable, treating};
 use super::error::EdgeError;
+use super::flows::KernelFlows;
 use super::follow::{AddressFollower, Scope};
 use super::interfaces::LocalAddress;
 use super::links::{self, Links};
@@ -14,11 +17,15 @@ use super::pins::Pins;
 use super::rules::Rules;
 use super::stats::StatisticsReader;
 use super::switch::Switch;
+use super::syns::SynReader;
 use super::{Attachment, Unguarded, interfaces, lock};
 use crate::model::{Gateway, OnExit};
 use crate::store::bucket::Buckets;
+use crate::store::control::ControlWords;
 use crate::store::coverage::Coverage;
 use crate::store::deny::DenySink;
+use crate::store::penalty::Penalties;
+use crate::store::vouch::Vouched;
 
 /// The attached kernel edge.
 #[derive(Debug)]
@@ -27,6 +34,10 @@ pub struct EdgeHandle {
     links: Links,
     notes: Vec<String>,
     buckets: Buckets,
+    control: ControlWords,
+    vouched: Vouched,
+    penalties: Penalties,
+    syns: SynReader,
     statistics: StatisticsReader,
     switch: Arc<Mutex<Switch>>,
     coverage: Coverage,
@@ -55,9 +66,24 @@ impl EdgeHandle {
         let mut object = Object::load(&pins)?;
         let tick_ns = object.tick_ns()?;
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
-        let buckets = maps::buckets(&pins, switch.seed())?;
+        let seed = switch.seed();
+        let control = switch.control();
+        let buckets = maps::buckets(&pins, seed)?;
+        let vouched = Vouched::new(
+            maps::vouched(&pins, seed)?,
+            gateway.edge.under_attack.vouch_for,
+        );
+        let penalties = Penalties::new(
+            buckets.clone(),
+            maps::offences(&pins, seed)?,
+            Box::new(KernelFlows::new(maps::open_as(
+                pins.directory(),
+                MAP_FLOWS,
+            )?)),
+            control.clone(),
+        )?;
         // The program learns the rules before it sees its first packet.
-        let rules = Rules::of(gateway, tick_ns, switch.seed());
+        let rules = Rules::of(gateway, tick_ns, seed);
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
         let deny = KernelDeny::new(
@@ -68,6 +94,10 @@ impl EdgeHandle {
         );
         let mut edge = Self {
             statistics: StatisticsReader::open(pins.directory())?,
+            syns: SynReader::open(pins.directory())?,
+            control,
+            vouched,
+            penalties,
             pins,
             links: Links::default(),
             notes,
@@ -100,6 +130,30 @@ impl EdgeHandle {
     #[must_use]
     pub fn buckets(&self) -> Buckets {
         self.buckets.clone()
+    }
+
+    /// The words that steer the program from moment to moment.
+    #[must_use]
+    pub fn control(&self) -> ControlWords {
+        self.control.clone()
+    }
+
+    /// The sources that have proven themselves.
+    #[must_use]
+    pub fn vouched(&self) -> Vouched {
+        self.vouched.clone()
+    }
+
+    /// What penalties are written to.
+    #[must_use]
+    pub fn penalties(&self) -> Penalties {
+        self.penalties.clone()
+    }
+
+    /// Reads how many new connections were counted.
+    #[must_use]
+    pub fn syns(&self) -> SynReader {
+        self.syns.clone()
     }
 
     /// Where the program runs.
@@ -194,6 +248,7 @@ impl EdgeHandle {
         switch.publish(&rules, table)?;
         drop(switch);
         self.links.detach_unnamed(interfaces)?;
+        self.vouched.follow(gateway.edge.under_attack.vouch_for);
         self.set_scope(gateway, &local)
     }
 

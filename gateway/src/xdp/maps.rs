@@ -29,7 +29,7 @@ use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, S
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
-use crate::store::bucket::{BucketMaps, Buckets, LineReader, SharedWords};
+use crate::store::bucket::{BucketMaps, Buckets, LineReader, SharedLines, SharedWords};
 use crate::store::control::ControlWords;
 
 /// `BPF_MAP_TYPE_*` of `linux/bpf.h`.
@@ -220,7 +220,7 @@ pub(super) fn open(pins: &std::path::Path, name: &'static str) -> Result<Map, Ed
 }
 
 /// Opens a map as the type that its contents have.
-fn open_as<T>(pins: &std::path::Path, name: &'static str) -> Result<T, EdgeError>
+pub(super) fn open_as<T>(pins: &std::path::Path, name: &'static str) -> Result<T, EdgeError>
 where
     T: TryFrom<Map, Error = MapError>,
 {
@@ -374,4 +374,18 @@ pub(super) fn buckets(pins: &Pins, seed: u64) -> Result<Buckets, EdgeError> {
         callers: callers.fd().as_fd(),
     };
     Buckets::from_maps(maps, seed).map_err(super::error::system("mmap of the bucket arrays"))
+}
+
+/// Maps the lines of vouched sources.
+pub(super) fn vouched(pins: &Pins, seed: u64) -> Result<SharedLines, EdgeError> {
+    let data = open_data(pins.directory(), MAP_VOUCHED)?;
+    SharedLines::map(data.fd().as_fd(), VOUCHED_LINE_BITS, seed)
+        .map_err(super::error::system("mmap of the vouched sources"))
+}
+
+/// Maps the lines of offences.
+pub(super) fn offences(pins: &Pins, seed: u64) -> Result<SharedLines, EdgeError> {
+    let data = open_data(pins.directory(), MAP_OFFENCES)?;
+    SharedLines::map(data.fd().as_fd(), OFFENCE_LINE_BITS, seed)
+        .map_err(super::error::system("mmap of the offences"))
 }

@@ -23,6 +23,8 @@ mod attach;
 mod links;
 mod deny;
 mod follow;
+mod flows;
+mod syns;
 mod handle;
 mod apply;
 pub mod stats;
@@ -46,6 +48,7 @@ pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;
 pub use occupant::{AttachedBy, Identity, Occupant};
+pub use syns::SynReader;
 
 /// How a start of the kernel edge ended.
 #[derive(Debug)]

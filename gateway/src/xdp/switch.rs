@@ -22,6 +22,7 @@ use super::error::{EdgeError, system};
 use super::maps::SwitchMaps;
 use super::rules::Rules;
 use crate::store::bucket::random_seed;
+use crate::store::control::ControlWords;
 
 /// Where the kernel cannot wait for us (`nohz_full`), how long a packet may take at most.
 const PACKET_TIME_MAX: Duration = Duration::from_millis(20);
@@ -69,6 +70,11 @@ impl Switch {
             switch.commit(Settings { seed, ..settings }, &rules)?;
         }
         Ok((switch, is_fresh))
+    }
+
+    /// The words that steer the program from moment to moment.
+    pub(super) fn control(&self) -> ControlWords {
+        self.maps.control.clone()
     }
 
     pub(super) const fn seed(&self) -> u64 {

@@ -193,6 +193,20 @@ impl Buckets {
         self.charge_aggregate(address, now_ns, limit)
     }
 
+    /// The word that a source is charged to under `limit`; `None` where its line is full of others
+    /// that owe more than one unit.
+    #[must_use]
+    pub fn source_word(
+        &self,
+        address: IpAddr,
+        now_ns: u64,
+        limit: &SourceLimit,
+    ) -> Option<&AtomicU64> {
+        let tag = source(address).tag(&limit.class);
+        let line = self.0.sources.at(index(tag, self.0.seed, SOURCE_LINE_BITS));
+        line.find_or_claim(tag, now_ns, &limit.source)
+    }
+
     fn charge_aggregate(&self, address: Address, now_ns: u64, limit: &SourceLimit) -> Charge {
         if limit.aggregate.is_off() {
             return UNLIMITED;
@@ -244,6 +258,49 @@ impl SharedWords {
     #[must_use]
     pub fn at(&self, index: u32) -> &AtomicU64 {
         self.0.at(index)
+    }
+}
+
+/// Lines of the kernel edge beside those of sources and callers: vouched sources, and offences.
+#[derive(Debug)]
+pub struct SharedLines {
+    lines: Table<Line<AtomicU64>>,
+    seed: u64,
+    bits: u32,
+}
+
+impl SharedLines {
+    /// Maps an array of `1 << bits` lines whose tags are placed under `seed`. The descriptor may
+    /// be closed afterwards.
+    ///
+    /// # Errors
+    /// As [`Buckets::from_maps`].
+    pub fn map(fd: BorrowedFd<'_>, bits: u32, seed: u64) -> io::Result<Self> {
+        Ok(Self {
+            lines: Table::map(fd, 0, bits)?,
+            seed,
+            bits,
+        })
+    }
+
+    /// The line of a tag.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, tag: u64) -> &Line<AtomicU64> {
+        self.lines.at(self.index(tag))
+    }
+
+    /// The number of a tag's line.
+    #[inline]
+    #[must_use]
+    pub fn index(&self, tag: u64) -> u32 {
+        index(tag, self.seed, self.bits)
+    }
+
+    /// Key of the tags.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
     }
 }
 

@@ -1,0 +1,295 @@
+//! Penalties that reach the kernel edge.
+//!
+//! TLS hides from the program which key a connection carries, so this process decides and the
+//! program enforces, in two ways.
+//!
+//! (a) *Debt of a source.* Debt is added to the word that the program charges for the source's
+//! connections or packets. The program's ordinary limit then refuses until the debt has passed:
+//! no timer, no second table, and it ends by itself. A source in debt keeps the configured trickle
+//! of new connections.
+//!
+//! (b) *A held flow.* An offence has a word of its own per key and source. A row of the flow table
+//! joins one connection to that word, and the program drops the connection's packets as long as
+//! the word is in debt. The row goes with the [`HeldFlow`] that stands for it, and that with the
+//! connection.
+//!
+//! Refused and counted: debt for a source whose line is full, an offence whose line is full, a row
+//! for which the table has no room. What may be penalised, and for how long, is not decided here.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use gateway_common::flow::{FlowKey, FlowRow};
+use gateway_common::limit::Limit;
+use gateway_common::settings::SourceLimit;
+
+use super::bucket::{Buckets, SharedLines, source};
+use super::control::ControlWords;
+
+/// Protocol number of TCP.
+const TCP: u32 = 6;
+
+/// What penalties are written to. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Penalties(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    buckets: Buckets,
+    offences: SharedLines,
+    flows: Box<dyn FlowTable>,
+    control: ControlWords,
+    refused: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The flow table of the kernel edge.
+pub trait FlowTable: fmt::Debug + Send + Sync {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`FlowError`]; the table is as before.
+    fn insert(&self, key: FlowKey, row: FlowRow) -> Result<(), FlowError>;
+
+    /// Removes a row.
+    ///
+    /// # Errors
+    /// [`FlowError::Failed`].
+    fn remove(&self, key: FlowKey) -> Result<(), FlowError>;
+
+    /// Removes every row.
+    ///
+    /// # Errors
+    /// [`FlowError::Failed`]; some rows may be left.
+    fn clear(&self) -> Result<(), FlowError>;
+}
+
+/// Why a flow cannot be held, or not be let go.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// Every row is taken: see [`gateway_common::capacity::FLOW_MAX`].
+    #[error("the table of penalised flows is full")]
+    Full,
+    /// The flow has a row already.
+    #[error("the flow is held already")]
+    Held,
+    /// The map operation failed.
+    #[error("the table of penalised flows")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// What came of adding debt to a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Debt {
+    /// The source owes so much beyond a full bucket, and is refused for so long at least; zero
+    /// means that it is not refused yet.
+    Owed(Duration),
+    /// Its line is full of others that owe more than one unit; counted, and nothing was written.
+    NoRoom,
+    /// The limit is off, so that nothing would refuse it; nothing was written.
+    Unlimited,
+}
+
+/// An offence by what it is counted for: one key from one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offence {
+    tag: u64,
+}
+
+/// A connection whose packets are dropped while its offence is in debt. Dropping it ends that.
+#[derive(Debug)]
+pub struct HeldFlow {
+    penalties: Penalties,
+    key: FlowKey,
+}
+
+/// What penalties came to, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PenaltyCounts {
+    /// Flows held now.
+    pub flows: u64,
+    /// Penalties refused because their line or table was full.
+    pub refused: u64,
+    /// Rows that could not be removed.
+    pub failed: u64,
+}
+
+impl Penalties {
+    /// On the mapped tables of the kernel edge. Rows that an earlier run left are removed: their
+    /// connections ended with it.
+    ///
+    /// # Errors
+    /// [`FlowError::Failed`].
+    pub fn new(
+        buckets: Buckets,
+        offences: SharedLines,
+        flows: Box<dyn FlowTable>,
+        control: ControlWords,
+    ) -> Result<Self, FlowError> {
+        flows.clear()?;
+        control.clear_penalties();
+        Ok(Self(Arc::new(Inner {
+            buckets,
+            offences,
+            flows,
+            control,
+            refused: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        })))
+    }
+
+    /// Adds `debt` to what `peer` owes under `limit`, the one that the program charges it to, up
+    /// to `most` beyond a full bucket.
+    pub fn add_debt(
+        &self,
+        peer: IpAddr,
+        limit: &SourceLimit,
+        debt: Duration,
+        most: Duration,
+        now_ns: u64,
+    ) -> Debt {
+        if limit.source.is_off() {
+            return Debt::Unlimited;
+        }
+        match self.0.buckets.source_word(peer, now_ns, limit) {
+            Some(word) => {
+                let beyond = limit.source.add_debt(word, now_ns, ns(debt), ns(most));
+                Debt::Owed(Duration::from_nanos(beyond))
+            }
+            None => {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
+                Debt::NoRoom
+            }
+        }
+    }
+
+    /// The offences of a key from a source. `key` is an identity such as
+    /// [`Buckets::slot_tag`]; the source counts as the buckets count it.
+    #[must_use]
+    pub fn offence(&self, key: u64, peer: IpAddr) -> Offence {
+        let source = source(peer);
+        // IPv6 by /64, as everywhere.
+        let low = source.as_v4().map_or(0, u64::from);
+        let mut bytes = [0; 16];
+        let (first, last) = bytes.split_at_mut(8);
+        first.copy_from_slice(&source.high.to_be_bytes());
+        last.copy_from_slice(&low.to_be_bytes());
+        Offence {
+            tag: self.0.buckets.caller_tag(key, &bytes),
+        }
+    }
+
+    /// Adds `debt` to an offence under `limit`, up to `most` beyond a full bucket, and returns how
+    /// far beyond it is. `None` where its line is full of other offences; that is counted.
+    pub fn offend(
+        &self,
+        offence: Offence,
+        limit: &Limit,
+        debt: Duration,
+        most: Duration,
+        now_ns: u64,
+    ) -> Option<Duration> {
+        let line = self.0.offences.of(offence.tag);
+        let Some(word) = line.find_or_claim(offence.tag, now_ns, limit) else {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let beyond = limit.add_debt(word, now_ns, ns(debt), ns(most));
+        Some(Duration::from_nanos(beyond))
+    }
+
+    /// Whether an offence is in debt: a charge of one unit would be refused now. This is what the
+    /// program asks for the packets of a held flow.
+    #[must_use]
+    pub fn is_in_debt(&self, offence: Offence, limit: &Limit, now_ns: u64) -> bool {
+        let found = self.0.offences.of(offence.tag).find(offence.tag);
+        found.is_some_and(|way| {
+            let ahead = way.tat.load(Ordering::Acquire).saturating_sub(now_ns);
+            ahead > slack_ns(limit)
+        })
+    }
+
+    /// Holds the connection between `peer` and our end `local` while `offence` is in debt under
+    /// `limit`.
+    ///
+    /// # Errors
+    /// [`FlowError`]; a full table is counted too.
+    pub fn hold(
+        &self,
+        peer: SocketAddr,
+        local: SocketAddr,
+        offence: Offence,
+        limit: &Limit,
+    ) -> Result<HeldFlow, FlowError> {
+        let key = flow_key(peer, local);
+        let row = FlowRow {
+            tag: offence.tag,
+            slack_ns: slack_ns(limit),
+            line: self.0.offences.index(offence.tag),
+            reserved: 0,
+        };
+        self.0.control.add_penalty();
+        if let Err(error) = self.0.flows.insert(key, row) {
+            self.0.control.remove_penalty();
+            if matches!(error, FlowError::Full) {
+                self.0.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            return Err(error);
+        }
+        Ok(HeldFlow {
+            penalties: self.clone(),
+            key,
+        })
+    }
+
+    /// What penalties came to.
+    #[must_use]
+    pub fn counts(&self) -> PenaltyCounts {
+        PenaltyCounts {
+            flows: self.0.control.penalties(),
+            refused: self.0.refused.load(Ordering::Relaxed),
+            failed: self.0.failed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for HeldFlow {
+    fn drop(&mut self) {
+        let inner = &*self.penalties.0;
+        match inner.flows.remove(self.key) {
+            Ok(()) => inner.control.remove_penalty(),
+            // The row is still there, so it goes on being counted as one; it holds back nobody
+            // but this connection, and only until the offence is paid for.
+            Err(error) => {
+                inner.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    error = crate::telemetry::operator_log::explain(&error),
+                    "a penalised flow stays in its table"
+                );
+            }
+        }
+    }
+}
+
+/// A connection as its packets arrive here.
+fn flow_key(peer: SocketAddr, local: SocketAddr) -> FlowKey {
+    FlowKey {
+        source: source(peer.ip().to_canonical()),
+        destination: source(local.ip().to_canonical()),
+        ports: u32::from(peer.port()) << 16 | u32::from(local.port()),
+        protocol: TCP,
+    }
+}
+
+/// See [`FlowRow::slack_ns`].
+const fn slack_ns(limit: &Limit) -> u64 {
+    limit.tolerance_ns.saturating_sub(limit.increment(1))
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
