@@ -93,6 +93,7 @@ pub(crate) fn run(windows: u16, varying: Option<&Path>) -> anyhow::Result<Outcom
     outcome.cases = plan.subjects.into_iter().map(Subject::case).collect();
     filter::measure(windows, &mut outcome)?;
     daemon::measure(windows, &mut outcome)?;
+    daemon::scrape(windows, &mut outcome)?;
     calls::measure(&mut outcome)?;
     sizes(&mut outcome)?;
     Ok(outcome)

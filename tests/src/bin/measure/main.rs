@@ -8,6 +8,7 @@ mod daemon;
 mod filter;
 mod calls;
 mod flood;
+mod drops;
 mod honest;
 
 use std::io::Write as _;
