@@ -1,27 +1,34 @@
-//! A SYN flood from spoofed sources: honest clients are served, offenders are remembered.
+//! A SYN flood from spoofed sources: honest clients are served, offenders are remembered, and
+//! nobody is limited but by an aggregate that is exhausted.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use etherparse::PacketBuilder;
+use aya::maps::{Array, Map, MapData};
+use gateway::clock::monotonic_ns;
+use gateway_common::bucket::PlainLine;
+use gateway_common::capacity::SOURCE_LINE_BITS;
 use gateway_common::counter::Incident;
+use gateway_common::layout::LAYOUT_VERSION;
+use gateway_common::name;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
-use gateway_tests::netns::{CLIENT, Counted, OTHER, PORT, SERVER, Site};
-use rustix::net::{AddressFamily, SocketType, ipproto};
+use gateway_tests::flood::{Flood, Kind, Link};
+use gateway_tests::netns::{
+    CLIENT, CLIENT_INTERFACE, Counted, INTERFACE, OTHER, PORT, SERVER, Site,
+};
 use serde_json::json;
 
 /// Packets of the flood that have to arrive. `GATEWAY_SOAK_FLOOD` says otherwise.
 const FLOOD: u64 = 20_000;
-/// So many times that may be sent: a link that is full loses some before XDP.
-const LOSS: u64 = 50;
-/// The first spoofed IPv4 source; the flood walks through this half of 10.0.0.0/8.
-const FIRST4: u32 = 0x0a80_0000;
-/// The first spoofed IPv6 source; the flood walks through its networks.
-const FIRST6: u128 = 0xfd66 << 112;
-/// Odd, so that every source of the half is met before one is met twice.
-const STRIDE: u32 = 0x9e_3779;
+/// Of each family; more than a link takes.
+const PER_SECOND: u64 = 500_000;
+/// Connections that a source has, at a rate that gives none back within this test.
+const BURST: u64 = 50;
+/// Of one unit, at that rate.
+const UNIT_NS: u64 = 3_334 * 1_000_000_000;
+/// Spoofed sources that spend all they have before the flood, as a power of two.
+const OFFENDER_BITS: u32 = 8;
 
 #[tokio::test]
 async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
@@ -39,7 +46,7 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
         .unwrap();
     let setup = site.setup().set(
         &["xdp", "connections_per_source"],
-        json!({"rate": 0.0003, "burst": 50}),
+        json!({"rate": 0.0003, "burst": BURST}),
     );
     let _gateway = site.start(setup).await;
 
@@ -47,20 +54,25 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     for offender in OTHER {
         while site.reaches(offender).await {}
     }
+    offend(&site);
+    let debtors = debtors(&site);
+    assert!(debtors.len() >= 1 << OFFENDER_BITS, "{}", debtors.len());
     let level = site.level();
     let before = site.counted();
 
-    let sockets = {
-        let _outside = site.outside.enter();
-        // Packets are sent as they are, source address included (raw(7), ipv6(7)).
-        [AddressFamily::INET, AddressFamily::INET6].map(|family| {
-            let raw = rustix::net::socket(family, SocketType::RAW, Some(ipproto::RAW));
-            UdpSocket::from(raw.unwrap())
-        })
-    };
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let flood = std::thread::spawn(move || flood(&sockets, count * LOSS, &flag));
+    let [four, six] = SERVER;
+    let floods = [
+        Kind::Syn4 {
+            first: Ipv4Addr::new(10, 128, 0, 0),
+            bits: 23,
+            server: (four.parse().unwrap(), PORT),
+        },
+        Kind::Syn6 {
+            first: Ipv6Addr::from_bits(0xfd66 << 112),
+            server: (six.parse().unwrap(), PORT),
+        },
+    ]
+    .map(|kind| flood(&site, kind));
     let start = site.received();
     let keeping = [
         site.client(CLIENT[0]).await.unwrap(),
@@ -68,7 +80,7 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     ];
     let mut served = 0;
     while site.received() - start < count || served < 10 {
-        assert!(!flood.is_finished(), "too little of the flood arrived");
+        assert!(!floods.iter().any(Flood::has_ended));
         for client in &keeping {
             assert_eq!(client.get("/open").await.status, 200);
         }
@@ -80,59 +92,97 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
         }
         served += 1;
     }
-    stop.store(true, Ordering::Relaxed);
-    flood.join().unwrap();
+    for flood in floods {
+        flood.stop().unwrap();
+    }
 
+    assert!(site.account(&level).await >= count);
+    let after = site.counted();
+    let grown = |verdict, reason| after.packets(verdict, reason) - before.packets(verdict, reason);
+    let passed = grown(Verdict::Pass, Reason::NewConnection);
+    let refused = grown(Verdict::Drop, Reason::ConnectionRate);
+    // The honest clients' packets are few beside the flood, and most of those open nothing.
+    assert!(passed + refused >= count / 2, "{passed} and {refused}");
+    // Every source of the flood opens far fewer connections than its limit allows, so that only an
+    // aggregate can have refused it.
+    let aggregates = incidents(&after, Incident::LineFull) - incidents(&before, Incident::LineFull);
+    println!("{passed} passed, {aggregates} charged to aggregates, which refused {refused}");
+    assert!(refused <= aggregates, "{refused} of {aggregates}");
+    assert_eq!(incidents(&after, Incident::MapFailed), 0);
+
+    let owing = words(&site);
+    for (debtor, tat) in &debtors {
+        let now = owing.get(debtor).copied().unwrap_or(0);
+        assert!(
+            now >= *tat,
+            "{debtor:?} owed until {tat} and owes until {now}"
+        );
+    }
     for offender in OTHER {
         assert!(
             !site.reaches(offender).await,
             "the flood washed the debt of {offender} away"
         );
     }
-    assert!(site.account(&level).await >= count);
-    let after = site.counted();
-    let judged = |counted: &Counted| {
-        counted.packets(Verdict::Pass, Reason::NewConnection)
-            + counted.packets(Verdict::Drop, Reason::ConnectionRate)
-    };
-    // The honest clients' packets are few beside the flood, and most of those open nothing.
-    let judged = judged(&after) - judged(&before);
-    assert!(judged >= count / 2, "{judged} of {count}");
-    for (incident, number) in &after.0.incidents {
-        if matches!(incident, Incident::MapFailed) {
-            assert_eq!(*number, 0);
-        }
-    }
 }
 
-/// One SYN from each of at most `count` sources, of both families in turn.
-fn flood([four, six]: &[UdpSocket; 2], count: u64, stop: &AtomicBool) {
-    let [server4, server6] = SERVER;
-    let server4: Ipv4Addr = server4.parse().unwrap();
-    let server6: Ipv6Addr = server6.parse().unwrap();
-    let mut packet = Vec::new();
-    for number in (0..u32::try_from(count).unwrap()).take_while(|_| !stop.load(Ordering::Relaxed)) {
-        let spread = number.wrapping_mul(STRIDE) & 0x007f_ffff;
-        let port = 1_024 + u16::try_from(number % 60_000).unwrap();
-        packet.clear();
-        let (socket, target) = if number.is_multiple_of(2) {
-            let source = Ipv4Addr::from(FIRST4 | spread);
-            PacketBuilder::ipv4(source.octets(), server4.octets(), 64)
-                .tcp(port, PORT, number, 64_240)
-                .syn()
-                .write(&mut packet, &[])
-                .unwrap();
-            (four, SocketAddr::from((server4, 0)))
-        } else {
-            // Another /64 each time.
-            let source = Ipv6Addr::from(FIRST6 | u128::from(spread) << 64 | 1);
-            PacketBuilder::ipv6(source.octets(), server6.octets(), 64)
-                .tcp(port, PORT, number, 64_240)
-                .syn()
-                .write(&mut packet, &[])
-                .unwrap();
-            (six, SocketAddr::from((server6, 0)))
-        };
-        socket.send_to(&packet, target).unwrap();
+/// Spoofed sources spend all they have.
+fn offend(site: &Site) {
+    let [four, _] = SERVER;
+    let kind = Kind::Syn4 {
+        first: Ipv4Addr::new(10, 64, 0, 0),
+        bits: OFFENDER_BITS,
+        server: (four.parse().unwrap(), PORT),
+    };
+    let refused = || {
+        site.counted()
+            .packets(Verdict::Drop, Reason::ConnectionRate)
+    };
+    let (enough, flood) = (refused() + (BURST << OFFENDER_BITS), flood(site, kind));
+    while refused() < enough {
+        assert!(!flood.has_ended());
     }
+    flood.stop().unwrap();
+}
+
+fn flood(site: &Site, kind: Kind) -> Flood {
+    let link = Link::open(&site.outside, CLIENT_INTERFACE, &site.inside, INTERFACE);
+    link.unwrap().flood(kind, PER_SECOND, None)
+}
+
+fn incidents(counted: &Counted, wanted: Incident) -> u64 {
+    let all = counted.0.incidents.iter();
+    all.filter(|(incident, _)| *incident == wanted)
+        .map(|(_, count)| count)
+        .sum()
+}
+
+/// Line and tag of a bucket.
+type Place = (u32, u64);
+
+/// Every bucket that owes more than a unit, and until when.
+fn debtors(site: &Site) -> HashMap<Place, u64> {
+    let now = monotonic_ns();
+    let mut words = words(site);
+    words.retain(|_, tat| tat.saturating_sub(now) > UNIT_NS);
+    words
+}
+
+/// Every bucket of the table of sources, and until when it owes.
+fn words(site: &Site) -> HashMap<Place, u64> {
+    let path = site
+        .pins()
+        .join(format!("v{LAYOUT_VERSION}"))
+        .join(name::MAP_SOURCES);
+    let map = Map::Array(MapData::from_pin(path).unwrap());
+    let table = Array::<_, PlainLine>::try_from(map).unwrap();
+    let mut words = HashMap::new();
+    for index in 0..1 << SOURCE_LINE_BITS {
+        for way in table.get(&index, 0).unwrap().ways {
+            if way.tag != 0 {
+                words.insert((index, way.tag), way.tat);
+            }
+        }
+    }
+    words
 }

@@ -273,6 +273,22 @@ impl Site {
         found.expect("the interface is there")
     }
 
+    /// Connections that the clients' side has begun, and segments that it has sent again.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        let _outside = self.outside.enter();
+        // Of this thread's namespace (Documentation/networking/snmp_counter.rst).
+        let text = std::fs::read_to_string("/proc/thread-self/net/snmp").expect("proc is mounted");
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp:"));
+        let names = lines.next().expect("names come first").split_whitespace();
+        let values = lines.next().expect("values follow").split_whitespace();
+        names
+            .zip(values)
+            .filter(|(name, _)| ["ActiveOpens", "RetransSegs"].contains(name))
+            .map(|(_, value)| value.parse::<u64>().expect("it is a count"))
+            .sum()
+    }
+
     /// What the program has counted, whether a gateway runs or not.
     #[must_use]
     pub fn counted(&self) -> Counted {

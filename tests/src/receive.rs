@@ -11,14 +11,18 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::namespace::Namespace;
 
 /// Gives `interface` a receiving thread of its own (threaded NAPI, Linux 5.12) and ties it to
-/// `cpu`. To be called before a program is attached, and at one place at a time.
+/// `cpu`. To be called for both ends, before a program is attached, and at one place at a time.
+/// Returns the thread's number, one for each queue.
 ///
 /// # Errors
 /// Names what is missing: `ethtool`, `unshare`, or the kernel's support.
-pub fn pin(namespace: &Namespace, interface: &str, cpu: usize) -> anyhow::Result<()> {
+pub fn pin(namespace: &Namespace, interface: &str, cpu: usize) -> anyhow::Result<Vec<i32>> {
     let before = threads(interface)?;
-    // Without a program it is GRO that makes a veth interface receive by NAPI.
-    run(namespace, &["ethtool", "-K", interface, "gro", "on"])?;
+    // Without a program it is GRO that makes a veth interface receive by NAPI, and only what comes
+    // from an end that leaves segmentation to nobody (`veth_skb_is_eligible_for_gro` in
+    // drivers/net/veth.c); a program turns that off anyway.
+    let features = ["ethtool", "-K", interface, "gro", "on", "tso", "off"];
+    run(namespace, &features)?;
     // /sys shows the namespace in which it was mounted.
     let script =
         format!("mount -t sysfs sysfs /sys && echo 1 > /sys/class/net/{interface}/threaded");
@@ -27,11 +31,30 @@ pub fn pin(namespace: &Namespace, interface: &str, cpu: usize) -> anyhow::Result
     only.set(cpu);
     let ours: Vec<_> = threads(interface)?.difference(&before).copied().collect();
     anyhow::ensure!(!ours.is_empty(), "`{interface}` has no receiving thread");
-    for thread in ours {
-        sched_setaffinity(Pid::from_raw(thread), &only)
+    for thread in &ours {
+        sched_setaffinity(Pid::from_raw(*thread), &only)
             .with_context(|| format!("sched_setaffinity of thread {thread}"))?;
     }
-    Ok(())
+    Ok(ours)
+}
+
+/// Processor time that receiving threads have used, in nanoseconds: the first field of
+/// /proc/PID/schedstat (Documentation/scheduler/sched-stats.rst).
+///
+/// # Errors
+/// When one has ended.
+pub fn spent_ns(threads: &[i32]) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for thread in threads {
+        let path = format!("/proc/{thread}/schedstat");
+        let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+        let spent = text
+            .split_whitespace()
+            .next()
+            .context("schedstat is empty")?;
+        total += spent.parse::<u64>().with_context(|| path)?;
+    }
+    Ok(total)
 }
 
 /// The kernel's receiving threads for interfaces of this name, in any namespace.

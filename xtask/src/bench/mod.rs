@@ -5,6 +5,7 @@
 
 mod measured;
 mod edge;
+mod flood;
 mod http;
 mod proxy;
 mod report;
@@ -26,6 +27,16 @@ enum What {
         #[arg(long, default_value_t = edge::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
         windows: u16,
     },
+    /// Goodput of honest clients under floods, without and with the edge; the baseline is the same
+    /// without the flood. Needs root and two processors.
+    Flood {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Windows for each flood.
+        #[arg(long, default_value_t = flood::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
+    },
     /// CPU microseconds per proxied request; the baseline is nginx.
     Http {
         /// One JSON object on one line instead of a table.
@@ -40,6 +51,7 @@ enum What {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.what {
         What::Edge { json, windows } => edge::run(json, windows),
+        What::Flood { json, windows } => flood::run(json, windows),
         What::Http { json, windows } => http::run(json, windows),
     }
 }
@@ -47,5 +59,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Every benchmark, as tables.
 pub(crate) fn all() -> anyhow::Result<()> {
     edge::run(false, edge::WINDOWS)?;
+    flood::run(false, flood::WINDOWS)?;
     http::run(false, http::WINDOWS)
 }

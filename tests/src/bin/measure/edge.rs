@@ -16,7 +16,7 @@ use gateway_tests::object::{self, Object};
 
 use crate::outcome::{Budget, Case, Outcome};
 use crate::place::{self, Allowance};
-use crate::{daemon, filter};
+use crate::{calls, daemon, filter};
 
 /// Loops in a window, per case.
 const LOOPS: u16 = 4;
@@ -73,6 +73,7 @@ pub(crate) fn run(windows: u16, varying: Option<&Path>) -> anyhow::Result<Outcom
     let mut plan = Plan::default();
     plan.shipped()?;
     plan.precise()?;
+    plan.penalised()?;
     plan.full()?;
     let mut outcome = Outcome::default();
     match varying {
@@ -92,6 +93,8 @@ pub(crate) fn run(windows: u16, varying: Option<&Path>) -> anyhow::Result<Outcom
     outcome.cases = plan.subjects.into_iter().map(Subject::case).collect();
     filter::measure(windows, &mut outcome)?;
     daemon::measure(windows, &mut outcome)?;
+    daemon::scrape(windows, &mut outcome)?;
+    calls::measure(&mut outcome)?;
     sizes(&mut outcome)?;
     Ok(outcome)
 }
@@ -137,6 +140,18 @@ impl Plan {
         let at = self.add(place::furnish(Object::load()?, allowance)?);
         let client = place::segment(place::CLIENT);
         self.measure("pass_precise", at, edge(client, PASS), ratio(3.6));
+        Ok(())
+    }
+
+    /// The same with a penalised flow.
+    fn penalised(&mut self) -> anyhow::Result<()> {
+        let mut object = place::furnish(Object::load()?, Allowance::UNREACHED)?;
+        place::penalise(&mut object, OFFENDER)?;
+        let at = self.add(object);
+        let offender = place::segment(OFFENDER);
+        self.measure("penalty_hit", at, edge(offender, DROP), ratio(3.3));
+        let client = place::segment(place::CLIENT);
+        self.measure("pass_beside_penalty", at, edge(client, PASS), ratio(3.3));
         Ok(())
     }
 

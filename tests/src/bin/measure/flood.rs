@@ -5,21 +5,22 @@
 //! gateway without XDP; then the same rate meets one with it. A flood that falls behind its rate
 //! measures its own sender: such a run is void.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gateway_tests::flood::{Kind, Link};
-use gateway_tests::gateway::Gateway;
+use gateway_tests::flood::{Flood, Kind, Link};
+use gateway_tests::gateway::{BINARY, Gateway};
 use gateway_tests::netns::{CLIENT_INTERFACE, INTERFACE, OTHER, PORT, SERVER, Site};
 use gateway_tests::receive;
 use gateway_tests::setup::Setup;
 use rustix::thread::{CpuSet, sched_setaffinity};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::drops;
 use crate::honest::{Honest, Window};
 use crate::outcome::{Budget, Case, Outcome};
 
@@ -27,8 +28,8 @@ use crate::outcome::{Budget, Case, Outcome};
 const GATEWAY_CPU: usize = 0;
 const OTHER_CPU: usize = 1;
 /// Length of a window, and what goes before it.
-const WINDOW: Duration = Duration::from_secs(3);
-const SETTLING: Duration = Duration::from_millis(1_500);
+pub(crate) const WINDOW: Duration = Duration::from_secs(3);
+pub(crate) const SETTLING: Duration = Duration::from_millis(1_500);
 /// Where the search begins, in packets per second, and where it gives up.
 const SLOWEST: u64 = 25_000;
 const FASTEST: u64 = 6_400_000;
@@ -41,12 +42,12 @@ const KEPT_UP: f64 = 0.95;
 const FLOODS: [&str; 3] = ["syn", "udp", "segments"];
 
 /// A gateway at work among honest clients.
-struct Scene {
-    site: Arc<Site>,
+pub(crate) struct Scene {
+    pub(crate) site: Arc<Site>,
+    /// Threads that receive for the gateway.
+    pub(crate) receivers: Vec<i32>,
     honest: Honest,
     gateway: Gateway,
-    /// The connection whose segments are sent again and again.
-    attacker: TcpStream,
 }
 
 /// One window under a flood.
@@ -68,6 +69,8 @@ pub(crate) async fn run(windows: u16) -> anyhow::Result<Outcome> {
         cpus > OTHER_CPU,
         "this benchmark needs two processors, here is `{cpus}`"
     );
+    // Built while there are still two processors to build on.
+    std::sync::LazyLock::force(&BINARY);
     let mut only = CpuSet::new();
     only.set(OTHER_CPU);
     sched_setaffinity(None, &only).context("sched_setaffinity")?;
@@ -78,23 +81,40 @@ pub(crate) async fn run(windows: u16) -> anyhow::Result<Outcome> {
     for flood in FLOODS {
         rates.push(bare.measure_bare(flood, windows, &mut outcome).await?);
     }
+    let nftables = drops::by_nftables(&bare, windows).await?;
     bare.end().await;
     let edged = Scene::new(true).await?;
+    // The search needs no edge; from here on there is one, and honest clients are known to it.
+    edged.declare("on").await?;
     for (flood, rate) in FLOODS.into_iter().zip(rates) {
         if let Some(rate) = rate {
             edged
-                .measure_edged(flood, rate, windows, &mut outcome)
+                .measure(flood, "edge", rate, windows, &mut outcome)
                 .await?;
         }
     }
+    let edge = drops::by_edge(&edged, windows).await?;
     edged.end().await;
+    if nftables.is_none() {
+        outcome.notes.push(
+            "nftables is not installed (on Debian: apt-get install nftables): not compared"
+                .to_owned(),
+        );
+    }
+    outcome.cases.push(Case {
+        name: "drop_received_packet".to_owned(),
+        unit: "ns",
+        windows: edge,
+        baseline: nftables.unwrap_or_default(),
+        budget: None,
+    });
     Ok(outcome)
 }
 
 impl Scene {
     async fn new(with_edge: bool) -> anyhow::Result<Self> {
         let site = Arc::new(Site::new("flood").await?);
-        receive::pin(&site.inside, INTERFACE, GATEWAY_CPU)?;
+        let receivers = receive::pin(&site.inside, INTERFACE, GATEWAY_CPU)?;
         receive::pin(&site.outside, CLIENT_INTERFACE, OTHER_CPU)?;
         sink(&site)?;
         let setup = pinned(site.setup())
@@ -107,18 +127,32 @@ impl Scene {
         };
         let gateway = site.start(setup).await;
         let honest = Honest::start(&site)?;
-        let [attacker, _] = OTHER;
-        let attacker = site.dial(attacker, Site::target(attacker)).await?;
         let scene = Self {
             site,
+            receivers,
             honest,
             gateway,
-            attacker,
         };
         tokio::time::sleep(SETTLING).await;
         let calm = scene.calm().await;
         anyhow::ensure!(calm.goodput > 0.0, "honest clients are not served");
         Ok(scene)
+    }
+
+    /// Says whether the gateway is under attack, as `gateway attack` does. Honest clients have been
+    /// vouched for since their first answers.
+    async fn declare(&self, mode: &str) -> anyhow::Result<()> {
+        self.ask(&json!({"do": "attack", "mode": mode})).await
+    }
+
+    /// Asks the gateway over its admin socket.
+    pub(crate) async fn ask(&self, request: &Value) -> anyhow::Result<()> {
+        let answer = self.gateway.admin(&request.to_string()).await;
+        anyhow::ensure!(
+            answer.get("answer").and_then(Value::as_str) == Some("done"),
+            "`{request}`: {answer}"
+        );
+        Ok(())
     }
 
     async fn end(self) {
@@ -132,14 +166,7 @@ impl Scene {
     }
 
     async fn attack(&self, flood: &str, per_second: u64) -> anyhow::Result<Attack> {
-        let kind = self.kind(flood)?;
-        let link = Link::open(
-            &self.site.outside,
-            CLIENT_INTERFACE,
-            &self.site.inside,
-            INTERFACE,
-        )?;
-        let flood = link.flood(kind, per_second, Some(OTHER_CPU));
+        let (_attacker, flood) = self.flood(flood, per_second).await?;
         tokio::time::sleep(SETTLING).await;
         let (before, received, start) = (flood.tally(), self.site.received(), Instant::now());
         let window = self.honest.window(WINDOW).await;
@@ -153,34 +180,23 @@ impl Scene {
         })
     }
 
-    fn kind(&self, flood: &str) -> anyhow::Result<Kind> {
-        let [server, _] = SERVER;
-        let server: Ipv4Addr = server.parse()?;
-        // A half of 10.0.0.0/8 that nobody here has.
-        let first = Ipv4Addr::new(10, 128, 0, 0);
-        let bits = 23;
-        Ok(match flood {
-            "syn" => Kind::Syn4 {
-                first,
-                bits,
-                server: (server, PORT),
-            },
-            "udp" => Kind::Udp4 {
-                first,
-                bits,
-                server,
-            },
-            _ => {
-                let client = self.attacker.local_addr()?;
-                let IpAddr::V4(address) = client.ip() else {
-                    anyhow::bail!("the attacker speaks IPv4");
-                };
-                Kind::Segments4 {
-                    client: (address, client.port()),
-                    server: (server, PORT),
-                }
-            }
-        })
+    /// Starts a flood, and opens the connection that a flood of segments pretends to be. That one
+    /// outlasts a window: a listener waits longer for the handshake that never comes.
+    pub(crate) async fn flood(
+        &self,
+        flood: &str,
+        per_second: u64,
+    ) -> anyhow::Result<(TcpStream, Flood)> {
+        let [attacker, _] = OTHER;
+        let attacker = self.site.dial(attacker, Site::target(attacker)).await?;
+        let kind = kind(flood, attacker.local_addr()?)?;
+        let link = Link::open(
+            &self.site.outside,
+            CLIENT_INTERFACE,
+            &self.site.inside,
+            INTERFACE,
+        )?;
+        Ok((attacker, link.flood(kind, per_second, Some(OTHER_CPU))))
     }
 
     /// Searches the rate that halves the goodput, and measures there; `None` where the sender
@@ -214,15 +230,15 @@ impl Scene {
                  goodput {:.0}/s",
                 attack.offered_per_second, attack.received_per_second, attack.window.goodput
             ));
-            if attack.window.goodput <= half {
-                break;
-            }
             if attack.offered_per_second < asked * KEPT_UP || rate >= FASTEST {
                 outcome.notes.push(format!(
-                    "{flood}: void: the sender reached {:.0} pps, which does not halve the goodput",
+                    "{flood}: void: the sender is the limit, at {:.0} pps",
                     attack.offered_per_second
                 ));
                 return Ok(None);
+            }
+            if attack.window.goodput <= half {
+                break;
             }
             (harmless, rate) = (rate, rate * 2);
         }
@@ -235,16 +251,6 @@ impl Scene {
             }
         }
         Ok(Some(rate))
-    }
-
-    async fn measure_edged(
-        &self,
-        flood: &str,
-        rate: u64,
-        windows: u16,
-        outcome: &mut Outcome,
-    ) -> anyhow::Result<()> {
-        self.measure(flood, "edge", rate, windows, outcome).await
     }
 
     /// Windows without and with the flood in turn.
@@ -309,6 +315,35 @@ impl Scene {
     }
 }
 
+fn kind(flood: &str, attacker: SocketAddr) -> anyhow::Result<Kind> {
+    let [server, _] = SERVER;
+    let server: Ipv4Addr = server.parse()?;
+    // A half of 10.0.0.0/8 that nobody here has.
+    let first = Ipv4Addr::new(10, 128, 0, 0);
+    let bits = 23;
+    Ok(match flood {
+        "syn" => Kind::Syn4 {
+            first,
+            bits,
+            server: (server, PORT),
+        },
+        "udp" => Kind::Udp4 {
+            first,
+            bits,
+            server,
+        },
+        _ => {
+            let IpAddr::V4(address) = attacker.ip() else {
+                anyhow::bail!("the attacker speaks IPv4");
+            };
+            Kind::Segments4 {
+                client: (address, attacker.port()),
+                server: (server, PORT),
+            }
+        }
+    })
+}
+
 /// Gives answers to spoofed sources somewhere to go, as on the internet: they cost the gateway
 /// their making. The cable is cut right behind, so that they cost the other processor nothing.
 fn sink(site: &Site) -> anyhow::Result<()> {
@@ -329,16 +364,28 @@ fn pinned(setup: Setup) -> Setup {
 
 /// Everything the edge has against these floods.
 fn protected(setup: Setup) -> Setup {
-    setup.set(
-        &["xdp", "packets_per_source"],
-        json!({"rate": 5_000, "burst": 10_000}),
-    )
+    setup
+        .set(
+            &["xdp", "packets_per_source"],
+            json!({"rate": 5_000, "burst": 10_000}),
+        )
+        .set(
+            &["xdp", "other_traffic"],
+            json!({"tcp": "drop", "udp": "drop"}),
+        )
+        .set(
+            &["xdp", "under_attack", "newcomers"],
+            json!({
+                "connections": {"rate": 100, "burst": 100},
+                "packets": {"rate": 5_000, "burst": 5_000},
+            }),
+        )
 }
 
 #[expect(
     clippy::cast_precision_loss,
     reason = "packets of a window are far fewer than 2^52"
 )]
-fn number(count: u64) -> f64 {
+pub(crate) fn number(count: u64) -> f64 {
     count as f64
 }

@@ -6,7 +6,9 @@ mod place;
 mod edge;
 mod daemon;
 mod filter;
+mod calls;
 mod flood;
+mod drops;
 mod honest;
 
 use std::io::Write as _;

@@ -1,14 +1,16 @@
 //! Objects loaded for a measurement, with a listener of each family, and the frames they judge.
 
 use anyhow::{Context as _, anyhow};
+use aya::maps::HashMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use gateway_common::address::{self, Address, Class, KIND_PACKETS};
 use gateway_common::bucket::{PlainLine, Way, mix};
 use gateway_common::capacity::{LIST_IPV4_FILTER_WORDS, SOURCE_LINE_BITS};
+use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::list::{self, PlainEntry, ipv4_prefix_data};
 use gateway_common::name;
-use gateway_common::settings::{FLAG_LISTS, Rules, Settings, SourceLimit};
+use gateway_common::settings::{Control, FLAG_LISTS, Rules, Settings, SourceLimit};
 use gateway_tests::object::{Listening, Object, Orders};
 use gateway_tests::packet::{self, ACK, TCP};
 
@@ -93,6 +95,33 @@ pub(crate) fn indebt(object: &mut Object, source: u32) -> anyhow::Result<()> {
     *line.ways.first_mut().context("a line has ways")? = Way { tag, tat: u64::MAX };
     let index = address::index(tag, settings.seed, SOURCE_LINE_BITS);
     Ok(object.sources()?.set(index, line, 0)?)
+}
+
+/// Penalises the flow from `source` to the listener for an offence that is not paid for.
+pub(crate) fn penalise(object: &mut Object, source: u32) -> anyhow::Result<()> {
+    let flow = FlowKey {
+        source: Address::v4(source),
+        destination: Address::v4(SERVER),
+        ports: u32::from(CLIENT_PORT) << 16 | u32::from(PORT),
+        protocol: u32::from(TCP),
+    };
+    let row = FlowRow {
+        tag: 1,
+        ..FlowRow::default()
+    };
+    let mut flows = HashMap::<_, FlowKey, FlowRow>::try_from(object.map(name::MAP_FLOWS)?)?;
+    flows.insert(flow, row, 0)?;
+    let mut line = PlainLine::default();
+    *line.ways.first_mut().context("a line has ways")? = Way {
+        tag: row.tag,
+        tat: u64::MAX,
+    };
+    object.array(name::MAP_OFFENCES)?.set(row.line, line, 0)?;
+    let control = Control {
+        penalties: 1,
+        ..Control::default()
+    };
+    Ok(object.array(name::MAP_CONTROL)?.set(0, control, 0)?)
 }
 
 /// Denies [`PREFIXES`] random prefixes of 24 to 31 bits, the client's /24 not among them.
