@@ -169,10 +169,10 @@ mod tests {
         ];
         let table = EndpointTable::build(&listeners, &local).unwrap();
         assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
-        assert_eq!(find(&table, "192.0.2.1", 80), Some(1));
-        assert_eq!(find(&table, "192.0.2.1", 0), Some(1));
+        assert_eq!(find(&table, "192.0.2.1", 80), Some(2));
+        assert_eq!(find(&table, "192.0.2.1", 0), Some(2));
         assert_eq!(find(&table, "192.0.2.1", 81), None);
-        assert_eq!(find(&table, "2001:db8::1", 81), Some(2));
+        assert_eq!(find(&table, "2001:db8::1", 81), Some(3));
         assert_eq!(find(&table, "192.0.2.2", 443), None);
     }
 
@@ -181,7 +181,7 @@ mod tests {
         let local = local(&["192.0.2.1", "192.0.2.2"]);
         let listeners = [listener("0.0.0.0:443"), listener("192.0.2.1:443")];
         let table = EndpointTable::build(&listeners, &local).unwrap();
-        assert_eq!(find(&table, "192.0.2.1", 443), Some(1));
+        assert_eq!(find(&table, "192.0.2.1", 443), Some(2));
         assert_eq!(find(&table, "192.0.2.2", 443), Some(1));
     }
 

@@ -91,13 +91,20 @@ impl Switch {
             .settings
             .get(&active, 0)
             .map_err(map_error(MAP_SETTINGS))?;
+        // What is in force stays in force when somebody opens the maps to change something else.
+        let first = active * u32::try_from(RULES_COUNT).unwrap_or(u32::MAX);
+        let in_force = maps.rules.get(&first, 0).map_err(map_error(MAP_RULES))?;
+        let rules = Rules {
+            limits: in_force.limits,
+            unparsed_pass: settings.flags & FLAG_UNPARSED_PASS != 0,
+        };
         let is_fresh = settings.seed == 0;
         let empty = is_fresh.then(BTreeSet::new);
         let mut switch = Self {
             maps,
             active,
             settings,
-            rules: Rules::default(),
+            rules,
             table: EndpointTable::default(),
             lines: [empty.clone(), empty],
         };
