@@ -13,7 +13,7 @@ use super::listeners::{Listeners, Prepared};
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
 use crate::model::{self, Edge, Gateway};
-use crate::store::bucket::{self, BootId, Buckets};
+use crate::store::bucket::{self, BootId, Buckets, source_limit};
 use crate::store::deny::{DenyList, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
 use crate::xdp::{self, EdgeHandle, Start};
@@ -128,13 +128,8 @@ pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
 
 /// New connections per source as accept enforces them.
 pub(super) fn connection_limit(edge: &Edge, seed: u64) -> SourceLimit {
-    edge.connections
-        .map_or_else(SourceLimit::default, |rate| SourceLimit {
-            source: rate.source,
-            aggregate: rate.aggregate,
-            class: Class::new(KIND_CONNECTIONS, 0, seed),
-            precise: 1,
-        })
+    let class = Class::new(KIND_CONNECTIONS, 0, seed);
+    source_limit(edge.connections.as_ref(), class)
 }
 
 /// Where access-log records go.

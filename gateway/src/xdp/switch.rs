@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::sync::atomic::Ordering;
 
 use gateway_common::address::{Class, KIND_CONNECTIONS, KIND_PACKETS};
-use gateway_common::capacity::{ENDPOINT_LINE_BITS, RULES_COUNT};
+use gateway_common::capacity::ENDPOINT_LINE_BITS;
 use gateway_common::endpoint::EndpointLine;
 use gateway_common::name::{MAP_ENDPOINTS, MAP_RULES, MAP_SETTINGS};
 use gateway_common::settings::{
@@ -92,8 +92,10 @@ impl Switch {
             .get(&active, 0)
             .map_err(map_error(MAP_SETTINGS))?;
         // What is in force stays in force when somebody opens the maps to change something else.
-        let first = active * u32::try_from(RULES_COUNT).unwrap_or(u32::MAX);
-        let in_force = maps.rules.get(&first, 0).map_err(map_error(MAP_RULES))?;
+        let in_force = maps
+            .rules
+            .get(&settings::rules_index(active, 0), 0)
+            .map_err(map_error(MAP_RULES))?;
         let rules = Rules {
             limits: in_force.limits,
             unparsed_pass: settings.flags & FLAG_UNPARSED_PASS != 0,
@@ -111,7 +113,7 @@ impl Switch {
         if is_fresh {
             // The seed is kept before anything is placed under it.
             let seed = random_seed().map_err(system("drawing a seed"))?;
-            switch.commit(Settings { seed, ..settings }, None)?;
+            switch.commit(Settings { seed, ..settings }, rules)?;
         }
         Ok((switch, is_fresh))
     }
@@ -141,7 +143,7 @@ impl Switch {
             next.endpoint_generation = spare;
             next.endpoint_seed = table.seed;
         }
-        self.commit(next, Some(rules))?;
+        self.commit(next, *rules)?;
         self.table = table;
         Ok(())
     }
@@ -171,7 +173,7 @@ impl Switch {
         if has_short_ipv6 {
             next.flags |= FLAG_LIST_IPV6_SHORT;
         }
-        self.commit(next, None)
+        self.commit(next, self.rules)
     }
 
     fn write_endpoints(&mut self, generation: u32, table: &EndpointTable) -> Result<(), EdgeError> {
@@ -204,8 +206,7 @@ impl Switch {
     }
 
     /// Writes the spare settings and moves the word.
-    fn commit(&mut self, next: Settings, rules: Option<&Rules>) -> Result<(), EdgeError> {
-        let rules = rules.copied().unwrap_or(self.rules);
+    fn commit(&mut self, next: Settings, rules: Rules) -> Result<(), EdgeError> {
         if next == self.settings && rules == self.rules {
             return Ok(());
         }
@@ -215,15 +216,14 @@ impl Switch {
             .settings
             .set(spare, next, 0)
             .map_err(map_error(MAP_SETTINGS))?;
-        let count = u32::try_from(RULES_COUNT).unwrap_or(u32::MAX);
-        for listener in 0..count {
-            let rules = settings::Rules {
-                limits: rules.limits,
-                monitor: 0,
-            };
+        let same = settings::Rules {
+            limits: rules.limits,
+            monitor: 0,
+        };
+        for index in settings::rules_index(spare, 0)..settings::rules_index(spare + 1, 0) {
             self.maps
                 .rules
-                .set(spare * count + listener, rules, 0)
+                .set(index, same, 0)
                 .map_err(map_error(MAP_RULES))?;
         }
         let active = self.maps.control.at(ACTIVE);
