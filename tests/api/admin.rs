@@ -25,7 +25,7 @@ async fn it_is_for_user_and_group_only() {
 #[tokio::test]
 async fn what_is_no_request_is_refused_and_the_next_is_served() {
     let (_upstream, gateway) = started().await;
-    let long = format!(r#"{{"do":"deny_add","prefix":"{}"}}"#, "1".repeat(70_000));
+    let long = format!(r#"{{"do":"deny_add","prefix":"{}"}}"#, "1".repeat(700_000));
     for line in ["", "garbage", "{}", r#"{"do":"stop"}"#, "[[[[", &long] {
         let answer = gateway.admin(line).await;
         assert_eq!(
@@ -35,6 +35,8 @@ async fn what_is_no_request_is_refused_and_the_next_is_served() {
             line.get(..20).unwrap_or(line)
         );
     }
+    let answer = gateway.admin(&long).await;
+    assert_eq!(answer["message"], "a request takes at most 65536 bytes");
     assert_eq!(gateway.admin(r#"{"do":"reload"}"#).await["answer"], "done");
     assert_eq!(
         Client::http1(gateway.address().await)
