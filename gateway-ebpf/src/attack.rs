@@ -46,11 +46,7 @@ pub fn is_within_budget<T: Tables>(
     if shared.limit.is_off() {
         return Ok(true);
     }
-    let now = if shared.precise == 0 {
-        tables.now()?
-    } else {
-        tables.now_precise()
-    };
+    let now = tables.now_for(shared.precise)?;
     let charge = shared
         .limit
         .charge_bounded(tables.newcomers(which)?, now, 1);

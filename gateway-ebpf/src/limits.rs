@@ -56,11 +56,7 @@ pub fn ask<F: Frame, T: Tables>(
     let cost = if act == Act::CHARGE { 1 } else { packet.bytes };
     let [cost, number] = frame.forget_all([cost, act.0]);
     let act = Act(number);
-    let now = if limit.precise == 0 {
-        tables.now()?
-    } else {
-        tables.now_precise()
-    };
+    let now = tables.now_for(limit.precise)?;
     let tag = packet.source.tag(&limit.class);
     let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
     let forget = |index| frame.forget(index);

@@ -120,6 +120,19 @@ pub trait Tables {
     /// `CLOCK_MONOTONIC` in nanoseconds now.
     fn now_precise(&self) -> u64;
 
+    /// The clock as a limit asks for it: `precise` is that of the settings.
+    ///
+    /// # Errors
+    /// As [`Self::now`].
+    #[inline(always)]
+    fn now_for(&self, precise: u64) -> Result<u64, Fault> {
+        if precise == 0 {
+            self.now()
+        } else {
+            Ok(self.now_precise())
+        }
+    }
+
     /// Counts something that is not a verdict.
     fn incident(&self, incident: Incident);
 

@@ -27,7 +27,7 @@ async fn what_is_no_request_is_refused_and_the_next_is_served() {
     let (_upstream, gateway) = started().await;
     let long = format!(
         r#"{{"do":"list_add","list":"deny","prefix":"{}"}}"#,
-        "1".repeat(70_000)
+        "1".repeat(700_000)
     );
     for line in ["", "garbage", "{}", r#"{"do":"stop"}"#, "[[[[", &long] {
         let answer = gateway.admin(line).await;
@@ -38,6 +38,8 @@ async fn what_is_no_request_is_refused_and_the_next_is_served() {
             line.get(..20).unwrap_or(line)
         );
     }
+    let answer = gateway.admin(&long).await;
+    assert_eq!(answer["message"], "a request takes at most 65536 bytes");
     assert_eq!(gateway.admin(r#"{"do":"reload"}"#).await["answer"], "done");
     assert_eq!(
         Client::http1(gateway.address().await)

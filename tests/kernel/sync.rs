@@ -158,6 +158,37 @@ fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
 }
 
 #[test]
+fn a_change_while_no_gateway_runs_keeps_the_limits_in_force() {
+    let Some(mut bench) = or_skip(Bench::new("keep")) else {
+        return;
+    };
+    let rate = Rate {
+        micro_per_second: 1_000,
+    };
+    let limit = Limit::new(rate, 2, 1).unwrap();
+    bench.gateway.edge.connections = Some(SourceRate {
+        source: limit,
+        aggregate: limit,
+        rate_micro_per_second: rate.micro_per_second,
+        burst: 2,
+    });
+    let edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    edge.shutdown(OnExit::Keep).unwrap();
+
+    let state = tempfile::tempdir().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    let instance = bench.gateway.instance.clone();
+    list.attach(offline_list_sink(&instance).unwrap().unwrap())
+        .unwrap();
+    let other = Change::deny("10.77.0.3/32".parse().unwrap());
+    list.add(other, None, Moment::now()).unwrap();
+    drop(list);
+    assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
+    assert!(!bench.reaches(CLIENT));
+}
+
+#[test]
 fn a_connection_rate_drops_and_recovers() {
     let Some(mut bench) = or_skip(Bench::new("rate")) else {
         return;

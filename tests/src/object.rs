@@ -159,10 +159,7 @@ impl Object {
         let settings = self.settings;
         self.array::<Settings>(name::MAP_SETTINGS)?
             .set(0, settings, 0)?;
-        let control = Control::default();
-        Ok(self
-            .array::<Control>(name::MAP_CONTROL)?
-            .set(0, control, 0)?)
+        self.control(Control::default())
     }
 
     /// Moves the words that change from moment to moment.

@@ -17,6 +17,8 @@ use crate::xdp::EdgeError;
 
 /// Longest request line; every request is far shorter.
 const REQUEST_BYTES_MAX: u64 = 64 << 10;
+/// What is read of a longer one before it is refused.
+const DISCARDED_BYTES_MAX: u64 = 1 << 20;
 /// Conversations at once; further peers wait in the kernel's queue.
 const CONVERSATIONS_MAX: usize = 16;
 
@@ -115,12 +117,19 @@ async fn converse(
     let mut stream = BufReader::new(stream);
     // Read in any case: whoever is cut off while writing never sees the answer.
     let mut line = Vec::new();
-    (&mut stream)
+    let length = (&mut stream)
         .take(REQUEST_BYTES_MAX)
         .read_until(b'\n', &mut line)
         .await?;
+    let too_long = length as u64 == REQUEST_BYTES_MAX && !line.ends_with(b"\n");
+    if too_long {
+        discard_line(&mut stream).await?;
+    }
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
+            _ if too_long => Response::Refused {
+                message: format!("a request takes at most {REQUEST_BYTES_MAX} bytes"),
+            },
             Ok(request) => answer(request, lists, attack, reloads).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
@@ -139,6 +148,20 @@ async fn converse(
     line.push(b'\n');
     stream.get_mut().write_all(&line).await?;
     stream.get_mut().shutdown().await
+}
+
+/// Reads to the end of a line that is too long, in pieces.
+async fn discard_line(stream: &mut BufReader<UnixStream>) -> std::io::Result<()> {
+    let mut rest = stream.take(DISCARDED_BYTES_MAX);
+    loop {
+        let piece = rest.fill_buf().await?;
+        let end = piece.iter().position(|&byte| byte == b'\n');
+        let length = end.map_or(piece.len(), |end| end + 1);
+        rest.consume(length);
+        if end.is_some() || length == 0 {
+            return Ok(());
+        }
+    }
 }
 
 async fn answer(
