@@ -3,20 +3,21 @@
 //!
 //! One set of tables answers for all lists. A presence filter answers for almost every packet with
 //! one array lookup: one bit per IPv4 /24 and, for IPv6, one per hashed /48 and one per hashed /32.
-//! Only where a bit is set are the exact hash and the longest-prefix trie asked. Prefixes shorter
-//! than their filter's unit set every bit they cover (IPv4) or the `short` flag of the settings
-//! (IPv6 below /32).
+//! Only where a bit is set is the exact hash asked, and where that has nothing the longest-prefix
+//! trie. Prefixes shorter than their filter's unit set every bit they cover (IPv4) or the `short`
+//! flag of the settings (IPv6 below /32).
 //!
-//! The trie returns the most specific prefix, so what is stored with a prefix is *effective*: the
-//! latest end of its own and of every prefix that covers it, over every list. An expired /24 below
-//! a live /8 still denies, and taking a prefix off one list never opens what another one denies.
+//! One entry answers, the most specific one, so what is stored with an address or a prefix is
+//! *effective*: the latest end of its own and of every prefix that covers it, over every list. An
+//! expired /24 below a live /8 still denies, and taking a prefix off one list never opens what
+//! another one denies.
 
 use crate::bucket::mix;
 
 /// What is stored with an address or prefix, effective as described above.
 ///
-/// An address is management, allowed or denied if either its exact entry or the entry of its
-/// longest prefix says so. Moments are of `CLOCK_MONOTONIC` (ns); zero means "not at all",
+/// An address is management, allowed or denied if its exact entry says so, or, where it has none,
+/// the entry of its longest prefix. Moments are of `CLOCK_MONOTONIC` (ns); zero means "not at all",
 /// [`NEVER`] "until removed".
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! What the lists say about a source.
 //!
-//! A filter answers for almost everybody. Only where it does not rule the source out are the exact
-//! entry and the entry of the longest prefix asked; what either says holds. Management comes
-//! before allowed, allowed before denied, denied before what is only monitored.
+//! A filter answers for almost everybody. Only where it does not rule the source out is the entry
+//! of the address asked, or where it has none that of its longest prefix: either holds what all
+//! prefixes around it say as well. Management comes before allowed, allowed before denied, denied
+//! before what is only monitored.
 
 use gateway_common::address::Address;
 use gateway_common::capacity::{LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS};
@@ -59,12 +60,6 @@ impl Listed {
     pub const fn list(self) -> u32 {
         let [_, low, high, ..] = self.0.to_le_bytes();
         u32::from_le_bytes([low, high, 0, 0])
-    }
-
-    /// Whether this comes before another: nothing, number zero, comes last.
-    #[inline(always)]
-    const fn comes_before(self, other: Self) -> bool {
-        (self.0 & 0xff).wrapping_sub(1) < (other.0 & 0xff).wrapping_sub(1)
     }
 }
 
@@ -164,46 +159,36 @@ pub fn ask<T: Tables>(
     considered: Considered,
 ) -> Result<Listed, Fault> {
     let address = packet.source;
-    let entries = if packet.is_ipv4() {
+    // Entries of addresses count what covers them as well, so the trie is asked only without one.
+    let entry = if packet.is_ipv4() {
         let key = ipv4_key(address);
-        [
-            tables.list_ipv4_exact(generation, &key),
-            tables.list_ipv4_prefix(generation, &key),
-        ]
+        match tables.list_ipv4_exact(generation, &key) {
+            Some(entry) => Some(entry),
+            None => tables.list_ipv4_prefix(generation, &key),
+        }
     } else {
         let key = (u128::from(address.high) << 64 | u128::from(address.low)).to_be_bytes();
-        [
-            tables.list_ipv6_exact(generation, &key),
-            tables.list_ipv6_prefix(generation, &key),
-        ]
-    };
-    let now = tables.now()?;
-    let [exact, prefix] = entries;
-    let mut listed = Listed::NOT;
-    let mut decisive = exact;
-    if let Some(entry) = exact {
-        listed = tables.ask_entry(entry, now, considered);
-    }
-    if let Some(entry) = prefix {
-        let answer = tables.ask_entry(entry, now, considered);
-        if answer.comes_before(listed) {
-            listed = answer;
-            decisive = prefix;
+        match tables.list_ipv6_exact(generation, &key) {
+            Some(entry) => Some(entry),
+            None => tables.list_ipv6_prefix(generation, &key),
         }
-    }
-    if listed.is(Standing::Unlisted) {
-        note(tables, listed, list::NEVER);
-    } else if let Some(entry) = decisive {
+    };
+    let Some(entry) = entry else {
+        note(tables, Listed::NOT, list::NEVER);
+        return Ok(Listed::NOT);
+    };
+    let listed = ask_entry(entry, tables.now()?, considered);
+    if !listed.is(Standing::Unlisted) {
         entry.hits.add(1);
         tables.count_list(listed.list(), packet.bytes);
-        note(tables, listed, until(entry, listed));
     }
+    note(tables, listed, until(entry, listed));
     Ok(listed)
 }
 
 /// What one entry says at `now`.
 #[inline(always)]
-pub fn ask_entry<W>(entry: &ListEntry<W>, now: u64, considered: Considered) -> Listed {
+const fn ask_entry<W>(entry: &ListEntry<W>, now: u64, considered: Considered) -> Listed {
     let (standing, list) = if considered.has(Standing::Management) && entry.is_management() {
         (Standing::Management, LIST_MANAGEMENT)
     } else if considered.has(Standing::Allowed) && entry.allows(now) {

@@ -184,10 +184,4 @@ pub trait Tables {
     {
         lists::ask(self, packet, generation, considered)
     }
-
-    /// Asks one entry, as [`lists::ask_entry`]. A hook likewise.
-    #[inline(always)]
-    fn ask_entry(&self, entry: &ListEntry<Self::Word>, now: u64, considered: Considered) -> Listed {
-        lists::ask_entry(entry, now, considered)
-    }
 }

@@ -1,6 +1,8 @@
 //! The command line, as operators and scripts meet it.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests fail them by panicking, as tests do"
 )]
 

@@ -20,7 +20,7 @@
 //! | boot and monotonic clocks mixed | tests/kernel/clock.rs | the_program_and_this_process_read_the_same_clock |
 //! | layouts of two versions mixed: the maps | tests/kernel/artefact.rs | every_map_has_its_name_size_and_flags |
 //! | layouts of two versions mixed: what is saved | gateway/src/store/bucket/tests.rs | another_boot_layout_or_size_starts_fresh_and_says_so |
-//! | an expired prefix opens its live covering prefix | tests/kernel/deny.rs | an_expired_specific_prefix_under_a_live_wide_one_denies_by_its_effective_expiry |
+//! | an expired prefix opens its live covering prefix | tests/kernel/sync.rs | what_ends_inside_a_live_prefix_stays_denied |
 //! | a failed login locks out the identity it names | tests/api/throttles.rs | callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing |
 
 use gateway_common::reason::{Family, Reason, Verdict};

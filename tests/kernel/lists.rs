@@ -49,6 +49,21 @@ fn monitored() -> PlainEntry {
     }
 }
 
+/// What stands with an address that says one thing, inside a prefix that says another.
+fn joined(own: PlainEntry, around: PlainEntry) -> PlainEntry {
+    PlainEntry {
+        deny_until_ns: own.deny_until_ns.max(around.deny_until_ns),
+        monitor_until_ns: own.monitor_until_ns.max(around.monitor_until_ns),
+        allow_until_ns: own.allow_until_ns.max(around.allow_until_ns),
+        lists: own.lists | around.lists,
+        hits: 0,
+        deny_list: own.deny_list.max(around.deny_list),
+        monitor_list: own.monitor_list.max(around.monitor_list),
+        allow_list: own.allow_list.max(around.allow_list),
+        flags: own.flags | around.flags,
+    }
+}
+
 fn list_packets(object: &mut Object, list: u16) -> Counter {
     object
         .cell(name::MAP_LIST_COUNTERS, u32::from(list))
@@ -56,7 +71,7 @@ fn list_packets(object: &mut Object, list: u16) -> Counter {
 }
 
 #[test]
-fn whichever_entry_says_it_the_first_in_order_holds() {
+fn of_what_an_entry_says_the_first_in_order_holds() {
     let passed = |reason| (Verdict::Pass, reason, V4);
     let dropped = (Verdict::Drop, Reason::Denied, V4);
     let would = (Verdict::WouldDrop, Reason::Denied, V4);
@@ -114,14 +129,17 @@ fn whichever_entry_says_it_the_first_in_order_holds() {
             return;
         };
         let network = Address::v4(CLIENT & !0xff);
-        object.deny(0, Address::v4(CLIENT), 32, exact).unwrap();
         object.deny(0, network, 24, prefix).unwrap();
-        object.deny(0, client6(), 128, exact).unwrap();
-        let network = Address {
+        let network6 = Address {
             low: 0,
             ..client6()
         };
-        object.deny(0, network, 64, prefix).unwrap();
+        object.deny(0, network6, 64, prefix).unwrap();
+        if exact != nothing {
+            let effective = joined(exact, prefix);
+            object.deny(0, Address::v4(CLIENT), 32, effective).unwrap();
+            object.deny(0, client6(), 128, effective).unwrap();
+        }
         check(&mut object, name, &segment(ACK), expected);
         let six = (expected.0, expected.1, Family::Ipv6);
         check(&mut object, name, &segment6(client6(), ACK), six);

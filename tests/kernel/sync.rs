@@ -98,6 +98,32 @@ fn an_entry_ends_by_itself() {
     assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
 }
 
+/// An address or prefix that ends opens nothing that a wider prefix denies.
+#[test]
+fn what_ends_inside_a_live_prefix_stays_denied() {
+    const BRIEFLY: Duration = Duration::from_millis(300);
+    let Some(bench) = or_skip(Bench::new("inside")) else {
+        return;
+    };
+    let state = tempfile::tempdir().unwrap();
+    let edge = bench.start().unwrap();
+    let list = Lists::open(state.path(), Moment::now()).unwrap();
+    list.attach(edge.list_sink()).unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    let network = Change::deny("10.77.0.0/24".parse().unwrap());
+    list.add(network, None, Moment::now()).unwrap();
+    for inside in ["10.77.0.2/32", "10.77.0.2/31"] {
+        let inside = Change::deny(inside.parse().unwrap());
+        list.add(inside, Some(BRIEFLY), Moment::now()).unwrap();
+    }
+    std::thread::sleep(2 * BRIEFLY);
+    assert!(!bench.reaches(CLIENT));
+    assert!(!bench.reaches(OTHER_CLIENT));
+    assert!(list.remove(network, Moment::now()).unwrap());
+    assert!(bench.reaches(CLIENT));
+    assert!(bench.reaches(OTHER_CLIENT));
+}
+
 #[test]
 fn a_restart_swaps_the_whole_list_and_keeps_nothing_stale() {
     let Some(bench) = or_skip(Bench::new("swap")) else {

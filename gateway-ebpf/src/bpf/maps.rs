@@ -396,14 +396,4 @@ impl<A: Access> Tables for Maps<'_, A> {
             lists::ask(self, packet, generation, considered)
         }
     }
-
-    #[inline(always)]
-    fn ask_entry(&self, entry: &ListEntry<A::Word>, now: u64, considered: Considered) -> Listed {
-        if A::WRITES {
-            // SAFETY: an entry in its map.
-            outlined::ask_entry(unsafe { seen(entry) }, now, considered)
-        } else {
-            lists::ask_entry(entry, now, considered)
-        }
-    }
 }

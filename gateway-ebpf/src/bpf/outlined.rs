@@ -8,7 +8,6 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use gateway_common::list::PlainEntry;
 use gateway_common::settings::SourceLimit;
 use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
@@ -67,12 +66,6 @@ pub(super) fn ask_lists(
     }
 }
 
-/// [`lists::ask_entry`] as a call.
-#[inline(always)]
-pub(super) fn ask_entry(entry: &PlainEntry, now: u64, considered: Considered) -> Listed {
-    Listed(gateway_entry(entry, now, considered.0))
-}
-
 // SAFETY: no other symbol of this name exists in the object.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -123,16 +116,5 @@ extern "C" fn gateway_lists(packet: *const Reading, generation: u32, considered:
     match lists::ask(&maps, packet, generation, Considered(considered)) {
         Ok(Listed(number)) => number,
         Err(Fault) => FAULT,
-    }
-}
-
-// SAFETY: no other symbol of this name exists in the object.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn gateway_entry(entry: *const PlainEntry, now: u64, considered: u64) -> u64 {
-    // SAFETY: the caller above passes a reference, and the verifier checks that it does.
-    match unsafe { entry.as_ref() } {
-        Some(entry) => lists::ask_entry(entry, now, Considered(considered)).0,
-        None => Listed::NOT.0,
     }
 }

@@ -133,11 +133,6 @@ impl AttackSwitch {
         Ok(state.describe(now_ns))
     }
 
-    /// Whether the program acts as under attack.
-    pub(super) fn is_under_attack(&self) -> bool {
-        self.0.control.is_under_attack()
-    }
-
     /// Attacks that began since the start.
     pub(super) fn attacks(&self) -> u64 {
         self.0.attacks.load(Ordering::Relaxed)
