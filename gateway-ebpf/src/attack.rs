@@ -11,13 +11,25 @@ use gateway_common::word::Word;
 use crate::reading::Reading;
 use crate::tables::{Fault, Tables};
 
-/// Whether the daemon vouches for a source: the line of its tag under class
-/// ([`KIND_VOUCHED`], scope 0) and the seed of the settings holds it, with an end that lies ahead.
+/// Whether a packet may go on to the limits of its source: it is vouched for, or within the budget
+/// of newcomers, which it is then charged to.
 ///
 /// # Errors
 /// [`Fault`] when a map or the clock does not answer.
 #[inline(always)]
-pub fn is_vouched<T: Tables>(tables: &T, packet: &Reading, seed: u64) -> Result<bool, Fault> {
+pub fn admits<T: Tables>(
+    tables: &T,
+    packet: &Reading,
+    settings: &Settings,
+    which: Newcomers,
+) -> Result<bool, Fault> {
+    Ok(is_vouched(tables, packet, settings.seed)? || is_within_budget(tables, settings, which)?)
+}
+
+/// Whether the daemon vouches for a source: the line of its tag under class
+/// ([`KIND_VOUCHED`], scope 0) and the seed of the settings holds it, with an end that lies ahead.
+#[inline(always)]
+fn is_vouched<T: Tables>(tables: &T, packet: &Reading, seed: u64) -> Result<bool, Fault> {
     let class = Class::new(KIND_VOUCHED, 0, seed);
     let tag = packet.source.tag(&class);
     let line = tables.vouched_line(address::index(tag, seed, VOUCHED_LINE_BITS))?;
@@ -33,11 +45,8 @@ pub fn is_vouched<T: Tables>(tables: &T, packet: &Reading, seed: u64) -> Result<
 }
 
 /// Whether a packet of a newcomer is within what newcomers share, which it is charged to.
-///
-/// # Errors
-/// [`Fault`] when a map or the clock does not answer.
 #[inline(always)]
-pub fn is_within_budget<T: Tables>(
+fn is_within_budget<T: Tables>(
     tables: &T,
     settings: &Settings,
     which: Newcomers,

@@ -23,7 +23,7 @@ use crate::lists::{Considered, Listed, Standing};
 use crate::reading::Reading;
 use crate::ruling::{End, Outcome, Ruling};
 use crate::tables::{Fault, Tables};
-use crate::{attack, flows, lists, other};
+use crate::{flows, lists, other};
 
 /// What becomes of a packet, and under what it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,10 +291,7 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         } else {
             (Newcomers::Packets, Reason::NewcomerPackets)
         };
-        if ruling.asks(reason)
-            && !attack::is_vouched(self.tables, self.packet, settings.seed)?
-            && !attack::is_within_budget(self.tables, settings, which)?
-        {
+        if ruling.asks(reason) && !self.tables.ask_newcomers(self.packet, settings, which)? {
             self.refuse(ruling, reason)?;
         }
         Ok(())

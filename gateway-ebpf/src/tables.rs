@@ -9,6 +9,7 @@ use gateway_common::settings::{Control, Newcomers, Rules, Settings, SourceLimit}
 use gateway_common::trace::Step;
 use gateway_common::word::Word;
 
+use crate::attack;
 use crate::frame::Frame;
 use crate::limits::{self, Act, Answer};
 use crate::lists::{self, Considered, Listed};
@@ -183,5 +184,22 @@ pub trait Tables {
         Self: Sized,
     {
         lists::ask(self, packet, generation, considered)
+    }
+
+    /// Asks whether an attack holds a packet back, as [`attack::admits`]. A hook likewise.
+    ///
+    /// # Errors
+    /// [`Fault`] when a map or the clock does not answer.
+    #[inline(always)]
+    fn ask_newcomers(
+        &self,
+        packet: &Reading,
+        settings: &Settings,
+        which: Newcomers,
+    ) -> Result<bool, Fault>
+    where
+        Self: Sized,
+    {
+        attack::admits(self, packet, settings, which)
     }
 }

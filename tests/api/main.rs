@@ -1,6 +1,7 @@
 //! What the gateway promises its clients, end to end and without special rights.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "helpers of tests fail them by panicking, as tests do"
 )]

@@ -25,6 +25,7 @@ use gateway_common::settings::{Control, NEWCOMERS_COUNT, Newcomers, Rules, Setti
 use gateway_common::slot::Slot;
 use gateway_common::trace::{Step, Trace};
 use gateway_common::word::Word;
+use gateway_ebpf::attack;
 use gateway_ebpf::frame::Frame;
 use gateway_ebpf::judge::Judgement;
 use gateway_ebpf::limits::{self, Act, Answer};
@@ -394,6 +395,20 @@ impl<A: Access> Tables for Maps<'_, A> {
             outlined::ask_lists(packet, generation, considered)
         } else {
             lists::ask(self, packet, generation, considered)
+        }
+    }
+
+    #[inline(always)]
+    fn ask_newcomers(
+        &self,
+        packet: &Reading,
+        settings: &Settings,
+        which: Newcomers,
+    ) -> Result<bool, Fault> {
+        if A::WRITES {
+            outlined::ask_newcomers(packet, settings, which)
+        } else {
+            attack::admits(self, packet, settings, which)
         }
     }
 }

@@ -8,7 +8,8 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use gateway_common::settings::SourceLimit;
+use gateway_common::settings::{Newcomers, Settings, SourceLimit};
+use gateway_ebpf::attack;
 use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
 use gateway_ebpf::reading::Reading;
@@ -66,6 +67,20 @@ pub(super) fn ask_lists(
     }
 }
 
+/// [`attack::admits`] as a call.
+#[inline(always)]
+pub(super) fn ask_newcomers(
+    packet: &Reading,
+    settings: &Settings,
+    which: Newcomers,
+) -> Result<bool, Fault> {
+    match gateway_newcomer(packet, settings, which as u64) {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Fault),
+    }
+}
+
 // SAFETY: no other symbol of this name exists in the object.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -115,6 +130,32 @@ extern "C" fn gateway_lists(packet: *const Reading, generation: u32, considered:
     let maps = Maps::<Enforcing>::new(&context);
     match lists::ask(&maps, packet, generation, Considered(considered)) {
         Ok(Listed(number)) => number,
+        Err(Fault) => FAULT,
+    }
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_newcomer(
+    packet: *const Reading,
+    settings: *const Settings,
+    which: u64,
+) -> u64 {
+    // SAFETY: the caller above passes references, and the verifier checks that it does.
+    let (Some(packet), Some(settings)) = (unsafe { (packet.as_ref(), settings.as_ref()) }) else {
+        return FAULT;
+    };
+    // Lists and budgets know nothing of packets, see above.
+    let context = XdpContext::new(core::ptr::null_mut());
+    let maps = Maps::<Enforcing>::new(&context);
+    let which = if which == Newcomers::Connections as u64 {
+        Newcomers::Connections
+    } else {
+        Newcomers::Packets
+    };
+    match attack::admits(&maps, packet, settings, which) {
+        Ok(admits) => u64::from(admits),
         Err(Fault) => FAULT,
     }
 }
