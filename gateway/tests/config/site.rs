@@ -6,7 +6,7 @@ use std::path::Path;
 use gateway::config::{Loaded, load_text};
 use tempfile::TempDir;
 
-/// Certificates of the names that examples use, and a key set.
+/// Certificates of the names that examples use, a key set, and lists of prefixes.
 #[derive(Debug)]
 pub(crate) struct Site(TempDir);
 
@@ -30,6 +30,11 @@ impl Site {
             format!(r#"{{"keys": [{key}]}}"#),
         )
         .unwrap();
+        let lists = site.path().join("lists");
+        std::fs::create_dir(&lists).unwrap();
+        std::fs::write(lists.join("drop.netset"), "192.0.2.0/24\n").unwrap();
+        let partners = r#"["198.51.100.0/24", "2001:db8::/32"]"#;
+        std::fs::write(lists.join("partners.json"), partners).unwrap();
         std::fs::write(site.path().join("empty.json"), r#"{"keys": []}"#).unwrap();
         site
     }

@@ -145,7 +145,7 @@ fn json_of_another_form_is_refused_where_it_stands() {
         ),
         (
             "{\"other\": [\"192.0.2.0/24\"]}",
-            "drop.txt:1:10: invalid type: sequence, expected text, a number, `true`, `false` or \
+            "drop.txt:1:11: invalid type: sequence, expected text, a number, `true`, `false` or \
              `null` in a field that is ignored",
         ),
         (
