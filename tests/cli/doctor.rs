@@ -1,6 +1,7 @@
 //! `gateway doctor` on the machine of the test, whatever that lacks.
 
-use serde_json::Value;
+use gateway_tests::setup::Setup;
+use serde_json::{Value, json};
 
 use crate::{gateway, stdout};
 
@@ -36,14 +37,10 @@ fn it_looks_at_the_kernel_and_names_its_sources() {
 
 #[test]
 fn a_configuration_with_an_unknown_interface_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("gateway.yaml");
-    std::fs::write(
-        &file,
-        "listeners: {main: {address: '0.0.0.0:8443'}}\nxdp: {interfaces: [nope0]}\n",
-    )
-    .unwrap();
-    let output = gateway(&["doctor", "--config", &file.display().to_string()]);
+    let setup = Setup::forwarding("127.0.0.1:9".parse().unwrap())
+        .set(&["xdp"], json!({"interfaces": ["nope0"]}));
+    let config = setup.write();
+    let output = gateway(&["doctor", "--config", config.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("`nope0`"), "{said}");
