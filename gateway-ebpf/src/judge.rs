@@ -11,8 +11,8 @@ use gateway_common::counter::Incident;
 use gateway_common::endpoint;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{
-    Control, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS, Newcomers, Rules,
-    Settings, SourceLimit, rules_index,
+    Control, FLAG_COOKIES, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS,
+    Newcomers, Rules, Settings, SourceLimit, rules_index,
 };
 use gateway_common::trace::{Step, Topic};
 
@@ -186,12 +186,16 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
             self.unparsed(settings, &mut ruling)?;
         }
         let packet = &packet.forgotten(self.frame);
-        if control.attack != 0 {
-            self.ask_budget(settings, &subject, &mut ruling, packet.is(Content::Opening))?;
-        }
+        let beyond = control.attack != 0
+            && self.ask_budget(settings, &subject, &mut ruling, packet.is(Content::Opening))?;
+        let cookie = self.frame.forget(usize::from(beyond));
         if packet.is(Content::Opening) {
             let passing = self.ask_connections(settings, rules, &subject, &mut ruling)?;
-            return Ok(ruling.pass(passing));
+            return Ok(if cookie == 0 {
+                ruling.pass(passing)
+            } else {
+                self.answer()
+            });
         }
         self.ask_packets(rules, &subject, &mut ruling)?;
         if control.penalties != 0
@@ -269,7 +273,8 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         Ok(None)
     }
 
-    /// Under attack: newcomers are charged to what they share.
+    /// Under attack: newcomers are charged to what they share. Whether this one is beyond that and
+    /// is to be answered with a cookie instead of being refused.
     #[inline(always)]
     fn ask_budget(
         &self,
@@ -277,19 +282,33 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         subject: &Subject,
         ruling: &mut Ruling,
         opening: bool,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
         let (which, reason) = if opening {
             (Newcomers::Connections, Reason::NewcomerConnections)
         } else {
             (Newcomers::Packets, Reason::NewcomerPackets)
         };
-        if ruling.asks(reason)
-            && !attack::is_vouched(self.tables, subject)?
-            && !attack::is_within_budget(self.tables, settings, which)?
+        if !ruling.asks(reason)
+            || attack::is_vouched(self.tables, subject)?
+            || attack::is_within_budget(self.tables, settings, which)?
         {
-            self.refuse(ruling, reason)?;
+            return Ok(false);
         }
-        Ok(())
+        if opening && settings.flags & FLAG_COOKIES != 0 && !ruling.monitors(reason) {
+            return Ok(true);
+        }
+        self.refuse(ruling, reason)?;
+        Ok(false)
+    }
+
+    /// Answers a SYN with a cookie, or drops it.
+    #[inline(always)]
+    fn answer(&self) -> Outcome {
+        if self.tables.answer_syn() {
+            return Outcome::new(Verdict::Transmit, Reason::Cookie);
+        }
+        self.tables.incident(Incident::CookieFailed);
+        Outcome::new(Verdict::Drop, Reason::NewcomerConnections)
     }
 
     /// The connection limit of a SYN, and the trickle that a penalised source keeps: why it passes.

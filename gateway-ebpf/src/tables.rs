@@ -20,8 +20,8 @@ pub struct Fault;
 /// The maps and the clock.
 ///
 /// Indexes and generations are computed by the judgement; an implementation looks up and nothing
-/// else. What a judgement changes it changes through [`Self::Word`], [`Self::incident`] and
-/// [`Self::count_list`] alone, so that tables whose words keep still judge without a trace.
+/// else. What a judgement changes it changes through [`Self::Word`], [`Self::incident`],
+/// [`Self::count_list`] and [`Self::answer_syn`] alone, so that tables whose words keep still judge without a trace.
 pub trait Tables {
     /// A cell of a bucket.
     type Word: Word;
@@ -118,6 +118,10 @@ pub trait Tables {
 
     /// `CLOCK_MONOTONIC` in nanoseconds now.
     fn now_precise(&self) -> u64;
+
+    /// Turns the packet, a SYN, into the SYN-ACK that answers it with a SYN cookie; whether that was
+    /// done. Otherwise the packet can only be dropped.
+    fn answer_syn(&self) -> bool;
 
     /// Counts something that is not a verdict.
     fn incident(&self, incident: Incident);

@@ -20,6 +20,7 @@ mod replace;
 mod privilege;
 mod differential;
 mod corpus;
+mod cookies;
 mod hazards;
 mod artefact;
 mod log;

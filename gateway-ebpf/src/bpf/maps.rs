@@ -32,6 +32,7 @@ use gateway_ebpf::limits::{self, Act, Answer, Subject};
 use gateway_ebpf::lists::{self, Considered, Listed};
 use gateway_ebpf::tables::{Fault, Tables};
 
+use super::cookie;
 use super::outlined;
 use super::word::MapWord;
 
@@ -354,6 +355,12 @@ impl<A: Access> Tables for Maps<'_, A> {
             // SAFETY: the cell belongs to this CPU, and nothing preempts the program on it.
             unsafe { *cell += 1 };
         }
+    }
+
+    #[inline(always)]
+    fn answer_syn(&self) -> bool {
+        // Where nothing is to change, it is said what would become of the packet.
+        !A::WRITES || cookie::answer(self.context)
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! The entry points.
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
@@ -32,13 +32,17 @@ fn gateway_tick(context: XdpContext) -> u32 {
     let jiffies = unsafe { bpf_jiffies64() };
     // SAFETY: as above.
     let now = unsafe { bpf_ktime_get_ns() };
-    match Packet::new(&context).write_start([jiffies, now]) {
+    let packet = Packet::new(&context);
+    let written = packet
+        .write(0, jiffies.to_ne_bytes())
+        .and_then(|()| packet.write(size_of_val(&jiffies), now.to_ne_bytes()));
+    match written {
         Some(()) => XDP_PASS,
         None => XDP_DROP,
     }
 }
 
-/// Judges and counts.
+/// Judges and counts. What is to be answered has then been answered.
 #[inline(always)]
 pub(super) fn judged(context: &XdpContext) -> Judgement {
     let (packet, maps) = (Packet::new(context), Maps::<Enforcing>::new(context));
@@ -50,7 +54,8 @@ pub(super) fn judged(context: &XdpContext) -> Judgement {
 #[inline(always)]
 pub(super) const fn act(judgement: &Judgement) -> u32 {
     match judgement.verdict {
-        Verdict::Pass | Verdict::WouldDrop | Verdict::Transmit => XDP_PASS,
+        Verdict::Pass | Verdict::WouldDrop => XDP_PASS,
+        Verdict::Transmit => XDP_TX,
         Verdict::Drop => XDP_DROP,
     }
 }

@@ -273,6 +273,9 @@ impl Tables for Host<'_> {
     fn interface(&self) -> u32 {
         INTERFACE
     }
+    fn answer_syn(&self) -> bool {
+        false
+    }
     fn count_list(&self, _: u32, _: u64) {
         self.incidents.set(self.incidents.get() + 1);
     }
