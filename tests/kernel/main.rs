@@ -31,6 +31,7 @@ mod veth_scope;
 mod veth_restart;
 mod veth_vlan;
 mod veth_flood;
+mod veth_cookies;
 mod veth_privilege;
 mod veth_refusal;
 mod veth_absent;

@@ -50,14 +50,7 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     let level = site.level();
     let before = site.counted();
 
-    let sockets = {
-        let _outside = site.outside.enter();
-        // Packets are sent as they are, source address included (raw(7), ipv6(7)).
-        [AddressFamily::INET, AddressFamily::INET6].map(|family| {
-            let raw = rustix::net::socket(family, SocketType::RAW, Some(ipproto::RAW));
-            UdpSocket::from(raw.unwrap())
-        })
-    };
+    let sockets = raw_sockets(&site);
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let flood = std::thread::spawn(move || flood(&sockets, count * LOSS, &flag));
@@ -105,8 +98,18 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     }
 }
 
+/// Sockets on the clients' side whose packets are sent as they are, source address included
+/// (raw(7), ipv6(7)).
+pub(crate) fn raw_sockets(site: &Site) -> [UdpSocket; 2] {
+    let _outside = site.outside.enter();
+    [AddressFamily::INET, AddressFamily::INET6].map(|family| {
+        let raw = rustix::net::socket(family, SocketType::RAW, Some(ipproto::RAW));
+        UdpSocket::from(raw.unwrap())
+    })
+}
+
 /// One SYN from each of at most `count` sources, of both families in turn.
-fn flood([four, six]: &[UdpSocket; 2], count: u64, stop: &AtomicBool) {
+pub(crate) fn flood([four, six]: &[UdpSocket; 2], count: u64, stop: &AtomicBool) {
     let [server4, server6] = SERVER;
     let server4: Ipv4Addr = server4.parse().unwrap();
     let server6: Ipv6Addr = server6.parse().unwrap();
