@@ -4,7 +4,7 @@ use gateway_common::address::{self, Class, KIND_VOUCHED};
 use gateway_common::capacity::VOUCHED_LINE_BITS;
 use gateway_common::counter::Incident;
 use gateway_common::limit::Charge;
-use gateway_common::settings::{Newcomers, Settings};
+use gateway_common::settings::SharedLimit;
 use gateway_common::trace::{Step, Topic};
 use gateway_common::word::Word;
 
@@ -12,7 +12,7 @@ use crate::reading::Reading;
 use crate::tables::{Fault, Tables};
 
 /// Whether a packet may go on to the limits of its source: it is vouched for, or within the budget
-/// of newcomers, which it is then charged to.
+/// of newcomers, which it is then charged to: the one numbered `which`, at the rate of `shared`.
 ///
 /// # Errors
 /// [`Fault`] when a map or the clock does not answer.
@@ -20,10 +20,11 @@ use crate::tables::{Fault, Tables};
 pub fn admits<T: Tables>(
     tables: &T,
     packet: &Reading,
-    settings: &Settings,
-    which: Newcomers,
+    seed: u64,
+    shared: &SharedLimit,
+    which: u32,
 ) -> Result<bool, Fault> {
-    Ok(is_vouched(tables, packet, settings.seed)? || is_within_budget(tables, settings, which)?)
+    Ok(is_vouched(tables, packet, seed)? || is_within_budget(tables, shared, which)?)
 }
 
 /// Whether the daemon vouches for a source: the line of its tag under class
@@ -48,10 +49,9 @@ fn is_vouched<T: Tables>(tables: &T, packet: &Reading, seed: u64) -> Result<bool
 #[inline(always)]
 fn is_within_budget<T: Tables>(
     tables: &T,
-    settings: &Settings,
-    which: Newcomers,
+    shared: &SharedLimit,
+    which: u32,
 ) -> Result<bool, Fault> {
-    let shared = settings.newcomers.get(which as usize).ok_or(Fault)?;
     if shared.limit.is_off() {
         return Ok(true);
     }

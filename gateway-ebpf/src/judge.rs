@@ -11,8 +11,8 @@ use gateway_common::counter::Incident;
 use gateway_common::endpoint;
 use gateway_common::reason::{FAMILY_COUNT, Family, Reason, VERDICT_COUNT, Verdict};
 use gateway_common::settings::{
-    Control, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS, Newcomers, Rules,
-    Settings, SourceLimit, rules_index,
+    Control, FLAG_COOKIES, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, FLAG_UNPARSED_PASS,
+    Newcomers, Rules, Settings, SourceLimit, rules_index,
 };
 use gateway_common::trace::{Step, Topic};
 
@@ -23,7 +23,7 @@ use crate::lists::{Considered, Listed, Standing};
 use crate::reading::Reading;
 use crate::ruling::{End, Outcome, Ruling};
 use crate::tables::{Fault, Tables};
-use crate::{flows, lists, other};
+use crate::{flows, lists};
 
 /// What becomes of a packet, and under what it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,12 @@ pub fn judge_read<F: Frame, T: Tables>(frame: &F, tables: &T, packet: &Reading) 
     };
     let both = u64::from(case.list) << 32 | u64::from(case.listener);
     let [outcome, both] = frame.forget_all([outcome.0, both]);
+    let mut outcome = Outcome(outcome);
+    if outcome.is(Verdict::Transmit) && !tables.answer_syn(packet) {
+        tables.incident(Incident::CookieFailed);
+        outcome = Outcome::new(Verdict::Drop, Reason::NewcomerConnections);
+    }
+    let [outcome] = frame.forget_all([outcome.0]);
     let outcome = Outcome(outcome);
     let [a, b, c, d, list @ ..] = both.to_le_bytes();
     let listener = u32::from_le_bytes([a, b, c, d]);
@@ -144,11 +150,8 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         if settings.flags & FLAG_OTHER_TRAFFIC == 0 {
             return Ok(Outcome::pass(Reason::NotOurs));
         }
-        let mut ruling = Ruling::new(
-            self.frame,
-            tables.rules(rules_index(generation, 0))?.monitor,
-        );
-        other::judge(self.frame, tables, settings, packet, &mut ruling)
+        let monitored = tables.rules(rules_index(generation, 0))?.monitor;
+        Ok(tables.judge_other(self.frame, settings, packet, monitored)?)
     }
 
     /// The listener that answers on the destination, as far as the packet says what that is.
@@ -278,7 +281,8 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         Ok(None)
     }
 
-    /// Under attack: newcomers are charged to what they share.
+    /// Under attack: newcomers are charged to what they share. Where cookies are on, a SYN beyond
+    /// that is answered with one and not refused.
     #[inline(always)]
     fn ask_budget(
         &self,
@@ -291,10 +295,19 @@ impl<F: Frame, T: Tables> Case<'_, F, T> {
         } else {
             (Newcomers::Packets, Reason::NewcomerPackets)
         };
-        if ruling.asks(reason) && !self.tables.ask_newcomers(self.packet, settings, which)? {
-            self.refuse(ruling, reason)?;
+        let shared = settings.newcomers.get(which as usize).ok_or(Fault)?;
+        if !ruling.asks(reason)
+            || self
+                .tables
+                .ask_newcomers(self.packet, settings.seed, shared, which as u32)?
+        {
+            return Ok(());
         }
-        Ok(())
+        if opening && settings.flags & FLAG_COOKIES != 0 && !ruling.monitors(reason) {
+            ruling.answer(self.frame, Reason::Cookie);
+            return Ok(());
+        }
+        self.refuse(ruling, reason)
     }
 
     /// The connection limit of a SYN, and the trickle that a penalised source keeps: why it passes.

@@ -11,7 +11,7 @@ use gateway_common::endpoint::{Endpoint, EndpointLine};
 use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
-use gateway_common::settings::{Control, Newcomers, RULE_KINDS, SourceLimit};
+use gateway_common::settings::{Control, RULE_KINDS, SourceLimit};
 use gateway_common::word::Word;
 
 use super::*;
@@ -65,6 +65,7 @@ struct Host {
     aggregate: Contended,
     vouched: Line<Contended>,
     newcomers: Contended,
+    answers: bool,
     incidents: Cell<[u32; Incident::ALL.len()]>,
 }
 
@@ -100,6 +101,7 @@ impl Host {
             aggregate: Contended::default(),
             vouched: Line::default(),
             newcomers: Contended::default(),
+            answers: true,
             incidents: Cell::new([0; Incident::ALL.len()]),
         }
     }
@@ -159,7 +161,7 @@ impl Tables for Host {
     fn vouched_line(&self, _: u32) -> Result<&Line<Contended>, Fault> {
         Ok(&self.vouched)
     }
-    fn newcomers(&self, _: Newcomers) -> Result<&Contended, Fault> {
+    fn newcomers(&self, _: u32) -> Result<&Contended, Fault> {
         Ok(&self.newcomers)
     }
     fn flow(&self, _: &FlowKey) -> Option<&FlowRow> {
@@ -170,6 +172,9 @@ impl Tables for Host {
     }
     fn interface(&self) -> u32 {
         0
+    }
+    fn answer_syn(&self, _: &Reading) -> bool {
+        self.answers
     }
     fn count_list(&self, _: u32, _: u64) {}
     fn now(&self) -> Result<u64, Fault> {
@@ -260,4 +265,49 @@ fn no_prefix_of_a_frame_is_read_beyond_its_end() {
         };
         assert_eq!(judgement.reason, expected, "{length}");
     }
+}
+
+/// Under attack, with what newcomers share used up.
+fn attacked() -> Host {
+    let mut host = Host::new(Broken::Nothing);
+    host.control.attack = 1;
+    host.settings.flags |= FLAG_COOKIES;
+    for shared in &mut host.settings.newcomers {
+        shared.limit = Limit::new(Rate::per_second(1), 2, 1).unwrap();
+    }
+    host.newcomers.add(1 << 39);
+    host
+}
+
+#[test]
+fn a_newcomer_beyond_the_budget_is_answered_with_a_cookie() {
+    let outcome = |host: &Host| {
+        let judgement = judge(&Slice::new(&syn()), host);
+        (judgement.verdict, judgement.reason)
+    };
+    let refused = (Verdict::Drop, Reason::NewcomerConnections);
+    let mut host = attacked();
+    assert_eq!(outcome(&host), (Verdict::Transmit, Reason::Cookie));
+    assert_eq!(host.incidents(Incident::CookieFailed), 0);
+    host.answers = false;
+    assert_eq!(outcome(&host), refused);
+    assert_eq!(host.incidents(Incident::CookieFailed), 1);
+
+    let mut host = attacked();
+    host.settings.flags &= !FLAG_COOKIES;
+    assert_eq!(outcome(&host), refused);
+    // Without an attack, and where the rule is only monitored, nobody is answered.
+    let mut host = attacked();
+    host.control.attack = 0;
+    assert_eq!(outcome(&host), (Verdict::Pass, Reason::NewConnection));
+    let mut host = attacked();
+    host.rules.monitor = Reason::NewcomerConnections.bit();
+    let noted = (Verdict::WouldDrop, Reason::NewcomerConnections);
+    assert_eq!(outcome(&host), noted);
+    // A cookie is no way around the limit of the source.
+    let host = attacked();
+    for way in &host.line.ways {
+        way.tat.add(1 << 39);
+    }
+    assert_eq!(outcome(&host).1, Reason::ConnectionRate);
 }

@@ -26,3 +26,4 @@ pub mod attack;
 pub mod flows;
 pub mod other;
 pub mod judge;
+pub mod cookie;

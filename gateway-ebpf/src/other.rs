@@ -19,17 +19,33 @@ use crate::limits::{Act, Answer};
 use crate::lists::{self, Considered, Standing};
 use crate::reading::Reading;
 use crate::ruling::{End, Outcome, Ruling};
-use crate::tables::Tables;
+use crate::tables::{Fault, Tables};
 
 const LIMIT: u32 = Treatment::Limit as u32;
 const PASS: u32 = Treatment::Pass as u32;
 
 /// Judges a packet that is for no listener, on a host where some interface holds some back.
+/// `monitored` are the reasons that are only monitored.
 ///
 /// # Errors
-/// The verdict where a rule refuses, or a fault.
+/// [`Fault`] when a map or the clock does not answer.
 #[inline(always)]
 pub fn judge<F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    settings: &Settings,
+    packet: &Reading,
+    monitored: u64,
+) -> Result<Outcome, Fault> {
+    let mut ruling = Ruling::new(frame, monitored);
+    match ask(frame, tables, settings, packet, &mut ruling) {
+        Ok(outcome) | Err(End::Ruled(outcome)) => Ok(outcome),
+        Err(End::Fault) => Err(Fault),
+    }
+}
+
+#[inline(always)]
+fn ask<F: Frame, T: Tables>(
     frame: &F,
     tables: &T,
     settings: &Settings,

@@ -23,24 +23,26 @@ pub struct Reading {
     content: u16,
     family: u16,
     source_port: u16,
-    reserved: u16,
+    network: u16,
 }
 
 impl Reading {
     /// Reads a frame.
     #[inline(always)]
     pub fn new<F: Frame>(frame: &F) -> Self {
-        let (family, datagram) = match link::parse(frame) {
-            Link::Ipv4(offset) => (Family::Ipv4, ipv4::parse(frame, offset)),
-            Link::Ipv6(offset) => (Family::Ipv6, ipv6::parse(frame, offset)),
-            Link::NotIp => unaddressed(frame, Content::NotIp),
-            Link::TagsTooDeep => unaddressed(frame, Content::TagsTooDeep),
+        let (network, (family, datagram)) = match link::parse(frame) {
+            Link::Ipv4(offset) => (offset, (Family::Ipv4, ipv4::parse(frame, offset))),
+            Link::Ipv6(offset) => (offset, (Family::Ipv6, ipv6::parse(frame, offset))),
+            Link::NotIp => (0, unaddressed(frame, Content::NotIp)),
+            Link::TagsTooDeep => (0, unaddressed(frame, Content::TagsTooDeep)),
         };
-        Self::from(family, &datagram)
+        // Behind at most four tags.
+        let [low, high, ..] = network.to_le_bytes();
+        Self::from(family, u16::from_le_bytes([low, high]), &datagram)
     }
 
     #[inline(always)]
-    const fn from(family: Family, datagram: &Datagram) -> Self {
+    const fn from(family: Family, network: u16, datagram: &Datagram) -> Self {
         Self {
             source: datagram.source,
             destination: datagram.destination,
@@ -49,7 +51,7 @@ impl Reading {
             content: datagram.payload.content as u16,
             family: family as u16,
             source_port: datagram.payload.source_port,
-            reserved: 0,
+            network,
         }
     }
 
@@ -110,6 +112,13 @@ impl Reading {
     #[must_use]
     pub const fn target(&self) -> Target {
         Target(self.target)
+    }
+
+    /// Offset of the IP header within the frame.
+    #[inline(always)]
+    #[must_use]
+    pub const fn network(&self) -> usize {
+        self.network as usize
     }
 
     /// Source port; zero where it could not be read.

@@ -74,11 +74,11 @@ impl Outcome {
         self.0 / ROW
     }
 
-    /// Whether the packet ends here.
+    /// Whether this is the verdict.
     #[inline(always)]
     #[must_use]
-    pub const fn is_drop(self) -> bool {
-        self.0 / ROW == Verdict::Drop as u64
+    pub const fn is(self, verdict: Verdict) -> bool {
+        self.0 / ROW == verdict as u64
     }
 }
 
@@ -89,7 +89,7 @@ pub struct Ruling {
     monitored: u64,
     /// Reasons whose rules are not asked any more: those monitored, once one of them is noted.
     settled: u64,
-    /// [`Outcome`] of the first monitored rule that refused.
+    /// [`Outcome`] of the first monitored rule that refused, or of the rule that answers.
     noted: u64,
 }
 
@@ -154,8 +154,16 @@ impl Ruling {
         }
     }
 
-    /// No enforced rule refuses: the packet passes for `reason`, or as one that monitored rules
-    /// would have dropped.
+    /// A rule has the packet answered, unless a later one refuses it. Enforced, so what monitored
+    /// rules have noted before does not count.
+    #[inline(always)]
+    pub fn answer<F: Frame>(&mut self, frame: &F, reason: Reason) {
+        let Outcome(number) = Outcome::new(Verdict::Transmit, reason);
+        [self.noted] = frame.forget_all([number]);
+    }
+
+    /// No enforced rule refuses: the packet is answered where one said so, passes for `reason`, or
+    /// passes as one that monitored rules would have dropped.
     #[inline(always)]
     #[must_use]
     pub fn pass(&self, reason: Reason) -> Outcome {

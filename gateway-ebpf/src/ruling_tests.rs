@@ -14,13 +14,14 @@ use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry, NEVER};
 use gateway_common::settings::{
-    Control, FLAG_LISTENERS, FLAG_LISTS, Newcomers, Rules, Settings, SharedLimit, SourceLimit,
+    Control, FLAG_LISTENERS, FLAG_LISTS, Rules, Settings, SharedLimit, SourceLimit,
 };
 use gateway_common::word::Word;
 
 use super::*;
 use crate::frame::Slice;
 use crate::judge::{Judgement, judge};
+use crate::reading::Reading;
 
 const SERVER: u32 = 0x0a00_0001;
 const CLIENTS: u32 = 0x0a00_0100;
@@ -185,7 +186,7 @@ impl Tables for Host {
     fn vouched_line(&self, _: u32) -> Result<&Line<AtomicU64>, Fault> {
         Ok(&self.vouched)
     }
-    fn newcomers(&self, which: Newcomers) -> Result<&AtomicU64, Fault> {
+    fn newcomers(&self, which: u32) -> Result<&AtomicU64, Fault> {
         Ok(&self.newcomers[which as usize])
     }
     fn flow(&self, key: &FlowKey) -> Option<&FlowRow> {
@@ -202,6 +203,9 @@ impl Tables for Host {
     }
     fn now_precise(&self) -> u64 {
         self.now.get()
+    }
+    fn answer_syn(&self, _: &Reading) -> bool {
+        true
     }
     fn incident(&self, _: Incident) {}
     fn count_list(&self, _: u32, _: u64) {}

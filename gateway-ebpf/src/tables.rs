@@ -5,7 +5,7 @@ use gateway_common::counter::Incident;
 use gateway_common::endpoint::EndpointLine;
 use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
-use gateway_common::settings::{Control, Newcomers, Rules, Settings, SourceLimit};
+use gateway_common::settings::{Control, Rules, Settings, SharedLimit, SourceLimit};
 use gateway_common::trace::Step;
 use gateway_common::word::Word;
 
@@ -13,7 +13,9 @@ use crate::attack;
 use crate::frame::Frame;
 use crate::limits::{self, Act, Answer};
 use crate::lists::{self, Considered, Listed};
+use crate::other;
 use crate::reading::Reading;
+use crate::ruling::Outcome;
 
 /// A table or the clock did not answer. The packet passes, and is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,7 @@ pub trait Tables {
     ///
     /// # Errors
     /// [`Fault`] when the map does not answer.
-    fn newcomers(&self, which: Newcomers) -> Result<&Self::Word, Fault>;
+    fn newcomers(&self, which: u32) -> Result<&Self::Word, Fault>;
 
     /// The row of a penalised flow, if there is one.
     fn flow(&self, key: &FlowKey) -> Option<&FlowRow>;
@@ -120,6 +122,10 @@ pub trait Tables {
 
     /// `CLOCK_MONOTONIC` in nanoseconds now.
     fn now_precise(&self) -> u64;
+
+    /// Turns the packet, a SYN, into the SYN-ACK that answers it with a SYN cookie; whether that was
+    /// done. Otherwise the packet can only be dropped.
+    fn answer_syn(&self, syn: &Reading) -> bool;
 
     /// The clock as a limit asks for it: `precise` is that of the settings.
     ///
@@ -194,12 +200,31 @@ pub trait Tables {
     fn ask_newcomers(
         &self,
         packet: &Reading,
-        settings: &Settings,
-        which: Newcomers,
+        seed: u64,
+        shared: &SharedLimit,
+        which: u32,
     ) -> Result<bool, Fault>
     where
         Self: Sized,
     {
-        attack::admits(self, packet, settings, which)
+        attack::admits(self, packet, seed, shared, which)
+    }
+
+    /// Judges traffic that is for no listener, as [`other::judge`]. A hook likewise.
+    ///
+    /// # Errors
+    /// [`Fault`] when a map or the clock does not answer.
+    #[inline(always)]
+    fn judge_other<F: Frame>(
+        &self,
+        frame: &F,
+        settings: &Settings,
+        packet: &Reading,
+        monitored: u64,
+    ) -> Result<Outcome, Fault>
+    where
+        Self: Sized,
+    {
+        other::judge(frame, self, settings, packet, monitored)
     }
 }

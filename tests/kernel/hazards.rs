@@ -14,6 +14,9 @@
 //! | transport header walked as an extension header | tests/kernel/hazards.rs | a_transport_header_is_never_walked_as_an_extension_header |
 //! | more than two VLAN tags are a way around | tests/kernel/parse.rs | up_to_four_vlan_tags_are_read_and_a_fifth_is_no_bypass |
 //! | packets without DF dropped | tests/kernel/hazards.rs | packets_without_df_are_admitted |
+//! | ICMP errors, neighbour discovery or ARP limited | tests/kernel/hazards.rs | icmp_errors_neighbour_discovery_and_arp_are_never_limited |
+//! | health checks and probes of a balancer limited | tests/kernel/hazards.rs | health_checks_of_management_and_allowed_sources_are_never_limited |
+//! | an attachment by netlink leaves nothing to pin | tests/kernel/veth_attach.rs | what_netlink_attached_is_named_and_taken_over_where_it_is_ours |
 //! | maps read under another policy than they were written for | tests/kernel/sync.rs | a_restart_swaps_the_whole_list_and_keeps_nothing_stale |
 //! | a stale link makes a restart lose the protection | tests/kernel/life.rs | a_restart_takes_over_without_a_gap_and_keeps_every_word |
 //! | a banned peer cannot finish its close | tests/kernel/hazards.rs | a_source_out_of_connections_can_still_close_those_it_has |
@@ -23,12 +26,16 @@
 //! | an expired prefix opens its live covering prefix | tests/kernel/sync.rs | what_ends_inside_a_live_prefix_stays_denied |
 //! | a failed login locks out the identity it names | tests/api/throttles.rs | callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing |
 
+use gateway_common::address::Address;
+use gateway_common::list::{ENTRY_MANAGEMENT, LIST_ALLOW, LIST_MANAGEMENT, NEVER, PlainEntry};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::SourceLimit;
+use gateway_common::settings::{SourceLimit, Treatment};
+use gateway_oracle::site::Site;
 use gateway_tests::packet::{
-    ACK, SYN, TCP, UDP, extension, fragment, frame4, frame6, ipv4, ipv6, tcp, udp,
+    ACK, SYN, TCP, UDP, ethernet, extension, fragment, frame4, frame6, ipv4, ipv6, tcp, udp,
 };
 
+use crate::differential;
 use crate::site::{
     CLIENT, PORT, SERVER, check, client6, orders, per_second, segment, server6, settings, site,
 };
@@ -164,5 +171,79 @@ fn a_source_out_of_connections_can_still_close_those_it_has() {
         ("a reset with ACK", RST | ACK),
     ] {
         check(&mut object, name, &segment(flags), admitted);
+    }
+}
+
+/// Where everything that can be dropped is dropped, path MTU discovery and neighbours still work.
+#[test]
+fn icmp_errors_neighbour_discovery_and_arp_are_never_limited() {
+    let guarded = Site(Some([Treatment::Drop; 3]));
+    let Some((_, mut object)) = differential::site(guarded) else {
+        return;
+    };
+    let message = |kind| [kind, 4, 0, 0, 0, 0, 5, 0];
+    let (four, six) = (
+        |kind| frame4(&ipv4(CLIENT, SERVER, 1, 0, &message(kind))),
+        |kind| frame6(&ipv6(client6(), server6(), 58, &message(kind))),
+    );
+    for kind in [3, 4, 5, 11, 12] {
+        let passed = (Verdict::Pass, Reason::NotOurs, V4);
+        check(&mut object, &format!("type {kind}"), &four(kind), passed);
+    }
+    for kind in (1..=4).chain(130..=137).chain([143]) {
+        let passed = (Verdict::Pass, Reason::NotOurs, V6);
+        check(&mut object, &format!("type {kind}"), &six(kind), passed);
+    }
+    let arp = ethernet(&[], 0x0806, &[0; 28]);
+    let passed = (Verdict::Pass, Reason::NotIp, Family::Other);
+    check(&mut object, "ARP", &arp, passed);
+    // That nothing passes which need not shows that the site is as strict as it says.
+    let dropped = |family| (Verdict::Drop, Reason::OtherTraffic, family);
+    check(&mut object, "echo", &four(8), dropped(V4));
+    check(&mut object, "echo", &six(128), dropped(V6));
+}
+
+#[test]
+fn health_checks_of_management_and_allowed_sources_are_never_limited() {
+    let spent = per_second(1, 1, true);
+    let management = PlainEntry {
+        flags: ENTRY_MANAGEMENT,
+        lists: 1 << LIST_MANAGEMENT,
+        ..PlainEntry::default()
+    };
+    let allowed = PlainEntry {
+        allow_until_ns: NEVER,
+        allow_list: LIST_ALLOW,
+        lists: 1 << LIST_ALLOW,
+        ..PlainEntry::default()
+    };
+    for (entry, reason) in [(management, Reason::Management), (allowed, Reason::Allowed)] {
+        let Some(mut object) = site(orders([spent, spent])) else {
+            return;
+        };
+        // Whoever is on no list has one of each.
+        let limited = (Verdict::Drop, Reason::ConnectionRate, V4);
+        check(
+            &mut object,
+            "first",
+            &segment(SYN),
+            (Verdict::Pass, Reason::NewConnection, V4),
+        );
+        check(&mut object, "second", &segment(SYN), limited);
+        object.deny(0, Address::v4(CLIENT), 32, entry).unwrap();
+        for _ in 0..20 {
+            check(
+                &mut object,
+                "SYN",
+                &segment(SYN),
+                (Verdict::Pass, reason, V4),
+            );
+            check(
+                &mut object,
+                "ACK",
+                &segment(ACK),
+                (Verdict::Pass, reason, V4),
+            );
+        }
     }
 }

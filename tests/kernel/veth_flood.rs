@@ -2,7 +2,7 @@
 //! nobody is limited but by an aggregate that is exhausted.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
 use aya::maps::{Array, Map, MapData};
 use gateway::clock::monotonic_ns;
@@ -13,10 +13,8 @@ use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::name;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
-use gateway_tests::flood::{Flood, Kind, Link};
-use gateway_tests::netns::{
-    CLIENT, CLIENT_INTERFACE, Counted, INTERFACE, OTHER, PORT, SERVER, Site,
-};
+use gateway_tests::flood::{Flood, Kind};
+use gateway_tests::netns::{CLIENT, Counted, OTHER, PORT, SERVER, Site};
 use serde_json::json;
 
 /// Packets of the flood that have to arrive. `GATEWAY_SOAK_FLOOD` says otherwise.
@@ -60,19 +58,7 @@ async fn a_syn_flood_leaves_honest_clients_served_and_offenders_remembered() {
     let level = site.level();
     let before = site.counted();
 
-    let [four, six] = SERVER;
-    let floods = [
-        Kind::Syn4 {
-            first: Ipv4Addr::new(10, 128, 0, 0),
-            bits: 23,
-            server: (four.parse().unwrap(), PORT),
-        },
-        Kind::Syn6 {
-            first: Ipv6Addr::from_bits(0xfd66 << 112),
-            server: (six.parse().unwrap(), PORT),
-        },
-    ]
-    .map(|kind| flood(&site, kind));
+    let floods = site.flood_with_syns(PER_SECOND);
     let start = site.received();
     let keeping = [
         site.client(CLIENT[0]).await.unwrap(),
@@ -138,16 +124,14 @@ fn offend(site: &Site) {
         site.counted()
             .packets(Verdict::Drop, Reason::ConnectionRate)
     };
-    let (enough, flood) = (refused() + (BURST << OFFENDER_BITS), flood(site, kind));
+    let (enough, flood) = (
+        refused() + (BURST << OFFENDER_BITS),
+        site.flood(kind, PER_SECOND),
+    );
     while refused() < enough {
         assert!(!flood.has_ended());
     }
     flood.stop().unwrap();
-}
-
-fn flood(site: &Site, kind: Kind) -> Flood {
-    let link = Link::open(&site.outside, CLIENT_INTERFACE, &site.inside, INTERFACE);
-    link.unwrap().flood(kind, PER_SECOND, None)
 }
 
 fn incidents(counted: &Counted, wanted: Incident) -> u64 {

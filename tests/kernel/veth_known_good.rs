@@ -1,12 +1,9 @@
 //! Under attack, whoever has proven themselves goes on, and newcomers share a budget.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
-use gateway_tests::flood::{Kind, Link};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::netns::{CLIENT, CLIENT_INTERFACE, INTERFACE, OTHER, PORT, SERVER, Site};
+use gateway_tests::netns::{CLIENT, OTHER, Site};
 use gateway_tests::wait::until;
 use serde_json::json;
 
@@ -44,10 +41,7 @@ async fn vouched_sources_are_served_while_newcomers_share_their_budget() {
 
     let (level, before) = (site.level(), site.counted());
     let sent_before = (site.opened(), site.received());
-    let floods = kinds().map(|kind| {
-        let link = Link::open(&site.outside, CLIENT_INTERFACE, &site.inside, INTERFACE);
-        link.unwrap().flood(kind, PER_SECOND, None)
-    });
+    let floods = site.flood_with_syns(PER_SECOND);
     let (mut rounds, mut calls) = (0, 0);
     while site.received() - sent_before.1 < FLOOD || rounds < ROUNDS {
         assert!(!floods.iter().any(gateway_tests::flood::Flood::has_ended));
@@ -94,20 +88,4 @@ async fn declare(gateway: &Gateway, mode: &str) {
     let request = json!({"do": "attack", "mode": mode});
     let answer = gateway.admin(&request.to_string()).await;
     assert_eq!(answer["answer"], "done", "{answer}");
-}
-
-/// SYNs of both families from sources that nobody has seen.
-fn kinds() -> [Kind; 2] {
-    let [four, six] = SERVER;
-    [
-        Kind::Syn4 {
-            first: Ipv4Addr::new(10, 128, 0, 0),
-            bits: 23,
-            server: (four.parse().unwrap(), PORT),
-        },
-        Kind::Syn6 {
-            first: Ipv6Addr::from_bits(0xfd66 << 112),
-            server: (six.parse().unwrap(), PORT),
-        },
-    ]
 }

@@ -6,7 +6,7 @@
 //! site has an instance name of its own, and takes its pins away when it is dropped.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::authority::Authority;
 use crate::client::{Answer, Client, HOST_NAME, get, tls_over, with};
+use crate::flood::{Flood, Kind, Link};
 use crate::gateway::{BINARY, Gateway};
 use crate::issuer::{self, Key, claims};
 use crate::metrics::Metrics;
@@ -37,6 +38,8 @@ pub const CLIENT_INTERFACE: &str = "client0";
 pub const PORT: u16 = 8443;
 /// The gateway's addresses.
 pub const SERVER: [&str; 2] = ["10.77.0.1", "fd77:0:0:1::1"];
+const SERVER4: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const SERVER6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 1, 0, 0, 0, 1);
 /// A client's addresses.
 pub const CLIENT: [&str; 2] = ["10.77.0.2", "fd77:0:0:2::2"];
 /// Addresses of another client on the same link; another /64, because that is one source.
@@ -63,6 +66,34 @@ pub struct Site {
 }
 
 impl Site {
+    /// Floods the server from the clients' side, at so many frames per second.
+    ///
+    /// # Panics
+    /// When no socket for it can be had.
+    #[must_use]
+    pub fn flood(&self, kind: Kind, per_second: u64) -> Flood {
+        let link = Link::open(&self.outside, CLIENT_INTERFACE, &self.inside, INTERFACE);
+        let link = link.expect("both interfaces are there");
+        link.flood(kind, per_second, None)
+    }
+
+    /// SYNs from spoofed sources of both families, so many per second of each.
+    #[must_use]
+    pub fn flood_with_syns(&self, per_second: u64) -> [Flood; 2] {
+        let kinds = [
+            Kind::Syn4 {
+                first: Ipv4Addr::new(10, 128, 0, 0),
+                bits: 23,
+                server: (SERVER4, PORT),
+            },
+            Kind::Syn6 {
+                first: Ipv6Addr::from_bits(0xfd66 << 112),
+                server: (SERVER6, PORT),
+            },
+        ];
+        kinds.map(|kind| self.flood(kind, per_second))
+    }
+
     /// Sets the namespaces up; no gateway runs yet.
     ///
     /// # Errors

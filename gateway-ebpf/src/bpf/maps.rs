@@ -21,7 +21,9 @@ use gateway_common::endpoint::EndpointLine;
 use gateway_common::event::{Event, Sampler};
 use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::list::{Ipv4Key, Ipv4PrefixData, Ipv6Key, ListEntry, ipv4_prefix_data};
-use gateway_common::settings::{Control, NEWCOMERS_COUNT, Newcomers, Rules, Settings, SourceLimit};
+use gateway_common::settings::{
+    Control, NEWCOMERS_COUNT, Rules, Settings, SharedLimit, SourceLimit,
+};
 use gateway_common::slot::Slot;
 use gateway_common::trace::{Step, Trace};
 use gateway_common::word::Word;
@@ -30,9 +32,12 @@ use gateway_ebpf::frame::Frame;
 use gateway_ebpf::judge::Judgement;
 use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
+use gateway_ebpf::other;
 use gateway_ebpf::reading::Reading;
+use gateway_ebpf::ruling::Outcome;
 use gateway_ebpf::tables::{Fault, Tables};
 
+use super::cookie;
 use super::outlined;
 use super::word::MapWord;
 
@@ -296,8 +301,8 @@ impl<A: Access> Tables for Maps<'_, A> {
     }
 
     #[inline(always)]
-    fn newcomers(&self, which: Newcomers) -> Result<&A::Word, Fault> {
-        let alone = NEWCOMERS.get(which as u32).ok_or(Fault)?;
+    fn newcomers(&self, which: u32) -> Result<&A::Word, Fault> {
+        let alone = NEWCOMERS.get(which).ok_or(Fault)?;
         // SAFETY: a word in its map.
         Ok(unsafe { seen(&raw const alone.word) })
     }
@@ -357,6 +362,12 @@ impl<A: Access> Tables for Maps<'_, A> {
     }
 
     #[inline(always)]
+    fn answer_syn(&self, syn: &Reading) -> bool {
+        // Where nothing is to change, it is said what would become of the packet.
+        !A::WRITES || cookie::answer(self.context, syn)
+    }
+
+    #[inline(always)]
     fn count_list(&self, list: u32, bytes: u64) {
         if A::WRITES {
             grow(LIST_COUNTERS.get_ptr_mut(list), bytes);
@@ -402,13 +413,29 @@ impl<A: Access> Tables for Maps<'_, A> {
     fn ask_newcomers(
         &self,
         packet: &Reading,
-        settings: &Settings,
-        which: Newcomers,
+        seed: u64,
+        shared: &SharedLimit,
+        which: u32,
     ) -> Result<bool, Fault> {
         if A::WRITES {
-            outlined::ask_newcomers(packet, settings, which)
+            outlined::ask_newcomers(packet, seed, shared, which)
         } else {
-            attack::admits(self, packet, settings, which)
+            attack::admits(self, packet, seed, shared, which)
+        }
+    }
+
+    #[inline(always)]
+    fn judge_other<F: Frame>(
+        &self,
+        frame: &F,
+        settings: &Settings,
+        packet: &Reading,
+        monitored: u64,
+    ) -> Result<Outcome, Fault> {
+        if A::WRITES {
+            outlined::judge_other(self.context, settings, packet, monitored)
+        } else {
+            other::judge(frame, self, settings, packet, monitored)
         }
     }
 }

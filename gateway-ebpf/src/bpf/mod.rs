@@ -7,6 +7,7 @@
 mod program;
 mod maps;
 mod outlined;
+mod cookie;
 mod packet;
 mod word;
 mod event;

@@ -8,11 +8,13 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::programs::XdpContext;
-use gateway_common::settings::{Newcomers, Settings, SourceLimit};
+use gateway_common::settings::{Settings, SharedLimit, SourceLimit};
 use gateway_ebpf::attack;
 use gateway_ebpf::limits::{self, Act, Answer};
 use gateway_ebpf::lists::{self, Considered, Listed};
+use gateway_ebpf::other;
 use gateway_ebpf::reading::Reading;
+use gateway_ebpf::ruling::Outcome;
 use gateway_ebpf::tables::Fault;
 
 use super::maps::{Enforcing, Maps};
@@ -71,13 +73,28 @@ pub(super) fn ask_lists(
 #[inline(always)]
 pub(super) fn ask_newcomers(
     packet: &Reading,
-    settings: &Settings,
-    which: Newcomers,
+    seed: u64,
+    shared: &SharedLimit,
+    which: u32,
 ) -> Result<bool, Fault> {
-    match gateway_newcomer(packet, settings, which as u64) {
+    match gateway_newcomer(packet, seed, shared, which) {
         0 => Ok(false),
         1 => Ok(true),
         _ => Err(Fault),
+    }
+}
+
+/// [`other::judge`] as a call.
+#[inline(always)]
+pub(super) fn judge_other(
+    context: &XdpContext,
+    settings: &Settings,
+    packet: &Reading,
+    monitored: u64,
+) -> Result<Outcome, Fault> {
+    match gateway_other(context.ctx, settings, packet, monitored) {
+        FAULT => Err(Fault),
+        number => Ok(Outcome(number)),
     }
 }
 
@@ -139,23 +156,40 @@ extern "C" fn gateway_lists(packet: *const Reading, generation: u32, considered:
 #[inline(never)]
 extern "C" fn gateway_newcomer(
     packet: *const Reading,
-    settings: *const Settings,
-    which: u64,
+    seed: u64,
+    shared: *const SharedLimit,
+    which: u32,
 ) -> u64 {
     // SAFETY: the caller above passes references, and the verifier checks that it does.
-    let (Some(packet), Some(settings)) = (unsafe { (packet.as_ref(), settings.as_ref()) }) else {
+    let (Some(packet), Some(shared)) = (unsafe { (packet.as_ref(), shared.as_ref()) }) else {
         return FAULT;
     };
     // Lists and budgets know nothing of packets, see above.
     let context = XdpContext::new(core::ptr::null_mut());
     let maps = Maps::<Enforcing>::new(&context);
-    let which = if which == Newcomers::Connections as u64 {
-        Newcomers::Connections
-    } else {
-        Newcomers::Packets
-    };
-    match attack::admits(&maps, packet, settings, which) {
+    match attack::admits(&maps, packet, seed, shared, which) {
         Ok(admits) => u64::from(admits),
+        Err(Fault) => FAULT,
+    }
+}
+
+// SAFETY: no other symbol of this name exists in the object.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn gateway_other(
+    context: *mut xdp_md,
+    settings: *const Settings,
+    packet: *const Reading,
+    monitored: u64,
+) -> u64 {
+    // SAFETY: the caller above passes references, and the verifier checks that it does.
+    let (Some(settings), Some(reading)) = (unsafe { (settings.as_ref(), packet.as_ref()) }) else {
+        return FAULT;
+    };
+    let context = XdpContext::new(context);
+    let (packet, maps) = (Packet::new(&context), Maps::<Enforcing>::new(&context));
+    match other::judge(&packet, &maps, settings, reading, monitored) {
+        Ok(Outcome(number)) => number,
         Err(Fault) => FAULT,
     }
 }

@@ -49,15 +49,22 @@ impl<'a> Packet<'a> {
         unsafe { end.read_volatile() as usize }
     }
 
-    /// Overwrites the first sixteen bytes; `None` where there are fewer.
+    /// Where `N` bytes at `offset` are; `None` where they are not all in the linear part. Valid
+    /// until the packet is resized.
     #[inline(always)]
-    pub(super) fn write_start(&self, words: [u64; 2]) -> Option<()> {
-        let start = self.start();
-        if start + size_of::<[u64; 2]>() > self.end() {
-            return None;
-        }
-        // SAFETY: the check above leaves sixteen bytes of packet behind `start`.
-        unsafe { (start as *mut [u64; 2]).write_unaligned(words) };
+    pub(super) fn pointer<const N: usize>(&self, offset: usize) -> Option<*mut u8> {
+        // The pointer is formed afresh from the start each time: the verifier then carries a scalar
+        // between accesses, which it can forget about, and not a pointer with a history.
+        let start = self.start() + (offset & OFFSET_MASK);
+        (start + N <= self.end()).then_some(start as *mut u8)
+    }
+
+    /// Overwrites `N` bytes at `offset`; `None` where they are not all in the linear part.
+    #[inline(always)]
+    pub(super) fn write<const N: usize>(&self, offset: usize, bytes: [u8; N]) -> Option<()> {
+        let target = self.pointer::<N>(offset)?;
+        // SAFETY: there are `N` bytes of packet behind `target`.
+        unsafe { target.cast::<[u8; N]>().write_unaligned(bytes) };
         Some(())
     }
 }
@@ -77,14 +84,9 @@ impl Frame for Packet<'_> {
 
     #[inline(always)]
     fn read<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        // The pointer is formed afresh from the start for every read: the verifier then carries a
-        // scalar between reads, which it can forget about, and not a pointer with a history.
-        let start = self.start() + (offset & OFFSET_MASK);
-        if start + N > self.end() {
-            return None;
-        }
-        // SAFETY: the check above leaves `N` bytes of packet behind `start`.
-        Some(unsafe { (start as *const [u8; N]).read_unaligned() })
+        let source = self.pointer::<N>(offset)?;
+        // SAFETY: there are `N` bytes of packet behind `source`.
+        Some(unsafe { source.cast::<[u8; N]>().read_unaligned() })
     }
 
     #[inline(always)]

@@ -2,10 +2,11 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
+use gateway_common::reason::Verdict;
 use gateway_ebpf::judge::{Judgement, judge_read};
 
 use super::event;
@@ -34,13 +35,17 @@ fn gateway_tick(context: XdpContext) -> u32 {
     let jiffies = unsafe { bpf_jiffies64() };
     // SAFETY: as above.
     let now = unsafe { bpf_ktime_get_ns() };
-    match Packet::new(&context).write_start([jiffies, now]) {
+    let packet = Packet::new(&context);
+    let written = packet
+        .write(0, jiffies.to_ne_bytes())
+        .and_then(|()| packet.write(size_of_val(&jiffies), now.to_ne_bytes()));
+    match written {
         Some(()) => XDP_PASS,
         None => XDP_DROP,
     }
 }
 
-/// Judges and counts.
+/// Judges and counts. What is to be answered has then been answered.
 #[inline(always)]
 pub(super) fn judged(context: &XdpContext) -> Judgement {
     let (packet, maps) = (Packet::new(context), Maps::<Enforcing>::new(context));
@@ -53,9 +58,11 @@ pub(super) fn judged(context: &XdpContext) -> Judgement {
 
 #[inline(always)]
 pub(super) const fn act(judgement: &Judgement) -> u32 {
-    if judgement.outcome.is_drop() {
-        XDP_DROP
-    } else {
-        XDP_PASS
-    }
+    /// The action of each verdict, a byte each: a branch per verdict would be walked for every way
+    /// of arriving here.
+    const ACTIONS: u64 = (XDP_DROP as u64) << (8 * Verdict::Drop as u32)
+        | (XDP_PASS as u64) << (8 * Verdict::Pass as u32)
+        | (XDP_PASS as u64) << (8 * Verdict::WouldDrop as u32)
+        | (XDP_TX as u64) << (8 * Verdict::Transmit as u32);
+    (ACTIONS >> (8 * judgement.outcome.verdict_number())) as u32 & 0xff
 }

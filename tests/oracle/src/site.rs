@@ -14,10 +14,11 @@ use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::Limit;
 use gateway_common::list::{Ipv4Key, Ipv6Key, ListEntry};
 use gateway_common::settings::{
-    Control, FLAG_LISTENERS, FLAG_OTHER_TRAFFIC, Newcomers, OtherTraffic, Rules, Settings,
-    SourceLimit, Treatment, UDP_REPLY_PORTS_MAX,
+    Control, FLAG_LISTENERS, FLAG_OTHER_TRAFFIC, OtherTraffic, Rules, Settings, SourceLimit,
+    Treatment, UDP_REPLY_PORTS_MAX,
 };
 use gateway_ebpf::datagram::{TCP, UDP};
+use gateway_ebpf::reading::Reading;
 use gateway_ebpf::tables::{Fault, Tables};
 
 /// Addresses of the server.
@@ -261,7 +262,7 @@ impl Tables for Host<'_> {
     fn vouched_line(&self, _: u32) -> Result<&Line<AtomicU64>, Fault> {
         Err(Fault)
     }
-    fn newcomers(&self, _: Newcomers) -> Result<&AtomicU64, Fault> {
+    fn newcomers(&self, _: u32) -> Result<&AtomicU64, Fault> {
         Err(Fault)
     }
     fn flow(&self, _: &FlowKey) -> Option<&FlowRow> {
@@ -272,6 +273,9 @@ impl Tables for Host<'_> {
     }
     fn interface(&self) -> u32 {
         INTERFACE
+    }
+    fn answer_syn(&self, _: &Reading) -> bool {
+        false
     }
     fn count_list(&self, _: u32, _: u64) {
         self.incidents.set(self.incidents.get() + 1);

@@ -49,7 +49,7 @@ pub(super) fn refuse_other_calls(
         let is_call = !wide
             && matches!(instruction.class(), CLASS_JMP)
             && instruction.operation() == JUMP_CALL;
-        if is_call && instruction.arguments() == 5 && !is_own(index) {
+        if is_call && instruction.listed().is_none() && !is_own(index) {
             bail!(
                 "section `{section}`: instruction {index} calls helper or function {}, which is \
                  none of those the program is meant to call",
@@ -108,6 +108,10 @@ const LOAD_WIDE: u8 = 0x18;
 const MAP_LOOKUP_ELEM: i32 = 1;
 const KTIME_GET_NS: i32 = 5;
 const JIFFIES64: i32 = 118;
+const XDP_ADJUST_TAIL: i32 = 65;
+const SK_RELEASE: i32 = 86;
+const SKC_LOOKUP_TCP: i32 = 99;
+const TCP_GEN_SYNCOOKIE: i32 = 110;
 const RINGBUF_RESERVE: i32 = 131;
 const RINGBUF_SUBMIT: i32 = 132;
 const XDP_GET_BUFF_LEN: i32 = 188;
@@ -173,15 +177,21 @@ impl Instruction {
 
     /// Registers that a call passes. Of helpers that are not listed, and of functions, all five
     /// count.
-    const fn arguments(self) -> u8 {
+    fn arguments(self) -> u8 {
+        self.listed().unwrap_or(5)
+    }
+
+    /// Registers that a call of a listed helper passes.
+    const fn listed(self) -> Option<u8> {
         let is_helper = self.source() == 0;
         match self.immediate() {
-            KTIME_GET_NS | JIFFIES64 if is_helper => 0,
-            XDP_GET_BUFF_LEN if is_helper => 1,
-            MAP_LOOKUP_ELEM | RINGBUF_SUBMIT if is_helper => 2,
-            RINGBUF_RESERVE if is_helper => 3,
-            XDP_LOAD_BYTES if is_helper => 4,
-            _ => 5,
+            KTIME_GET_NS | JIFFIES64 if is_helper => Some(0),
+            XDP_GET_BUFF_LEN | SK_RELEASE if is_helper => Some(1),
+            MAP_LOOKUP_ELEM | XDP_ADJUST_TAIL | RINGBUF_SUBMIT if is_helper => Some(2),
+            RINGBUF_RESERVE if is_helper => Some(3),
+            XDP_LOAD_BYTES if is_helper => Some(4),
+            SKC_LOOKUP_TCP | TCP_GEN_SYNCOOKIE if is_helper => Some(5),
+            _ => None,
         }
     }
 

@@ -164,11 +164,6 @@ pub(super) fn under_attack(written: &written::UnderAttack, cx: &mut Lowering<'_>
         None | Some(written::SynThreshold::Off(written::Off::Off)) => None,
         Some(written::SynThreshold::From(syns)) => Some(*syns),
     };
-    let syn_cookies = written.syn_cookies.unwrap_or(false);
-    if syn_cookies {
-        let message = "this version cannot answer with SYN cookies: write `false` or leave it out";
-        cx.error(&at.key("syn_cookies"), message);
-    }
     let newcomers = at.key("newcomers");
     UnderAttack {
         syns_per_second,
@@ -189,6 +184,6 @@ pub(super) fn under_attack(written: &written::UnderAttack, cx: &mut Lowering<'_>
             VOUCH_FOR,
             s(3600),
         ),
-        syn_cookies,
+        syn_cookies: written.syn_cookies.unwrap_or(false),
     }
 }
