@@ -104,6 +104,11 @@ async fn a_kernel_that_hands_out_no_cookies_is_a_fault_only_where_they_are_wante
     let config = setup.write().display().to_string();
     // The setting belongs to the network namespace; 1 is the kernel's default.
     assert_eq!(fault(&config).as_deref(), Some("fail"));
+    // Whoever starts the gateway without asking the doctor is told as well.
+    let gateway = site.start(setup).await;
+    let warned = |line: &str| line.contains("tcp_syncookies=2").then_some(());
+    gateway.errors.find("a warning", warned).await;
+    drop(gateway);
     site.inside
         .run(|| std::fs::write("/proc/sys/net/ipv4/tcp_syncookies", "2").unwrap());
     assert_eq!(fault(&config).as_deref(), Some("ok"));

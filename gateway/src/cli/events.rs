@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::Context as _;
 use gateway_common::reason::Reason;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::names;
 use super::output::Output;
@@ -77,6 +77,15 @@ struct Report<'a> {
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     let target = arguments.target.resolve()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    // From before the watch begins, so that no signal leaves it behind.
+    let mut ending = {
+        let _entered = runtime.enter();
+        Ending::install().context("signals")?
+    };
     let mut watch = Watch::start(&target.instance, arguments.sample).with_context(|| {
         let instance = &target.instance;
         format!("cannot watch the kernel edge of `{instance}` (this needs root)")
@@ -92,11 +101,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         "watching what instance `{}` drops, until interrupted",
         target.instance
     ));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    runtime.block_on(follow(&mut watch, &mut show, output))?;
+    runtime.block_on(follow(&mut watch, &mut show, &mut ending, output))?;
     let missed = watch.missed()?;
     drop(watch);
     output.error(&format!(
@@ -106,18 +111,44 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
+/// The signals that end a watch.
+struct Ending {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Ending {
+    /// Takes them over; must be called within a runtime.
+    fn install() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn came(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
 /// Shows events until a signal, the reader of our output, the count or the instance ends it.
-async fn follow(watch: &mut Watch, show: &mut Show<'_>, output: &mut Output) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("signals")?;
-    let mut hangup = signal(SignalKind::hangup()).context("signals")?;
+async fn follow(
+    watch: &mut Watch,
+    show: &mut Show<'_>,
+    ending: &mut Ending,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => return Ok(()),
+            () = ending.came() => return Ok(()),
             _ = ticks.tick() => {}
         }
         watch.renew();

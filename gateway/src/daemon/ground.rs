@@ -14,7 +14,8 @@ use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::list::{Lists, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
-use crate::xdp::{self, EdgeHandle, Start};
+use crate::telemetry::operator_log::explain;
+use crate::xdp::{self, EdgeHandle, Start, doctor};
 
 /// Sockets, kernel edge, files: held, with no thread running yet.
 #[derive(Debug)]
@@ -161,7 +162,17 @@ fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
     for note in edge.notes() {
         tracing::warn!("{note}");
     }
+    warn_of_obstacles(model);
     Ok(Some(edge))
+}
+
+/// Says what on this host keeps a rule of the kernel edge from working.
+pub(super) fn warn_of_obstacles(model: &Gateway) {
+    match doctor::obstacles(model) {
+        Ok(None) => {}
+        Ok(Some(finding)) => tracing::warn!(command = finding.command, "{}", finding.text),
+        Err(error) => tracing::warn!(error = explain(&error), "the host cannot be examined"),
+    }
 }
 
 /// An error that keeps the gateway from starting says what to run, where it can.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::admin::Applied;
 use super::control::Control;
-use super::ground::{bound, destination};
+use super::ground::{bound, destination, warn_of_obstacles};
 use super::lists::blocking;
 use crate::clock;
 use crate::config;
@@ -86,6 +86,7 @@ impl Control {
         };
         if let Some(attack) = &self.attack {
             attack.follow(&model.edge.under_attack);
+            warn_of_obstacles(&model);
         }
         self.model = model;
         let mut message = format!("configuration reloaded, generation {}", snapshot.generation);

@@ -51,7 +51,7 @@ impl Host {
             jit: number("proc/sys/net/core/bpf_jit_enable")?,
             jit_harden: number("proc/sys/net/core/bpf_jit_harden")?,
             unprivileged_bpf_disabled: number("proc/sys/kernel/unprivileged_bpf_disabled")?,
-            syn_cookies: number("proc/sys/net/ipv4/tcp_syncookies")?,
+            syn_cookies: syn_cookies(root)?,
             unprivileged_port_start: number("proc/sys/net/ipv4/ip_unprivileged_port_start")?,
             clock: text(&format!("{clock_source}/current_clocksource"))?,
             clocks: text(&format!("{clock_source}/available_clocksource"))?
@@ -68,6 +68,12 @@ impl Host {
             open_files_max: getrlimit(Resource::Nofile).maximum,
         })
     }
+}
+
+/// `net.ipv4.tcp_syncookies` of this network namespace; `None` in a kernel without SYN cookies.
+pub(super) fn syn_cookies(root: &Path) -> io::Result<Option<u64>> {
+    let text = read(&root.join("proc/sys/net/ipv4/tcp_syncookies"))?;
+    Ok(text.and_then(|it| it.parse().ok()))
 }
 
 /// A file's text without the line's end; `None` where there is no such file, or none for us.

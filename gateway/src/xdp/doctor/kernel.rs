@@ -1,6 +1,9 @@
 //! Rules over the kernel, this process and the listeners.
 
-use super::host::Host;
+use std::io;
+use std::path::Path;
+
+use super::host::{self, Host};
 use super::{Finding, Level};
 use crate::model::Gateway;
 
@@ -44,7 +47,7 @@ pub(super) fn examine_for(host: &Host, gateway: &Gateway) -> Vec<Finding> {
     [
         low_ports(host, gateway),
         open_files(host, gateway),
-        cookies_from_xdp(host, gateway.edge.under_attack.syn_cookies),
+        cookies_from_xdp(host.syn_cookies, gateway.edge.under_attack.syn_cookies),
     ]
     .into_iter()
     .flatten()
@@ -178,13 +181,20 @@ fn syn_cookies(host: &Host) -> Option<Finding> {
     })
 }
 
+/// Why SYN cookies are asked for and cannot be had, for whoever starts or reloads the gateway.
+pub(super) fn missing_cookies(gateway: &Gateway) -> io::Result<Option<Finding>> {
+    let setting = host::syn_cookies(Path::new("/"))?;
+    let finding = cookies_from_xdp(setting, gateway.edge.under_attack.syn_cookies);
+    Ok(finding.filter(|finding| finding.level == Level::Fail))
+}
+
 /// The kernel hands XDP a cookie only where it uses cookies for every connection itself.
-fn cookies_from_xdp(host: &Host, is_wanted: bool) -> Option<Finding> {
+fn cookies_from_xdp(setting: Option<u64>, is_wanted: bool) -> Option<Finding> {
     if !is_wanted {
         return None;
     }
     let finding = |level, text| Finding::new(level, "syn cookies", text).source(SYSCTL_IP);
-    Some(match host.syn_cookies {
+    Some(match setting {
         Some(2) => finding(
             Level::Ok,
             "SYN cookies are on for every connection, as `xdp.under_attack.syn_cookies` needs",
@@ -292,11 +302,8 @@ mod tests {
 
     #[test]
     fn cookies_from_xdp_need_cookies_for_everybody() {
-        let mut host = host();
-        let mut level = |setting, is_wanted| {
-            host.syn_cookies = setting;
-            cookies_from_xdp(&host, is_wanted).map(|finding| finding.level)
-        };
+        let level =
+            |setting, is_wanted| cookies_from_xdp(setting, is_wanted).map(|finding| finding.level);
         assert_eq!(level(Some(1), false), None);
         assert_eq!(level(Some(1), true), Some(Level::Fail));
         assert_eq!(level(Some(2), true), Some(Level::Ok));

@@ -86,6 +86,15 @@ impl Finding {
     }
 }
 
+/// What keeps rules of this gateway from working on this host, where nothing else would say so:
+/// for whoever starts or reloads it.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn obstacles(gateway: &Gateway) -> Result<Option<Finding>, EdgeError> {
+    kernel::missing_cookies(gateway).map_err(system("read /proc"))
+}
+
 /// Examines this host for a gateway, or with none every interface that is up.
 ///
 /// # Errors
