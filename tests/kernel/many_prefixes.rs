@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, MapData};
 use gateway::model::{
     InstanceName, ListAction, ListFormat, ListMode, ListName, Lists as Model, NamedList, Prefix,
 };
 use gateway::store::list::{ByHand, Change, Lists, Moment, Standing};
 use gateway_common::capacity::{LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS};
-use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::list::{
     Ipv4PrefixData, PlainEntry, ipv4_bit, ipv4_prefix_data, ipv6_32_bit, ipv6_48_bit,
 };
@@ -20,6 +19,7 @@ use gateway_common::name;
 use gateway_common::settings::{Control, FLAG_LIST_IPV6_SHORT, FLAG_LISTS, Settings};
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER};
+use gateway_tests::pinned::pinned;
 use tokio::time::Instant;
 
 /// Prefixes in all files together. `GATEWAY_SOAK_PREFIXES` says otherwise.
@@ -104,17 +104,10 @@ struct Tables {
     prefix6: LpmTrie<MapData, [u8; 16], PlainEntry>,
 }
 
-fn pinned<T: TryFrom<Map, Error = aya::maps::MapError>>(instance: &InstanceName, name: &str) -> T {
-    let pin = Path::new("/sys/fs/bpf/gateway").join(instance.as_str());
-    let pin = pin.join(format!("v{LAYOUT_VERSION}")).join(name);
-    let data = MapData::from_pin(pin).unwrap();
-    T::try_from(Map::from_map_data(data).unwrap()).unwrap()
-}
-
 impl Tables {
     fn open(instance: &InstanceName) -> Self {
-        let control: Array<_, Control> = pinned(instance, name::MAP_CONTROL);
-        let settings: Array<_, Settings> = pinned(instance, name::MAP_SETTINGS);
+        let control: Array<_, Control> = pinned(instance.as_str(), name::MAP_CONTROL);
+        let settings: Array<_, Settings> = pinned(instance.as_str(), name::MAP_SETTINGS);
         let active = u32::try_from(control.get(&0, 0).unwrap().active).unwrap();
         let settings = settings.get(&active, 0).unwrap();
         let of = |[first, second]: [&'static str; 2]| match settings.list_generation {
@@ -123,30 +116,31 @@ impl Tables {
         };
         Self {
             settings,
-            filter4: pinned(instance, name::MAP_LIST4_FILTER),
-            filter6: pinned(instance, name::MAP_LIST6_FILTER),
-            exact4: pinned(instance, of(name::MAP_LIST4_EXACT)),
-            exact6: pinned(instance, of(name::MAP_LIST6_EXACT)),
-            prefix4: pinned(instance, of(name::MAP_LIST4_PREFIX)),
-            prefix6: pinned(instance, of(name::MAP_LIST6_PREFIX)),
+            filter4: pinned(instance.as_str(), name::MAP_LIST4_FILTER),
+            filter6: pinned(instance.as_str(), name::MAP_LIST6_FILTER),
+            exact4: pinned(instance.as_str(), of(name::MAP_LIST4_EXACT)),
+            exact6: pinned(instance.as_str(), of(name::MAP_LIST6_EXACT)),
+            prefix4: pinned(instance.as_str(), of(name::MAP_LIST4_PREFIX)),
+            prefix6: pinned(instance.as_str(), of(name::MAP_LIST6_PREFIX)),
         }
     }
 
-    /// The entries that the program finds for an address, behind the filter.
-    fn find(&self, address: IpAddr) -> Vec<PlainEntry> {
+    /// The entry that the program finds for an address, behind the filter.
+    fn find(&self, address: IpAddr) -> Option<PlainEntry> {
         let generation = self.settings.list_generation;
         if self.settings.flags & FLAG_LISTS == 0 {
-            return Vec::new();
+            return None;
         }
         let found = match address {
             IpAddr::V4(v4) => {
                 let bit = ipv4_bit(v4.into());
                 let index = generation * LIST_IPV4_FILTER_WORDS + bit.word;
                 if self.filter4.get(&index, 0).unwrap() & bit.mask == 0 {
-                    return Vec::new();
+                    return None;
                 }
                 let key = Key::new(32, ipv4_prefix_data(v4.into()));
-                [self.exact4.get(&v4.octets(), 0), self.prefix4.get(&key, 0)]
+                let exact = self.exact4.get(&v4.octets(), 0);
+                exact.or_else(|_none| self.prefix4.get(&key, 0))
             }
             IpAddr::V6(v6) => {
                 let high = u64::try_from(u128::from(v6) >> 64).unwrap();
@@ -161,35 +155,24 @@ impl Tables {
                 };
                 let has_short = self.settings.flags & FLAG_LIST_IPV6_SHORT != 0;
                 if !has_short && !bits.iter().any(set) {
-                    return Vec::new();
+                    return None;
                 }
                 let key = Key::new(128, v6.octets());
-                [self.exact6.get(&v6.octets(), 0), self.prefix6.get(&key, 0)]
+                let exact = self.exact6.get(&v6.octets(), 0);
+                exact.or_else(|_none| self.prefix6.get(&key, 0))
             }
         };
-        found.into_iter().flatten().collect()
+        found.ok()
     }
 
     fn judge(&self, address: IpAddr, now_ns: u64) -> Standing {
-        let entries = self.find(address);
-        let latest = |live: fn(&PlainEntry, u64) -> bool, end: fn(&PlainEntry) -> (u64, u16)| {
-            let live = entries.iter().filter(|entry| live(entry, now_ns));
-            live.map(end).max_by_key(|(end, _)| *end)
-        };
-        if entries.iter().any(|entry| entry.is_management()) {
-            return Standing::Management;
+        match self.find(address) {
+            Some(entry) if entry.is_management() => Standing::Management,
+            Some(entry) if entry.allows(now_ns) => Standing::Allowed(entry.allow_list),
+            Some(entry) if entry.denies(now_ns) => Standing::Denied(entry.deny_list),
+            Some(entry) if entry.would_deny(now_ns) => Standing::Monitored(entry.monitor_list),
+            Some(_) | None => Standing::Unlisted,
         }
-        if let Some((_, list)) = latest(PlainEntry::allows, |it| (it.allow_until_ns, it.allow_list))
-        {
-            return Standing::Allowed(list);
-        }
-        if let Some((_, list)) = latest(PlainEntry::denies, |it| (it.deny_until_ns, it.deny_list)) {
-            return Standing::Denied(list);
-        }
-        let would = latest(PlainEntry::would_deny, |it| {
-            (it.monitor_until_ns, it.monitor_list)
-        });
-        would.map_or(Standing::Unlisted, |(_, list)| Standing::Monitored(list))
     }
 
     fn len(&self) -> usize {
@@ -400,7 +383,7 @@ impl Many {
 }
 
 #[test]
-fn a_million_prefixes_mean_what_each_of_them_says() {
+fn many_prefixes_mean_what_each_of_them_says() {
     let Some(bench) = or_skip(Bench::new("million")) else {
         return;
     };

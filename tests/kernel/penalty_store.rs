@@ -2,13 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 use gateway::clock::monotonic_ns;
 use gateway::model::SourceRate;
 use gateway::store::connection::ListenerRules;
-use gateway::store::penalty::{Debt, FlowError, Penalties};
+use gateway::store::penalty::{Debt, FlowError, Offender, Penalties};
 use gateway::xdp::EdgeHandle;
 use gateway_common::capacity::FLOW_MAX;
 use gateway_common::flow::{FlowKey, FlowRow};
@@ -18,6 +17,7 @@ use gateway_common::reason::{Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, source_rate};
+use gateway_tests::pinned::pinned;
 
 /// How often something is tried that is to work in the end.
 const ATTEMPTS_MAX: usize = 60;
@@ -33,6 +33,27 @@ fn counted(edge: &EdgeHandle, verdict: Verdict, reason: Reason) -> u64 {
 
 fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+fn offender(text: &str) -> Offender {
+    Offender::new(SocketAddr::new(address(text), 40_000), &[]).unwrap()
+}
+
+/// Many clients stand behind it, and a penalty would shut all of them out.
+#[test]
+fn a_trusted_proxy_is_never_penalised() {
+    let trusted = [
+        "10.77.0.0/24".parse().unwrap(),
+        "fd77::/32".parse().unwrap(),
+    ];
+    for proxy in ["10.77.0.9", "::ffff:10.77.0.9", "fd77::9"] {
+        let peer = SocketAddr::new(address(proxy), 1);
+        assert_eq!(Offender::new(peer, &trusted), None, "{proxy}");
+    }
+    for client in ["10.77.1.9", "fd78::9"] {
+        let peer = SocketAddr::new(address(client), 1);
+        assert!(Offender::new(peer, &trusted).is_some(), "{client}");
+    }
 }
 
 /// The limit that the program charges connections of the only listener to.
@@ -58,13 +79,8 @@ fn slow_trickle() -> SourceRate {
 
 /// Rows of the flow table as the kernel has them.
 fn rows(bench: &Bench) -> usize {
-    let pin = Path::new("/sys/fs/bpf/gateway")
-        .join(bench.gateway.instance.as_str())
-        .join("v2")
-        .join(MAP_FLOWS);
-    let data = aya::maps::MapData::from_pin(pin).unwrap();
-    let map = aya::maps::Map::from_map_data(data).unwrap();
-    let flows = aya::maps::HashMap::<_, FlowKey, FlowRow>::try_from(map).unwrap();
+    let flows: aya::maps::HashMap<_, FlowKey, FlowRow> =
+        pinned(bench.gateway.instance.as_str(), MAP_FLOWS);
     flows.keys().map(Result::unwrap).count()
 }
 
@@ -80,7 +96,7 @@ fn a_source_in_debt_keeps_the_trickle_until_the_debt_has_passed() {
     assert!(bench.reaches(CLIENT));
     let (penalties, limit) = (edge.penalties(), connection_limit(&bench, &edge));
     let most = Duration::from_secs(60);
-    let add = |debt| penalties.add_debt(address(CLIENT), &limit, debt, most, monotonic_ns());
+    let add = |debt| penalties.add_debt(offender(CLIENT), &limit, debt, most, monotonic_ns());
 
     // Debt within a full bucket refuses nobody.
     assert_eq!(add(Duration::from_millis(1)), Debt::Owed(Duration::ZERO));
@@ -118,11 +134,11 @@ fn debt_needs_a_limit_and_ends_at_its_most() {
     let now = monotonic_ns();
     let minute = Duration::from_secs(60);
     for _ in 0..3 {
-        let owed = penalties.add_debt(address(CLIENT), &limit, 2 * minute, minute, now);
+        let owed = penalties.add_debt(offender(CLIENT), &limit, 2 * minute, minute, now);
         assert_eq!(owed, Debt::Owed(minute));
     }
     let off = SourceLimit::default();
-    let owed = penalties.add_debt(address(CLIENT), &off, minute, minute, now);
+    let owed = penalties.add_debt(offender(CLIENT), &off, minute, minute, now);
     assert_eq!(owed, Debt::Unlimited);
 }
 
@@ -161,8 +177,9 @@ fn hold(
     limit: &Limit,
 ) -> (gateway::store::penalty::HeldFlow, impl Fn(Duration) + use<>) {
     let (peer, local) = (server.peer_addr().unwrap(), server.local_addr().unwrap());
-    let offence = penalties.offence(7, peer.ip());
-    let held = penalties.hold(peer, local, offence, limit).unwrap();
+    let offender = Offender::new(peer, &[]).unwrap();
+    let offence = penalties.offence(7, offender);
+    let held = penalties.hold(offender, local, offence, limit).unwrap();
     let (penalties, limit) = (penalties.clone(), *limit);
     let offend = move |debt| {
         let most = Duration::from_secs(60);
@@ -216,13 +233,15 @@ fn full_tables_refuse_and_are_counted() {
     let penalties = edge.penalties();
     let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
     let local: SocketAddr = format!("{SERVER}:{PORT}").parse().unwrap();
-    let offence = penalties.offence(7, address(CLIENT));
-    let peer = |port: usize| SocketAddr::new(address(CLIENT), u16::try_from(port).unwrap());
-    let held: Vec<_> = (1..=FLOW_MAX)
-        .map(|port| penalties.hold(peer(port), local, offence, &limit).unwrap())
-        .collect();
+    let offence = penalties.offence(7, offender(CLIENT));
+    let hold = |port: usize| {
+        let peer = SocketAddr::new(address(CLIENT), u16::try_from(port).unwrap());
+        let offender = Offender::new(peer, &[]).unwrap();
+        penalties.hold(offender, local, offence, &limit)
+    };
+    let held: Vec<_> = (1..=FLOW_MAX).map(|port| hold(port).unwrap()).collect();
     let before = penalties.counts().refused;
-    let more = penalties.hold(peer(FLOW_MAX + 1), local, offence, &limit);
+    let more = hold(FLOW_MAX + 1);
     assert!(matches!(more, Err(FlowError::Full)), "{more:?}");
     let counts = penalties.counts();
     assert_eq!(counts.refused, before + 1);
@@ -237,7 +256,7 @@ fn full_tables_refuse_and_are_counted() {
     let now = monotonic_ns();
     let refused = (0..=4 << 12)
         .filter(|&key| {
-            let offence = penalties.offence(key, address(CLIENT));
+            let offence = penalties.offence(key, offender(CLIENT));
             penalties.offend(offence, &limit, most, most, now).is_none()
         })
         .count();
@@ -256,13 +275,11 @@ fn a_flow_is_held_once() {
     let edge = bench.start().unwrap();
     let penalties = edge.penalties();
     let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
-    let (peer, local) = (
-        SocketAddr::new(address(CLIENT), 40_000),
-        SocketAddr::new(address(SERVER), PORT),
-    );
-    let offence = penalties.offence(7, peer.ip());
-    let held = penalties.hold(peer, local, offence, &limit).unwrap();
-    let again = penalties.hold(peer, local, offence, &limit);
+    let offender = offender(CLIENT);
+    let local = SocketAddr::new(address(SERVER), PORT);
+    let offence = penalties.offence(7, offender);
+    let held = penalties.hold(offender, local, offence, &limit).unwrap();
+    let again = penalties.hold(offender, local, offence, &limit);
     assert!(matches!(again, Err(FlowError::Held)), "{again:?}");
     assert_eq!((penalties.counts().flows, rows(&bench)), (1, 1));
     drop(held);
@@ -276,12 +293,12 @@ fn rows_that_a_killed_gateway_left_are_gone_with_the_next_start() {
     };
     let edge = bench.start().unwrap();
     let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
-    let peer = SocketAddr::new(address(CLIENT), 40_000);
+    let offender = offender(CLIENT);
     let local = SocketAddr::new(address(SERVER), PORT);
     let penalties = edge.penalties();
-    let offence = penalties.offence(7, peer.ip());
+    let offence = penalties.offence(7, offender);
     // As if the process had ended without a word.
-    std::mem::forget(penalties.hold(peer, local, offence, &limit).unwrap());
+    std::mem::forget(penalties.hold(offender, local, offence, &limit).unwrap());
     edge.shutdown(gateway::model::OnExit::Keep).unwrap();
     assert_eq!(rows(&bench), 1);
     let edge = bench.start().unwrap();

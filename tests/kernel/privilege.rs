@@ -18,7 +18,7 @@ fn without_capabilities_everything_but_attaching_works() {
         .output()
         .unwrap();
     let pins = Path::new("/sys/fs/bpf/gateway").join(&instance);
-    let is_left = pins.join("v2").exists();
+    let is_left = gateway_tests::pinned::directory(&instance).exists();
     if pins.exists() {
         std::fs::remove_dir_all(&pins).unwrap();
     }

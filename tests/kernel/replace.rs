@@ -7,13 +7,12 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use aya::maps::{Array, Map, MapData};
+use aya::maps::Array;
 use gateway::model::{OnExit, SourceRate};
 use gateway::store::bucket::source_limit;
 use gateway::store::list::{Change, Lists, Moment};
 use gateway::xdp::stats;
 use gateway_common::address::{Class, KIND_CONNECTIONS};
-use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::limit::{Charge, Limit, Rate};
 use gateway_common::name::MAP_SOURCES;
 use gateway_common::reason::Reason;
@@ -23,6 +22,7 @@ use gateway_tests::edge::{
     listener,
 };
 use gateway_tests::namespace::Namespace;
+use gateway_tests::pinned::pinned;
 
 /// Replacements. `GATEWAY_SOAK_REPLACEMENTS` says otherwise.
 const REPLACEMENTS: u32 = 40;
@@ -46,12 +46,7 @@ fn limit() -> SourceRate {
 
 /// Every tag in the pinned table of sources with its word.
 fn words(bench: &Bench) -> HashMap<u64, u64> {
-    let path = format!(
-        "/sys/fs/bpf/gateway/{}/v{LAYOUT_VERSION}/{MAP_SOURCES}",
-        bench.gateway.instance
-    );
-    let map = Map::from_map_data(MapData::from_pin(path).unwrap()).unwrap();
-    let lines: Array<_, [[u64; 2]; 4]> = map.try_into().unwrap();
+    let lines: Array<_, [[u64; 2]; 4]> = pinned(bench.gateway.instance.as_str(), MAP_SOURCES);
     lines
         .iter()
         .flat_map(|line| line.unwrap())

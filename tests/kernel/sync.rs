@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
+use aya::maps::Array;
 use gateway::model::{OnExit, SourceRate};
 use gateway::store::list::{Change, Lists, Moment};
 use gateway::xdp::{EdgeHandle, offline_list_sink};
 use gateway_common::limit::{Limit, Rate};
+use gateway_common::name::MAP_CONTROL;
 use gateway_common::reason::Reason;
 use gateway_common::settings::Control;
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{
     Bench, CLIENT, CLIENT6, OTHER_CLIENT, OTHER_CLIENT6, PORT, SERVER, SERVER6, listener,
 };
+use gateway_tests::pinned::pinned;
 
 /// Attempts within which something that happens elsewhere has to have happened.
 const ATTEMPTS_MAX: usize = 200;
@@ -244,13 +247,7 @@ fn other_listeners_and_limits_are_put_in_force_by_one_word() {
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
     let _other = bench.listen(&format!("{SERVER}:9000"));
     let active = || {
-        let pins = std::path::Path::new("/sys/fs/bpf/gateway");
-        let pin = pins
-            .join(bench.gateway.instance.as_str())
-            .join("v2/control");
-        let data = aya::maps::MapData::from_pin(pin).unwrap();
-        let map = aya::maps::Map::from_map_data(data).unwrap();
-        let control = aya::maps::Array::<_, Control>::try_from(map).unwrap();
+        let control: Array<_, Control> = pinned(bench.gateway.instance.as_str(), MAP_CONTROL);
         control.get(&0, 0).unwrap().active
     };
     let before = active();

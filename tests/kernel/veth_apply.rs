@@ -193,6 +193,17 @@ async fn without_a_gateway_apply_starts_the_edge_and_detach_ends_it() {
     let said = refused(&site, &["xdp", "status", "--config", &config]);
     assert!(said.contains("has pinned nothing"), "{said}");
 
+    // Nothing judges where a list cannot be read.
+    let bad = setup.file("bad.netset", "192.0.2.0/24\nnothing\n");
+    let named = json!([{"name": "bad", "action": "deny", "file": bad}]);
+    let setup = setup.set(&["lists", "named"], named);
+    let config = setup.write().display().to_string();
+    let said = refused(&site, &["xdp", "apply", "--config", &config]);
+    assert!(said.contains("bad.netset:2"), "{said}");
+    assert!(!site.pins().exists());
+    assert_eq!(site.program(), None);
+
+    let setup = setup.set(&["lists", "named"], json!([]));
     let config = setup.write().display().to_string();
     let said = site.succeed(&["xdp", "apply", "--config", &config]);
     for part in [

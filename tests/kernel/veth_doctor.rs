@@ -108,7 +108,7 @@ async fn a_kernel_that_hands_out_no_cookies_is_a_fault_only_where_they_are_wante
     let gateway = site.start(setup).await;
     let warned = |line: &str| line.contains("tcp_syncookies=2").then_some(());
     gateway.errors.find("a warning", warned).await;
-    drop(gateway);
+    let _setup = gateway.stop().await;
     site.inside
         .run(|| std::fs::write("/proc/sys/net/ipv4/tcp_syncookies", "2").unwrap());
     assert_eq!(fault(&config).as_deref(), Some("ok"));

@@ -1,10 +1,9 @@
 //! Drops on a real interface, watched, captured and explained by the command line.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use aya::maps::{Array, Map, MapData};
-use gateway_common::layout::LAYOUT_VERSION;
+use aya::maps::Array;
 use gateway_common::name;
 use gateway_common::settings::Control;
 use gateway_tests::capability::{or_skip, tool};
@@ -12,6 +11,7 @@ use gateway_tests::dump;
 use gateway_tests::gateway::BINARY;
 use gateway_tests::lines::Lines;
 use gateway_tests::netns::{CLIENT, CLIENT_INTERFACE, INTERFACE, OTHER, SERVER, Site};
+use gateway_tests::pinned::{self, pinned};
 use gateway_tests::wait::until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -72,15 +72,9 @@ impl Drop for Watching {
     }
 }
 
-fn pins(site: &Site) -> PathBuf {
-    site.pins().join(format!("v{LAYOUT_VERSION}"))
-}
-
 fn watched_until(site: &Site) -> u64 {
-    let data = MapData::from_pin(pins(site).join(name::MAP_CONTROL)).unwrap();
-    let map = Map::from_map_data(data).unwrap();
-    let map: Array<MapData, Control> = map.try_into().unwrap();
-    map.get(&0, 0).unwrap().events
+    let control: Array<_, Control> = pinned(&site.instance, name::MAP_CONTROL);
+    control.get(&0, 0).unwrap().events
 }
 
 fn tcpdump(file: &Path) -> String {
@@ -190,6 +184,11 @@ async fn a_reader_that_is_killed_leaves_a_watch_that_ends() {
     let lease = u64::try_from(gateway::xdp::events::LEASE.as_nanos()).unwrap();
     assert!(end != 0 && end <= now + lease, "{end} at {now}");
     let again = Watching::start(&site, &arguments).await;
+    // Whoever watches is seen, and keeps nobody from changing links.
+    let status = site.succeed(&["xdp", "status", "--json", "--config", &config]);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["flags"]["events_one_in"], 1, "{status}");
+    drop(site.succeed(&["xdp", "apply", "--config", &config]));
     let (status, _) = again.end(Signal::SIGTERM).await;
     assert!(status.success());
     assert_eq!(watched_until(&site), 0);
@@ -213,7 +212,7 @@ async fn explaining_leaves_every_pinned_map_as_it_was() {
     site.outside
         .ip(&format!("link set {CLIENT_INTERFACE} down"))
         .unwrap();
-    let before = dump::pinned(&pins(&site)).unwrap();
+    let before = dump::pinned(&pinned::directory(&site.instance)).unwrap();
     let target = |server: &str| std::net::SocketAddr::new(server.parse().unwrap(), 8443);
     for (source, server) in [CLIENT, OTHER]
         .iter()
@@ -235,7 +234,7 @@ async fn explaining_leaves_every_pinned_map_as_it_was() {
             ]));
         }
     }
-    let after = dump::pinned(&pins(&site)).unwrap();
+    let after = dump::pinned(&pinned::directory(&site.instance)).unwrap();
     let nothing: [String; 0] = [];
     assert_eq!(dump::difference(&before, &after), nothing);
 }

@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
-use aya::maps::{Array, Map, MapData};
+use aya::maps::Array;
 use gateway::clock::monotonic_ns;
 use gateway_common::bucket::PlainLine;
 use gateway_common::capacity::SOURCE_LINE_BITS;
 use gateway_common::counter::Incident;
-use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::name;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
 use gateway_tests::flood::{Flood, Kind};
 use gateway_tests::netns::{CLIENT, Counted, OTHER, PORT, SERVER, Site};
+use gateway_tests::pinned::pinned;
 use serde_json::json;
 
 /// Packets of the flood that have to arrive. `GATEWAY_SOAK_FLOOD` says otherwise.
@@ -154,12 +154,7 @@ fn debtors(site: &Site) -> HashMap<Place, u64> {
 
 /// Every bucket of the table of sources, and until when it owes.
 fn words(site: &Site) -> HashMap<Place, u64> {
-    let path = site
-        .pins()
-        .join(format!("v{LAYOUT_VERSION}"))
-        .join(name::MAP_SOURCES);
-    let map = Map::Array(MapData::from_pin(path).unwrap());
-    let table = Array::<_, PlainLine>::try_from(map).unwrap();
+    let table: Array<_, PlainLine> = pinned(&site.instance, name::MAP_SOURCES);
     let mut words = HashMap::new();
     for index in 0..1 << SOURCE_LINE_BITS {
         for way in table.get(&index, 0).unwrap().ways {

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aya::maps::{Map, MapData, PerCpuArray, PerCpuValues};
+use aya::maps::{PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 use gateway_common::counter::{Counter, listener_counter_index};
-use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::name::{MAP_LIST_COUNTERS, MAP_LISTENER_COUNTERS};
 use gateway_common::reason::Verdict;
 use gateway_tests::capability::or_skip;
 use gateway_tests::gateway::BINARY;
 use gateway_tests::lines::Lines;
 use gateway_tests::netns::{CLIENT, OTHER, Site};
+use gateway_tests::pinned::pinned;
 use gateway_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -266,9 +266,7 @@ fn sum(stats: &Value, table: &str, label: &str, names: &[&str]) -> (u64, u64) {
 
 /// Puts figures into a cell of a pinned map, in place of the program.
 fn count(site: &Site, map: &str, index: u32) {
-    let pin = site.pins().join(format!("v{LAYOUT_VERSION}")).join(map);
-    let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
-    let mut cells: PerCpuArray<_, Counter> = map.try_into().unwrap();
+    let mut cells: PerCpuArray<_, Counter> = pinned(&site.instance, map);
     let mut values = vec![Counter::default(); nr_cpus().unwrap()];
     values[0] = SEEN;
     cells

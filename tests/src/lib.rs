@@ -6,6 +6,7 @@ pub mod mapping;
 pub mod dump;
 pub mod capability;
 pub mod namespace;
+pub mod pinned;
 pub mod edge;
 pub mod flood;
 pub mod receive;

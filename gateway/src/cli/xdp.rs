@@ -104,13 +104,14 @@ fn apply_beside(path: &Path, gateway: &Gateway, output: &mut Output) -> anyhow::
 
 fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCode> {
     let identity = Identity::resolve(gateway.user.as_deref(), gateway.group.as_deref())?;
+    xdp::may_apply(gateway).map_err(with_remedy)?;
+    // Before anything judges: a list that cannot be read must not leave half an edge behind.
+    let lists = Lists::open(&gateway.state_directory, Moment::now())?;
+    identity.own(&gateway.state_directory)?;
+    lists.install(lists.prepare(&gateway.lists)?)?;
     let edge = xdp::apply_alone(gateway).map_err(with_remedy)?;
-    if gateway.state_directory.is_dir() {
-        let lists = Lists::open(&gateway.state_directory, Moment::now())?;
-        lists.install(lists.prepare(&gateway.lists)?)?;
-        lists.attach(edge.list_sink())?;
-        lists.retire()?;
-    }
+    lists.attach(edge.list_sink())?;
+    lists.retire()?;
     edge.hand_over(identity.user, identity.group)?;
     show(edge.attachments(), edge.notes(), output);
     for unguarded in edge.unguarded() {

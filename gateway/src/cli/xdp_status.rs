@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
+use gateway_common::event::sampling;
 use serde::Serialize;
 
 use super::output::Output;
 use super::target::Target;
+use crate::clock;
 use crate::daemon::protocol::{Request, Response, call};
 use crate::xdp::status::{self, Status};
 
@@ -136,7 +138,7 @@ fn report<'a>(instance: &'a str, running: Option<String>, found: &'a Status) -> 
             list_generation: words.list_generation,
             attack: words.attack,
             penalties: words.penalties,
-            events_one_in: one_in(words.events),
+            events_one_in: one_in(words.events, clock::monotonic_ns()),
         },
         memory_bytes: maps.iter().map(|map| map.memory_bytes).sum(),
         maps,
@@ -148,9 +150,9 @@ fn report<'a>(instance: &'a str, running: Option<String>, found: &'a Status) -> 
     }
 }
 
-/// `n` in the control word means one in `2^(n-1)`.
-fn one_in(word: u64) -> Option<u64> {
-    let exponent = u32::try_from(word.checked_sub(1)?).ok()?;
+/// One drop in how many is watched now; `None` where nobody watches.
+fn one_in(word: u64, now_ns: u64) -> Option<u64> {
+    let exponent = sampling(word, now_ns).checked_sub(1)?;
     1_u64.checked_shl(exponent)
 }
 
@@ -232,13 +234,16 @@ fn text(report: &Report<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gateway_common::event::watch;
+
     use super::*;
 
     #[test]
-    fn the_event_word_reads_as_one_drop_in_so_many() {
-        assert_eq!(one_in(0), None);
-        assert_eq!(one_in(1), Some(1));
-        assert_eq!(one_in(11), Some(1_024));
-        assert_eq!(one_in(u64::MAX), None);
+    fn the_event_word_reads_as_one_drop_in_so_many_until_its_end() {
+        const END: u64 = 1 << 40;
+        assert_eq!(one_in(0, 0), None);
+        assert_eq!(one_in(watch(1, END), END - 1), Some(1));
+        assert_eq!(one_in(watch(11, END), 0), Some(1_024));
+        assert_eq!(one_in(watch(11, END), END), None);
     }
 }

@@ -18,7 +18,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +29,7 @@ use gateway_common::settings::SourceLimit;
 
 use super::bucket::{Buckets, SharedLines, source};
 use super::control::ControlWords;
+use crate::model::Prefix;
 
 /// Protocol number of TCP.
 const TCP: u32 = 6;
@@ -94,6 +95,25 @@ pub enum Debt {
     Unlimited,
 }
 
+/// The far end of a connection, as one that may be penalised.
+///
+/// Behind a trusted proxy stand many clients, and a penalty for its address would shut all of them
+/// out: so there is none of these for a trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offender(SocketAddr);
+
+impl Offender {
+    /// `None` where `peer` is a trusted proxy of the listener that it has connected to.
+    #[must_use]
+    pub fn new(peer: SocketAddr, trusted_proxies: &[Prefix]) -> Option<Self> {
+        let address = peer.ip();
+        let is_trusted = trusted_proxies
+            .iter()
+            .any(|prefix| prefix.contains(address));
+        (!is_trusted).then_some(Self(peer))
+    }
+}
+
 /// An offence by what it is counted for: one key from one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offence {
@@ -142,11 +162,11 @@ impl Penalties {
         })))
     }
 
-    /// Adds `debt` to what `peer` owes under `limit`, the one that the program charges it to, up
+    /// Adds `debt` to what the source of `offender` owes under `limit`, the one that the program charges it to, up
     /// to `most` beyond a full bucket.
     pub fn add_debt(
         &self,
-        peer: IpAddr,
+        offender: Offender,
         limit: &SourceLimit,
         debt: Duration,
         most: Duration,
@@ -155,7 +175,7 @@ impl Penalties {
         if limit.source.is_off() {
             return Debt::Unlimited;
         }
-        match self.0.buckets.source_word(peer, now_ns, limit) {
+        match self.0.buckets.source_word(offender.0.ip(), now_ns, limit) {
             Some(word) => {
                 let beyond = limit.source.add_debt(word, now_ns, ns(debt), ns(most));
                 Debt::Owed(Duration::from_nanos(beyond))
@@ -170,8 +190,8 @@ impl Penalties {
     /// The offences of a key from a source. `key` is an identity such as
     /// [`Buckets::slot_tag`]; the source counts as the buckets count it.
     #[must_use]
-    pub fn offence(&self, key: u64, peer: IpAddr) -> Offence {
-        let source = source(peer);
+    pub fn offence(&self, key: u64, offender: Offender) -> Offence {
+        let source = source(offender.0.ip());
         // IPv6 by /64, as everywhere.
         let low = source.as_v4().map_or(0, u64::from);
         let mut bytes = [0; 16];
@@ -213,19 +233,19 @@ impl Penalties {
         })
     }
 
-    /// Holds the connection between `peer` and our end `local` while `offence` is in debt under
+    /// Holds the connection between `offender` and our end `local` while `offence` is in debt under
     /// `limit`.
     ///
     /// # Errors
     /// [`FlowError`]; a full table is counted too.
     pub fn hold(
         &self,
-        peer: SocketAddr,
+        offender: Offender,
         local: SocketAddr,
         offence: Offence,
         limit: &Limit,
     ) -> Result<HeldFlow, FlowError> {
-        let key = flow_key(peer, local);
+        let key = flow_key(offender.0, local);
         let row = FlowRow {
             tag: offence.tag,
             slack_ns: slack_ns(limit),

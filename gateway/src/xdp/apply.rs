@@ -34,8 +34,7 @@ pub struct Applied {
 /// [`EdgeError::NothingToApply`] where the gateway runs without a kernel edge of this layout or
 /// its programs end with it; else as [`super::start`]. What was attached anew is detached again.
 pub fn apply_beside(gateway: &Gateway, (user, group): (u32, u32)) -> Result<Applied, EdgeError> {
-    require_kept(gateway)?;
-    require_capabilities()?;
+    may_apply(gateway)?;
     // Who runs this command is there to see what refuses.
     let edge = &Edge {
         mode: EdgeMode::Required,
@@ -109,6 +108,15 @@ impl Applied {
     }
 }
 
+/// Whether this process may apply anything, and anything is to be applied.
+///
+/// # Errors
+/// [`EdgeError::NothingToApply`], [`EdgeError::NotPermitted`].
+pub fn may_apply(gateway: &Gateway) -> Result<(), EdgeError> {
+    require_kept(gateway)?;
+    require_capabilities()
+}
+
 /// Starts the kernel edge as the configuration asks while no gateway runs. The caller fills its
 /// lists and then calls [`EdgeHandle::shutdown`] with [`OnExit::Keep`].
 ///
@@ -116,8 +124,7 @@ impl Applied {
 /// As [`super::start`] in mode `required`, and [`EdgeError::NothingToApply`] where nothing is to
 /// stay.
 pub fn apply_alone(gateway: &Gateway) -> Result<EdgeHandle, EdgeError> {
-    require_kept(gateway)?;
-    require_capabilities()?;
+    may_apply(gateway)?;
     EdgeHandle::start(gateway, user_id(gateway))
 }
 

@@ -104,13 +104,8 @@ pub enum EdgeError {
         mode: &'static str,
     },
     /// Somebody else changes the links of this instance.
-    #[error(
-        "another `gateway xdp` is at work for instance `{instance}`: try again when it is done"
-    )]
-    BeingApplied {
-        /// Its name.
-        instance: String,
-    },
+    #[error("another `gateway xdp` is at work on this host: try again when it is done")]
+    BeingApplied,
     /// Nothing would stay attached.
     #[error("{cause}: {fix}")]
     NothingToApply {
@@ -257,7 +252,7 @@ impl EdgeError {
             | Self::UnknownInterface { .. }
             | Self::NewInterface { .. }
             | Self::OtherMode { .. }
-            | Self::BeingApplied { .. }
+            | Self::BeingApplied
             | Self::NothingToApply { .. }
             | Self::TooManyEndpoints { .. } => false,
             Self::NoInterface

@@ -18,9 +18,9 @@ use gateway_common::name::{MAP_CONTROL, MAP_EVENTS, MAP_INCIDENTS, MAP_SAMPLER};
 use gateway_common::reason::{Family, Reason, Verdict};
 use rustix::fs::FlockOperation;
 
-use super::error::{EdgeError, errno, system};
+use super::error::{EdgeError, system};
 use super::maps;
-use super::pins::{self, pin_error};
+use super::pins;
 use super::switch::map_error;
 use crate::clock;
 use crate::model::InstanceName;
@@ -129,16 +129,9 @@ impl Watch {
     /// `Map` where this user may not read the pins.
     pub fn start(instance: &InstanceName, sampling: Sampling) -> Result<Self, EdgeError> {
         let directory = pins::existing(instance)?;
-        let lock = File::open(&directory).map_err(|error| pin_error("open", &directory, error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(EdgeError::Watched {
-                    instance: instance.to_string(),
-                });
-            }
-            Err(error) => return Err(errno("flock on the pin directory")(error)),
-        }
+        let lock = pins::lock_exclusively(&directory, || EdgeError::Watched {
+            instance: instance.to_string(),
+        })?;
         let control = maps::open_data(&directory, MAP_CONTROL)?;
         let mut watch = Self {
             maps: Maps {

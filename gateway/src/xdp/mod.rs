@@ -45,7 +45,7 @@ use maps::{ListTables, SwitchMaps};
 use pins::Pins;
 use switch::Switch;
 
-pub use apply::{Applied, Detached, apply_alone, apply_beside, detach};
+pub use apply::{Applied, Detached, apply_alone, apply_beside, detach, may_apply};
 pub use error::{EdgeError, MapShape, VerifierTail};
 pub use follow::AddressFollower;
 pub use handle::EdgeHandle;

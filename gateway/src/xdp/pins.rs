@@ -43,11 +43,14 @@ impl Drop for Pins {
     }
 }
 
+/// Directory of all instances, whether it exists or not.
+fn root() -> PathBuf {
+    Path::new(FILE_SYSTEM).join("gateway")
+}
+
 /// Directory of an instance, whether it exists or not.
 pub(super) fn instance_directory(instance: &InstanceName) -> PathBuf {
-    Path::new(FILE_SYSTEM)
-        .join("gateway")
-        .join(instance.as_str())
+    root().join(instance.as_str())
 }
 
 /// Directory of the pins of this layout version, whether it exists or not.
@@ -104,7 +107,7 @@ impl Pins {
         ensure_file_system()?;
         let parent = instance_directory(instance);
         let directory = directory(instance);
-        create_directory(&Path::new(FILE_SYSTEM).join("gateway"), 0o755)?;
+        create_directory(&root(), 0o755)?;
         for path in [&parent, &directory] {
             create_directory(path, 0o700)?;
             let owner =
@@ -136,36 +139,28 @@ impl Pins {
             Err(error) => return Err(pin_error("stat", &directory, error)),
         }
         check_all(&instance_directory(instance), &directory)?;
-        let lock = File::open(&directory).map_err(|error| pin_error("open", &directory, error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self {
-                directory,
-                lock,
-                namespace: network_namespace()?,
-            })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(EdgeError::BeingApplied {
-                instance: instance.to_string(),
-            }),
-            Err(error) => Err(errno("flock on the pin directory")(error)),
-        }
+        // The gateway holds the lock of the instance, and whoever watches its drops that of the
+        // pins.
+        let lock = lock_exclusively(&root(), || EdgeError::BeingApplied)?;
+        Ok(Some(Self {
+            directory,
+            lock,
+            namespace: network_namespace()?,
+        }))
     }
 
     fn lock(instance: &InstanceName) -> Result<Self, EdgeError> {
         let parent = instance_directory(instance);
         let directory = directory(instance);
         check_all(&parent, &directory)?;
-        let lock = File::open(&parent).map_err(|error| pin_error("open", &parent, error))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                directory,
-                lock,
-                namespace: network_namespace()?,
-            }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(EdgeError::InstanceRunning {
-                instance: instance.to_string(),
-            }),
-            Err(error) => Err(errno("flock on the pin directory")(error)),
-        }
+        let lock = lock_exclusively(&parent, || EdgeError::InstanceRunning {
+            instance: instance.to_string(),
+        })?;
+        Ok(Self {
+            directory,
+            lock,
+            namespace: network_namespace()?,
+        })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -275,6 +270,19 @@ fn linked_in(directory: &Path, namespace: u64) -> Result<Vec<u32>, EdgeError> {
         .collect())
 }
 
+/// Locks a directory for this process alone; `busy` says what it means that somebody else has it.
+pub(super) fn lock_exclusively(
+    directory: &Path,
+    busy: impl FnOnce() -> EdgeError,
+) -> Result<File, EdgeError> {
+    let lock = File::open(directory).map_err(|error| pin_error("open", directory, error))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(busy()),
+        Err(error) => Err(errno("flock on the pin directory")(error)),
+    }
+}
+
 /// Removes what other versions have left of an instance that has nothing of this one; `false`
 /// where there was nothing.
 pub(super) fn remove_left_versions(instance: &InstanceName) -> Result<bool, EdgeError> {
@@ -285,15 +293,9 @@ pub(super) fn remove_left_versions(instance: &InstanceName) -> Result<bool, Edge
         Err(error) => return Err(pin_error("stat", &parent, error)),
     }
     check_closed(&parent)?;
-    let lock = File::open(&parent).map_err(|error| pin_error("open", &parent, error))?;
-    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(
-        |error| match error {
-            rustix::io::Errno::WOULDBLOCK => EdgeError::InstanceRunning {
-                instance: instance.to_string(),
-            },
-            error => errno("flock on the pin directory")(error),
-        },
-    )?;
+    let _lock = lock_exclusively(&parent, || EdgeError::InstanceRunning {
+        instance: instance.to_string(),
+    })?;
     for path in list(&parent)? {
         remove_version(&path)?;
     }

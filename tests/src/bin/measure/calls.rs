@@ -15,7 +15,7 @@ use gateway_tests::object::Object;
 use crate::outcome::{Budget, Case, Outcome};
 
 /// Helpers by the beginning of their names, and the block that calls them.
-const BLOCKS: [(&str, &str); 9] = [
+const BLOCKS: [(&str, &str); 11] = [
     (
         "bpf_ktime_get_ns",
         "the clock's refresh, or a precise limit",
@@ -33,7 +33,9 @@ const BLOCKS: [(&str, &str); 9] = [
     ),
     ("bpf_xdp_load_bytes", "the sample of an event"),
     ("bpf_ringbuf_", "an event"),
-    ("bpf_tcp_raw_", "a SYN cookie"),
+    ("bpf_xdp_skc_lookup_tcp", "a SYN cookie"),
+    ("bpf_tcp_gen_syncookie", "a SYN cookie"),
+    ("bpf_sk_release", "a SYN cookie"),
     ("bpf_xdp_adjust_tail", "a SYN cookie"),
 ];
 

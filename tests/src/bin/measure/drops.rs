@@ -49,7 +49,7 @@ pub(crate) async fn by_nftables(scene: &Scene, windows: u16) -> anyhow::Result<O
 /// # Errors
 /// What the gateway answered.
 pub(crate) async fn by_edge(scene: &Scene, windows: u16) -> anyhow::Result<Vec<f64>> {
-    let deny = json!({"do": "deny_add", "prefix": SOURCES, "for_seconds": null});
+    let deny = json!({"do": "list_add", "list": "deny", "prefix": SOURCES, "for_seconds": null});
     scene.ask(&deny).await?;
     windows_of(scene, windows).await
 }
