@@ -25,7 +25,7 @@ pub const KIND_VOUCHED: u32 = 5;
 pub struct Class {
     /// Keys the tags of IPv6 sources.
     pub salt: u64,
-    /// `scope << 8 | kind`.
+    /// `mark << 16 | scope << 8 | kind`.
     pub number: u32,
     /// Zero.
     pub reserved: u32,
@@ -36,7 +36,14 @@ impl Class {
     /// `n` alone. `seed` is that of the settings.
     #[must_use]
     pub const fn new(kind: u32, scope: u32, seed: u64) -> Self {
-        let number = scope << 8 | kind;
+        Self::marked(kind, scope, 0, seed)
+    }
+
+    /// As [`Self::new`], with a mark of the rule that is counted under, of which 15 bits count:
+    /// another rule has other buckets.
+    #[must_use]
+    pub const fn marked(kind: u32, scope: u32, mark: u64, seed: u64) -> Self {
+        let number = (mark as u32 & MARK_MASK) << 16 | scope << 8 | kind;
         Self {
             salt: mix(number as u64 + 1, seed.rotate_left(17)),
             number,
@@ -44,6 +51,21 @@ impl Class {
         }
     }
 }
+
+/// The kind of a class of this number.
+#[must_use]
+pub const fn kind_of(class_number: u32) -> u32 {
+    class_number & 0xff
+}
+
+/// The scope of a class of this number.
+#[must_use]
+pub const fn scope_of(class_number: u32) -> u32 {
+    class_number >> 8 & 0xff
+}
+
+/// Tags of IPv4 sources have 31 bits for the number of their class.
+const MARK_MASK: u32 = (1 << 15) - 1;
 
 const IPV4_MARK: u64 = 1 << 63;
 const IPV6_MARK: u64 = 1 << 62;
@@ -182,6 +204,7 @@ mod tests {
         for other in [
             Class::new(KIND_CONNECTIONS, 0, 7),
             Class::new(KIND_PACKETS, 1, 7),
+            Class::marked(KIND_PACKETS, 0, u64::MAX, 7),
         ] {
             assert_eq!(one.tag(&packets), two.tag(&packets));
             assert_ne!(one.tag(&packets), one.tag(&other));
@@ -189,6 +212,8 @@ mod tests {
             assert_ne!(v4.tag(&packets), v4.tag(&other));
             assert_eq!(tagged_v4(v4.tag(&other)), Some((1, other.number)));
         }
+        let marked = Class::marked(KIND_TRICKLE, 64, u64::MAX, 7).number;
+        assert_eq!((kind_of(marked), scope_of(marked)), (KIND_TRICKLE, 64));
         assert_eq!(tagged_v4(one.tag(&packets)), None);
         assert_eq!(
             Address::v4(0x0a00_0001).aggregate_tag(&packets),

@@ -55,14 +55,21 @@ pub const SAMPLING_MAX: u8 = 25;
 /// `2^(sampling - 1)` until `end_ns` of `CLOCK_MONOTONIC`, which is kept to 256 ns.
 #[must_use]
 pub const fn watch(sampling: u8, end_ns: u64) -> u64 {
-    end_ns & !SAMPLING_MASK | sampling as u64
+    self::end_ns(end_ns) | sampling as u64
+}
+
+/// Until when a control word holds, in ns of `CLOCK_MONOTONIC`.
+#[inline(always)]
+#[must_use]
+pub const fn end_ns(word: u64) -> u64 {
+    word & !SAMPLING_MASK
 }
 
 /// The sampling that a control word asks for at `now_ns`; zero: nobody watches.
 #[inline(always)]
 #[must_use]
 pub const fn sampling(word: u64, now_ns: u64) -> u32 {
-    if now_ns < word & !SAMPLING_MASK {
+    if now_ns < end_ns(word) {
         (word & SAMPLING_MASK) as u32
     } else {
         0

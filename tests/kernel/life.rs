@@ -201,7 +201,7 @@ fn the_program_of_somebody_else_is_named_and_left_alone() {
     gateway.edge = bench.gateway.edge.clone();
     let error = bench
         .server
-        .run(move || gateway::xdp::start(&gateway))
+        .run(move || gateway::xdp::start(&gateway, |_sink| Ok(())))
         .unwrap_err();
     assert!(
         matches!(&error, EdgeError::Occupied { occupant } if occupant.program_id.to_string() == before),

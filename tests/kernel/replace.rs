@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aya::maps::Array;
 use gateway::model::{OnExit, SourceRate};
-use gateway::store::bucket::source_limit;
+use gateway::store::bucket::{Owner, source_limit};
 use gateway::store::list::{Change, Lists, Moment};
 use gateway::xdp::stats;
-use gateway_common::address::{Class, KIND_CONNECTIONS};
+use gateway_common::address::KIND_CONNECTIONS;
 use gateway_common::limit::{Charge, Limit, Rate};
 use gateway_common::name::MAP_SOURCES;
 use gateway_common::reason::Reason;
@@ -186,14 +186,10 @@ fn a_thousand_replacements_under_load_count_every_packet_once_and_lose_no_word()
 
     // A debt, a slot and a denied source that every run after this one has to know.
     let buckets = edge.buckets();
-    let class = Class::new(KIND_CONNECTIONS, 0, buckets.seed());
+    let charged = source_limit(Some(&limit()), KIND_CONNECTIONS, Owner::All, buckets.seed());
     let now = Moment::now().monotonic_ns;
     for _ in 0..DEBT {
-        let charge = buckets.charge_source(
-            OTHER_CLIENT.parse().unwrap(),
-            now,
-            &source_limit(Some(&limit()), class),
-        );
+        let charge = buckets.charge_source(OTHER_CLIENT.parse().unwrap(), now, &charged);
         assert!(matches!(charge, Charge::Admitted { .. }));
     }
     let slot = buckets.claim_slot(42).unwrap();

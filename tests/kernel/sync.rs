@@ -238,6 +238,40 @@ fn a_connection_rate_drops_and_recovers() {
     assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
 }
 
+/// A limit that was too tight goes on refusing for as long as its debts last; once it is corrected
+/// nobody owes anything under the old one. A configuration that says the same keeps all debts.
+#[test]
+fn debts_end_with_the_limit_they_were_made_under() {
+    let Some(mut bench) = or_skip(Bench::new("corrected")) else {
+        return;
+    };
+    let connections = |burst| {
+        let rate = Rate {
+            micro_per_second: 1_000,
+        };
+        let limit = Limit::new(rate, burst, 1).unwrap();
+        Some(SourceRate {
+            source: limit,
+            aggregate: limit,
+            rate_micro_per_second: rate.micro_per_second,
+            burst,
+        })
+    };
+    bench.gateway.edge.connections = connections(1);
+    let mut edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    assert!(bench.reaches(CLIENT));
+    assert!(!bench.reaches(CLIENT));
+    bench.apply(&mut edge, &bench.gateway).unwrap();
+    assert!(!bench.reaches(CLIENT));
+
+    let mut corrected = bench.gateway.clone();
+    corrected.edge.connections = connections(2);
+    bench.apply(&mut edge, &corrected).unwrap();
+    assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
+    assert!(!bench.reaches(CLIENT));
+}
+
 #[test]
 fn other_listeners_and_limits_are_put_in_force_by_one_word() {
     let Some(bench) = or_skip(Bench::new("apply")) else {

@@ -211,7 +211,7 @@ fn what_netlink_attached_is_named_and_taken_over_where_it_is_ours() {
     gateway.edge = bench.gateway.edge.clone();
     let error = bench
         .server
-        .run(move || gateway::xdp::start(&gateway))
+        .run(move || gateway::xdp::start(&gateway, |_sink| Ok(())))
         .unwrap_err();
     let EdgeError::Occupied { occupant } = &error else {
         panic!("{error}");

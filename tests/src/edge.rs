@@ -103,7 +103,8 @@ impl Bench {
     /// As [`xdp::start`].
     pub fn start_any(&self) -> Result<Start, EdgeError> {
         let gateway = self.gateway.clone();
-        self.server.run(move || xdp::start(&gateway))
+        self.server
+            .run(move || xdp::start(&gateway, |_sink| Ok(())))
     }
 
     /// Puts another configuration in force, in the gateway's namespace.

@@ -151,7 +151,10 @@ async fn follow(
             () = ending.came() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        watch.renew();
+        if let Err(ended) = watch.renew() {
+            output.error(&ended.to_string());
+            return Ok(());
+        }
         while let Some(dropped) = watch.next_event() {
             if show.is_enough(output) {
                 return Ok(());
@@ -159,10 +162,6 @@ async fn follow(
             show.event(&dropped, output)?;
         }
         if show.is_enough(output) {
-            return Ok(());
-        }
-        if !watch.is_alive() {
-            output.error("the instance has taken its kernel edge away");
             return Ok(());
         }
     }

@@ -77,6 +77,10 @@ fn apply(path: &Path, output: &mut Output) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What holds when nobody knows whether the gateway has heard.
+const UNTOLD: &str = "the programs are attached, but the gateway did not say that it follows: look \
+                      with `gateway xdp status`, then `gateway reload`";
+
 fn apply_beside(path: &Path, gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCode> {
     let config = std::fs::canonicalize(path)
         .with_context(|| format!("cannot resolve `{}`", path.display()))?;
@@ -93,12 +97,14 @@ fn apply_beside(path: &Path, gateway: &Gateway, output: &mut Output) -> anyhow::
         output.line(&message);
         return Ok(ExitCode::SUCCESS);
     }
-    applied.undo().context("detaching again")?;
-    let undone = "the gateway refused, and what was attached anew is detached again";
     match answer {
-        Ok(Response::Refused { message }) => bail!("{undone}: {message}"),
-        Ok(_) => bail!("{undone}: it answers in another protocol: is it another version?"),
-        Err(error) => Err(anyhow::Error::new(error).context(undone)),
+        Ok(Response::Refused { message }) => {
+            applied.undo().context("detaching again")?;
+            bail!("the gateway refused, and what was attached anew is detached again: {message}")
+        }
+        // It may have followed already: taking programs away behind its back would be worse.
+        Ok(_) => bail!("{UNTOLD}: it answers in another protocol: is it another version?"),
+        Err(error) => Err(anyhow::Error::new(error).context(UNTOLD)),
     }
 }
 
@@ -109,9 +115,11 @@ fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCod
     let lists = Lists::open(&gateway.state_directory, Moment::now())?;
     identity.own(&gateway.state_directory)?;
     lists.install(lists.prepare(&gateway.lists)?)?;
-    let edge = xdp::apply_alone(gateway).map_err(with_remedy)?;
-    lists.attach(edge.list_sink())?;
-    lists.retire()?;
+    let edge = xdp::apply_alone(gateway, |sink| {
+        lists.attach(sink)?;
+        lists.retire()
+    })
+    .map_err(with_remedy)?;
     edge.hand_over(identity.user, identity.group)?;
     show(edge.attachments(), edge.notes(), output);
     for unguarded in edge.unguarded() {

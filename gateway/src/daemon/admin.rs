@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attack::AttackSwitch;
 use super::lists;
-use super::protocol::{Request, Response, TIMEOUT};
+use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeError;
@@ -96,7 +96,7 @@ pub(super) async fn serve(
         let (lists, attack, reloads) = (lists.clone(), attack.clone(), reloads.clone());
         drop(tokio::task::spawn_local(async move {
             let conversation = converse(stream, allowed, &lists, attack.as_ref(), &reloads);
-            match tokio::time::timeout(TIMEOUT, conversation).await {
+            match tokio::time::timeout(ANSWER_TIMEOUT, conversation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "admin socket: conversation failed"),
                 Err(_elapsed) => tracing::warn!("admin socket: conversation took too long"),
@@ -116,15 +116,7 @@ async fn converse(
     let peer = stream.peer_cred()?;
     let mut stream = BufReader::new(stream);
     // Read in any case: whoever is cut off while writing never sees the answer.
-    let mut line = Vec::new();
-    let length = (&mut stream)
-        .take(REQUEST_BYTES_MAX)
-        .read_until(b'\n', &mut line)
-        .await?;
-    let too_long = length as u64 == REQUEST_BYTES_MAX && !line.ends_with(b"\n");
-    if too_long {
-        discard_line(&mut stream).await?;
-    }
+    let (line, too_long) = tokio::time::timeout(TIMEOUT, read_line(&mut stream)).await??;
     let response = if peer.uid() == 0 || peer.uid() == allowed.user || peer.gid() == allowed.group {
         match serde_json::from_slice(&line) {
             _ if too_long => Response::Refused {
@@ -148,6 +140,20 @@ async fn converse(
     line.push(b'\n');
     stream.get_mut().write_all(&line).await?;
     stream.get_mut().shutdown().await
+}
+
+/// Reads a request; whether it is longer than that, and what stands here is its start.
+async fn read_line(stream: &mut BufReader<UnixStream>) -> std::io::Result<(Vec<u8>, bool)> {
+    let mut line = Vec::new();
+    let length = (&mut *stream)
+        .take(REQUEST_BYTES_MAX)
+        .read_until(b'\n', &mut line)
+        .await?;
+    let too_long = length as u64 == REQUEST_BYTES_MAX && !line.ends_with(b"\n");
+    if too_long {
+        discard_line(stream).await?;
+    }
+    Ok((line, too_long))
 }
 
 /// Reads to the end of a line that is too long, in pieces.

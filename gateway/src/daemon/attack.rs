@@ -98,13 +98,18 @@ impl AttackSwitch {
     /// Says who decides, from now on, and what that means.
     ///
     /// # Errors
-    /// The counters cannot be read; the word is changed all the same with the next look.
+    /// The counters cannot be read; what an operator says holds all the same.
     pub(super) fn set(&self, mode: AttackMode) -> Result<String, EdgeError> {
         let threshold = {
             let mut state = self.state();
             state.mode = mode;
             state.wire.threshold()
         };
+        match mode {
+            AttackMode::On => self.0.control.set_under_attack(true),
+            AttackMode::Off => self.0.control.set_under_attack(false),
+            AttackMode::Auto => {}
+        }
         self.look()?;
         Ok(match (mode, threshold) {
             (AttackMode::On, _) => "under attack until `gateway attack off` or `gateway attack \

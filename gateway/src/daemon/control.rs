@@ -119,6 +119,9 @@ impl Control {
                     if self.around.workers.iter().any(|worker| worker.thread.is_finished()) {
                         break Err(anyhow::anyhow!("a worker thread died"));
                     }
+                    if self.list_keeper.has_died() {
+                        break Err(anyhow::anyhow!("the thread that keeps the lists died"));
+                    }
                 }
             }
         };

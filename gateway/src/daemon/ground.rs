@@ -22,12 +22,42 @@ use crate::xdp::{self, EdgeHandle, Start, doctor};
 pub(super) struct Ground {
     pub(super) lock: InstanceLock,
     pub(super) listeners: Prepared,
-    pub(super) edge: Option<Box<EdgeHandle>>,
+    pub(super) edge: Tentative,
     pub(super) buckets: Buckets,
     pub(super) lists: Lists,
     pub(super) sockets: Sockets,
     pub(super) log: Opened,
     identity: Identity,
+}
+
+/// The kernel edge of a gateway that may yet fail to start: then it is taken back, because rules
+/// without a gateway behind them would only keep clients and operators out.
+#[derive(Debug)]
+pub(super) struct Tentative(Option<Box<EdgeHandle>>);
+
+impl Tentative {
+    /// Where there is one.
+    pub(super) fn get(&self) -> Option<&EdgeHandle> {
+        self.0.as_deref()
+    }
+
+    /// From here on it outlives the process as configured.
+    pub(super) fn settle(mut self) -> Option<Box<EdgeHandle>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Tentative {
+    fn drop(&mut self) {
+        if let Some(edge) = self.0.take()
+            && let Err(error) = edge.undo()
+        {
+            tracing::error!(
+                error = explain(&error),
+                "the kernel edge could not be taken back"
+            );
+        }
+    }
 }
 
 /// Sockets of the control thread.
@@ -47,16 +77,14 @@ impl Ground {
         let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
 
         let listeners = Listeners::default().prepare(model)?;
-        let edge = start_edge(&bound(model, &listeners.addresses))?;
-        let buckets = match &edge {
+        // Before the program that asks them: whoever must never be dropped is known by then.
+        let lists = Lists::open(&model.state_directory, Moment::now())?;
+        lists.install(lists.prepare(&model.lists)?)?;
+        let edge = start_edge(&bound(model, &listeners.addresses), &lists)?;
+        let buckets = match edge.get() {
             Some(edge) => edge.buckets(),
             None => map_buckets(model)?,
         };
-        let lists = Lists::open(&model.state_directory, Moment::now())?;
-        lists.install(lists.prepare(&model.lists)?)?;
-        if let Some(edge) = &edge {
-            lists.attach(edge.list_sink())?;
-        }
 
         let socket = &model.admin.socket;
         let admin =
@@ -89,7 +117,7 @@ impl Ground {
 
     /// Gives up every right that is not needed any more. No thread may run yet.
     pub(super) fn give_up_rights(&self, model: &Gateway) -> anyhow::Result<()> {
-        if let Some(edge) = &self.edge {
+        if let Some(edge) = self.edge.get() {
             edge.hand_over(self.identity.user, self.identity.group)?;
         }
         let low_ports = self
@@ -97,7 +125,17 @@ impl Ground {
             .addresses
             .iter()
             .any(|address| address.port() < 1024);
-        let dropped = privilege::drop_to(&self.identity, low_ports, self.edge.is_some())?;
+        let dropped = privilege::drop_to(&self.identity, low_ports, self.edge.get().is_some())?;
+        for list in &model.lists.named {
+            if let Err(error) = std::fs::File::open(&list.file) {
+                tracing::warn!(
+                    list = list.name.as_str(),
+                    file = %list.file.display(),
+                    %error,
+                    "this list will not be followed: its file is not readable for the gateway's user"
+                );
+            }
+        }
         for (capability, purpose) in &dropped.kept {
             tracing::info!(capability, purpose, "kept");
         }
@@ -135,8 +173,8 @@ pub(super) fn destination(log: &model::AccessLog) -> Destination {
     }
 }
 
-fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
-    let edge = match xdp::start(model).map_err(with_remedy)? {
+fn start_edge(model: &Gateway, lists: &Lists) -> anyhow::Result<Tentative> {
+    let edge = match xdp::start(model, |sink| lists.attach(sink)).map_err(with_remedy)? {
         Start::Attached(edge) => edge,
         Start::Absent(absence) => {
             // What was asked for is no warning.
@@ -145,7 +183,8 @@ fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
             } else {
                 tracing::warn!("{absence}");
             }
-            return Ok(None);
+            lists.detach();
+            return Ok(Tentative(None));
         }
     };
     for attachment in edge.attachments() {
@@ -163,7 +202,7 @@ fn start_edge(model: &Gateway) -> anyhow::Result<Option<Box<EdgeHandle>>> {
         tracing::warn!("{note}");
     }
     warn_of_obstacles(model);
-    Ok(Some(edge))
+    Ok(Tentative(Some(edge)))
 }
 
 /// Says what on this host keeps a rule of the kernel edge from working.
@@ -206,11 +245,17 @@ fn bind_metrics(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     Ok(socket)
 }
 
+/// The directories above are for everybody to pass through: the user of the gateway has to.
 fn make_directory(path: &Path, mode: u32, identity: &Identity) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
+    let above = path.parent().map_or(Ok(()), |parent| {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o755).create(parent)
+    });
+    above
+        .and_then(|()| {
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true).mode(mode).create(path)
+        })
         .with_context(|| {
             format!(
                 "directory `{}`: create it for the gateway's user, or name another one in the \

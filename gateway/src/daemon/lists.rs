@@ -34,6 +34,11 @@ impl Keeper {
         Ok(Self { thread, stop })
     }
 
+    /// Whether the thread ended without being told to.
+    pub(super) fn has_died(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Ends the thread, after what it is doing.
     pub(super) fn stop(self) {
         drop(self.stop);

@@ -17,6 +17,8 @@ pub const LINE_BYTES_MAX: u64 = 16 << 20;
 
 /// How long either side waits for the other.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for an answer: a reload fetches keys and reads lists, and may wait for another one.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the command line asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +207,9 @@ pub enum CallError {
     /// The socket refuses this user.
     #[error("not allowed to use `{0}`: run as root, as the gateway's user or in its group")]
     NotAllowed(String),
+    /// It hung up; what was asked may have been done.
+    #[error("the gateway hung up without an answer: its log says whether it was done")]
+    NoAnswer,
     /// The conversation broke.
     #[error("admin socket")]
     Io(#[from] std::io::Error),
@@ -225,7 +230,7 @@ pub fn call(socket: &Path, request: &Request) -> Result<Response, CallError> {
         std::io::ErrorKind::PermissionDenied => CallError::NotAllowed(socket.display().to_string()),
         _ => CallError::Io(error),
     })?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -233,7 +238,7 @@ pub fn call(socket: &Path, request: &Request) -> Result<Response, CallError> {
     let mut answer = String::new();
     BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer)?;
     if answer.is_empty() {
-        return Err(CallError::NotAllowed(socket.display().to_string()));
+        return Err(CallError::NoAnswer);
     }
     Ok(serde_json::from_str(&answer)?)
 }

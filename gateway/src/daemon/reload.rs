@@ -161,6 +161,7 @@ fn restart_only(running: &Gateway, new: &Gateway, has_edge: bool) -> Result<(), 
             running.telemetry.metrics != new.telemetry.metrics,
         ),
         ("xdp.mode", running.edge.mode != new.edge.mode),
+        ("xdp.on_exit", running.edge.on_exit != new.edge.on_exit),
         (
             "xdp.interfaces",
             !has_edge && running.edge.interfaces != new.edge.interfaces,

@@ -111,18 +111,18 @@ fn assemble(
     let log = Writer::start(log).context("access-log thread")?;
     let (drain_deadline, deadline) = watch::channel(None);
     let attack = edge
-        .as_ref()
+        .get()
         .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
     let shared = Shared {
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         buckets: buckets.clone(),
-        vouched: edge.as_ref().map(|edge| edge.vouched()),
+        vouched: edge.get().map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         drain_deadline: deadline,
     };
     let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
     let reloads = Arc::new(Reloads::default());
-    let statistics = edge.as_ref().map(|edge| edge.statistics());
+    let statistics = edge.get().map(|edge| edge.statistics());
     let names = CurrentNames::of_last_run(&model.runtime_directory);
     names.replace(&model, &lists, statistics.as_ref());
     let figures = figures::figures(&Sources {
@@ -137,9 +137,9 @@ fn assemble(
         names: names.clone(),
         attack: attack.clone(),
         vouched: shared.vouched.clone(),
-        penalties: edge.as_ref().map(|edge| edge.penalties()),
+        penalties: edge.get().map(|edge| edge.penalties()),
     });
-    let rules = source_rules(lists.clone(), buckets, edge.as_deref());
+    let rules = source_rules(lists.clone(), buckets, edge.get());
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -154,7 +154,7 @@ fn assemble(
             workers,
         },
         keys: KeyTasks::default(),
-        edge,
+        edge: edge.settle(),
         attack,
         list_keeper: Keeper::start(&lists).context("list thread")?,
         lists,

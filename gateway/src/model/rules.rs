@@ -39,18 +39,14 @@ pub enum ListenerRate {
 }
 
 impl ListenerRate {
-    /// The limit that holds for the listener of this number, counted from one, where `shared` is
-    /// the one of all, and whose buckets are charged: 0 those of all, else the listener's own.
+    /// The limit that holds for a listener, where `shared` is the one of all, and whether it is the
+    /// listener's own.
     #[must_use]
-    pub const fn resolve(
-        self,
-        shared: Option<SourceRate>,
-        number: u32,
-    ) -> (Option<SourceRate>, u32) {
+    pub const fn resolve(self, shared: Option<SourceRate>) -> (Option<SourceRate>, bool) {
         match self {
-            Self::Shared => (shared, 0),
-            Self::Off => (None, 0),
-            Self::Own(rate) => (Some(rate), number),
+            Self::Shared => (shared, false),
+            Self::Off => (None, false),
+            Self::Own(rate) => (Some(rate), true),
         }
     }
 }

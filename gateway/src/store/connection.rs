@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use gateway_common::address::{Class, KIND_CONNECTIONS};
+use gateway_common::address::KIND_CONNECTIONS;
 use gateway_common::limit::Charge;
 use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
@@ -18,7 +18,7 @@ use gateway_common::settings::SourceLimit;
 
 use crate::clock;
 use crate::model::{Edge, Listener, ListenerLimits};
-use crate::store::bucket::{Buckets, source_limit};
+use crate::store::bucket::{Buckets, Owner, source_limit};
 use crate::store::coverage::Coverage;
 use crate::store::list::{Lists, Standing};
 use crate::telemetry::metrics::ConnectionEvent;
@@ -49,11 +49,11 @@ impl ListenerRules {
     /// is that of the buckets.
     #[must_use]
     pub fn of(edge: &Edge, number: u32, listener: &Listener, seed: u64) -> Self {
-        let (rate, scope) = listener.edge.connections.resolve(edge.connections, number);
-        let class = Class::new(KIND_CONNECTIONS, scope, seed);
+        let (rate, is_own) = listener.edge.connections.resolve(edge.connections);
+        let owner = Owner::of(listener, number, is_own);
         let monitor = listener.edge.monitor.as_ref().unwrap_or(&edge.monitor);
         Self {
-            connections: source_limit(rate.as_ref(), class),
+            connections: source_limit(rate.as_ref(), KIND_CONNECTIONS, owner, seed),
             monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
         }
     }
@@ -262,7 +262,7 @@ mod tests {
         let limit = SourceLimit {
             source,
             aggregate: source,
-            class: Class::new(KIND_CONNECTIONS, 0, buckets.seed()),
+            class: gateway_common::address::Class::new(KIND_CONNECTIONS, 0, buckets.seed()),
             precise: 1,
         };
         let rules = SourceRules {

@@ -80,8 +80,13 @@ impl ControlWords {
     }
 
     /// Says which drops become events: see [`Control::events`].
-    pub fn set_events(&self, watch: u64) {
-        self.at(Self::EVENTS).store(watch, Ordering::Release);
+    ///
+    /// # Errors
+    /// What it says by now, where that is not what the caller knows: somebody else has said it.
+    pub fn replace_events(&self, known: u64, watch: u64) -> Result<(), u64> {
+        self.at(Self::EVENTS)
+            .compare_exchange(known, watch, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
     }
 
     fn at(&self, word: u32) -> &AtomicU64 {

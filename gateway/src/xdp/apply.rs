@@ -5,6 +5,8 @@
 //! gateway writes, it replaces the one in every pinned link, and new interfaces get links of their
 //! own. The rules stay the gateway's to change, which it does when it is told.
 
+use std::sync::Arc;
+
 use gateway_common::name::MAP_CONTROL;
 
 use super::error::EdgeError;
@@ -15,6 +17,7 @@ use super::object::Object;
 use super::pins::{self, Pins};
 use super::{Attachment, maps, occupant, require_capabilities, user_id};
 use crate::model::{Edge, EdgeMode, Gateway, InstanceName, OnExit};
+use crate::store::list::{ListError, ListSink};
 
 /// Links that were changed beside a running gateway, which has to be told.
 #[derive(Debug)]
@@ -117,15 +120,18 @@ pub fn may_apply(gateway: &Gateway) -> Result<(), EdgeError> {
     require_capabilities()
 }
 
-/// Starts the kernel edge as the configuration asks while no gateway runs. The caller fills its
-/// lists and then calls [`EdgeHandle::shutdown`] with [`OnExit::Keep`].
+/// Starts the kernel edge as the configuration asks while no gateway runs; `fill` as for
+/// [`super::start`]. The caller then calls [`EdgeHandle::shutdown`] with [`OnExit::Keep`].
 ///
 /// # Errors
 /// As [`super::start`] in mode `required`, and [`EdgeError::NothingToApply`] where nothing is to
 /// stay.
-pub fn apply_alone(gateway: &Gateway) -> Result<EdgeHandle, EdgeError> {
+pub fn apply_alone(
+    gateway: &Gateway,
+    fill: impl FnOnce(Arc<dyn ListSink>) -> Result<(), ListError>,
+) -> Result<EdgeHandle, EdgeError> {
     may_apply(gateway)?;
-    EdgeHandle::start(gateway, user_id(gateway))
+    EdgeHandle::start(gateway, user_id(gateway), fill)
 }
 
 fn require_kept(gateway: &Gateway) -> Result<(), EdgeError> {

@@ -122,21 +122,22 @@ pub(super) fn attach(
 ) -> Result<Attached, EdgeError> {
     let path = pins.link_path(index);
     let mut note = None;
-    let adopted = adopt(program, &path, index, mode)?;
-    let is_adopted = adopted.is_some();
-    let link = match adopted {
-        Some(link) => link,
-        None => match attach_new(program, &interface, index, mode) {
+    let found = adopt(program, &path, index, mode)?;
+    let is_adopted = matches!(found, Found::Adopted(_));
+    let link = match found {
+        Found::Adopted(link) => link,
+        Found::Nothing => match attach_new(program, &interface, index, mode) {
             Err(EdgeError::Occupied { occupant }) if is_ours(pins, &occupant)? => {
                 detach_netlink(index, occupant.mode).map_err(system("RTM_SETLINK"))?;
                 note = Some(format!(
                     "`{interface}` carried our own {occupant}, which cannot be replaced without a \
                      gap: it was taken off first"
                 ));
-                attach_new(program, &interface, index, mode)?
+                attach_instead(program, pins, &interface, index, mode, occupant.mode)?
             }
             outcome => outcome?,
         },
+        Found::OtherMode(before) => attach_instead(program, pins, &interface, index, mode, before)?,
     };
     let program_id = program.info()?.id();
     let mode = match carried(index)? {
@@ -179,43 +180,70 @@ fn is_ours(pins: &Pins, occupant: &Occupant) -> Result<bool, EdgeError> {
     Ok(occupant::uses_map(occupant.program_id, control))
 }
 
-/// The pinned link with its program replaced; `None` where there is none that serves, after which
-/// the pin is gone.
-fn adopt(
+/// Attaches where our own program was taken off because it ran in another mode. Where the new mode
+/// is refused, the interface is judged in the old one as before.
+fn attach_instead(
     program: &mut Xdp,
-    path: &Path,
+    pins: &Pins,
+    interface: &str,
     index: u32,
     mode: AttachMode,
-) -> Result<Option<FdLink>, EdgeError> {
+    before: Mode,
+) -> Result<FdLink, EdgeError> {
+    attach_new(program, interface, index, mode).or_else(|refused| {
+        let restored = HeldLink {
+            interface: interface.to_owned(),
+            index,
+            life: Life::Held(attach_as(program, interface, index, before)?),
+        };
+        drop(restored.pin(pins)?);
+        Err(refused)
+    })
+}
+
+/// What an earlier run left for an interface.
+#[derive(Debug)]
+enum Found {
+    /// Its link, with the program replaced.
+    Adopted(FdLink),
+    /// A link in a mode that is not wanted any more; it is detached.
+    OtherMode(Mode),
+    /// No link that serves; a pin is gone.
+    Nothing,
+}
+
+/// Takes the pinned link over.
+fn adopt(program: &mut Xdp, path: &Path, index: u32, mode: AttachMode) -> Result<Found, EdgeError> {
     match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(pin_error("stat", path, error)),
         Ok(_) => {}
     }
     let pinned = PinnedLink::from_pin(path).map_err(|error| pin_error("open", path, error))?;
     // The mode of a link is fixed; for another one it has to be attached anew.
-    let fits = match carried(index)? {
-        Some(found) => is_wanted(mode, found.mode),
+    let unfit = match carried(index)? {
+        Some(found) if is_wanted(mode, found.mode) => None,
+        Some(found) => Some(Found::OtherMode(found.mode)),
         // The interface the link was on is gone, and this one has got its number.
-        None => false,
+        None => Some(Found::Nothing),
     };
-    if !fits {
+    if let Some(unfit) = unfit {
         drop(
             pinned
                 .unpin()
                 .map_err(|error| pin_error("unlink", path, error))?,
         );
-        return Ok(None);
+        return Ok(unfit);
     }
     let link = XdpLink::try_from(FdLink::from(pinned))
         .map_err(|error| pin_error("read the link behind", path, error))?;
     match program.attach_to_link(link) {
-        Ok(id) => take(program, id, "").map(Some),
+        Ok(id) => take(program, id, "").map(Found::Adopted),
         Err(ProgramError::SyscallError(error))
             if error.io_error.raw_os_error() == Some(libc::ENOLINK) =>
         {
             std::fs::remove_file(path).map_err(|error| pin_error("unlink", path, error))?;
-            Ok(None)
+            Ok(Found::Nothing)
         }
         Err(error) => Err(pin_error("replace the program of", path, error)),
     }

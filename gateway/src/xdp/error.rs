@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use aya::programs::ProgramError;
 
 use super::occupant::Occupant;
+use crate::store::list::ListError;
 use crate::store::penalty::FlowError;
 
 /// Why the kernel edge cannot start or change.
@@ -71,6 +72,12 @@ pub enum EdgeError {
         /// Its name.
         instance: String,
     },
+    /// The lists did not get into the kernel's tables.
+    #[error("the kernel's lists could not be filled")]
+    Lists {
+        /// Why.
+        source: ListError,
+    },
     /// A name in `xdp.interfaces` that no interface has.
     #[error("there is no network interface `{name}`: those present are {present}")]
     UnknownInterface {
@@ -104,8 +111,13 @@ pub enum EdgeError {
         mode: &'static str,
     },
     /// Somebody else changes the links of this instance.
-    #[error("another `gateway xdp` is at work on this host: try again when it is done")]
-    BeingApplied,
+    #[error(
+        "another `gateway xdp` is at work for instance `{instance}`: try again when it is done"
+    )]
+    BeingApplied {
+        /// Its name.
+        instance: String,
+    },
     /// Nothing would stay attached.
     #[error("{cause}: {fix}")]
     NothingToApply {
@@ -252,7 +264,7 @@ impl EdgeError {
             | Self::UnknownInterface { .. }
             | Self::NewInterface { .. }
             | Self::OtherMode { .. }
-            | Self::BeingApplied
+            | Self::BeingApplied { .. }
             | Self::NothingToApply { .. }
             | Self::TooManyEndpoints { .. } => false,
             Self::NoInterface
@@ -270,6 +282,7 @@ impl EdgeError {
             | Self::Program(_)
             | Self::Map { .. }
             | Self::Flows(_)
+            | Self::Lists { .. }
             | Self::Pin { .. }
             | Self::System { .. } => true,
         }

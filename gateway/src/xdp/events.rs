@@ -6,32 +6,29 @@
 //! nobody: whoever watches asks it every [`POLL`].
 
 use std::fmt;
-use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aya::maps::{MapData, PerCpuArray, PerCpuValues, RingBuf};
 use gateway_common::counter::Incident;
-use gateway_common::event::{EVENT_BYTES, SAMPLING_MAX, Sampler, watch};
+use gateway_common::event::{EVENT_BYTES, SAMPLING_MAX, Sampler};
 use gateway_common::name::{MAP_CONTROL, MAP_EVENTS, MAP_INCIDENTS, MAP_SAMPLER};
 use gateway_common::reason::{Family, Reason, Verdict};
-use rustix::fs::FlockOperation;
 
 use super::error::{EdgeError, system};
+use super::lease::{self, Lease};
 use super::maps;
 use super::pins;
 use super::switch::map_error;
-use crate::clock;
 use crate::model::InstanceName;
 use crate::store::control::ControlWords;
+
+pub use super::lease::LEASE;
 
 /// Time between two looks at the ring. At the default budget of 100 events per second and CPU it
 /// holds the events of 512 CPUs for as long.
 pub const POLL: Duration = Duration::from_millis(100);
-
-/// How long the program goes on making events after its reader was last heard of.
-pub const LEASE: Duration = Duration::from_secs(5);
 
 /// How densely drops are sampled: one in a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,11 +100,21 @@ pub struct Missed {
 #[derive(Debug)]
 pub struct Watch {
     maps: Maps,
-    control: ControlWords,
-    before: Missed,
+    lease: Lease,
     sampling: Sampling,
+    before: Missed,
     directory: PathBuf,
-    lock: File,
+}
+
+/// Why a watch is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// The gateway has taken its program and its maps away.
+    #[error("the instance has taken its kernel edge away")]
+    EdgeGone,
+    /// This reader has not looked for longer than [`LEASE`], and another one watches now.
+    #[error("this reader was held up for too long, and somebody else watches now")]
+    TakenOver,
 }
 
 struct Maps {
@@ -129,42 +136,43 @@ impl Watch {
     /// `Map` where this user may not read the pins.
     pub fn start(instance: &InstanceName, sampling: Sampling) -> Result<Self, EdgeError> {
         let directory = pins::existing(instance)?;
-        let lock = pins::lock_exclusively(&directory, || EdgeError::Watched {
-            instance: instance.to_string(),
-        })?;
         let control = maps::open_data(&directory, MAP_CONTROL)?;
-        let mut watch = Self {
-            maps: Maps {
-                ring: maps::open_as(&directory, MAP_EVENTS)?,
-                incidents: maps::open_as(&directory, MAP_INCIDENTS)?,
-            },
-            control: ControlWords::map(control.fd().as_fd())
-                .map_err(system("mmap of the control words"))?,
-            before: Missed::default(),
-            sampling,
-            lock,
-            directory,
+        let control =
+            ControlWords::map(control.fd().as_fd()).map_err(system("mmap of the control words"))?;
+        let mut maps = Maps {
+            ring: maps::open_as(&directory, MAP_EVENTS)?,
+            incidents: maps::open_as(&directory, MAP_INCIDENTS)?,
         };
-        while watch.maps.ring.next().is_some() {}
-        let mut sampler = maps::open_as(&watch.directory, MAP_SAMPLER)?;
+        let mut sampler = maps::open_as(&directory, MAP_SAMPLER)?;
+        let watched = || EdgeError::Watched {
+            instance: instance.to_string(),
+        };
+        let mut lease = Lease::take(control).ok_or_else(watched)?;
+        while maps.ring.next().is_some() {}
         forget_offenders(&mut sampler)?;
-        watch.before = watch.counted()?;
-        watch.renew();
-        Ok(watch)
+        let before = maps.missed()?;
+        lease.renew(sampling.0).map_err(|lease::Lost| watched())?;
+        Ok(Self {
+            maps,
+            lease,
+            sampling,
+            before,
+            directory,
+        })
     }
 
     /// Keeps the watch alive for another [`LEASE`]; to be called with every look at the ring.
-    pub fn renew(&self) {
-        let lease_ns = u64::try_from(LEASE.as_nanos()).unwrap_or(u64::MAX);
-        let end_ns = clock::monotonic_ns().saturating_add(lease_ns);
-        self.control.set_events(watch(self.sampling.0, end_ns));
-    }
-
-    /// Whether what is watched still exists: a gateway that takes its program with it takes the
-    /// pins too.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.directory.join(MAP_EVENTS).symlink_metadata().is_ok()
+    ///
+    /// # Errors
+    /// [`Ended`]; nothing is watched any more.
+    pub fn renew(&mut self) -> Result<(), Ended> {
+        // A gateway that takes its program with it takes the pins too.
+        if self.directory.join(MAP_EVENTS).symlink_metadata().is_err() {
+            return Err(Ended::EdgeGone);
+        }
+        self.lease
+            .renew(self.sampling.0)
+            .map_err(|lease::Lost| Ended::TakenOver)
     }
 
     /// The next event, if one is there.
@@ -183,16 +191,19 @@ impl Watch {
     /// # Errors
     /// A map operation's.
     pub fn missed(&self) -> Result<Missed, EdgeError> {
-        let now = self.counted()?;
+        let now = self.maps.missed()?;
         Ok(Missed {
             skipped: now.skipped.wrapping_sub(self.before.skipped),
             lost: now.lost.wrapping_sub(self.before.lost),
         })
     }
+}
 
-    fn counted(&self) -> Result<Missed, EdgeError> {
+impl Maps {
+    /// Events that nobody will see, since the maps were made.
+    fn missed(&self) -> Result<Missed, EdgeError> {
         let sum = |incident: Incident| {
-            let values = self.maps.incidents.get(&(incident as u32), 0);
+            let values = self.incidents.get(&(incident as u32), 0);
             let values = values.map_err(map_error(MAP_INCIDENTS))?;
             Ok::<u64, EdgeError>(values.iter().fold(0, |sum, one| sum.wrapping_add(*one)))
         };
@@ -200,15 +211,6 @@ impl Watch {
             skipped: sum(Incident::EventSkipped)?,
             lost: sum(Incident::EventLost)?,
         })
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.control.set_events(0);
-        if let Err(errno) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
-            tracing::debug!(%errno, "the pin directory stays locked until exit");
-        }
     }
 }
 

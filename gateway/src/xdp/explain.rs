@@ -10,13 +10,12 @@ use std::time::Duration;
 use aya::maps::{Array, MapData};
 use aya::programs::{TestRun as _, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
-use gateway_common::address::{KIND_OTHER, KIND_TRICKLE};
-use gateway_common::capacity::RULES_COUNT;
+use gateway_common::address::{KIND_OTHER, KIND_TRICKLE, kind_of};
 use gateway_common::limit::Limit;
 use gateway_common::list::NEVER;
 use gateway_common::name::{MAP_CONTROL, MAP_RULES, MAP_SETTINGS, MAP_TRACE, PROGRAM_EXPLAIN};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Control, Rules, Settings, SourceLimit};
+use gateway_common::settings::{Control, Rules, Settings, SourceLimit, rules_index};
 use gateway_common::trace::{STEPS_MAX, Step, Topic, Trace};
 
 use super::error::EdgeError;
@@ -241,13 +240,12 @@ impl Orders {
         let rules: Array<MapData, Rules> = maps::open_as(directory, MAP_RULES)?;
         let control = control.get(&0, 0).map_err(map_error(MAP_CONTROL))?;
         let generation = u32::from(control.active & 1 == 1);
-        let first = generation * u32::try_from(RULES_COUNT).unwrap_or(u32::MAX);
         Ok(Self {
             settings: settings
                 .get(&generation, 0)
                 .map_err(map_error(MAP_SETTINGS))?,
             rules: rules
-                .get(&(first + listener), 0)
+                .get(&rules_index(generation, listener), 0)
                 .map_err(map_error(MAP_RULES))?,
         })
     }
@@ -330,7 +328,7 @@ impl Orders {
 
     /// A limit by the number of its class.
     fn owing(&self, class: u32, outcome: u32, owed_ns: u64) -> Owing {
-        let kind = class & 0xff;
+        let kind = kind_of(class);
         let limit = match kind {
             KIND_OTHER => self.settings.other,
             KIND_TRICKLE => self.settings.trickle,

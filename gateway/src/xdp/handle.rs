@@ -23,7 +23,7 @@ use crate::model::{Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::control::ControlWords;
 use crate::store::coverage::Coverage;
-use crate::store::list::ListSink;
+use crate::store::list::{ListError, ListSink};
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 
@@ -44,11 +44,18 @@ pub struct EdgeHandle {
     scope: Arc<Mutex<Scope>>,
     lists: Arc<KernelLists>,
     tick_ns: u64,
+    /// Nothing was pinned before.
+    is_fresh: bool,
 }
 
 impl EdgeHandle {
-    /// Loads, tells the program the rules, attaches.
-    pub(super) fn start(gateway: &Gateway, user: Option<u32>) -> Result<Self, EdgeError> {
+    /// Loads, tells the program the rules and the lists, attaches. `fill` puts the lists into the
+    /// kernel's tables. What fails undoes what this call has attached.
+    pub(super) fn start(
+        gateway: &Gateway,
+        user: Option<u32>,
+        fill: impl FnOnce(Arc<dyn ListSink>) -> Result<(), ListError>,
+    ) -> Result<Self, EdgeError> {
         let local = interfaces::local_addresses()?;
         let chosen = interfaces::chosen(&gateway.edge.interfaces, &gateway.listeners, &local)?;
         let indexed = chosen.iter().map(|(name, index)| (name.as_str(), *index));
@@ -75,7 +82,7 @@ impl EdgeHandle {
             )?)),
             control.clone(),
         )?;
-        // The program learns the rules before it sees its first packet.
+        // The program learns rules and lists before it sees its first packet.
         let rules = Rules::of(gateway, tick_ns, seed);
         switch.publish(&rules, table)?;
         let switch = Arc::new(Mutex::new(switch));
@@ -100,23 +107,40 @@ impl EdgeHandle {
             scope: Arc::new(Mutex::new(Scope::default())),
             lists,
             tick_ns,
+            is_fresh,
         };
-        links::detach_left(&edge.pins, &chosen)?;
-        match edge
-            .links
-            .attach(&edge.pins, &mut object, &gateway.edge, chosen)
-        {
-            Ok(notes) => edge.notes.extend(notes),
+        let attached = fill(edge.list_sink())
+            .map_err(|source| EdgeError::Lists { source })
+            .and_then(|()| links::detach_left(&edge.pins, &chosen))
+            .and_then(|()| {
+                let Self { links, pins, .. } = &mut edge;
+                links.attach(pins, &mut object, &gateway.edge, chosen)
+            })
+            .and_then(|notes| {
+                edge.notes.extend(notes);
+                edge.set_scope(gateway, &local)
+            });
+        match attached {
+            Ok(()) => Ok(edge),
             Err(error) => {
-                // Fresh maps that no program feeds would pass for a kernel edge.
-                if is_fresh && edge.links.is_empty() {
-                    edge.pins.remove()?;
-                }
-                return Err(error);
+                edge.undo()?;
+                Err(error)
             }
         }
-        edge.set_scope(gateway, &local)?;
-        Ok(edge)
+    }
+
+    /// Takes back what starting has attached, for a gateway that does not start after all. What an
+    /// earlier run left goes on judging.
+    ///
+    /// # Errors
+    /// What could not be removed; the path is in the error.
+    pub fn undo(self) -> Result<(), EdgeError> {
+        self.links.undo()?;
+        // Fresh maps that no program feeds would pass for a kernel edge.
+        if self.is_fresh {
+            self.pins.remove()?;
+        }
+        Ok(())
     }
 
     /// The words shared with the program.

@@ -29,10 +29,6 @@ impl Links {
         &self.unguarded
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// The interfaces whose addresses are judged.
     pub(super) fn guarded(&self) -> Vec<Guarded> {
         self.held
@@ -81,7 +77,8 @@ impl Links {
     }
 
     /// Looks again: links that somebody pinned for us meanwhile are ours, and those whose pin or
-    /// device has gone are not any more; one that was renamed has its new name. Must be called in the network namespace of the links.
+    /// device has gone are not any more; one that was renamed has its new name. Must be
+    /// called in the network namespace of the links.
     pub(super) fn refresh(&mut self, pins: &Pins) -> Result<(), EdgeError> {
         let mut now = Vec::with_capacity(self.held.len());
         for link in &self.held {

@@ -28,6 +28,7 @@ mod syns;
 mod handle;
 mod apply;
 pub mod stats;
+mod lease;
 pub mod events;
 pub mod explain;
 pub mod status;
@@ -37,7 +38,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{EdgeMode, Gateway, InstanceName, Listener, ListenerRate, Treatments};
-use crate::store::list::ListSink;
+use crate::store::list::{ListError, ListSink};
 use crate::telemetry::operator_log::explain;
 
 use lists::KernelLists;
@@ -117,13 +118,18 @@ pub struct Unguarded {
     pub cause: String,
 }
 
-/// Starts the kernel edge as the configuration asks. Call before threads exist and before
+/// Starts the kernel edge as the configuration asks; `fill` puts the lists into its tables, see
+/// [`crate::store::list::Lists::attach`], before the first packet is judged. Call before threads exist and before
 /// privileges are given up, in the network namespace of the listeners.
 ///
 /// # Errors
 /// In mode `required` whatever keeps it from working; in mode `auto` only what the configuration
 /// got wrong or what could be an attack, such as a running instance of this name or foreign pins.
-pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
+/// Whatever fails leaves nothing attached that was not before.
+pub fn start(
+    gateway: &Gateway,
+    fill: impl FnOnce(Arc<dyn ListSink>) -> Result<(), ListError>,
+) -> Result<Start, EdgeError> {
     let absent = |cause: String, fix: &str| {
         Start::Absent(Absence {
             cause,
@@ -134,7 +140,12 @@ pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
     match gateway.edge.mode {
         EdgeMode::Off => {
             let cause = match remove_left_over(&gateway.instance) {
-                Ok(()) => "`xdp.mode` is `off`".to_owned(),
+                Ok(()) if status::other_versions(&gateway.instance)?.is_empty() => {
+                    "`xdp.mode` is `off`".to_owned()
+                }
+                Ok(()) => "`xdp.mode` is `off`, but programs that another version has left may \
+                           still judge: `gateway xdp detach` ends that"
+                    .to_owned(),
                 Err(error @ EdgeError::InstanceRunning { .. }) => return Err(error),
                 Err(error) => format!(
                     "`xdp.mode` is `off` ({}: {})",
@@ -147,8 +158,10 @@ pub fn start(gateway: &Gateway) -> Result<Start, EdgeError> {
                 "set `xdp.mode: auto` and start the gateway as root",
             ))
         }
-        EdgeMode::Required => start_attached(gateway).map(|edge| Start::Attached(Box::new(edge))),
-        EdgeMode::Auto => match start_attached(gateway) {
+        EdgeMode::Required => {
+            start_attached(gateway, fill).map(|edge| Start::Attached(Box::new(edge)))
+        }
+        EdgeMode::Auto => match start_attached(gateway, fill) {
             Ok(edge) => Ok(Start::Attached(Box::new(edge))),
             Err(error) if error.is_environmental() => {
                 let mut cause = explain(&error);
@@ -222,9 +235,12 @@ fn missing(gateway: &Gateway) -> Vec<String> {
     missing
 }
 
-fn start_attached(gateway: &Gateway) -> Result<EdgeHandle, EdgeError> {
+fn start_attached(
+    gateway: &Gateway,
+    fill: impl FnOnce(Arc<dyn ListSink>) -> Result<(), ListError>,
+) -> Result<EdgeHandle, EdgeError> {
     require_capabilities()?;
-    EdgeHandle::start(gateway, user_id(gateway))
+    EdgeHandle::start(gateway, user_id(gateway), fill)
 }
 
 /// The user the gateway is going to run as; one that does not exist is refused elsewhere.

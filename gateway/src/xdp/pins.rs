@@ -6,11 +6,12 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use gateway_common::layout::LAYOUT_VERSION;
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 
 use super::attach::remove_pin;
 use super::error::{EdgeError, errno, system};
@@ -43,14 +44,11 @@ impl Drop for Pins {
     }
 }
 
-/// Directory of all instances, whether it exists or not.
-fn root() -> PathBuf {
-    Path::new(FILE_SYSTEM).join("gateway")
-}
-
 /// Directory of an instance, whether it exists or not.
 pub(super) fn instance_directory(instance: &InstanceName) -> PathBuf {
-    root().join(instance.as_str())
+    Path::new(FILE_SYSTEM)
+        .join("gateway")
+        .join(instance.as_str())
 }
 
 /// Directory of the pins of this layout version, whether it exists or not.
@@ -107,7 +105,7 @@ impl Pins {
         ensure_file_system()?;
         let parent = instance_directory(instance);
         let directory = directory(instance);
-        create_directory(&root(), 0o755)?;
+        create_directory(&Path::new(FILE_SYSTEM).join("gateway"), 0o755)?;
         for path in [&parent, &directory] {
             create_directory(path, 0o700)?;
             let owner =
@@ -139,9 +137,10 @@ impl Pins {
             Err(error) => return Err(pin_error("stat", &directory, error)),
         }
         check_all(&instance_directory(instance), &directory)?;
-        // The gateway holds the lock of the instance, and whoever watches its drops that of the
-        // pins.
-        let lock = lock_exclusively(&root(), || EdgeError::BeingApplied)?;
+        // The gateway holds the lock of the instance, this is that of the pins.
+        let lock = lock_exclusively(&directory, || EdgeError::BeingApplied {
+            instance: instance.to_string(),
+        })?;
         Ok(Some(Self {
             directory,
             lock,
@@ -191,17 +190,14 @@ impl Pins {
     pub(super) fn hand_over(&self, user: u32, group: u32) -> Result<(), EdgeError> {
         std::os::unix::fs::fchown(&self.lock, Some(user), Some(group))
             .map_err(system("fchown of the instance's pin directory"))?;
-        std::os::unix::fs::chown(&self.directory, Some(user), Some(group))
-            .map_err(|error| pin_error("chown", &self.directory, error))?;
+        change_owner(&self.directory, user, group)?;
         self.hand_over_links(user, group)
     }
 
     /// As [`Pins::hand_over`], for links alone.
     pub(super) fn hand_over_links(&self, user: u32, group: u32) -> Result<(), EdgeError> {
         for index in self.linked()? {
-            let path = self.link_path(index);
-            std::os::unix::fs::chown(&path, Some(user), Some(group))
-                .map_err(|error| pin_error("chown", &path, error))?;
+            change_owner(&self.link_path(index), user, group)?;
         }
         Ok(())
     }
@@ -271,16 +267,20 @@ fn linked_in(directory: &Path, namespace: u64) -> Result<Vec<u32>, EdgeError> {
 }
 
 /// Locks a directory for this process alone; `busy` says what it means that somebody else has it.
-pub(super) fn lock_exclusively(
-    directory: &Path,
-    busy: impl FnOnce() -> EdgeError,
-) -> Result<File, EdgeError> {
+fn lock_exclusively(directory: &Path, busy: impl FnOnce() -> EdgeError) -> Result<File, EdgeError> {
     let lock = File::open(directory).map_err(|error| pin_error("open", directory, error))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(busy()),
         Err(error) => Err(errno("flock on the pin directory")(error)),
     }
+}
+
+/// Never follows a symbolic link: what is below an instance's directory belongs to a user with less
+/// rights than this process may have.
+fn change_owner(path: &Path, user: u32, group: u32) -> Result<(), EdgeError> {
+    std::os::unix::fs::lchown(path, Some(user), Some(group))
+        .map_err(|error| pin_error("lchown", path, error))
 }
 
 /// Removes what other versions have left of an instance that has nothing of this one; `false`
@@ -304,8 +304,20 @@ pub(super) fn remove_left_versions(instance: &InstanceName) -> Result<bool, Edge
         .map_err(|error| pin_error("rmdir", &parent, error))
 }
 
+/// Removes a directory of pins. Whoever owns the directory above could put a symbolic link in its
+/// place at any moment, so it is opened once, as what it is, and everything goes through that.
 fn remove_version(directory: &Path) -> Result<(), EdgeError> {
-    for path in list(directory)? {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(directory, flags, Mode::empty())
+        .map_err(|error| pin_error("open", directory, error))?;
+    let file_system =
+        rustix::fs::fstatfs(&opened).map_err(|error| pin_error("statfs", directory, error))?;
+    if file_system.f_type != MAGIC {
+        let cause = io::Error::other("it is not on a BPF file system");
+        return Err(pin_error("remove", directory, cause));
+    }
+    let held = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    for path in list(&held)? {
         let name = path.file_name().and_then(|name| name.to_str());
         if name.is_some_and(|name| name.starts_with(LINK_PREFIX)) {
             remove_pin(&path)?;

@@ -1,7 +1,7 @@
 //! What a configuration asks of the program, in the program's own terms.
 
 use gateway_common::address::{
-    Class, KIND_BYTES, KIND_CONNECTIONS, KIND_OTHER, KIND_PACKETS, KIND_TRICKLE,
+    KIND_BYTES, KIND_CONNECTIONS, KIND_OTHER, KIND_PACKETS, KIND_TRICKLE,
 };
 use gateway_common::capacity::RULES_COUNT;
 use gateway_common::reason::Reason;
@@ -11,7 +11,7 @@ use gateway_common::settings::{
 };
 
 use crate::model::{Edge, Gateway, Listener, SharedRate, SourceRate, UnparsedToUs};
-use crate::store::bucket::source_limit;
+use crate::store::bucket::{Owner, source_limit};
 
 /// Ticks that a burst must be worth for the coarse clock to serve.
 const COARSE_TICKS_MIN: u128 = 4;
@@ -68,8 +68,8 @@ impl Rules {
             flags,
             events_per_second: edge.events_per_second,
             udp_reply_ports,
-            other: kernel.limit(KIND_OTHER, 0, Some(edge.other_traffic.packets)),
-            trickle: kernel.limit(KIND_TRICKLE, 0, Some(edge.trickle)),
+            other: kernel.limit(KIND_OTHER, Owner::All, Some(edge.other_traffic.packets)),
+            trickle: kernel.limit(KIND_TRICKLE, Owner::All, Some(edge.trickle)),
             newcomers: [
                 kernel.shared(&edge.under_attack.newcomer_connections),
                 kernel.shared(&edge.under_attack.newcomer_packets),
@@ -100,26 +100,24 @@ struct Kernel {
 impl Kernel {
     fn rules(&self, edge: &Edge, number: u32, listener: &Listener) -> ListenerRules {
         let own = &listener.edge;
-        let limit = |kind, (rate, scope)| self.limit(kind, scope, rate);
+        let limit =
+            |kind, (rate, is_own)| self.limit(kind, Owner::of(listener, number, is_own), rate);
         ListenerRules {
             limits: [
-                limit(
-                    KIND_CONNECTIONS,
-                    own.connections.resolve(edge.connections, number),
-                ),
-                limit(KIND_PACKETS, own.packets.resolve(edge.packets, number)),
-                limit(KIND_BYTES, own.bytes.resolve(edge.bytes, number)),
+                limit(KIND_CONNECTIONS, own.connections.resolve(edge.connections)),
+                limit(KIND_PACKETS, own.packets.resolve(edge.packets)),
+                limit(KIND_BYTES, own.bytes.resolve(edge.bytes)),
             ],
             monitor: bits(own.monitor.as_ref().unwrap_or(&edge.monitor)),
         }
     }
 
-    fn limit(&self, kind: u32, scope: u32, rate: Option<SourceRate>) -> SourceLimit {
+    fn limit(&self, kind: u32, owner: Owner<'_>, rate: Option<SourceRate>) -> SourceLimit {
         SourceLimit {
             precise: u64::from(
                 rate.is_some_and(|rate| self.is_precise(rate.rate_micro_per_second, rate.burst)),
             ),
-            ..source_limit(rate.as_ref(), Class::new(kind, scope, self.seed))
+            ..source_limit(rate.as_ref(), kind, owner, self.seed)
         }
     }
 

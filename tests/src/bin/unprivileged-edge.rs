@@ -32,7 +32,9 @@ fn main() {
     let mut gateway = configuration(&instance);
     gateway.listeners = vec![listener("127.0.0.1:8443")];
     gateway.edge.interfaces = vec!["lo".to_owned()];
-    let gateway::xdp::Start::Attached(mut edge) = gateway::xdp::start(&gateway).unwrap() else {
+    let gateway::xdp::Start::Attached(mut edge) =
+        gateway::xdp::start(&gateway, |_sink| Ok(())).unwrap()
+    else {
         panic!("not attached");
     };
     let state = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use gateway_common::address::tagged_v4;
+use gateway_common::address::{scope_of, tagged_v4};
 use gateway_common::counter::Counter;
 use gateway_common::limit::Limit;
 use gateway_common::reason::Verdict;
@@ -72,8 +72,8 @@ impl fmt::Display for Source {
 pub(super) fn class_name(number: Option<u32>, names: &Names) -> String {
     match number {
         None => "?".to_owned(),
-        Some(number) if number >> 8 == 0 => kind_name(number).to_owned(),
-        Some(number) => format!("{} {}", kind_name(number), names.listener(number >> 8)),
+        Some(number) if scope_of(number) == 0 => kind_name(number).to_owned(),
+        Some(number) => format!("{} {}", kind_name(number), names.listener(scope_of(number))),
     }
 }
 

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_common::address::{Address, Class, index};
-use gateway_common::bucket::Line;
+use gateway_common::bucket::{Line, mix};
 use gateway_common::capacity::{AGGREGATE_BITS, CALLER_LINE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{Incident, counter_index};
 use gateway_common::limit::Charge;
@@ -38,7 +38,7 @@ pub use reading::{
 };
 pub use slots::{SlotIndex, SlotsFull};
 
-use crate::model::SourceRate;
+use crate::model::{Listener, SourceRate};
 use memory::Table;
 use slots::{Owners, SLOT_BITS};
 
@@ -304,16 +304,64 @@ impl SharedLines {
     }
 }
 
+/// Whose buckets are charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// All listeners share them.
+    All,
+    /// One listener has its own: its number, counted from one, and its name.
+    Listener(u32, &'a str),
+}
+
+impl<'a> Owner<'a> {
+    /// Whose buckets a limit of the listener of this number charges.
+    #[must_use]
+    pub fn of(listener: &'a Listener, number: u32, is_own: bool) -> Self {
+        if is_own {
+            Self::Listener(number, listener.name.as_str())
+        } else {
+            Self::All
+        }
+    }
+}
+
 /// A configured limit as the tables take it; off where there is none. The coarse clock of the
-/// kernel is not considered: that is for whoever knows the length of its tick.
+/// kernel is not considered: that is for whoever knows the length of its tick. `seed` is that of
+/// the buckets.
 #[must_use]
-pub fn source_limit(rate: Option<&SourceRate>, class: Class) -> SourceLimit {
+pub fn source_limit(
+    rate: Option<&SourceRate>,
+    kind: u32,
+    owner: Owner<'_>,
+    seed: u64,
+) -> SourceLimit {
     rate.map_or_else(SourceLimit::default, |rate| SourceLimit {
         source: rate.source,
         aggregate: rate.aggregate,
-        class,
+        class: limit_class(rate, kind, owner, seed),
         precise: 0,
     })
+}
+
+/// The class of what is counted under a rate. What was charged under one rate says nothing under
+/// another: a limit that was too tight would go on refusing after it is corrected. So another
+/// rate has other buckets, and so has a listener that takes the place of another one.
+fn limit_class(rate: &SourceRate, kind: u32, owner: Owner<'_>, seed: u64) -> Class {
+    let (scope, name) = match owner {
+        Owner::All => (0, ""),
+        Owner::Listener(number, name) => (number, name),
+    };
+    let rule = [
+        rate.source.multiplier,
+        rate.source.tolerance_ns,
+        u64::from(rate.source.shift),
+    ];
+    let name = name.bytes().map(u64::from);
+    let mark = rule
+        .into_iter()
+        .chain(name)
+        .fold(0, |mixed, word| mix(mixed ^ word, seed));
+    Class::marked(kind, scope, mark >> 32, seed)
 }
 
 /// The answer of a limit that is off.

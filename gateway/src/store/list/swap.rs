@@ -120,6 +120,12 @@ impl Lists {
         Ok(())
     }
 
+    /// Forgets the sink.
+    pub fn detach(&self) {
+        let _one_at_a_time = self.swapping();
+        self.writer().sink = None;
+    }
+
     /// Empties what the sink held before [`Self::attach`].
     ///
     /// # Errors

@@ -143,11 +143,15 @@ fn occupied(link: &Link, instance: &InstanceName) -> Result<Option<Finding>, Edg
         return Ok(None);
     };
     let directory = pins::directory(instance);
+    let subject = format!("interface {}", link.name);
     let is_ours = match super::maps::id(&directory, gateway_common::name::MAP_CONTROL) {
         Ok(control) => super::occupant::uses_map(carried.program_id, control),
-        Err(_nothing_pinned_or_not_for_this_user) => false,
+        Err(error) if is_for_others_only(&error) => {
+            let text = format!("carries the XDP {occupant}: only root can see whose it is");
+            return Ok(Some(Finding::new(Level::Warn, subject, text)));
+        }
+        Err(_nothing_pinned) => false,
     };
-    let subject = format!("interface {}", link.name);
     Ok(Some(if is_ours {
         Finding::new(Level::Ok, subject, format!("carries our {occupant}"))
     } else {
@@ -160,18 +164,27 @@ fn occupied(link: &Link, instance: &InstanceName) -> Result<Option<Finding>, Edg
     }))
 }
 
+/// Whether pins are closed to this user.
+fn is_for_others_only(error: &EdgeError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let denied = error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        if denied {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// Pins of other layout versions, whose programs go on judging.
 fn left_over(instance: &InstanceName) -> Result<Vec<Finding>, EdgeError> {
     let paths = match super::status::other_versions(instance) {
         Ok(paths) => paths,
         // The pins are closed to everybody but root and the gateway's user.
-        Err(EdgeError::Pin { source, .. })
-            if source
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) =>
-        {
-            Vec::new()
-        }
+        Err(error) if is_for_others_only(&error) => Vec::new(),
         Err(error) => return Err(error),
     };
     let finding = |path: &std::path::PathBuf| {

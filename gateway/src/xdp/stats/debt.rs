@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use gateway_common::address::{
-    Class, KIND_BYTES, KIND_CONNECTIONS, KIND_OTHER, KIND_PACKETS, KIND_TRICKLE,
+    Class, KIND_BYTES, KIND_CONNECTIONS, KIND_OTHER, KIND_PACKETS, KIND_TRICKLE, kind_of,
 };
 use gateway_common::capacity::RULES_COUNT;
 use gateway_common::limit::Limit;
 use gateway_common::name::{MAP_CONTROL, MAP_RULES, MAP_SETTINGS};
-use gateway_common::settings::SourceLimit;
+use gateway_common::settings::{SourceLimit, rules_index};
 
 use super::numbers;
 use crate::store::bucket::OwingBucket;
@@ -70,9 +70,8 @@ impl DebtsReader {
         let settings = maps.settings.get(&active, 0);
         let settings = settings.map_err(map_error(MAP_SETTINGS))?;
         let mut limits = Vec::new();
-        let count = numbers(RULES_COUNT);
-        for listener in count.clone() {
-            let rules = maps.rules.get(&(active * count.end + listener), 0);
+        for listener in numbers(RULES_COUNT) {
+            let rules = maps.rules.get(&rules_index(active, listener), 0);
             for limit in rules.map_err(map_error(MAP_RULES))?.limits {
                 add(&mut limits, &limit);
             }
@@ -93,10 +92,10 @@ fn add(limits: &mut Vec<ClassLimit>, limit: &SourceLimit) {
     }
 }
 
-/// What a class counts, in one word: the low byte of its number.
+/// What a class counts, in one word.
 #[must_use]
 pub const fn kind_name(class_number: u32) -> &'static str {
-    match class_number & 0xff {
+    match kind_of(class_number) {
         KIND_CONNECTIONS => "connections",
         KIND_PACKETS => "packets",
         KIND_BYTES => "bytes",
