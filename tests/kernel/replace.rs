@@ -167,7 +167,7 @@ impl Drop for Flood {
 }
 
 #[test]
-fn a_thousand_replacements_under_load_count_every_packet_once_and_lose_no_word() {
+fn replacements_under_load_count_every_packet_once_and_lose_no_word() {
     let Some(mut bench) = or_skip(Bench::new("storm")) else {
         return;
     };

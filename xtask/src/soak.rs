@@ -26,7 +26,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 7] = [
+const PROOFS: [Proof; 8] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -56,6 +56,18 @@ const PROOFS: [Proof; 7] = [
         tests: &["--package", "gateway-tests", "--test", "kernel", "shared"],
         variable: "GATEWAY_SOAK_SECONDS",
         full: "120",
+    },
+    Proof {
+        claim: "a million prefixes mean what each of them says",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "kernel",
+            "many_prefixes",
+        ],
+        variable: "GATEWAY_SOAK_PREFIXES",
+        full: "1000000",
     },
     Proof {
         claim: "a SYN flood leaves honest clients served and offenders remembered",

@@ -2,6 +2,7 @@
 //! program in the same run, and what else the kernel edge is held to.
 
 use super::measured;
+use super::report::Report;
 use crate::ebpf;
 
 /// Windows for each case, unless told otherwise.
@@ -12,7 +13,7 @@ pub(super) const WINDOWS: u16 = 7;
 /// # Errors
 /// What is missing to run programs in the kernel, or a program that judged otherwise than its
 /// case demands.
-pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<()> {
+pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let program = measured::build()?;
     let varying = ebpf::for_benchmarks();
     let windows = windows.to_string();

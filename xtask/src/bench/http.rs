@@ -34,7 +34,7 @@ const OTHER_CPU: usize = 1;
 /// Processor microseconds per request, one for each window that counts.
 type Windows = Vec<f64>;
 
-pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<()> {
+pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let cpus = std::thread::available_parallelism()
         .context("number of processors")?
         .get();
@@ -74,6 +74,7 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<()> {
     Report {
         cases: vec![case],
         notes,
+        void: Vec::new(),
     }
     .print(json)
 }

@@ -16,6 +16,7 @@ use crate::process;
 struct Outcome {
     cases: Vec<Measured>,
     notes: Vec<String>,
+    void: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +55,7 @@ pub(super) fn run(program: &Path, arguments: &[&str]) -> anyhow::Result<Report> 
     let mut report = Report {
         cases: Vec::new(),
         notes: outcome.notes,
+        void: outcome.void,
     };
     for measured in outcome.cases {
         let baseline = Some(measured.baseline.as_slice()).filter(|windows| !windows.is_empty());

@@ -51,9 +51,12 @@ pub(crate) enum Budget {
 pub(crate) struct Report {
     /// The cases, in the order of the table.
     pub(crate) cases: Vec<Case>,
-    /// What else the table says, line by line.
-    #[serde(skip)]
+    /// What else there is to say, line by line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
+    /// Runs that say nothing, because something else than what they measure was the limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) void: Vec<String>,
 }
 
 impl Case {
@@ -107,14 +110,26 @@ impl Report {
     ///
     /// # Errors
     /// When a figure is not a number.
-    pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
+    pub(crate) fn print(self, json: bool) -> anyhow::Result<Self> {
         let text = if json {
-            serde_json::to_string(self).context("a report is numbers and text")?
+            serde_json::to_string(&self).context("a report is numbers and text")?
         } else {
             self.table()
         };
         say(&text);
-        Ok(())
+        Ok(self)
+    }
+
+    /// Cases beyond their budget, and runs that were void.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let missed = self.cases.iter().filter_map(|case| match case.verdict()? {
+            (_, true) => None,
+            (bound, false) => Some(format!(
+                "{} is {:.1}, budget {bound:.1}",
+                case.name, case.value
+            )),
+        });
+        missed.chain(self.void.iter().cloned()).collect()
     }
 
     fn table(&self) -> String {
@@ -145,6 +160,7 @@ impl Report {
             ));
         }
         lines.extend(self.notes.iter().cloned());
+        lines.extend(self.void.iter().map(|run| format!("void: {run}")));
         lines.join("\n")
     }
 }
@@ -181,14 +197,30 @@ mod tests {
         let case = Case::new("pass_hot", "ns", &[20.0, 30.0, 40.0], Some(&[15.0])).unwrap();
         let report = Report {
             cases: vec![case],
+            notes: Vec::new(),
+            void: Vec::new(),
+        };
+        let cases = "\"cases\":[{\"name\":\"pass_hot\",\"value\":30.0,\"unit\":\"ns\",\
+                     \"baseline\":15.0,\"ratio\":2.0,\"spread\":0.6666666666666666}]";
+        let json = |report: &Report| serde_json::to_string(report).unwrap();
+        assert_eq!(json(&report), format!("{{{cases}}}"));
+        let report = Report {
             notes: vec!["for people".to_owned()],
+            void: vec!["the sender was the limit".to_owned()],
+            ..report
         };
         assert_eq!(
-            serde_json::to_string(&report).unwrap(),
-            "{\"cases\":[{\"name\":\"pass_hot\",\"value\":30.0,\"unit\":\"ns\",\
-             \"baseline\":15.0,\"ratio\":2.0,\"spread\":0.6666666666666666}]}"
+            json(&report),
+            format!(
+                "{{{cases},\"notes\":[\"for people\"],\"void\":[\"the sender was the limit\"]}}"
+            )
         );
-        assert!(report.table().contains("for people"));
+        assert!(
+            report
+                .table()
+                .contains("for people\nvoid: the sender was the limit")
+        );
+        assert_eq!(report.failures(), ["the sender was the limit"]);
     }
 
     #[test]
@@ -206,5 +238,10 @@ mod tests {
         };
         assert_eq!(keeps.verdict(), Some((22.5, false)));
         assert_eq!(case.verdict(), None);
+        let report = Report {
+            cases: vec![bound(2.0, 25.0), bound(2.0, 5.0)],
+            ..Report::default()
+        };
+        assert_eq!(report.failures(), ["pass_hot is 20.0, budget 10.0"]);
     }
 }

@@ -231,8 +231,8 @@ impl Scene {
                 attack.offered_per_second, attack.received_per_second, attack.window.goodput
             ));
             if attack.offered_per_second < asked * KEPT_UP || rate >= FASTEST {
-                outcome.notes.push(format!(
-                    "{flood}: void: the sender is the limit, at {:.0} pps",
+                outcome.void.push(format!(
+                    "{flood}: the sender is the limit, at {:.0} pps",
                     attack.offered_per_second
                 ));
                 return Ok(None);
@@ -273,8 +273,8 @@ impl Scene {
             .filter(|attack| attack.offered_per_second < asked * KEPT_UP)
             .count();
         if behind > 0 {
-            outcome.notes.push(format!(
-                "{flood}, {gateway}: void: the sender fell behind {rate} pps in {behind} of \
+            outcome.void.push(format!(
+                "{flood}, {gateway}: the sender fell behind {rate} pps in {behind} of \
                  {windows} windows"
             ));
             return Ok(());

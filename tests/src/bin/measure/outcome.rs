@@ -70,12 +70,14 @@ pub(crate) struct Outcome {
     pub(crate) cases: Vec<Case>,
     /// For people, line by line.
     pub(crate) notes: Vec<String>,
+    /// Runs that say nothing, because something else than what they measure was the limit.
+    pub(crate) void: Vec<String>,
 }
 
 impl Outcome {
     /// The whole as JSON.
     pub(crate) fn json(&self) -> Value {
         let cases: Vec<_> = self.cases.iter().map(Case::json).collect();
-        json!({"cases": cases, "notes": self.notes})
+        json!({"cases": cases, "notes": self.notes, "void": self.void})
     }
 }
