@@ -13,6 +13,7 @@ mod error;
 mod moment;
 mod span;
 mod index;
+mod limits;
 mod table;
 mod picture;
 mod draft;
@@ -33,11 +34,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gateway_common::capacity::{LIST_EXACT_MAX, LIST_MAX, LIST_PREFIX_MAX};
+use gateway_common::capacity::LIST_MAX;
 
 use crate::model::Prefix;
 use by_hand::Kept;
 use configured::Configured;
+use limits::Limits;
 use saved::Saved;
 
 pub use by_hand::{BY_HAND_MAX, ByHand};
@@ -112,6 +114,7 @@ struct Writer {
     kept: Kept,
     configured: Configured,
     saved: Saved,
+    limits: Limits,
     sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
@@ -124,6 +127,10 @@ impl Lists {
     /// # Errors
     /// See [`ListError`]; a damaged file is refused and left as it is.
     pub fn open(state_directory: &Path, now: Moment) -> Result<Self, ListError> {
+        Self::open_within(Limits::default(), state_directory, now)
+    }
+
+    fn open_within(limits: Limits, state_directory: &Path, now: Moment) -> Result<Self, ListError> {
         let saved = Saved::lock(state_directory)?;
         let kept = saved.load(now)?;
         let configured = Configured::with_numbers(definitions::load(state_directory)?.1);
@@ -136,6 +143,7 @@ impl Lists {
                 kept,
                 configured,
                 saved,
+                limits,
                 sink: None,
                 journal: None,
             }),
@@ -271,7 +279,8 @@ impl Lists {
             entry,
             confirm_within,
         };
-        self.change(now, |kept| kept.edit(&edit, now))
+        let max = self.writer().limits.by_hand;
+        self.change(now, |kept| kept.edit(&edit, max, now))
     }
 
     /// Changes kernel, disk and memory in this order; a failure takes the kernel back.
@@ -294,7 +303,7 @@ impl Lists {
                 touched.extend(differing);
             }
         }
-        check_room(&new)?;
+        writer.limits.check(&new)?;
         let told = writer.tell(&old, &new, &touched);
         if let Err(error) = told.and_then(|()| writer.saved.save(&kept)) {
             writer.tell(&new, &old, &touched)?;
@@ -325,28 +334,6 @@ impl Writer {
                 .map_err(ListError::Sink)?;
         }
         Ok(())
-    }
-}
-
-/// Refuses what the kernel's tables could not hold, with or without a kernel: the lists outlive
-/// this run.
-fn check_room(picture: &Picture) -> Result<(), ListError> {
-    let full = |room: Room| {
-        [
-            ("addresses", LIST_EXACT_MAX, room.ipv4_hosts),
-            ("addresses", LIST_EXACT_MAX, room.ipv6_hosts),
-            ("prefixes", LIST_PREFIX_MAX, room.ipv4_prefixes),
-            ("prefixes", LIST_PREFIX_MAX, room.ipv6_prefixes),
-        ]
-        .into_iter()
-        .find(|(_, max, count)| *count > *max as usize)
-    };
-    if full(picture.room_at_most()).is_none() {
-        return Ok(());
-    }
-    match full(picture.room()) {
-        Some((what, max, _)) => Err(ListError::Full { what, max }),
-        None => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use gateway_common::list::LIST_MANAGEMENT;
 
+use super::Lists;
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
 use super::definitions::{self, Numbers, numbered};
@@ -12,7 +13,6 @@ use super::error::ListError;
 use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink};
 use super::table::Table;
-use super::{Lists, check_room};
 use crate::model::{ListName, Lists as Model, Prefix};
 
 /// The lists of a picture, in the order of their numbers.
@@ -135,7 +135,7 @@ impl Lists {
         let (staged, sink) = {
             let mut writer = self.writer();
             let picture = Picture::new(parts(&writer.kept, next));
-            check_room(&picture)?;
+            writer.limits.check(&picture)?;
             let is_same = is_same(&writer.configured, next);
             let sink = writer.sink.clone().filter(|_| !is_same);
             writer.journal = sink.is_some().then(Vec::new);
@@ -146,6 +146,8 @@ impl Lists {
         let journal = writer.journal.take().unwrap_or_default();
         staging.map_err(ListError::Sink)?;
         let picture = Picture::new(parts(&writer.kept, next));
+        // What was added by hand meanwhile had room beside the old lists only.
+        writer.limits.check(&picture)?;
         if let Some(sink) = &sink {
             for prefix in journal {
                 sink.change(Generation::Staged, &staged, &picture, prefix)

@@ -343,6 +343,82 @@ fn a_failing_sink_leaves_list_file_and_sink_as_they_were() {
     assert_eq!(tables.active().len(), 1);
 }
 
+/// Everything that a refusal must leave as it is.
+fn state(
+    lists: &Lists,
+    tables: &Tables,
+    directory: &Path,
+) -> (
+    Vec<Effective>,
+    BTreeMap<Prefix, PlainEntry>,
+    [Option<String>; 2],
+) {
+    let saved = ["deny.json", "lists.json"];
+    (
+        lists.0.picture.load().all().collect(),
+        tables.active(),
+        saved.map(|name| std::fs::read_to_string(directory.join(name)).ok()),
+    )
+}
+
+#[test]
+fn lists_that_are_full_refuse_and_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        by_hand: 3,
+        addresses: 4,
+        prefixes: 2,
+    };
+    let lists = Lists::open_within(limits, directory.path(), at(1)).unwrap();
+    let feed = directory.path().join("feed");
+    std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n10.1.0.0/16\n").unwrap();
+    let model = |name: &str| Model {
+        management: Vec::new(),
+        named: vec![named(
+            name,
+            ListAction::Deny,
+            ListMode::Enforce,
+            feed.clone(),
+        )],
+    };
+    let install = |name| lists.install(lists.prepare(&model(name)).unwrap());
+    install("feed").unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let add = |change| lists.add(change, None, at(1));
+    // What is listed twice takes the room of one, and the other family has room of its own.
+    for text in ["10.0.0.1", "10.0.0.3", "2001:db8::1"] {
+        add(deny(text)).unwrap();
+    }
+    let allow = |text: &str| Change::allow(prefix(text));
+    add(allow("10.0.0.4")).unwrap();
+    add(allow("10.2.0.0/16")).unwrap();
+    let before = state(&lists, &tables, directory.path());
+    let unchanged = || assert_eq!(state(&lists, &tables, directory.path()), before);
+
+    let full = |outcome: Result<(), ListError>, expected: (&str, u32)| match outcome {
+        Err(ListError::Full { what, max }) => assert_eq!((what, max), expected),
+        other => panic!("{other:?}"),
+    };
+    let error = add(deny("2001:db8::2")).unwrap_err();
+    assert!(matches!(error, ListError::TooMany { max: 3 }), "{error}");
+    unchanged();
+    full(add(allow("10.0.0.5")).map(drop), ("addresses", 4));
+    unchanged();
+    full(add(allow("10.3.0.0/16")).map(drop), ("prefixes", 2));
+    unchanged();
+    // A file that has grown too much.
+    std::fs::write(&feed, "10.0.0.7\n10.0.0.8\n").unwrap();
+    full(lists.reread(&ListName::new("feed")), ("addresses", 4));
+    unchanged();
+
+    // Full they can still be changed, and what is removed makes room.
+    assert_eq!(add(deny("10.0.0.3")).unwrap(), Added::Changed);
+    assert!(lists.remove(deny("10.0.0.3"), at(1)).unwrap());
+    add(deny("10.0.0.9")).unwrap();
+    tables.expect(&lists);
+}
+
 #[test]
 fn a_change_by_hand_costs_what_it_affects() {
     let directory = tempfile::tempdir().unwrap();
