@@ -83,6 +83,14 @@ pub enum ListError {
     /// The kernel's tables did not take the change; nothing changed.
     #[error("the kernel edge did not take the change, and nothing changed")]
     Sink(#[source] SinkError),
+    /// What is in force could not be saved.
+    #[error("{what}")]
+    Unsaved {
+        /// What is in force, and what that means.
+        what: &'static str,
+        /// Why.
+        source: Box<ListError>,
+    },
     /// A system call failed.
     #[error("{call} `{}`", path.display())]
     Io {

@@ -105,6 +105,7 @@ struct Shared {
     /// Held while the spare generation of the sink is in use; always taken before the writer.
     swapping: Mutex<()>,
     writer: Mutex<Writer>,
+    limits: Limits,
     /// Connections for which a list decided at accept, by its number.
     decided: Box<[AtomicU64]>,
 }
@@ -114,7 +115,6 @@ struct Writer {
     kept: Kept,
     configured: Configured,
     saved: Saved,
-    limits: Limits,
     sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
@@ -143,10 +143,10 @@ impl Lists {
                 kept,
                 configured,
                 saved,
-                limits,
                 sink: None,
                 journal: None,
             }),
+            limits,
             decided: decided.collect(),
         })))
     }
@@ -279,7 +279,7 @@ impl Lists {
             entry,
             confirm_within,
         };
-        let max = self.writer().limits.by_hand;
+        let max = self.0.limits.by_hand;
         self.change(now, |kept| kept.edit(&edit, max, now))
     }
 
@@ -303,7 +303,7 @@ impl Lists {
                 touched.extend(differing);
             }
         }
-        writer.limits.check(&new)?;
+        self.0.limits.check(&new)?;
         let told = writer.tell(&old, &new, &touched);
         if let Err(error) = told.and_then(|()| writer.saved.save(&kept)) {
             writer.tell(&new, &old, &touched)?;

@@ -64,24 +64,43 @@ impl Lists {
     /// hand go on meanwhile. Blocks for seconds where a million entries change.
     ///
     /// # Errors
-    /// See [`ListError`]; the old lists are still in force then.
+    /// [`ListError::Unsaved`] where they are in force and only that is not saved; with any other one
+    /// the old lists are in force, and saved.
     pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let (mut next, directory) = {
+        let next = {
             let writer = self.writer();
             let numbers = numbered(&prepared.model.named, &writer.configured.numbers);
-            let next = Configured {
+            Configured {
                 model: prepared.model,
                 management: prepared.management,
                 named: prepared.named,
                 numbers,
-            };
-            (next, writer.saved.directory().to_owned())
+            }
         };
-        definitions::save(&directory, &next.model, &next.numbers)?;
         let new = self.new_numbers(&next);
-        // Errors noted while the files were read anew are kept by `next` alone.
-        self.swap(&mut next, &new)
+        self.swap(next, &new)?;
+        self.save_definitions()
+    }
+
+    /// Saves what the configuration in force says, unless that is what is saved.
+    fn save_definitions(&self) -> Result<(), ListError> {
+        let (directory, model, numbers) = {
+            let writer = self.writer();
+            let Configured { model, numbers, .. } = &writer.configured;
+            let directory = writer.saved.directory().to_owned();
+            (directory, model.clone(), numbers.clone())
+        };
+        let told = (model, numbers);
+        if definitions::load(&directory).is_ok_and(|saved| saved == told) {
+            return Ok(());
+        }
+        let (model, numbers) = told;
+        definitions::save(&directory, &model, &numbers).map_err(|error| ListError::Unsaved {
+            what: "the lists are in force, but commands without a running gateway know the earlier \
+                   ones: what the configuration says could not be saved",
+            source: Box::new(error),
+        })
     }
 
     /// Reads the file of one list again and puts it in force.
@@ -101,7 +120,7 @@ impl Lists {
                 ..read
             };
         }
-        self.swap(&mut next, &[])
+        self.swap(next, &[])
     }
 
     /// Hands all lists to `sink`, and every later change as well. What the sink held before is
@@ -131,12 +150,12 @@ impl Lists {
     }
 
     /// Stages `next`, then puts it in force together with what was changed by hand meanwhile.
-    fn swap(&self, next: &mut Configured, new_numbers: &[u16]) -> Result<(), ListError> {
+    fn swap(&self, next: Configured, new_numbers: &[u16]) -> Result<(), ListError> {
         let (staged, sink) = {
             let mut writer = self.writer();
-            let picture = Picture::new(parts(&writer.kept, next));
-            writer.limits.check(&picture)?;
-            let is_same = is_same(&writer.configured, next);
+            let picture = Picture::new(parts(&writer.kept, &next));
+            self.0.limits.check(&picture)?;
+            let is_same = is_same(&writer.configured, &next);
             let sink = writer.sink.clone().filter(|_| !is_same);
             writer.journal = sink.is_some().then(Vec::new);
             (picture, sink)
@@ -145,9 +164,9 @@ impl Lists {
         let mut writer = self.writer();
         let journal = writer.journal.take().unwrap_or_default();
         staging.map_err(ListError::Sink)?;
-        let picture = Picture::new(parts(&writer.kept, next));
+        let picture = Picture::new(parts(&writer.kept, &next));
         // What was added by hand meanwhile had room beside the old lists only.
-        writer.limits.check(&picture)?;
+        self.0.limits.check(&picture)?;
         if let Some(sink) = &sink {
             for prefix in journal {
                 sink.change(Generation::Staged, &staged, &picture, prefix)
@@ -156,7 +175,7 @@ impl Lists {
             sink.activate(&picture, &by_hand(&writer.kept))
                 .map_err(ListError::Sink)?;
         }
-        writer.configured = std::mem::take(next);
+        writer.configured = next;
         self.0.picture.store(Arc::new(picture));
         for number in new_numbers {
             if let Some(count) = self.0.decided.get(usize::from(*number)) {

@@ -234,6 +234,8 @@ struct Held {
     active: usize,
     operations: usize,
     failures: usize,
+    /// The operation that fails.
+    broken: Option<&'static str>,
     /// Run once while a generation is staged.
     meanwhile: Option<fn(&Lists)>,
     lists: Option<Lists>,
@@ -248,6 +250,14 @@ impl Tables {
         held.generations[held.active].clone()
     }
 
+    /// Fails where this operation is to fail.
+    fn attempt(&self, operation: &str) -> Result<(), SinkError> {
+        if self.0.lock().unwrap().broken == Some(operation) {
+            return Err(format!("{operation} is broken").into());
+        }
+        Ok(())
+    }
+
     fn expect(&self, lists: &Lists) {
         let picture = lists.0.picture.load_full();
         let expected: BTreeMap<_, _> = picture.all().map(|it| (it.prefix, it.entry)).collect();
@@ -257,6 +267,7 @@ impl Tables {
 
 impl ListSink for Tables {
     fn stage(&self, picture: &Picture) -> Result<(), SinkError> {
+        self.attempt("stage")?;
         let (meanwhile, lists) = {
             let mut held = self.0.lock().unwrap();
             let spare = held.active ^ 1;
@@ -303,6 +314,7 @@ impl ListSink for Tables {
     }
 
     fn activate(&self, picture: &Picture, _: &[Prefix]) -> Result<(), SinkError> {
+        self.attempt("activate")?;
         let mut held = self.0.lock().unwrap();
         held.active ^= 1;
         let active = held.active;
@@ -407,9 +419,11 @@ fn lists_that_are_full_refuse_and_change_nothing() {
     unchanged();
     full(add(allow("10.3.0.0/16")).map(drop), ("prefixes", 2));
     unchanged();
-    // A file that has grown too much.
+    // A file that has grown too much, by itself and with another configuration.
     std::fs::write(&feed, "10.0.0.7\n10.0.0.8\n").unwrap();
     full(lists.reread(&ListName::new("feed")), ("addresses", 4));
+    unchanged();
+    full(install("other"), ("addresses", 4));
     unchanged();
 
     // Full they can still be changed, and what is removed makes room.
@@ -417,6 +431,40 @@ fn lists_that_are_full_refuse_and_change_nothing() {
     assert!(lists.remove(deny("10.0.0.3"), at(1)).unwrap());
     add(deny("10.0.0.9")).unwrap();
     tables.expect(&lists);
+}
+
+#[test]
+fn definitions_are_saved_when_their_lists_are_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let model = |text| Model {
+        management: vec![prefix(text)],
+        named: Vec::new(),
+    };
+    let install = |text| lists.install(lists.prepare(&model(text)).unwrap());
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    install("192.0.2.0/28").unwrap();
+    let before = state(&lists, &tables, directory.path());
+    for broken in ["stage", "activate"] {
+        tables.0.lock().unwrap().broken = Some(broken);
+        let error = install("198.51.100.0/28").unwrap_err();
+        assert!(matches!(error, ListError::Sink(_)), "{broken}: {error}");
+        assert_eq!(state(&lists, &tables, directory.path()), before, "{broken}");
+    }
+    // The sink follows, but nothing can be written: a directory stands where the draft goes.
+    tables.0.lock().unwrap().broken = None;
+    let obstacle = directory.path().join("lists.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    let error = install("198.51.100.0/28").unwrap_err();
+    assert!(matches!(error, ListError::Unsaved { .. }), "{error}");
+    let standing = lists.judge(address("198.51.100.1"), SECOND);
+    assert_eq!(standing, Standing::Management);
+    tables.expect(&lists);
+    std::fs::remove_dir(&obstacle).unwrap();
+    install("198.51.100.0/28").unwrap();
+    let (saved, _) = definitions::load(directory.path()).unwrap();
+    assert_eq!(saved, model("198.51.100.0/28"));
 }
 
 #[test]
