@@ -23,7 +23,11 @@ mod definitions;
 mod file;
 mod sink;
 mod configured;
+mod backoff;
+mod debt;
+mod change;
 mod swap;
+mod tidy;
 mod status;
 mod watch;
 
@@ -39,6 +43,7 @@ use gateway_common::capacity::LIST_MAX;
 use crate::model::Prefix;
 use by_hand::Kept;
 use configured::Configured;
+use debt::Debt;
 use limits::Limits;
 use saved::Saved;
 
@@ -118,6 +123,7 @@ struct Writer {
     sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
+    debt: Debt,
 }
 
 impl Lists {
@@ -145,6 +151,7 @@ impl Lists {
                 saved,
                 sink: None,
                 journal: None,
+                debt: Debt::default(),
             }),
             limits,
             decided: decided.collect(),
@@ -223,43 +230,10 @@ impl Lists {
         let mut kept = writer.kept.clone();
         let waiting = std::mem::take(&mut kept.pending).len();
         if waiting > 0 {
-            writer.saved.save(&kept)?;
+            writer.save(&kept)?;
             writer.kept = kept;
         }
         Ok(waiting)
-    }
-
-    /// Takes back what was not confirmed in time, and forgets what has ended. The latter only
-    /// frees space: what has ended means nothing. Returns what was taken back.
-    ///
-    /// # Errors
-    /// See [`ListError`]; nothing changed then.
-    pub fn tidy(&self, now: Moment) -> Result<Vec<(ByHand, Prefix)>, ListError> {
-        if !self.writer().kept.is_due(now) {
-            return Ok(Vec::new());
-        }
-        self.change(now, |kept| {
-            let taken_back = kept.take_back(now).into_iter();
-            Ok(taken_back
-                .map(|pending| (pending.list, pending.prefix))
-                .collect())
-        })
-    }
-
-    /// Takes back every change that waits to be confirmed, whatever time is left.
-    ///
-    /// # Errors
-    /// See [`ListError`]; nothing changed then.
-    pub fn take_back(&self) -> Result<(), ListError> {
-        let now = Moment::now();
-        let forever = Moment {
-            monotonic_ns: u64::MAX,
-            ..now
-        };
-        self.change(now, |kept| {
-            drop(kept.take_back(forever));
-            Ok(())
-        })
     }
 
     fn edit(
@@ -283,59 +257,13 @@ impl Lists {
         self.change(now, |kept| kept.edit(&edit, max, now))
     }
 
-    /// Changes kernel, disk and memory in this order; a failure takes the kernel back.
-    fn change<T>(
-        &self,
-        now: Moment,
-        change: impl FnOnce(&mut Kept) -> Result<T, ListError>,
-    ) -> Result<T, ListError> {
-        let mut writer = self.writer();
-        let mut kept = writer.kept.clone();
-        let outcome = change(&mut kept)?;
-        kept.sweep(now);
-        let old = self.0.picture.load_full();
-        let mut new = Picture::clone(&old);
-        let mut touched = Vec::new();
-        for list in ByHand::ALL {
-            let differing = kept.differing(&writer.kept, list);
-            if !differing.is_empty() {
-                new = new.with(list.number(), Arc::new(kept.table(list)));
-                touched.extend(differing);
-            }
-        }
-        self.0.limits.check(&new)?;
-        let told = writer.tell(&old, &new, &touched);
-        if let Err(error) = told.and_then(|()| writer.saved.save(&kept)) {
-            writer.tell(&new, &old, &touched)?;
-            return Err(error);
-        }
-        writer.kept = kept;
-        if let Some(journal) = &mut writer.journal {
-            journal.extend(touched);
-        }
-        self.0.picture.store(Arc::new(new));
-        Ok(outcome)
-    }
-
     fn writer(&self) -> MutexGuard<'_, Writer> {
         // A change is assembled aside and stored whole, so a panic leaves the lists as they were.
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Writer {
-    /// Makes the sink follow from one picture to the other.
-    fn tell(&self, old: &Picture, new: &Picture, touched: &[Prefix]) -> Result<(), ListError> {
-        let Some(sink) = &self.sink else {
-            return Ok(());
-        };
-        for prefix in touched {
-            sink.change(Generation::Active, old, new, *prefix)
-                .map_err(ListError::Sink)?;
-        }
-        Ok(())
-    }
-}
-
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

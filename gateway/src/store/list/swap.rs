@@ -14,6 +14,16 @@ use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink};
 use super::table::Table;
 use crate::model::{ListName, Lists as Model, Prefix};
+use crate::telemetry::operator_log::explain;
+
+/// What of the sink is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Its tables, if they are to hold anything else than now.
+    WhatDiffers,
+    /// Its tables, whatever they hold.
+    Everything,
+}
 
 /// The lists of a picture, in the order of their numbers.
 pub(super) fn parts(kept: &Kept, configured: &Configured) -> Vec<Part> {
@@ -79,8 +89,40 @@ impl Lists {
             }
         };
         let new = self.new_numbers(&next);
-        self.swap(next, &new)?;
+        self.swap(next, &new, Extent::WhatDiffers)?;
         self.save_definitions()
+    }
+
+    /// Writes the tables of the sink anew where they are not known to hold what is in force.
+    pub(super) fn rewrite_sink(&self) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        let next = {
+            let mut writer = self.writer();
+            let Some(backoff) = &mut writer.debt.sink else {
+                return Ok(());
+            };
+            if !backoff.is_due() {
+                return Ok(());
+            }
+            // Until it has succeeded.
+            backoff.failed();
+            writer.configured.clone()
+        };
+        self.swap(next, &[], Extent::Everything)?;
+        tracing::info!("lists: the tables of the kernel edge are written anew");
+        Ok(())
+    }
+
+    /// Saves what the configuration in force says where that failed before.
+    pub(super) fn repeat_definitions(&self) {
+        let _one_at_a_time = self.swapping();
+        if !self.writer().debt.definitions {
+            return;
+        }
+        match self.save_definitions() {
+            Ok(()) => tracing::info!("lists: what the configuration says is saved now"),
+            Err(error) => tracing::debug!(error = explain(&error), "lists: still not saved"),
+        }
     }
 
     /// Saves what the configuration in force says, unless that is what is saved.
@@ -92,11 +134,14 @@ impl Lists {
             (directory, model.clone(), numbers.clone())
         };
         let told = (model, numbers);
-        if definitions::load(&directory).is_ok_and(|saved| saved == told) {
-            return Ok(());
-        }
-        let (model, numbers) = told;
-        definitions::save(&directory, &model, &numbers).map_err(|error| ListError::Unsaved {
+        let outcome = if definitions::load(&directory).is_ok_and(|saved| saved == told) {
+            Ok(())
+        } else {
+            let (model, numbers) = told;
+            definitions::save(&directory, &model, &numbers)
+        };
+        self.writer().debt.definitions = outcome.is_err();
+        outcome.map_err(|error| ListError::Unsaved {
             what: "the lists are in force, but commands without a running gateway know the earlier \
                    ones: what the configuration says could not be saved",
             source: Box::new(error),
@@ -120,7 +165,7 @@ impl Lists {
                 ..read
             };
         }
-        self.swap(next, &[])
+        self.swap(next, &[], Extent::WhatDiffers)
     }
 
     /// Hands all lists to `sink`, and every later change as well. What the sink held before is
@@ -150,13 +195,13 @@ impl Lists {
     }
 
     /// Stages `next`, then puts it in force together with what was changed by hand meanwhile.
-    fn swap(&self, next: Configured, new_numbers: &[u16]) -> Result<(), ListError> {
+    fn swap(&self, next: Configured, new_numbers: &[u16], extent: Extent) -> Result<(), ListError> {
         let (staged, sink) = {
             let mut writer = self.writer();
             let picture = Picture::new(parts(&writer.kept, &next));
             self.0.limits.check(&picture)?;
-            let is_same = is_same(&writer.configured, &next);
-            let sink = writer.sink.clone().filter(|_| !is_same);
+            let is_needed = extent == Extent::Everything || !is_same(&writer.configured, &next);
+            let sink = writer.sink.clone().filter(|_| is_needed);
             writer.journal = sink.is_some().then(Vec::new);
             (picture, sink)
         };
@@ -174,6 +219,7 @@ impl Lists {
             }
             sink.activate(&picture, &by_hand(&writer.kept))
                 .map_err(ListError::Sink)?;
+            writer.debt.sink = None;
         }
         writer.configured = next;
         self.0.picture.store(Arc::new(picture));

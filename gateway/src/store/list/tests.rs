@@ -9,32 +9,32 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists as Model, NamedList};
 
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
-fn at(seconds: u64) -> Moment {
+pub(super) fn at(seconds: u64) -> Moment {
     Moment {
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds),
         monotonic_ns: seconds * SECOND,
     }
 }
 
-fn prefix(text: &str) -> Prefix {
+pub(super) fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-fn address(text: &str) -> IpAddr {
+pub(super) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn deny(text: &str) -> Change {
+pub(super) fn deny(text: &str) -> Change {
     Change::deny(prefix(text))
 }
 
-fn seconds(count: u64) -> Option<Duration> {
+pub(super) fn seconds(count: u64) -> Option<Duration> {
     Some(Duration::from_secs(count))
 }
 
-fn named(name: &str, action: ListAction, mode: ListMode, file: PathBuf) -> NamedList {
+pub(super) fn named(name: &str, action: ListAction, mode: ListMode, file: PathBuf) -> NamedList {
     NamedList {
         name: ListName::new(name),
         action,
@@ -229,23 +229,23 @@ fn what_is_not_confirmed_in_time_is_taken_back_also_by_the_next_process() {
 
 /// Tables as a sink keeps them: two generations, one of them active.
 #[derive(Debug, Default)]
-struct Held {
-    generations: [BTreeMap<Prefix, PlainEntry>; 2],
-    active: usize,
-    operations: usize,
-    failures: usize,
+pub(super) struct Held {
+    pub(super) generations: [BTreeMap<Prefix, PlainEntry>; 2],
+    pub(super) active: usize,
+    pub(super) operations: usize,
+    pub(super) failures: usize,
     /// The operation that fails.
-    broken: Option<&'static str>,
+    pub(super) broken: Option<&'static str>,
     /// Run once while a generation is staged.
-    meanwhile: Option<fn(&Lists)>,
-    lists: Option<Lists>,
+    pub(super) meanwhile: Option<fn(&Lists)>,
+    pub(super) lists: Option<Lists>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Tables(Arc<Mutex<Held>>);
+pub(super) struct Tables(pub(super) Arc<Mutex<Held>>);
 
 impl Tables {
-    fn active(&self) -> BTreeMap<Prefix, PlainEntry> {
+    pub(super) fn active(&self) -> BTreeMap<Prefix, PlainEntry> {
         let held = self.0.lock().unwrap();
         held.generations[held.active].clone()
     }
@@ -258,7 +258,7 @@ impl Tables {
         Ok(())
     }
 
-    fn expect(&self, lists: &Lists) {
+    pub(super) fn expect(&self, lists: &Lists) {
         let picture = lists.0.picture.load_full();
         let expected: BTreeMap<_, _> = picture.all().map(|it| (it.prefix, it.entry)).collect();
         assert_eq!(self.active(), expected);
@@ -287,6 +287,9 @@ impl ListSink for Tables {
         new: &Picture,
         prefix: Prefix,
     ) -> Result<(), SinkError> {
+        if new.is_empty() {
+            self.attempt("emptying")?;
+        }
         let mut held = self.0.lock().unwrap();
         let number = match generation {
             Generation::Active => held.active,
@@ -294,7 +297,10 @@ impl ListSink for Tables {
         };
         let before: BTreeMap<_, _> = old.within(prefix).map(|it| (it.prefix, it.entry)).collect();
         let after: BTreeMap<_, _> = new.within(prefix).map(|it| (it.prefix, it.entry)).collect();
-        for prefix in before.keys().filter(|prefix| !after.contains_key(prefix)) {
+        let failures = held.failures.checked_sub(1);
+        // A change that fails happens in part.
+        let gone = before.keys().filter(|prefix| !after.contains_key(prefix));
+        for prefix in gone.filter(|_| failures.is_none()) {
             held.generations[number].remove(prefix);
             held.operations += 1;
         }
@@ -304,10 +310,10 @@ impl ListSink for Tables {
                 held.operations += 1;
             }
         }
-        match held.failures.checked_sub(1) {
+        match failures {
             Some(left) => {
                 held.failures = left;
-                Err("no room".into())
+                Err(format!("no room, {left} left").into())
             }
             None => Ok(()),
         }

@@ -1,0 +1,119 @@
+//! Disks that cannot be written and tables that do not take what they are told.
+
+use super::tests::{SECOND, Tables, address, at, deny, prefix, seconds};
+use super::*;
+use crate::model::Lists as Model;
+use crate::telemetry::operator_log::explain;
+
+/// Keeps a file of the state directory from being replaced, also by root.
+fn obstruct(directory: &Path, name: &str) -> std::path::PathBuf {
+    let draft = directory.join(name).with_extension("json.new");
+    std::fs::create_dir(&draft).unwrap();
+    draft
+}
+
+#[test]
+fn tables_that_could_not_be_taken_back_are_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    lists.add(deny("10.0.0.1"), None, at(1)).unwrap();
+    tables.0.lock().unwrap().failures = 2;
+    let error = lists.add(deny("10.0.0.2"), None, at(1)).unwrap_err();
+    assert!(matches!(error, ListError::Torn { .. }), "{error}");
+    let text = explain(&error);
+    assert!(
+        text.contains("no room, 1 left") && text.contains("(no room, 0 left)"),
+        "{text}"
+    );
+    assert!(!lists.denies(address("10.0.0.2"), SECOND));
+    assert!(tables.active().contains_key(&prefix("10.0.0.2")));
+
+    // The tables do not take that either, at first.
+    tables.0.lock().unwrap().broken = Some("stage");
+    assert_eq!(lists.tidy(at(2)).unwrap(), []);
+    assert!(tables.active().contains_key(&prefix("10.0.0.2")));
+    tables.0.lock().unwrap().broken = None;
+    for _ in 0..2 {
+        lists.tidy(at(3)).unwrap();
+    }
+    tables.expect(&lists);
+    let active = tables.0.lock().unwrap().active;
+    lists.tidy(at(4)).unwrap();
+    assert_eq!(tables.0.lock().unwrap().active, active, "once is enough");
+}
+
+#[test]
+fn a_change_that_can_neither_be_saved_nor_taken_back_says_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let obstacle = obstruct(directory.path(), "deny.json");
+    // The change itself succeeds, and only the way back fails.
+    tables.0.lock().unwrap().broken = Some("emptying");
+    let error = lists.add(deny("10.0.0.2"), None, at(1)).unwrap_err();
+    let text = explain(&error);
+    assert!(text.contains("emptying is broken"), "{text}");
+    assert!(
+        text.contains(&format!("open `{}`", obstacle.display())),
+        "{text}"
+    );
+    tables.0.lock().unwrap().broken = None;
+    lists.tidy(at(2)).unwrap();
+    tables.expect(&lists);
+    assert!(tables.active().is_empty());
+}
+
+#[test]
+fn what_nobody_confirms_is_taken_back_though_nothing_can_be_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let minute = Change {
+        confirm_within: seconds(60),
+        ..deny("10.0.0.1")
+    };
+    lists.add(minute, None, at(1)).unwrap();
+    let saved = || std::fs::read_to_string(directory.path().join("deny.json")).unwrap();
+    let obstacle = obstruct(directory.path(), "deny.json");
+    let taken_back = lists.tidy(at(61)).unwrap();
+    assert_eq!(taken_back, [(ByHand::Deny, prefix("10.0.0.1"))]);
+    for second in 61..64 {
+        assert!(!lists.denies(address("10.0.0.1"), second * SECOND));
+        assert!(tables.active().is_empty());
+        assert!(saved().contains("10.0.0.1"));
+        assert_eq!(lists.tidy(at(second)).unwrap(), []);
+    }
+    std::fs::remove_dir(obstacle).unwrap();
+    lists.tidy(at(64)).unwrap();
+    assert!(!saved().contains("10.0.0.1"), "{}", saved());
+
+    // On demand, where nobody comes back later, it is an error too.
+    lists.add(minute, None, Moment::now()).unwrap();
+    obstruct(directory.path(), "deny.json");
+    let error = lists.take_back().unwrap_err();
+    assert!(matches!(error, ListError::Unsaved { .. }), "{error}");
+    assert!(!lists.denies(address("10.0.0.1"), SECOND));
+    assert!(tables.active().is_empty());
+}
+
+#[test]
+fn definitions_that_could_not_be_saved_are_saved_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let model = Model {
+        management: vec![prefix("192.0.2.0/28")],
+        named: Vec::new(),
+    };
+    let obstacle = obstruct(directory.path(), "lists.json");
+    let error = lists.install(lists.prepare(&model).unwrap()).unwrap_err();
+    assert!(matches!(error, ListError::Unsaved { .. }), "{error}");
+    lists.tidy(at(2)).unwrap();
+    std::fs::remove_dir(obstacle).unwrap();
+    lists.tidy(at(3)).unwrap();
+    let (saved, _) = definitions::load(directory.path()).unwrap();
+    assert_eq!(saved, model);
+}
