@@ -1,8 +1,8 @@
 //! Disks that cannot be written and tables that do not take what they are told.
 
-use super::tests::{SECOND, Tables, address, at, deny, prefix, seconds};
+use super::tests::{SECOND, Tables, address, at, deny, named, prefix, seconds};
 use super::*;
-use crate::model::Lists as Model;
+use crate::model::{ListAction, ListMode, Lists as Model};
 use crate::telemetry::operator_log::explain;
 
 /// Keeps a file of the state directory from being replaced, also by root.
@@ -116,4 +116,57 @@ fn definitions_that_could_not_be_saved_are_saved_later() {
     lists.tidy(at(3)).unwrap();
     let (saved, _) = definitions::load(directory.path()).unwrap();
     assert_eq!(saved, model);
+}
+
+#[test]
+fn a_file_that_could_not_be_put_in_force_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        addresses: 2,
+        ..Limits::default()
+    };
+    let lists = Lists::open_within(limits, directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let feed = directory.path().join("feed");
+    let model = Model {
+        management: Vec::new(),
+        named: vec![named(
+            "feed",
+            ListAction::Deny,
+            ListMode::Enforce,
+            feed.clone(),
+        )],
+    };
+    std::fs::write(&feed, "10.0.0.1\n").unwrap();
+    lists.install(lists.prepare(&model).unwrap()).unwrap();
+    let mut watch = Watch::new(lists.clone());
+    let mut look = |times: usize| (0..times).for_each(|_| watch.look());
+    let denied = |text: &str| lists.denies(address(text), SECOND);
+    let noted = || {
+        let feed = lists.status().unwrap().pop().unwrap();
+        (feed.failures, feed.error.unwrap_or_default())
+    };
+
+    // The file is good; the tables are not.
+    tables.0.lock().unwrap().broken = Some("stage");
+    std::fs::write(&feed, "10.0.0.2\n# longer\n").unwrap();
+    look(20);
+    let (failures, error) = noted();
+    assert_eq!(failures, 1, "{error}");
+    assert!(error.contains("stage is broken"), "{error}");
+    tables.0.lock().unwrap().broken = None;
+    look(20);
+    assert!(denied("10.0.0.2") && !denied("10.0.0.1"));
+    assert_eq!(noted(), (1, String::new()));
+
+    // There is no room, until there is.
+    lists.add(deny("192.0.2.1"), None, at(1)).unwrap();
+    std::fs::write(&feed, "10.0.0.3\n10.0.0.4\n").unwrap();
+    look(3);
+    let (failures, error) = noted();
+    assert!(failures == 2 && error.contains("full"), "{error}");
+    assert!(lists.remove(deny("192.0.2.1"), at(1)).unwrap());
+    look(20);
+    assert!(denied("10.0.0.3") && denied("10.0.0.4"));
 }

@@ -253,7 +253,7 @@ impl Lists {
             .collect()
     }
 
-    fn swapping(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn swapping(&self) -> MutexGuard<'_, ()> {
         let swapping = &self.0.swapping;
         swapping.lock().unwrap_or_else(PoisonError::into_inner)
     }
