@@ -8,7 +8,7 @@ use gateway_common::list::LIST_MANAGEMENT;
 use super::Lists;
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
-use super::definitions::{self, Numbers, numbered};
+use super::definitions::{self, Numbers};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink};
@@ -78,16 +78,7 @@ impl Lists {
     /// the old lists are in force, and saved.
     pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let next = {
-            let writer = self.writer();
-            let numbers = numbered(&prepared.model.named, &writer.configured.numbers);
-            Configured {
-                model: prepared.model,
-                management: prepared.management,
-                named: prepared.named,
-                numbers,
-            }
-        };
+        let next = prepared.onto(&self.writer().configured);
         let new = self.new_numbers(&next);
         self.swap(next, &new, Extent::WhatDiffers)?;
         self.save_definitions()

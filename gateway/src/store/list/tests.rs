@@ -600,6 +600,60 @@ fn a_file_is_followed_and_a_bad_one_leaves_the_old_list() {
     assert_eq!(feed_status().error, None);
 }
 
+#[test]
+fn a_file_that_is_read_again_while_a_configuration_is_prepared_keeps_its_newer_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let feed = directory.path().join("feed");
+    let model = |mode| Model {
+        management: Vec::new(),
+        named: vec![named("feed", ListAction::Deny, mode, feed.clone())],
+    };
+    let status = || lists.status().unwrap().pop().unwrap();
+    let denied = |text: &str| lists.denies(address(text), SECOND);
+    let mut watch = Watch::new(lists.clone());
+    std::fs::write(&feed, "10.0.0.1\n").unwrap();
+    lists
+        .install(lists.prepare(&model(ListMode::Monitor)).unwrap())
+        .unwrap();
+
+    // In force before, with another file since.
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "10.0.0.2\n# longer\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.2") && !denied("10.0.0.1"));
+
+    // Read for the configuration, and then once more.
+    std::fs::write(&feed, "10.0.0.3\n").unwrap();
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "10.0.0.4\n# longer\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.4") && !denied("10.0.0.3"));
+    assert_eq!((status().failures, status().error), (0, None));
+
+    // Refused meanwhile: that stays said, and is counted once.
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "nonsense\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.4"));
+    assert_eq!(status().failures, 1);
+    assert!(status().error.unwrap().contains("feed:1"));
+
+    // What is prepared last is what counts, where nothing was read after it.
+    std::fs::write(&feed, "10.0.0.5\n# longer\n").unwrap();
+    lists
+        .install(lists.prepare(&model(ListMode::Enforce)).unwrap())
+        .unwrap();
+    assert!(denied("10.0.0.5") && !denied("10.0.0.4"));
+    assert_eq!((status().failures, status().error), (1, None));
+}
+
 /// Prefixes that nest often: few networks, all lengths.
 fn any_prefix() -> impl Strategy<Value = Prefix> {
     prop_oneof![
