@@ -8,6 +8,7 @@ use super::error::{ListError, SinkError};
 use super::moment::Moment;
 use super::picture::Picture;
 use super::sink::Generation;
+use super::view::View;
 use super::{Lists, Writer};
 use crate::model::Prefix;
 
@@ -15,7 +16,7 @@ use crate::model::Prefix;
 #[derive(Debug)]
 struct Step {
     kept: Kept,
-    old: Arc<Picture>,
+    old: Arc<View>,
     new: Picture,
     touched: Vec<Prefix>,
 }
@@ -62,8 +63,8 @@ impl Lists {
         let mut kept = writer.kept.clone();
         let outcome = change(&mut kept)?;
         kept.sweep(now);
-        let old = self.0.picture.load_full();
-        let mut new = Picture::clone(&old);
+        let old = self.view();
+        let mut new = old.picture.clone();
         let mut touched = Vec::new();
         for list in ByHand::ALL {
             let differing = kept.differing(&writer.kept, list);
@@ -87,14 +88,18 @@ impl Lists {
         if let Some(journal) = &mut writer.journal {
             journal.extend(step.touched);
         }
-        self.0.picture.store(Arc::new(step.new));
+        let view = View {
+            picture: step.new,
+            ..View::clone(&step.old)
+        };
+        self.show(writer, view);
     }
 }
 
 impl Writer {
     /// Makes the sink follow a change, or stay where it was.
     fn follow(&mut self, step: &Step) -> Result<(), ListError> {
-        match self.tell(&step.old, &step.new, &step.touched) {
+        match step.tell(&step.old.picture, &step.new) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.go_back(step, ListError::Sink(error))),
         }
@@ -102,7 +107,7 @@ impl Writer {
 
     /// Takes the sink back from a change that failed with `error`; what is to be reported.
     fn go_back(&mut self, step: &Step, error: ListError) -> ListError {
-        let Err(back) = self.tell(&step.new, &step.old, &step.touched) else {
+        let Err(back) = step.tell(&step.new, &step.old.picture) else {
             return error;
         };
         self.debt.sink.get_or_insert_with(Backoff::default);
@@ -113,22 +118,24 @@ impl Writer {
         ListError::Torn { back, source }
     }
 
-    /// Makes the sink follow from one picture to the other.
-    fn tell(&self, old: &Picture, new: &Picture, touched: &[Prefix]) -> Result<(), SinkError> {
-        let Some(sink) = &self.sink else {
-            return Ok(());
-        };
-        for prefix in touched {
-            sink.change(Generation::Active, old, new, *prefix)?;
-        }
-        Ok(())
-    }
-
     /// Saves what is kept by hand; from then on nothing is owed.
     pub(super) fn save(&mut self, kept: &Kept) -> Result<(), ListError> {
         self.saved.save(kept)?;
         if std::mem::take(&mut self.debt.kept) {
             tracing::info!("lists: what is kept by hand is saved again");
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    /// Makes the sink follow from one picture to the other.
+    fn tell(&self, from: &Picture, to: &Picture) -> Result<(), SinkError> {
+        let Some(sink) = &self.old.sink else {
+            return Ok(());
+        };
+        for prefix in &self.touched {
+            sink.change(Generation::Active, from, to, *prefix)?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ mod configured;
 mod backoff;
 mod debt;
 mod change;
+mod view;
 mod swap;
 mod tidy;
 mod status;
@@ -46,6 +47,7 @@ use configured::Configured;
 use debt::Debt;
 use limits::Limits;
 use saved::Saved;
+use view::View;
 
 pub use by_hand::{BY_HAND_MAX, ByHand};
 pub use configured::Prepared;
@@ -106,7 +108,7 @@ pub struct Lists(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    picture: ArcSwap<Picture>,
+    view: ArcSwap<View>,
     /// Held while the spare generation of the sink is in use; always taken before the writer.
     swapping: Mutex<()>,
     writer: Mutex<Writer>,
@@ -118,9 +120,7 @@ struct Shared {
 #[derive(Debug)]
 struct Writer {
     kept: Kept,
-    configured: Configured,
     saved: Saved,
-    sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
     debt: Debt,
@@ -140,16 +140,18 @@ impl Lists {
         let saved = Saved::lock(state_directory)?;
         let kept = saved.load(now)?;
         let configured = Configured::with_numbers(definitions::load(state_directory)?.1);
-        let picture = Picture::new(swap::parts(&kept, &configured));
+        let view = View {
+            picture: Picture::new(swap::parts(&kept, &configured)),
+            configured: Arc::new(configured),
+            sink: None,
+        };
         let decided = (0..LIST_MAX).map(|_| AtomicU64::new(0));
         Ok(Self(Arc::new(Shared {
-            picture: ArcSwap::from_pointee(picture),
+            view: ArcSwap::from_pointee(view),
             swapping: Mutex::new(()),
             writer: Mutex::new(Writer {
                 kept,
-                configured,
                 saved,
-                sink: None,
                 journal: None,
                 debt: Debt::default(),
             }),
@@ -161,7 +163,7 @@ impl Lists {
     /// What the lists say about `address` at `now_ns` of `CLOCK_MONOTONIC`. Takes no lock.
     #[must_use]
     pub fn judge(&self, address: IpAddr, now_ns: u64) -> Standing {
-        self.0.picture.load().judge(address, now_ns)
+        self.0.view.load().picture.judge(address, now_ns)
     }
 
     /// Whether `address` is kept out. Takes no lock.
@@ -173,7 +175,7 @@ impl Lists {
     /// Whether no list has an entry. Takes no lock.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.picture.load().is_empty()
+        self.0.view.load().picture.is_empty()
     }
 
     /// Counts a connection for which list `number` decided at accept.

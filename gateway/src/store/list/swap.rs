@@ -13,12 +13,12 @@ use super::error::ListError;
 use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink};
 use super::table::Table;
+use super::view::View;
 use crate::model::{ListName, Lists as Model, Prefix};
-use crate::telemetry::operator_log::explain;
 
 /// What of the sink is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
+pub(super) enum Extent {
     /// Its tables, if they are to hold anything else than now.
     WhatDiffers,
     /// Its tables, whatever they hold.
@@ -56,8 +56,7 @@ impl Lists {
     /// # Errors
     /// [`ListError::File`] for a file that cannot be used, unless its list is in force from before.
     pub fn prepare(&self, model: &Model) -> Result<Prepared, ListError> {
-        let running = self.writer().configured.clone();
-        running.prepare(model)
+        self.view().configured.prepare(model)
     }
 
     /// As [`Self::prepare`], of what the last gateway of this state directory was told.
@@ -78,58 +77,22 @@ impl Lists {
     /// the old lists are in force, and saved.
     pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let next = prepared.onto(&self.writer().configured);
+        let next = prepared.onto(&self.view().configured);
         let new = self.new_numbers(&next);
         self.swap(next, &new, Extent::WhatDiffers)?;
         self.save_definitions()
     }
 
-    /// Writes the tables of the sink anew where they are not known to hold what is in force.
-    pub(super) fn rewrite_sink(&self) -> Result<(), ListError> {
-        let _one_at_a_time = self.swapping();
-        let next = {
-            let mut writer = self.writer();
-            let Some(backoff) = &mut writer.debt.sink else {
-                return Ok(());
-            };
-            if !backoff.is_due() {
-                return Ok(());
-            }
-            // Until it has succeeded.
-            backoff.failed();
-            writer.configured.clone()
-        };
-        self.swap(next, &[], Extent::Everything)?;
-        tracing::info!("lists: the tables of the kernel edge are written anew");
-        Ok(())
-    }
-
-    /// Saves what the configuration in force says where that failed before.
-    pub(super) fn repeat_definitions(&self) {
-        let _one_at_a_time = self.swapping();
-        if !self.writer().debt.definitions {
-            return;
-        }
-        match self.save_definitions() {
-            Ok(()) => tracing::info!("lists: what the configuration says is saved now"),
-            Err(error) => tracing::debug!(error = explain(&error), "lists: still not saved"),
-        }
-    }
-
     /// Saves what the configuration in force says, unless that is what is saved.
-    fn save_definitions(&self) -> Result<(), ListError> {
-        let (directory, model, numbers) = {
-            let writer = self.writer();
-            let Configured { model, numbers, .. } = &writer.configured;
-            let directory = writer.saved.directory().to_owned();
-            (directory, model.clone(), numbers.clone())
-        };
-        let told = (model, numbers);
-        let outcome = if definitions::load(&directory).is_ok_and(|saved| saved == told) {
+    pub(super) fn save_definitions(&self) -> Result<(), ListError> {
+        let directory = self.writer().saved.directory().to_owned();
+        let configured = &self.view().configured;
+        let (model, numbers) = (&configured.model, &configured.numbers);
+        let saved = definitions::load(&directory);
+        let outcome = if saved.is_ok_and(|saved| (&saved.0, &saved.1) == (model, numbers)) {
             Ok(())
         } else {
-            let (model, numbers) = told;
-            definitions::save(&directory, &model, &numbers)
+            definitions::save(&directory, model, numbers)
         };
         self.writer().debt.definitions = outcome.is_err();
         outcome.map_err(|error| ListError::Unsaved {
@@ -145,7 +108,7 @@ impl Lists {
     /// See [`ListError`]; the old list is still in force then.
     pub(super) fn reread(&self, name: &ListName) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let mut next = self.writer().configured.clone();
+        let mut next = self.view().configured.as_ref().clone();
         if let Some(loaded) = next.named.iter_mut().find(|it| &it.definition.name == name) {
             let read = Loaded::read(&loaded.definition).map_err(|source| ListError::File {
                 name: name.clone(),
@@ -167,11 +130,18 @@ impl Lists {
     pub fn attach(&self, sink: Arc<dyn ListSink>) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
         let mut writer = self.writer();
-        let picture = self.0.picture.load_full();
-        sink.stage(&picture).map_err(ListError::Sink)?;
-        sink.activate(&picture, &by_hand(&writer.kept))
+        let view = self.view();
+        sink.stage(&view.picture).map_err(ListError::Sink)?;
+        sink.activate(&view.picture, &by_hand(&writer.kept))
             .map_err(ListError::Sink)?;
-        writer.sink = Some(sink);
+        let sink = Some(sink);
+        self.show(
+            &mut writer,
+            View {
+                sink,
+                ..View::clone(&view)
+            },
+        );
         Ok(())
     }
 
@@ -181,18 +151,25 @@ impl Lists {
     /// [`ListError::Sink`]; it is emptied before it is used again.
     pub fn retire(&self) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let sink = self.writer().sink.clone();
+        let view = self.view();
+        let sink = view.sink.as_ref();
         sink.map_or(Ok(()), |sink| sink.retire().map_err(ListError::Sink))
     }
 
     /// Stages `next`, then puts it in force together with what was changed by hand meanwhile.
-    fn swap(&self, next: Configured, new_numbers: &[u16], extent: Extent) -> Result<(), ListError> {
+    pub(super) fn swap(
+        &self,
+        next: Configured,
+        new_numbers: &[u16],
+        extent: Extent,
+    ) -> Result<(), ListError> {
         let (staged, sink) = {
             let mut writer = self.writer();
             let picture = Picture::new(parts(&writer.kept, &next));
             self.0.limits.check(&picture)?;
-            let is_needed = extent == Extent::Everything || !is_same(&writer.configured, &next);
-            let sink = writer.sink.clone().filter(|_| is_needed);
+            let view = self.view();
+            let is_needed = extent == Extent::Everything || !is_same(&view.configured, &next);
+            let sink = view.sink.clone().filter(|_| is_needed);
             writer.journal = sink.is_some().then(Vec::new);
             (picture, sink)
         };
@@ -212,8 +189,12 @@ impl Lists {
                 .map_err(ListError::Sink)?;
             writer.debt.sink = None;
         }
-        writer.configured = next;
-        self.0.picture.store(Arc::new(picture));
+        let view = View {
+            picture,
+            configured: Arc::new(next),
+            sink: self.view().sink.clone(),
+        };
+        self.show(&mut writer, view);
         for number in new_numbers {
             if let Some(count) = self.0.decided.get(usize::from(*number)) {
                 count.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -232,10 +213,8 @@ impl Lists {
 
     /// Numbers in `next` that have another name now, or had none.
     fn new_numbers(&self, next: &Configured) -> Vec<u16> {
-        let held: BTreeSet<(ListName, u16)> = {
-            let numbers = self.writer().configured.numbers.clone();
-            numbers.into_iter().collect()
-        };
+        let held: BTreeSet<(ListName, u16)> =
+            self.view().configured.numbers.clone().into_iter().collect();
         let numbers: &Numbers = &next.numbers;
         let pairs = numbers.iter().map(|(name, number)| (name.clone(), *number));
         pairs

@@ -259,8 +259,8 @@ impl Tables {
     }
 
     pub(super) fn expect(&self, lists: &Lists) {
-        let picture = lists.0.picture.load_full();
-        let expected: BTreeMap<_, _> = picture.all().map(|it| (it.prefix, it.entry)).collect();
+        let view = lists.view();
+        let expected: BTreeMap<_, _> = view.picture.all().map(|it| (it.prefix, it.entry)).collect();
         assert_eq!(self.active(), expected);
     }
 }
@@ -373,7 +373,7 @@ fn state(
 ) {
     let saved = ["deny.json", "lists.json"];
     (
-        lists.0.picture.load().all().collect(),
+        lists.view().picture.all().collect(),
         tables.active(),
         saved.map(|name| std::fs::read_to_string(directory.join(name)).ok()),
     )
@@ -471,6 +471,30 @@ fn definitions_are_saved_when_their_lists_are_in_force() {
     install("198.51.100.0/28").unwrap();
     let (saved, _) = definitions::load(directory.path()).unwrap();
     assert_eq!(saved, model("198.51.100.0/28"));
+}
+
+#[test]
+fn who_reads_the_lists_does_not_wait_for_who_changes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    lists.attach(Arc::new(Tables::default())).unwrap();
+    lists.add(deny("10.0.0.1"), None, at(1)).unwrap();
+    // As while a list is replaced, and while a change is being saved.
+    let _swapping = lists.swapping();
+    let _writer = lists.writer();
+    let (answer, answered) = std::sync::mpsc::sync_channel(1);
+    let reader = lists.clone();
+    std::thread::spawn(move || {
+        let status = reader.status().unwrap();
+        let told = (status, reader.names(), reader.management());
+        answer.send((told, reader.denies(address("10.0.0.1"), SECOND)))
+    });
+    let ((status, names, management), denied) =
+        answered.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(denied);
+    assert_eq!((status[0].entries, status[2].packets), (1, Some(2)));
+    assert_eq!(names[0], (0, "operator".to_owned()));
+    assert_eq!(management, []);
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! What becomes of the lists by itself: ends come, changes are not confirmed, and what could not be
-//! written is written.
+//! What becomes of the lists by itself: ends come, and changes are not confirmed.
 
 use super::Lists;
 use super::by_hand::ByHand;
@@ -57,31 +56,5 @@ impl Lists {
                    it again until then: the lists could not be saved",
             source: Box::new(error),
         })
-    }
-
-    /// Writes what could not be written before, as far as that is possible now. That it is owed
-    /// was said when it failed first.
-    fn make_good(&self) {
-        if self.writer().debt.is_none() {
-            return;
-        }
-        if let Err(error) = self.rewrite_sink() {
-            let error = explain(&error);
-            tracing::error!(
-                error,
-                "lists: the kernel edge differs from them, and its tables cannot be written anew: \
-                 tried again until they are"
-            );
-        }
-        {
-            let mut writer = self.writer();
-            if writer.debt.kept {
-                let kept = writer.kept.clone();
-                if let Err(error) = writer.save(&kept) {
-                    tracing::debug!(error = explain(&error), "lists: still not saved");
-                }
-            }
-        }
-        self.repeat_definitions();
     }
 }

@@ -6,11 +6,13 @@
 //! next time, so that is tried again, ever more rarely.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Lists;
 use super::backoff::Backoff;
 use super::error::ListError;
 use super::file::{FileError, Stamp};
+use super::view::View;
 use crate::model::ListName;
 use crate::telemetry::operator_log::explain;
 
@@ -141,8 +143,8 @@ const fn is_about_content(error: &ListError) -> bool {
 impl Lists {
     /// Every list from a file: its name, the file, and the state of it that is in force.
     fn followed(&self) -> Vec<(ListName, std::path::PathBuf, Stamp)> {
-        let writer = self.writer();
-        let named = writer.configured.named.iter();
+        let view = self.view();
+        let named = view.configured.named.iter();
         let followed = named.map(|loaded| {
             let definition = &loaded.definition;
             (
@@ -159,10 +161,12 @@ impl Lists {
         // What is being put in force was assembled without the note.
         let _one_at_a_time = self.swapping();
         let mut writer = self.writer();
-        let mut named = writer.configured.named.iter_mut();
+        let mut view = View::clone(&self.view());
+        let mut named = Arc::make_mut(&mut view.configured).named.iter_mut();
         if let Some(loaded) = named.find(|loaded| &loaded.definition.name == name) {
             loaded.failures += u64::from(error.is_some());
             loaded.error = error;
+            self.show(&mut writer, view);
         }
     }
 }
