@@ -17,7 +17,7 @@ use super::target::{Target, TargetArguments};
 use super::time::{parse_time, spoken};
 use crate::daemon::protocol::{CallError, ListedPrefix, Request, Response, call};
 use crate::model::Prefix;
-use crate::store::list::{Added, ByHand, Change, Lists, Moment};
+use crate::store::list::{Added, ByHand, Change, Lists, Moment, SavedLists};
 use crate::xdp::offline_list_sink;
 
 /// Arguments of `gateway deny` and `gateway allow`.
@@ -268,12 +268,9 @@ fn open(target: &Target) -> anyhow::Result<(Lists, bool)> {
 
 fn saved(list: ByHand, target: &Target) -> anyhow::Result<Vec<ListedPrefix>> {
     let now = Moment::now();
-    let lists = Lists::open(&target.state_directory, now)?;
-    Ok(lists
-        .entries(list, now)?
-        .into_iter()
-        .map(Into::into)
-        .collect())
+    let lists = SavedLists::read(&target.state_directory, now)?;
+    let entries = lists.entries(list, now).into_iter();
+    Ok(entries.map(Into::into).collect())
 }
 
 /// Says what a denial might cost whoever makes it.

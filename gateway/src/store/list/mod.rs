@@ -30,6 +30,7 @@ mod view;
 mod swap;
 mod tidy;
 mod status;
+mod saved_lists;
 mod watch;
 
 use std::net::IpAddr;
@@ -55,6 +56,7 @@ pub use error::{ListError, SinkError};
 pub use file::{FileError, LIST_FILE_BYTES_MAX, LIST_FILE_ENTRIES_MAX, LineError, Stamp, read};
 pub use moment::Moment;
 pub use picture::{Effective, Picture, Role, Standing, Within};
+pub use saved_lists::SavedLists;
 pub use sink::{Generation, ListSink};
 pub use status::{ListStatus, Listed};
 pub use table::{Room, Table};
