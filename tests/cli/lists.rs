@@ -119,6 +119,19 @@ async fn a_denial_of_ones_own_session_is_warned_of_unless_management_covers_it()
         assert!(warned.contains("--confirm 60s"), "{warned}");
         assert_eq!(from("203.0.113.7", "192.0.2.0/24"), "");
         assert_eq!(from("198.51.100.3", "198.51.100.0/24"), "");
+        // As sudo does: the shell knows where the session comes from, the command does not.
+        let mut shell = Command::new("sh");
+        let script = r#"env -u SSH_CONNECTION "$@"; exit $?"#;
+        shell.args(["-c", script, "sh"]).arg(&*BINARY);
+        shell
+            .args(["deny", "add", "203.0.113.0/24", "--config"])
+            .arg(&config)
+            .env("SSH_CONNECTION", "203.0.113.7 50000 192.0.2.1 22");
+        let warned = stderr(&shell.output().unwrap());
+        assert!(
+            warned.contains("203.0.113.7, where this session comes from"),
+            "{warned}"
+        );
     })
     .await
     .unwrap();
