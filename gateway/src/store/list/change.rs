@@ -7,7 +7,7 @@ use super::by_hand::{ByHand, Kept};
 use super::error::{ListError, SinkError};
 use super::moment::Moment;
 use super::picture::Picture;
-use super::sink::Generation;
+use super::sink::{Generation, outermost};
 use super::view::View;
 use super::{Lists, Writer};
 use crate::model::Prefix;
@@ -18,6 +18,7 @@ struct Step {
     kept: Kept,
     old: Arc<View>,
     new: Picture,
+    /// Where entries differ; none of them covers another.
     touched: Vec<Prefix>,
 }
 
@@ -78,7 +79,7 @@ impl Lists {
             kept,
             old,
             new,
-            touched,
+            touched: outermost(touched),
         };
         Ok((step, outcome))
     }
@@ -134,9 +135,9 @@ impl Step {
         let Some(sink) = &self.old.sink else {
             return Ok(());
         };
-        for prefix in &self.touched {
-            sink.change(Generation::Active, from, to, *prefix)?;
+        if self.touched.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        sink.change(Generation::Active, from, to, &self.touched)
     }
 }

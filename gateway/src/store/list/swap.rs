@@ -11,7 +11,7 @@ use super::configured::{Configured, Loaded, Prepared};
 use super::definitions::{self, Numbers};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
-use super::sink::{Generation, ListSink};
+use super::sink::{Generation, ListSink, outermost};
 use super::table::Table;
 use super::view::View;
 use crate::model::{ListName, Lists as Model, Prefix};
@@ -181,8 +181,8 @@ impl Lists {
         // What was added by hand meanwhile had room beside the old lists only.
         self.0.limits.check(&picture)?;
         if let Some(sink) = &sink {
-            for prefix in journal {
-                sink.change(Generation::Staged, &staged, &picture, prefix)
+            if !journal.is_empty() {
+                sink.change(Generation::Staged, &staged, &picture, &outermost(journal))
                     .map_err(ListError::Sink)?;
             }
             sink.activate(&picture, &by_hand(&writer.kept))

@@ -233,6 +233,8 @@ pub(super) struct Held {
     pub(super) generations: [BTreeMap<Prefix, PlainEntry>; 2],
     pub(super) active: usize,
     pub(super) operations: usize,
+    /// How often it was told of changes.
+    pub(super) changes: usize,
     pub(super) failures: usize,
     /// The operation that fails.
     pub(super) broken: Option<&'static str>,
@@ -285,18 +287,24 @@ impl ListSink for Tables {
         generation: Generation,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
     ) -> Result<(), SinkError> {
+        let nested = |outer: &Prefix| prefixes.iter().any(|it| it != outer && outer.covers(it));
+        assert!(!prefixes.iter().any(nested), "{prefixes:?}");
         if new.is_empty() {
             self.attempt("emptying")?;
         }
         let mut held = self.0.lock().unwrap();
+        held.changes += 1;
         let number = match generation {
             Generation::Active => held.active,
             Generation::Staged => held.active ^ 1,
         };
-        let before: BTreeMap<_, _> = old.within(prefix).map(|it| (it.prefix, it.entry)).collect();
-        let after: BTreeMap<_, _> = new.within(prefix).map(|it| (it.prefix, it.entry)).collect();
+        let inside = |picture: &Picture| -> BTreeMap<_, _> {
+            let entries = prefixes.iter().flat_map(|prefix| picture.within(*prefix));
+            entries.map(|it| (it.prefix, it.entry)).collect()
+        };
+        let (before, after) = (inside(old), inside(new));
         let failures = held.failures.checked_sub(1);
         // A change that fails happens in part.
         let gone = before.keys().filter(|prefix| !after.contains_key(prefix));
@@ -530,6 +538,28 @@ fn a_change_by_hand_costs_what_it_affects() {
         assert_eq!(operations(), affected, "{text}");
         tables.expect(&lists);
     }
+}
+
+#[test]
+fn what_ends_together_is_one_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    lists.add(deny("10.0.0.0/8"), seconds(10), at(1)).unwrap();
+    for text in ["10.1.0.0/16", "10.1.2.3", "192.0.2.1", "2001:db8::/48"] {
+        lists.add(deny(text), seconds(10), at(1)).unwrap();
+    }
+    let allow = Change::allow(prefix("10.1.0.0/24"));
+    lists.add(allow, None, at(1)).unwrap();
+    tables.0.lock().unwrap().changes = 0;
+    lists.tidy(at(20)).unwrap();
+    tables.expect(&lists);
+    assert_eq!(tables.active().len(), 1);
+    assert_eq!(tables.0.lock().unwrap().changes, 1);
+    // Nothing differs: nobody is told.
+    lists.tidy(at(30)).unwrap();
+    assert_eq!(tables.0.lock().unwrap().changes, 1);
 }
 
 #[test]
