@@ -1,6 +1,7 @@
 //! `gateway deny`, `gateway allow` and `gateway lists`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -118,6 +119,19 @@ async fn a_denial_of_ones_own_session_is_warned_of_unless_management_covers_it()
         assert!(warned.contains("--confirm 60s"), "{warned}");
         assert_eq!(from("203.0.113.7", "192.0.2.0/24"), "");
         assert_eq!(from("198.51.100.3", "198.51.100.0/24"), "");
+        // As sudo does: the shell knows where the session comes from, the command does not.
+        let mut shell = Command::new("sh");
+        let script = r#"env -u SSH_CONNECTION "$@"; exit $?"#;
+        shell.args(["-c", script, "sh"]).arg(&*BINARY);
+        shell
+            .args(["deny", "add", "203.0.113.0/24", "--config"])
+            .arg(&config)
+            .env("SSH_CONNECTION", "203.0.113.7 50000 192.0.2.1 22");
+        let warned = stderr(&shell.output().unwrap());
+        assert!(
+            warned.contains("203.0.113.7, where this session comes from"),
+            "{warned}"
+        );
     })
     .await
     .unwrap();
@@ -221,4 +235,68 @@ fn a_list_file_that_cannot_be_used_is_found_by_check() {
     drop(setup.file("feed", "192.0.2.1\n"));
     let checked = gateway(&["check", config.to_str().unwrap()]);
     assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+}
+
+/// Every file of a directory with its content and its times.
+fn contents(directory: &Path) -> Vec<(String, Vec<u8>, (i64, i64))> {
+    let mut found: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            (
+                entry.file_name().into_string().unwrap(),
+                std::fs::read(entry.path()).unwrap(),
+                (metadata.mtime(), metadata.mtime_nsec()),
+            )
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn looking_at_lists_needs_no_lock_and_writes_nothing() {
+    let setup = nowhere();
+    let config = setup.write();
+    let state = setup.directory().join("state");
+    assert!(!state.exists());
+    assert_eq!(entries(&config, "deny"), json!([]));
+    let shown = run(&config, &["lists"]);
+    assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+    assert!(!state.exists(), "nothing is created");
+
+    // Whoever waits for a confirmation holds the lock.
+    let words = ["deny", "add", "192.0.2.1", "--confirm", "1h"];
+    let mut child = begin(&config, &words);
+    in_force(&mut child);
+    drop(setup.file("feed", "198.51.100.1\n198.51.100.2\n"));
+    let told = json!({"version": 1, "management": ["192.0.2.0/28"], "named": [{"number": 7,
+        "name": "feed", "action": "deny", "mode": "enforce", "file": setup.directory().join("feed"),
+        "format": "auto"}]});
+    std::fs::write(state.join("lists.json"), told.to_string()).unwrap();
+    let before = contents(&state);
+    assert_eq!(entries(&config, "deny")[0]["prefix"], "192.0.2.1/32");
+    assert!(entries(&config, "deny")[0]["unconfirmed_seconds"].is_u64());
+    assert_eq!(entries(&config, "allow"), json!([]));
+    let lists = run(&config, &["lists", "--json"]);
+    let lists: Value =
+        serde_json::from_str(&stdout(&lists)).unwrap_or_else(|_| panic!("{}", stderr(&lists)));
+    let names = ["operator", "allow", "management", "feed"];
+    for (list, name) in lists.as_array().unwrap().iter().zip(names) {
+        assert_eq!(list["name"], name, "{lists}");
+    }
+    assert_eq!(lists[0]["entries"], 1);
+    assert_eq!(lists[3]["entries"], 2);
+    assert_eq!(contents(&state), before);
+    // Still locked, or nothing of this was shown.
+    let refused = run(&config, &["deny", "add", "192.0.2.2"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("is held by another process"),
+        "{}",
+        stderr(&refused)
+    );
+    child.stdin.take().unwrap().write_all(b"yes\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

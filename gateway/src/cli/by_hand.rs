@@ -13,11 +13,12 @@ use clap::Subcommand;
 
 use super::confirm::{self, Undo};
 use super::output::Output;
+use super::session;
 use super::target::{Target, TargetArguments};
 use super::time::{parse_time, spoken};
 use crate::daemon::protocol::{CallError, ListedPrefix, Request, Response, call};
 use crate::model::Prefix;
-use crate::store::list::{Added, ByHand, Change, Lists, Moment};
+use crate::store::list::{Added, ByHand, Change, Lists, Moment, SavedLists};
 use crate::xdp::offline_list_sink;
 
 /// Arguments of `gateway deny` and `gateway allow`.
@@ -268,12 +269,9 @@ fn open(target: &Target) -> anyhow::Result<(Lists, bool)> {
 
 fn saved(list: ByHand, target: &Target) -> anyhow::Result<Vec<ListedPrefix>> {
     let now = Moment::now();
-    let lists = Lists::open(&target.state_directory, now)?;
-    Ok(lists
-        .entries(list, now)?
-        .into_iter()
-        .map(Into::into)
-        .collect())
+    let lists = SavedLists::read(&target.state_directory, now)?;
+    let entries = lists.entries(list, now).into_iter();
+    Ok(entries.map(Into::into).collect())
 }
 
 /// Says what a denial might cost whoever makes it.
@@ -284,7 +282,7 @@ fn warn(prefix: Prefix, target: &Target, output: &mut Output) {
             "warning: `{prefix}` denies every IPv{family} source, yours included"
         ));
     }
-    let Some(session) = session_address() else {
+    let Some(session) = session::address() else {
         return;
     };
     if prefix.contains(session) && !is_managed(session, target) {
@@ -293,12 +291,6 @@ fn warn(prefix: Prefix, target: &Target, output: &mut Output) {
              prefix does: `--confirm 60s` takes a change back that cuts you off"
         ));
     }
-}
-
-/// The address of the client's end of the SSH connection that this command runs in.
-fn session_address() -> Option<IpAddr> {
-    let connection = std::env::var("SSH_CONNECTION").ok()?;
-    connection.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// Whether the running gateway never judges `address`. Without one to ask, nobody knows.

@@ -9,7 +9,7 @@ use super::output::Output;
 use super::target::{Target, TargetArguments};
 use super::time::spoken;
 use crate::daemon::protocol::{CallError, ListSummary, Request, Response, call};
-use crate::store::list::{Lists, Moment};
+use crate::store::list::{Moment, SavedLists};
 
 /// Arguments of `gateway lists`.
 #[derive(Debug, clap::Args)]
@@ -42,8 +42,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
 }
 
 fn saved(target: &Target) -> anyhow::Result<Vec<ListSummary>> {
-    let lists = Lists::open(&target.state_directory, Moment::now())?;
-    lists.install(lists.prepare_saved()?)?;
+    let lists = SavedLists::read(&target.state_directory, Moment::now())?;
     Ok(lists.status()?.into_iter().map(Into::into).collect())
 }
 

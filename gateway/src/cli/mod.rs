@@ -11,6 +11,7 @@ mod stats;
 mod time;
 mod by_hand;
 mod confirm;
+mod session;
 mod lists;
 mod top;
 mod names;

@@ -101,15 +101,16 @@ impl Kept {
         Table::ending(entries.map(|(prefix, expiry)| (*prefix, end_ns(*expiry))))
     }
 
-    /// Changes one entry; returns what it was before.
+    /// Changes one entry of a list that may have `max`; returns what it was before.
     pub(super) fn edit(
         &mut self,
         edit: &Edit,
+        max: usize,
         now: Moment,
     ) -> Result<Option<Option<Expiry>>, ListError> {
         let before = self.put(edit.list, edit.prefix, edit.entry);
-        if self.entries(edit.list).len() > BY_HAND_MAX && before.is_none() {
-            return Err(ListError::TooMany { max: BY_HAND_MAX });
+        if self.entries(edit.list).len() > max && before.is_none() {
+            return Err(ListError::TooMany { max });
         }
         let is_same =
             |pending: &Pending| (pending.list, pending.prefix) == (edit.list, edit.prefix);

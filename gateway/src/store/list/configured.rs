@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::definitions::Numbers;
+use super::definitions::{Numbers, numbered};
 use super::error::ListError;
 use super::file::{FileError, Stamp, read};
 use super::picture::Role;
@@ -21,6 +21,8 @@ pub(super) struct Loaded {
     pub(super) stamp: Stamp,
     /// When it was read.
     pub(super) at: SystemTime,
+    /// When reading it began, on the monotonic clock: what is read later is newer.
+    pub(super) since_ns: u64,
     /// Why the file's present state is not in force.
     pub(super) error: Option<String>,
     /// How often a state of the file was refused since the gateway started.
@@ -44,9 +46,18 @@ pub struct Prepared {
     pub(super) model: Model,
     pub(super) management: Arc<Table>,
     pub(super) named: Vec<Loaded>,
+    /// What was in force when reading began.
+    before: Configured,
 }
 
 impl Loaded {
+    /// Whether both are the list of one name, from one file.
+    fn is_same_list(&self, definition: &NamedList) -> bool {
+        let known = &self.definition;
+        (&known.name, &known.file, known.format)
+            == (&definition.name, &definition.file, definition.format)
+    }
+
     pub(super) const fn role(&self) -> Role {
         match (self.definition.action, self.definition.mode) {
             (ListAction::Allow, _) => Role::Allow,
@@ -57,12 +68,14 @@ impl Loaded {
 
     /// Reads the file of `definition`.
     pub(super) fn read(definition: &NamedList) -> Result<Self, FileError> {
+        let since_ns = clock::monotonic_ns();
         let (prefixes, stamp) = read(&definition.file, definition.format)?;
         Ok(Self {
             definition: definition.clone(),
             table: Arc::new(Table::lasting(prefixes)),
             stamp,
             at: clock::wall(),
+            since_ns,
             error: None,
             failures: 0,
         })
@@ -83,12 +96,7 @@ impl Configured {
     pub(super) fn prepare(&self, model: &Model) -> Result<Prepared, ListError> {
         let mut named = Vec::with_capacity(model.named.len());
         for definition in &model.named {
-            let running = self.named.iter().find(|running| {
-                let known = &running.definition;
-                (&known.name, &known.file, known.format)
-                    == (&definition.name, &definition.file, definition.format)
-            });
-            named.push(prepare(definition, running)?);
+            named.push(prepare(definition, self.of(definition))?);
         }
         let management = if model.management == self.model.management {
             Arc::clone(&self.management)
@@ -99,7 +107,59 @@ impl Configured {
             model: model.clone(),
             management,
             named,
+            before: self.clone(),
         })
+    }
+
+    /// A list as it is in force.
+    fn of(&self, definition: &NamedList) -> Option<&Loaded> {
+        let mut named = self.named.iter();
+        named.find(|loaded| loaded.is_same_list(definition))
+    }
+}
+
+impl Prepared {
+    /// What becomes of `running` with it. A file that has been read again since this was prepared
+    /// keeps its newer content, and nothing that was noted meanwhile is lost.
+    pub(super) fn onto(self, running: &Configured) -> Configured {
+        let Self {
+            model,
+            management,
+            mut named,
+            before,
+        } = self;
+        for loaded in &mut named {
+            let now = running.of(&loaded.definition);
+            let then = before.of(&loaded.definition);
+            if let (Some(now), Some(then)) = (now, then) {
+                loaded.catch_up(now, then);
+            }
+        }
+        let numbers = numbered(&model.named, &running.numbers);
+        Configured {
+            model,
+            management,
+            named,
+            numbers,
+        }
+    }
+}
+
+impl Loaded {
+    /// Takes over what happened to the list between `then` and `now`.
+    fn catch_up(&mut self, now: &Self, then: &Self) {
+        let noted = now.failures.saturating_sub(then.failures);
+        let failures = self.failures + noted;
+        if now.since_ns > self.since_ns {
+            let definition = self.definition.clone();
+            *self = Self {
+                definition,
+                ..now.clone()
+            };
+        } else if now.since_ns == self.since_ns && (noted > 0 || now.error != then.error) {
+            self.error.clone_from(&now.error);
+        }
+        self.failures = failures;
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::file::FileError;
 use crate::model::{ListName, Prefix, PrefixError};
+use crate::telemetry::operator_log::explain;
 
 /// Why a sink could not follow.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
@@ -83,6 +84,27 @@ pub enum ListError {
     /// The kernel's tables did not take the change; nothing changed.
     #[error("the kernel edge did not take the change, and nothing changed")]
     Sink(#[source] SinkError),
+    /// A change failed, and so did taking it back from the kernel's tables.
+    #[error(
+        "the change failed, and the kernel edge differs from the saved lists since, because taking \
+         it back failed too ({}): a running gateway writes the tables of the kernel edge anew within \
+         seconds, else the next command that changes a list does",
+        explain(&**back)
+    )]
+    Torn {
+        /// Why taking back failed.
+        back: SinkError,
+        /// Why the change failed.
+        source: SinkError,
+    },
+    /// What is in force could not be saved.
+    #[error("{what}")]
+    Unsaved {
+        /// What is in force, and what that means.
+        what: &'static str,
+        /// Why.
+        source: Box<ListError>,
+    },
     /// A system call failed.
     #[error("{call} `{}`", path.display())]
     Io {

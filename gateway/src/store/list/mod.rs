@@ -13,6 +13,7 @@ mod error;
 mod moment;
 mod span;
 mod index;
+mod limits;
 mod table;
 mod picture;
 mod draft;
@@ -22,8 +23,14 @@ mod definitions;
 mod file;
 mod sink;
 mod configured;
+mod backoff;
+mod debt;
+mod change;
+mod view;
 mod swap;
+mod tidy;
 mod status;
+mod saved_lists;
 mod watch;
 
 use std::net::IpAddr;
@@ -33,12 +40,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gateway_common::capacity::{LIST_EXACT_MAX, LIST_MAX, LIST_PREFIX_MAX};
+use gateway_common::capacity::LIST_MAX;
 
 use crate::model::Prefix;
 use by_hand::Kept;
 use configured::Configured;
+use debt::Debt;
+use limits::Limits;
 use saved::Saved;
+use view::View;
 
 pub use by_hand::{BY_HAND_MAX, ByHand};
 pub use configured::Prepared;
@@ -46,6 +56,7 @@ pub use error::{ListError, SinkError};
 pub use file::{FileError, LIST_FILE_BYTES_MAX, LIST_FILE_ENTRIES_MAX, LineError, Stamp, read};
 pub use moment::Moment;
 pub use picture::{Effective, Picture, Role, Standing, Within};
+pub use saved_lists::SavedLists;
 pub use sink::{Generation, ListSink};
 pub use status::{ListStatus, Listed};
 pub use table::{Room, Table};
@@ -99,10 +110,11 @@ pub struct Lists(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    picture: ArcSwap<Picture>,
+    view: ArcSwap<View>,
     /// Held while the spare generation of the sink is in use; always taken before the writer.
     swapping: Mutex<()>,
     writer: Mutex<Writer>,
+    limits: Limits,
     /// Connections for which a list decided at accept, by its number.
     decided: Box<[AtomicU64]>,
 }
@@ -110,11 +122,10 @@ struct Shared {
 #[derive(Debug)]
 struct Writer {
     kept: Kept,
-    configured: Configured,
     saved: Saved,
-    sink: Option<Arc<dyn ListSink>>,
     /// What was changed by hand since a swap began; `None` while there is none.
     journal: Option<Vec<Prefix>>,
+    debt: Debt,
 }
 
 impl Lists {
@@ -124,21 +135,29 @@ impl Lists {
     /// # Errors
     /// See [`ListError`]; a damaged file is refused and left as it is.
     pub fn open(state_directory: &Path, now: Moment) -> Result<Self, ListError> {
+        Self::open_within(Limits::default(), state_directory, now)
+    }
+
+    fn open_within(limits: Limits, state_directory: &Path, now: Moment) -> Result<Self, ListError> {
         let saved = Saved::lock(state_directory)?;
         let kept = saved.load(now)?;
         let configured = Configured::with_numbers(definitions::load(state_directory)?.1);
-        let picture = Picture::new(swap::parts(&kept, &configured));
+        let view = View {
+            picture: Picture::new(swap::parts(&kept, &configured)),
+            configured: Arc::new(configured),
+            sink: None,
+        };
         let decided = (0..LIST_MAX).map(|_| AtomicU64::new(0));
         Ok(Self(Arc::new(Shared {
-            picture: ArcSwap::from_pointee(picture),
+            view: ArcSwap::from_pointee(view),
             swapping: Mutex::new(()),
             writer: Mutex::new(Writer {
                 kept,
-                configured,
                 saved,
-                sink: None,
                 journal: None,
+                debt: Debt::default(),
             }),
+            limits,
             decided: decided.collect(),
         })))
     }
@@ -146,7 +165,7 @@ impl Lists {
     /// What the lists say about `address` at `now_ns` of `CLOCK_MONOTONIC`. Takes no lock.
     #[must_use]
     pub fn judge(&self, address: IpAddr, now_ns: u64) -> Standing {
-        self.0.picture.load().judge(address, now_ns)
+        self.0.view.load().picture.judge(address, now_ns)
     }
 
     /// Whether `address` is kept out. Takes no lock.
@@ -158,7 +177,7 @@ impl Lists {
     /// Whether no list has an entry. Takes no lock.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.picture.load().is_empty()
+        self.0.view.load().picture.is_empty()
     }
 
     /// Counts a connection for which list `number` decided at accept.
@@ -215,43 +234,10 @@ impl Lists {
         let mut kept = writer.kept.clone();
         let waiting = std::mem::take(&mut kept.pending).len();
         if waiting > 0 {
-            writer.saved.save(&kept)?;
+            writer.save(&kept)?;
             writer.kept = kept;
         }
         Ok(waiting)
-    }
-
-    /// Takes back what was not confirmed in time, and forgets what has ended. The latter only
-    /// frees space: what has ended means nothing. Returns what was taken back.
-    ///
-    /// # Errors
-    /// See [`ListError`]; nothing changed then.
-    pub fn tidy(&self, now: Moment) -> Result<Vec<(ByHand, Prefix)>, ListError> {
-        if !self.writer().kept.is_due(now) {
-            return Ok(Vec::new());
-        }
-        self.change(now, |kept| {
-            let taken_back = kept.take_back(now).into_iter();
-            Ok(taken_back
-                .map(|pending| (pending.list, pending.prefix))
-                .collect())
-        })
-    }
-
-    /// Takes back every change that waits to be confirmed, whatever time is left.
-    ///
-    /// # Errors
-    /// See [`ListError`]; nothing changed then.
-    pub fn take_back(&self) -> Result<(), ListError> {
-        let now = Moment::now();
-        let forever = Moment {
-            monotonic_ns: u64::MAX,
-            ..now
-        };
-        self.change(now, |kept| {
-            drop(kept.take_back(forever));
-            Ok(())
-        })
     }
 
     fn edit(
@@ -271,41 +257,8 @@ impl Lists {
             entry,
             confirm_within,
         };
-        self.change(now, |kept| kept.edit(&edit, now))
-    }
-
-    /// Changes kernel, disk and memory in this order; a failure takes the kernel back.
-    fn change<T>(
-        &self,
-        now: Moment,
-        change: impl FnOnce(&mut Kept) -> Result<T, ListError>,
-    ) -> Result<T, ListError> {
-        let mut writer = self.writer();
-        let mut kept = writer.kept.clone();
-        let outcome = change(&mut kept)?;
-        kept.sweep(now);
-        let old = self.0.picture.load_full();
-        let mut new = Picture::clone(&old);
-        let mut touched = Vec::new();
-        for list in ByHand::ALL {
-            let differing = kept.differing(&writer.kept, list);
-            if !differing.is_empty() {
-                new = new.with(list.number(), Arc::new(kept.table(list)));
-                touched.extend(differing);
-            }
-        }
-        check_room(&new)?;
-        let told = writer.tell(&old, &new, &touched);
-        if let Err(error) = told.and_then(|()| writer.saved.save(&kept)) {
-            writer.tell(&new, &old, &touched)?;
-            return Err(error);
-        }
-        writer.kept = kept;
-        if let Some(journal) = &mut writer.journal {
-            journal.extend(touched);
-        }
-        self.0.picture.store(Arc::new(new));
-        Ok(outcome)
+        let max = self.0.limits.by_hand;
+        self.change(now, |kept| kept.edit(&edit, max, now))
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -314,41 +267,7 @@ impl Lists {
     }
 }
 
-impl Writer {
-    /// Makes the sink follow from one picture to the other.
-    fn tell(&self, old: &Picture, new: &Picture, touched: &[Prefix]) -> Result<(), ListError> {
-        let Some(sink) = &self.sink else {
-            return Ok(());
-        };
-        for prefix in touched {
-            sink.change(Generation::Active, old, new, *prefix)
-                .map_err(ListError::Sink)?;
-        }
-        Ok(())
-    }
-}
-
-/// Refuses what the kernel's tables could not hold, with or without a kernel: the lists outlive
-/// this run.
-fn check_room(picture: &Picture) -> Result<(), ListError> {
-    let full = |room: Room| {
-        [
-            ("addresses", LIST_EXACT_MAX, room.ipv4_hosts),
-            ("addresses", LIST_EXACT_MAX, room.ipv6_hosts),
-            ("prefixes", LIST_PREFIX_MAX, room.ipv4_prefixes),
-            ("prefixes", LIST_PREFIX_MAX, room.ipv6_prefixes),
-        ]
-        .into_iter()
-        .find(|(_, max, count)| *count > *max as usize)
-    };
-    if full(picture.room_at_most()).is_none() {
-        return Ok(());
-    }
-    match full(picture.room()) {
-        Some((what, max, _)) => Err(ListError::Full { what, max }),
-        None => Ok(()),
-    }
-}
-
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;

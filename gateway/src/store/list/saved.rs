@@ -98,65 +98,13 @@ impl Saved {
     }
 
     /// Reads the file; what has ended is left out, what was not confirmed in time is taken back.
-    /// No file is two empty lists.
     pub(super) fn load(&self, now: Moment) -> Result<Kept, ListError> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
-            Err(error) => return Err(io_error("read", &self.path)(error)),
-        };
-        let document: Document =
-            serde_json::from_str(&text).map_err(|source| ListError::Damaged {
-                path: self.path.clone(),
-                source,
-            })?;
-        if !(1..=VERSION).contains(&document.version) {
-            return Err(ListError::Version {
-                path: self.path.clone(),
-                found: document.version,
-                expected: VERSION,
-            });
-        }
-        let mut kept = Kept {
-            deny: self.entries(document.deny, now)?,
-            allow: self.entries(document.allow, now)?,
-            pending: Vec::with_capacity(document.unconfirmed.len()),
-        };
-        for saved in document.unconfirmed {
-            let before = saved.before.map(|entry| self.entry(entry, now));
-            kept.pending.push(Pending {
-                list: saved.list,
-                prefix: self.prefix(&saved.prefix)?,
-                before: before.transpose()?.map(|(_, expiry)| expiry),
-                until: moment(saved.until_unix_seconds, now).unwrap_or(Expiry::at(now.wall, now)),
-            });
-        }
+        let mut kept = load(self.directory(), now)?;
         for pending in kept.take_back(now) {
             tracing::warn!(list = pending.list.name(), prefix = %pending.prefix, "not confirmed: taken back");
         }
         kept.sweep(now);
         Ok(kept)
-    }
-
-    fn entries(&self, saved: Vec<SavedEntry>, now: Moment) -> Result<Entries, ListError> {
-        saved
-            .into_iter()
-            .map(|entry| self.entry(entry, now))
-            .collect()
-    }
-
-    fn entry(&self, saved: SavedEntry, now: Moment) -> Result<(Prefix, Option<Expiry>), ListError> {
-        let expiry = saved.expires_unix_seconds;
-        // Beyond what the clock can say is as good as never.
-        let expiry = expiry.and_then(|seconds| moment(seconds, now));
-        Ok((self.prefix(&saved.prefix)?, expiry))
-    }
-
-    fn prefix(&self, text: &str) -> Result<Prefix, ListError> {
-        text.parse().map_err(|source| ListError::Entry {
-            path: self.path.clone(),
-            source,
-        })
     }
 
     /// Replaces the file: after a crash there are the old lists or the new ones.
@@ -169,6 +117,65 @@ impl Saved {
         };
         replace(&self.path, &document)
     }
+}
+
+/// Reads what is saved in `directory`, as it is. No file is two empty lists.
+pub(super) fn load(directory: &Path, now: Moment) -> Result<Kept, ListError> {
+    let path = &directory.join(FILE_NAME);
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Err(error) => return Err(io_error("read", path)(error)),
+    };
+    let document: Document = serde_json::from_str(&text).map_err(|source| ListError::Damaged {
+        path: path.clone(),
+        source,
+    })?;
+    if !(1..=VERSION).contains(&document.version) {
+        return Err(ListError::Version {
+            path: path.clone(),
+            found: document.version,
+            expected: VERSION,
+        });
+    }
+    let mut kept = Kept {
+        deny: entries(path, document.deny, now)?,
+        allow: entries(path, document.allow, now)?,
+        pending: Vec::with_capacity(document.unconfirmed.len()),
+    };
+    for saved in document.unconfirmed {
+        let before = saved.before.map(|saved| entry(path, saved, now));
+        kept.pending.push(Pending {
+            list: saved.list,
+            prefix: prefix(path, &saved.prefix)?,
+            before: before.transpose()?.map(|(_, expiry)| expiry),
+            until: moment(saved.until_unix_seconds, now).unwrap_or(Expiry::at(now.wall, now)),
+        });
+    }
+    Ok(kept)
+}
+
+fn entries(path: &Path, saved: Vec<SavedEntry>, now: Moment) -> Result<Entries, ListError> {
+    let entries = saved.into_iter();
+    entries.map(|saved| entry(path, saved, now)).collect()
+}
+
+fn entry(
+    path: &Path,
+    saved: SavedEntry,
+    now: Moment,
+) -> Result<(Prefix, Option<Expiry>), ListError> {
+    let expiry = saved.expires_unix_seconds;
+    // Beyond what the clock can say is as good as never.
+    let expiry = expiry.and_then(|seconds| moment(seconds, now));
+    Ok((prefix(path, &saved.prefix)?, expiry))
+}
+
+fn prefix(path: &Path, text: &str) -> Result<Prefix, ListError> {
+    text.parse().map_err(|source| ListError::Entry {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn saved_entry((prefix, expiry): (&Prefix, &Option<Expiry>)) -> SavedEntry {

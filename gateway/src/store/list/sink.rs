@@ -27,7 +27,8 @@ pub trait ListSink: Send + Sync + std::fmt::Debug {
     fn stage(&self, picture: &Picture) -> Result<(), SinkError>;
 
     /// Changes a generation that holds `old` into one that holds `new`, where both differ inside
-    /// `prefix` only, with as many operations as entries differ. Hits of entries stay.
+    /// `prefixes` only, of which none covers another, with as many operations as entries differ.
+    /// Hits of entries stay.
     ///
     /// # Errors
     /// Part of the change may have happened; the change back to `old` mends that.
@@ -36,7 +37,7 @@ pub trait ListSink: Send + Sync + std::fmt::Debug {
         generation: Generation,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
     ) -> Result<(), SinkError>;
 
     /// Makes the staged generation, which holds `picture`, the active one, for every packet from
@@ -63,4 +64,11 @@ pub trait ListSink: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The counters do not answer.
     fn list_hits(&self, number: u16) -> Result<u64, SinkError>;
+}
+
+/// Those of `touched` that no other one covers.
+pub(super) fn outermost(mut touched: Vec<Prefix>) -> Vec<Prefix> {
+    touched.sort_unstable();
+    touched.dedup_by(|inner, outer| outer.covers(inner));
+    touched
 }

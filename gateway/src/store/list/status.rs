@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use gateway_common::list::{LIST_MANAGEMENT, LIST_NAMED};
 
-use super::by_hand::ByHand;
+use super::by_hand::{ByHand, Kept};
+use super::configured::Configured;
 use super::error::ListError;
-use super::picture::Role;
+use super::picture::{Picture, Role};
 use super::{Lists, Moment};
 use crate::model::{ListName, Prefix};
 
@@ -59,83 +60,95 @@ impl Lists {
     /// [`ListError::Sink`] where the hits cannot be read.
     pub fn entries(&self, list: ByHand, now: Moment) -> Result<Vec<Listed>, ListError> {
         let writer = self.writer();
-        let mut listed = Vec::new();
-        for (prefix, expiry) in writer.kept.entries(list) {
-            if expiry.is_some_and(|expiry| expiry.is_over(now)) {
-                continue;
+        let mut entries = entries(&writer.kept, list, now);
+        if let Some(sink) = &self.view().sink {
+            for entry in &mut entries {
+                entry.hits = sink.hits(entry.prefix).map_err(ListError::Sink)?;
             }
-            let hits = match &writer.sink {
-                Some(sink) => sink.hits(*prefix).map_err(ListError::Sink)?,
-                None => None,
-            };
-            let mut waiting = writer.kept.pending.iter();
-            let waiting = waiting.find(|it| (it.list, it.prefix) == (list, *prefix));
-            listed.push(Listed {
-                prefix: *prefix,
-                remaining: expiry.map(|expiry| expiry.left(now)),
-                hits,
-                unconfirmed: waiting.map(|waiting| waiting.until.left(now)),
-            });
         }
-        Ok(listed)
+        Ok(entries)
     }
 
-    /// Every list, in the order of their numbers.
+    /// Every list, in the order of their numbers. Waits for nobody who changes them.
     ///
     /// # Errors
     /// [`ListError::Sink`] where the counters cannot be read.
     pub fn status(&self) -> Result<Vec<ListStatus>, ListError> {
-        let writer = self.writer();
-        let picture = self.0.picture.load_full();
-        let mut lists = Vec::new();
-        for part in picture.parts() {
-            let number = part.number;
-            let packets = match &writer.sink {
-                Some(sink) => Some(sink.list_hits(number).map_err(ListError::Sink)?),
-                None => None,
-            };
-            let decided = self.0.decided.get(usize::from(number));
-            let numbers = &writer.configured.numbers;
-            let mut named = writer.configured.named.iter();
-            let loaded = named.find(|it| numbers.get(&it.definition.name) == Some(&number));
-            let name = match loaded {
-                Some(loaded) => loaded.definition.name.to_string(),
-                None => fixed_name(number).to_owned(),
-            };
-            lists.push(ListStatus {
-                number,
-                name,
-                role: part.role,
-                entries: part.table.len(),
-                bytes: part.table.bytes(),
-                packets,
-                connections: decided.map_or(0, |count| count.load(Ordering::Relaxed)),
-                file: loaded.map(|loaded| loaded.definition.file.clone()),
-                loaded: loaded.map(|loaded| loaded.at),
-                error: loaded.and_then(|loaded| loaded.error.clone()),
-                failures: loaded.map_or(0, |loaded| loaded.failures),
-            });
+        let view = self.view();
+        let mut lists = lists(&view.picture, &view.configured);
+        for list in &mut lists {
+            if let Some(sink) = &view.sink {
+                let packets = sink.list_hits(list.number).map_err(ListError::Sink)?;
+                list.packets = Some(packets);
+            }
+            let decided = self.0.decided.get(usize::from(list.number));
+            list.connections = decided.map_or(0, |count| count.load(Ordering::Relaxed));
         }
         Ok(lists)
     }
 
-    /// The prefixes that are never judged.
+    /// The prefixes that are never judged. Waits for nobody who changes lists.
     #[must_use]
     pub fn management(&self) -> Vec<Prefix> {
-        self.writer().configured.model.management.clone()
+        self.view().configured.model.management.clone()
     }
 
-    /// The names of the lists by their numbers, for what counts by number.
+    /// The names of the lists by their numbers, for what counts by number. Waits for nobody who
+    /// changes them.
     #[must_use]
     pub fn names(&self) -> Vec<(u16, String)> {
-        let writer = self.writer();
+        let configured = &self.view().configured;
         let fixed = (0..LIST_NAMED).map(|number| (number, fixed_name(number).to_owned()));
-        let named = writer.configured.named.iter().filter_map(|loaded| {
+        let named = configured.named.iter().filter_map(|loaded| {
             let name: &ListName = &loaded.definition.name;
-            Some((*writer.configured.numbers.get(name)?, name.to_string()))
+            Some((*configured.numbers.get(name)?, name.to_string()))
         });
         fixed.chain(named).collect()
     }
+}
+
+/// The entries of a list that have not ended, without hits.
+pub(super) fn entries(kept: &Kept, list: ByHand, now: Moment) -> Vec<Listed> {
+    let entries = kept.entries(list).iter();
+    let entries = entries.filter(|(_, expiry)| !expiry.is_some_and(|expiry| expiry.is_over(now)));
+    let listed = entries.map(|(prefix, expiry)| {
+        let mut waiting = kept.pending.iter();
+        let waiting = waiting.find(|it| (it.list, it.prefix) == (list, *prefix));
+        Listed {
+            prefix: *prefix,
+            remaining: expiry.map(|expiry| expiry.left(now)),
+            hits: None,
+            unconfirmed: waiting.map(|waiting| waiting.until.left(now)),
+        }
+    });
+    listed.collect()
+}
+
+/// Every list, without what was counted.
+pub(super) fn lists(picture: &Picture, configured: &Configured) -> Vec<ListStatus> {
+    let lists = picture.parts().iter().map(|part| {
+        let number = part.number;
+        let numbers = &configured.numbers;
+        let mut named = configured.named.iter();
+        let loaded = named.find(|it| numbers.get(&it.definition.name) == Some(&number));
+        ListStatus {
+            number,
+            name: loaded.map_or_else(
+                || fixed_name(number).to_owned(),
+                |loaded| loaded.definition.name.to_string(),
+            ),
+            role: part.role,
+            entries: part.table.len(),
+            bytes: part.table.bytes(),
+            packets: None,
+            connections: 0,
+            file: loaded.map(|loaded| loaded.definition.file.clone()),
+            loaded: loaded.map(|loaded| loaded.at),
+            error: loaded.and_then(|loaded| loaded.error.clone()),
+            failures: loaded.map_or(0, |loaded| loaded.failures),
+        }
+    });
+    lists.collect()
 }
 
 /// The names of the lists that always are.

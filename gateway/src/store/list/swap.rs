@@ -5,15 +5,25 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use gateway_common::list::LIST_MANAGEMENT;
 
+use super::Lists;
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
-use super::definitions::{self, Numbers, numbered};
+use super::definitions::{self, Numbers};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
-use super::sink::{Generation, ListSink};
+use super::sink::{Generation, ListSink, outermost};
 use super::table::Table;
-use super::{Lists, check_room};
+use super::view::View;
 use crate::model::{ListName, Lists as Model, Prefix};
+
+/// What of the sink is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Its tables, if they are to hold anything else than now.
+    WhatDiffers,
+    /// Its tables, whatever they hold.
+    Everything,
+}
 
 /// The lists of a picture, in the order of their numbers.
 pub(super) fn parts(kept: &Kept, configured: &Configured) -> Vec<Part> {
@@ -46,8 +56,7 @@ impl Lists {
     /// # Errors
     /// [`ListError::File`] for a file that cannot be used, unless its list is in force from before.
     pub fn prepare(&self, model: &Model) -> Result<Prepared, ListError> {
-        let running = self.writer().configured.clone();
-        running.prepare(model)
+        self.view().configured.prepare(model)
     }
 
     /// As [`Self::prepare`], of what the last gateway of this state directory was told.
@@ -64,24 +73,33 @@ impl Lists {
     /// hand go on meanwhile. Blocks for seconds where a million entries change.
     ///
     /// # Errors
-    /// See [`ListError`]; the old lists are still in force then.
+    /// [`ListError::Unsaved`] where they are in force and only that is not saved; with any other one
+    /// the old lists are in force, and saved.
     pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let (mut next, directory) = {
-            let writer = self.writer();
-            let numbers = numbered(&prepared.model.named, &writer.configured.numbers);
-            let next = Configured {
-                model: prepared.model,
-                management: prepared.management,
-                named: prepared.named,
-                numbers,
-            };
-            (next, writer.saved.directory().to_owned())
-        };
-        definitions::save(&directory, &next.model, &next.numbers)?;
+        let next = prepared.onto(&self.view().configured);
         let new = self.new_numbers(&next);
-        // Errors noted while the files were read anew are kept by `next` alone.
-        self.swap(&mut next, &new)
+        self.swap(next, &new, Extent::WhatDiffers)?;
+        self.save_definitions()
+    }
+
+    /// Saves what the configuration in force says, unless that is what is saved.
+    pub(super) fn save_definitions(&self) -> Result<(), ListError> {
+        let directory = self.writer().saved.directory().to_owned();
+        let configured = &self.view().configured;
+        let (model, numbers) = (&configured.model, &configured.numbers);
+        let saved = definitions::load(&directory);
+        let outcome = if saved.is_ok_and(|saved| (&saved.0, &saved.1) == (model, numbers)) {
+            Ok(())
+        } else {
+            definitions::save(&directory, model, numbers)
+        };
+        self.writer().debt.definitions = outcome.is_err();
+        outcome.map_err(|error| ListError::Unsaved {
+            what: "the lists are in force, but commands without a running gateway know the earlier \
+                   ones: what the configuration says could not be saved",
+            source: Box::new(error),
+        })
     }
 
     /// Reads the file of one list again and puts it in force.
@@ -90,7 +108,7 @@ impl Lists {
     /// See [`ListError`]; the old list is still in force then.
     pub(super) fn reread(&self, name: &ListName) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let mut next = self.writer().configured.clone();
+        let mut next = self.view().configured.as_ref().clone();
         if let Some(loaded) = next.named.iter_mut().find(|it| &it.definition.name == name) {
             let read = Loaded::read(&loaded.definition).map_err(|source| ListError::File {
                 name: name.clone(),
@@ -101,7 +119,7 @@ impl Lists {
                 ..read
             };
         }
-        self.swap(&mut next, &[])
+        self.swap(next, &[], Extent::WhatDiffers)
     }
 
     /// Hands all lists to `sink`, and every later change as well. What the sink held before is
@@ -112,11 +130,18 @@ impl Lists {
     pub fn attach(&self, sink: Arc<dyn ListSink>) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
         let mut writer = self.writer();
-        let picture = self.0.picture.load_full();
-        sink.stage(&picture).map_err(ListError::Sink)?;
-        sink.activate(&picture, &by_hand(&writer.kept))
+        let view = self.view();
+        sink.stage(&view.picture).map_err(ListError::Sink)?;
+        sink.activate(&view.picture, &by_hand(&writer.kept))
             .map_err(ListError::Sink)?;
-        writer.sink = Some(sink);
+        let sink = Some(sink);
+        self.show(
+            &mut writer,
+            View {
+                sink,
+                ..View::clone(&view)
+            },
+        );
         Ok(())
     }
 
@@ -132,18 +157,25 @@ impl Lists {
     /// [`ListError::Sink`]; it is emptied before it is used again.
     pub fn retire(&self) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
-        let sink = self.writer().sink.clone();
+        let view = self.view();
+        let sink = view.sink.as_ref();
         sink.map_or(Ok(()), |sink| sink.retire().map_err(ListError::Sink))
     }
 
     /// Stages `next`, then puts it in force together with what was changed by hand meanwhile.
-    fn swap(&self, next: &mut Configured, new_numbers: &[u16]) -> Result<(), ListError> {
+    pub(super) fn swap(
+        &self,
+        next: Configured,
+        new_numbers: &[u16],
+        extent: Extent,
+    ) -> Result<(), ListError> {
         let (staged, sink) = {
             let mut writer = self.writer();
-            let picture = Picture::new(parts(&writer.kept, next));
-            check_room(&picture)?;
-            let is_same = is_same(&writer.configured, next);
-            let sink = writer.sink.clone().filter(|_| !is_same);
+            let picture = Picture::new(parts(&writer.kept, &next));
+            self.0.limits.check(&picture)?;
+            let view = self.view();
+            let is_needed = extent == Extent::Everything || !is_same(&view.configured, &next);
+            let sink = view.sink.clone().filter(|_| is_needed);
             writer.journal = sink.is_some().then(Vec::new);
             (picture, sink)
         };
@@ -151,17 +183,24 @@ impl Lists {
         let mut writer = self.writer();
         let journal = writer.journal.take().unwrap_or_default();
         staging.map_err(ListError::Sink)?;
-        let picture = Picture::new(parts(&writer.kept, next));
+        let picture = Picture::new(parts(&writer.kept, &next));
+        // What was added by hand meanwhile had room beside the old lists only.
+        self.0.limits.check(&picture)?;
         if let Some(sink) = &sink {
-            for prefix in journal {
-                sink.change(Generation::Staged, &staged, &picture, prefix)
+            if !journal.is_empty() {
+                sink.change(Generation::Staged, &staged, &picture, &outermost(journal))
                     .map_err(ListError::Sink)?;
             }
             sink.activate(&picture, &by_hand(&writer.kept))
                 .map_err(ListError::Sink)?;
+            writer.debt.sink = None;
         }
-        writer.configured = std::mem::take(next);
-        self.0.picture.store(Arc::new(picture));
+        let view = View {
+            picture,
+            configured: Arc::new(next),
+            sink: self.view().sink.clone(),
+        };
+        self.show(&mut writer, view);
         for number in new_numbers {
             if let Some(count) = self.0.decided.get(usize::from(*number)) {
                 count.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -180,10 +219,8 @@ impl Lists {
 
     /// Numbers in `next` that have another name now, or had none.
     fn new_numbers(&self, next: &Configured) -> Vec<u16> {
-        let held: BTreeSet<(ListName, u16)> = {
-            let numbers = self.writer().configured.numbers.clone();
-            numbers.into_iter().collect()
-        };
+        let held: BTreeSet<(ListName, u16)> =
+            self.view().configured.numbers.clone().into_iter().collect();
         let numbers: &Numbers = &next.numbers;
         let pairs = numbers.iter().map(|(name, number)| (name.clone(), *number));
         pairs
@@ -192,7 +229,7 @@ impl Lists {
             .collect()
     }
 
-    fn swapping(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn swapping(&self) -> MutexGuard<'_, ()> {
         let swapping = &self.0.swapping;
         swapping.lock().unwrap_or_else(PoisonError::into_inner)
     }

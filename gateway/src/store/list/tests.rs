@@ -9,32 +9,32 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists as Model, NamedList};
 
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
-fn at(seconds: u64) -> Moment {
+pub(super) fn at(seconds: u64) -> Moment {
     Moment {
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds),
         monotonic_ns: seconds * SECOND,
     }
 }
 
-fn prefix(text: &str) -> Prefix {
+pub(super) fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-fn address(text: &str) -> IpAddr {
+pub(super) fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn deny(text: &str) -> Change {
+pub(super) fn deny(text: &str) -> Change {
     Change::deny(prefix(text))
 }
 
-fn seconds(count: u64) -> Option<Duration> {
+pub(super) fn seconds(count: u64) -> Option<Duration> {
     Some(Duration::from_secs(count))
 }
 
-fn named(name: &str, action: ListAction, mode: ListMode, file: PathBuf) -> NamedList {
+pub(super) fn named(name: &str, action: ListAction, mode: ListMode, file: PathBuf) -> NamedList {
     NamedList {
         name: ListName::new(name),
         action,
@@ -229,34 +229,47 @@ fn what_is_not_confirmed_in_time_is_taken_back_also_by_the_next_process() {
 
 /// Tables as a sink keeps them: two generations, one of them active.
 #[derive(Debug, Default)]
-struct Held {
-    generations: [BTreeMap<Prefix, PlainEntry>; 2],
-    active: usize,
-    operations: usize,
-    failures: usize,
+pub(super) struct Held {
+    pub(super) generations: [BTreeMap<Prefix, PlainEntry>; 2],
+    pub(super) active: usize,
+    pub(super) operations: usize,
+    /// How often it was told of changes.
+    pub(super) changes: usize,
+    pub(super) failures: usize,
+    /// The operation that fails.
+    pub(super) broken: Option<&'static str>,
     /// Run once while a generation is staged.
-    meanwhile: Option<fn(&Lists)>,
-    lists: Option<Lists>,
+    pub(super) meanwhile: Option<fn(&Lists)>,
+    pub(super) lists: Option<Lists>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Tables(Arc<Mutex<Held>>);
+pub(super) struct Tables(pub(super) Arc<Mutex<Held>>);
 
 impl Tables {
-    fn active(&self) -> BTreeMap<Prefix, PlainEntry> {
+    pub(super) fn active(&self) -> BTreeMap<Prefix, PlainEntry> {
         let held = self.0.lock().unwrap();
         held.generations[held.active].clone()
     }
 
-    fn expect(&self, lists: &Lists) {
-        let picture = lists.0.picture.load_full();
-        let expected: BTreeMap<_, _> = picture.all().map(|it| (it.prefix, it.entry)).collect();
+    /// Fails where this operation is to fail.
+    fn attempt(&self, operation: &str) -> Result<(), SinkError> {
+        if self.0.lock().unwrap().broken == Some(operation) {
+            return Err(format!("{operation} is broken").into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn expect(&self, lists: &Lists) {
+        let view = lists.view();
+        let expected: BTreeMap<_, _> = view.picture.all().map(|it| (it.prefix, it.entry)).collect();
         assert_eq!(self.active(), expected);
     }
 }
 
 impl ListSink for Tables {
     fn stage(&self, picture: &Picture) -> Result<(), SinkError> {
+        self.attempt("stage")?;
         let (meanwhile, lists) = {
             let mut held = self.0.lock().unwrap();
             let spare = held.active ^ 1;
@@ -274,16 +287,28 @@ impl ListSink for Tables {
         generation: Generation,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
     ) -> Result<(), SinkError> {
+        let nested = |outer: &Prefix| prefixes.iter().any(|it| it != outer && outer.covers(it));
+        assert!(!prefixes.iter().any(nested), "{prefixes:?}");
+        if new.is_empty() {
+            self.attempt("emptying")?;
+        }
         let mut held = self.0.lock().unwrap();
+        held.changes += 1;
         let number = match generation {
             Generation::Active => held.active,
             Generation::Staged => held.active ^ 1,
         };
-        let before: BTreeMap<_, _> = old.within(prefix).map(|it| (it.prefix, it.entry)).collect();
-        let after: BTreeMap<_, _> = new.within(prefix).map(|it| (it.prefix, it.entry)).collect();
-        for prefix in before.keys().filter(|prefix| !after.contains_key(prefix)) {
+        let inside = |picture: &Picture| -> BTreeMap<_, _> {
+            let entries = prefixes.iter().flat_map(|prefix| picture.within(*prefix));
+            entries.map(|it| (it.prefix, it.entry)).collect()
+        };
+        let (before, after) = (inside(old), inside(new));
+        let failures = held.failures.checked_sub(1);
+        // A change that fails happens in part.
+        let gone = before.keys().filter(|prefix| !after.contains_key(prefix));
+        for prefix in gone.filter(|_| failures.is_none()) {
             held.generations[number].remove(prefix);
             held.operations += 1;
         }
@@ -293,16 +318,17 @@ impl ListSink for Tables {
                 held.operations += 1;
             }
         }
-        match held.failures.checked_sub(1) {
+        match failures {
             Some(left) => {
                 held.failures = left;
-                Err("no room".into())
+                Err(format!("no room, {left} left").into())
             }
             None => Ok(()),
         }
     }
 
     fn activate(&self, picture: &Picture, _: &[Prefix]) -> Result<(), SinkError> {
+        self.attempt("activate")?;
         let mut held = self.0.lock().unwrap();
         held.active ^= 1;
         let active = held.active;
@@ -343,6 +369,142 @@ fn a_failing_sink_leaves_list_file_and_sink_as_they_were() {
     assert_eq!(tables.active().len(), 1);
 }
 
+/// Everything that a refusal must leave as it is.
+fn state(
+    lists: &Lists,
+    tables: &Tables,
+    directory: &Path,
+) -> (
+    Vec<Effective>,
+    BTreeMap<Prefix, PlainEntry>,
+    [Option<String>; 2],
+) {
+    let saved = ["deny.json", "lists.json"];
+    (
+        lists.view().picture.all().collect(),
+        tables.active(),
+        saved.map(|name| std::fs::read_to_string(directory.join(name)).ok()),
+    )
+}
+
+#[test]
+fn lists_that_are_full_refuse_and_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        by_hand: 3,
+        addresses: 4,
+        prefixes: 2,
+    };
+    let lists = Lists::open_within(limits, directory.path(), at(1)).unwrap();
+    let feed = directory.path().join("feed");
+    std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n10.1.0.0/16\n").unwrap();
+    let model = |name: &str| Model {
+        management: Vec::new(),
+        named: vec![named(
+            name,
+            ListAction::Deny,
+            ListMode::Enforce,
+            feed.clone(),
+        )],
+    };
+    let install = |name| lists.install(lists.prepare(&model(name)).unwrap());
+    install("feed").unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let add = |change| lists.add(change, None, at(1));
+    // What is listed twice takes the room of one, and the other family has room of its own.
+    for text in ["10.0.0.1", "10.0.0.3", "2001:db8::1"] {
+        add(deny(text)).unwrap();
+    }
+    let allow = |text: &str| Change::allow(prefix(text));
+    add(allow("10.0.0.4")).unwrap();
+    add(allow("10.2.0.0/16")).unwrap();
+    let before = state(&lists, &tables, directory.path());
+    let unchanged = || assert_eq!(state(&lists, &tables, directory.path()), before);
+
+    let full = |outcome: Result<(), ListError>, expected: (&str, u32)| match outcome {
+        Err(ListError::Full { what, max }) => assert_eq!((what, max), expected),
+        other => panic!("{other:?}"),
+    };
+    let error = add(deny("2001:db8::2")).unwrap_err();
+    assert!(matches!(error, ListError::TooMany { max: 3 }), "{error}");
+    unchanged();
+    full(add(allow("10.0.0.5")).map(drop), ("addresses", 4));
+    unchanged();
+    full(add(allow("10.3.0.0/16")).map(drop), ("prefixes", 2));
+    unchanged();
+    // A file that has grown too much, by itself and with another configuration.
+    std::fs::write(&feed, "10.0.0.7\n10.0.0.8\n").unwrap();
+    full(lists.reread(&ListName::new("feed")), ("addresses", 4));
+    unchanged();
+    full(install("other"), ("addresses", 4));
+    unchanged();
+
+    // Full they can still be changed, and what is removed makes room.
+    assert_eq!(add(deny("10.0.0.3")).unwrap(), Added::Changed);
+    assert!(lists.remove(deny("10.0.0.3"), at(1)).unwrap());
+    add(deny("10.0.0.9")).unwrap();
+    tables.expect(&lists);
+}
+
+#[test]
+fn definitions_are_saved_when_their_lists_are_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let model = |text| Model {
+        management: vec![prefix(text)],
+        named: Vec::new(),
+    };
+    let install = |text| lists.install(lists.prepare(&model(text)).unwrap());
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    install("192.0.2.0/28").unwrap();
+    let before = state(&lists, &tables, directory.path());
+    for broken in ["stage", "activate"] {
+        tables.0.lock().unwrap().broken = Some(broken);
+        let error = install("198.51.100.0/28").unwrap_err();
+        assert!(matches!(error, ListError::Sink(_)), "{broken}: {error}");
+        assert_eq!(state(&lists, &tables, directory.path()), before, "{broken}");
+    }
+    // The sink follows, but nothing can be written: a directory stands where the draft goes.
+    tables.0.lock().unwrap().broken = None;
+    let obstacle = directory.path().join("lists.json.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    let error = install("198.51.100.0/28").unwrap_err();
+    assert!(matches!(error, ListError::Unsaved { .. }), "{error}");
+    let standing = lists.judge(address("198.51.100.1"), SECOND);
+    assert_eq!(standing, Standing::Management);
+    tables.expect(&lists);
+    std::fs::remove_dir(&obstacle).unwrap();
+    install("198.51.100.0/28").unwrap();
+    let (saved, _) = definitions::load(directory.path()).unwrap();
+    assert_eq!(saved, model("198.51.100.0/28"));
+}
+
+#[test]
+fn who_reads_the_lists_does_not_wait_for_who_changes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    lists.attach(Arc::new(Tables::default())).unwrap();
+    lists.add(deny("10.0.0.1"), None, at(1)).unwrap();
+    // As while a list is replaced, and while a change is being saved.
+    let _swapping = lists.swapping();
+    let _writer = lists.writer();
+    let (answer, answered) = std::sync::mpsc::sync_channel(1);
+    let reader = lists.clone();
+    std::thread::spawn(move || {
+        let status = reader.status().unwrap();
+        let told = (status, reader.names(), reader.management());
+        answer.send((told, reader.denies(address("10.0.0.1"), SECOND)))
+    });
+    let ((status, names, management), denied) =
+        answered.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(denied);
+    assert_eq!((status[0].entries, status[2].packets), (1, Some(2)));
+    assert_eq!(names[0], (0, "operator".to_owned()));
+    assert_eq!(management, []);
+}
+
 #[test]
 fn a_change_by_hand_costs_what_it_affects() {
     let directory = tempfile::tempdir().unwrap();
@@ -376,6 +538,28 @@ fn a_change_by_hand_costs_what_it_affects() {
         assert_eq!(operations(), affected, "{text}");
         tables.expect(&lists);
     }
+}
+
+#[test]
+fn what_ends_together_is_one_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    lists.add(deny("10.0.0.0/8"), seconds(10), at(1)).unwrap();
+    for text in ["10.1.0.0/16", "10.1.2.3", "192.0.2.1", "2001:db8::/48"] {
+        lists.add(deny(text), seconds(10), at(1)).unwrap();
+    }
+    let allow = Change::allow(prefix("10.1.0.0/24"));
+    lists.add(allow, None, at(1)).unwrap();
+    tables.0.lock().unwrap().changes = 0;
+    lists.tidy(at(20)).unwrap();
+    tables.expect(&lists);
+    assert_eq!(tables.active().len(), 1);
+    assert_eq!(tables.0.lock().unwrap().changes, 1);
+    // Nothing differs: nobody is told.
+    lists.tidy(at(30)).unwrap();
+    assert_eq!(tables.0.lock().unwrap().changes, 1);
 }
 
 #[test]
@@ -468,6 +652,60 @@ fn a_file_is_followed_and_a_bad_one_leaves_the_old_list() {
     watch.look();
     assert!(denied("10.0.0.4") && denied("10.0.0.5") && !denied("10.0.0.2"));
     assert_eq!(feed_status().error, None);
+}
+
+#[test]
+fn a_file_that_is_read_again_while_a_configuration_is_prepared_keeps_its_newer_content() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let feed = directory.path().join("feed");
+    let model = |mode| Model {
+        management: Vec::new(),
+        named: vec![named("feed", ListAction::Deny, mode, feed.clone())],
+    };
+    let status = || lists.status().unwrap().pop().unwrap();
+    let denied = |text: &str| lists.denies(address(text), SECOND);
+    let mut watch = Watch::new(lists.clone());
+    std::fs::write(&feed, "10.0.0.1\n").unwrap();
+    lists
+        .install(lists.prepare(&model(ListMode::Monitor)).unwrap())
+        .unwrap();
+
+    // In force before, with another file since.
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "10.0.0.2\n# longer\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.2") && !denied("10.0.0.1"));
+
+    // Read for the configuration, and then once more.
+    std::fs::write(&feed, "10.0.0.3\n").unwrap();
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "10.0.0.4\n# longer\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.4") && !denied("10.0.0.3"));
+    assert_eq!((status().failures, status().error), (0, None));
+
+    // Refused meanwhile: that stays said, and is counted once.
+    let prepared = lists.prepare(&model(ListMode::Enforce)).unwrap();
+    std::fs::write(&feed, "nonsense\n").unwrap();
+    watch.look();
+    watch.look();
+    lists.install(prepared).unwrap();
+    assert!(denied("10.0.0.4"));
+    assert_eq!(status().failures, 1);
+    assert!(status().error.unwrap().contains("feed:1"));
+
+    // What is prepared last is what counts, where nothing was read after it.
+    std::fs::write(&feed, "10.0.0.5\n# longer\n").unwrap();
+    lists
+        .install(lists.prepare(&model(ListMode::Enforce)).unwrap())
+        .unwrap();
+    assert!(denied("10.0.0.5") && !denied("10.0.0.4"));
+    assert_eq!((status().failures, status().error), (1, None));
 }
 
 /// Prefixes that nest often: few networks, all lengths.

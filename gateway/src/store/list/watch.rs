@@ -1,14 +1,18 @@
 //! Following the files of the lists.
 //!
 //! Once per call every file's state is looked at. One that is not the state in force is read when
-//! two calls have seen it unchanged, so that a file that is being written is left alone; one that
-//! was refused is not tried again before it changes.
+//! two calls have seen it unchanged, so that a file that is being written is left alone. One whose
+//! content was refused is not tried again before it changes; whatever else went wrong may go right
+//! next time, so that is tried again, ever more rarely.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Lists;
+use super::backoff::Backoff;
 use super::error::ListError;
 use super::file::{FileError, Stamp};
+use super::view::View;
 use crate::model::ListName;
 use crate::telemetry::operator_log::explain;
 
@@ -24,7 +28,18 @@ pub struct Watch {
 #[derive(Debug)]
 struct Seen {
     stamp: Option<Stamp>,
-    is_refused: bool,
+    next: Next,
+    /// Why it is not in force, as it was said and counted.
+    said: Option<String>,
+}
+
+/// What is to be done with a state.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// Read it, if it is still the same.
+    Read(Backoff),
+    /// Nothing: it says something that is no list.
+    Nothing,
 }
 
 impl Watch {
@@ -52,47 +67,84 @@ impl Watch {
                 }
                 continue;
             }
-            let seen = self.seen.get(&name);
-            let is_settled = seen.is_some_and(|seen| seen.stamp == stamp);
-            let is_refused = is_settled && seen.is_some_and(|seen| seen.is_refused);
-            let is_refused = is_refused || (is_settled && self.refuses(&name, found.err()));
-            self.seen.insert(name, Seen { stamp, is_refused });
+            match self.seen.get_mut(&name) {
+                Some(seen) if seen.stamp == stamp => seen.turn(&self.lists, &name, found.err()),
+                Some(_) | None => {
+                    let seen = Seen {
+                        stamp,
+                        next: Next::Read(Backoff::default()),
+                        said: None,
+                    };
+                    self.seen.insert(name, seen);
+                }
+            }
         }
     }
+}
 
-    /// Reads a file that has settled, and says whether its state is refused.
-    fn refuses(&self, name: &ListName, missing: Option<FileError>) -> bool {
+impl Seen {
+    /// Reads a file that has settled, if it is time.
+    fn turn(&mut self, lists: &Lists, name: &ListName, missing: Option<FileError>) {
+        let Next::Read(backoff) = &mut self.next else {
+            return;
+        };
+        if !backoff.is_due() {
+            return;
+        }
         let outcome = match missing {
             Some(source) => Err(ListError::File {
                 name: name.clone(),
                 source,
             }),
-            None => self.lists.reread(name),
+            None => lists.reread(name),
         };
-        match outcome {
+        let error = match outcome {
             Ok(()) => {
                 tracing::info!(list = %name, "list replaced from its file");
-                false
+                return;
             }
+            // It will have another state at the next look.
             Err(ListError::File {
                 source: FileError::Changing(_),
                 ..
-            }) => false,
-            Err(error) => {
-                let error = explain(&error);
-                tracing::error!(error, "the list stays as it was");
-                self.lists.note(name, Some(error));
-                true
-            }
+            }) => return,
+            Err(error) => error,
+        };
+        if is_about_content(&error) {
+            self.next = Next::Nothing;
+        } else {
+            backoff.failed();
         }
+        let error = explain(&error);
+        // Said and counted once per state and cause, however often it is tried.
+        if self.said.as_ref() != Some(&error) {
+            tracing::error!(error, "the list stays as it was");
+            lists.note(name, Some(error.clone()));
+            self.said = Some(error);
+        }
+    }
+}
+
+/// Whether reading the same file again would end the same way.
+const fn is_about_content(error: &ListError) -> bool {
+    let ListError::File { source, .. } = error else {
+        return false;
+    };
+    match source {
+        FileError::NotRegular(_)
+        | FileError::TooLarge(_)
+        | FileError::TooMany { .. }
+        | FileError::Line { .. }
+        | FileError::Json { .. } => true,
+        FileError::Io { .. } | FileError::Changing(_) => false,
     }
 }
 
 impl Lists {
     /// Every list from a file: its name, the file, and the state of it that is in force.
     fn followed(&self) -> Vec<(ListName, std::path::PathBuf, Stamp)> {
-        let writer = self.writer();
-        let named = writer.configured.named.iter();
+        let view = self.view();
+        let named = view.configured.named.iter();
         let followed = named.map(|loaded| {
             let definition = &loaded.definition;
             (
@@ -105,12 +157,58 @@ impl Lists {
     }
 
     /// Notes why the present state of a list's file is not in force, or that it is again.
-    fn note(&self, name: &ListName, error: Option<String>) {
+    pub(super) fn note(&self, name: &ListName, error: Option<String>) {
+        // What is being put in force was assembled without the note.
+        let _one_at_a_time = self.swapping();
         let mut writer = self.writer();
-        let mut named = writer.configured.named.iter_mut();
+        let mut view = View::clone(&self.view());
+        let mut named = Arc::make_mut(&mut view.configured).named.iter_mut();
         if let Some(loaded) = named.find(|loaded| &loaded.definition.name == name) {
             loaded.failures += u64::from(error.is_some());
             loaded.error = error;
+            self.show(&mut writer, view);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ListAction, ListFormat, ListMode, Lists as Model, NamedList};
+    use crate::store::list::Moment;
+
+    #[test]
+    fn a_content_that_is_no_list_is_read_once_per_state_of_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let lists = Lists::open(directory.path(), Moment::now()).unwrap();
+        let feed = directory.path().join("feed");
+        std::fs::write(&feed, "").unwrap();
+        let definition = NamedList {
+            name: ListName::new("feed"),
+            action: ListAction::Deny,
+            mode: ListMode::Enforce,
+            file: feed.clone(),
+            format: ListFormat::Auto,
+        };
+        let model = Model {
+            management: Vec::new(),
+            named: vec![definition],
+        };
+        lists.install(lists.prepare(&model).unwrap()).unwrap();
+        let mut watch = Watch::new(lists.clone());
+        let mut rests = || {
+            watch.look();
+            watch.look();
+            let seen = watch.seen.values().next().unwrap();
+            matches!(seen.next, Next::Nothing)
+        };
+        std::fs::write(&feed, "nonsense\n").unwrap();
+        assert!(rests());
+        std::fs::write(&feed, "other nonsense\n").unwrap();
+        assert!(rests());
+        assert_eq!(lists.status().unwrap().pop().unwrap().failures, 2);
+        // Whether a file can be found is no matter of its content.
+        std::fs::remove_file(&feed).unwrap();
+        assert!(!rests());
     }
 }

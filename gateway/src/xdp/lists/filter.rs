@@ -3,6 +3,7 @@
 //! A set bit costs packets a lookup, a missing one lets the denied pass: bits are set before the
 //! entries' users can need them to be gone, and cleared only when no entry needs them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
@@ -45,16 +46,27 @@ impl Filter4 {
         }
     }
 
-    /// Clears the bits around `prefix` that nothing in `picture` needs.
-    pub(super) fn prune(&self, generation: u32, prefix: Prefix, picture: &Picture) {
-        let words = Prefix::containing(prefix.network(), prefix.length().min(WORD_LENGTH));
+    /// Clears the bits around the prefixes in `gone` that nothing in `picture` needs.
+    pub(super) fn prune(&self, generation: u32, gone: &[Prefix], picture: &Picture) {
+        let ipv4 = gone.iter().filter(|prefix| prefix.network().is_ipv4());
+        let words = |prefix: &Prefix| {
+            Prefix::containing(prefix.network(), prefix.length().min(WORD_LENGTH))
+        };
+        // Neighbours share their words, which are put right once.
+        let words: BTreeSet<Prefix> = ipv4.map(words).collect();
+        for words in words {
+            self.prune_words(generation, words, picture);
+        }
+    }
+
+    fn prune_words(&self, generation: u32, words: Prefix, picture: &Picture) {
         if picture.covers(words) {
             return;
         }
         let IpAddr::V4(first) = words.network() else {
             return;
         };
-        let mut needed: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
+        let mut needed: BTreeMap<u32, u64> = BTreeMap::new();
         for effective in picture.within(words) {
             if let IpAddr::V4(network) = effective.prefix.network() {
                 for FilterBit { word, mask } in masks(network.into(), effective.prefix.length()) {
@@ -81,39 +93,19 @@ impl Filter6 {
         self.words.at(generation * FILTER6_WORDS + index)
     }
 
-    /// The bit of a prefix; `None` for one that is too short for the filter.
-    fn bit(&self, network: [u8; 16], length: u8) -> Option<FilterBit> {
-        let [a, b, c, d, e, f, g, h, ..] = network;
-        let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        if length >= LENGTH_48 {
-            Some(ipv6_48_bit(high, self.seed, LIST_IPV6_FILTER_BITS))
-        } else if length >= LENGTH_32 {
-            Some(ipv6_32_bit(high, self.seed, LIST_IPV6_FILTER_BITS))
-        } else {
-            None
-        }
-    }
-
     /// Sets the bit of a prefix.
     pub(super) fn mark(&self, generation: u32, network: [u8; 16], length: u8) {
-        if let Some(bit) = self.bit(network, length) {
+        if let Some(bit) = ipv6_bit(network, length, self.seed) {
             set(self.word(generation, bit.word), bit.mask);
         }
     }
 
-    /// Clears the bit of a prefix unless `picture` needs it. Hashes do not lead back, so every
-    /// IPv6 entry is asked: some milliseconds for a million.
-    pub(super) fn prune(&self, generation: u32, network: [u8; 16], length: u8, picture: &Picture) {
-        let Some(bit) = self.bit(network, length) else {
-            return;
-        };
-        let needs = |prefix: Prefix| match prefix.network() {
-            IpAddr::V6(v6) => self.bit(v6.octets(), prefix.length()) == Some(bit),
-            IpAddr::V4(_) => false,
-        };
-        if !picture.prefixes().any(needs) {
-            let word = self.word(generation, bit.word);
-            put(word, word.load(Ordering::Acquire) & !bit.mask);
+    /// Clears the bits of the prefixes in `gone` that nothing in `picture` needs. Hashes do not lead
+    /// back, so every IPv6 entry is asked, once: some milliseconds for a million.
+    pub(super) fn prune(&self, generation: u32, gone: &[Prefix], picture: &Picture) {
+        for (word, unneeded) in unneeded(self.seed, gone, picture.prefixes()) {
+            let word = self.word(generation, word);
+            put(word, word.load(Ordering::Acquire) & !unneeded);
         }
     }
 
@@ -123,6 +115,42 @@ impl Filter6 {
             put(self.word(generation, index), 0);
         }
     }
+}
+
+/// The bit of an IPv6 prefix; `None` for one that is too short for the filter.
+fn ipv6_bit(network: [u8; 16], length: u8, seed: u64) -> Option<FilterBit> {
+    let [a, b, c, d, e, f, g, h, ..] = network;
+    let high = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    if length >= LENGTH_48 {
+        Some(ipv6_48_bit(high, seed, LIST_IPV6_FILTER_BITS))
+    } else if length >= LENGTH_32 {
+        Some(ipv6_32_bit(high, seed, LIST_IPV6_FILTER_BITS))
+    } else {
+        None
+    }
+}
+
+/// The bits of the IPv6 prefixes in `gone` that none of those that stay has, by word.
+fn unneeded(seed: u64, gone: &[Prefix], stay: impl Iterator<Item = Prefix>) -> BTreeMap<u32, u64> {
+    let bit = |prefix: &Prefix| match prefix.network() {
+        IpAddr::V6(v6) => ipv6_bit(v6.octets(), prefix.length(), seed),
+        IpAddr::V4(_) => None,
+    };
+    let mut words: BTreeMap<u32, u64> = BTreeMap::new();
+    for FilterBit { word, mask } in gone.iter().filter_map(bit) {
+        *words.entry(word).or_default() |= mask;
+    }
+    if words.is_empty() {
+        return words;
+    }
+    for prefix in stay {
+        if let Some(FilterBit { word, mask }) = bit(&prefix)
+            && let Some(unneeded) = words.get_mut(&word)
+        {
+            *unneeded &= !mask;
+        }
+    }
+    words
 }
 
 /// The words that an IPv4 prefix touches, each with its bits.
@@ -183,5 +211,50 @@ mod tests {
         assert_eq!(bits("0.0.0.0/0"), 1 << 24);
         let bit = ipv4_bit(0xc000_0201);
         assert_eq!(masks(0xc000_0201, 32).next(), Some(bit));
+    }
+
+    #[test]
+    fn of_ipv6_bits_those_are_cleared_that_nothing_needs_after_one_walk() {
+        let prefixes = |texts: &[&str]| -> Vec<Prefix> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let bits = |texts: &[&str]| {
+            let mut words = BTreeMap::new();
+            for prefix in prefixes(texts) {
+                let IpAddr::V6(network) = prefix.network() else {
+                    panic!("IPv6 only");
+                };
+                let bit = ipv6_bit(network.octets(), prefix.length(), 7).unwrap();
+                *words.entry(bit.word).or_default() |= bit.mask;
+            }
+            words
+        };
+        let stay = prefixes(&["10.0.0.0/8", "2001:db8:2::2", "2001:dba::/33"]);
+        let walked = std::cell::Cell::new(0);
+        let stay = || {
+            stay.iter()
+                .copied()
+                .inspect(|_| walked.set(walked.get() + 1))
+        };
+        let gone = prefixes(&[
+            "192.0.2.1",
+            // The same /48, whose bit is needed.
+            "2001:db8:2::1",
+            "2001:db8:1::/48",
+            "2001:db8:1:5::/64",
+            "2001:db9::/32",
+            // The same /32.
+            "2001:dba::/32",
+            // No bit at all.
+            "2002::/16",
+        ]);
+        let mut found = unneeded(7, &gone, stay());
+        found.retain(|_, mask| *mask != 0);
+        assert_eq!(found, bits(&["2001:db8:1::", "2001:db9::/32"]));
+        assert_eq!(walked.take(), 3);
+        // What has no bit asks nobody.
+        let gone = prefixes(&["192.0.2.1", "2002::/16"]);
+        assert_eq!(unneeded(7, &gone, stay()), BTreeMap::new());
+        assert_eq!(walked.take(), 0);
     }
 }

@@ -76,18 +76,41 @@ impl Generation {
         Ok(())
     }
 
-    /// Turns `old` into `new`, which differ inside `prefix` only. Entries come before the filter
-    /// bits that lead to them and go after them, and what covers comes before what it covers.
+    /// Turns `old` into `new`, which differ inside `prefixes` only, of which none covers another.
+    /// Entries come before the filter bits that lead to them and go after them, and what covers
+    /// comes before what it covers.
     pub(super) fn change(
         &mut self,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
         filter4: &Filter4,
         filter6: &Filter6,
     ) -> Result<(), EdgeError> {
         self.is_clear = false;
         let mut gone = Vec::new();
+        for prefix in prefixes {
+            self.write_within((old, new), *prefix, &mut gone, (filter4, filter6))?;
+        }
+        filter4.prune(self.number, &gone, new);
+        filter6.prune(self.number, &gone, new);
+        for prefix in gone {
+            match at(prefix) {
+                At::Ipv4(place) => self.maps.ipv4.remove(place)?,
+                At::Ipv6(place) => self.maps.ipv6.remove(place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what comes and changes inside `prefix`; what goes is added to `gone`.
+    fn write_within(
+        &mut self,
+        (old, new): (&Picture, &Picture),
+        prefix: Prefix,
+        gone: &mut Vec<Prefix>,
+        (filter4, filter6): (&Filter4, &Filter6),
+    ) -> Result<(), EdgeError> {
         let mut before = old.within(prefix).peekable();
         for effective in new.within(prefix) {
             while let Some(earlier) = before.next_if(|it| it.prefix < effective.prefix) {
@@ -103,18 +126,6 @@ impl Generation {
             }
         }
         gone.extend(before.map(|it| it.prefix));
-        for prefix in gone {
-            match prefix.network() {
-                IpAddr::V4(_) => filter4.prune(self.number, prefix, new),
-                IpAddr::V6(v6) => {
-                    filter6.prune(self.number, v6.octets(), prefix.length(), new);
-                }
-            }
-            match at(prefix) {
-                At::Ipv4(place) => self.maps.ipv4.remove(place)?,
-                At::Ipv6(place) => self.maps.ipv6.remove(place)?,
-            }
-        }
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl KernelLists {
         which: Which,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
     ) -> Result<(), EdgeError> {
         let mut generation = self.generation(which);
         let is_active = which == Which::Active;
@@ -106,7 +106,7 @@ impl KernelLists {
         if is_active && new.has_short_ipv6() && !old.has_short_ipv6() {
             self.publish_widened(generation.number, new)?;
         }
-        generation.change(old, new, prefix, &self.filter4, &self.filter6)?;
+        generation.change(old, new, prefixes, &self.filter4, &self.filter6)?;
         if is_active {
             self.publish(generation.number, new)?;
         }
@@ -155,9 +155,9 @@ impl ListSink for KernelLists {
         generation: Which,
         old: &Picture,
         new: &Picture,
-        prefix: Prefix,
+        prefixes: &[Prefix],
     ) -> Result<(), SinkError> {
-        Ok(self.change_within(generation, old, new, prefix)?)
+        Ok(self.change_within(generation, old, new, prefixes)?)
     }
 
     fn activate(&self, picture: &Picture, kept: &[Prefix]) -> Result<(), SinkError> {

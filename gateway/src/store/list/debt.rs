@@ -1,0 +1,84 @@
+//! What is behind memory because writing it failed, and how it is made good.
+
+use super::Lists;
+use super::backoff::Backoff;
+use super::error::ListError;
+use super::swap::Extent;
+use crate::telemetry::operator_log::explain;
+
+/// What is behind. That it is was said when writing it failed first.
+#[derive(Debug, Default)]
+pub(super) struct Debt {
+    /// The file of the lists kept by hand.
+    pub(super) kept: bool,
+    /// The file of what the configuration says.
+    pub(super) definitions: bool,
+    /// The tables of the sink, in part: with when to write them anew.
+    pub(super) sink: Option<Backoff>,
+}
+
+impl Debt {
+    const fn is_none(&self) -> bool {
+        !self.kept && !self.definitions && self.sink.is_none()
+    }
+}
+
+impl Lists {
+    /// Writes what could not be written before, as far as that is possible now.
+    pub(super) fn make_good(&self) {
+        if self.writer().debt.is_none() {
+            return;
+        }
+        if let Err(error) = self.rewrite_sink() {
+            let error = explain(&error);
+            tracing::error!(
+                error,
+                "lists: the kernel edge differs from them, and its tables cannot be written anew: \
+                 tried again until they are"
+            );
+        }
+        self.save_kept();
+        self.repeat_definitions();
+    }
+
+    /// Writes the tables of the sink anew where they are not known to hold what is in force.
+    fn rewrite_sink(&self) -> Result<(), ListError> {
+        let _one_at_a_time = self.swapping();
+        {
+            let mut writer = self.writer();
+            let Some(backoff) = &mut writer.debt.sink else {
+                return Ok(());
+            };
+            if !backoff.is_due() {
+                return Ok(());
+            }
+            // Until it has succeeded.
+            backoff.failed();
+        }
+        let same = self.view().configured.as_ref().clone();
+        self.swap(same, &[], Extent::Everything)?;
+        tracing::info!("lists: the tables of the kernel edge are written anew");
+        Ok(())
+    }
+
+    fn save_kept(&self) {
+        let mut writer = self.writer();
+        if writer.debt.kept {
+            let kept = writer.kept.clone();
+            if let Err(error) = writer.save(&kept) {
+                tracing::debug!(error = explain(&error), "lists: still not saved");
+            }
+        }
+    }
+
+    fn repeat_definitions(&self) {
+        let _one_at_a_time = self.swapping();
+        if !self.writer().debt.definitions {
+            return;
+        }
+        match self.save_definitions() {
+            Ok(()) => tracing::info!("lists: what the configuration says is saved now"),
+            Err(error) => tracing::debug!(error = explain(&error), "lists: still not saved"),
+        }
+    }
+}
