@@ -1,7 +1,6 @@
 //! What the gateway stands on: everything that takes rights, had before they are given up.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -12,6 +11,7 @@ use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
 use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
+use crate::store::directory;
 use crate::store::list::{Lists, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
 use crate::telemetry::operator_log::explain;
@@ -245,23 +245,13 @@ fn bind_metrics(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     Ok(socket)
 }
 
-/// The directories above are for everybody to pass through: the user of the gateway has to.
 fn make_directory(path: &Path, mode: u32, identity: &Identity) -> anyhow::Result<()> {
-    let above = path.parent().map_or(Ok(()), |parent| {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o755).create(parent)
-    });
-    above
-        .and_then(|()| {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(mode).create(path)
-        })
-        .with_context(|| {
-            format!(
-                "directory `{}`: create it for the gateway's user, or name another one in the \
+    directory::create(path, mode).with_context(|| {
+        format!(
+            "directory `{}`: create it for the gateway's user, or name another one in the \
              configuration",
-                path.display()
-            )
-        })?;
+            path.display()
+        )
+    })?;
     Ok(identity.own(path)?)
 }

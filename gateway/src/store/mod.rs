@@ -1,5 +1,6 @@
 //! What lives longer than a request or a snapshot.
 
+pub mod directory;
 pub mod bucket;
 pub mod connection;
 pub mod control;

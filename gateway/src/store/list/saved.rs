@@ -1,8 +1,7 @@
 //! The lists kept by hand on disk: one JSON file in the state directory, replaced whole.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +12,7 @@ use super::draft::{open_private, replace};
 use super::error::{ListError, io_error};
 use super::moment::{Expiry, Moment};
 use crate::model::Prefix;
+use crate::store::directory;
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "deny.json";
@@ -74,11 +74,7 @@ impl Drop for Saved {
 impl Saved {
     /// Locks the lists of `directory`, which is created with mode 0700 where it is missing.
     pub(super) fn lock(directory: &Path) -> Result<Self, ListError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(io_error("create", directory))?;
+        directory::create(directory, 0o700).map_err(io_error("create", directory))?;
         let path = directory.join(LOCK_NAME);
         let lock = open_private(&path, false)?;
         let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;

@@ -5,7 +5,6 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use gateway_common::list::LIST_MANAGEMENT;
 
-use super::Lists;
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
 use super::definitions::{self, Numbers};
@@ -14,6 +13,7 @@ use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink, outermost};
 use super::table::Table;
 use super::view::View;
+use super::{Lists, Writer};
 use crate::model::{ListName, Lists as Model, Prefix};
 
 /// What of the sink is written.
@@ -134,21 +134,20 @@ impl Lists {
         sink.stage(&view.picture).map_err(ListError::Sink)?;
         sink.activate(&view.picture, &by_hand(&writer.kept))
             .map_err(ListError::Sink)?;
-        let sink = Some(sink);
-        self.show(
-            &mut writer,
-            View {
-                sink,
-                ..View::clone(&view)
-            },
-        );
+        self.show_through(&mut writer, Some(sink));
         Ok(())
     }
 
     /// Forgets the sink.
     pub fn detach(&self) {
         let _one_at_a_time = self.swapping();
-        self.writer().sink = None;
+        let mut writer = self.writer();
+        self.show_through(&mut writer, None);
+    }
+
+    fn show_through(&self, writer: &mut Writer, sink: Option<Arc<dyn ListSink>>) {
+        let view = View::clone(&self.view());
+        self.show(writer, View { sink, ..view });
     }
 
     /// Empties what the sink held before [`Self::attach`].
