@@ -170,3 +170,34 @@ fn a_file_that_could_not_be_put_in_force_is_tried_again() {
     look(20);
     assert!(denied("10.0.0.3") && denied("10.0.0.4"));
 }
+
+#[test]
+fn what_is_added_while_a_file_is_staged_counts_against_the_room() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = Limits {
+        addresses: 2,
+        ..Limits::default()
+    };
+    let lists = Lists::open_within(limits, directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let feed = directory.path().join("feed");
+    std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n").unwrap();
+    let model = Model {
+        management: Vec::new(),
+        named: vec![named("feed", ListAction::Deny, ListMode::Enforce, feed)],
+    };
+    {
+        let mut held = tables.0.lock().unwrap();
+        held.lists = Some(lists.clone());
+        held.meanwhile = Some(|lists| {
+            lists.add(deny("192.0.2.1"), None, at(1)).unwrap();
+        });
+    }
+    let error = lists.install(lists.prepare(&model).unwrap()).unwrap_err();
+    tables.0.lock().unwrap().lists = None;
+    assert!(matches!(error, ListError::Full { max: 2, .. }), "{error}");
+    assert!(lists.denies(address("192.0.2.1"), SECOND));
+    assert!(!lists.denies(address("10.0.0.1"), SECOND));
+    tables.expect(&lists);
+}
