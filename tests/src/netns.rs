@@ -47,6 +47,8 @@ pub const OTHER: [&str; 2] = ["10.77.0.3", "fd77:0:0:3::3"];
 /// How long a connection may take before it counts as dropped: shorter than the second after which
 /// a SYN is sent again, so that an attempt is one packet.
 pub const SILENCE: Duration = Duration::from_millis(700);
+/// Longer than a packet takes from one counter to the other.
+const UNDER_WAY: Duration = Duration::from_millis(20);
 
 /// Two namespaces, what the gateway proves itself with, and what it forwards to.
 #[derive(Debug)]
@@ -337,6 +339,19 @@ impl Site {
     /// Takes packets received and packets counted as they are now, for [`Self::account`].
     #[must_use]
     pub fn level(&self) -> Level {
+        // A packet that is under way has been counted by one side and not by the other.
+        let mut before = self.read_level();
+        loop {
+            std::thread::sleep(UNDER_WAY);
+            let now = self.read_level();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    fn read_level(&self) -> Level {
         Level {
             received: self.received(),
             counted: self.counted().total(),
@@ -347,7 +362,7 @@ impl Site {
     /// many those are.
     pub async fn account(&self, level: &Level) -> u64 {
         until("every packet to be counted once", || {
-            let now = self.level();
+            let now = self.read_level();
             let again = self.received();
             let received = now.received - level.received;
             let is_even = received == now.counted - level.counted && again == now.received;
@@ -385,7 +400,7 @@ impl Drop for Site {
 }
 
 /// Both counts at one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level {
     received: u64,
     counted: u64,
