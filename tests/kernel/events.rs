@@ -14,6 +14,7 @@ use gateway_tests::object::Object;
 use gateway_tests::packet::{self, ACK, SYN, TCP};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::site::{CLIENT, DROP, PASS, PORT, SERVER, segment, segment_from, settings, site};
 
@@ -26,9 +27,11 @@ fn denying(events_per_second: u32) -> Option<Object> {
         events_per_second,
         ..settings()
     })?;
-    let mut cpus = nix::sched::CpuSet::new();
-    cpus.set(0).unwrap();
-    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &cpus).unwrap();
+    let allowed = sched_getaffinity(None).unwrap();
+    let first = (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu));
+    let mut one = CpuSet::new();
+    one.set(first.unwrap());
+    sched_setaffinity(None, &one).unwrap();
     let entry = PlainEntry {
         deny_until_ns: NEVER,
         deny_list: LIST_NAMED,

@@ -187,6 +187,28 @@ fn loopback_takes_the_generic_path_and_says_so() {
     assert!(!absence.to_string().contains('\n'), "{absence}");
 }
 
+/// The mode of a link is fixed, so for another one the program has to be taken off first.
+#[test]
+fn a_mode_that_is_refused_leaves_the_interface_judged_in_the_old_one() {
+    let Some(mut bench) = or_skip(Bench::new("mode")) else {
+        return;
+    };
+    bench.gateway.edge.interfaces = vec!["lo".to_owned()];
+    bench.start().unwrap().shutdown(OnExit::Keep).unwrap();
+    bench.gateway.edge.attach = AttachMode::Native;
+    let error = bench.start().unwrap_err();
+    assert!(
+        matches!(error, EdgeError::Attach { mode: "native", .. }),
+        "{error}"
+    );
+    bench.gateway.edge.attach = AttachMode::Auto;
+    let edge = bench.start().unwrap();
+    let [attachment] = edge.attachments() else {
+        panic!("{:?}", edge.attachments());
+    };
+    assert_eq!((attachment.mode, attachment.adopted), (Mode::Generic, true));
+}
+
 #[test]
 fn the_program_of_somebody_else_is_named_and_left_alone() {
     let Some(bench) = or_skip(Bench::new("mine")) else {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aya::maps::Array;
-use gateway::model::{OnExit, SourceRate};
+use gateway::model::{OnExit, SharedRate, SourceRate};
 use gateway::store::list::{Change, Lists, Moment};
 use gateway::xdp::{EdgeHandle, offline_list_sink};
 use gateway_common::limit::{Limit, Rate};
@@ -270,6 +270,23 @@ fn debts_end_with_the_limit_they_were_made_under() {
     bench.apply(&mut edge, &corrected).unwrap();
     assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
     assert!(!bench.reaches(CLIENT));
+
+    // Nor does what newcomers share.
+    edge.control().set_under_attack(true);
+    let mut shared = |burst| {
+        let limit = connections(burst).unwrap();
+        corrected.edge.under_attack.newcomer_connections = SharedRate {
+            limit: limit.source,
+            rate_micro_per_second: limit.rate_micro_per_second,
+            burst,
+        };
+        bench.apply(&mut edge, &corrected).unwrap();
+    };
+    shared(1);
+    assert!(bench.reaches(OTHER_CLIENT));
+    assert!(!bench.reaches(OTHER_CLIENT));
+    shared(2);
+    assert!(bench.reaches(OTHER_CLIENT));
 }
 
 #[test]

@@ -259,9 +259,29 @@ async fn pins_of_another_version_are_shown_and_go_with_detach() {
         found["other_versions"],
         json!([older.display().to_string()])
     );
-    let _setup = gateway.stop().await;
+    let setup = gateway.stop().await;
     drop(site.succeed(&["xdp", "detach", "--config", &config]));
     assert!(!site.pins().exists());
+
+    // Whoever owns the instance's directory cannot have other files removed or given away.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let kept = elsewhere.path().join("kept");
+    std::fs::write(&kept, "").unwrap();
+    let gateway = site.start(setup).await;
+    std::os::unix::fs::symlink(elsewhere.path(), &older).unwrap();
+    let pins = gateway_tests::pinned::directory(&site.instance);
+    let namespace = site.inside.run(|| {
+        let found = std::fs::metadata("/proc/thread-self/ns/net").unwrap();
+        std::os::unix::fs::MetadataExt::ino(&found)
+    });
+    std::os::unix::fs::symlink(&kept, pins.join(format!("link_{namespace}_4242"))).unwrap();
+    let _setup = gateway.stop().await;
+    let said = refused(&site, &["xdp", "detach", "--config", &config]);
+    assert!(said.contains(&older.display().to_string()), "{said}");
+    assert!(kept.exists());
+    std::fs::remove_file(&older).unwrap();
+    drop(site.succeed(&["xdp", "detach", "--config", &config]));
+    assert!(kept.exists());
 
     // Those of another version alone.
     std::fs::DirBuilder::new().create(site.pins()).unwrap();

@@ -94,7 +94,9 @@ async fn a_denial_ends_by_itself_while_no_gateway_runs() {
     };
     let gateway = site.start(site.setup()).await;
     let config = gateway.config_path().display().to_string();
-    drop(site.succeed(&["deny", "add", CLIENT[0], "--for", "3s", "--config", &config]));
+    drop(site.succeed(&[
+        "deny", "add", CLIENT[0], "--for", "10s", "--config", &config,
+    ]));
     let _setup = gateway.stop().await;
     assert!(!site.reaches(CLIENT[0]).await);
     // Past XDP there is nobody listening, and the stack says so.

@@ -37,6 +37,39 @@ async fn a_second_gateway_of_an_instance_is_refused_by_name() {
     assert_eq!(site.call(CLIENT[0], "/first").await.status, 200);
 }
 
+/// Rules without a gateway behind them would only keep clients and operators out.
+#[tokio::test]
+async fn a_start_that_fails_leaves_nothing_attached_that_was_not_before() {
+    let Some(site) = or_skip(Site::new("fails").await) else {
+        return;
+    };
+    // Found before anything is attached.
+    let setup = site.setup();
+    let bad = setup.file("bad.netset", "192.0.2.0/24\nnothing\n");
+    let named = json!([{"name": "bad", "action": "deny", "file": bad}]);
+    let said = refused(&site, setup.set(&["lists", "named"], named)).await;
+    assert!(said.contains("bad.netset:2"), "{said}");
+    assert_eq!(site.program(), None);
+    assert!(!site.pins().exists());
+    // Found when everything is attached.
+    let blocked = |setup: Setup| {
+        let socket = setup.file("in-the-way", "");
+        setup.set(&["admin", "socket"], json!(socket))
+    };
+    let said = refused(&site, blocked(site.setup())).await;
+    assert!(said.contains("in the way"), "{said}");
+    assert_eq!(site.program(), None);
+    assert!(!site.pins().exists());
+    // What a gateway has left in force stays.
+    let setup = site.start(site.setup()).await.stop().await;
+    let program = site.program();
+    let said = refused(&site, blocked(site.setup())).await;
+    assert!(said.contains("in the way"), "{said}");
+    assert_eq!(site.program().is_some(), program.is_some());
+    let _gateway = site.start(setup).await;
+    assert_eq!(site.call(CLIENT[0], "/after").await.status, 200);
+}
+
 #[tokio::test]
 async fn a_second_gateway_in_the_same_directories_is_refused_by_name() {
     let Some(site) = or_skip(Site::new("same").await) else {

@@ -179,8 +179,8 @@ async fn top_shows_who_is_judged_and_how_full_their_buckets_are() {
     let Some(site) = or_skip(Site::new("top").await) else {
         return;
     };
-    // Three connections of five: 60 % of a bucket that one per minute hardly drains.
-    let rate = json!({"rate": 0.016, "burst": 5});
+    // Three connections of five: 60 % of a bucket that one per ten minutes hardly drains.
+    let rate = json!({"rate": 0.0016, "burst": 5});
     let setup = site
         .setup()
         .set(&["xdp", "connections_per_source"], rate)

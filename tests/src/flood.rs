@@ -159,7 +159,10 @@ impl Link {
             }
             self.run(kind, per_second, &theirs)
         });
-        Flood { shared, thread }
+        Flood {
+            shared,
+            thread: Some(thread),
+        }
     }
 
     fn run(&self, kind: Kind, per_second: u64, shared: &Shared) -> anyhow::Result<()> {
@@ -238,7 +241,18 @@ impl Link {
 #[derive(Debug)]
 pub struct Flood {
     shared: Arc<Shared>,
-    thread: JoinHandle<anyhow::Result<()>>,
+    /// Until it has been joined.
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // Whoever drops a flood instead of stopping it has failed already.
+            drop(thread.join());
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -261,7 +275,7 @@ impl Flood {
     /// Whether it has ended, which it does by itself only for an error.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ends it.
@@ -271,14 +285,12 @@ impl Flood {
     ///
     /// # Panics
     /// When its thread did.
-    pub fn stop(self) -> anyhow::Result<Tally> {
+    pub fn stop(mut self) -> anyhow::Result<Tally> {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let Self { shared, thread } = self;
-        thread.join().expect("a flood returns its errors")?;
-        Ok(Tally {
-            offered: shared.offered.load(Ordering::Relaxed),
-            refused: shared.refused.load(Ordering::Relaxed),
-        })
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("a flood returns its errors")?;
+        }
+        Ok(self.tally())
     }
 }
 

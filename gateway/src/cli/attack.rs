@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Subcommand;
 
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::daemon::protocol::{AttackMode, Request, Response, call};
+use crate::daemon::protocol::{AttackMode, Request, call};
 
 /// Arguments of `gateway attack`.
 #[derive(Debug, clap::Args)]
@@ -36,14 +35,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Action::Auto(target) => (set(AttackMode::Auto), target),
         Action::Status(target) => (Request::AttackStatus, target),
     };
-    match call(&target.resolve()?.admin_socket, &request)? {
-        Response::Done { message } => {
-            output.line(&message);
-            Ok(ExitCode::SUCCESS)
-        }
-        Response::Refused { message } => bail!("{message}"),
-        Response::Entries { .. } | Response::Lists { .. } => {
-            bail!("the running gateway answers in another protocol: is it another version?")
-        }
-    }
+    let answer = call(&target.resolve()?.admin_socket, &request)?;
+    output.line(&answer.done()?);
+    Ok(ExitCode::SUCCESS)
 }

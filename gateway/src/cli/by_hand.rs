@@ -106,7 +106,7 @@ pub(super) fn run(
                     || "until it is removed".to_owned(),
                     |time| format!("for {}", spoken(time.as_secs())),
                 );
-                let what = participle(list);
+                let what = list.participle();
                 Ok(match lists.add(change, *time, Moment::now())? {
                     Added::New => format!("{prefix} is {what} {until}"),
                     Added::Changed => format!("{prefix} was {what} already, now {until}"),
@@ -151,15 +151,13 @@ fn change(
     offline: impl FnOnce(&Lists) -> anyhow::Result<String>,
 ) -> anyhow::Result<ExitCode> {
     match call(&target.admin_socket, request) {
-        Ok(Response::Done { message }) => {
-            output.line(&message);
+        Ok(answer) => {
+            output.line(&answer.done()?);
             match change.confirm_within {
                 Some(time) => confirm::ask(time, change.list, Undo::Gateway(target), output),
                 None => Ok(ExitCode::SUCCESS),
             }
         }
-        Ok(Response::Refused { message }) => bail!("{message}"),
-        Ok(_) => bail!("{OTHER_PROTOCOL}"),
         Err(CallError::NotRunning(_)) => {
             // Whoever hangs up must not keep this command from taking its change back.
             let signals = change.confirm_within.map(|_| confirm::Signals::hold());
@@ -185,9 +183,7 @@ fn change(
 
 fn confirm(target: &Target, output: &mut Output) -> anyhow::Result<ExitCode> {
     match call(&target.admin_socket, &Request::ListConfirm) {
-        Ok(Response::Done { message }) => output.line(&message),
-        Ok(Response::Refused { message }) => bail!("{message}"),
-        Ok(_) => bail!("{OTHER_PROTOCOL}"),
+        Ok(answer) => output.line(&answer.done()?),
         Err(CallError::NotRunning(_)) => {
             let lists = Lists::open(&target.state_directory, Moment::now())
                 .context("no gateway is running: confirm in the session that made the change")?;
@@ -201,9 +197,6 @@ fn confirm(target: &Target, output: &mut Output) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-const OTHER_PROTOCOL: &str =
-    "the running gateway answers in another protocol: is it another version?";
-
 fn entries(
     list: ByHand,
     target: &Target,
@@ -212,8 +205,7 @@ fn entries(
 ) -> anyhow::Result<ExitCode> {
     let entries = match call(&target.admin_socket, &Request::ListEntries { list }) {
         Ok(Response::Entries { entries }) => entries,
-        Ok(Response::Refused { message }) => bail!("{message}"),
-        Ok(_) => bail!("{OTHER_PROTOCOL}"),
+        Ok(_) => return Err(CallError::OtherAnswer.into()),
         Err(CallError::NotRunning(_)) => saved(list, target)?,
         Err(error) => return Err(error.into()),
     };
@@ -222,7 +214,7 @@ fn entries(
         return Ok(ExitCode::SUCCESS);
     }
     if entries.is_empty() {
-        output.error(&format!("nothing is {}", participle(list)));
+        output.error(&format!("nothing is {}", list.participle()));
     }
     for entry in entries {
         output.line(&line(&entry));
@@ -301,13 +293,5 @@ fn is_managed(address: IpAddr, target: &Target) -> bool {
             .filter_map(|text| text.parse::<Prefix>().ok())
             .any(|prefix| prefix.contains(address)),
         Ok(_) | Err(_) => false,
-    }
-}
-
-/// What a list makes of a source.
-const fn participle(list: ByHand) -> &'static str {
-    match list {
-        ByHand::Deny => "denied",
-        ByHand::Allow => "allowed",
     }
 }

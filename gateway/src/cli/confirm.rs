@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use nix::sys::signal::{SigSet, Signal};
 
 use super::output::Output;
 use super::target::Target;
 use super::time::spoken;
 use crate::clock;
-use crate::daemon::protocol::{Request, Response, call};
+use crate::daemon::protocol::{Request, call};
 use crate::store::list::{ByHand, Lists};
 
 /// Events that may wait; whoever reports more waits too.
@@ -96,11 +96,10 @@ pub(super) fn ask(
 
 fn confirm(undo: &Undo<'_>, output: &mut Output) -> anyhow::Result<ExitCode> {
     match undo {
-        Undo::Gateway(target) => match call(&target.admin_socket, &Request::ListConfirm)? {
-            Response::Done { message } => output.line(&message),
-            Response::Refused { message } => bail!("{message}"),
-            _ => bail!("the running gateway answers in another protocol: is it another version?"),
-        },
+        Undo::Gateway(target) => {
+            let answer = call(&target.admin_socket, &Request::ListConfirm)?;
+            output.line(&answer.done()?);
+        }
         Undo::Here(lists, _) => {
             lists.confirm()?;
             output.line("confirmed: the change stays");

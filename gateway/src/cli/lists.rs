@@ -3,8 +3,6 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
-
 use super::output::Output;
 use super::target::{Target, TargetArguments};
 use super::time::spoken;
@@ -25,8 +23,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let target = arguments.target.resolve()?;
     let lists = match call(&target.admin_socket, &Request::Lists) {
         Ok(Response::Lists { lists, .. }) => lists,
-        Ok(Response::Refused { message }) => bail!("{message}"),
-        Ok(_) => bail!("the running gateway answers in another protocol: is it another version?"),
+        Ok(_) => return Err(CallError::OtherAnswer.into()),
         Err(CallError::NotRunning(_)) => {
             output.error("no gateway is running: the lists as the next one would read them");
             saved(&target)?

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::daemon::protocol::{Request, Response, call};
+use crate::daemon::protocol::{Request, call};
 
 /// Make a running gateway read its configuration again.
 #[derive(Debug, clap::Args)]
@@ -15,15 +15,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     let target = arguments.target.resolve()?;
-    match call(&target.admin_socket, &Request::Reload)? {
-        Response::Done { message } => {
-            output.line(&message);
-            Ok(ExitCode::SUCCESS)
-        }
-        Response::Refused { message } => {
-            output.error(&message);
-            Ok(ExitCode::FAILURE)
-        }
-        _ => anyhow::bail!("the gateway answered another question"),
-    }
+    let answer = call(&target.admin_socket, &Request::Reload)?;
+    output.line(&answer.done()?);
+    Ok(ExitCode::SUCCESS)
 }

@@ -91,19 +91,17 @@ fn apply_beside(path: &Path, gateway: &Gateway, output: &mut Output) -> anyhow::
         config,
         interfaces: applied.interfaces().to_vec(),
     };
-    let answer = call(&gateway.admin.socket, &request);
-    if let Ok(Response::Done { message }) = answer {
-        show(applied.attachments(), applied.notes(), output);
-        output.line(&message);
-        return Ok(ExitCode::SUCCESS);
-    }
-    match answer {
-        Ok(Response::Refused { message }) => {
+    match call(&gateway.admin.socket, &request).and_then(Response::done) {
+        Ok(message) => {
+            show(applied.attachments(), applied.notes(), output);
+            output.line(&message);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(CallError::Refused(message)) => {
             applied.undo().context("detaching again")?;
             bail!("the gateway refused, and what was attached anew is detached again: {message}")
         }
         // It may have followed already: taking programs away behind its back would be worse.
-        Ok(_) => bail!("{UNTOLD}: it answers in another protocol: is it another version?"),
         Err(error) => Err(anyhow::Error::new(error).context(UNTOLD)),
     }
 }

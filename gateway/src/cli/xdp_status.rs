@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::output::Output;
 use super::target::Target;
 use crate::clock;
-use crate::daemon::protocol::{Request, Response, call};
+use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::xdp::status::{self, Status};
 
 #[derive(Serialize)]
@@ -86,9 +86,12 @@ pub(super) fn run(target: &Target, json: bool, output: &mut Output) -> anyhow::R
             left.join(", ")
         );
     };
-    let running = match call(&target.admin_socket, &Request::Hello) {
-        Ok(Response::Done { message }) => Some(message),
-        Ok(_) => Some("another version".to_owned()),
+    let hello = call(&target.admin_socket, &Request::Hello);
+    let running = match hello.and_then(Response::done) {
+        Ok(message) => Some(message),
+        Err(CallError::Refused(_) | CallError::Protocol(_) | CallError::OtherAnswer) => {
+            Some("another version".to_owned())
+        }
         Err(_silent) => None,
     };
     let report = report(instance.as_str(), running, &found);

@@ -143,7 +143,7 @@ async fn add(
     } = change;
     let name = list.name();
     tracing::info!(list = name, %prefix, for_seconds, ?confirm_within, "list: added");
-    let what = participle(list);
+    let what = list.participle();
     Ok(done(match added {
         Added::New => format!("{prefix} is {what}"),
         Added::Changed => format!("{prefix} was {what} already; its end is now the new one"),
@@ -159,7 +159,7 @@ async fn remove(lists: Lists, change: Change, now: Moment) -> Result<Response, S
     let name = list.name();
     if blocking(lists, move |lists| lists.remove(change, now)).await? {
         tracing::info!(list = name, %prefix, ?confirm_within, "list: removed");
-        let what = participle(list);
+        let what = list.participle();
         Ok(done(format!("{prefix} is no longer {what} by hand")))
     } else {
         Err(format!(
@@ -181,14 +181,6 @@ fn summaries(lists: &Lists) -> Result<Response, ListError> {
         lists: lists.status()?.into_iter().map(Into::into).collect(),
         management: lists.management().iter().map(Prefix::to_string).collect(),
     })
-}
-
-/// What a list makes of a source.
-pub(super) const fn participle(list: ByHand) -> &'static str {
-    match list {
-        ByHand::Deny => "denied",
-        ByHand::Allow => "allowed",
-    }
 }
 
 const fn done(message: String) -> Response {

@@ -213,9 +213,28 @@ pub enum CallError {
     /// The conversation broke.
     #[error("admin socket")]
     Io(#[from] std::io::Error),
+    /// It was refused; nothing was done.
+    #[error("{0}")]
+    Refused(String),
     /// The answer is not of this version's protocol.
     #[error("the running gateway answers in another protocol: is it another version?")]
     Protocol(#[from] serde_json::Error),
+    /// The answer is to another question.
+    #[error("the running gateway answers another question: is it another version?")]
+    OtherAnswer,
+}
+
+impl Response {
+    /// The sentence of something that was done.
+    ///
+    /// # Errors
+    /// [`CallError::OtherAnswer`].
+    pub fn done(self) -> Result<String, CallError> {
+        match self {
+            Self::Done { message } => Ok(message),
+            _ => Err(CallError::OtherAnswer),
+        }
+    }
 }
 
 /// Asks the daemon behind `socket`, blocking.
@@ -240,5 +259,8 @@ pub fn call(socket: &Path, request: &Request) -> Result<Response, CallError> {
     if answer.is_empty() {
         return Err(CallError::NoAnswer);
     }
-    Ok(serde_json::from_str(&answer)?)
+    match serde_json::from_str(&answer)? {
+        Response::Refused { message } => Err(CallError::Refused(message)),
+        answer => Ok(answer),
+    }
 }

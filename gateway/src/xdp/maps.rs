@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use gateway_common::bucket::Alone;
 use gateway_common::capacity::{
     AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
     LIST_EXACT_MAX, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, LIST_MAX, LIST_PREFIX_MAX,
@@ -136,6 +137,7 @@ pub(super) struct SwitchMaps {
     pub(super) settings: Array<MapData, Settings>,
     pub(super) rules: Array<MapData, Rules>,
     pub(super) endpoints: Array<MapData, EndpointLine>,
+    pub(super) newcomers: Array<MapData, Alone<u64>>,
 }
 
 /// One generation of one family of the lists.
@@ -299,6 +301,7 @@ impl SwitchMaps {
             settings: open_as(pins, MAP_SETTINGS)?,
             rules: open_as(pins, MAP_RULES)?,
             endpoints: open_as(pins, MAP_ENDPOINTS)?,
+            newcomers: open_as(pins, MAP_NEWCOMERS)?,
         })
     }
 }

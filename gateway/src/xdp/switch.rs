@@ -8,12 +8,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gateway_common::bucket::Alone;
 use gateway_common::capacity::{ENDPOINT_LINE_BITS, RULES_COUNT};
 use gateway_common::endpoint::EndpointLine;
-use gateway_common::name::{MAP_ENDPOINTS, MAP_RULES, MAP_SETTINGS};
+use gateway_common::name::{MAP_ENDPOINTS, MAP_NEWCOMERS, MAP_RULES, MAP_SETTINGS};
 use gateway_common::settings::{
-    FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, Rules as ListenerRules,
-    Settings, rules_index,
+    FLAG_LIST_IPV6_SHORT, FLAG_LISTENERS, FLAG_LISTS, FLAG_OTHER_TRAFFIC, NEWCOMERS_COUNT,
+    Rules as ListenerRules, Settings, rules_index,
 };
 use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -193,15 +194,28 @@ impl Switch {
         }
         self.maps.control.activate(spare);
         self.active = spare;
+        let budgets = self.settings.newcomers;
         self.settings = next;
         self.rules = rules.to_vec();
-        Ok(())
+        if next.newcomers == budgets {
+            return Ok(());
+        }
+        // What was charged under another budget says nothing under this one.
+        (0..NEWCOMERS).try_for_each(|which| {
+            self.maps
+                .newcomers
+                .set(which, Alone::default(), 0)
+                .map_err(map_error(MAP_NEWCOMERS))
+        })
     }
 }
 
 /// Rules in one generation of their map.
 #[expect(clippy::cast_possible_truncation, reason = "65")]
 const LISTENERS: u32 = RULES_COUNT as u32;
+/// Words that newcomers share.
+#[expect(clippy::cast_possible_truncation, reason = "two")]
+const NEWCOMERS: u32 = NEWCOMERS_COUNT as u32;
 
 /// Returns once every packet that was being judged at the call has left the program.
 pub(super) fn wait_for_packets() -> Result<(), EdgeError> {

@@ -45,6 +45,15 @@ impl ByHand {
             Self::Allow => "allow",
         }
     }
+
+    /// What it makes of a source.
+    #[must_use]
+    pub const fn participle(self) -> &'static str {
+        match self {
+            Self::Deny => "denied",
+            Self::Allow => "allowed",
+        }
+    }
 }
 
 /// Each prefix with its end, `None` for none.
