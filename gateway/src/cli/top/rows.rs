@@ -211,20 +211,24 @@ fn sources(before: &Sample, now: &Sample, elapsed: Elapsed) -> Vec<SourceRow> {
     let limits: HashMap<u32, Limit> = limits
         .map(|limit| (limit.class.number, limit.limit))
         .collect();
-    let rows = now.debts.sources.iter().map(|bucket| {
+    let rows = now.debts.sources.iter().filter_map(|bucket| {
         let (source, class) = match (tagged_v4(bucket.tag), now.ipv6.get(&bucket.tag)) {
             (Some((address, class)), _) => (Source::Ipv4(Ipv4Addr::from(address)), Some(class)),
             (None, Some((network, class))) => (Source::Ipv6(*network), Some(*class)),
             (None, None) => (Source::Tag(bucket.tag), None),
         };
         let limit = class.and_then(|number| limits.get(&number));
+        // What was charged under a limit that is gone holds nobody back.
+        if class.is_some() && limit.is_none() {
+            return None;
+        }
         let since = old.get(&bucket.tag).copied().unwrap_or(0);
-        SourceRow {
+        Some(SourceRow {
             source,
             class,
             debt: debt(bucket.tat, now.at_ns, limit),
             charged: limit.map(|limit| charged(since, bucket.tat, before.at_ns, elapsed, limit)),
-        }
+        })
     });
     rows.collect()
 }
