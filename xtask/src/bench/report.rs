@@ -85,7 +85,12 @@ impl Case {
             unit: unit.to_owned(),
             baseline,
             ratio: baseline.map(|baseline| value / baseline),
-            spread: (largest - smallest) / value,
+            // Nothing counted is nothing spread.
+            spread: if value == 0.0 {
+                0.0
+            } else {
+                (largest - smallest) / value
+            },
             budget: None,
         })
     }
