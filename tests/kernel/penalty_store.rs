@@ -18,6 +18,7 @@ use gateway_common::settings::SourceLimit;
 use gateway_tests::capability::or_skip;
 use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, source_rate};
 use gateway_tests::pinned::pinned;
+use gateway_tests::wait::received;
 
 /// How often something is tried that is to work in the end.
 const ATTEMPTS_MAX: usize = 60;
@@ -157,18 +158,12 @@ fn echo(bench: &Bench, listener: &std::net::TcpListener) -> (TcpStream, TcpStrea
 /// Whether a byte sent now arrives within half a second.
 fn arrives(client: &mut TcpStream, server: &mut TcpStream) -> bool {
     client.write_all(b"x").unwrap();
-    match server.read(&mut [0; 64]) {
-        Ok(bytes) => bytes > 0,
-        Err(error) => {
-            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-            false
-        }
-    }
+    received(|| server.read(&mut [0; 64])).is_some_and(|bytes| bytes > 0)
 }
 
 /// Takes what TCP still delivers, until nothing comes for half a second.
 fn drain(server: &mut TcpStream) {
-    while server.read(&mut [0; 64]).is_ok_and(|bytes| bytes > 0) {}
+    while received(|| server.read(&mut [0; 64])).is_some_and(|bytes| bytes > 0) {}
 }
 
 fn hold(

@@ -11,7 +11,7 @@ use gateway_tests::issuer::{Key, KeyServer, claims};
 use gateway_tests::namespace::Namespace;
 use gateway_tests::netns::{CLIENT, OTHER, PORT, SERVER, Site};
 use gateway_tests::upstream::{Upstream, describe, reply};
-use gateway_tests::wait::{DEADLINE, within};
+use gateway_tests::wait::{DEADLINE, received, within};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -140,15 +140,9 @@ fn is_answered(site: &Site, (inside, outside): (&str, &str), port: u16) -> bool 
         .unwrap();
     client.send_to(b"question", (outside, port)).unwrap();
     let mut bytes = [0; 16];
-    let (_, asked_by) = server.recv_from(&mut bytes).unwrap();
+    let (_, asked_by) = received(|| server.recv_from(&mut bytes)).unwrap();
     server.send_to(b"answer", asked_by).unwrap();
-    match client.recv_from(&mut bytes) {
-        Ok((length, _)) => length == 6,
-        Err(error) => {
-            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-            false
-        }
-    }
+    received(|| client.recv_from(&mut bytes)).is_some_and(|(length, _)| length == 6)
 }
 
 #[tokio::test]

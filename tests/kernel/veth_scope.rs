@@ -9,7 +9,7 @@ use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
 use gateway_tests::namespace::Namespace;
 use gateway_tests::netns::{CLIENT, Counted, PORT, SERVER, Site};
-use gateway_tests::wait::{DEADLINE, until};
+use gateway_tests::wait::{DEADLINE, received, until};
 use rustix::net::{AddressFamily, SocketType, ipproto};
 
 /// Whether an echo request is answered within `limit`.
@@ -33,13 +33,7 @@ pub(crate) fn pings(namespace: &Namespace, source: &str, target: &str, limit: Du
         .send_to(&[request, 0, 0, 0, 0, 0, 0, 1], (target, 0))
         .unwrap();
     let mut answer = [0; 8];
-    match socket.recv(&mut answer) {
-        Ok(length) => length == 8 && answer[0] == reply,
-        Err(error) => {
-            assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}");
-            false
-        }
-    }
+    received(|| socket.recv(&mut answer)).is_some_and(|length| length == 8 && answer[0] == reply)
 }
 
 /// An echo server that is none of the gateway's, on the gateway's side.

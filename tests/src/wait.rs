@@ -34,6 +34,24 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl 
     within(what, looking).await
 }
 
+/// What a socket with a time-out receives; `None` where nothing comes within it. A signal, such as
+/// that of a child's end, interrupts such a call (signal(7)) and only means that it begins anew.
+///
+/// # Panics
+/// At every other error.
+pub fn received<T>(mut receive: impl FnMut() -> std::io::Result<T>) -> Option<T> {
+    loop {
+        match receive() {
+            Ok(received) => return Some(received),
+            Err(error) => match error.kind() {
+                std::io::ErrorKind::Interrupted => {}
+                std::io::ErrorKind::WouldBlock => return None,
+                _ => fail(&error.to_string()),
+            },
+        }
+    }
+}
+
 /// Fails the test.
 ///
 /// # Panics
