@@ -13,12 +13,13 @@ use aya::{Ebpf, EbpfLoader};
 use gateway_common::address::{KIND_OTHER, KIND_TRICKLE, kind_of};
 use gateway_common::limit::Limit;
 use gateway_common::list::NEVER;
-use gateway_common::name::{MAP_CONTROL, MAP_RULES, MAP_SETTINGS, MAP_TRACE, PROGRAM_EXPLAIN};
+use gateway_common::name::{MAP_TRACE, PROGRAM_EXPLAIN};
 use gateway_common::reason::{Family, Reason, Verdict};
-use gateway_common::settings::{Control, Rules, Settings, SourceLimit, rules_index};
+use gateway_common::settings::{Rules, Settings, SourceLimit};
 use gateway_common::trace::{STEPS_MAX, Step, Topic, Trace};
 
 use super::error::EdgeError;
+use super::in_force::OrderMaps;
 use super::maps;
 use super::object::{OBJECT, program_mut, verifier};
 use super::pins;
@@ -235,18 +236,11 @@ struct Orders {
 
 impl Orders {
     fn read(directory: &std::path::Path, listener: u32) -> Result<Self, EdgeError> {
-        let control: Array<MapData, Control> = maps::open_as(directory, MAP_CONTROL)?;
-        let settings: Array<MapData, Settings> = maps::open_as(directory, MAP_SETTINGS)?;
-        let rules: Array<MapData, Rules> = maps::open_as(directory, MAP_RULES)?;
-        let control = control.get(&0, 0).map_err(map_error(MAP_CONTROL))?;
-        let generation = u32::from(control.active & 1 == 1);
+        let maps = OrderMaps::open(directory)?;
+        let in_force = maps.in_force()?;
         Ok(Self {
-            settings: settings
-                .get(&generation, 0)
-                .map_err(map_error(MAP_SETTINGS))?,
-            rules: rules
-                .get(&rules_index(generation, listener), 0)
-                .map_err(map_error(MAP_RULES))?,
+            settings: in_force.settings,
+            rules: in_force.rules(listener)?,
         })
     }
 

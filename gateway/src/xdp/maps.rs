@@ -26,7 +26,7 @@ use gateway_common::name::{
     MAP_NEWCOMERS, MAP_OFFENCES, MAP_RULES, MAP_SAMPLER, MAP_SETTINGS, MAP_SLOTS, MAP_SOURCES,
     MAP_VOUCHED,
 };
-use gateway_common::settings::{CONTROL_WORDS, Control, NEWCOMERS_COUNT, Rules, Settings};
+use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
@@ -176,11 +176,8 @@ pub(super) struct StatisticsMaps {
     pub(super) slots: MapData,
 }
 
-/// What says who owes how much of what.
+/// The buckets of sources and callers, to be read.
 pub(super) struct DebtMaps {
-    pub(super) control: Array<MapData, Control>,
-    pub(super) settings: Array<MapData, Settings>,
-    pub(super) rules: Array<MapData, Rules>,
     pub(super) sources: LineReader,
     pub(super) callers: LineReader,
 }
@@ -253,20 +250,6 @@ pub(super) fn id(pins: &std::path::Path, name: &'static str) -> Result<u32, Edge
     let failed = |source| EdgeError::Map { name, source };
     let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
     Ok(data.info().map_err(failed)?.id())
-}
-
-/// The words of a pinned [`Control`] map, read by system call, and the settings they point to.
-pub(super) fn control(
-    pins: &std::path::Path,
-) -> Result<([u64; CONTROL_WORDS], Settings), EdgeError> {
-    let failed = |name| move |source| EdgeError::Map { name, source };
-    let control: Array<MapData, [u64; CONTROL_WORDS]> = open_as(pins, MAP_CONTROL)?;
-    let words = control.get(&0, 0).map_err(failed(MAP_CONTROL))?;
-    let [active, ..] = words;
-    let settings: Array<MapData, Settings> = open_as(pins, MAP_SETTINGS)?;
-    let active = u32::from(active & 1 == 1);
-    let settings = settings.get(&active, 0).map_err(failed(MAP_SETTINGS))?;
-    Ok((words, settings))
 }
 
 /// Bytes that the kernel has set aside for a pinned map, as `/proc/<pid>/fdinfo` tells (kernel:
@@ -368,9 +351,6 @@ impl DebtMaps {
                 .map_err(super::error::system("mmap of a bucket table"))
         };
         Ok(Self {
-            control: open_as(pins, MAP_CONTROL)?,
-            settings: open_as(pins, MAP_SETTINGS)?,
-            rules: open_as(pins, MAP_RULES)?,
             sources: lines(MAP_SOURCES, SOURCE_LINE_BITS)?,
             callers: lines(MAP_CALLERS, CALLER_LINE_BITS)?,
         })

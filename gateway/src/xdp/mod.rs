@@ -27,6 +27,7 @@ mod flows;
 mod syns;
 mod handle;
 mod apply;
+mod in_force;
 pub mod stats;
 mod lease;
 pub mod events;
@@ -107,6 +108,17 @@ pub enum Mode {
     /// In the generic path, after the kernel has built its packet (and after GRO, so that limits
     /// count merged packets).
     Generic,
+}
+
+impl Mode {
+    /// The name in output and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
 }
 
 /// An interface that was to carry a program and does not.

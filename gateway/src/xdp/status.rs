@@ -7,6 +7,7 @@ use aya::programs::links::{FdLink, PinnedLink};
 use gateway_common::layout::LAYOUT_VERSION;
 
 use super::error::EdgeError;
+use super::in_force::OrderMaps;
 use super::{Attachment, maps, occupant, pins, stats};
 use crate::model::InstanceName;
 
@@ -115,7 +116,8 @@ pub fn read(instance: &InstanceName) -> Result<Option<Status>, EdgeError> {
             link_id,
         });
     }
-    let ([active, attack, penalties, events], settings) = maps::control(&directory)?;
+    let orders = OrderMaps::open(&directory)?;
+    let orders = orders.in_force()?;
     let mut maps = Vec::with_capacity(maps::ALL.len());
     for (name, shape) in maps::ALL {
         maps.push(MapStatus {
@@ -129,12 +131,12 @@ pub fn read(instance: &InstanceName) -> Result<Option<Status>, EdgeError> {
         interfaces,
         programs,
         words: Words {
-            active,
-            endpoint_generation: settings.endpoint_generation,
-            list_generation: settings.list_generation,
-            attack: attack != 0,
-            penalties,
-            events,
+            active: orders.control.active,
+            endpoint_generation: orders.settings.endpoint_generation,
+            list_generation: orders.settings.list_generation,
+            attack: orders.control.attack != 0,
+            penalties: orders.control.penalties,
+            events: orders.control.events,
         },
         maps,
         other_versions: pins::other_versions(&directory)?,

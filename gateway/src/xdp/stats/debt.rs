@@ -8,14 +8,13 @@ use gateway_common::address::{
 };
 use gateway_common::capacity::RULES_COUNT;
 use gateway_common::limit::Limit;
-use gateway_common::name::{MAP_CONTROL, MAP_RULES, MAP_SETTINGS};
-use gateway_common::settings::{SourceLimit, rules_index};
+use gateway_common::settings::SourceLimit;
 
 use super::numbers;
 use crate::store::bucket::OwingBucket;
 use crate::xdp::error::EdgeError;
+use crate::xdp::in_force::OrderMaps;
 use crate::xdp::maps::DebtMaps;
-use crate::xdp::switch::map_error;
 
 /// The limit of one class of source buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +38,17 @@ pub struct Debts {
 
 /// Reads debts through mapped memory.
 #[derive(Debug)]
-pub struct DebtsReader(DebtMaps);
+pub struct DebtsReader {
+    buckets: DebtMaps,
+    orders: OrderMaps,
+}
 
 impl DebtsReader {
     pub(in crate::xdp) fn open(directory: &Path) -> Result<Self, EdgeError> {
-        DebtMaps::open(directory).map(Self)
+        Ok(Self {
+            buckets: DebtMaps::open(directory)?,
+            orders: OrderMaps::open(directory)?,
+        })
     }
 
     /// Every debt at `now_ns` of `CLOCK_MONOTONIC`. Tables are read as
@@ -56,28 +61,23 @@ impl DebtsReader {
             limits: self.limits()?,
             ..Debts::default()
         };
-        self.0.sources.owing(now_ns, &mut debts.sources);
-        self.0.callers.owing(now_ns, &mut debts.callers);
+        self.buckets.sources.owing(now_ns, &mut debts.sources);
+        self.buckets.callers.owing(now_ns, &mut debts.callers);
         Ok(debts)
     }
 
     /// The limits in force, each class once. A change in the middle of the call can mix the old
     /// ones with the new.
     fn limits(&self) -> Result<Vec<ClassLimit>, EdgeError> {
-        let maps = &self.0;
-        let control = maps.control.get(&0, 0).map_err(map_error(MAP_CONTROL))?;
-        let active = u32::from(control.active & 1 == 1);
-        let settings = maps.settings.get(&active, 0);
-        let settings = settings.map_err(map_error(MAP_SETTINGS))?;
+        let orders = self.orders.in_force()?;
         let mut limits = Vec::new();
         for listener in numbers(RULES_COUNT) {
-            let rules = maps.rules.get(&rules_index(active, listener), 0);
-            for limit in rules.map_err(map_error(MAP_RULES))?.limits {
+            for limit in orders.rules(listener)?.limits {
                 add(&mut limits, &limit);
             }
         }
-        add(&mut limits, &settings.other);
-        add(&mut limits, &settings.trickle);
+        add(&mut limits, &orders.settings.other);
+        add(&mut limits, &orders.settings.trickle);
         Ok(limits)
     }
 }

@@ -8,7 +8,7 @@ use super::{DebtsReader, StatisticsReader};
 use crate::model::InstanceName;
 use crate::xdp::error::{EdgeError, system};
 use crate::xdp::interfaces::carried;
-use crate::xdp::{Attachment, Mode, maps, occupant, pins};
+use crate::xdp::{Attachment, maps, occupant, pins};
 
 /// The pinned edge of an instance, read from outside.
 #[derive(Debug)]
@@ -61,15 +61,4 @@ fn attachments(directory: &Path) -> Result<Vec<Attachment>, EdgeError> {
         }
     }
     Ok(attachments)
-}
-
-impl Mode {
-    /// The name in output and logs.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        }
-    }
 }
