@@ -19,23 +19,10 @@ pub(super) enum Place<K, D> {
 const BPF_ANY: u64 = 0;
 const BPF_EXIST: u64 = 2;
 
-/// What both families can do.
-pub(super) trait Family<K, D> {
+impl<K: Pod, D: Pod> FamilyMaps<K, D> {
     /// The entry at a place that holds one. Of a place that holds none the trie returns what
     /// covers it.
-    fn get(&self, place: Place<K, D>) -> Result<Option<PlainEntry>, EdgeError>;
-    /// Writes an entry.
-    fn put(&mut self, place: Place<K, D>, entry: PlainEntry) -> Result<(), EdgeError>;
-    /// Writes an entry only where there is one; whether there was.
-    fn replace(&mut self, place: Place<K, D>, entry: PlainEntry) -> Result<bool, EdgeError>;
-    /// Removes an entry, if it is there.
-    fn remove(&mut self, place: Place<K, D>) -> Result<(), EdgeError>;
-    /// Removes every entry.
-    fn clear(&mut self) -> Result<(), EdgeError>;
-}
-
-impl<K: Pod, D: Pod> Family<K, D> for FamilyMaps<K, D> {
-    fn get(&self, place: Place<K, D>) -> Result<Option<PlainEntry>, EdgeError> {
+    pub(super) fn get(&self, place: Place<K, D>) -> Result<Option<PlainEntry>, EdgeError> {
         let [exact, prefix] = self.names;
         let (found, name) = match place {
             Place::Exact(key) => (self.exact.get(&key, 0), exact),
@@ -48,12 +35,18 @@ impl<K: Pod, D: Pod> Family<K, D> for FamilyMaps<K, D> {
         }
     }
 
-    fn put(&mut self, place: Place<K, D>, entry: PlainEntry) -> Result<(), EdgeError> {
+    /// Writes an entry.
+    pub(super) fn put(&mut self, place: Place<K, D>, entry: PlainEntry) -> Result<(), EdgeError> {
         let (outcome, name) = write(self, place, entry, BPF_ANY);
         outcome.map_err(|source| EdgeError::Map { name, source })
     }
 
-    fn replace(&mut self, place: Place<K, D>, entry: PlainEntry) -> Result<bool, EdgeError> {
+    /// Writes an entry only where there is one; whether there was.
+    pub(super) fn replace(
+        &mut self,
+        place: Place<K, D>,
+        entry: PlainEntry,
+    ) -> Result<bool, EdgeError> {
         match write(self, place, entry, BPF_EXIST) {
             (Ok(()), _) => Ok(true),
             (Err(error), _) if is_absent(&error) => Ok(false),
@@ -61,7 +54,8 @@ impl<K: Pod, D: Pod> Family<K, D> for FamilyMaps<K, D> {
         }
     }
 
-    fn remove(&mut self, place: Place<K, D>) -> Result<(), EdgeError> {
+    /// Removes an entry, if it is there.
+    pub(super) fn remove(&mut self, place: Place<K, D>) -> Result<(), EdgeError> {
         let [exact, prefix] = self.names;
         let (outcome, name) = match place {
             Place::Exact(key) => (self.exact.remove(&key), exact),
@@ -75,7 +69,8 @@ impl<K: Pod, D: Pod> Family<K, D> for FamilyMaps<K, D> {
         }
     }
 
-    fn clear(&mut self) -> Result<(), EdgeError> {
+    /// Removes every entry.
+    pub(super) fn clear(&mut self) -> Result<(), EdgeError> {
         let [exact, prefix] = self.names;
         let failed = |name| move |source| EdgeError::Map { name, source };
         // All keys first: after the removal of the key it has just returned, the kernel would begin

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use gateway_common::list::{Ipv4Key, Ipv4PrefixData, Ipv6Key, PlainEntry, ipv4_prefix_data};
 
-use super::family::{Family, Place};
+use super::family::Place;
 use super::filter::{Filter4, Filter6};
 use crate::model::Prefix;
 use crate::store::list::{Effective, Picture};
