@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 
 use gateway::model::{AttachMode, EdgeMode, OnExit};
 use gateway::xdp::{EdgeError, Mode, Start, stats};
-use gateway_common::reason::Reason;
+use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::edge::{Bench, CLIENT, INTERFACE, PORT, SERVER, listener};
 
 /// Looks at what a moment may change.
@@ -15,15 +16,6 @@ const ATTEMPTS_MAX: usize = 200;
 
 fn pins(bench: &Bench) -> PathBuf {
     PathBuf::from("/sys/fs/bpf/gateway").join(bench.gateway.instance.as_str())
-}
-
-fn counted(snapshot: &stats::Snapshot, reason: Reason) -> u64 {
-    snapshot
-        .verdicts
-        .iter()
-        .filter(|count| count.reason == reason)
-        .map(|count| count.counter.packets)
-        .sum()
 }
 
 /// The program on the gateway's interface, if any.
@@ -53,9 +45,9 @@ fn a_start_attaches_natively_and_detach_leaves_nothing() {
     assert!(!attachment.adopted);
     let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
     assert!(bench.reaches(CLIENT));
-    let snapshot = edge.statistics().read().unwrap();
-    assert_eq!(counted(&snapshot, Reason::NewConnection), 1);
-    assert!(counted(&snapshot, Reason::Admitted) >= 1);
+    let counted = Counted::by(&edge);
+    assert_eq!(counted.packets(Verdict::Pass, Reason::NewConnection), 1);
+    assert!(counted.packets(Verdict::Pass, Reason::Admitted) >= 1);
     assert!(program(&bench).is_some());
     edge.shutdown(OnExit::Detach).unwrap();
     assert_eq!(program(&bench), None);
@@ -87,10 +79,10 @@ fn a_restart_takes_over_without_a_gap_and_keeps_every_word() {
         .unwrap()
         .unwrap();
     assert_eq!(pinned.attachments[0].interface, INTERFACE);
-    let snapshot = pinned.statistics.read().unwrap();
-    assert_eq!(counted(&snapshot, Reason::NewConnection), 2);
-    assert_eq!(snapshot.slots.len(), 1);
-    assert_eq!(snapshot.slots[0].admitted, 7);
+    let counted = Counted(pinned.statistics.read().unwrap());
+    assert_eq!(counted.packets(Verdict::Pass, Reason::NewConnection), 2);
+    assert_eq!(counted.0.slots.len(), 1);
+    assert_eq!(counted.0.slots[0].admitted, 7);
 
     let edge = bench.start().unwrap();
     assert!(edge.attachments()[0].adopted);
@@ -98,8 +90,8 @@ fn a_restart_takes_over_without_a_gap_and_keeps_every_word() {
     assert_eq!(edge.buckets().seed(), seed);
     assert_eq!(edge.buckets().claim_slot(42), Ok(slot));
     assert!(bench.reaches(CLIENT));
-    let snapshot = edge.statistics().read().unwrap();
-    assert_eq!(counted(&snapshot, Reason::NewConnection), 3);
+    let counted = Counted::by(&edge);
+    assert_eq!(counted.packets(Verdict::Pass, Reason::NewConnection), 3);
 }
 
 #[test]

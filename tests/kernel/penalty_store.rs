@@ -16,6 +16,7 @@ use gateway_common::name::MAP_FLOWS;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, source_rate};
 use gateway_tests::pinned::pinned;
 use gateway_tests::wait::received;
@@ -24,12 +25,7 @@ use gateway_tests::wait::received;
 const ATTEMPTS_MAX: usize = 60;
 
 fn counted(edge: &EdgeHandle, verdict: Verdict, reason: Reason) -> u64 {
-    let snapshot = edge.statistics().read().unwrap();
-    let same = snapshot
-        .verdicts
-        .iter()
-        .filter(|count| (count.verdict, count.reason) == (verdict, reason));
-    same.map(|count| count.counter.packets).sum()
+    Counted::by(edge).packets(verdict, reason)
 }
 
 fn address(text: &str) -> IpAddr {

@@ -1,17 +1,17 @@
 //! Lists, settings and addresses as they reach the program.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as the tests do")]
 
 use std::time::Duration;
 
 use aya::maps::Array;
 use gateway::model::{OnExit, SharedRate, SourceRate};
 use gateway::store::list::{Change, Lists, Moment};
-use gateway::xdp::{EdgeHandle, offline_list_sink};
+use gateway::xdp::offline_list_sink;
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::name::MAP_CONTROL;
-use gateway_common::reason::Reason;
+use gateway_common::reason::{Reason, Verdict};
 use gateway_common::settings::Control;
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::edge::{
     Bench, CLIENT, CLIENT6, OTHER_CLIENT, OTHER_CLIENT6, PORT, SERVER, SERVER6, listener,
 };
@@ -19,16 +19,6 @@ use gateway_tests::pinned::pinned;
 
 /// Attempts within which something that happens elsewhere has to have happened.
 const ATTEMPTS_MAX: usize = 200;
-
-fn counted(edge: &EdgeHandle, reason: Reason) -> u64 {
-    let snapshot = edge.statistics().read().unwrap();
-    snapshot
-        .verdicts
-        .iter()
-        .filter(|count| count.reason == reason)
-        .map(|count| count.counter.packets)
-        .sum()
-}
 
 #[test]
 fn denied_addresses_get_nothing_while_others_connect() {
@@ -45,7 +35,7 @@ fn denied_addresses_get_nothing_while_others_connect() {
     list.add(Change::deny(client), None, Moment::now()).unwrap();
     assert!(!bench.reaches(CLIENT));
     assert!(bench.reaches(OTHER_CLIENT));
-    assert!(counted(&edge, Reason::Denied) >= 1);
+    assert!(Counted::by(&edge).packets(Verdict::Drop, Reason::Denied) >= 1);
 
     // Under a live prefix that covers it, taking the address off changes nothing for it.
     let both = "10.77.0.2/31".parse().unwrap();
@@ -234,7 +224,7 @@ fn a_connection_rate_drops_and_recovers() {
     assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
     assert!(!bench.reaches(CLIENT));
     assert!(bench.reaches(OTHER_CLIENT));
-    assert!(counted(&edge, Reason::ConnectionRate) >= 1);
+    assert!(Counted::by(&edge).packets(Verdict::Drop, Reason::ConnectionRate) >= 1);
     assert!((0..ATTEMPTS_MAX).any(|_| bench.reaches(CLIENT)));
 }
 
@@ -339,7 +329,10 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
     assert!(!coverage.covers(address("10.77.0.9")));
     let _listener = bench.listen(&format!("0.0.0.0:{PORT}"));
     assert!(bench.reaches(CLIENT));
-    assert_eq!(counted(&edge, Reason::NewConnection), 1);
+    assert_eq!(
+        Counted::by(&edge).packets(Verdict::Pass, Reason::NewConnection),
+        1
+    );
 
     let follower = edge.address_follower();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -370,7 +363,7 @@ fn a_wildcard_follows_the_addresses_of_the_host() {
         let target = format!("10.77.0.9:{PORT}");
         let is_judged = (0..ATTEMPTS_MAX).any(|_| {
             bench.connect(CLIENT, &target).unwrap();
-            counted(&edge, Reason::NewConnection) >= 2
+            Counted::by(&edge).packets(Verdict::Pass, Reason::NewConnection) >= 2
         });
         stop.send(()).unwrap();
         task.join().unwrap();

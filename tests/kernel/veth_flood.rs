@@ -12,8 +12,9 @@ use gateway_common::counter::Incident;
 use gateway_common::name;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::flood::{Flood, Kind};
-use gateway_tests::netns::{CLIENT, Counted, OTHER, PORT, SERVER, Site};
+use gateway_tests::netns::{CLIENT, OTHER, PORT, SERVER, Site};
 use gateway_tests::pinned::pinned;
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use std::process::Command;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::{or_skip, tool};
 use gateway_tests::client::HOST_NAME;
-use gateway_tests::netns::{CLIENT, Counted, INTERFACE, OTHER, SERVER, Site, family};
+use gateway_tests::counted::Counted;
+use gateway_tests::netns::{CLIENT, INTERFACE, OTHER, SERVER, Site, family};
 use serde_json::Value;
 
 #[tokio::test]

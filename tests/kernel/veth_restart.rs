@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::{or_skip, tool};
+use gateway_tests::counted::Counted;
 use gateway_tests::gateway::Gateway;
-use gateway_tests::netns::{CLIENT, Counted, INTERFACE, OTHER, Site};
+use gateway_tests::netns::{CLIENT, INTERFACE, OTHER, Site};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
 use rustix::process::Signal;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::namespace::Namespace;
-use gateway_tests::netns::{CLIENT, Counted, PORT, SERVER, Site};
+use gateway_tests::netns::{CLIENT, PORT, SERVER, Site};
 use gateway_tests::wait::{DEADLINE, received, until};
 use rustix::net::{AddressFamily, SocketType, ipproto};
 

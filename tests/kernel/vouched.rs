@@ -6,18 +6,14 @@ use gateway::clock::monotonic_ns;
 use gateway::xdp::EdgeHandle;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
+use gateway_tests::counted::Counted;
 use gateway_tests::edge::{
     Bench, CLIENT, CLIENT6, OTHER_CLIENT, OTHER_CLIENT6, PORT, SERVER, SERVER6, listener,
     shared_rate,
 };
 
 fn counted(edge: &EdgeHandle, verdict: Verdict, reason: Reason) -> u64 {
-    let snapshot = edge.statistics().read().unwrap();
-    let same = snapshot
-        .verdicts
-        .iter()
-        .filter(|count| (count.verdict, count.reason) == (verdict, reason));
-    same.map(|count| count.counter.packets).sum()
+    Counted::by(edge).packets(verdict, reason)
 }
 
 #[test]

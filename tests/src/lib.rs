@@ -7,6 +7,7 @@ pub mod dump;
 pub mod capability;
 pub mod namespace;
 pub mod pinned;
+pub mod counted;
 pub mod edge;
 pub mod flood;
 pub mod receive;

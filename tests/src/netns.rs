@@ -14,13 +14,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::InstanceName;
-use gateway::xdp::stats::{Snapshot, open_pinned};
-use gateway_common::reason::{Family, Reason, Verdict};
+use gateway::xdp::stats::open_pinned;
+use gateway_common::reason::Family;
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::authority::Authority;
 use crate::client::{Answer, Client, HOST_NAME, get, tls_over, with};
+use crate::counted::Counted;
 use crate::flood::{Flood, Kind, Link};
 use crate::gateway::{BINARY, Gateway};
 use crate::issuer::{self, Key, claims};
@@ -404,44 +405,6 @@ impl Drop for Site {
 pub struct Level {
     received: u64,
     counted: u64,
-}
-
-/// What the program has counted up to one moment.
-#[derive(Debug)]
-pub struct Counted(pub Snapshot);
-
-impl Counted {
-    /// Packets with this verdict and reason, of every family.
-    #[must_use]
-    pub fn packets(&self, verdict: Verdict, reason: Reason) -> u64 {
-        Family::ALL
-            .iter()
-            .map(|family| self.of(verdict, reason, *family))
-            .sum()
-    }
-
-    /// Packets with this verdict, reason and family.
-    #[must_use]
-    pub fn of(&self, verdict: Verdict, reason: Reason, family: Family) -> u64 {
-        let same = |count: &&gateway::xdp::stats::VerdictCount| {
-            (count.verdict, count.reason, count.family) == (verdict, reason, family)
-        };
-        self.0
-            .verdicts
-            .iter()
-            .find(same)
-            .map_or(0, |count| count.counter.packets)
-    }
-
-    /// All packets.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0
-            .verdicts
-            .iter()
-            .map(|count| count.counter.packets)
-            .sum()
-    }
 }
 
 /// The family of an address as the program counts it.

@@ -1,8 +1,8 @@
 //! Disks that cannot be written and tables that do not take what they are told.
 
-use super::tests::{SECOND, Tables, address, at, deny, named, prefix, seconds};
+use super::tests::{SECOND, Tables, address, at, deny, following, prefix, seconds};
 use super::*;
-use crate::model::{ListAction, ListMode, Lists as Model};
+use crate::model::Lists as Model;
 use crate::telemetry::operator_log::explain;
 
 /// Keeps a file of the state directory from being replaced, also by root.
@@ -129,15 +129,7 @@ fn a_file_that_could_not_be_put_in_force_is_tried_again() {
     let tables = Tables::default();
     lists.attach(Arc::new(tables.clone())).unwrap();
     let feed = directory.path().join("feed");
-    let model = Model {
-        management: Vec::new(),
-        named: vec![named(
-            "feed",
-            ListAction::Deny,
-            ListMode::Enforce,
-            feed.clone(),
-        )],
-    };
+    let model = following(&feed);
     std::fs::write(&feed, "10.0.0.1\n").unwrap();
     lists.install(lists.prepare(&model).unwrap()).unwrap();
     let mut watch = Watch::new(lists.clone());
@@ -183,10 +175,7 @@ fn what_is_added_while_a_file_is_staged_counts_against_the_room() {
     lists.attach(Arc::new(tables.clone())).unwrap();
     let feed = directory.path().join("feed");
     std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n").unwrap();
-    let model = Model {
-        management: Vec::new(),
-        named: vec![named("feed", ListAction::Deny, ListMode::Enforce, feed)],
-    };
+    let model = following(&feed);
     {
         let mut held = tables.0.lock().unwrap();
         held.lists = Some(lists.clone());

@@ -44,6 +44,19 @@ pub(super) fn named(name: &str, action: ListAction, mode: ListMode, file: PathBu
     }
 }
 
+/// One list, which denies what its file says.
+pub(super) fn following(feed: &Path) -> Model {
+    Model {
+        management: Vec::new(),
+        named: vec![named(
+            "feed",
+            ListAction::Deny,
+            ListMode::Enforce,
+            feed.to_owned(),
+        )],
+    }
+}
+
 #[test]
 fn an_expired_prefix_below_a_live_one_still_denies() {
     let directory = tempfile::tempdir().unwrap();
@@ -514,10 +527,7 @@ fn a_change_by_hand_costs_what_it_affects() {
         .map(|index| format!("10.{}.{}.0/24", index >> 8, index & 255))
         .collect();
     std::fs::write(&feed, text.join("\n")).unwrap();
-    let model = Model {
-        management: Vec::new(),
-        named: vec![named("feed", ListAction::Deny, ListMode::Enforce, feed)],
-    };
+    let model = following(&feed);
     lists.install(lists.prepare(&model).unwrap()).unwrap();
     let tables = Tables::default();
     lists.attach(Arc::new(tables.clone())).unwrap();
@@ -600,15 +610,7 @@ fn a_file_is_followed_and_a_bad_one_leaves_the_old_list() {
     let directory = tempfile::tempdir().unwrap();
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let feed = directory.path().join("feed");
-    let model = Model {
-        management: Vec::new(),
-        named: vec![named(
-            "feed",
-            ListAction::Deny,
-            ListMode::Enforce,
-            feed.clone(),
-        )],
-    };
+    let model = following(&feed);
     let error = lists.prepare(&model).unwrap_err();
     assert!(matches!(error, ListError::File { .. }), "{error}");
     std::fs::write(&feed, "10.0.0.1\n").unwrap();
