@@ -2,7 +2,7 @@
 
 use gateway_common::counter::Incident;
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::assembled::pass_all;
+use gateway_tests::cable::pass_all;
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, CLIENT_INTERFACE, Site};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! `gateway doctor` on interfaces that a test can make.
 
-use gateway_tests::assembled::pass_all;
+use gateway_tests::cable::pass_all;
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{INTERFACE, Site};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use gateway_tests::assembled::pass_all;
+use gateway_tests::cable::pass_all;
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, INTERFACE, Site};
 use gateway_tests::setup::Setup;

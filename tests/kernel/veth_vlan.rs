@@ -4,7 +4,7 @@
 //! the gateway's side, because the stack knows no VLAN interfaces everywhere.
 
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::assembled::{tag, untag};
+use gateway_tests::cable::{tag, untag};
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, CLIENT_INTERFACE, INTERFACE, OTHER, Site, family};
 

@@ -4,155 +4,116 @@
 //! Instructions are those of the kernel's `Documentation/bpf/standardization/instruction-set.rst`,
 //! helper numbers those of `linux/bpf.h`.
 
-use anyhow::Context as _;
-use aya::Ebpf;
-use aya::programs::{SchedClassifier, TcAttachType, Xdp, xdp::XdpMode};
+use std::os::fd::RawFd;
 
-use crate::namespace::Namespace;
+/// One instruction.
+pub(crate) type Instruction = [u8; 8];
 
-/// `bpf_skb_store_bytes`.
-const STORE_BYTES: i32 = 9;
-/// `bpf_skb_vlan_pop`.
-const VLAN_POP: i32 = 19;
-/// `bpf_skb_load_bytes`.
-const LOAD_BYTES: i32 = 26;
-/// `bpf_skb_change_head`.
-const CHANGE_HEAD: i32 = 43;
-/// `TC_ACT_OK`.
-const ACCEPT: i32 = 0;
-/// `XDP_PASS`.
-const PASS: i32 = 2;
-/// Tags that [`untag`] takes off at most.
-const TAGS_MAX: usize = 5;
+/// Ends the program with what register 0 holds.
+pub(crate) const EXIT: Instruction = [0x95, 0, 0, 0, 0, 0, 0, 0];
 
-/// A program that stays attached until this is dropped.
-#[derive(Debug)]
-pub struct Attached(Ebpf);
-
-impl Attached {
-    /// Identity of the program called `program`.
-    ///
-    /// # Errors
-    /// When there is none, or the kernel does not tell.
-    pub fn id(&self) -> anyhow::Result<u32> {
-        let program = self.0.program(NAME).context("assembled with this name")?;
-        Ok(program.info()?.id())
-    }
-}
-
-/// Puts these tags, outermost last, into every frame that leaves by `interface`: into its bytes, as
-/// on a cable, and not beside them as an offload would.
-///
-/// # Errors
-/// The kernel's.
-pub fn tag(namespace: &Namespace, interface: &str, types: &[u16]) -> anyhow::Result<Attached> {
-    let mut code = vec![move_register(6, 1)];
-    for (kind, id) in types.iter().zip(1_u8..) {
-        let [high, low] = kind.to_be_bytes();
-        let tag = i32::from_le_bytes([high, low, 0, id]);
-        code.extend([move_register(1, 6), set(2, 4), set(3, 0), call(CHANGE_HEAD)]);
-        // The addresses, four bytes further forward, with the tag behind them.
-        code.extend([
-            move_register(1, 6),
-            set(2, 4),
-            move_register(3, 10),
-            add(3, -16),
-        ]);
-        code.extend([set(4, 12), call(LOAD_BYTES), store_word(10, -4, tag)]);
-        code.extend([
-            move_register(1, 6),
-            set(2, 0),
-            move_register(3, 10),
-            add(3, -16),
-        ]);
-        code.extend([set(4, 16), set(5, 0), call(STORE_BYTES)]);
-    }
-    code.extend([set(0, ACCEPT), EXIT]);
-    classify(namespace, interface, &code, TcAttachType::Egress)
-}
-
-/// Takes every tag off frames that come in by `interface`, after XDP has seen them.
-///
-/// # Errors
-/// The kernel's.
-pub fn untag(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached> {
-    let mut code = vec![move_register(6, 1)];
-    for _ in 0..TAGS_MAX {
-        code.extend([move_register(1, 6), call(VLAN_POP)]);
-    }
-    code.extend([set(0, ACCEPT), EXIT]);
-    classify(namespace, interface, &code, TcAttachType::Ingress)
-}
-
-/// An XDP program that passes everything, on `interface`.
-///
-/// # Errors
-/// The kernel's.
-pub fn pass_all(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached> {
-    let _inside = namespace.enter();
-    let mut object = Ebpf::load(&elf("xdp", &[set(0, PASS), EXIT]))?;
-    let program: &mut Xdp = object
-        .program_mut(NAME)
-        .context("assembled so")?
-        .try_into()?;
-    program.load()?;
-    program.attach(interface, XdpMode::Driver)?;
-    Ok(Attached(object))
-}
-
-fn classify(
-    namespace: &Namespace,
-    interface: &str,
-    code: &[Instruction],
-    direction: TcAttachType,
-) -> anyhow::Result<Attached> {
-    let _inside = namespace.enter();
-    let mut object = Ebpf::load(&elf("classifier", code))?;
-    let program: &mut SchedClassifier = object
-        .program_mut(NAME)
-        .context("assembled so")?
-        .try_into()?;
-    program.load()?;
-    program.attach(interface, direction)?;
-    Ok(Attached(object))
-}
-
-type Instruction = [u8; 8];
-
-const EXIT: Instruction = [0x95, 0, 0, 0, 0, 0, 0, 0];
-
-fn with_immediate(operation: u8, registers: u8, offset: i16, value: i32) -> Instruction {
+fn encode(operation: u8, registers: u8, offset: i16, value: i32) -> Instruction {
     let ([o0, o1], [v0, v1, v2, v3]) = (offset.to_le_bytes(), value.to_le_bytes());
     [operation, registers, o0, o1, v0, v1, v2, v3]
 }
 
-fn set(register: u8, value: i32) -> Instruction {
-    with_immediate(0xb7, register, 0, value)
+/// `to = value`, with its sign.
+pub(crate) fn set(to: u8, value: i32) -> Instruction {
+    encode(0xb7, to, 0, value)
 }
 
-fn add(register: u8, value: i32) -> Instruction {
-    with_immediate(0x07, register, 0, value)
+/// `to += value`.
+pub(crate) fn add(to: u8, value: i32) -> Instruction {
+    encode(0x07, to, 0, value)
 }
 
-fn move_register(to: u8, from: u8) -> Instruction {
-    with_immediate(0xbf, from << 4 | to, 0, 0)
+/// `to += from`.
+pub(crate) fn add_register(to: u8, from: u8) -> Instruction {
+    encode(0x0f, from << 4 | to, 0, 0)
 }
 
-fn store_word(base: u8, offset: i16, value: i32) -> Instruction {
-    with_immediate(0x62, base, offset, value)
+/// `to &= value`, of the low 32 bits; the others become zero.
+pub(crate) fn and(to: u8, value: u32) -> Instruction {
+    encode(0x54, to, 0, value.cast_signed())
 }
 
-fn call(helper: i32) -> Instruction {
-    with_immediate(0x85, 0, 0, helper)
+/// `to |= value`, of the low 32 bits; the others become zero.
+pub(crate) fn or(to: u8, value: u32) -> Instruction {
+    encode(0x44, to, 0, value.cast_signed())
+}
+
+/// `to ^= value`, of the low 32 bits; the others become zero.
+pub(crate) fn xor(to: u8, value: u32) -> Instruction {
+    encode(0xa4, to, 0, value.cast_signed())
+}
+
+/// `to >>= bits`.
+pub(crate) fn shift_right(to: u8, bits: u8) -> Instruction {
+    encode(0x77, to, 0, i32::from(bits))
+}
+
+/// `to = from`.
+pub(crate) fn move_register(to: u8, from: u8) -> Instruction {
+    encode(0xbf, from << 4 | to, 0, 0)
+}
+
+/// `to = *(u32 *)(base + offset)`.
+pub(crate) fn load(to: u8, base: u8, offset: i16) -> Instruction {
+    encode(0x61, base << 4 | to, offset, 0)
+}
+
+/// `*(u32 *)(base + offset) = from`.
+pub(crate) fn store(base: u8, offset: i16, from: u8) -> Instruction {
+    encode(0x63, from << 4 | base, offset, 0)
+}
+
+/// `to = *(u64 *)(base + offset)`.
+pub(crate) fn load_long(to: u8, base: u8, offset: i16) -> Instruction {
+    encode(0x79, base << 4 | to, offset, 0)
+}
+
+/// `*(u64 *)(base + offset) = from`.
+pub(crate) fn store_long(base: u8, offset: i16, from: u8) -> Instruction {
+    encode(0x7b, from << 4 | base, offset, 0)
+}
+
+/// `to = ` the address of the first value of an array that is open as `map`.
+pub(crate) fn value_of(to: u8, map: RawFd) -> [Instruction; 2] {
+    [encode(0x18, 2 << 4 | to, 0, map), encode(0, 0, 0, 0)]
+}
+
+/// `*(u16 *)(base + offset) = from`.
+pub(crate) fn store_half(base: u8, offset: i16, from: u8) -> Instruction {
+    encode(0x6b, from << 4 | base, offset, 0)
+}
+
+/// `*(u32 *)(base + offset) = value`.
+pub(crate) fn store_immediate(base: u8, offset: i16, value: i32) -> Instruction {
+    encode(0x62, base, offset, value)
+}
+
+/// Skips `count` instructions if `left > right`.
+pub(crate) fn skip_if_greater(left: u8, right: u8, count: i16) -> Instruction {
+    encode(0x2d, right << 4 | left, count, 0)
+}
+
+/// Skips `count` instructions unless `left > right`.
+pub(crate) fn skip_unless_greater(left: u8, right: u8, count: i16) -> Instruction {
+    encode(0xbd, right << 4 | left, count, 0)
+}
+
+/// Calls a helper.
+pub(crate) fn call(helper: i32) -> Instruction {
+    encode(0x85, 0, 0, helper)
 }
 
 /// Name of the program in every object made here.
-const NAME: &str = "program";
+pub(crate) const NAME: &str = "program";
 /// Bytes of an ELF header.
 const HEADER_BYTES: u64 = 64;
 
 /// A relocatable object with one program in the section `section`.
-fn elf(section: &str, code: &[Instruction]) -> Vec<u8> {
+pub(crate) fn elf(section: &str, code: &[Instruction]) -> Vec<u8> {
     let code = code.concat();
     let license = b"GPL\0".to_vec();
     let names = format!("\0{section}\0license\0.symtab\0.strtab\0{NAME}\0");

@@ -9,6 +9,7 @@ pub mod namespace;
 pub mod pinned;
 pub mod counted;
 pub mod edge;
+mod assembled;
 pub mod flood;
 pub mod receive;
 
@@ -25,4 +26,4 @@ pub mod authority;
 pub mod issuer;
 
 pub mod netns;
-pub mod assembled;
+pub mod cable;

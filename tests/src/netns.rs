@@ -72,12 +72,13 @@ impl Site {
     /// Floods the server from the clients' side, at so many frames per second.
     ///
     /// # Panics
-    /// When no socket for it can be had.
+    /// When there is no generator for it.
     #[must_use]
     pub fn flood(&self, kind: Kind, per_second: u64) -> Flood {
         let link = Link::open(&self.outside, CLIENT_INTERFACE, &self.inside, INTERFACE);
         let link = link.expect("both interfaces are there");
         link.flood(kind, per_second, None)
+            .expect("root may run programs")
     }
 
     /// SYNs from spoofed sources of both families, so many per second of each.

@@ -12,8 +12,8 @@ use crate::flood::{SETTLING, Scene, WINDOW, number};
 
 /// Where the dropped packets come from.
 const SOURCES: &str = "10.128.0.0/9";
-/// Packets per second: what a receiving thread easily takes.
-const RATE: u64 = 100_000;
+/// Packets per second: enough that the receiving thread is not woken for a few of them at a time.
+const RATE: u64 = 1_000_000;
 
 /// Nanoseconds per packet that nftables drops; `None` where it is not installed.
 ///

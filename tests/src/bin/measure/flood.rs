@@ -2,8 +2,9 @@
 //!
 //! The gateway and the receiving thread of its interface share one processor; clients, upstream
 //! and flood have the other. First the rate is searched at which the flood halves the goodput of a
-//! gateway without XDP; then the same rate meets one with it. A flood that falls behind its rate
-//! measures its own sender: such a run is void.
+//! gateway without XDP; then the same rate meets one with it. Where the interface is full before
+//! that, the rate that fills it is taken instead. A flood that falls behind its rate measures its
+//! own sender: such a run is void.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -37,6 +38,8 @@ const FASTEST: u64 = 6_400_000;
 const STEPS: u32 = 2;
 /// A flood that sends less than this part of its rate is the limit itself.
 const KEPT_UP: f64 = 0.95;
+/// An interface that takes less than this part of what it is sent is full.
+const TAKEN: f64 = 0.5;
 
 /// The floods, by name.
 const FLOODS: [&str; 3] = ["syn", "udp", "segments"];
@@ -57,6 +60,17 @@ struct Attack {
     offered_per_second: f64,
     /// That the gateway's interface took.
     received_per_second: f64,
+}
+
+/// A rate of a flood against a gateway without the edge, in packets per second.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// It halves the goodput.
+    Halving(u64),
+    /// It does not, and the interface takes no more.
+    Filling(u64),
+    /// The sender came to its end before.
+    Nothing,
 }
 
 /// Measures everything.
@@ -168,14 +182,14 @@ impl Scene {
     async fn attack(&self, flood: &str, per_second: u64) -> anyhow::Result<Attack> {
         let (_attacker, flood) = self.flood(flood, per_second).await?;
         tokio::time::sleep(SETTLING).await;
-        let (before, received, start) = (flood.tally(), self.site.received(), Instant::now());
+        let (before, received, start) = (flood.offered(), self.site.received(), Instant::now());
         let window = self.honest.window(WINDOW).await;
-        let (after, received) = (flood.tally(), self.site.received() - received);
+        let (after, received) = (flood.offered(), self.site.received() - received);
         let seconds = start.elapsed().as_secs_f64();
         flood.stop()?;
         Ok(Attack {
             window,
-            offered_per_second: number(after.offered - before.offered) / seconds,
+            offered_per_second: number(after - before) / seconds,
             received_per_second: number(received) / seconds,
         })
     }
@@ -196,30 +210,31 @@ impl Scene {
             &self.site.inside,
             INTERFACE,
         )?;
-        Ok((attacker, link.flood(kind, per_second, Some(OTHER_CPU))))
+        let flood = link.flood(kind, per_second, Some(OTHER_CPU))?;
+        Ok((attacker, flood))
     }
 
-    /// Searches the rate that halves the goodput, and measures there; `None` where the sender
-    /// cannot reach it.
+    /// Searches the rate that halves the goodput or fills the interface, and measures there; `None`
+    /// where the sender reaches neither.
     async fn measure_bare(
         &self,
         flood: &str,
         windows: u16,
         outcome: &mut Outcome,
     ) -> anyhow::Result<Option<u64>> {
-        let Some(rate) = self.search(flood, outcome).await? else {
-            return Ok(None);
+        let (name, rate) = match self.search(flood, outcome).await? {
+            Found::Halving(rate) => ("halving", rate),
+            Found::Filling(rate) => ("filling", rate),
+            Found::Nothing => return Ok(None),
         };
-        outcome.cases.push(Case::value(
-            &format!("{flood}_halving"),
-            "pps",
-            number(rate),
-        ));
+        outcome
+            .cases
+            .push(Case::value(&format!("{flood}_{name}"), "pps", number(rate)));
         self.measure(flood, "bare", rate, windows, outcome).await?;
         Ok(Some(rate))
     }
 
-    async fn search(&self, flood: &str, outcome: &mut Outcome) -> anyhow::Result<Option<u64>> {
+    async fn search(&self, flood: &str, outcome: &mut Outcome) -> anyhow::Result<Found> {
         let half = self.calm().await.goodput / 2.0;
         let (mut harmless, mut rate) = (0, SLOWEST);
         loop {
@@ -235,10 +250,13 @@ impl Scene {
                     "{flood}: the sender is the limit, at {:.0} pps",
                     attack.offered_per_second
                 ));
-                return Ok(None);
+                return Ok(Found::Nothing);
             }
             if attack.window.goodput <= half {
                 break;
+            }
+            if attack.received_per_second < attack.offered_per_second * TAKEN {
+                return Ok(Found::Filling(rate));
             }
             (harmless, rate) = (rate, rate * 2);
         }
@@ -250,7 +268,7 @@ impl Scene {
                 harmless = middle;
             }
         }
-        Ok(Some(rate))
+        Ok(Found::Halving(rate))
     }
 
     /// Windows without and with the flood in turn.
