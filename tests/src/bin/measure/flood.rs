@@ -69,8 +69,6 @@ enum Found {
     Halving(u64),
     /// It does not, and the interface takes no more.
     Filling(u64),
-    /// The sender came to its end before.
-    Nothing,
 }
 
 /// Measures everything.
@@ -101,11 +99,15 @@ pub(crate) async fn run(windows: u16) -> anyhow::Result<Outcome> {
     // The search needs no edge; from here on there is one, and honest clients are known to it.
     edged.declare("on").await?;
     for (flood, rate) in FLOODS.into_iter().zip(rates) {
-        if let Some(rate) = rate {
-            edged
-                .measure(flood, "edge", rate, windows, &mut outcome)
-                .await?;
-        }
+        let (rate, budget) = match rate {
+            Some(Found::Halving(rate)) => (rate, Some(Budget::Keeps(0.9))),
+            // What the interface loses, no program sees.
+            Some(Found::Filling(rate)) => (rate, None),
+            None => continue,
+        };
+        edged
+            .measure(flood, "edge", rate, budget, windows, &mut outcome)
+            .await?;
     }
     let edge = drops::by_edge(&edged, windows).await?;
     edged.end().await;
@@ -221,20 +223,23 @@ impl Scene {
         flood: &str,
         windows: u16,
         outcome: &mut Outcome,
-    ) -> anyhow::Result<Option<u64>> {
-        let (name, rate) = match self.search(flood, outcome).await? {
+    ) -> anyhow::Result<Option<Found>> {
+        let Some(found) = self.search(flood, outcome).await? else {
+            return Ok(None);
+        };
+        let (name, rate) = match found {
             Found::Halving(rate) => ("halving", rate),
             Found::Filling(rate) => ("filling", rate),
-            Found::Nothing => return Ok(None),
         };
         outcome
             .cases
             .push(Case::value(&format!("{flood}_{name}"), "pps", number(rate)));
-        self.measure(flood, "bare", rate, windows, outcome).await?;
-        Ok(Some(rate))
+        self.measure(flood, "bare", rate, None, windows, outcome)
+            .await?;
+        Ok(Some(found))
     }
 
-    async fn search(&self, flood: &str, outcome: &mut Outcome) -> anyhow::Result<Found> {
+    async fn search(&self, flood: &str, outcome: &mut Outcome) -> anyhow::Result<Option<Found>> {
         let half = self.calm().await.goodput / 2.0;
         let (mut harmless, mut rate) = (0, SLOWEST);
         loop {
@@ -250,13 +255,13 @@ impl Scene {
                     "{flood}: the sender is the limit, at {:.0} pps",
                     attack.offered_per_second
                 ));
-                return Ok(Found::Nothing);
+                return Ok(None);
             }
             if attack.window.goodput <= half {
                 break;
             }
             if attack.received_per_second < attack.offered_per_second * TAKEN {
-                return Ok(Found::Filling(rate));
+                return Ok(Some(Found::Filling(rate)));
             }
             (harmless, rate) = (rate, rate * 2);
         }
@@ -268,7 +273,7 @@ impl Scene {
                 harmless = middle;
             }
         }
-        Ok(Found::Halving(rate))
+        Ok(Some(Found::Halving(rate)))
     }
 
     /// Windows without and with the flood in turn.
@@ -277,6 +282,7 @@ impl Scene {
         flood: &str,
         gateway: &str,
         rate: u64,
+        budget: Option<Budget>,
         windows: u16,
         outcome: &mut Outcome,
     ) -> anyhow::Result<()> {
@@ -312,13 +318,12 @@ impl Scene {
         let under: Vec<_> = attacked.iter().map(|attack| attack.window).collect();
         let goodput = |window: &Window| window.goodput;
         let p99 = |window: &Window| window.p99_ms;
-        let keeps = (gateway == "edge").then_some(Budget::Keeps(0.9));
         case(
             "goodput",
             "/s",
             of(&under, goodput),
             of(&calm, goodput),
-            keeps,
+            budget,
         );
         case("p99", "ms", of(&under, p99), of(&calm, p99), None);
         let rates = |figure: fn(&Attack) -> f64| attacked.iter().map(figure).collect();
