@@ -24,6 +24,7 @@ pub mod upstream;
 pub mod telemetry;
 pub mod body;
 pub mod packet;
+pub mod language;
 pub mod clock;
 pub mod daemon;
 pub mod cli;

@@ -1,0 +1,7 @@
+//! Small languages of API definitions: they import nothing of ours, do no I/O and are bounded.
+//!
+//! Every text is compiled once, when its definition is loaded, and what it refuses it refuses then.
+//! Evaluation asks traits for its values, so the caller decides where they come from and what they
+//! cost.
+
+pub mod variable;
