@@ -5,3 +5,5 @@
 //! cost.
 
 pub mod variable;
+pub mod message;
+pub mod template;
