@@ -6,4 +6,5 @@
 
 pub mod variable;
 pub mod message;
+pub mod json_path;
 pub mod template;
