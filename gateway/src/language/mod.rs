@@ -7,4 +7,5 @@
 pub mod variable;
 pub mod message;
 pub mod json_path;
+pub mod mapping;
 pub mod template;
