@@ -9,3 +9,4 @@ pub mod message;
 pub mod json_path;
 pub mod mapping;
 pub mod template;
+pub mod media_type;
