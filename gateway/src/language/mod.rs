@@ -10,3 +10,4 @@ pub mod json_path;
 pub mod mapping;
 pub mod template;
 pub mod media_type;
+pub mod accept_encoding;
