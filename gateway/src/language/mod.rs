@@ -8,6 +8,7 @@ pub mod variable;
 pub mod message;
 pub mod json_path;
 pub mod mapping;
+pub mod selection;
 pub mod template;
 pub mod media_type;
 pub mod accept_encoding;
