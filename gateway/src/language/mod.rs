@@ -10,5 +10,6 @@ pub mod json_path;
 pub mod mapping;
 pub mod selection;
 pub mod template;
+pub mod schema;
 pub mod media_type;
 pub mod accept_encoding;
