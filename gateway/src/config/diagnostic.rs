@@ -106,7 +106,8 @@ impl Collector {
             file: Arc::clone(&self.file),
             place,
             path,
-            message,
+            // Messages quote what the user wrote, and one message is one line.
+            message: message.replace(char::is_control, "\u{fffd}"),
         }
     }
 

@@ -20,7 +20,7 @@ proptest! {
         let text = String::from_utf8_lossy(&bytes);
         if let Err(report) = load_text("mutated.yaml", &text, &missing_directory()) {
             prop_assert!(!report.errors.is_empty());
-            prop_assert_eq!(report.to_string().lines().count(), report.errors.len());
+            prop_assert_eq!(report.to_string().lines().count(), report.errors.len(), "{}", report);
             // Whatever the reader refuses, the shape check has refused before and said why.
             prop_assert!(!report.to_string().contains("cannot be understood"), "{}", report);
             // To YAML a lone carriage return ends a line, and so does the end of the file: what is
