@@ -10,15 +10,17 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::clock;
-use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection};
+use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection, RequestId};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
+use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 impl Handler for Worker {
     type Body = ReplyBody;
@@ -51,7 +53,15 @@ impl Worker {
             .api(&exchange.connection.listener, &exchange.host)
             .ok_or(Reason::RouteNotFound)?;
         exchange.record.record.api = Some(Arc::clone(&api.name));
-        pipeline::http::handle(api, exchange, request, self).await
+        exchange.kind = api.kind;
+        match api.kind {
+            ApiKind::Http => pipeline::http::handle(api, exchange, request, self).await,
+            ApiKind::Rest => {
+                let name = amzn_request_id(&request, exchange.id);
+                exchange.record.record.amzn_request_id = Some(name.into());
+                pipeline::rest::handle(api, exchange, request, self).await
+            }
+        }
     }
 
     fn open(&self, connection: &Rc<Connection>, request: &Request<Incoming>) -> Exchange {
@@ -70,7 +80,7 @@ impl Worker {
         let listener = Arc::clone(&connection.listener);
         let peer = Arc::clone(&connection.told.peer_and_port);
         let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
-        record.request_id = Some(ShortText(id.bytes()));
+        record.request_id = Some(ShortText(id.short()));
         record.client = Some(if client.0 == connection.peer.ip() {
             Arc::clone(&connection.told.peer_text)
         } else {
@@ -88,6 +98,7 @@ impl Worker {
             connection: Rc::clone(connection),
             client,
             host: String::new(),
+            kind: ApiKind::Http,
             scheme: if connection.tls.is_some() {
                 "https"
             } else {
@@ -96,6 +107,24 @@ impl Worker {
             record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
         }
     }
+}
+
+/// The name of a REST API's request: the one that its client sent, if it is a UUID (15.3 of the
+/// semantics), or one of ours.
+fn amzn_request_id(request: &Request<Incoming>, id: RequestId) -> String {
+    let mut sent = request.headers().get_all(X_AMZN_REQUESTID).iter();
+    let only = match (sent.next(), sent.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    };
+    let is_uuid = |text: &&str| {
+        let mut lengths = text.split('-').map(str::len);
+        lengths.by_ref().take(5).eq([8, 4, 4, 4, 12])
+            && lengths.next().is_none()
+            && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+    };
+    only.filter(is_uuid)
+        .map_or_else(|| id.uuid(), str::to_owned)
 }
 
 /// Refuses messages whose length two parsers could read differently (RFC 9112, section 6.3).

@@ -7,6 +7,8 @@
 )]
 
 mod forwarding;
+mod stages;
+mod rest;
 mod bodies;
 mod tokens;
 mod rotation;

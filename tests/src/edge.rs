@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::{
-    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, InstanceName, Listener, ListenerEdge,
-    ListenerLimits, ListenerName, ListenerTimeouts, Lists, OnExit, OtherTraffic, SharedRate,
-    SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
+    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, Listener,
+    ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts, Lists, OnExit, OtherTraffic,
+    SharedRate, SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 use gateway_common::limit::{Limit, Rate};
@@ -191,6 +191,7 @@ impl Drop for Bench {
 #[must_use]
 pub fn configuration(instance: &str) -> Gateway {
     Gateway {
+        identity: Identity::default(),
         instance: InstanceName::new(instance),
         user: None,
         group: None,

@@ -101,10 +101,18 @@ impl Setup {
     /// otherwise.
     #[must_use]
     pub fn route(self, key: &str, settings: Value) -> Self {
-        let mut route = json!({"authorizer": "none", "integration": {"upstream": "main"}});
+        let integration = if settings["integration"]["uri"].is_null() {
+            json!({"upstream": "main"})
+        } else {
+            json!({})
+        };
+        let mut route = json!({"authorizer": "none", "integration": integration});
         merge(&mut route, settings);
-        self.set(&["apis", "main", "type"], json!("http"))
-            .set(&["apis", "main", "routes", key], route)
+        let setup = self.set(&["apis", "main", "routes", key], route);
+        if setup.config["apis"]["main"]["type"].is_null() {
+            return setup.set(&["apis", "main", "type"], json!("http"));
+        }
+        setup
     }
 
     /// A setting of the listener `main`, such as `limits` or `timeouts`.

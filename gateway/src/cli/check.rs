@@ -39,6 +39,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
                 arguments.file.display(),
                 summary(&gateway)
             ));
+            for line in hosts(&gateway) {
+                output.line(&line);
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(report) => {
@@ -69,6 +72,17 @@ fn summary(gateway: &Gateway) -> String {
         counted(gateway.authorizers.len(), "authorizer"),
         counted(gateway.upstreams.len(), "upstream"),
     )
+}
+
+/// Where each API answers.
+fn hosts(gateway: &Gateway) -> impl Iterator<Item = String> {
+    gateway.apis.iter().map(|api| {
+        let other = api
+            .other_hosts
+            .then_some("every host that no other API claims");
+        let hosts: Vec<&str> = api.hosts.iter().map(String::as_str).chain(other).collect();
+        format!("API `{}` answers on {}", api.name, hosts.join(", "))
+    })
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -5,9 +5,11 @@
 
 mod peer;
 mod identity;
+mod gateway_response;
 mod rejection;
 mod request_id;
 
+pub use gateway_response::GatewayResponse;
 pub use identity::Identity;
 pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts, Told, forwarded_for};
 pub use rejection::{Reason, Rejection, ResponseType};
@@ -15,6 +17,7 @@ pub use request_id::{RequestId, RequestIds};
 
 use std::rc::Rc;
 
+use crate::model::ApiKind;
 use crate::telemetry::access_log::OpenRecord;
 
 /// One request on its way.
@@ -28,6 +31,8 @@ pub struct Exchange {
     pub client: ClientAddress,
     /// Host it was sent to, lower-cased, without port.
     pub host: String,
+    /// What kind of API answers it; an HTTP API as long as none is known.
+    pub kind: ApiKind,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway_common::bucket::mix;
 
-/// Sixteen characters ending in `=`, as HTTP APIs of Amazon API Gateway send them. Unique per
-/// process with overwhelming likelihood; not a secret.
+/// A request's name, in the form of either type of API. Unique per process with overwhelming
+/// likelihood; not a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct RequestId([u8; 16]);
+pub struct RequestId(u128);
 
 /// Makes request ids, one source per worker.
 #[derive(Debug)]
@@ -33,34 +33,46 @@ impl RequestIds {
     pub fn next(&self) -> RequestId {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
-        let first = mix(number, self.seed).to_be_bytes();
-        let [a, b, c, ..] = mix(number, self.seed.rotate_left(32)).to_be_bytes();
-        let [f0, f1, f2, f3, f4, f5, f6, f7] = first;
-        let mut text = [b'='; 16];
-        // Eleven bytes are always sixteen characters, so the slice cannot be too short.
-        let written = STANDARD.encode_slice([f0, f1, f2, f3, f4, f5, f6, f7, a, b, c], &mut text);
-        debug_assert_eq!(written, Ok(16));
-        RequestId(text)
+        let high = mix(number, self.seed);
+        let low = mix(number, self.seed.rotate_left(32));
+        RequestId(u128::from(high) << 64 | u128::from(low))
     }
 }
 
 impl RequestId {
-    /// As bytes, all of them ASCII.
+    /// Sixteen characters of ASCII ending in `=`, as HTTP APIs of Amazon API Gateway send them, and
+    /// REST APIs in `x-amz-apigw-id`.
     #[must_use]
-    pub const fn bytes(self) -> [u8; 16] {
-        self.0
+    pub fn short(self) -> [u8; 16] {
+        let mut text = [b'='; 16];
+        let [a, b, c, d, e, f, g, h, i, j, k, ..] = self.0.to_be_bytes();
+        // Eleven bytes are always sixteen characters, so the slice cannot be too short.
+        let written = STANDARD.encode_slice([a, b, c, d, e, f, g, h, i, j, k], &mut text);
+        debug_assert_eq!(written, Ok(16));
+        text
     }
 
-    /// As text.
+    /// A UUID of version 4 (RFC 9562, section 5.4), as REST APIs send it in `x-amzn-RequestId`.
     #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+    pub fn uuid(self) -> String {
+        let version = 0x4_u128 << 76;
+        let variant = 0b10_u128 << 62;
+        let bits = self.0 & !(0xf << 76) & !(0b11 << 62) | version | variant;
+        let digits = format!("{bits:032x}");
+        let mut text = String::with_capacity(36);
+        for (index, digit) in digits.chars().enumerate() {
+            if matches!(index, 8 | 12 | 16 | 20) {
+                text.push('-');
+            }
+            text.push(digit);
+        }
+        text
     }
 }
 
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&self.uuid())
     }
 }
 
@@ -72,9 +84,17 @@ mod tests {
     fn ids_have_the_documented_form_and_differ() {
         let ids = RequestIds::new(7);
         let (one, two) = (ids.next(), ids.next());
-        assert_eq!(one.as_str().len(), 16);
-        assert!(one.as_str().ends_with('='));
-        assert_ne!(one, two);
-        assert_ne!(RequestIds::new(8).next(), one);
+        assert!(one.short().ends_with(b"="));
+        assert_ne!(one.short(), two.short());
+        assert_ne!(one.uuid(), two.uuid());
+        let other = RequestIds::new(8).next();
+        assert_ne!(other.short(), one.short());
+        for id in [one, two, other] {
+            let uuid = id.uuid();
+            let parts: Vec<usize> = uuid.split('-').map(str::len).collect();
+            assert_eq!(parts, [8, 4, 4, 4, 12], "{uuid}");
+            assert_eq!(uuid.as_bytes()[14], b'4', "{uuid}");
+            assert!(b"89ab".contains(&uuid.as_bytes()[19]), "{uuid}");
+        }
     }
 }

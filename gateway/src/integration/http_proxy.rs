@@ -22,8 +22,12 @@ use crate::upstream::{Answer, ConnectError, Pool, PooledBody, SendError, Upstrea
 pub struct ForwardPlan {
     /// The upstream.
     pub upstream: Arc<UpstreamPlan>,
+    /// Method sent; `None` sends the request's own.
+    pub method: Option<Method>,
     /// Path sent to it; `None` sends the request's own.
     pub path: Option<PathTemplate>,
+    /// Query sent before the request's own.
+    pub query: Option<String>,
     /// The route's greedy parameter, whose value is raw.
     pub greedy: Option<String>,
     /// From handing over the request to the response's head.
@@ -82,7 +86,8 @@ impl IntegrationRequest {
     }
 }
 
-/// Sends the request and waits for the response's head.
+/// Sends the request and waits for the response's head. `path` is the request's, without its
+/// stage.
 ///
 /// # Errors
 /// 502 where the upstream cannot be reached or breaks off, 504 where it takes too long, and the
@@ -95,9 +100,10 @@ pub async fn forward(
     pool: &Rc<Pool>,
     exchange: &mut Exchange,
     request: IntegrationRequest,
+    path: &str,
     parameters: &[(&str, Cow<'_, str>)],
 ) -> Result<IntegrationResponse, Rejection> {
-    let target = target(plan, &request.uri, parameters)?;
+    let target = target(plan, &request.uri, path, parameters)?;
     let IntegrationRequest {
         method,
         mut headers,
@@ -112,7 +118,7 @@ pub async fn forward(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     let mut outgoing = Request::new(body);
-    *outgoing.method_mut() = method;
+    *outgoing.method_mut() = plan.method.clone().unwrap_or(method);
     *outgoing.uri_mut() = target;
     *outgoing.headers_mut() = headers;
 
@@ -167,21 +173,23 @@ fn accept(response: Answer) -> Result<Answer, Rejection> {
 fn target(
     plan: &ForwardPlan,
     uri: &Uri,
+    path: &str,
     parameters: &[(&str, Cow<'_, str>)],
 ) -> Result<Uri, Rejection> {
     let base = &plan.upstream.settings.target.base_path;
-    let own = match &plan.path {
-        None if base.is_empty() => {
-            // The common case: nothing to build.
-            let path_and_query = uri.path_and_query().cloned();
-            return Ok(path_and_query.map_or_else(Uri::default, Uri::from));
-        }
-        None => Cow::Borrowed(uri.path()),
-        Some(template) => Cow::Owned(template.render(parameters, plan.greedy.as_deref())),
-    };
-    let mut text = format!("{base}{own}");
-    if let Some(query) = uri.query() {
-        text.push('?');
+    if plan.path.is_none() && plan.query.is_none() && base.is_empty() && path == uri.path() {
+        // The common case: nothing to build.
+        let path_and_query = uri.path_and_query().cloned();
+        return Ok(path_and_query.map_or_else(Uri::default, Uri::from));
+    }
+    let mut text = base.clone();
+    match &plan.path {
+        None => text.push_str(path),
+        Some(template) => text.push_str(&template.render(parameters, plan.greedy.as_deref())),
+    }
+    let queries = plan.query.as_deref().into_iter().chain(uri.query());
+    for (query, mark) in queries.zip(['?', '&']) {
+        text.push(mark);
         text.push_str(query);
     }
     let path_and_query = PathAndQuery::try_from(text)

@@ -1,9 +1,11 @@
-//! An HTTP API and its routes.
+//! An API: its routes, and the stages that serve them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    ApiName, AuthorizerName, CallerThrottle, ListenerName, RouteKey, Throttle, UpstreamName,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, ListenerName, RouteKey, StageName, Throttle,
+    UpstreamName, UpstreamTarget,
 };
 
 /// One API.
@@ -11,15 +13,41 @@ use super::{
 pub struct Api {
     /// Its name.
     pub name: ApiName,
+    /// What ARNs and its own host call it.
+    pub id: ApiId,
+    /// What kind it is.
+    pub kind: ApiKind,
     /// Listeners it answers on; all by default. Never empty.
     pub listeners: Vec<ListenerName>,
-    /// Host names it answers for, lower-cased; empty means any host no other API claims.
+    /// Host names it answers for, lower-cased, its own endpoint's among them.
     pub hosts: Vec<String>,
+    /// Whether it also answers for every host that no other API claims.
+    pub other_hosts: bool,
+    /// Where it is deployed. Never empty.
+    pub stages: Vec<Stage>,
     /// Its routes in the order of the file. Route keys are unique within the API.
     pub routes: Vec<Route>,
 }
 
-/// One route.
+/// Kinds of APIs, which differ as those of Amazon API Gateway do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKind {
+    /// A REST API (v1).
+    Rest,
+    /// An HTTP API (v2).
+    Http,
+}
+
+/// One stage of an API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// Its name; the first segment of a request's path, unless it is `$default`.
+    pub name: StageName,
+    /// Its variables.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// One route of an HTTP API, or one method of a REST API.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// As written, such as `GET /pets/{id}`.
@@ -33,15 +61,15 @@ pub struct Route {
     pub authorizer: Option<AuthorizerName>,
     /// Scopes of which the token must carry at least one; empty asks for none.
     pub scopes: Vec<String>,
-    /// The bucket of all callers together.
+    /// The bucket of all callers together, for each stage.
     pub throttle: Option<Throttle>,
-    /// The bucket of each caller.
+    /// The bucket of each caller, for each stage.
     pub caller_throttle: Option<CallerThrottle>,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body; default 10 MiB. Beyond it 413.
     pub body_bytes_max: u64,
-    /// Where the request goes.
+    /// What answers the request.
     pub integration: Integration,
 }
 
@@ -67,6 +95,20 @@ pub enum Method {
     Options,
 }
 
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::GET,
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Patch => Self::PATCH,
+            Method::Delete => Self::DELETE,
+            Method::Head => Self::HEAD,
+            Method::Options => Self::OPTIONS,
+        }
+    }
+}
+
 /// One segment of a route's path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Segment {
@@ -87,14 +129,47 @@ pub enum BodyMode {
     Buffer,
 }
 
-/// Where a request goes.
+/// What answers a request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Integration {
-    /// The upstream.
-    pub upstream: UpstreamName,
-    /// Path sent to the upstream, with `{name}` of the route's parameters; `None` sends the
-    /// request's own path.
-    pub path: Option<String>,
-    /// From the first byte sent to the response's head; 50 ms to 30 s, default 30 s. Beyond it 504.
+pub enum Integration {
+    /// An HTTP backend, whose answer is passed on: `HTTP_PROXY`.
+    HttpProxy(HttpProxy),
+}
+
+/// A request that is forwarded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpProxy {
+    /// Where to.
+    pub target: Target,
+    /// Method sent; `None` sends the request's own.
+    pub method: Option<Method>,
+    /// From the first byte sent to the response's head; 50 ms to 30 s (REST: 29 s), which are the
+    /// defaults too. Beyond it 504 (HTTP APIs of the service: 503).
     pub timeout: Duration,
+}
+
+/// Where a request is forwarded to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// A configured upstream.
+    Upstream {
+        /// Its name.
+        name: UpstreamName,
+        /// Path sent to it, with `{name}` of the route's parameters; `None` sends the request's
+        /// own path.
+        path: Option<String>,
+    },
+    /// A URL, as the variables of each stage make it: one for every stage of the API.
+    Uri(BTreeMap<StageName, Endpoint>),
+}
+
+/// A URL to forward to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Scheme, host and port.
+    pub origin: UpstreamTarget,
+    /// Path with `{name}` of the route's parameters.
+    pub path: String,
+    /// Query that every request gets before its own.
+    pub query: Option<String>,
 }

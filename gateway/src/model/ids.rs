@@ -50,12 +50,27 @@ names! {
     ListName,
     /// Name of an API.
     ApiName,
+    /// What ARNs and an API's own host call it: lower-case letters and digits.
+    ApiId,
+    /// Name of a stage; `$default` serves whatever names no other stage of an HTTP API.
+    StageName,
     /// Name of an authorizer.
     AuthorizerName,
     /// Name of an upstream.
     UpstreamName,
     /// A route as written, such as `GET /pets/{id}`.
     RouteKey,
+}
+
+impl StageName {
+    /// The stage of an HTTP API that serves what names no other one.
+    pub const DEFAULT: &str = "$default";
+
+    /// Whether this is [`Self::DEFAULT`].
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.as_str() == Self::DEFAULT
+    }
 }
 
 /// Longest name of an instance.

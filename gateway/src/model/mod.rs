@@ -5,6 +5,7 @@
 
 mod prefix;
 mod ids;
+mod identity;
 mod process;
 mod listener;
 mod edge;
@@ -15,12 +16,16 @@ mod throttle;
 mod upstream;
 mod api;
 
-pub use api::{Api, BodyMode, Integration, Method, Route, RouteMethod, Segment};
+pub use api::{
+    Api, ApiKind, BodyMode, Endpoint, HttpProxy, Integration, Method, Route, RouteMethod, Segment,
+    Stage, Target,
+};
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
+pub use identity::Identity;
 pub use ids::{
-    ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError, ListName,
-    ListenerName, RouteKey, UpstreamName,
+    ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
+    ListName, ListenerName, RouteKey, StageName, UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};

@@ -5,13 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Api, Authorizer, Edge, InstanceName, Listener, Lists, Upstream};
+use super::{Api, Authorizer, Edge, Identity, InstanceName, Listener, Lists, Upstream};
 
 /// One complete, consistent configuration.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// Name of this gateway on its host; default `default`.
     pub instance: InstanceName,
+    /// What ARNs and hosts of its APIs have in common.
+    pub identity: Identity,
     /// User to run as after start; `None` keeps the one that started the gateway.
     pub user: Option<String>,
     /// Group to run as after start; `None` means the user's own.

@@ -19,8 +19,30 @@ pub struct Upstream {
     pub idle_timeout: Duration,
 }
 
+impl Upstream {
+    /// What a URL of an integration leads to, with everything else as by default.
+    #[must_use]
+    pub fn of_origin(target: &UpstreamTarget) -> Self {
+        let scheme = if target.tls { "https" } else { "http" };
+        Self {
+            name: UpstreamName::new(&format!("{scheme}://{}:{}", target.host, target.port)),
+            target: target.clone(),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            idle_per_worker_max: Self::IDLE_PER_WORKER_MAX,
+            idle_timeout: Self::IDLE_TIMEOUT,
+        }
+    }
+
+    /// Default of [`Self::connect_timeout`].
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+    /// Default of [`Self::idle_per_worker_max`].
+    pub const IDLE_PER_WORKER_MAX: usize = 64;
+    /// Default of [`Self::idle_timeout`].
+    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+}
+
 /// The parsed URL of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamTarget {
     /// Whether TLS is spoken, verified against the system's roots.
     pub tls: bool,

@@ -1,6 +1,8 @@
 //! One function per API type that calls the steps in their documented order.
 
+pub mod rest;
 pub mod http;
+mod prepare;
 pub mod reply;
 mod worker;
 

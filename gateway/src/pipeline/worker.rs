@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::body::BodyBudget;
-use crate::exchange::RequestIds;
+use crate::exchange::{Exchange, RequestIds};
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
 use crate::store::vouch::Vouched;
@@ -33,4 +33,17 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// Names for requests.
     pub request_ids: RequestIds,
+}
+
+impl Worker {
+    /// An admitted request that an authorizer let pass proves its source. A trusted proxy proves
+    /// nothing by what it forwards: the kernel sees nobody behind it.
+    pub(super) fn vouch(&self, exchange: &Exchange, now_ns: u64) {
+        let connection = &exchange.connection;
+        if let Some(vouched) = &self.vouched
+            && !connection.told.peer_is_trusted
+        {
+            vouched.vouch(connection.peer.ip(), now_ns);
+        }
+    }
 }

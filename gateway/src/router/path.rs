@@ -37,12 +37,37 @@ pub enum PathError {
     TooManySegments,
 }
 
+/// What empty segments mean, which comes with the type of an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slashes {
+    /// They are refused, but for one at the end, which is a path of its own.
+    Exact,
+    /// Those at the beginning and at the end are as good as none, and those in between are data
+    /// for a greedy variable.
+    Collapsed,
+}
+
 impl<'a> RequestPath<'a> {
     /// Splits and decodes.
     ///
     /// # Errors
-    /// See [`PathError`].
-    pub fn parse(raw: &'a str) -> Result<Self, PathError> {
+    /// See [`PathError`]; with collapsed slashes no segment is refused for being empty.
+    pub fn parse(raw: &'a str, slashes: Slashes) -> Result<Self, PathError> {
+        match slashes {
+            Slashes::Exact => {
+                let path = Self::split(raw)?;
+                let inner = path.segments.len().saturating_sub(1);
+                let mut inner = path.segments.iter().take(inner);
+                if inner.any(|segment| segment.is_empty()) {
+                    return Err(PathError::EmptySegment);
+                }
+                Ok(path)
+            }
+            Slashes::Collapsed => Self::split(collapsed(raw)),
+        }
+    }
+
+    fn split(raw: &'a str) -> Result<Self, PathError> {
         let relative = raw.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
         let mut segments = Vec::with_capacity(8);
         for segment in relative.split('/') {
@@ -58,15 +83,42 @@ impl<'a> RequestPath<'a> {
             }
             segments.push(decoded);
         }
-        let inner = segments.len().saturating_sub(1);
-        if segments
-            .iter()
-            .take(inner)
-            .any(|segment| segment.is_empty())
-        {
-            return Err(PathError::EmptySegment);
-        }
         Ok(Self { raw, segments })
+    }
+
+    /// The first segment, and the path behind it; `None` at the root.
+    #[must_use]
+    pub fn split_first(&self, slashes: Slashes) -> Option<(&str, Self)> {
+        let (first, rest) = self.segments.split_first()?;
+        if first.is_empty() {
+            return None;
+        }
+        let behind = self
+            .raw
+            .get(1..)?
+            .find('/')
+            .and_then(|at| self.raw.get(at + 1..));
+        let Some(raw) = behind else {
+            return Some((first, Self::root()));
+        };
+        let skipped = match slashes {
+            Slashes::Exact => 0,
+            Slashes::Collapsed => rest.iter().take_while(|segment| segment.is_empty()).count(),
+        };
+        // Each of them was one slash.
+        let raw = raw.get(skipped..)?;
+        let segments = rest.get(skipped..)?.to_vec();
+        if segments.is_empty() {
+            return Some((first, Self::root()));
+        }
+        Some((first, Self { raw, segments }))
+    }
+
+    fn root() -> Self {
+        Self {
+            raw: "/",
+            segments: vec![Cow::Borrowed("")],
+        }
     }
 
     /// The path as it arrived.
@@ -89,6 +141,14 @@ impl<'a> RequestPath<'a> {
             .last()
             .unwrap_or_default()
     }
+}
+
+/// Without the slashes that stand for nothing at both ends.
+fn collapsed(raw: &str) -> &str {
+    let end = raw.trim_end_matches('/').len().max(1);
+    let raw = raw.get(..end).unwrap_or(raw);
+    let slashes = raw.len() - raw.trim_start_matches('/').len();
+    raw.get(slashes.saturating_sub(1)..).unwrap_or(raw)
 }
 
 /// `.` or `..`, also with parameters behind a semicolon, which some servers cut off first.
@@ -125,7 +185,7 @@ mod tests {
 
     #[track_caller]
     fn check(raw: &str, expected: Result<&[&str], PathError>) {
-        let parsed = RequestPath::parse(raw);
+        let parsed = RequestPath::parse(raw, Slashes::Exact);
         let segments = parsed
             .as_ref()
             .map(|path| path.segments().to_vec())
@@ -171,8 +231,63 @@ mod tests {
 
     #[test]
     fn the_raw_rest_keeps_its_encoding() {
-        let path = RequestPath::parse("/files/a%20b/c%2Fd").unwrap();
+        let path = RequestPath::parse("/files/a%20b/c%2Fd", Slashes::Exact).unwrap();
         assert_eq!(path.raw_from(1), "a%20b/c%2Fd");
         assert_eq!(path.raw_from(0), "files/a%20b/c%2Fd");
+    }
+
+    #[track_caller]
+    fn check_collapsed(raw: &str, expected: &[&str], expected_raw: &str) {
+        let path = RequestPath::parse(raw, Slashes::Collapsed).unwrap();
+        assert_eq!(path.segments(), expected, "{raw}");
+        assert_eq!(path.raw(), expected_raw, "{raw}");
+    }
+
+    #[test]
+    fn collapsed_slashes_stand_for_nothing_at_both_ends() {
+        check_collapsed("/", &[""], "/");
+        check_collapsed("//", &[""], "/");
+        check_collapsed("//a", &["a"], "/a");
+        check_collapsed("/a/", &["a"], "/a");
+        check_collapsed("///a//b//", &["a", "", "b"], "/a//b");
+        let dots = RequestPath::parse("//a//..", Slashes::Collapsed);
+        assert_eq!(dots, Err(PathError::DotSegment));
+    }
+
+    #[track_caller]
+    fn check_split(raw: &str, slashes: Slashes, expected: Option<(&str, &str, &[&str])>) {
+        let path = RequestPath::parse(raw, slashes).unwrap();
+        let split = path.split_first(slashes);
+        let found = split
+            .as_ref()
+            .map(|(first, rest)| (*first, rest.raw(), rest.segments()));
+        match (found, expected) {
+            (Some(found), Some(expected)) => {
+                assert_eq!((found.0, found.1), (expected.0, expected.1), "{raw}");
+                assert_eq!(found.2, expected.2, "{raw}");
+            }
+            (found, expected) => assert!(found.is_none() && expected.is_none(), "{raw}"),
+        }
+    }
+
+    #[test]
+    fn the_first_segment_comes_off_with_its_slash() {
+        for slashes in [Slashes::Exact, Slashes::Collapsed] {
+            check_split("/", slashes, None);
+            check_split("/prod", slashes, Some(("prod", "/", &[""])));
+            check_split(
+                "/prod/a%20/b",
+                slashes,
+                Some(("prod", "/a%20/b", &["a ", "b"])),
+            );
+            check_split("/pr%6Fd/a", slashes, Some(("prod", "/a", &["a"])));
+        }
+        check_split("/prod/", Slashes::Exact, Some(("prod", "/", &[""])));
+        check_split("/prod/", Slashes::Collapsed, Some(("prod", "/", &[""])));
+        check_split(
+            "//prod//a//b/",
+            Slashes::Collapsed,
+            Some(("prod", "/a//b", &["a", "", "b"])),
+        );
     }
 }

@@ -127,7 +127,7 @@ impl<T> Router<T> {
         fresh
     }
 
-    /// The route for `method` and `path`; `None` means 404.
+    /// The route of an HTTP API for `method` and `path`; `None` means 404.
     #[must_use]
     pub fn find<'r, 'p>(
         &'r self,
@@ -144,6 +144,48 @@ impl<T> Router<T> {
             return self.matched(index, variables, Some(from), path);
         }
         self.matched(self.default?, Vec::new(), None, path)
+    }
+
+    /// The method of a REST API for `method` and `path`: the resource first, whatever its methods.
+    #[must_use]
+    pub fn find_method<'r, 'p>(
+        &'r self,
+        method: &http::Method,
+        path: &RequestPath<'p>,
+    ) -> Option<Match<'r, 'p, T>> {
+        let mut variables = Vec::with_capacity(4);
+        let (methods, greedy_from) = self.resource(0, 0, path, &mut variables)?;
+        // `ANY` of a REST API stands for the seven methods and no other.
+        let index = methods.find(Some(named(method)?))?;
+        self.matched(index, variables, greedy_from, path)
+    }
+
+    /// The resource that the path from `node` and segment `at` on leads to, and the segment its
+    /// greedy variable starts at. What has no method is no resource.
+    fn resource(
+        &self,
+        node: usize,
+        at: usize,
+        path: &RequestPath<'_>,
+        variables: &mut Vec<usize>,
+    ) -> Option<(&Methods, Option<usize>)> {
+        let node = self.nodes.get(node)?;
+        let Some(segment) = segment(path, at) else {
+            return Some((&node.here, None)).filter(|_| !node.here.is_empty());
+        };
+        if let Some(&child) = node.literals.get(segment)
+            && let Some(found) = self.resource(child, at + 1, path, variables)
+        {
+            return Some(found);
+        }
+        if let Some(child) = node.variable.filter(|_| !segment.is_empty()) {
+            variables.push(at);
+            if let Some(found) = self.resource(child, at + 1, path, variables) {
+                return Some(found);
+            }
+            variables.pop();
+        }
+        Some((&node.greedy, Some(at))).filter(|_| !node.greedy.is_empty())
     }
 
     fn matched<'r, 'p>(
@@ -245,6 +287,10 @@ impl Methods {
                 self.only.push((*method, index));
             }
         }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.only.is_empty() && self.any.is_none()
     }
 
     fn find(&self, method: Option<Method>) -> Option<usize> {

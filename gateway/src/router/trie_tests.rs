@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::router::Slashes;
 
 fn segments(path: &str) -> Vec<Segment> {
     let text = path.strip_prefix('/').unwrap();
@@ -41,7 +42,7 @@ fn router(keys: &[&str]) -> Router<String> {
 #[track_caller]
 fn check(keys: &[&str], request: &str, expected: Option<&str>) {
     let (method, path) = request.split_once(' ').unwrap();
-    let path = RequestPath::parse(path).unwrap();
+    let path = RequestPath::parse(path, Slashes::Exact).unwrap();
     let router = router(keys);
     let found = router
         .find(&method.parse().unwrap(), &path)
@@ -99,7 +100,7 @@ fn the_root_is_a_path_of_its_own() {
 #[test]
 fn parameters_are_decoded_and_greedy_ones_raw() {
     let router = router(&["GET /a/{x}/f/{rest+}"]);
-    let path = RequestPath::parse("/a/1%2F2/f/y%20z/w").unwrap();
+    let path = RequestPath::parse("/a/1%2F2/f/y%20z/w", Slashes::Exact).unwrap();
     let found = router.find(&http::Method::GET, &path).unwrap();
     let expected = vec![
         ("x", Cow::Borrowed("1/2")),
@@ -204,9 +205,149 @@ proptest! {
         }
         let raw = format!("/{}", path.join("/"));
         // Empty segments are refused before any route is asked.
-        let Ok(path) = RequestPath::parse(&raw) else { return Ok(()) };
+        let Ok(path) = RequestPath::parse(&raw, Slashes::Exact) else { return Ok(()) };
         let router = router(&keys);
         let found = router.find(&method.parse().unwrap(), &path).map(|found| found.value.as_str());
         prop_assert_eq!(found, naive(&keys, method, &path));
+    }
+}
+
+#[track_caller]
+fn check_method(keys: &[&str], request: &str, expected: Option<(&str, &[(&str, &str)])>) {
+    let (method, path) = request.split_once(' ').unwrap();
+    let path = RequestPath::parse(path, Slashes::Collapsed).unwrap();
+    let router = router(keys);
+    let found = router.find_method(&method.parse().unwrap(), &path);
+    let found = found.map(|found| {
+        let parameters = found.parameters.into_iter();
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.into_owned()));
+        (found.value.clone(), parameters.collect::<Vec<_>>())
+    });
+    let expected = expected.map(|(key, parameters)| {
+        let parameters = parameters.iter();
+        let parameters = parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        (key.to_owned(), parameters.collect::<Vec<_>>())
+    });
+    assert_eq!(found, expected, "{request}");
+}
+
+#[test]
+fn a_rest_api_finds_the_resource_before_the_method() {
+    let keys = &[
+        "GET /pets",
+        "GET /pets/{id}",
+        "POST /pets/{proxy+}",
+        "ANY /{proxy+}",
+        "GET /pets/dog/toys",
+    ];
+    check_method(keys, "GET /pets", Some(("GET /pets", &[])));
+    check_method(keys, "GET /pets/", Some(("GET /pets", &[])));
+    check_method(keys, "GET //pets", Some(("GET /pets", &[])));
+    check_method(
+        keys,
+        "GET /pets/7",
+        Some(("GET /pets/{id}", &[("id", "7")])),
+    );
+    // The resource is there: its missing method is looked for nowhere else.
+    check_method(keys, "POST /pets/7", None);
+    check_method(keys, "PUT /pets", None);
+    // `dog` has no methods of its own, so that it is one more pet.
+    check_method(
+        keys,
+        "GET /pets/dog",
+        Some(("GET /pets/{id}", &[("id", "dog")])),
+    );
+    check_method(
+        keys,
+        "GET /pets/dog/toys",
+        Some(("GET /pets/dog/toys", &[])),
+    );
+    // The path falls back to the greedy sibling of the nearest ancestor; the method does not.
+    let greedy: &[_] = &[("proxy", "dog/food")];
+    check_method(
+        keys,
+        "POST /pets/dog/food",
+        Some(("POST /pets/{proxy+}", greedy)),
+    );
+    check_method(keys, "GET /pets/dog/food", None);
+    check_method(
+        keys,
+        "GET /orders",
+        Some(("ANY /{proxy+}", &[("proxy", "orders")])),
+    );
+    check_method(keys, "GET /", None);
+    check_method(keys, "PROPFIND /orders", None);
+    let inner: &[_] = &[("proxy", "a//b")];
+    check_method(keys, "GET /a//b/", Some(("ANY /{proxy+}", inner)));
+}
+
+/// A path whose variables have no names.
+fn shape(path: &[Segment]) -> Vec<Segment> {
+    let bare = |segment: &Segment| match segment {
+        Segment::Static(text) => Segment::Static(text.clone()),
+        Segment::Parameter(_) => Segment::Parameter(String::new()),
+        Segment::Greedy(_) => Segment::Greedy(String::new()),
+    };
+    path.iter().map(bare).collect()
+}
+
+/// The resource of a REST API said again without a tree: level by level, over all keys.
+fn naive_resource(keys: &[&str], request: &[&str]) -> Option<Vec<Segment>> {
+    fn walk(paths: &[Vec<Segment>], so_far: &[Segment], request: &[&str]) -> Option<Vec<Segment>> {
+        let starts = |path: &&Vec<Segment>| shape(path).starts_with(&shape(so_far));
+        let below: Vec<_> = paths.iter().filter(starts).cloned().collect();
+        let Some((first, rest)) = request.split_first() else {
+            return below.into_iter().find(|path| path.len() == so_far.len());
+        };
+        let literal = Segment::Static((*first).to_owned());
+        let variable = Segment::Parameter(String::new());
+        let steps = [Some(literal), Some(variable).filter(|_| !first.is_empty())];
+        for step in steps.into_iter().flatten() {
+            let next = [so_far, &[step]].concat();
+            if let Some(found) = walk(&below, &next, rest) {
+                return Some(found);
+            }
+        }
+        let greedy = [so_far, &[Segment::Greedy(String::new())]].concat();
+        below.into_iter().find(|path| shape(path) == greedy)
+    }
+    let paths = keys
+        .iter()
+        .map(|key| segments(key.split_once(' ').unwrap().1));
+    walk(&paths.collect::<Vec<_>>(), &[], request).map(|path| shape(&path))
+}
+
+proptest! {
+    #[test]
+    fn a_rest_lookup_equals_the_naive_one(
+        patterns in prop::collection::vec(
+            prop::collection::vec("a|b|\\{x\\}", 0..4).prop_flat_map(|parts| {
+                prop::bool::ANY.prop_map(move |is_greedy| {
+                    let mut parts = parts.clone();
+                    if is_greedy {
+                        parts.push("{rest+}".to_owned());
+                    }
+                    format!("GET /{}", parts.join("/"))
+                })
+            }),
+            1..8,
+        ),
+        request in prop::collection::vec("a|b|c|", 0..5),
+    ) {
+        let keys: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let raw = format!("/{}", request.join("/"));
+        let path = RequestPath::parse(&raw, Slashes::Collapsed).unwrap();
+        let given: Vec<&str> = match path.segments() {
+            [only] if only.is_empty() => Vec::new(),
+            segments => segments.iter().map(AsRef::as_ref).collect(),
+        };
+        let expected = naive_resource(&keys, &given);
+        let router = router(&keys);
+        let found = router.find_method(&http::Method::GET, &path);
+        let found = found.map(|found| {
+            let (_, path) = found.value.split_once(' ').unwrap();
+            shape(&segments(path))
+        });
+        prop_assert_eq!(found, expected, "{} of {:?}", raw, keys);
     }
 }

@@ -1,14 +1,14 @@
 //! From the model to what runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use super::{ApiPlan, Hosts, RoutePlan, Snapshot};
+use super::{ApiPlan, Hosts, RoutePlan, Snapshot, StagePlan};
 use crate::integration::{ForwardPlan, PathTemplate};
 use crate::model::{
-    Api, Authorizer, AuthorizerName, CallerThrottle, Gateway, Route, Segment, Throttle, Upstream,
-    UpstreamName,
+    Api, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Integration, Route,
+    Segment, Stage, Target, Throttle, Upstream, UpstreamName, UpstreamTarget,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -77,8 +77,7 @@ impl Compiler {
         model: &Gateway,
         previous: Option<&Snapshot>,
     ) -> Result<Snapshot, CompileError> {
-        let upstreams = model
-            .upstreams
+        let upstreams = upstreams(model)
             .iter()
             .map(|upstream| self.upstream(upstream, previous))
             .collect::<Result<Vec<_>, _>>()?;
@@ -92,6 +91,10 @@ impl Compiler {
                 .iter()
                 .map(|plan| (plan.name.clone(), plan))
                 .collect(),
+            origins: upstreams
+                .iter()
+                .map(|plan| (plan.settings.target.clone(), plan))
+                .collect(),
             authorizers: authorizers
                 .iter()
                 .map(|a| (a.model().name.clone(), a))
@@ -102,7 +105,7 @@ impl Compiler {
             let plan = Arc::new(self.api(api, &parts)?);
             for listener in &api.listeners {
                 let hosts = hosts.entry(Arc::from(listener.as_str())).or_default();
-                if api.hosts.is_empty() {
+                if api.other_hosts {
                     hosts.other = Some(Arc::clone(&plan));
                 }
                 hosts.named.extend(
@@ -166,13 +169,37 @@ impl Compiler {
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
+        let mut plan = ApiPlan {
+            name: Arc::from(api.name.as_str()),
+            id: api.id.clone(),
+            kind: api.kind,
+            named: HashMap::new(),
+            default: None,
+        };
+        for stage in &api.stages {
+            let compiled = self.stage(api, stage, parts)?;
+            if stage.name.is_default() {
+                plan.default = Some(compiled);
+            } else {
+                plan.named.insert(stage.name.to_string(), compiled);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn stage(
+        &self,
+        api: &Api,
+        stage: &Stage,
+        parts: &Parts<'_>,
+    ) -> Result<StagePlan, CompileError> {
         let mut router = Router::default();
         for route in &api.routes {
-            let plan = self.route(api, route, parts)?;
+            let plan = self.route(api, stage, route, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
-        Ok(ApiPlan {
-            name: Arc::from(api.name.as_str()),
+        Ok(StagePlan {
+            name: Arc::from(stage.name.as_str()),
             router,
         })
     }
@@ -180,13 +207,10 @@ impl Compiler {
     fn route(
         &self,
         api: &Api,
+        stage: &Stage,
         route: &Route,
         parts: &Parts<'_>,
     ) -> Result<RoutePlan, CompileError> {
-        let dangling = |missing: &str| CompileError::Dangling {
-            route: route.key.to_string(),
-            missing: missing.to_owned(),
-        };
         let authorize = match &route.authorizer {
             None => None,
             Some(name) => Some(AuthorizePlan {
@@ -194,21 +218,12 @@ impl Compiler {
                     .authorizers
                     .get(name)
                     .map(|found| Arc::clone(found))
-                    .ok_or_else(|| dangling(name.as_str()))?,
+                    .ok_or_else(|| dangling(route, name.as_str()))?,
                 scopes: route.scopes.clone(),
             }),
         };
-        let upstream = &route.integration.upstream;
-        let greedy = route
-            .path
-            .as_deref()
-            .unwrap_or_default()
-            .iter()
-            .find_map(|part| match part {
-                Segment::Greedy(name) => Some(name.clone()),
-                Segment::Static(_) | Segment::Parameter(_) => None,
-            });
-        let lease = |what| self.lease(api, route, what);
+        let Integration::HttpProxy(proxy) = &route.integration;
+        let lease = |what| self.lease(api, stage, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
@@ -225,24 +240,21 @@ impl Compiler {
             },
             body: route.body,
             body_bytes_max: route.body_bytes_max,
-            forward: ForwardPlan {
-                upstream: parts
-                    .upstreams
-                    .get(upstream)
-                    .map(|found| Arc::clone(found))
-                    .ok_or_else(|| dangling(upstream.as_str()))?,
-                path: route.integration.path.as_deref().map(PathTemplate::parse),
-                greedy,
-                timeout: route.integration.timeout,
-            },
+            forward: forward_plan(route, stage, proxy, parts)?,
         })
     }
 
     /// The slot of a route's bucket. Its identity is what it throttles, not how fast, so that a
     /// changed rate keeps the bucket.
-    fn lease(&self, api: &Api, route: &Route, what: &str) -> Result<SlotLease, CompileError> {
+    fn lease(
+        &self,
+        api: &Api,
+        stage: &Stage,
+        route: &Route,
+        what: &str,
+    ) -> Result<SlotLease, CompileError> {
         self.slots
-            .lease(slot_tag(api, route, what))
+            .lease(slot_tag(api, stage, route, what))
             .map_err(CompileError::Slots)
     }
 
@@ -263,43 +275,114 @@ impl Compiler {
 #[must_use]
 pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
     named_slots(model)
-        .map(|(api, route, what)| slot_tag(api, route, what))
+        .map(|(api, stage, route, what)| slot_tag(api, stage, route, what))
         .collect()
 }
 
-/// What every slot of `model` is called, with its tag: API and route, such as `pets GET /pets`,
-/// followed by `per caller` where that throttle is meant.
+/// What every slot of `model` is called, with its tag: API, stage unless it is `$default`, and
+/// route, such as `pets prod GET /pets`, followed by `per caller` where that throttle is meant.
 #[must_use]
 pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
     named_slots(model)
-        .map(|(api, route, what)| {
+        .map(|(api, stage, route, what)| {
             let suffix = if what == CALLER { " per caller" } else { "" };
-            let name = format!("{} {}{suffix}", api.name, route.key);
-            (slot_tag(api, route, what), name)
+            let name = if stage.name.is_default() {
+                format!("{} {}{suffix}", api.name, route.key)
+            } else {
+                format!("{} {} {}{suffix}", api.name, stage.name, route.key)
+            };
+            (slot_tag(api, stage, route, what), name)
         })
         .collect()
 }
 
-/// Every slot that a route may have.
-fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &Route, &'static str)> {
-    let routes = model
-        .apis
-        .iter()
-        .flat_map(|api| api.routes.iter().map(move |route| (api, route)));
-    routes.flat_map(|(api, route)| [ROUTE, CALLER].map(|what| (api, route, what)))
+/// Every slot that a route may have in a stage.
+fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &Stage, &Route, &'static str)> {
+    model.apis.iter().flat_map(|api| {
+        api.stages.iter().flat_map(move |stage| {
+            let of_route = move |route| [ROUTE, CALLER].map(|what| (api, stage, route, what));
+            api.routes.iter().flat_map(of_route)
+        })
+    })
 }
 
 /// What the slots of a route are told apart by.
 const ROUTE: &str = "route";
 const CALLER: &str = "caller";
 
-fn slot_tag(api: &Api, route: &Route, what: &str) -> u64 {
-    Buckets::slot_tag(&[api.name.as_str(), route.key.as_str(), what])
+fn slot_tag(api: &Api, stage: &Stage, route: &Route, what: &str) -> u64 {
+    let (api, stage, route) = (&api.name, &stage.name, &route.key);
+    Buckets::slot_tag(&[api.as_str(), stage.as_str(), route.as_str(), what])
 }
 
 struct Parts<'a> {
     upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
+    /// Where URLs lead to.
+    origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
     authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
+}
+
+/// The upstreams of the model, and one for each origin that a URL names.
+fn upstreams(model: &Gateway) -> Vec<Upstream> {
+    let mut origins = BTreeSet::new();
+    for route in model.apis.iter().flat_map(|api| &api.routes) {
+        let Integration::HttpProxy(proxy) = &route.integration;
+        if let Target::Uri(endpoints) = &proxy.target {
+            origins.extend(endpoints.values().map(|endpoint| &endpoint.origin));
+        }
+    }
+    let origins = origins.into_iter().map(Upstream::of_origin);
+    model.upstreams.iter().cloned().chain(origins).collect()
+}
+
+fn dangling(route: &Route, missing: &str) -> CompileError {
+    CompileError::Dangling {
+        route: route.key.to_string(),
+        missing: missing.to_owned(),
+    }
+}
+
+fn forward_plan(
+    route: &Route,
+    stage: &Stage,
+    proxy: &HttpProxy,
+    parts: &Parts<'_>,
+) -> Result<ForwardPlan, CompileError> {
+    let greedy = route
+        .path
+        .as_deref()
+        .unwrap_or_default()
+        .iter()
+        .find_map(|part| match part {
+            Segment::Greedy(name) => Some(name.clone()),
+            Segment::Static(_) | Segment::Parameter(_) => None,
+        });
+    let (upstream, path, query) = match &proxy.target {
+        Target::Upstream { name, path } => {
+            let upstream = parts.upstreams.get(name);
+            let upstream = upstream.ok_or_else(|| dangling(route, name.as_str()))?;
+            (upstream, path.as_deref(), None)
+        }
+        Target::Uri(endpoints) => {
+            let endpoint = endpoints.get(&stage.name);
+            let endpoint = endpoint.ok_or_else(|| dangling(route, stage.name.as_str()))?;
+            let upstream = parts.origins.get(&endpoint.origin);
+            let upstream = upstream.ok_or_else(|| dangling(route, &endpoint.origin.host))?;
+            (
+                upstream,
+                Some(endpoint.path.as_str()),
+                endpoint.query.clone(),
+            )
+        }
+    };
+    Ok(ForwardPlan {
+        upstream: Arc::clone(upstream),
+        method: proxy.method.map(http::Method::from),
+        path: path.map(PathTemplate::parse),
+        query,
+        greedy,
+        timeout: proxy.timeout,
+    })
 }
 
 fn route_bucket(

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::integration::ForwardPlan;
-use crate::model::BodyMode;
-use crate::router::Router;
+use crate::model::{ApiId, ApiKind, BodyMode};
+use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
 use crate::upstream::UpstreamPlan;
@@ -34,13 +34,54 @@ struct Hosts {
     other: Option<Arc<ApiPlan>>,
 }
 
-/// One API.
+/// One API through its stages.
 #[derive(Debug)]
 pub struct ApiPlan {
     /// Its name.
     pub name: Arc<str>,
+    /// What ARNs call it.
+    pub id: ApiId,
+    /// What kind it is.
+    pub kind: ApiKind,
+    /// By the first segment of a path.
+    named: HashMap<String, StagePlan>,
+    /// What serves every other path.
+    default: Option<StagePlan>,
+}
+
+/// One stage of an API.
+#[derive(Debug)]
+pub struct StagePlan {
+    /// Its name.
+    pub name: Arc<str>,
     /// Its routes.
     pub router: Router<RoutePlan>,
+}
+
+impl ApiPlan {
+    /// What empty segments of a path mean to this API.
+    #[must_use]
+    pub const fn slashes(&self) -> Slashes {
+        match self.kind {
+            ApiKind::Rest => Slashes::Collapsed,
+            ApiKind::Http => Slashes::Exact,
+        }
+    }
+
+    /// The stage that serves `path`, and what it sees of it.
+    #[must_use]
+    pub fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&StagePlan, RequestPath<'p>)> {
+        if let Some((first, rest)) = path.split_first(self.slashes())
+            && let Some(stage) = self.named.get(first)
+        {
+            return Some((stage, rest));
+        }
+        Some((self.default.as_ref()?, path))
+    }
+
+    fn stages(&self) -> impl Iterator<Item = &StagePlan> {
+        self.named.values().chain(&self.default)
+    }
 }
 
 /// One route: the plan of every step it needs, and of no other.
@@ -76,7 +117,8 @@ impl Snapshot {
     pub fn put_limits_in_force(&self, now_ns: u64) {
         for hosts in self.hosts.values() {
             for api in hosts.named.values().chain(&hosts.other) {
-                for route in api.router.values() {
+                let routes = api.stages().flat_map(|stage| stage.router.values());
+                for route in routes {
                     route.admit.put_in_force(now_ns);
                 }
             }

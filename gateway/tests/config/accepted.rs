@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use gateway::config::{load, load_settings, schema};
-use gateway::model::Gateway;
+use gateway::model::{ApiKind, Gateway};
 
 use crate::files::{compare, file_name, reference, repository, yaml_files};
 use crate::site::{Site, accepted};
@@ -95,7 +95,17 @@ fn defaults_that_are_blocks_are_as_documented() {
             .all(|listener| listener.trusted_proxies.is_empty())
     );
     assert_eq!(lean.apis[0].listeners, [lean.listeners[0].name.clone()]);
-    assert!(lean.apis[0].hosts.is_empty());
+    let id = &lean.apis[0].id;
+    assert_eq!(
+        lean.apis[0].hosts,
+        [format!("{id}.execute-api.local.localhost")]
+    );
+    assert!(lean.apis[0].other_hosts);
+    assert_eq!(lean.apis[0].kind, ApiKind::Http);
+    assert_eq!(lean.identity.account, "000000000000");
+    assert_eq!(lean.identity.partition, "aws");
+    let stages: Vec<_> = lean.apis[0].stages.iter().collect();
+    assert!(matches!(stages[..], [stage] if stage.name.is_default()));
     assert!(lean.apis[0].routes[0].caller_throttle.is_none());
 }
 

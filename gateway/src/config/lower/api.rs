@@ -4,33 +4,58 @@ use std::collections::HashMap;
 
 use super::Lowering;
 use super::host::parse_host;
-use super::route;
+use super::route::{self, Around};
+use super::{identity, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Api, ApiName, ListenerName};
+use crate::model::{Api, ApiKind, ApiName, Identity, ListenerName, Route};
 
 /// Lowers every API. `body_memory_max` bounds what a route may buffer.
 pub(super) fn lower(
     written: &written::Named<written::Api>,
+    identity: &Identity,
     body_memory_max: u64,
     cx: &mut Lowering<'_>,
 ) -> Vec<Api> {
     let section = cx.root.key("apis");
     let mut claims = Claims::default();
-    let mut apis = Vec::new();
+    let mut apis: Vec<Api> = Vec::new();
     for (name, api) in &written.0 {
-        let written::ApiType::Http = api.kind;
         let at = section.key(name);
         cx.name(name, &at);
+        let kind = match api.kind {
+            written::ApiType::Http => ApiKind::Http,
+            written::ApiType::Rest => ApiKind::Rest,
+        };
+        let id = identity::lower_id(name, api.id.as_deref(), &at.key("id"), cx);
+        if let Some(other) = apis.iter().find(|other| other.id == id) {
+            let message = format!(
+                "the API `{}` has the id `{id}` too: write another",
+                other.name
+            );
+            cx.error_at_key(&at.key("id"), message);
+        }
         let listeners = lower_listeners(api, &at, cx);
         let hosts = lower_hosts(api, &at.key("hosts"), cx);
         claims.add(name, &listeners, &hosts, &at, cx);
+        let own = (api.default_endpoint != Some(false)).then(|| identity.endpoint_host(&id));
+        let stages = stage::lower(api.stages.as_ref(), kind, &at, cx);
+        let around = Around {
+            kind,
+            stages: &stages,
+            body_memory_max,
+        };
+        let routes = route::lower(&api.routes, &at.key("routes"), &around, cx);
         apis.push(Api {
             name: ApiName::new(name),
+            id,
+            kind,
             listeners,
-            hosts: hosts.into_iter().map(|(_, host)| host).collect(),
-            routes: route::lower(&api.routes, &at.key("routes"), body_memory_max, cx),
+            hosts: hosts.into_iter().map(|(_, host)| host).chain(own).collect(),
+            other_hosts: api.hosts.is_none(),
+            stages,
+            routes,
         });
     }
     check_slots(&apis, &section, cx);
@@ -135,23 +160,26 @@ impl Claims {
     }
 }
 
-/// Every throttle of a route takes one slot of a table of fixed size.
+/// Every throttle of a route takes one slot of a table of fixed size, for each stage.
 fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
-    let routes = apis.iter().flat_map(|api| &api.routes);
-    let needed: usize = routes
-        .map(|route| {
+    let of_api = |api: &Api| -> usize {
+        let of_route = |route: &Route| {
             usize::from(route.throttle.is_some()) + usize::from(route.caller_throttle.is_some())
-        })
-        .sum();
+        };
+        api.stages.len() * api.routes.iter().map(of_route).sum::<usize>()
+    };
+    let needed: usize = apis.iter().map(of_api).sum();
     let max = gateway_common::capacity::SLOT_COUNT as usize;
     if needed > max {
-        let message = format!("the routes have {needed} throttles together: at most {max}");
+        let message =
+            format!("the routes have {needed} throttles together, over all stages: at most {max}");
         cx.error_at_key(at, message);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::Path;
     use std::time::Duration;
 
@@ -163,7 +191,8 @@ mod tests {
     use crate::config::diagnostic::{Collector, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        BodyMode, Integration, Route, RouteKey, RouteMethod, Throttle, UpstreamName,
+        ApiId, BodyMode, HttpProxy, Integration, RouteKey, RouteMethod, Stage, StageName, Target,
+        Throttle, UpstreamName,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -178,16 +207,26 @@ mod tests {
             caller_throttle: None,
             body: BodyMode::Stream,
             body_bytes_max: 0,
-            integration: Integration {
-                upstream: UpstreamName::new("app"),
-                path: None,
+            integration: Integration::HttpProxy(HttpProxy {
+                target: Target::Upstream {
+                    name: UpstreamName::new("app"),
+                    path: None,
+                },
+                method: None,
                 timeout: Duration::from_secs(1),
-            },
+            }),
         };
         vec![Api {
             name: ApiName::new("app"),
+            id: ApiId::new("app"),
+            kind: ApiKind::Http,
             listeners: Vec::new(),
             hosts: Vec::new(),
+            other_hosts: true,
+            stages: vec![Stage {
+                name: StageName::new("$default"),
+                variables: BTreeMap::new(),
+            }],
             routes: vec![route; count as usize],
         }]
     }

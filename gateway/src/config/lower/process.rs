@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use super::quantity::{MIB, TIB, s};
-use super::{Lowering, api, authorizer, edge, listener, lists, upstream};
+use super::{Lowering, api, authorizer, edge, identity, listener, lists, upstream};
 use crate::config::cursor::Cursor;
 use crate::config::written::File;
 use crate::model::{
-    AccessLog, Admin, Api, Gateway, InstanceName, Listener, ListenerName, Telemetry,
+    AccessLog, Admin, Api, Gateway, InstanceName, Integration, Listener, ListenerName, Target,
+    Telemetry,
 };
 
 /// Name of the instance, where nothing is written.
@@ -49,10 +50,12 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let lists = lists::lower(&file.lists, cx);
     let authorizers = authorizer::lower(&file.authorizers, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
-    let apis = api::lower(&file.apis, body_memory_bytes_max, cx);
+    let identity = identity::lower(&file.gateway, cx);
+    let apis = api::lower(&file.apis, &identity, body_memory_bytes_max, cx);
     warn_of_unused(&apis, cx);
     Gateway {
         instance,
+        identity,
         user: file.user.clone(),
         group: file.group.clone(),
         workers: lower_workers(file, &root.key("workers"), cx),
@@ -171,7 +174,12 @@ fn warn_of_unused(apis: &[Api], cx: &mut Lowering<'_>) {
         .flat_map(|api| &api.listeners)
         .map(ListenerName::as_str);
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
-    let upstreams = routes().map(|route| route.integration.upstream.as_str());
+    let upstreams = routes().filter_map(|route| match &route.integration {
+        Integration::HttpProxy(proxy) => match &proxy.target {
+            Target::Upstream { name, .. } => Some(name.as_str()),
+            Target::Uri(_) => None,
+        },
+    });
     let mut warn = |section: &str, used: HashSet<&str>, message: &str| {
         let section = cx.root.key(section);
         for name in section.names().filter(|name| !used.contains(name)) {

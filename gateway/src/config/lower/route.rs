@@ -1,24 +1,33 @@
 //! Routes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::Lowering;
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB, ms, s};
 use super::route_key::{self, ParsedKey, Shape};
+use super::{Lowering, endpoint};
 use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, Route, RouteKey, RouteMethod,
-    Throttle, UpstreamName,
+    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, HttpProxy, Integration, Route,
+    RouteKey, RouteMethod, Stage, Target, Throttle, UpstreamName,
 };
+
+/// What the routes of one API have around them.
+pub(super) struct Around<'a> {
+    pub(super) kind: ApiKind,
+    pub(super) stages: &'a [Stage],
+    /// Bounds what a route may buffer.
+    pub(super) body_memory_max: u64,
+}
 
 /// Lowers the routes of one API.
 pub(super) fn lower(
     written: &written::Named<written::Route>,
     section: &Cursor<'_>,
-    body_memory_max: u64,
+    around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Vec<Route> {
     let mut seen: HashMap<(RouteMethod, Vec<Shape>), &str> = HashMap::new();
@@ -45,7 +54,12 @@ pub(super) fn lower(
                 );
             }
         }
-        routes.extend(lower_one(key, parsed, route, &at, body_memory_max, cx));
+        if around.kind == ApiKind::Rest && parsed.as_ref().is_some_and(|key| key.path.is_none()) {
+            let message = "only HTTP APIs have a route `$default`: write `ANY /{proxy+}`, and \
+                           `ANY /` for the root";
+            cx.error_at_key(&at, message);
+        }
+        routes.extend(lower_one(key, parsed, route, &at, around, cx));
     }
     routes
 }
@@ -55,7 +69,7 @@ fn lower_one(
     parsed: Option<ParsedKey>,
     written: &written::Route,
     at: &Cursor<'_>,
-    body_memory_max: u64,
+    around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Route> {
     let authorizer = lower_authorizer(written, at, cx);
@@ -66,11 +80,12 @@ fn lower_one(
     let caller_throttle = written.caller_throttle.as_ref().and_then(|throttle| {
         lower_caller_throttle(throttle, written, &at.key("caller_throttle"), cx)
     });
-    let (body, body_bytes_max) = lower_body(written, at, body_memory_max, cx);
+    let (body, body_bytes_max) = lower_body(written, at, around.body_memory_max, cx);
     let integration = lower_integration(
         &written.integration,
         parsed.as_ref(),
         &at.key("integration"),
+        around,
         cx,
     );
     let ParsedKey { method, path } = parsed?;
@@ -84,7 +99,7 @@ fn lower_one(
         caller_throttle,
         body,
         body_bytes_max,
-        integration,
+        integration: integration?,
     })
 }
 
@@ -201,27 +216,119 @@ fn lower_integration(
     written: &written::Integration,
     key: Option<&ParsedKey>,
     at: &Cursor<'_>,
+    around: &Around<'_>,
     cx: &mut Lowering<'_>,
-) -> Integration {
-    cx.reference(
-        "upstreams",
-        "upstream",
-        None,
-        &written.upstream,
-        &at.key("upstream"),
-    );
-    // The parameters of a key that was refused are not known.
-    if let (Some(path), Some(key)) = (&written.path, key) {
-        let segments = key.path.as_deref().unwrap_or_default();
-        let parameters = route_key::parameters(segments);
-        if let Err(error) = super::path_template::check(path, parameters) {
-            cx.error(&at.key("path"), error.to_string());
+) -> Option<Integration> {
+    let longest = match around.kind {
+        ApiKind::Http => s(30),
+        ApiKind::Rest => s(29),
+    };
+    let timeout = written.timeout.as_ref();
+    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=longest, longest);
+    let method = written.method.as_deref().and_then(|method| {
+        let method = lower_method(method, &at.key("method"), cx)?;
+        match method {
+            RouteMethod::Any => None,
+            RouteMethod::Only(method) => Some(method),
+        }
+    });
+    Some(Integration::HttpProxy(HttpProxy {
+        target: lower_target(written, key, at, around, cx)?,
+        method,
+        timeout,
+    }))
+}
+
+fn lower_method(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<RouteMethod> {
+    let known = route_key::METHODS.iter().find(|(name, _)| *name == written);
+    if known.is_none() {
+        let names = route_key::METHODS.iter().map(|(name, _)| *name);
+        let fix = suggestion(written, names);
+        cx.error(at, format!("`{}` is not a method{fix}", shortened(written)));
+    }
+    known.map(|(_, method)| method.clone())
+}
+
+fn lower_target(
+    written: &written::Integration,
+    key: Option<&ParsedKey>,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Target> {
+    match (&written.upstream, &written.uri) {
+        (Some(upstream), None) => {
+            cx.reference("upstreams", "upstream", None, upstream, &at.key("upstream"));
+            // The parameters of a key that was refused are not known.
+            if let (Some(path), Some(key)) = (&written.path, key)
+                && let Err(error) = super::path_template::check(path, parameters(key))
+            {
+                cx.error(&at.key("path"), error.to_string());
+            }
+            Some(Target::Upstream {
+                name: UpstreamName::new(upstream),
+                path: written.path.clone(),
+            })
+        }
+        (None, Some(uri)) => {
+            if written.path.is_some() {
+                cx.error_at_key(
+                    &at.key("path"),
+                    "`uri` has a path of its own: take this out",
+                );
+            }
+            lower_uri(uri, key?, &at.key("uri"), around, cx)
+        }
+        (Some(_), Some(_)) => {
+            let message = "`upstream` and `uri` both say where to: keep one";
+            cx.error_at_key(&at.key("uri"), message);
+            None
+        }
+        (None, None) => {
+            let message = "nothing says where to: write `upstream: <name>` or `uri: <URL>`";
+            cx.error_at_key(at, message);
+            None
         }
     }
-    let timeout = written.timeout.as_ref();
-    Integration {
-        upstream: UpstreamName::new(&written.upstream),
-        path: written.path.clone(),
-        timeout: cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), s(30)),
+}
+
+fn lower_uri(
+    uri: &str,
+    key: &ParsedKey,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Target> {
+    let mut endpoints = BTreeMap::new();
+    for stage in around.stages {
+        for name in endpoint::variables(uri) {
+            if !stage.variables.contains_key(name) {
+                let (stage, name) = (&stage.name, shortened(name));
+                let message =
+                    format!("the stage `{stage}` has no variable `{name}`: it stands for nothing");
+                cx.warning(at, message);
+            }
+        }
+        let parsed = endpoint::substituted(uri, stage)
+            .and_then(|uri| endpoint::parse(&uri, parameters(key)));
+        match parsed {
+            Ok(endpoint) => {
+                endpoints.insert(stage.name.clone(), endpoint);
+            }
+            Err(error) if uri.contains("${") => {
+                cx.error(at, format!("in the stage `{}`: {error}", stage.name));
+                return None;
+            }
+            Err(error) => {
+                cx.error(at, error.to_string());
+                return None;
+            }
+        }
     }
+    Some(Target::Uri(endpoints))
+}
+
+/// The names of a route's parameters.
+fn parameters(key: &ParsedKey) -> impl Iterator<Item = &str> + Clone {
+    route_key::parameters(key.path.as_deref().unwrap_or_default())
 }

@@ -1,5 +1,7 @@
 //! Upstreams.
 
+use http::Uri;
+
 use super::Lowering;
 use super::host::parse_url;
 use super::quantity::{ms, s};
@@ -33,21 +35,23 @@ fn lower_one(
         connect_timeout,
         &at.key("connect_timeout"),
         ms(10)..=s(60),
-        s(2),
+        Upstream::CONNECT_TIMEOUT,
     );
     let idle_timeout = written.idle_timeout.as_ref();
     let idle_timeout = cx.duration(
         idle_timeout,
         &at.key("idle_timeout"),
         ms(10)..=s(3600),
-        s(30),
+        Upstream::IDLE_TIMEOUT,
     );
     let target = lower_target(&written.url, &at.key("url"), cx)?;
     Some(Upstream {
         name: UpstreamName::new(name),
         target,
         connect_timeout,
-        idle_per_worker_max: written.idle_per_worker_max.unwrap_or(64) as usize,
+        idle_per_worker_max: written
+            .idle_per_worker_max
+            .map_or(Upstream::IDLE_PER_WORKER_MAX, |max| max as usize),
         idle_timeout,
     })
 }
@@ -72,6 +76,14 @@ fn lower_target(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option
         cx.error(at, error.to_string());
         return None;
     }
+    Some(UpstreamTarget {
+        base_path: base_path.to_owned(),
+        ..target(&url)?
+    })
+}
+
+/// Scheme, host and port of a URL; `None` where it has no host.
+pub(super) fn target(url: &Uri) -> Option<UpstreamTarget> {
     let tls = url.scheme_str() == Some("https");
     let host = url.host()?;
     let bare = host
@@ -82,6 +94,6 @@ fn lower_target(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option
         tls,
         host: bare.to_ascii_lowercase(),
         port: url.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-        base_path: base_path.to_owned(),
+        base_path: String::new(),
     })
 }

@@ -13,13 +13,24 @@ pub(crate) struct Api {
     /// What kind it is.
     #[serde(rename = "type")]
     pub(crate) kind: Type,
+    /// What ARNs and its own host call it: 1 to 32 lower-case letters and digits. Default: ten
+    /// that follow from its name.
+    pub(crate) id: Option<String>,
     /// Names of the listeners it answers on. Default: all.
     #[schemars(length(min = 1, max = 64))]
     pub(crate) listeners: Option<Vec<String>>,
     /// Host names it answers for. Default: every host that no other API claims.
     #[schemars(length(min = 1))]
     pub(crate) hosts: Option<Vec<String>>,
-    /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or `$default`.
+    /// Whether it answers on its own host, `{id}.execute-api.{region}.{host_suffix}`. Default true.
+    pub(crate) default_endpoint: Option<bool>,
+    /// Where it is deployed, by name: the first segment of a request's path. An HTTP API may have
+    /// a stage `$default`, which serves what names no other one, and has it alone by default. A
+    /// REST API has to name its stages.
+    #[schemars(extend("minProperties" = 1))]
+    pub(crate) stages: Option<Named<Stage>>,
+    /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
+    /// `$default`.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) routes: Named<Route>,
 }
@@ -29,8 +40,20 @@ pub(crate) struct Api {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ApiType")]
 pub(crate) enum Type {
-    /// An HTTP API.
+    /// An HTTP API (v2).
     Http,
+    /// A REST API (v1).
+    Rest,
+}
+
+/// One stage.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stage {
+    /// Its variables: names of letters, digits and `_`, values of `A-Za-z0-9-._~:/?#&=,`. At most
+    /// 100.
+    #[serde(default)]
+    pub(crate) variables: Named<String>,
 }
 
 /// One route.
@@ -81,15 +104,20 @@ pub(crate) enum Body {
     Buffer,
 }
 
-/// Where a request goes.
+/// What answers a request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Integration {
-    /// Name of the upstream.
-    pub(crate) upstream: String,
+    /// Name of the upstream to forward to.
+    pub(crate) upstream: Option<String>,
     /// Path sent to the upstream, with `{name}` of the route's parameters. Default: the request's
-    /// own path.
+    /// own path, without its stage.
     pub(crate) path: Option<String>,
-    /// From the first byte sent to the response's head: 50ms to 30s. Default 30s.
+    /// URL to forward to, instead of upstream and path, with `{name}` of the route's parameters
+    /// and `${stageVariables.name}`.
+    pub(crate) uri: Option<String>,
+    /// Method sent, such as `POST`. Default: the request's own.
+    pub(crate) method: Option<String>,
+    /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
     pub(crate) timeout: Option<DurationText>,
 }

@@ -13,10 +13,12 @@ mod rules;
 mod authorizer;
 mod upstream;
 mod api;
+mod identity;
 mod telemetry;
 
-pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Type as ApiType};
+pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Stage, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
+pub(super) use identity::Identity;
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use named::Named;
@@ -37,6 +39,9 @@ pub(super) struct File {
     /// Name of this gateway on its host; pins, runtime files and sockets carry it. Lower-case
     /// letters, digits, `_` and `-`, 1 to 32 characters. Default `default`.
     pub(super) instance: Option<String>,
+    /// What ARNs and hosts of its APIs have in common.
+    #[serde(default)]
+    pub(super) gateway: Identity,
     /// User to run as after start. Default: whoever started it.
     pub(super) user: Option<String>,
     /// Group to run as after start. Default: the user's own group.

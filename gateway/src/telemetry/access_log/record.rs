@@ -22,9 +22,12 @@ pub struct Record {
     pub time: SystemTime,
     /// What the record is about.
     pub kind: Kind,
-    /// Name of the request.
+    /// Name of the request: what `apigw-requestid` and `x-amz-apigw-id` say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<ShortText<16>>,
+    /// Name of a REST API's request: what `x-amzn-RequestId` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amzn_request_id: Option<Box<str>>,
     /// Listener that accepted the connection.
     pub listener: Arc<str>,
     /// The other end of the socket.
@@ -53,6 +56,9 @@ pub struct Record {
     /// API that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Arc<str>>,
+    /// Its stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Arc<str>>,
     /// Route that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Arc<str>>,
@@ -110,6 +116,7 @@ impl Record {
             time,
             kind,
             request_id: None,
+            amzn_request_id: None,
             listener,
             peer,
             client: None,
@@ -120,6 +127,7 @@ impl Record {
             host: String::new(),
             path: String::new(),
             api: None,
+            stage: None,
             route: None,
             subject: None,
             status: None,

@@ -1,0 +1,133 @@
+//! What ARNs and hosts of all APIs have in common, and the ids of the APIs.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::Lowering;
+use super::host::parse_host;
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{ApiId, Identity};
+
+/// Digits of an account.
+const ACCOUNT_DIGITS: usize = 12;
+/// Longest id of an API.
+const ID_BYTES_MAX: usize = 32;
+/// Characters of an id that follows from a name, as many as those of the service have.
+const ID_BYTES: usize = 10;
+
+/// Lowers the identity of the gateway.
+pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Identity {
+    let at = cx.root.key("gateway");
+    let default = Identity::default();
+    let is_account =
+        |text: &str| text.len() == ACCOUNT_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
+    // One label of a host, and one part of an ARN.
+    let is_label = |text: &str| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (1..=63).contains(&text.len()) && text.bytes().all(allowed)
+    };
+    let label = "1 to 63 lower-case letters, digits and `-`";
+    let mut checked = |key: &str,
+                       value: &Option<String>,
+                       default,
+                       is_sound: fn(&str) -> bool,
+                       form| {
+        match value {
+            None => default,
+            Some(text) if is_sound(text) => text.clone(),
+            Some(text) => {
+                let shown = shortened(text);
+                cx.error(&at.key(key), format!("`{shown}` is not {form}"));
+                default
+            }
+        }
+    };
+    Identity {
+        account: checked(
+            "account",
+            &written.account,
+            default.account,
+            is_account,
+            "an account: twelve digits, in quotes",
+        ),
+        region: checked(
+            "region",
+            &written.region,
+            default.region,
+            is_label,
+            &format!("a region: {label}"),
+        ),
+        partition: checked(
+            "partition",
+            &written.partition,
+            default.partition,
+            is_label,
+            &format!("a partition: {label}"),
+        ),
+        host_suffix: lower_suffix(written, &at.key("host_suffix"), default.host_suffix, cx),
+    }
+}
+
+fn lower_suffix(
+    written: &written::Identity,
+    at: &Cursor<'_>,
+    default: String,
+    cx: &mut Lowering<'_>,
+) -> String {
+    let Some(suffix) = &written.host_suffix else {
+        return default;
+    };
+    parse_host(suffix).unwrap_or_else(|error| {
+        cx.error(
+            at,
+            format!("`{}` is not a host: {error}", shortened(suffix)),
+        );
+        default
+    })
+}
+
+/// The id of the API `name`: as written, or as it follows from the name.
+pub(super) fn lower_id(
+    name: &str,
+    written: Option<&str>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> ApiId {
+    if let Some(id) = written {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        if (1..=ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed) {
+            return ApiId::new(id);
+        }
+        let shown = shortened(id);
+        cx.error(
+            at,
+            format!("`{shown}` is not an id: 1 to {ID_BYTES_MAX} lower-case letters and digits"),
+        );
+    }
+    derived_id(name)
+}
+
+/// Ten characters that stay the same as long as the name does, on every host.
+fn derived_id(name: &str) -> ApiId {
+    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let digest = digest(&SHA256, name.as_bytes());
+    let characters = digest.as_ref().iter().take(ID_BYTES).map(|byte| {
+        let index = usize::from(*byte) % ALPHABET.len();
+        ALPHABET.get(index).copied().map_or('0', char::from)
+    });
+    ApiId::new(&characters.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_follows_from_the_name_alone() {
+        // Changing these would change the hosts and ARNs of every API without an id of its own.
+        assert_eq!(derived_id("pets").as_str(), derived_id("pets").as_str());
+        assert_ne!(derived_id("pets"), derived_id("orders"));
+        assert_eq!(derived_id("pets").as_str().len(), ID_BYTES);
+    }
+}

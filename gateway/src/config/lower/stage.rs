@@ -1,0 +1,98 @@
+//! Stages and their variables.
+
+use std::collections::BTreeMap;
+
+use super::Lowering;
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{ApiKind, Stage, StageName};
+
+/// Longest name of a stage.
+const NAME_BYTES_MAX: usize = 128;
+/// Variables of one stage, and their lengths (14.2 of docs/semantics.md).
+const VARIABLES_MAX: usize = 100;
+const VARIABLE_NAME_BYTES_MAX: usize = 64;
+const VARIABLE_BYTES_MAX: usize = 512;
+
+/// Lowers the stages of one API. Never empty.
+pub(super) fn lower(
+    written: Option<&written::Named<written::Stage>>,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Vec<Stage> {
+    let section = at.key("stages");
+    let default = || Stage {
+        name: StageName::new(StageName::DEFAULT),
+        variables: BTreeMap::new(),
+    };
+    let Some(written) = written else {
+        if kind == ApiKind::Rest {
+            let message = "a REST API is reached through a stage, the first segment of the path: \
+                           write `stages: {prod: {}}`";
+            cx.error_at_key(at, message);
+        }
+        return vec![default()];
+    };
+    let mut stages = Vec::new();
+    for (name, stage) in &written.0 {
+        let at = section.key(name);
+        check_name(name, kind, &at, cx);
+        stages.push(Stage {
+            name: StageName::new(name),
+            variables: lower_variables(&stage.variables, &at.key("variables"), cx),
+        });
+    }
+    stages
+}
+
+fn check_name(name: &str, kind: ApiKind, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    if name == StageName::DEFAULT {
+        if kind == ApiKind::Rest {
+            cx.error_at_key(at, "only HTTP APIs have a stage `$default`: name it");
+        }
+        return;
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+        let message =
+            format!("names of stages are 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
+        cx.error_at_key(at, message);
+    }
+}
+
+fn lower_variables(
+    written: &written::Named<String>,
+    section: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> BTreeMap<String, String> {
+    if written.0.len() > VARIABLES_MAX {
+        let count = written.0.len();
+        cx.error_at_key(
+            section,
+            format!("{count} are too many: at most {VARIABLES_MAX}"),
+        );
+    }
+    for (name, value) in &written.0 {
+        let at = section.key(name);
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if !(1..=VARIABLE_NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+            let message = format!(
+                "names of stage variables are 1 to {VARIABLE_NAME_BYTES_MAX} letters, digits and \
+                 `_`"
+            );
+            cx.error_at_key(&at, message);
+        }
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b);
+        if !(1..=VARIABLE_BYTES_MAX).contains(&value.len()) || !value.bytes().all(allowed) {
+            let message = format!(
+                "`{}` cannot be the value of a stage variable: 1 to {VARIABLE_BYTES_MAX} of \
+                 letters, digits and `-._~:/?#&=,`",
+                shortened(value)
+            );
+            cx.error(&at, message);
+        }
+    }
+    written.0.iter().cloned().collect()
+}

@@ -1,0 +1,64 @@
+//! The body of an admitted request, in the form that its route asks for.
+
+use std::rc::Rc;
+
+use hyper::body::{Body as _, Incoming};
+
+use crate::body::{BodyFault, BufferError, LimitedBody, UpstreamBody};
+use crate::exchange::{Exchange, Reason, Rejection};
+use crate::integration::{IntegrationRequest, body_rejection};
+use crate::model::BodyMode;
+use crate::pipeline::Worker;
+use crate::snapshot::RoutePlan;
+use crate::step::proof::Permit;
+
+/// Brings the body into the form that the route's plan asks for.
+///
+/// # Errors
+/// What is wrong with the body, or that there is no memory for it.
+pub(super) async fn prepare(
+    route: &RoutePlan,
+    exchange: &mut Exchange,
+    permit: Permit,
+    head: http::request::Parts,
+    body: Incoming,
+    worker: &Worker,
+) -> Result<IntegrationRequest, Rejection> {
+    if body.is_end_stream() {
+        return Ok(IntegrationRequest::new(
+            permit,
+            head,
+            UpstreamBody::Empty,
+            None,
+        ));
+    }
+    // An announced length over the limit is refused before anything is contacted.
+    if body.size_hint().lower() > route.body_bytes_max {
+        return Err(body_too_large(route));
+    }
+    let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
+    let progress = body.progress();
+    exchange.record.body = Some(Rc::clone(&progress));
+    let body = match route.body {
+        BodyMode::Stream => UpstreamBody::Stream(body),
+        BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {
+            Ok(whole) => UpstreamBody::Buffered(Some(whole)),
+            Err(BufferError::Body(BodyFault::TooLarge)) => return Err(body_too_large(route)),
+            Err(BufferError::Body(fault)) => return Err(body_rejection(fault)),
+            Err(BufferError::Memory) => return Err(Reason::BodyMemory.into()),
+        },
+    };
+    Ok(IntegrationRequest::new(permit, head, body, Some(progress)))
+}
+
+fn body_too_large(route: &RoutePlan) -> Rejection {
+    // Clients of REST APIs read this text, and it is all they read (2.4 of the semantics).
+    let message = format!(
+        "HTTP content length exceeded {} bytes.",
+        route.body_bytes_max
+    );
+    Rejection {
+        message: Some(message.into()),
+        ..Rejection::new(Reason::BodyTooLarge)
+    }
+}

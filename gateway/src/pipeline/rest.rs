@@ -1,0 +1,78 @@
+//! The pipeline of a REST API.
+//!
+//! The order is the documented one (0.2 of the semantics): resource and method, authorizer,
+//! throttle, integration.
+
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+
+use super::prepare::prepare;
+use crate::clock;
+use crate::exchange::{Exchange, Reason, Rejection};
+use crate::integration::{IntegrationResponse, forward};
+use crate::pipeline::Worker;
+use crate::router::RequestPath;
+use crate::snapshot::{ApiPlan, RoutePlan};
+use crate::step::{admit::admit, authorize::authorize};
+
+/// Takes a request through the steps.
+///
+/// # Errors
+/// The rejection of the first step that refuses.
+///
+/// # Cancel safety
+/// Dropped when the client leaves; whatever was charged stays charged.
+pub(crate) async fn handle(
+    api: &ApiPlan,
+    exchange: &mut Exchange,
+    request: Request<Incoming>,
+    worker: &Worker,
+) -> Result<IntegrationResponse, Rejection> {
+    let (head, body) = request.into_parts();
+    let uri = head.uri.clone();
+    let path = RequestPath::parse(uri.path(), api.slashes())
+        .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
+    let (stage, path) = api.stage(path).ok_or(Reason::StageNotFound)?;
+    exchange.record.record.stage = Some(Arc::clone(&stage.name));
+    let found = stage
+        .router
+        .find_method(&head.method, &path)
+        .ok_or(Reason::RouteNotFound)?;
+    let route: &RoutePlan = found.value;
+    exchange.record.record.route = Some(Arc::clone(&route.key));
+
+    let identity = match &route.authorize {
+        Some(plan) => Some(authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?),
+        None => None,
+    };
+    if let Some(identity) = &identity {
+        exchange.record.record.subject = identity.subject().map(Into::into);
+    }
+
+    // The authorizer may have waited for keys: the clock is read behind it.
+    let now_ns = clock::monotonic_ns();
+    let permit = admit(
+        &route.admit,
+        &worker.buckets,
+        &head.headers,
+        identity.as_deref(),
+        now_ns,
+    )?;
+
+    if identity.is_some() {
+        worker.vouch(exchange, now_ns);
+    }
+
+    let request = prepare(route, exchange, permit, head, body, worker).await?;
+    forward(
+        &route.forward,
+        &worker.pool,
+        exchange,
+        request,
+        path.raw(),
+        &found.parameters,
+    )
+    .await
+}
