@@ -3,7 +3,7 @@
 use gateway_tests::client::{Client, get, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::Upstream;
+use gateway_tests::upstream::{Upstream, reply};
 use http::Method;
 use serde_json::json;
 
@@ -104,6 +104,94 @@ async fn requests_have_two_names_of_which_a_client_may_choose_one() {
                 .await;
             assert_eq!(record["amzn_request_id"], id);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_backend_is_told_the_api_and_less_of_what_the_client_said() {
+    let upstream = Upstream::echo().await;
+    let id = json!("abc123");
+    let (_gateway, client) = start(&upstream, |setup| setup.set(&["apis", "main", "id"], id)).await;
+    let sent = [
+        ("content-md5", "x"),
+        ("max-forwards", "1"),
+        ("server", "x"),
+        ("via", "1.1 somebody"),
+        ("www-authenticate", "Basic"),
+        ("pragma", "no-cache"),
+        ("range", "bytes=0-1"),
+        ("x-own", "1"),
+    ];
+    let seen = client.get_with("/prod/pets", &sent).await.json()["headers"].clone();
+    for name in ["content-md5", "max-forwards", "server", "www-authenticate"] {
+        assert_eq!(seen[name], json!(null), "{name}");
+    }
+    assert_eq!(seen["via"], "1.1 gateway");
+    for name in ["pragma", "range", "x-own"] {
+        let value = sent.iter().find(|(sent, _)| *sent == name).unwrap().1;
+        assert_eq!(seen[name], value, "{name}");
+    }
+    assert_eq!(seen["accept"], "application/json");
+    assert_eq!(seen["user-agent"], "AmazonAPIGateway_abc123");
+    assert_eq!(seen["x-amzn-apigateway-api-id"], "abc123");
+    let root = seen["x-amzn-trace-id"].as_str().unwrap();
+    assert!(root.starts_with("Root=1-") && root.len() == 40, "{root}");
+
+    let own = [
+        ("accept", "text/plain"),
+        ("user-agent", "me"),
+        (
+            "x-amzn-trace-id",
+            "Root=1-67891233-abcdef012345678912345678",
+        ),
+        ("x-amzn-apigateway-api-id", "forged"),
+    ];
+    let seen = client.get_with("/prod/pets", &own).await.json()["headers"].clone();
+    assert_eq!(seen["accept"], "text/plain");
+    assert_eq!(seen["user-agent"], "me");
+    assert_eq!(seen["x-amzn-trace-id"], own[2].1);
+    assert_eq!(seen["x-amzn-apigateway-api-id"], "abc123");
+}
+
+#[tokio::test]
+async fn a_client_gets_headers_that_are_the_gateways_own_under_other_names() {
+    let upstream = Upstream::http(|_request| async {
+        let mut answer = reply(200, "hello");
+        for (name, value) in [
+            ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            ("server", "backend/1"),
+            ("www-authenticate", "Basic"),
+            ("x-amzn-requestid", "theirs"),
+            ("x-own", "1"),
+            ("via", "1.1 backend"),
+        ] {
+            answer.headers_mut().insert(name, value.parse().unwrap());
+        }
+        answer
+    })
+    .await;
+    let (_gateway, client) = start(&upstream, |setup| setup).await;
+    let answer = client.get("/prod/pets").await;
+    assert_eq!(answer.text(), "hello");
+    assert_eq!(answer.header("x-own"), "1");
+    for (name, value) in [
+        ("date", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("server", "backend/1"),
+        ("www-authenticate", "Basic"),
+        ("x-amzn-requestid", "theirs"),
+        ("content-length", "5"),
+    ] {
+        assert_eq!(
+            answer.header(&format!("x-amzn-remapped-{name}")),
+            value,
+            "{name}"
+        );
+    }
+    assert_eq!(answer.header("content-length"), "5");
+    assert_eq!(answer.header("x-amzn-requestid").len(), 36);
+    assert_ne!(answer.header("date"), "Thu, 01 Jan 1970 00:00:00 GMT");
+    for name in ["server", "www-authenticate", "via"] {
+        assert!(!answer.headers.contains_key(name), "{name}");
     }
 }
 

@@ -52,6 +52,13 @@ impl RequestId {
         text
     }
 
+    /// The root of a trace that begins at `now` (seconds since 1970): `1-{8 digits}-{24 digits}`, as
+    /// AWS X-Ray writes it.
+    #[must_use]
+    pub fn trace_root(self, now: u64) -> String {
+        format!("1-{:08x}-{:024x}", now & 0xffff_ffff, self.0 >> 32)
+    }
+
     /// A UUID of version 4 (RFC 9562, section 5.4), as REST APIs send it in `x-amzn-RequestId`.
     #[must_use]
     pub fn uuid(self) -> String {
@@ -90,6 +97,11 @@ mod tests {
         let other = RequestIds::new(8).next();
         assert_ne!(other.short(), one.short());
         for id in [one, two, other] {
+            let root = id.trace_root(0x1_6543_210f);
+            assert!(
+                root.starts_with("1-6543210f-") && root.len() == 35,
+                "{root}"
+            );
             let uuid = id.uuid();
             let parts: Vec<usize> = uuid.split('-').map(str::len).collect();
             assert_eq!(parts, [8, 4, 4, 4, 12], "{uuid}");

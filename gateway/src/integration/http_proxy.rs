@@ -11,8 +11,10 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
-use super::{PathTemplate, headers};
+use super::rest_headers::rename_response;
+use super::{PathTemplate, RestHeaders, headers};
 use crate::body::{BodyFault, BodyProgress, UpstreamBody};
+use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::step::proof::Permit;
 use crate::upstream::{Answer, ConnectError, Pool, PooledBody, SendError, UpstreamPlan};
@@ -30,6 +32,8 @@ pub struct ForwardPlan {
     pub query: Option<String>,
     /// The route's greedy parameter, whose value is raw.
     pub greedy: Option<String>,
+    /// What a REST API does to headers; `None` in HTTP APIs.
+    pub rest: Option<RestHeaders>,
     /// From handing over the request to the response's head.
     pub timeout: Duration,
 }
@@ -112,6 +116,9 @@ pub async fn forward(
         permit: Permit { .. },
         ..
     } = request;
+    if let Some(rest) = &plan.rest {
+        rest.request(&mut headers, exchange.id, clock::unix_seconds());
+    }
     headers::forward_request(&mut headers, exchange, &plan.upstream.host);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
         // Without this a method that seldom has a body would be sent without it.
@@ -142,6 +149,9 @@ pub async fn forward(
         }
     };
     exchange.record.record.upstream_status = Some(response.status().as_u16());
+    if plan.rest.is_some() {
+        rename_response(response.headers_mut());
+    }
     headers::forward_response(response.headers_mut());
     Ok(IntegrationResponse {
         response,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use super::{ApiPlan, Hosts, RoutePlan, Snapshot, StagePlan};
-use crate::integration::{ForwardPlan, PathTemplate};
+use crate::integration::{ForwardPlan, PathTemplate, RestHeaders};
 use crate::model::{
-    Api, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Integration, Route,
-    Segment, Stage, Target, Throttle, Upstream, UpstreamName, UpstreamTarget,
+    Api, ApiKind, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Integration,
+    Route, Segment, Stage, Target, Throttle, Upstream, UpstreamName, UpstreamTarget,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -240,7 +240,7 @@ impl Compiler {
             },
             body: route.body,
             body_bytes_max: route.body_bytes_max,
-            forward: forward_plan(route, stage, proxy, parts)?,
+            forward: forward_plan(api, route, stage, proxy, parts)?,
         })
     }
 
@@ -343,6 +343,7 @@ fn dangling(route: &Route, missing: &str) -> CompileError {
 }
 
 fn forward_plan(
+    api: &Api,
     route: &Route,
     stage: &Stage,
     proxy: &HttpProxy,
@@ -381,6 +382,12 @@ fn forward_plan(
         path: path.map(PathTemplate::parse),
         query,
         greedy,
+        rest: match api.kind {
+            ApiKind::Rest => {
+                Some(RestHeaders::new(&api.id).ok_or_else(|| dangling(route, api.id.as_str()))?)
+            }
+            ApiKind::Http => None,
+        },
         timeout: proxy.timeout,
     })
 }

@@ -1,0 +1,102 @@
+//! What a REST API does to the headers of an `HTTP_PROXY` integration, beyond what holds for every
+//! request.
+//!
+//! Source: Amazon API Gateway Developer Guide, "Amazon API Gateway important notes", and 9.2 of
+//! docs/semantics.md, which says where this gateway differs.
+
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    MAX_FORWARDS, PROXY_AUTHENTICATE, SERVER, USER_AGENT, VIA, WWW_AUTHENTICATE,
+};
+
+use crate::exchange::RequestId;
+use crate::model::ApiId;
+
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
+const X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const X_AMZN_APIGATEWAY_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+
+/// Headers of a request that end here.
+const REQUEST_DROPPED: [HeaderName; 5] = [CONTENT_MD5, MAX_FORWARDS, SERVER, VIA, WWW_AUTHENTICATE];
+
+/// Headers of a response that end here.
+const RESPONSE_DROPPED: [HeaderName; 4] = [EXPECT, HOST, PROXY_AUTHENTICATE, VIA];
+
+/// Headers of a response whose name the client gets as `x-amzn-Remapped-<name>`.
+const RENAMED: [(HeaderName, HeaderName); 8] = [
+    renamed(http::header::AUTHORIZATION, "x-amzn-remapped-authorization"),
+    renamed(CONTENT_MD5, "x-amzn-remapped-content-md5"),
+    renamed(DATE, "x-amzn-remapped-date"),
+    renamed(MAX_FORWARDS, "x-amzn-remapped-max-forwards"),
+    renamed(SERVER, "x-amzn-remapped-server"),
+    renamed(USER_AGENT, "x-amzn-remapped-user-agent"),
+    renamed(WWW_AUTHENTICATE, "x-amzn-remapped-www-authenticate"),
+    renamed(X_AMZN_REQUESTID, "x-amzn-remapped-x-amzn-requestid"),
+];
+
+/// Headers of a response that the client gets under both names: what they say of the body holds.
+const COPIED: [(HeaderName, HeaderName); 2] = [
+    renamed(CONNECTION, "x-amzn-remapped-connection"),
+    renamed(CONTENT_LENGTH, "x-amzn-remapped-content-length"),
+];
+
+const fn renamed(name: HeaderName, to: &'static str) -> (HeaderName, HeaderName) {
+    (name, HeaderName::from_static(to))
+}
+
+/// What the requests of one REST API say about it.
+#[derive(Clone, Debug)]
+pub struct RestHeaders {
+    api_id: HeaderValue,
+    user_agent: HeaderValue,
+}
+
+impl RestHeaders {
+    /// For the API `id`; `None` where the id cannot stand in a header, which no configuration
+    /// lets through.
+    #[must_use]
+    pub fn new(id: &ApiId) -> Option<Self> {
+        Some(Self {
+            api_id: HeaderValue::from_str(id.as_str()).ok()?,
+            user_agent: HeaderValue::from_str(&format!("AmazonAPIGateway_{id}")).ok()?,
+        })
+    }
+
+    /// Changes the headers of a request, made at `now` (seconds since 1970).
+    pub(super) fn request(&self, headers: &mut HeaderMap, id: RequestId, now: u64) {
+        for name in REQUEST_DROPPED {
+            headers.remove(name);
+        }
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(ACCEPT).or_insert(json);
+        let user_agent = headers.entry(USER_AGENT);
+        user_agent.or_insert_with(|| self.user_agent.clone());
+        headers.insert(X_AMZN_APIGATEWAY_API_ID, self.api_id.clone());
+        if !headers.contains_key(X_AMZN_TRACE_ID)
+            && let Ok(root) = HeaderValue::from_str(&format!("Root={}", id.trace_root(now)))
+        {
+            headers.insert(X_AMZN_TRACE_ID, root);
+        }
+    }
+}
+
+/// Renames what a client must not take for the gateway's own; called before headers of the
+/// connection are taken away.
+pub(super) fn rename_response(headers: &mut HeaderMap) {
+    for (name, to) in COPIED {
+        if let Some(value) = headers.get(name).cloned() {
+            headers.insert(to, value);
+        }
+    }
+    for name in RESPONSE_DROPPED {
+        headers.remove(name);
+    }
+    for (name, to) in RENAMED {
+        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+        headers.remove(name);
+        for value in values {
+            headers.append(&to, value);
+        }
+    }
+}
