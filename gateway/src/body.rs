@@ -260,6 +260,18 @@ pub enum UpstreamBody {
     Stream(LimitedBody),
 }
 
+impl UpstreamBody {
+    /// The text of a body that was read before; `None` of one that was not, or that is no text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Empty => Some(""),
+            Self::Buffered(Some(Buffered(bytes))) => std::str::from_utf8(bytes).ok(),
+            Self::Buffered(None) | Self::Stream(_) => None,
+        }
+    }
+}
+
 impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = BodyFault;

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::clock;
-use crate::exchange::{ClientAddress, Connection, Exchange, Reason, Rejection, RequestId};
+use crate::exchange::{ClientAddress, Connection, Exchange, Head, Reason, Rejection};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
 use crate::model::ApiKind;
@@ -57,7 +57,10 @@ impl Worker {
         match api.kind {
             ApiKind::Http => pipeline::http::handle(api, exchange, request, self).await,
             ApiKind::Rest => {
-                let name = amzn_request_id(&request, exchange.id);
+                let chosen = amzn_request_id(&request);
+                exchange.chosen_id_is_invalid = matches!(chosen, Some(None));
+                let name = chosen.flatten();
+                let name = name.map_or_else(|| exchange.id.uuid(), str::to_owned);
                 exchange.record.record.amzn_request_id = Some(name.into());
                 pipeline::rest::handle(api, exchange, request, self).await
             }
@@ -99,6 +102,10 @@ impl Worker {
             client,
             host: String::new(),
             kind: ApiKind::Http,
+            head: Head::new(request.method(), request.uri()),
+            deployed: None,
+            identity: None,
+            chosen_id_is_invalid: false,
             scheme: if connection.tls.is_some() {
                 "https"
             } else {
@@ -109,13 +116,13 @@ impl Worker {
     }
 }
 
-/// The name of a REST API's request: the one that its client sent, if it is a UUID (15.3 of the
-/// semantics), or one of ours.
-fn amzn_request_id(request: &Request<Incoming>, id: RequestId) -> String {
+/// The name that the client of a REST API chose for its request: none, an invalid one, or a UUID
+/// (15.3 of the semantics).
+fn amzn_request_id(request: &Request<Incoming>) -> Option<Option<&str>> {
     let mut sent = request.headers().get_all(X_AMZN_REQUESTID).iter();
-    let only = match (sent.next(), sent.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
+    let only = match (sent.next()?, sent.next()) {
+        (value, None) => value.to_str().ok(),
+        (_, Some(_)) => None,
     };
     let is_uuid = |text: &&str| {
         let mut lengths = text.split('-').map(str::len);
@@ -123,8 +130,7 @@ fn amzn_request_id(request: &Request<Incoming>, id: RequestId) -> String {
             && lengths.next().is_none()
             && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
     };
-    only.filter(is_uuid)
-        .map_or_else(|| id.uuid(), str::to_owned)
+    Some(only.filter(is_uuid))
 }
 
 /// Refuses messages whose length two parsers could read differently (RFC 9112, section 6.3).

@@ -9,6 +9,8 @@
 mod forwarding;
 mod stages;
 mod rest;
+mod rest_mock;
+mod gateway_responses;
 mod bodies;
 mod tokens;
 mod rotation;

@@ -4,18 +4,20 @@
 //! it; no step asks another. Whatever happens, the exchange ends in one access-log record.
 
 mod peer;
+mod context;
 mod identity;
-mod gateway_response;
 mod rejection;
 mod request_id;
 
-pub use gateway_response::GatewayResponse;
+pub use context::{Context, Deployed, Head, Refused};
 pub use identity::Identity;
 pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts, Told, forwarded_for};
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
 
+use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::ApiKind;
 use crate::telemetry::access_log::OpenRecord;
@@ -33,8 +35,41 @@ pub struct Exchange {
     pub host: String,
     /// What kind of API answers it; an HTTP API as long as none is known.
     pub kind: ApiKind,
+    /// What is kept of its head.
+    pub head: Head,
+    /// The stage that answers it, once one is found.
+    pub deployed: Option<Arc<Deployed>>,
+    /// Who sent it, once that is known.
+    pub identity: Option<Arc<Identity>>,
+    /// Whether its client chose a name for it that is none.
+    pub chosen_id_is_invalid: bool,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.
     pub record: OpenRecord,
+}
+
+impl Exchange {
+    /// What `$context.requestId` says (15.3 of the semantics).
+    #[must_use]
+    pub fn request_id(&self) -> Option<Cow<'_, str>> {
+        match self.kind {
+            ApiKind::Http => Some(Cow::Owned(self.short_id())),
+            ApiKind::Rest if self.chosen_id_is_invalid => {
+                Some(Cow::Borrowed("UUID_REPLACED_INVALID_REQUEST_ID"))
+            }
+            ApiKind::Rest => self
+                .record
+                .record
+                .amzn_request_id
+                .as_deref()
+                .map(Cow::Borrowed),
+        }
+    }
+
+    /// What `$context.extendedRequestId` says.
+    #[must_use]
+    pub fn short_id(&self) -> String {
+        String::from_utf8_lossy(&self.id.short()).into_owned()
+    }
 }

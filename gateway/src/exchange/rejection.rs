@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
-use super::GatewayResponse;
+use crate::model::GatewayResponse;
 
 macro_rules! response_types {
     ($($variant:ident $status:ident $message:literal,)*) => {
@@ -51,6 +51,7 @@ response_types! {
     RequestTimeout REQUEST_TIMEOUT "Request Timeout",
     RequestTooLarge PAYLOAD_TOO_LARGE "Request Entity Too Large",
     HeadersTooLarge REQUEST_HEADER_FIELDS_TOO_LARGE "Request Header Fields Too Large",
+    UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "Unsupported Media Type",
     Throttled TOO_MANY_REQUESTS "Too Many Requests",
     Internal INTERNAL_SERVER_ERROR "Internal Server Error",
     IntegrationFailure BAD_GATEWAY "Bad Gateway",
@@ -123,6 +124,9 @@ reasons! {
     UpstreamInvalid IntegrationFailure IntegrationFailure "upstream_invalid" "The upstream's answer is not HTTP.",
     UpstreamConnectTimeout IntegrationTimeout IntegrationTimeout "upstream_connect_timeout" "The upstream did not accept the connection in time.",
     UpstreamTimeout IntegrationTimeout IntegrationTimeout "upstream_timeout" "The upstream did not answer in time.",
+    UnsupportedMediaType UnsupportedMediaType UnsupportedMediaType "unsupported_media_type" "The integration has no template for the request's media type.",
+    IntegrationTemplate Internal ApiConfigurationError "integration_template" "A template of the integration did not come to what it has to.",
+    IntegrationResponse Internal ApiConfigurationError "integration_response" "No integration response answers for the status, or the one that does is broken.",
     UpstreamAddress Internal Default5xx "upstream_address" "The request could not be addressed to the upstream.",
 }
 

@@ -12,12 +12,12 @@ use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
 use super::rest_headers::rename_response;
-use super::{PathTemplate, RestHeaders, headers};
+use super::{IntegrationResponse, PathTemplate, ResponseBody, RestHeaders, headers};
 use crate::body::{BodyFault, BodyProgress, UpstreamBody};
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::step::proof::Permit;
-use crate::upstream::{Answer, ConnectError, Pool, PooledBody, SendError, UpstreamPlan};
+use crate::upstream::{Answer, ConnectError, Pool, SendError, UpstreamPlan};
 
 /// Where a route forwards to.
 #[derive(Debug)]
@@ -55,16 +55,12 @@ pub struct IntegrationRequest {
     permit: Permit,
 }
 
-/// What an integration answered.
-#[derive(Debug)]
-pub struct IntegrationResponse {
-    /// Status, headers and body.
-    pub response: Response<PooledBody>,
-    /// Longest silence within its body.
-    pub silence_max: Duration,
-}
-
 impl IntegrationRequest {
+    /// What an integration without a backend reads of it.
+    pub(super) fn into_content(self) -> (HeaderMap, UpstreamBody, Permit) {
+        (self.headers, self.body, self.permit)
+    }
+
     /// From the parts of a request that holds a permit.
     #[must_use]
     pub fn new(
@@ -99,7 +95,7 @@ impl IntegrationRequest {
 ///
 /// # Cancel safety
 /// Dropping the future ends the upstream's work on the request.
-pub async fn forward(
+pub(super) async fn forward(
     plan: &ForwardPlan,
     pool: &Rc<Pool>,
     exchange: &mut Exchange,
@@ -153,9 +149,13 @@ pub async fn forward(
         rename_response(response.headers_mut());
     }
     headers::forward_response(response.headers_mut());
+    let (head, body) = response.into_parts();
     Ok(IntegrationResponse {
-        response,
-        silence_max: plan.timeout,
+        head: Response::from_parts(head, ()),
+        body: ResponseBody::Upstream {
+            body,
+            silence_max: plan.timeout,
+        },
     })
 }
 

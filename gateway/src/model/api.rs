@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, ListenerName, RouteKey, StageName, Throttle,
-    UpstreamName, UpstreamTarget,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock, RouteKey,
+    StageName, Throttle, UpstreamName, UpstreamTarget,
 };
 
 /// One API.
@@ -25,6 +25,8 @@ pub struct Api {
     pub other_hosts: bool,
     /// Where it is deployed. Never empty.
     pub stages: Vec<Stage>,
+    /// How it words what it refuses; REST APIs only.
+    pub gateway_responses: GatewayResponses,
     /// Its routes in the order of the file. Route keys are unique within the API.
     pub routes: Vec<Route>,
 }
@@ -134,6 +136,8 @@ pub enum BodyMode {
 pub enum Integration {
     /// An HTTP backend, whose answer is passed on: `HTTP_PROXY`.
     HttpProxy(HttpProxy),
+    /// The gateway itself: `MOCK`, of REST APIs.
+    Mock(Mock),
 }
 
 /// A request that is forwarded.

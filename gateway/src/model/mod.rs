@@ -14,6 +14,8 @@ mod rules;
 mod authorizer;
 mod throttle;
 mod upstream;
+mod gateway_response;
+mod mock;
 mod api;
 
 pub use api::{
@@ -22,6 +24,7 @@ pub use api::{
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
+pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{
     ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
@@ -29,6 +32,7 @@ pub use ids::{
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use mock::{Mock, Passthrough, ResponseRule};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
 pub use rules::{

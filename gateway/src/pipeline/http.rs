@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
-use crate::integration::{IntegrationResponse, forward};
+use crate::integration::{IntegrationResponse, integrate};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{ApiPlan, RoutePlan};
@@ -36,7 +36,8 @@ pub(crate) async fn handle(
     let path = RequestPath::parse(uri.path(), api.slashes())
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
     let (stage, path) = api.stage(path).ok_or(Reason::StageNotFound)?;
-    exchange.record.record.stage = Some(Arc::clone(&stage.name));
+    exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
+    exchange.deployed = Some(Arc::clone(&stage.deployed));
     let found = stage
         .router
         .find(&head.method, &path)
@@ -44,12 +45,10 @@ pub(crate) async fn handle(
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
 
-    let identity = match &route.authorize {
-        Some(plan) => Some(authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?),
-        None => None,
-    };
-    if let Some(identity) = &identity {
+    if let Some(plan) = &route.authorize {
+        let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
         exchange.record.record.subject = identity.subject().map(Into::into);
+        exchange.identity = Some(identity);
     }
 
     // The authorizer may have waited for keys: the clock is read behind it.
@@ -58,17 +57,17 @@ pub(crate) async fn handle(
         &route.admit,
         &worker.buckets,
         &head.headers,
-        identity.as_deref(),
+        exchange.identity.as_deref(),
         now_ns,
     )?;
 
-    if identity.is_some() {
+    if exchange.identity.is_some() {
         worker.vouch(exchange, now_ns);
     }
 
     let request = prepare(route, exchange, permit, head, body, worker).await?;
-    forward(
-        &route.forward,
+    integrate(
+        &route.integration,
         &worker.pool,
         exchange,
         request,

@@ -4,6 +4,7 @@ pub mod rest;
 pub mod http;
 mod prepare;
 pub mod reply;
+mod refused;
 mod worker;
 
 pub use worker::Worker;

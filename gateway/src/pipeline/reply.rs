@@ -6,15 +6,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
-};
-use http::{HeaderMap, HeaderValue, Response};
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::exchange::{Exchange, GatewayResponse, Reason, Rejection, RequestId};
-use crate::integration::{IntegrationResponse, body_rejection};
+use super::refused;
+use crate::exchange::{Exchange, Rejection};
+use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
@@ -25,55 +24,41 @@ use crate::upstream::PooledBody;
 const APIGW_REQUESTID: HeaderName = HeaderName::from_static("apigw-requestid");
 const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 const X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
-/// What kind of error a REST API answered.
-const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// Turns the outcome of a pipeline into a response whose end writes the log record.
 pub(crate) fn respond(
     outcome: Result<IntegrationResponse, Rejection>,
-    exchange: Exchange,
+    mut exchange: Exchange,
     metrics: &WorkerMetrics,
     snapshot: Arc<Snapshot>,
 ) -> Response<ReplyBody> {
-    let Exchange {
-        id,
-        kind,
-        mut record,
-        ..
-    } = exchange;
-    let (mut response, source) = match outcome {
-        Ok(IntegrationResponse {
-            response,
-            silence_max,
-        }) => {
-            let (head, body) = response.into_parts();
-            (
-                Response::from_parts(head, ()),
-                Source::Upstream {
-                    body,
-                    silence_max,
-                    silence: None,
-                },
-            )
-        }
+    let (mut response, body) = match outcome {
+        Ok(IntegrationResponse { head, body }) => (head, body),
         Err(rejection) => {
             metrics.rejection(rejection.reason as usize);
-            record.record.reason = Some(rejection.reason.name());
-            record.record.detail.clone_from(&rejection.detail);
-            let (mut response, body) = write_rejection(&rejection, kind);
-            // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
-            let source = if record.record.method.as_deref() == Some("HEAD") {
-                response
-                    .headers_mut()
-                    .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-                Source::Whole(None)
-            } else {
-                Source::Whole(Some(body))
-            };
-            (response, source)
+            let (head, body) = refused::write(&rejection, &exchange);
+            let record = &mut exchange.record.record;
+            record.reason = Some(rejection.reason.name());
+            record.detail = rejection.detail;
+            (head, ResponseBody::Whole(body))
         }
     };
-    name(response.headers_mut(), id, kind, &record);
+    let source = match body {
+        ResponseBody::Upstream { body, silence_max } => Source::Upstream {
+            body,
+            silence_max,
+            silence: None,
+        },
+        // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
+        ResponseBody::Whole(body) if exchange.head.method == Method::HEAD => {
+            let length = HeaderValue::from(body.len());
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+            Source::Whole(None)
+        }
+        ResponseBody::Whole(body) => Source::Whole(Some(body)),
+    };
+    name(response.headers_mut(), &exchange);
+    let mut record = exchange.record;
     record.record.status = Some(response.status().as_u16());
     let mut body = ReplyBody {
         source,
@@ -88,73 +73,19 @@ pub(crate) fn respond(
 }
 
 /// Names the request in the way of its API's type, over anything that an upstream called it.
-fn name(headers: &mut HeaderMap, id: RequestId, kind: ApiKind, record: &OpenRecord) {
-    let short = match kind {
+fn name(headers: &mut HeaderMap, exchange: &Exchange) {
+    let short = match exchange.kind {
         ApiKind::Http => APIGW_REQUESTID,
         ApiKind::Rest => X_AMZ_APIGW_ID,
     };
     // Both are ASCII, and one that is not would only be missing.
-    if let Ok(value) = HeaderValue::from_bytes(&id.short()) {
+    if let Ok(value) = HeaderValue::from_bytes(&exchange.id.short()) {
         headers.insert(short, value);
     }
-    let long = record.record.amzn_request_id.as_deref();
+    let long = exchange.record.record.amzn_request_id.as_deref();
     if let Some(Ok(value)) = long.map(HeaderValue::from_str) {
         headers.insert(X_AMZN_REQUESTID, value);
     }
-}
-
-/// The response to a rejection, and its body.
-fn write_rejection(rejection: &Rejection, kind: ApiKind) -> (Response<()>, Bytes) {
-    let (mut response, body) = match kind {
-        ApiKind::Http => write_http(rejection),
-        ApiKind::Rest => write_rest(rejection),
-    };
-    let headers = response.headers_mut();
-    if let Some(seconds) = rejection.retry_after_seconds {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if rejection.reason == Reason::BadFraming {
-        // Nobody can be sure where the next request would begin.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    (response, body)
-}
-
-/// The fixed answers of HTTP APIs.
-fn write_http(rejection: &Rejection) -> (Response<()>, Bytes) {
-    let answer = rejection.reason.response_type();
-    let mut response = Response::new(());
-    *response.status_mut() = answer.status();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let challenge = rejection.challenge.as_deref().map(HeaderValue::from_str);
-    if let Some(Ok(challenge)) = challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
-    (response, Bytes::from_static(answer.body().as_bytes()))
-}
-
-/// The gateway responses of REST APIs, as they are by default.
-fn write_rest(rejection: &Rejection) -> (Response<()>, Bytes) {
-    let (answer, otherwise) = (
-        rejection.reason.gateway_response(),
-        rejection.reason.response_type(),
-    );
-    let message = rejection.message.as_deref().or(answer.message());
-    let message = message.unwrap_or(otherwise.message());
-    let mut response = Response::new(());
-    *response.status_mut() = answer.status().unwrap_or(otherwise.status());
-    let headers = response.headers_mut();
-    if answer == GatewayResponse::RequestTooLarge {
-        // Documented so: neither JSON nor a gateway response that could be customized.
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        return (response, Bytes::copy_from_slice(message.as_bytes()));
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let error_type = HeaderValue::from_static(answer.error_type());
-    headers.insert(X_AMZN_ERRORTYPE, error_type);
-    let body = serde_json::json!({ "message": message });
-    (response, Bytes::from(body.to_string()))
 }
 
 /// A response body; the request ends with it.

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
-use crate::integration::{IntegrationResponse, forward};
+use crate::integration::{IntegrationResponse, integrate};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{ApiPlan, RoutePlan};
@@ -35,20 +35,27 @@ pub(crate) async fn handle(
     let path = RequestPath::parse(uri.path(), api.slashes())
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
     let (stage, path) = api.stage(path).ok_or(Reason::StageNotFound)?;
-    exchange.record.record.stage = Some(Arc::clone(&stage.name));
+    exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
+    exchange.deployed = Some(Arc::clone(&stage.deployed));
+    if stage.deployed.responses.are_customized() {
+        exchange.head.headers = head.headers.clone();
+    }
     let found = stage
         .router
         .find_method(&head.method, &path)
         .ok_or(Reason::RouteNotFound)?;
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
+    if stage.deployed.responses.are_customized() {
+        let parameters = found.parameters.iter();
+        let owned = parameters.map(|(name, value)| ((*name).to_owned(), value.to_string()));
+        exchange.head.parameters = owned.collect();
+    }
 
-    let identity = match &route.authorize {
-        Some(plan) => Some(authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?),
-        None => None,
-    };
-    if let Some(identity) = &identity {
+    if let Some(plan) = &route.authorize {
+        let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
         exchange.record.record.subject = identity.subject().map(Into::into);
+        exchange.identity = Some(identity);
     }
 
     // The authorizer may have waited for keys: the clock is read behind it.
@@ -57,17 +64,17 @@ pub(crate) async fn handle(
         &route.admit,
         &worker.buckets,
         &head.headers,
-        identity.as_deref(),
+        exchange.identity.as_deref(),
         now_ns,
     )?;
 
-    if identity.is_some() {
+    if exchange.identity.is_some() {
         worker.vouch(exchange, now_ns);
     }
 
     let request = prepare(route, exchange, permit, head, body, worker).await?;
-    forward(
-        &route.forward,
+    integrate(
+        &route.integration,
         &worker.pool,
         exchange,
         request,

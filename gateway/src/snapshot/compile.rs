@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use super::{ApiPlan, Hosts, RoutePlan, Snapshot, StagePlan};
-use crate::integration::{ForwardPlan, PathTemplate, RestHeaders};
+use crate::exchange::Deployed;
+use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, RestHeaders};
+use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
     Api, ApiKind, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Integration,
-    Route, Segment, Stage, Target, Throttle, Upstream, UpstreamName, UpstreamTarget,
+    Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream, UpstreamName,
+    UpstreamTarget,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -38,6 +41,14 @@ pub enum CompileError {
     /// More buckets than there are slots.
     #[error("{0}")]
     Slots(SlotsFull),
+    /// Patterns that select integration responses.
+    #[error("integration responses of `{route}`")]
+    Selection {
+        /// The route.
+        route: RouteKey,
+        /// What is wrong.
+        source: SelectionError,
+    },
     /// The model names something it does not hold; the configuration should have refused it.
     #[error("`{route}` names `{missing}`, which is not configured")]
     Dangling {
@@ -87,6 +98,7 @@ impl Compiler {
             .map(|authorizer| self.authorizer(authorizer, previous))
             .collect::<Result<Vec<_>, _>>()?;
         let parts = Parts {
+            account: Arc::from(model.identity.account.as_str()),
             upstreams: upstreams
                 .iter()
                 .map(|plan| (plan.name.clone(), plan))
@@ -171,13 +183,20 @@ impl Compiler {
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
-            id: api.id.clone(),
             kind: api.kind,
             named: HashMap::new(),
             default: None,
         };
+        let responses = Arc::new(api.gateway_responses.clone());
         for stage in &api.stages {
-            let compiled = self.stage(api, stage, parts)?;
+            let deployed = Deployed {
+                account: Arc::clone(&parts.account),
+                id: api.id.clone(),
+                stage: Arc::from(stage.name.as_str()),
+                variables: stage.variables.clone(),
+                responses: Arc::clone(&responses),
+            };
+            let compiled = self.stage(api, stage, deployed, parts)?;
             if stage.name.is_default() {
                 plan.default = Some(compiled);
             } else {
@@ -191,6 +210,7 @@ impl Compiler {
         &self,
         api: &Api,
         stage: &Stage,
+        deployed: Deployed,
         parts: &Parts<'_>,
     ) -> Result<StagePlan, CompileError> {
         let mut router = Router::default();
@@ -199,7 +219,7 @@ impl Compiler {
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
-            name: Arc::from(stage.name.as_str()),
+            deployed: Arc::new(deployed),
             router,
         })
     }
@@ -222,7 +242,12 @@ impl Compiler {
                 scopes: route.scopes.clone(),
             }),
         };
-        let Integration::HttpProxy(proxy) = &route.integration;
+        let integration = match &route.integration {
+            Integration::HttpProxy(proxy) => {
+                IntegrationPlan::HttpProxy(forward_plan(api, route, stage, proxy, parts)?)
+            }
+            Integration::Mock(mock) => IntegrationPlan::Mock(mock_plan(route, mock)?),
+        };
         let lease = |what| self.lease(api, stage, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
@@ -240,7 +265,7 @@ impl Compiler {
             },
             body: route.body,
             body_bytes_max: route.body_bytes_max,
-            forward: forward_plan(api, route, stage, proxy, parts)?,
+            integration,
         })
     }
 
@@ -316,6 +341,7 @@ fn slot_tag(api: &Api, stage: &Stage, route: &Route, what: &str) -> u64 {
 }
 
 struct Parts<'a> {
+    account: Arc<str>,
     upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
     /// Where URLs lead to.
     origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
@@ -326,8 +352,9 @@ struct Parts<'a> {
 fn upstreams(model: &Gateway) -> Vec<Upstream> {
     let mut origins = BTreeSet::new();
     for route in model.apis.iter().flat_map(|api| &api.routes) {
-        let Integration::HttpProxy(proxy) = &route.integration;
-        if let Target::Uri(endpoints) = &proxy.target {
+        if let Integration::HttpProxy(proxy) = &route.integration
+            && let Target::Uri(endpoints) = &proxy.target
+        {
             origins.extend(endpoints.values().map(|endpoint| &endpoint.origin));
         }
     }
@@ -389,6 +416,17 @@ fn forward_plan(
             ApiKind::Http => None,
         },
         timeout: proxy.timeout,
+    })
+}
+
+fn mock_plan(route: &Route, mock: &Mock) -> Result<MockPlan, CompileError> {
+    let patterns = mock.responses.iter().map(|rule| rule.pattern.as_deref());
+    Ok(MockPlan {
+        selection: Selection::new(patterns).map_err(|source| CompileError::Selection {
+            route: route.key.clone(),
+            source,
+        })?,
+        mock: mock.clone(),
     })
 }
 

@@ -7,8 +7,9 @@ pub use compile::{CompileError, Compiler, slot_names, slot_tags};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::integration::ForwardPlan;
-use crate::model::{ApiId, ApiKind, BodyMode};
+use crate::exchange::Deployed;
+use crate::integration::IntegrationPlan;
+use crate::model::{ApiKind, BodyMode};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
@@ -39,8 +40,6 @@ struct Hosts {
 pub struct ApiPlan {
     /// Its name.
     pub name: Arc<str>,
-    /// What ARNs call it.
-    pub id: ApiId,
     /// What kind it is.
     pub kind: ApiKind,
     /// By the first segment of a path.
@@ -52,8 +51,8 @@ pub struct ApiPlan {
 /// One stage of an API.
 #[derive(Debug)]
 pub struct StagePlan {
-    /// Its name.
-    pub name: Arc<str>,
+    /// What requests have to know of it.
+    pub deployed: Arc<Deployed>,
     /// Its routes.
     pub router: Router<RoutePlan>,
 }
@@ -97,8 +96,8 @@ pub struct RoutePlan {
     pub body: BodyMode,
     /// Largest request body.
     pub body_bytes_max: u64,
-    /// Where requests go.
-    pub forward: ForwardPlan,
+    /// What answers.
+    pub integration: IntegrationPlan,
 }
 
 impl Snapshot {

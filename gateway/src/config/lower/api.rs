@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Lowering;
 use super::host::parse_host;
 use super::route::{self, Around};
-use super::{identity, stage};
+use super::{gateway_response, identity, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -55,6 +55,12 @@ pub(super) fn lower(
             hosts: hosts.into_iter().map(|(_, host)| host).chain(own).collect(),
             other_hosts: api.hosts.is_none(),
             stages,
+            gateway_responses: gateway_response::lower(
+                &api.gateway_responses,
+                kind,
+                &at.key("gateway_responses"),
+                cx,
+            ),
             routes,
         });
     }
@@ -191,8 +197,8 @@ mod tests {
     use crate::config::diagnostic::{Collector, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        ApiId, BodyMode, HttpProxy, Integration, RouteKey, RouteMethod, Stage, StageName, Target,
-        Throttle, UpstreamName,
+        ApiId, BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
+        StageName, Target, Throttle, UpstreamName,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -227,6 +233,7 @@ mod tests {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),
             }],
+            gateway_responses: GatewayResponses::default(),
             routes: vec![route; count as usize],
         }]
     }

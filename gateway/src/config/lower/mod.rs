@@ -21,6 +21,8 @@ mod upstream;
 mod endpoint;
 mod identity;
 mod stage;
+mod gateway_response;
+mod mock;
 mod api;
 mod route;
 mod process;
@@ -32,6 +34,7 @@ use super::diagnostic::Collector;
 use super::near_miss::suggestion;
 use super::tree::shortened;
 use super::written::File;
+use crate::language::media_type::MediaType;
 use crate::model::Gateway;
 
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
@@ -108,6 +111,15 @@ impl Lowering<'_> {
         let fix = suggestion(name, known.into_iter());
         self.error(at, format!("there is no {what} `{}`{fix}", shortened(name)));
         false
+    }
+
+    /// Checks that `text`, the key of `at`, is a media type such as `application/json`.
+    fn media_type(&mut self, text: &str, at: &Cursor<'_>) {
+        if MediaType::first(text).is_none_or(|parsed| parsed.to_string().len() != text.len()) {
+            let shown = shortened(text);
+            let message = format!("`{shown}` is not a media type such as `application/json`");
+            self.error_at_key(at, message);
+        }
     }
 
     /// Checks a name that the user chose: it appears in logs, metrics and messages.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB, ms, s};
 use super::route_key::{self, ParsedKey, Shape};
-use super::{Lowering, endpoint};
+use super::{Lowering, endpoint, mock};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
-use crate::config::written;
+use crate::config::written::{self, IntegrationType};
 use crate::model::{
     ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, HttpProxy, Integration, Route,
     RouteKey, RouteMethod, Stage, Target, Throttle, UpstreamName,
@@ -88,6 +88,11 @@ fn lower_one(
         around,
         cx,
     );
+    // What a mock is not told by a template, it reads in the body.
+    let body = match &integration {
+        Some(Integration::Mock(_)) => BodyMode::Buffer,
+        _ => body,
+    };
     let ParsedKey { method, path } = parsed?;
     Some(Route {
         key: RouteKey::new(key),
@@ -219,6 +224,19 @@ fn lower_integration(
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Integration> {
+    if written.kind == Some(IntegrationType::Mock) {
+        return lower_mock(written, at, around, cx);
+    }
+    for (key, is_written) in [
+        ("request_templates", !written.request_templates.0.is_empty()),
+        ("passthrough", written.passthrough.is_some()),
+        ("responses", !written.responses.0.is_empty()),
+    ] {
+        if is_written {
+            let message = "only a mock has this: write `type: mock` or take it out";
+            cx.error_at_key(&at.key(key), message);
+        }
+    }
     let longest = match around.kind {
         ApiKind::Http => s(30),
         ApiKind::Rest => s(29),
@@ -237,6 +255,29 @@ fn lower_integration(
         method,
         timeout,
     }))
+}
+
+fn lower_mock(
+    written: &written::Integration,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Integration> {
+    if around.kind == ApiKind::Http {
+        cx.error_at_key(&at.key("type"), "only REST APIs have mocks");
+    }
+    for (key, is_written) in [
+        ("upstream", written.upstream.is_some()),
+        ("path", written.path.is_some()),
+        ("uri", written.uri.is_some()),
+        ("method", written.method.is_some()),
+        ("timeout", written.timeout.is_some()),
+    ] {
+        if is_written {
+            cx.error_at_key(&at.key(key), "a mock has no backend: take this out");
+        }
+    }
+    Some(Integration::Mock(mock::lower(written, at, cx)))
 }
 
 fn lower_method(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<RouteMethod> {

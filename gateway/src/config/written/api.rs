@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
-use super::{DurationText, Named, Size};
+use super::{Integration, Named, Size};
 
 /// One API.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,6 +29,10 @@ pub(crate) struct Api {
     /// REST API has to name its stages.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) stages: Option<Named<Stage>>,
+    /// How a REST API words what it refuses, by type of gateway response, such as `UNAUTHORIZED`
+    /// or `DEFAULT_4XX`.
+    #[serde(default)]
+    pub(crate) gateway_responses: Named<GatewayResponse>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
@@ -56,6 +60,21 @@ pub(crate) struct Stage {
     pub(crate) variables: Named<String>,
 }
 
+/// How one type of gateway response is worded.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayResponse {
+    /// Its status. Default: the documented one.
+    #[schemars(range(min = 200, max = 599))]
+    pub(crate) status: Option<u16>,
+    /// Headers, such as `gatewayresponse.header.Access-Control-Allow-Origin: "'*'"`.
+    #[serde(default)]
+    pub(crate) parameters: Named<String>,
+    /// Bodies by media type, with `$context.*`, `$stageVariables.*` and `$method.request.*`.
+    #[serde(default)]
+    pub(crate) templates: Named<String>,
+}
+
 /// One route.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +94,7 @@ pub(crate) struct Route {
     pub(crate) body: Option<Body>,
     /// Largest request body: up to 1TiB. Default 10MiB.
     pub(crate) body_max: Option<Size>,
-    /// Where the request goes.
+    /// What answers the request.
     pub(crate) integration: Integration,
 }
 
@@ -102,22 +121,4 @@ pub(crate) enum Body {
     Stream,
     /// Read whole before the upstream is contacted.
     Buffer,
-}
-
-/// What answers a request.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Integration {
-    /// Name of the upstream to forward to.
-    pub(crate) upstream: Option<String>,
-    /// Path sent to the upstream, with `{name}` of the route's parameters. Default: the request's
-    /// own path, without its stage.
-    pub(crate) path: Option<String>,
-    /// URL to forward to, instead of upstream and path, with `{name}` of the route's parameters
-    /// and `${stageVariables.name}`.
-    pub(crate) uri: Option<String>,
-    /// Method sent, such as `POST`. Default: the request's own.
-    pub(crate) method: Option<String>,
-    /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
-    pub(crate) timeout: Option<DurationText>,
 }

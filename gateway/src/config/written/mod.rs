@@ -13,12 +13,16 @@ mod rules;
 mod authorizer;
 mod upstream;
 mod api;
+mod integration;
 mod identity;
 mod telemetry;
 
-pub(super) use api::{Api, Body, CallerThrottle, Integration, Route, Stage, Type as ApiType};
+pub(super) use api::{Api, Body, CallerThrottle, GatewayResponse, Route, Stage, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use identity::Identity;
+pub(super) use integration::{
+    Integration, IntegrationType, Passthrough as PassthroughWord, ResponseRule,
+};
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use named::Named;

@@ -1,19 +1,28 @@
 //! Gateway responses of REST APIs: what a client reads of a request that was refused.
 //!
-//! Source: Amazon API Gateway Developer Guide, "Gateway response types for API Gateway".
+//! Source: Amazon API Gateway Developer Guide, "Gateway response types for API Gateway" and
+//! "Gateway responses in API Gateway".
+
+use std::collections::BTreeMap;
 
 use http::StatusCode;
+
+use crate::language::mapping::rest::GatewayResponseMapping;
+use crate::language::template::GatewayResponseTemplate;
 
 macro_rules! gateway_responses {
     ($($variant:ident $name:literal $status:tt $message:tt $error_type:literal,)*) => {
         /// Types of gateway responses, as documented, and `FORBIDDEN`: what is refused before an
         /// API and its gateway responses are known.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum GatewayResponse {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
         impl GatewayResponse {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
             /// Its documented name, such as `MISSING_AUTHENTICATION_TOKEN`.
             #[must_use]
             pub const fn name(self) -> &'static str {
@@ -76,4 +85,57 @@ gateway_responses! {
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" UNSUPPORTED_MEDIA_TYPE
         "Unsupported Media Type" "BadRequestException",
     WafFiltered "WAF_FILTERED" FORBIDDEN "Forbidden" "ForbiddenException",
+}
+
+impl GatewayResponse {
+    /// The types that can be customized, which are those that the service documents as such.
+    pub fn customizable() -> impl Iterator<Item = Self> + Clone {
+        let fixed = [Self::Forbidden, Self::RequestTooLarge];
+        let all = Self::ALL.iter().copied();
+        all.filter(move |answer| !fixed.contains(answer))
+    }
+
+    /// What is customized in its stead: the class of `status`, its status by default.
+    #[must_use]
+    pub fn fallback(self, status: StatusCode) -> Option<Self> {
+        match self {
+            Self::Forbidden | Self::RequestTooLarge => None,
+            _ if status.is_server_error() => Some(Self::Default5xx),
+            _ => Some(Self::Default4xx),
+        }
+    }
+}
+
+/// How a REST API changes one type of gateway response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayResponseRule {
+    /// Its status; `None` leaves it as it is.
+    pub status: Option<u16>,
+    /// Headers of the response. Mappings to other places come to nothing, as in the service.
+    pub mappings: Vec<GatewayResponseMapping>,
+    /// Bodies by media type, in the order of the definition; empty leaves the body as it is.
+    pub templates: Vec<(String, GatewayResponseTemplate)>,
+}
+
+/// What a REST API changes about its gateway responses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayResponses(pub BTreeMap<GatewayResponse, GatewayResponseRule>);
+
+impl GatewayResponses {
+    /// The rule for a response whose status by default is `status`: its own, or that of its class.
+    #[must_use]
+    pub fn rule(
+        &self,
+        answer: GatewayResponse,
+        status: StatusCode,
+    ) -> Option<&GatewayResponseRule> {
+        let own = self.0.get(&answer);
+        own.or_else(|| self.0.get(&answer.fallback(status)?))
+    }
+
+    /// Whether a rule may read the parameters of the request.
+    #[must_use]
+    pub fn are_customized(&self) -> bool {
+        !self.0.is_empty()
+    }
 }

@@ -1,0 +1,74 @@
+//! What answers a request.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{DurationText, Named};
+
+/// What answers a request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Integration {
+    /// What kind it is. Default `http_proxy`.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<IntegrationType>,
+    /// Name of the upstream to forward to.
+    pub(crate) upstream: Option<String>,
+    /// Path sent to the upstream, with `{name}` of the route's parameters. Default: the request's
+    /// own path, without its stage.
+    pub(crate) path: Option<String>,
+    /// URL to forward to, instead of upstream and path, with `{name}` of the route's parameters
+    /// and `${stageVariables.name}`.
+    pub(crate) uri: Option<String>,
+    /// Method sent, such as `POST`. Default: the request's own.
+    pub(crate) method: Option<String>,
+    /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
+    pub(crate) timeout: Option<DurationText>,
+    /// Of a mock: what says the status, by media type of the request, such as
+    /// `application/json: '{"statusCode": 200}'`.
+    #[serde(default)]
+    pub(crate) request_templates: Named<String>,
+    /// Of a mock: what a request gets for whose media type there is no template. Default
+    /// `when_no_match`.
+    pub(crate) passthrough: Option<Passthrough>,
+    /// Of a mock: what the client gets, by a regular expression for the status, or `default`.
+    #[serde(default)]
+    pub(crate) responses: Named<ResponseRule>,
+}
+
+/// Kinds of integrations.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum IntegrationType {
+    /// An HTTP backend, whose answer is passed on.
+    HttpProxy,
+    /// The gateway itself answers; REST APIs only.
+    Mock,
+}
+
+/// What a request gets for whose media type there is no template.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Passthrough {
+    /// Its own body is what is read.
+    WhenNoMatch,
+    /// The same if there is no template at all, else 415.
+    WhenNoTemplates,
+    /// 415.
+    Never,
+}
+
+/// What a client gets for what an integration answered.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResponseRule {
+    /// Status sent to the client.
+    #[schemars(range(min = 200, max = 599))]
+    pub(crate) status: u16,
+    /// Headers, such as `method.response.header.Access-Control-Allow-Origin: "'*'"`.
+    #[serde(default)]
+    pub(crate) parameters: Named<String>,
+    /// Bodies by media type: fixed text, without `$` and `#`.
+    #[serde(default)]
+    pub(crate) templates: Named<String>,
+}

@@ -1,0 +1,208 @@
+//! The variables that definitions read of a request: one table for gateway responses, mappings and
+//! whatever else names `$context`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::header::USER_AGENT;
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use super::Exchange;
+use crate::language::message::{Parameters, Place};
+use crate::language::variable::{Variable, Variables};
+use crate::model::{ApiId, ApiKind, GatewayResponse, GatewayResponses};
+
+/// The stage of an API that answers a request.
+#[derive(Debug)]
+pub struct Deployed {
+    /// Account of the API.
+    pub account: Arc<str>,
+    /// Its id.
+    pub id: ApiId,
+    /// Name of the stage.
+    pub stage: Arc<str>,
+    /// Its variables.
+    pub variables: BTreeMap<String, String>,
+    /// How the API words what it refuses.
+    pub responses: Arc<GatewayResponses>,
+}
+
+/// What is kept of a request's head for those that read it after the integration has taken it.
+#[derive(Debug)]
+pub struct Head {
+    /// Its method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// Its headers, where the API's gateway responses may read them.
+    pub headers: HeaderMap,
+    /// The parameters of its path, under the same condition.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Of a request whose headers nobody will read.
+    #[must_use]
+    pub fn new(method: &Method, uri: &Uri) -> Self {
+        Self {
+            method: method.clone(),
+            uri: uri.clone(),
+            headers: HeaderMap::new(),
+            parameters: Vec::new(),
+        }
+    }
+}
+
+impl Parameters for Head {
+    fn last(&self, place: Place, name: &str) -> Option<Cow<'_, str>> {
+        self.all(place, name).pop()
+    }
+
+    /// Names of headers are compared without their case, which HTTP/2 does not have.
+    fn all(&self, place: Place, name: &str) -> Vec<Cow<'_, str>> {
+        match place {
+            Place::Header => {
+                let values = self.headers.get_all(name).iter();
+                let text = values.filter_map(|value| value.to_str().ok());
+                text.map(Cow::Borrowed).collect()
+            }
+            Place::Path => {
+                let own = self.parameters.iter().filter(|(known, _)| known == name);
+                own.map(|(_, value)| Cow::Borrowed(value.as_str()))
+                    .collect()
+            }
+            Place::Querystring => {
+                let query = self.uri.query().unwrap_or_default();
+                let pairs = form_urlencoded::parse(query.as_bytes());
+                let own = pairs.filter(|(known, _)| known == name);
+                own.map(|(_, value)| value).collect()
+            }
+        }
+    }
+}
+
+/// What was refused, for `$context.error`.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'a> {
+    /// Its type.
+    pub answer: GatewayResponse,
+    /// Its message.
+    pub message: &'a str,
+    /// The status sent.
+    pub status: StatusCode,
+}
+
+/// The variables of one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The request.
+    pub exchange: &'a Exchange,
+    /// What it was refused for, if it was.
+    pub refused: Option<Refused<'a>>,
+}
+
+impl Variables for Context<'_> {
+    fn context(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let Exchange {
+            connection,
+            host,
+            head,
+            deployed,
+            ..
+        } = self.exchange;
+        let record = &self.exchange.record.record;
+        let deployed = deployed.as_deref();
+        match variable {
+            Variable::AccountId => Some(Cow::Borrowed(deployed?.account.as_ref())),
+            Variable::ApiId => Some(Cow::Borrowed(deployed?.id.as_str())),
+            Variable::Stage => Some(Cow::Borrowed(deployed?.stage.as_ref())),
+            Variable::DomainName => Some(Cow::Borrowed(host.as_str())),
+            Variable::DomainPrefix => Some(Cow::Borrowed(host.split('.').next()?)),
+            Variable::HttpMethod => Some(Cow::Borrowed(head.method.as_str())),
+            Variable::Path => Some(Cow::Borrowed(head.uri.path())),
+            // Documented so, whatever the client speaks.
+            Variable::Protocol => Some(Cow::Borrowed("HTTP/1.1")),
+            Variable::RequestId => self.exchange.request_id(),
+            Variable::ExtendedRequestId => Some(Cow::Owned(self.exchange.short_id())),
+            Variable::RequestTime => Some(Cow::Owned(common_log_time(record.time))),
+            Variable::RequestTimeEpoch => {
+                let since = record.time.duration_since(UNIX_EPOCH).ok()?;
+                Some(Cow::Owned(since.as_millis().to_string()))
+            }
+            Variable::ResourcePath if self.exchange.kind == ApiKind::Rest => {
+                let (_, path) = record.route.as_deref()?.split_once(' ')?;
+                Some(Cow::Borrowed(path))
+            }
+            Variable::RouteKey if self.exchange.kind == ApiKind::Http => {
+                Some(Cow::Borrowed(record.route.as_deref()?))
+            }
+            Variable::SourceIp => Some(Cow::Owned(self.exchange.client.0.to_string())),
+            Variable::UserAgent => {
+                let value = head.headers.get(USER_AGENT)?;
+                value.to_str().ok().map(Cow::Borrowed)
+            }
+            Variable::TlsVersion => Some(Cow::Borrowed(connection.tls.as_ref()?.version)),
+            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
+            Variable::IntegrationStatus => Some(Cow::Owned(record.upstream_status?.to_string())),
+            Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
+            Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
+            Variable::Status => {
+                let status = self.refused.map(|refused| refused.status.as_u16());
+                Some(Cow::Owned(status.or(record.status)?.to_string()))
+            }
+            _ => None,
+        }
+    }
+
+    fn stage_variable(&self, name: &str) -> Option<&str> {
+        let variables = &self.exchange.deployed.as_ref()?.variables;
+        variables.get(name).map(String::as_str)
+    }
+}
+
+/// `21/Nov/2026:22:28:18 +0000`.
+fn common_log_time(time: SystemTime) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    let (date, clock) = text.split_once('T').unwrap_or_default();
+    let mut parts = date.split('-');
+    let (year, month, day) = (parts.next(), parts.next(), parts.next());
+    let month = month
+        .and_then(|month| month.parse::<usize>().ok())
+        .and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    let (year, day) = (year.unwrap_or_default(), day.unwrap_or_default());
+    let clock = clock.trim_end_matches('Z');
+    format!("{day}/{}/{year}:{clock} +0000", month.unwrap_or(&""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_in_common_logs() {
+        let time = UNIX_EPOCH + Duration::from_secs(1_428_582_896);
+        assert_eq!(common_log_time(time), "09/Apr/2015:12:34:56 +0000");
+    }
+
+    #[test]
+    fn parameters_of_a_head_are_decoded_and_the_last_one_counts() {
+        let uri = "/pets?a=1&a=x%20y+z&b".parse().unwrap();
+        let mut head = Head::new(&Method::GET, &uri);
+        head.headers.append("x-one", "1".parse().unwrap());
+        head.headers.append("x-one", "2".parse().unwrap());
+        head.parameters.push(("id".to_owned(), "7".to_owned()));
+        assert_eq!(head.last(Place::Querystring, "a").unwrap(), "x y z");
+        assert_eq!(head.last(Place::Querystring, "b").unwrap(), "");
+        assert_eq!(head.last(Place::Querystring, "c"), None);
+        assert_eq!(head.all(Place::Header, "X-One"), ["1", "2"]);
+        assert_eq!(head.last(Place::Path, "id").unwrap(), "7");
+    }
+}
