@@ -13,3 +13,4 @@ pub mod template;
 pub mod schema;
 pub mod media_type;
 pub mod accept_encoding;
+pub mod policy;

@@ -1,0 +1,95 @@
+//! The judgement of one request by one policy.
+
+use std::iter;
+
+use super::arn::Arn;
+use super::document::{Effect, Policy, Statement};
+use super::principal::Caller;
+use super::truth::Truth;
+use super::value::Context;
+
+/// What a policy is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `execute-api:Invoke`.
+    pub action: &'a str,
+    /// The method, as `arn:aws:execute-api:us-east-1:111122223333:api/stage/METHOD/path`.
+    pub resource: Arn<'a>,
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// What conditions may ask about.
+    pub context: &'a dyn Context,
+}
+
+/// What a policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// A `Deny` applies.
+    ExplicitDeny,
+    /// An `Allow` applies, and no `Deny` does.
+    Allow,
+    /// No statement applies.
+    ImplicitDeny,
+}
+
+impl Decision {
+    /// What two policies of one caller say together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::ExplicitDeny, _) | (_, Self::ExplicitDeny) => Self::ExplicitDeny,
+            (Self::Allow, _) | (_, Self::Allow) => Self::Allow,
+            (Self::ImplicitDeny, Self::ImplicitDeny) => Self::ImplicitDeny,
+        }
+    }
+}
+
+/// What `policy` says about `request`; the order of its statements does not matter.
+#[must_use]
+pub fn evaluate(policy: &Policy, request: &Request<'_>) -> Decision {
+    let mut decision = Decision::ImplicitDeny;
+    for statement in &policy.statements {
+        if !statement.effect.applies(statement.met(request)) {
+            continue;
+        }
+        match statement.effect {
+            Effect::Deny => return Decision::ExplicitDeny,
+            Effect::Allow => decision = Decision::Allow,
+        }
+    }
+    decision
+}
+
+impl Effect {
+    /// Whether a statement applies that is `met`. INVARIANT: what cannot be told permits nothing.
+    const fn applies(self, met: Truth) -> bool {
+        match (self, met) {
+            (Self::Allow | Self::Deny, Truth::Yes) | (Self::Deny, Truth::Unknown) => true,
+            (Self::Allow | Self::Deny, Truth::No) | (Self::Allow, Truth::Unknown) => false,
+        }
+    }
+}
+
+impl Statement {
+    fn met(&self, request: &Request<'_>) -> Truth {
+        let Request {
+            action,
+            resource,
+            caller,
+            context,
+        } = *request;
+        let asked = self.principals.mean(caller).into();
+        let action = self.actions.mean(|listed| listed.matches(action).into());
+        let resource = || {
+            self.resources
+                .mean(|listed| listed.matches(resource, context))
+        };
+        let conditions = self
+            .conditions
+            .iter()
+            .map(|condition| condition.holds(context));
+        // The cheap parts come first: the first that is not met ends it.
+        let cheap = [asked, action].into_iter();
+        Truth::all(cheap.chain(iter::once_with(resource)).chain(conditions))
+    }
+}
