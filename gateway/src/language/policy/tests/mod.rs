@@ -5,6 +5,7 @@ use super::*;
 mod conditions;
 mod documents;
 mod examples;
+mod model;
 mod statements;
 
 pub(super) const METHOD: &str =
