@@ -3,13 +3,15 @@
 //! [`Policy::parse`] reads a document once, refuses whatever it does not understand, and says where
 //! it stands; every value that can be read at load is. [`evaluate`] judges one request. A part of a
 //! statement that cannot be judged is neither met nor unmet: it keeps an `Allow` from applying and
-//! lets a `Deny` apply, so that doubt never permits anything.
+//! lets a `Deny` apply, so that doubt never permits anything. [`authorize`] says how the decision
+//! about a resource policy and the one about the caller's own policy make one.
 //!
 //! Sources: the IAM User Guide, "IAM JSON policy elements reference"; the API Gateway Developer
 //! Guide, "Amazon API Gateway resource policies".
 
 mod action;
 mod arn;
+mod authorization;
 mod cidr;
 mod condition;
 mod document;
@@ -30,6 +32,7 @@ mod value;
 
 pub use action::ActionError;
 pub use arn::{Arn, ArnPatternError, NotAnArn};
+pub use authorization::{Authorization, Phase, Verdict, authorize};
 pub use cidr::{Cidr, CidrError};
 pub use document::{Form, Policy};
 pub use error::{PolicyError, Problem};
