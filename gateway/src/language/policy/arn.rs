@@ -6,9 +6,10 @@
 //! so `prod/*/pets` also matches `prod/POST/x/pets`.
 
 use super::glob::{self, Glyph};
+use super::key::Key;
 use super::template::{self, Part, Syntax, Template, TemplateError};
 use super::truth::Truth;
-use super::value::Context;
+use super::value::{Context, Found};
 
 /// A name of six sections: `arn:partition:service:region:account:resource`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,5 +131,24 @@ impl ArnPattern {
                 .zip(sections)
                 .map(|(pattern, section)| pattern.matches(section, glob::exactly, context)),
         )
+    }
+
+    /// Whether every name that starts with `root` is one of these, in every request: when `root`
+    /// itself is, by a `*` at the end that takes whatever follows.
+    pub(super) fn covers(&self, root: Arn<'_>) -> bool {
+        let mut sections = self.leading.iter().chain([&self.rest]);
+        self.rest.is_open_ended()
+            && !sections.any(Template::has_variables)
+            && self.matches(root, &Nothing) == Truth::Yes
+    }
+}
+
+/// A request that holds nothing, for patterns that ask nothing of it.
+#[derive(Debug)]
+struct Nothing;
+
+impl Context for Nothing {
+    fn find(&self, _key: &Key) -> Found<'_> {
+        Found::Absent
     }
 }

@@ -27,6 +27,7 @@ pub enum Form<'a> {
 
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
+    pub(super) sid: Option<String>,
     pub(super) effect: Effect,
     pub(super) principals: Principals,
     pub(super) actions: Listed<Action>,
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
 
     fn statement(self, findings: &mut Findings, node: &Node<'_>) -> Option<Statement> {
         let members = findings.members(node, "a statement, which is an object", STATEMENT)?;
-        text(findings, &members, "Sid");
+        let sid = text(findings, &members, "Sid").map(str::to_owned);
         let effect = effect(findings, &members);
         let principals = match self.form {
             Form::Resource(_) => principals(findings, &members, effect),
@@ -146,6 +147,7 @@ impl<'a> Reader<'a> {
             None => Some(Vec::new()),
         };
         Some(Statement {
+            sid,
             effect: effect?,
             principals: principals?,
             actions: actions?,

@@ -102,4 +102,12 @@ impl Resource {
             Self::Arn(pattern) => pattern.matches(arn, context),
         }
     }
+
+    /// Whether every name that starts with `root` is meant, in every request.
+    pub(super) fn covers(&self, root: Arn<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Arn(pattern) => pattern.covers(root),
+        }
+    }
 }

@@ -98,6 +98,11 @@ impl Template {
         }
     }
 
+    /// Whether the request decides what this is.
+    pub(super) const fn has_variables(&self) -> bool {
+        matches!(self.form, Form::Open(_))
+    }
+
     /// Whether there is neither wildcard nor variable.
     pub(super) fn is_plain(&self) -> bool {
         match &self.form {

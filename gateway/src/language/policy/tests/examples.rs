@@ -62,6 +62,7 @@ fn some_ranges_are_denied() {
         &from("198.51.100.1"),
         Decision::Allow,
     );
+    assert_eq!(offloads(&policy, &scope()).len(), 1);
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn all_but_some_ranges_are_denied() {
         &Facts::default(),
         Decision::ExplicitDeny,
     );
+    assert_eq!(offloads(&policy, &scope()), []);
 }
 
 #[test]

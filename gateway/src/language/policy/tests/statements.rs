@@ -218,3 +218,80 @@ fn a_policy_of_the_caller_needs_no_principal() {
         assert_eq!(found, Decision::Allow);
     }
 }
+
+#[test]
+fn whole_ranges_may_be_denied_in_the_kernel() {
+    let check = |members: Json, expected: Option<&[&str]>| {
+        let document = document(&json!([
+            statement("Allow", &json!({})),
+            statement("Deny", &members),
+        ]));
+        let policy = policy(&document);
+        let found = offloads(&policy, &scope());
+        let sources = found.first().map(|offload| {
+            assert_eq!(offload.statement, 1);
+            let shown = offload.sources.iter().map(ToString::to_string);
+            shown.collect::<Vec<_>>()
+        });
+        let sources = sources
+            .as_ref()
+            .map(|s| s.iter().map(String::as_str).collect());
+        assert_eq!(sources, expected.map(<[&str]>::to_vec), "{members}");
+    };
+    let ranges = json!({"IpAddress": {"aws:sourceip": ["192.0.2.0/24", "2001:db8::1"]}});
+    let sources = Some(["192.0.2.0/24", "2001:db8::1/128"].as_slice());
+    for resource in [
+        "*",
+        "execute-api:/*",
+        "arn:aws:execute-api:us-east-1:111122223333:a1b2c3d4e5/*",
+        "arn:aws:execute-api:us-east-1:111122223333:a1b2c3d4e5*",
+        "arn:aws:execute-api:*:*:*",
+        "arn:aws:execute-api:*",
+    ] {
+        let members = json!({"Condition": ranges, "Resource": ["execute-api:/x/*", resource]});
+        check(members, sources);
+    }
+    for resource in [
+        "execute-api:/prod/*",
+        "execute-api:/*/*",
+        "execute-api:/*${aws:username, ''}",
+        "arn:aws:execute-api:${aws:username, 'us-east-1'}:*:*",
+        "arn:aws:execute-api:us-east-1:111122223333:other/*",
+        "arn:aws:execute-api:eu-west-1:*:*",
+    ] {
+        check(json!({"Condition": ranges, "Resource": resource}), None);
+    }
+    check(json!({"Condition": ranges, "Action": "*"}), sources);
+    check(
+        json!({"Condition": ranges, "Action": "execute-api:InvalidateCache"}),
+        None,
+    );
+    check(json!({"Condition": ranges, "NotAction": "s3:*"}), None);
+    check(
+        json!({"Condition": ranges, "NotResource": "execute-api:/x"}),
+        None,
+    );
+    check(
+        json!({"Condition": ranges, "Principal": {"AWS": "*"}}),
+        sources,
+    );
+    check(
+        json!({"Condition": ranges, "Principal": {"AWS": "111122223333"}}),
+        None,
+    );
+    check(json!({"Condition": ranges, "Effect": "Allow"}), None);
+    check(json!({}), None);
+    for operator in [
+        "NotIpAddress",
+        "IpAddressIfExists",
+        "ForAnyValue:IpAddress",
+        "ForAllValues:IpAddress",
+    ] {
+        let condition = json!({operator: {"aws:SourceIp": "192.0.2.0/24"}});
+        check(json!({"Condition": condition}), None);
+    }
+    let vpc = json!({"IpAddress": {"aws:VpcSourceIp": "192.0.2.0/24"}});
+    check(json!({"Condition": vpc}), None);
+    let two = json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "Bool": {"aws:SecureTransport": "true"}});
+    check(json!({"Condition": two}), None);
+}
