@@ -21,6 +21,9 @@ pub struct Deployed {
     pub account: Arc<str>,
     /// Its id.
     pub id: ApiId,
+    /// What the ARNs of its methods begin with, such as
+    /// `arn:aws:execute-api:local:000000000000:a1b2c3d4e5/prod/`.
+    pub arn: Box<str>,
     /// Name of the stage.
     pub stage: Arc<str>,
     /// Its variables.

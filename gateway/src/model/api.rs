@@ -1,7 +1,10 @@
 //! An API: its routes, and the stages that serve them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::language::policy::Policy;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock, RouteKey,
@@ -9,7 +12,7 @@ use super::{
 };
 
 /// One API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Api {
     /// Its name.
     pub name: ApiName,
@@ -25,6 +28,8 @@ pub struct Api {
     pub other_hosts: bool,
     /// Where it is deployed. Never empty.
     pub stages: Vec<Stage>,
+    /// Who may call it from where; REST APIs only.
+    pub policy: Option<Arc<Policy>>,
     /// How it words what it refuses; REST APIs only.
     pub gateway_responses: GatewayResponses,
     /// Its routes in the order of the file. Route keys are unique within the API.

@@ -55,7 +55,8 @@ macro_rules! gateway_responses {
 }
 
 gateway_responses! {
-    AccessDenied "ACCESS_DENIED" FORBIDDEN _ "AccessDeniedException",
+    AccessDenied "ACCESS_DENIED" FORBIDDEN
+        "User is not authorized to access this resource" "AccessDeniedException",
     ApiConfigurationError "API_CONFIGURATION_ERROR" INTERNAL_SERVER_ERROR
         "Internal server error" "InternalServerErrorException",
     AuthorizerConfigurationError "AUTHORIZER_CONFIGURATION_ERROR" INTERNAL_SERVER_ERROR

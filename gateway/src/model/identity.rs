@@ -1,6 +1,6 @@
 //! Under which names the gateway's APIs are known, as those of an AWS account are.
 
-use super::ApiId;
+use super::{ApiId, StageName};
 
 /// What the ARNs and the hosts of all APIs have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,18 @@ impl Identity {
             ..
         } = self;
         format!("{id}.execute-api.{region}.{host_suffix}")
+    }
+
+    /// What the ARNs of a stage's methods begin with.
+    #[must_use]
+    pub fn stage_arn(&self, id: &ApiId, stage: &StageName) -> String {
+        let Self {
+            account,
+            region,
+            partition,
+            ..
+        } = self;
+        format!("arn:{partition}:execute-api:{region}:{account}:{id}/{stage}/")
     }
 }
 

@@ -71,7 +71,13 @@ fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Byte
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     let error_type = HeaderValue::from_static(answer.error_type());
     headers.insert(X_AMZN_ERRORTYPE, error_type);
-    let body = serde_json::json!({ "message": message }).to_string();
+    // Recorded so: denials have a capital letter, as long as nobody changes them (2.2).
+    let key = if answer == GatewayResponse::AccessDenied {
+        "Message"
+    } else {
+        "message"
+    };
+    let body = serde_json::json!({ key: message }).to_string();
     match rule {
         None => (response, Bytes::from(body)),
         Some(rule) => {

@@ -1,7 +1,7 @@
 //! The pipeline of a REST API.
 //!
-//! The order is the documented one (0.2 of the semantics): resource and method, authorizer,
-//! throttle, integration.
+//! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
+//! authorizer, resource policy again, throttle, integration.
 
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationResponse, integrate};
+use crate::language::policy::{Authorization, Phase};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{ApiPlan, RoutePlan};
-use crate::step::{admit::admit, authorize::authorize};
+use crate::step::{admit::admit, authorize::authorize, resource_policy::check};
 
 /// Takes a request through the steps.
 ///
@@ -52,11 +53,25 @@ pub(crate) async fn handle(
         exchange.head.parameters = owned.collect();
     }
 
+    let authorization = match &route.authorize {
+        None => Authorization::None,
+        Some(_) => Authorization::CognitoOrJwt,
+    };
+    let ask = |phase, exchange: &Exchange| match &stage.policy {
+        Some(policy) => {
+            let path = path.decoded();
+            check(policy, authorization, phase, exchange, &head.headers, &path)
+        }
+        None => Ok(()),
+    };
+    ask(Phase::Before, exchange)?;
     if let Some(plan) = &route.authorize {
         let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
         exchange.record.record.subject = identity.subject().map(Into::into);
         exchange.identity = Some(identity);
     }
+
+    ask(Phase::After, exchange)?;
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();

@@ -133,6 +133,17 @@ impl<'a> RequestPath<'a> {
         &self.segments
     }
 
+    /// The segments decoded, as they are compared with routes, so that a path has one spelling; only
+    /// a slash within one stays encoded, because it separates nothing. Without a slash in front.
+    #[must_use]
+    pub fn decoded(&self) -> String {
+        let segments = self
+            .segments
+            .iter()
+            .map(|segment| segment.replace('/', "%2F"));
+        segments.collect::<Vec<_>>().join("/")
+    }
+
     /// The part of the raw path from segment `index` on, without its leading slash.
     #[must_use]
     pub fn raw_from(&self, index: usize) -> &'a str {
@@ -234,6 +245,19 @@ mod tests {
         let path = RequestPath::parse("/files/a%20b/c%2Fd", Slashes::Exact).unwrap();
         assert_eq!(path.raw_from(1), "a%20b/c%2Fd");
         assert_eq!(path.raw_from(0), "files/a%20b/c%2Fd");
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_decoded_to_one() {
+        for (raw, expected) in [
+            ("/", ""),
+            ("/admin/x", "admin/x"),
+            ("//%61dmin/x/", "admin/x"),
+            ("/admin/a%2Fb", "admin/a%2Fb"),
+        ] {
+            let path = RequestPath::parse(raw, Slashes::Collapsed).unwrap();
+            assert_eq!(path.decoded(), expected, "{raw}");
+        }
     }
 
     #[track_caller]

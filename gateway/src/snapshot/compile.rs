@@ -9,8 +9,8 @@ use crate::exchange::Deployed;
 use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, RestHeaders};
 use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
-    Api, ApiKind, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Integration,
-    Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream, UpstreamName,
+    Api, ApiKind, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Identity,
+    Integration, Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream, UpstreamName,
     UpstreamTarget,
 };
 use crate::router::Router;
@@ -98,6 +98,7 @@ impl Compiler {
             .map(|authorizer| self.authorizer(authorizer, previous))
             .collect::<Result<Vec<_>, _>>()?;
         let parts = Parts {
+            identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
             upstreams: upstreams
                 .iter()
@@ -192,6 +193,7 @@ impl Compiler {
             let deployed = Deployed {
                 account: Arc::clone(&parts.account),
                 id: api.id.clone(),
+                arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
                 variables: stage.variables.clone(),
                 responses: Arc::clone(&responses),
@@ -220,6 +222,7 @@ impl Compiler {
         }
         Ok(StagePlan {
             deployed: Arc::new(deployed),
+            policy: api.policy.clone(),
             router,
         })
     }
@@ -341,6 +344,7 @@ fn slot_tag(api: &Api, stage: &Stage, route: &Route, what: &str) -> u64 {
 }
 
 struct Parts<'a> {
+    identity: &'a Identity,
     account: Arc<str>,
     upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
     /// Where URLs lead to.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
+use crate::language::policy::Policy;
 use crate::model::{ApiKind, BodyMode};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
@@ -53,6 +54,8 @@ pub struct ApiPlan {
 pub struct StagePlan {
     /// What requests have to know of it.
     pub deployed: Arc<Deployed>,
+    /// Who may call it from where.
+    pub policy: Option<Arc<Policy>>,
     /// Its routes.
     pub router: Router<RoutePlan>,
 }

@@ -35,6 +35,11 @@ impl Site {
         std::fs::write(lists.join("drop.netset"), "192.0.2.0/24\n").unwrap();
         let partners = r#"["198.51.100.0/24", "2001:db8::/32"]"#;
         std::fs::write(lists.join("partners.json"), partners).unwrap();
+        let policies = site.path().join("policies");
+        std::fs::create_dir(&policies).unwrap();
+        let policy = r#"{"Statement": {"Effect": "Allow", "Principal": "*",
+            "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}}"#;
+        std::fs::write(policies.join("legacy.json"), policy).unwrap();
         std::fs::write(site.path().join("empty.json"), r#"{"keys": []}"#).unwrap();
         site
     }

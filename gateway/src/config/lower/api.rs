@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Lowering;
 use super::host::parse_host;
 use super::route::{self, Around};
-use super::{gateway_response, identity, stage};
+use super::{gateway_response, identity, policy, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -47,9 +47,18 @@ pub(super) fn lower(
             body_memory_max,
         };
         let routes = route::lower(&api.routes, &at.key("routes"), &around, cx);
+        let policy = policy::lower(
+            api.policy_file.as_deref(),
+            kind,
+            identity,
+            &id,
+            &at.key("policy_file"),
+            cx,
+        );
         apis.push(Api {
             name: ApiName::new(name),
             id,
+            policy,
             kind,
             listeners,
             hosts: hosts.into_iter().map(|(_, host)| host).chain(own).collect(),
@@ -225,6 +234,7 @@ mod tests {
         vec![Api {
             name: ApiName::new("app"),
             id: ApiId::new("app"),
+            policy: None,
             kind: ApiKind::Http,
             listeners: Vec::new(),
             hosts: Vec::new(),

@@ -22,6 +22,7 @@ mod endpoint;
 mod identity;
 mod stage;
 mod gateway_response;
+mod policy;
 mod mock;
 mod api;
 mod route;

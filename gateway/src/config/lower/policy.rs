@@ -1,0 +1,169 @@
+//! Resource policies, each in a JSON file of its own.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::Lowering;
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::{Collector, Report};
+use crate::config::tree::Node;
+use crate::config::{read, yaml};
+use crate::language::policy::{ApiScope, Form, Place, Policy, Segment};
+use crate::model::{ApiId, ApiKind, Identity};
+
+/// Longest policy (18 of docs/semantics.md); a file may have as many bytes again of white space.
+const CHARACTERS_MAX: usize = 8_192;
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Lowers the resource policy of the API `id`.
+pub(super) fn lower(
+    written: Option<&str>,
+    kind: ApiKind,
+    identity: &Identity,
+    id: &ApiId,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Arc<Policy>> {
+    let written = written?;
+    if kind == ApiKind::Http {
+        cx.error_at_key(at, "only REST APIs have a resource policy: take this out");
+    }
+    let (path, content) = cx.readable(written, FILE_BYTES_MAX, at);
+    let content = content?;
+    let name = path.display().to_string();
+    match parse(&name, &content, identity, id) {
+        Ok(policy) => Some(Arc::new(policy)),
+        Err(report) => {
+            for error in report.errors {
+                cx.error(at, error.to_string());
+            }
+            None
+        }
+    }
+}
+
+fn parse(name: &str, content: &[u8], identity: &Identity, id: &ApiId) -> Result<Policy, Report> {
+    let mut diagnostics = Collector::new(name);
+    let policy = read(content, identity, id, &mut diagnostics);
+    match (policy, diagnostics.finish()) {
+        (_, Err(report)) => Err(report),
+        (Some(policy), Ok(_)) => Ok(policy),
+        (None, Ok(_)) => {
+            let mut diagnostics = Collector::new(name);
+            diagnostics.error(None, "", "was refused for no reason that could be named");
+            Err(diagnostics.into_report())
+        }
+    }
+}
+
+fn read(
+    content: &[u8],
+    identity: &Identity,
+    id: &ApiId,
+    diagnostics: &mut Collector,
+) -> Option<Policy> {
+    let Ok(text) = std::str::from_utf8(content) else {
+        diagnostics.error(None, "", "this is not UTF-8: save the file as UTF-8");
+        return None;
+    };
+    // JSON is YAML, and this reader tells places and refuses keys that stand twice.
+    let tree = yaml::parse(text, diagnostics)?;
+    let document: Json = match read::read(&tree) {
+        Ok(document) => document,
+        Err(error) => {
+            let message = format!("cannot be understood: {error}");
+            diagnostics.error(Some(tree.place), "", message);
+            return None;
+        }
+    };
+    let characters = document.to_string().chars().count();
+    if characters > CHARACTERS_MAX {
+        let message = format!("a policy of {characters} characters: at most {CHARACTERS_MAX}");
+        diagnostics.error(None, "", message);
+        return None;
+    }
+    let scope = ApiScope {
+        partition: identity.partition.clone(),
+        region: identity.region.clone(),
+        account: identity.account.clone(),
+        api_id: id.to_string(),
+    };
+    match Policy::parse(&document, Form::Resource(&scope)) {
+        Ok(policy) => Some(policy),
+        Err(errors) => {
+            for error in errors {
+                let place = node_at(&tree, &error.place).place;
+                let path = error.place.to_string();
+                diagnostics.error(Some(place), path, error.problem.to_string());
+            }
+            None
+        }
+    }
+}
+
+/// The node at a place, or the last one on the way that is there.
+fn node_at<'t>(tree: &'t Node, place: &Place) -> &'t Node {
+    let mut node = tree;
+    for segment in place.segments() {
+        let next = match segment {
+            Segment::Key(key) => node.entry(key).map(|entry| &entry.node),
+            Segment::Index(index) => node.item(*index),
+        };
+        match next {
+            Some(next) => node = next,
+            // A statement may stand there without its list.
+            None => continue,
+        }
+    }
+    node
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let identity = Identity::default();
+        let parsed = parse("p.json", text.as_bytes(), &identity, &ApiId::new("abc"));
+        let report = parsed
+            .map(|_policy| ())
+            .map_err(|report| report.to_string());
+        match report {
+            Ok(()) => assert!(expected.is_empty(), "{text}"),
+            Err(report) => {
+                let lines: Vec<&str> = report.lines().collect();
+                assert_eq!(lines.len(), expected.len(), "{report}");
+                for (line, start) in lines.iter().zip(expected) {
+                    assert!(line.starts_with(start), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_at_their_place_in_the_policy() {
+        check(
+            r#"{"Statement": {"Effect": "Allow", "Principal": "*",
+                "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}}"#,
+            &[],
+        );
+        check("{", &["p.json:"]);
+        check("[]", &["p.json:1:1:"]);
+        check(
+            "{\"Statement\": [\n  {\"Effect\": \"Alow\", \"Principal\": \"*\",\n   \
+             \"Action\": \"execute-api:Invoke\", \"Resource\": \"execute-api:/*\"}]}",
+            &["p.json:2:14: Statement[0].Effect:"],
+        );
+        check(
+            r#"{"Statement": [], "Statement": []}"#,
+            &[
+                "p.json:1:15: Statement: ",
+                "p.json:1:19: `Statement` stands",
+            ],
+        );
+        let many = format!(r#"{{"Id": "{}", "Statement": []}}"#, "x".repeat(9_000));
+        check(&many, &["p.json: a policy of 9"]);
+    }
+}

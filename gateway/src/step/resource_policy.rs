@@ -1,0 +1,159 @@
+//! Does the API's resource policy let this request in?
+//!
+//! It is asked twice: before the authorizer, where it can answer without knowing the caller, and
+//! behind it. Source: API Gateway Developer Guide, "How API Gateway resource policies affect
+//! authorization workflow", and 5 of docs/semantics.md.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::{HeaderName, REFERER, USER_AGENT};
+
+use crate::clock;
+use crate::exchange::{Exchange, Reason, Rejection};
+use crate::language::policy::{
+    Arn, Authorization, Caller, Context, Found, Key, Phase, Policy, Request, Timestamp, Value,
+    Verdict, authorize, evaluate,
+};
+
+const INVOKE: &str = "execute-api:Invoke";
+
+/// Longest ARN of a method that a policy is asked about (1.7 of docs/semantics.md).
+pub const ARN_BYTES_MAX: usize = 1_600;
+
+/// Asks the policy in one phase. `path` is the request's without its stage and the slash in front,
+/// decoded as the router compares it, so that no spelling of it slips past.
+///
+/// # Errors
+/// 403 with the documented words where it denies, 414 where the method's ARN is too long.
+pub fn check(
+    policy: &Policy,
+    authorization: Authorization,
+    phase: Phase,
+    exchange: &Exchange,
+    headers: &HeaderMap,
+    path: &str,
+) -> Result<(), Rejection> {
+    let base = exchange
+        .deployed
+        .as_ref()
+        .map_or("", |deployed| &deployed.arn);
+    let arn = format!("{base}{}/{path}", exchange.head.method);
+    if arn.len() > ARN_BYTES_MAX {
+        return Err(Reason::UriTooLong.into());
+    }
+    let decision = Arn::parse(&arn).map(|resource| {
+        let request = Request {
+            action: INVOKE,
+            resource,
+            caller: Caller::Anonymous,
+            context: &Conditions { exchange, headers },
+        };
+        evaluate(policy, &request)
+    });
+    let decision = decision.map_err(|error| {
+        // What cannot be asked about is not allowed.
+        Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
+    })?;
+    match authorize(authorization, phase, Some(decision), None) {
+        Verdict::Proceed => Ok(()),
+        Verdict::Deny { explicit } => Err(denied(&arn, explicit)),
+    }
+}
+
+fn denied(arn: &str, explicit: bool) -> Rejection {
+    let end = if explicit {
+        " with an explicit deny"
+    } else {
+        ""
+    };
+    let message = format!(
+        "User: anonymous is not authorized to perform: {INVOKE} on resource: {}{end}",
+        masked(arn)
+    );
+    Rejection {
+        message: Some(message.into()),
+        ..Rejection::new(Reason::PolicyDenied)
+    }
+}
+
+/// The ARN with all but the last four digits of its account hidden, as the service shows it.
+fn masked(arn: &str) -> String {
+    const SHOWN: usize = 4;
+    let parts = arn.splitn(6, ':').enumerate().map(|(index, part)| {
+        let hidden = part.len().saturating_sub(SHOWN);
+        match part.get(hidden..) {
+            Some(shown) if index == 4 => Cow::Owned(format!("{}{shown}", "*".repeat(hidden))),
+            _ => Cow::Borrowed(part),
+        }
+    });
+    parts.collect::<Vec<_>>().join(":")
+}
+
+/// What conditions may ask about a request.
+#[derive(Debug)]
+struct Conditions<'a> {
+    exchange: &'a Exchange,
+    headers: &'a HeaderMap,
+}
+
+impl Context for Conditions<'_> {
+    fn find(&self, key: &Key) -> Found<'_> {
+        match key {
+            Key::CurrentTime | Key::EpochTime => {
+                let now = i64::try_from(clock::unix_seconds());
+                Found::One(now.map_or(Value::Unreadable, |now| {
+                    Value::Time(Timestamp::from_unix_seconds(now))
+                }))
+            }
+            Key::SourceIp => Found::One(Value::Address(self.exchange.client.0)),
+            Key::SecureTransport => Found::One(Value::Flag(self.exchange.scheme == "https")),
+            Key::UserAgent => self.header(&USER_AGENT),
+            Key::Referer => self.header(&REFERER),
+            // Of signed requests, of other services and of private endpoints, of which there are
+            // none here.
+            Key::TokenIssueTime
+            | Key::MultiFactorAuthPresent
+            | Key::MultiFactorAuthAge
+            | Key::PrincipalAccount
+            | Key::PrincipalArn
+            | Key::PrincipalType
+            | Key::UserId
+            | Key::UserName
+            | Key::PrincipalOrgId
+            | Key::PrincipalOrgPaths
+            | Key::PrincipalTag(_)
+            | Key::SourceArn
+            | Key::VpcSourceIp
+            | Key::SourceVpc
+            | Key::SourceVpce => Found::Absent,
+        }
+    }
+}
+
+impl Conditions<'_> {
+    fn header(&self, name: &HeaderName) -> Found<'_> {
+        let mut values = self.headers.get_all(name).iter();
+        let Some(first) = values.next() else {
+            return Found::Absent;
+        };
+        // Of several nobody can say which one counts.
+        match (first.to_str(), values.next()) {
+            (Ok(text), None) => Found::One(Value::Text(Cow::Borrowed(text))),
+            (Ok(_) | Err(_), _) => Found::One(Value::Unreadable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_shown_by_their_last_digits() {
+        assert_eq!(
+            masked("arn:aws:execute-api:local:111122223333:abc/prod/GET/a:b"),
+            "arn:aws:execute-api:local:********3333:abc/prod/GET/a:b"
+        );
+    }
+}
