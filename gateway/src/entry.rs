@@ -117,7 +117,7 @@ impl Worker {
 }
 
 /// The name that the client of a REST API chose for its request: none, an invalid one, or a UUID
-/// (15.3 of the semantics).
+/// (15.3 of docs/semantics.md).
 fn amzn_request_id(request: &Request<Incoming>) -> Option<Option<&str>> {
     let mut sent = request.headers().get_all(X_AMZN_REQUESTID).iter();
     let only = match (sent.next()?, sent.next()) {

@@ -12,6 +12,7 @@ mod rest;
 mod rest_mock;
 mod gateway_responses;
 mod resource_policies;
+mod semantics;
 mod bodies;
 mod tokens;
 mod rotation;

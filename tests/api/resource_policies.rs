@@ -155,14 +155,13 @@ async fn a_policy_that_changes_is_in_force_with_the_reload() {
     let (mut gateway, client) = start(setup(&upstream, json!([allow("execute-api:/*")]))).await;
     assert_eq!(client.get("/prod/x").await.status, 200);
     let denied = json!({"Statement": [allow("execute-api:/*"), deny("execute-api:/prod/GET/x")]});
-    gateway.setup().file("policy.json", &denied.to_string());
+    drop(gateway.setup().file("policy.json", &denied.to_string()));
     assert_eq!(gateway.reload().await["answer"], "done");
     assert_eq!(client.get("/prod/x").await.status, 403);
     assert_eq!(client.get("/prod/y").await.status, 200);
     // One that cannot be understood changes nothing.
-    gateway
-        .setup()
-        .file("policy.json", r#"{"Statement": [{"Effect": "Alow"}]}"#);
+    let broken = r#"{"Statement": [{"Effect": "Alow"}]}"#;
+    drop(gateway.setup().file("policy.json", broken));
     let answer = gateway.reload().await;
     let complaint = answer.to_string();
     assert!(complaint.contains("policy.json:1:"), "{complaint}");

@@ -37,6 +37,7 @@ use gateway_common::list::{ENTRY_MANAGEMENT, LIST_ALLOW, LIST_MANAGEMENT, NEVER,
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::{SourceLimit, Treatment};
 use gateway_oracle::site::Site;
+use gateway_tests::named::is_test;
 use gateway_tests::packet::{
     ACK, SYN, TCP, UDP, ethernet, extension, fragment, frame4, frame6, ipv4, ipv6, tcp, udp,
 };
@@ -54,7 +55,6 @@ const V6: Family = Family::Ipv6;
 
 #[test]
 fn every_mistake_has_a_test_that_exists() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let rows: Vec<_> = include_str!("hazards.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("//! | "))
@@ -66,14 +66,7 @@ fn every_mistake_has_a_test_that_exists() {
         let [mistake, file, test] = row[..] else {
             panic!("three cells: {row:?}");
         };
-        let source = std::fs::read_to_string(root.join(file))
-            .unwrap_or_else(|error| panic!("{mistake}: {file}: {error}"));
-        let named = source.split_once(&format!("fn {test}("));
-        let (before, _) = named.unwrap_or_else(|| panic!("{mistake}: {file} has no {test}"));
-        // The attribute stands right above, or above what is between it and the name.
-        let attributes = before.rsplit("\n\n").next().unwrap();
-        let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
-        assert!(is_test, "{mistake}: {test} is no test");
+        assert!(is_test(file, test), "{mistake}: {file} has no test {test}");
     }
 }
 

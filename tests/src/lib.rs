@@ -15,6 +15,7 @@ pub mod receive;
 
 pub mod wait;
 pub mod lines;
+pub mod named;
 pub mod setup;
 pub mod gateway;
 pub mod metrics;

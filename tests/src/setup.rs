@@ -101,7 +101,7 @@ impl Setup {
     /// otherwise.
     #[must_use]
     pub fn route(self, key: &str, settings: Value) -> Self {
-        let integration = if settings["integration"]["uri"].is_null() {
+        let integration = if settings.pointer("/integration/uri").is_none() {
             json!({"upstream": "main"})
         } else {
             json!({})
@@ -109,7 +109,7 @@ impl Setup {
         let mut route = json!({"authorizer": "none", "integration": integration});
         merge(&mut route, settings);
         let setup = self.set(&["apis", "main", "routes", key], route);
-        if setup.config["apis"]["main"]["type"].is_null() {
+        if setup.config.pointer("/apis/main/type").is_none() {
             return setup.set(&["apis", "main", "type"], json!("http"));
         }
         setup

@@ -50,7 +50,7 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// What `$context.requestId` says (15.3 of the semantics).
+    /// What `$context.requestId` says (15.3 of docs/semantics.md).
     #[must_use]
     pub fn request_id(&self) -> Option<Cow<'_, str>> {
         match self.kind {

@@ -52,7 +52,7 @@ pub(super) async fn prepare(
 }
 
 fn body_too_large(route: &RoutePlan) -> Rejection {
-    // Clients of REST APIs read this text, and it is all they read (2.4 of the semantics).
+    // Clients of REST APIs read this text, and it is all they read (2.4 of docs/semantics.md).
     let message = format!(
         "HTTP content length exceeded {} bytes.",
         route.body_bytes_max
