@@ -264,9 +264,15 @@ impl UpstreamBody {
     /// The text of a body that was read before; `None` of one that was not, or that is no text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// A body that was read before; `None` of one that was not.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
         match self {
-            Self::Empty => Some(""),
-            Self::Buffered(Some(Buffered(bytes))) => std::str::from_utf8(bytes).ok(),
+            Self::Empty => Some(&[]),
+            Self::Buffered(Some(Buffered(bytes))) => Some(bytes),
             Self::Buffered(None) | Self::Stream(_) => None,
         }
     }

@@ -10,6 +10,7 @@ mod forwarding;
 mod stages;
 mod rest;
 mod rest_mock;
+mod rest_validation;
 mod gateway_responses;
 mod resource_policies;
 mod semantics;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::diagnostic::Place;
-use super::tree::{Node, shortened};
+use super::tree::{Node, Value, shortened};
 
 /// The keys that lead to a setting: `apis.pets.routes."GET /pets".scopes[0]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,18 @@ impl<'a> Cursor<'a> {
             place,
             key_place: place,
         }
+    }
+
+    /// What a JSON pointer (RFC 6901) leads to from here.
+    pub(super) fn pointer(&self, pointer: &str) -> Self {
+        let segments = pointer.split('/').skip(1);
+        segments.fold(self.clone(), |at, segment| {
+            let name = segment.replace("~1", "/").replace("~0", "~");
+            match (name.parse(), at.node.map(|node| &node.value)) {
+                (Ok(index), Some(Value::Sequence(_))) => at.item(index),
+                _ => at.key(&name),
+            }
+        })
     }
 
     /// Whether the user wrote this setting at all, right or wrong.

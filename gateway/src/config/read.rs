@@ -35,7 +35,10 @@ impl<'de> Deserializer<'de> for &'de Node {
             Reading::Nothing => visitor.visit_unit(),
             Reading::Boolean(value) => visitor.visit_bool(value),
             Reading::Integer(value) => visitor.visit_u64(value),
-            Reading::Number(value) => visitor.visit_f64(value),
+            Reading::Number(value) => match self.negative() {
+                Some(whole) => visitor.visit_i64(whole),
+                None => visitor.visit_f64(value),
+            },
             Reading::Text(text) => visitor.visit_borrowed_str(text),
             Reading::Sequence | Reading::Mapping | Reading::Refused => match &self.value {
                 Value::Sequence(items) => visitor.visit_seq(SeqDeserializer::new(items.iter())),

@@ -30,6 +30,10 @@ type Alternative<'a> = &'a Map<String, Json>;
 
 impl<'a> Checker<'a> {
     fn value(&mut self, schema: &'a Json, at: &Cursor<'_>, node: &Node) -> Option<Node> {
+        // Free JSON: what it means is judged later.
+        if *schema == Json::Bool(true) {
+            return (!node.holds_refused()).then(|| node.clone());
+        }
         let mut alternatives = Vec::new();
         self.alternatives(schema, &mut alternatives);
         let reading = node.reading();
@@ -80,8 +84,10 @@ impl<'a> Checker<'a> {
             return None;
         };
         let properties = schema.get("properties").and_then(Json::as_object);
-        // For settings this is `false`, for names chosen by the user the schema of what they name.
-        let others = schema.get("additionalProperties").filter(|s| s.is_object());
+        // For settings this is `false`, for names chosen by the user the schema of what they name,
+        // for free JSON `true`.
+        let others = schema.get("additionalProperties");
+        let others = others.filter(|others| **others != Json::Bool(false));
         let mut sound = Mapping::default();
         for entry in mapping.entries() {
             let property = properties

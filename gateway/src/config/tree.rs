@@ -93,6 +93,14 @@ impl Node {
         }
     }
 
+    /// A whole number below zero, which free JSON may hold and no setting does.
+    pub(super) fn negative(&self) -> Option<i64> {
+        match &self.value {
+            Value::Scalar { text, plain: true } => text.parse().ok().filter(|whole| *whole < 0),
+            _ => None,
+        }
+    }
+
     /// The entry of `key`, if this is a mapping that has it.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.value {
@@ -106,6 +114,19 @@ impl Node {
         match &self.value {
             Value::Sequence(items) => items.get(index),
             _ => None,
+        }
+    }
+
+    /// Whether anything in it was refused while reading.
+    pub(super) fn holds_refused(&self) -> bool {
+        match &self.value {
+            Value::Scalar { .. } => false,
+            Value::Sequence(items) => items.iter().any(Self::holds_refused),
+            Value::Mapping(mapping) => {
+                let mut entries = mapping.entries().iter();
+                entries.any(|entry| entry.node.holds_refused())
+            }
+            Value::Refused => true,
         }
     }
 

@@ -10,6 +10,7 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::Exchange;
+use super::client_request::{header_values, query_values};
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
 use crate::model::{ApiId, ApiKind, GatewayResponse, GatewayResponses};
@@ -63,25 +64,15 @@ impl Parameters for Head {
         self.all(place, name).pop()
     }
 
-    /// Names of headers are compared without their case, which HTTP/2 does not have.
     fn all(&self, place: Place, name: &str) -> Vec<Cow<'_, str>> {
         match place {
-            Place::Header => {
-                let values = self.headers.get_all(name).iter();
-                let text = values.filter_map(|value| value.to_str().ok());
-                text.map(Cow::Borrowed).collect()
-            }
+            Place::Header => header_values(&self.headers, name),
             Place::Path => {
                 let own = self.parameters.iter().filter(|(known, _)| known == name);
                 own.map(|(_, value)| Cow::Borrowed(value.as_str()))
                     .collect()
             }
-            Place::Querystring => {
-                let query = self.uri.query().unwrap_or_default();
-                let pairs = form_urlencoded::parse(query.as_bytes());
-                let own = pairs.filter(|(known, _)| known == name);
-                own.map(|(_, value)| value).collect()
-            }
+            Place::Querystring => query_values(&self.uri, name),
         }
     }
 }
@@ -95,6 +86,8 @@ pub struct Refused<'a> {
     pub message: &'a str,
     /// The status sent.
     pub status: StatusCode,
+    /// What the validator found.
+    pub validation: Option<&'a str>,
 }
 
 /// The variables of one request.
@@ -152,6 +145,7 @@ impl Variables for Context<'_> {
             Variable::IntegrationStatus => Some(Cow::Owned(record.upstream_status?.to_string())),
             Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
             Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
+            Variable::ErrorValidation => Some(Cow::Borrowed(self.refused?.validation?)),
             Variable::Status => {
                 let status = self.refused.map(|refused| refused.status.as_u16());
                 Some(Cow::Owned(status.or(record.status)?.to_string()))

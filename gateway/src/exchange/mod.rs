@@ -4,11 +4,13 @@
 //! it; no step asks another. Whatever happens, the exchange ends in one access-log record.
 
 mod peer;
+mod client_request;
 mod context;
 mod identity;
 mod rejection;
 mod request_id;
 
+pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use identity::Identity;
 pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts, Told, forwarded_for};

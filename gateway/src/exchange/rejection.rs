@@ -117,6 +117,8 @@ reasons! {
     InsufficientScope AccessDenied AccessDenied "insufficient_scope" "None of the route's scopes is in the token.",
     RouteThrottled Throttled Throttled "route_throttled" "The route's bucket is empty.",
     CallerThrottled Throttled Throttled "caller_throttled" "The caller's bucket is empty.",
+    ParameterMissing BadRequest BadRequestParameters "parameter_missing" "A parameter that the method requires is absent or blank.",
+    BodyInvalid BadRequest BadRequestBody "body_invalid" "The request body is not what its model says.",
     BodyTooLarge RequestTooLarge RequestTooLarge "body_too_large" "The request body exceeds the route's limit.",
     BodyTimeout RequestTimeout Default4xx "body_timeout" "The request body stopped arriving.",
     BodyBroken BadRequest Default4xx "body_broken" "The request body ended early or was framed wrongly.",
@@ -140,6 +142,9 @@ pub struct Rejection {
     pub reason: Reason,
     /// What the client of a REST API reads instead of the gateway response's own message.
     pub message: Option<Cow<'static, str>>,
+    /// What the validator found: for gateway responses that ask for it, and not for the log,
+    /// because it may quote the body.
+    pub validation: Option<Box<str>>,
     /// More for the log; never sent.
     pub detail: Option<Cow<'static, str>>,
     /// Whole seconds for `Retry-After`.
@@ -155,6 +160,7 @@ impl Rejection {
         Self {
             reason,
             message: None,
+            validation: None,
             detail: None,
             retry_after_seconds: None,
             challenge: None,

@@ -8,7 +8,7 @@ use crate::language::policy::Policy;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock, RouteKey,
-    StageName, Throttle, UpstreamName, UpstreamTarget,
+    StageName, Throttle, UpstreamName, UpstreamTarget, Validation,
 };
 
 /// One API.
@@ -32,6 +32,8 @@ pub struct Api {
     pub policy: Option<Arc<Policy>>,
     /// How it words what it refuses; REST APIs only.
     pub gateway_responses: GatewayResponses,
+    /// What bodies may be, as JSON Schema draft 4, by name; REST APIs only.
+    pub models: BTreeMap<String, serde_json::Value>,
     /// Its routes in the order of the file. Route keys are unique within the API.
     pub routes: Vec<Route>,
 }
@@ -72,6 +74,8 @@ pub struct Route {
     pub throttle: Option<Throttle>,
     /// The bucket of each caller, for each stage.
     pub caller_throttle: Option<CallerThrottle>,
+    /// What is checked before the integration gets the request; REST APIs only.
+    pub validation: Validation,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body; default 10 MiB. Beyond it 413.

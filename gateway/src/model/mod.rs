@@ -16,6 +16,7 @@ mod throttle;
 mod upstream;
 mod gateway_response;
 mod mock;
+mod validation;
 mod api;
 
 pub use api::{
@@ -40,3 +41,4 @@ pub use rules::{
 };
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};
+pub use validation::{BodyModels, Validation};

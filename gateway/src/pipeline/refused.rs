@@ -85,6 +85,7 @@ fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Byte
                 answer,
                 message,
                 status,
+                validation: rejection.validation.as_deref(),
             };
             customize(rule, refused, exchange, response, body)
         }

@@ -1,22 +1,22 @@
 //! The pipeline of a REST API.
 //!
 //! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
-//! authorizer, resource policy again, throttle, integration.
+//! authorizer, resource policy again, throttle, validation, integration.
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 
 use super::prepare::prepare;
 use crate::clock;
-use crate::exchange::{Exchange, Reason, Rejection};
-use crate::integration::{IntegrationResponse, integrate};
+use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
+use crate::integration::{IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
-use crate::snapshot::{ApiPlan, RoutePlan};
-use crate::step::{admit::admit, authorize::authorize, resource_policy::check};
+use crate::snapshot::{ApiPlan, RoutePlan, StagePlan};
+use crate::step::{admit::admit, authorize::authorize, resource_policy::check, validate};
 
 /// Takes a request through the steps.
 ///
@@ -53,25 +53,19 @@ pub(crate) async fn handle(
         exchange.head.parameters = owned.collect();
     }
 
-    let authorization = match &route.authorize {
-        None => Authorization::None,
-        Some(_) => Authorization::CognitoOrJwt,
+    let asked = Asked {
+        stage,
+        route,
+        headers: &head.headers,
+        path: &path,
     };
-    let ask = |phase, exchange: &Exchange| match &stage.policy {
-        Some(policy) => {
-            let path = path.decoded();
-            check(policy, authorization, phase, exchange, &head.headers, &path)
-        }
-        None => Ok(()),
-    };
-    ask(Phase::Before, exchange)?;
+    asked.policy(Phase::Before, exchange)?;
     if let Some(plan) = &route.authorize {
         let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
         exchange.record.record.subject = identity.subject().map(Into::into);
         exchange.identity = Some(identity);
     }
-
-    ask(Phase::After, exchange)?;
+    asked.policy(Phase::After, exchange)?;
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
@@ -87,7 +81,18 @@ pub(crate) async fn handle(
         worker.vouch(exchange, now_ns);
     }
 
+    if let Some(plan) = &route.validate {
+        let sent = ClientParameters {
+            headers: &head.headers,
+            uri: &head.uri,
+            path: &found.parameters,
+        };
+        validate::parameters(plan, &sent)?;
+    }
     let request = prepare(route, exchange, permit, head, body, worker).await?;
+    if let Some(plan) = &route.validate {
+        validate_body(plan, &request)?;
+    }
     integrate(
         &route.integration,
         &worker.pool,
@@ -97,4 +102,38 @@ pub(crate) async fn handle(
         &found.parameters,
     )
     .await
+}
+
+/// What the resource policy is asked about.
+struct Asked<'a> {
+    stage: &'a StagePlan,
+    route: &'a RoutePlan,
+    headers: &'a HeaderMap,
+    path: &'a RequestPath<'a>,
+}
+
+impl Asked<'_> {
+    fn policy(&self, phase: Phase, exchange: &Exchange) -> Result<(), Rejection> {
+        let Some(policy) = &self.stage.policy else {
+            return Ok(());
+        };
+        let authorization = match &self.route.authorize {
+            None => Authorization::None,
+            Some(_) => Authorization::CognitoOrJwt,
+        };
+        let path = self.path.decoded();
+        check(policy, authorization, phase, exchange, self.headers, &path)
+    }
+}
+
+fn validate_body(
+    plan: &validate::ValidatePlan,
+    request: &IntegrationRequest,
+) -> Result<(), Rejection> {
+    let Some(schemas) = &plan.body else {
+        return Ok(());
+    };
+    // A plan that checks bodies reads them whole.
+    let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
+    validate::body(schemas, &request.headers, whole)
 }

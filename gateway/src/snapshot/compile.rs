@@ -4,14 +4,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use super::validation::Schemas;
 use super::{ApiPlan, Hosts, RoutePlan, Snapshot, StagePlan};
 use crate::exchange::Deployed;
 use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, RestHeaders};
+use crate::language::schema::SchemaError;
 use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
-    Api, ApiKind, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy, Identity,
-    Integration, Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream, UpstreamName,
-    UpstreamTarget,
+    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy,
+    Identity, Integration, Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream,
+    UpstreamName, UpstreamTarget,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -48,6 +50,14 @@ pub enum CompileError {
         route: RouteKey,
         /// What is wrong.
         source: SelectionError,
+    },
+    /// Models of request bodies.
+    #[error("models of `{api}`")]
+    Models {
+        /// The API.
+        api: ApiName,
+        /// What is wrong.
+        source: SchemaError,
     },
     /// The model names something it does not hold; the configuration should have refused it.
     #[error("`{route}` names `{missing}`, which is not configured")]
@@ -189,6 +199,7 @@ impl Compiler {
             default: None,
         };
         let responses = Arc::new(api.gateway_responses.clone());
+        let schemas = Schemas::compile(api)?;
         for stage in &api.stages {
             let deployed = Deployed {
                 account: Arc::clone(&parts.account),
@@ -198,7 +209,7 @@ impl Compiler {
                 variables: stage.variables.clone(),
                 responses: Arc::clone(&responses),
             };
-            let compiled = self.stage(api, stage, deployed, parts)?;
+            let compiled = self.stage(api, stage, deployed, &schemas, parts)?;
             if stage.name.is_default() {
                 plan.default = Some(compiled);
             } else {
@@ -213,11 +224,12 @@ impl Compiler {
         api: &Api,
         stage: &Stage,
         deployed: Deployed,
+        schemas: &Schemas<'_>,
         parts: &Parts<'_>,
     ) -> Result<StagePlan, CompileError> {
         let mut router = Router::default();
         for route in &api.routes {
-            let plan = self.route(api, stage, route, parts)?;
+            let plan = self.route(api, stage, route, schemas, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
@@ -232,6 +244,7 @@ impl Compiler {
         api: &Api,
         stage: &Stage,
         route: &Route,
+        schemas: &Schemas<'_>,
         parts: &Parts<'_>,
     ) -> Result<RoutePlan, CompileError> {
         let authorize = match &route.authorizer {
@@ -266,6 +279,7 @@ impl Compiler {
                     .map(|throttle| caller_bucket(throttle, lease(CALLER)))
                     .transpose()?,
             },
+            validate: schemas.plan(&route.validation)?,
             body: route.body,
             body_bytes_max: route.body_bytes_max,
             integration,

@@ -1,6 +1,7 @@
 //! What runs: compiled once per load, pinned by every request.
 
 mod compile;
+mod validation;
 
 pub use compile::{CompileError, Compiler, slot_names, slot_tags};
 
@@ -14,6 +15,7 @@ use crate::model::{ApiKind, BodyMode};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
+use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
 
 /// Everything a request may need, as of one load of the configuration.
@@ -95,6 +97,8 @@ pub struct RoutePlan {
     pub authorize: Option<AuthorizePlan>,
     /// How often.
     pub admit: AdmitPlan,
+    /// What of a request is checked; `None` for nothing.
+    pub validate: Option<ValidatePlan>,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body.

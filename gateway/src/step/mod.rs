@@ -7,3 +7,4 @@ pub mod proof;
 pub mod resource_policy;
 pub mod authorize;
 pub mod admit;
+pub mod validate;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Lowering;
 use super::host::parse_host;
 use super::route::{self, Around};
-use super::{gateway_response, identity, policy, stage};
+use super::{gateway_response, identity, models, policy, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -42,6 +42,7 @@ pub(super) fn lower(
         let own = (api.default_endpoint != Some(false)).then(|| identity.endpoint_host(&id));
         let stages = stage::lower(api.stages.as_ref(), kind, &at, cx);
         let around = Around {
+            at: &at,
             kind,
             stages: &stages,
             body_memory_max,
@@ -70,6 +71,7 @@ pub(super) fn lower(
                 &at.key("gateway_responses"),
                 cx,
             ),
+            models: models::lower(api, kind, &at.key("models"), cx),
             routes,
         });
     }
@@ -207,7 +209,7 @@ mod tests {
     use crate::config::tree::{Node, Value};
     use crate::model::{
         ApiId, BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
-        StageName, Target, Throttle, UpstreamName,
+        StageName, Target, Throttle, UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -220,6 +222,7 @@ mod tests {
             scopes: Vec::new(),
             throttle: Some(Throttle { limit }),
             caller_throttle: None,
+            validation: Validation::default(),
             body: BodyMode::Stream,
             body_bytes_max: 0,
             integration: Integration::HttpProxy(HttpProxy {
@@ -244,6 +247,7 @@ mod tests {
                 variables: BTreeMap::new(),
             }],
             gateway_responses: GatewayResponses::default(),
+            models: BTreeMap::new(),
             routes: vec![route; count as usize],
         }]
     }

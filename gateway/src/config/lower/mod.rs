@@ -24,6 +24,8 @@ mod stage;
 mod gateway_response;
 mod policy;
 mod mock;
+mod models;
+mod validation;
 mod api;
 mod route;
 mod process;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB, ms, s};
 use super::route_key::{self, ParsedKey, Shape};
-use super::{Lowering, endpoint, mock};
+use super::{Lowering, endpoint, mock, validation};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -17,6 +17,8 @@ use crate::model::{
 
 /// What the routes of one API have around them.
 pub(super) struct Around<'a> {
+    /// The API.
+    pub(super) at: &'a Cursor<'a>,
     pub(super) kind: ApiKind,
     pub(super) stages: &'a [Stage],
     /// Bounds what a route may buffer.
@@ -80,7 +82,9 @@ fn lower_one(
     let caller_throttle = written.caller_throttle.as_ref().and_then(|throttle| {
         lower_caller_throttle(throttle, written, &at.key("caller_throttle"), cx)
     });
-    let (body, body_bytes_max) = lower_body(written, at, around.body_memory_max, cx);
+    let validation = validation::lower(written, parsed.as_ref(), at, around, cx);
+    let is_read = validation.body.is_some();
+    let (body, body_bytes_max) = lower_body(written, is_read, at, around.body_memory_max, cx);
     let integration = lower_integration(
         &written.integration,
         parsed.as_ref(),
@@ -102,6 +106,7 @@ fn lower_one(
         scopes: written.scopes.clone(),
         throttle,
         caller_throttle,
+        validation,
         body,
         body_bytes_max,
         integration: integration?,
@@ -197,15 +202,18 @@ fn lower_caller_key(
     }
 }
 
+/// `is_read` says that the gateway itself reads the body, which it does whole.
 fn lower_body(
     written: &written::Route,
+    is_read: bool,
     at: &Cursor<'_>,
     body_memory_max: u64,
     cx: &mut Lowering<'_>,
 ) -> (BodyMode, u64) {
     let mode = match written.body {
-        None | Some(written::Body::Stream) => BodyMode::Stream,
         Some(written::Body::Buffer) => BodyMode::Buffer,
+        None | Some(written::Body::Stream) if is_read => BodyMode::Buffer,
+        None | Some(written::Body::Stream) => BodyMode::Stream,
     };
     let size_at = at.key("body_max");
     let max = cx.size(written.body_max.as_ref(), &size_at, 0..=TIB, 10 * MIB);

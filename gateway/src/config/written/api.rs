@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
-use super::{Integration, Named, Size};
+use super::{FreeJson, Integration, Named, Presence, Size, Validate};
 
 /// One API.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,6 +35,10 @@ pub(crate) struct Api {
     /// or `DEFAULT_4XX`.
     #[serde(default)]
     pub(crate) gateway_responses: Named<GatewayResponse>,
+    /// Models of a REST API: what bodies may be, as JSON Schema draft 4, by name. `Empty` and
+    /// `Error` are there anyway.
+    #[serde(default)]
+    pub(crate) models: Named<FreeJson>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
@@ -92,6 +96,17 @@ pub(crate) struct Route {
     pub(crate) throttle: Option<Rate>,
     /// Limit of each caller, in requests.
     pub(crate) caller_throttle: Option<CallerThrottle>,
+    /// Parameters of requests to a REST API, such as `header.X-Id: required`,
+    /// `querystring.q: optional` or `path.id: required`.
+    #[serde(default)]
+    pub(crate) parameters: Named<Presence>,
+    /// Models of request bodies to a REST API by media type, such as `application/json: Pet`;
+    /// `$default` stands for every other media type.
+    #[serde(default)]
+    pub(crate) models: Named<String>,
+    /// What of a request to a REST API is checked. Default: nothing.
+    #[serde(default)]
+    pub(crate) validate: Validate,
     /// How the request body travels. Default `stream`.
     pub(crate) body: Option<Body>,
     /// Largest request body: up to 1TiB. Default 10MiB.

@@ -14,6 +14,8 @@ mod authorizer;
 mod upstream;
 mod api;
 mod integration;
+mod json;
+mod method_request;
 mod identity;
 mod telemetry;
 
@@ -23,8 +25,10 @@ pub(super) use identity::Identity;
 pub(super) use integration::{
     Integration, IntegrationType, Passthrough as PassthroughWord, ResponseRule,
 };
+pub(super) use json::FreeJson;
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
+pub(super) use method_request::{Presence, Validate};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};

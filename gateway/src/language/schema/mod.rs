@@ -82,6 +82,8 @@ pub enum SchemaError {
     Syntax {
         /// Which model.
         model: Box<str>,
+        /// Where in it, as a JSON pointer.
+        at: Box<str>,
         /// In the words of the validator.
         problem: Box<str>,
     },
@@ -119,6 +121,23 @@ pub enum SchemaError {
         /// The first of them.
         at: Box<str>,
     },
+}
+
+impl SchemaError {
+    /// The model that is to blame, and where in it, as a JSON pointer that is empty where only the
+    /// model is known.
+    #[must_use]
+    pub fn place(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::TooManyModels | Self::TooManySchemas | Self::Unknown(_) => None,
+            Self::Name(model) | Self::Twice(model) | Self::TooDeep(model) => Some((model, "")),
+            Self::External { model, .. } | Self::Nowhere { model, .. } => Some((model, "")),
+            Self::Syntax { model, at, .. } => Some((model, at)),
+            Self::Endless { model, at } | Self::TooLongChain { model, at } => {
+                Some((model, at.trim_start_matches('#')))
+            }
+        }
+    }
 }
 
 impl Models {
@@ -165,6 +184,7 @@ impl Models {
         let document = rooted(name, self.definitions.needed_by(name));
         let validator = build(&document).map_err(|problem| SchemaError::Syntax {
             model: name.into(),
+            at: "".into(),
             problem,
         })?;
         Ok(Schema {
@@ -203,6 +223,7 @@ fn check(name: &str, schema: &Value) -> Result<(), SchemaError> {
     }
     jsonschema::draft4::meta::validate(schema).map_err(|error| SchemaError::Syntax {
         model: name.into(),
+        at: error.instance_path().to_string().into(),
         problem: message::one_line(&error),
     })
 }

@@ -1,0 +1,133 @@
+//! What a method declares of its requests, and what of that is checked.
+
+use super::Lowering;
+use super::route::Around;
+use super::route_key::{self, ParsedKey};
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::config::written::{self, Presence};
+use crate::language::mapping::rest::Name;
+use crate::language::message::Place;
+use crate::model::{ApiKind, BodyModels, Validation};
+
+/// The model for media types that have none of their own.
+const DEFAULT: &str = "$default";
+
+/// Lowers what is checked. `at` is the route.
+pub(super) fn lower(
+    written: &written::Route,
+    key: Option<&ParsedKey>,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> Validation {
+    if around.kind == ApiKind::Http {
+        for key in ["parameters", "models", "validate"] {
+            if at.key(key).is_written() {
+                let message = "only REST APIs check requests: take this out";
+                cx.error_at_key(&at.key(key), message);
+            }
+        }
+        return Validation::default();
+    }
+    let required = lower_parameters(written, key, &at.key("parameters"), cx);
+    let models = lower_models(written, &at.key("models"), around, cx);
+    warn_of_unchecked(written, !required.is_empty(), at, cx);
+    Validation {
+        required: if written.validate.parameters {
+            required
+        } else {
+            Vec::new()
+        },
+        body: written.validate.body.then_some(models),
+    }
+}
+
+/// The required parameters, in the order in which the service tells them.
+fn lower_parameters(
+    written: &written::Route,
+    key: Option<&ParsedKey>,
+    section: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Vec<(Place, Box<str>)> {
+    let mut required = Vec::new();
+    for (parameter, presence) in &written.parameters.0 {
+        let at = section.key(parameter);
+        let Some((place, name)) = Place::split(parameter) else {
+            let message = "a parameter is `header.NAME`, `querystring.NAME` or `path.NAME`";
+            cx.error_at_key(&at, message);
+            continue;
+        };
+        if let Err(error) = Name::parse(name) {
+            cx.error_at_key(&at, error.to_string());
+            continue;
+        }
+        // The parameters of a key that was refused are not known.
+        if let (Place::Path, Some(key)) = (place, key) {
+            check_path_parameter(name, key, &at, cx);
+        }
+        if *presence == Presence::Required {
+            required.push((place, Box::from(name)));
+        }
+    }
+    required.sort_by(|(a_place, a), (b_place, b)| (a_place.name(), a).cmp(&(b_place.name(), b)));
+    required
+}
+
+fn check_path_parameter(name: &str, key: &ParsedKey, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let known = route_key::parameters(key.path.as_deref().unwrap_or_default());
+    if known.clone().any(|known| known == name) {
+        return;
+    }
+    let fix = suggestion(name, known);
+    let message = format!("the route has no parameter `{}`{fix}", shortened(name));
+    cx.error_at_key(at, message);
+}
+
+fn lower_models(
+    written: &written::Route,
+    section: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> BodyModels {
+    let mut models = BodyModels::default();
+    for (media_type, model) in &written.models.0 {
+        let at = section.key(media_type);
+        cx.model(model, around.at, &at);
+        if media_type == DEFAULT {
+            models.otherwise = Some(model.clone());
+        } else {
+            cx.media_type(media_type, &at);
+            models
+                .by_media_type
+                .push((media_type.clone(), model.clone()));
+        }
+    }
+    models
+}
+
+/// What is declared and not checked is legal, because mappings need declarations, and easily taken
+/// for a check.
+fn warn_of_unchecked(
+    written: &written::Route,
+    has_required: bool,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let written::Validate { parameters, body } = written.validate;
+    if has_required && !parameters {
+        let message = "nothing checks that these are there: write `validate: {parameters: true}`";
+        cx.warning(&at.key("parameters"), message);
+    }
+    let has_models = !written.models.0.is_empty();
+    if has_models && !body {
+        let message = "nothing holds bodies against these: write `validate: {body: true}`";
+        cx.warning(&at.key("models"), message);
+    }
+    if body && !has_models {
+        let message = "there is no model, so that every body passes: write \
+                       `models: {application/json: <name>}`";
+        cx.warning(&at.key("validate").key("body"), message);
+    }
+}

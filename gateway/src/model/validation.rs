@@ -1,0 +1,32 @@
+//! What of a request is checked before its integration gets it.
+//!
+//! Source: Amazon API Gateway Developer Guide, "Request validation for REST APIs in API Gateway".
+
+use crate::language::message::Place;
+
+/// What a method checks; REST APIs only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validation {
+    /// Parameters that have to be there and not blank, in the order of their names with their
+    /// places.
+    pub required: Vec<(Place, Box<str>)>,
+    /// What the body has to be; `None` leaves it unchecked.
+    pub body: Option<BodyModels>,
+}
+
+/// Which model a body has to follow, by its media type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyModels {
+    /// By media type, in the order of the definition.
+    pub by_media_type: Vec<(String, String)>,
+    /// For every other media type; `None` leaves their bodies unchecked, as in the service.
+    pub otherwise: Option<String>,
+}
+
+impl BodyModels {
+    /// Every model that it names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let named = self.by_media_type.iter().map(|(_, model)| model);
+        named.chain(&self.otherwise).map(String::as_str)
+    }
+}

@@ -1,0 +1,96 @@
+use std::borrow::Cow;
+
+use http::{HeaderValue, Uri};
+use serde_json::json;
+
+use super::*;
+use crate::exchange::ClientParameters;
+use crate::language::schema::Models;
+
+#[track_caller]
+fn check_parameters(uri: &str, headers: &[(&'static str, &str)], missing: Option<&str>) {
+    let plan = ValidatePlan {
+        required: vec![
+            (Place::Header, "X-Id".into()),
+            (Place::Path, "id".into()),
+            (Place::Querystring, "q".into()),
+        ],
+        body: None,
+    };
+    let mut fields = HeaderMap::new();
+    for (name, value) in headers {
+        fields.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    let uri: Uri = uri.parse().unwrap();
+    let request = ClientParameters {
+        headers: &fields,
+        uri: &uri,
+        path: &[("id", Cow::Borrowed("7"))],
+    };
+    let found = parameters(&plan, &request).err();
+    let found = found
+        .as_ref()
+        .and_then(|rejection| rejection.message.as_deref());
+    let expected = missing.map(|names| format!("Missing required request parameters: [{names}]"));
+    assert_eq!(found, expected.as_deref(), "{uri} {headers:?}");
+}
+
+#[test]
+fn required_parameters_are_there_and_not_blank() {
+    check_parameters("/?q=1", &[("x-id", "1")], None);
+    check_parameters("/", &[], Some("X-Id, q"));
+    check_parameters("/?q=%20%09&Q=1", &[("x-id", " ")], Some("X-Id, q"));
+    check_parameters("/?q=&q=2", &[("x-id", ""), ("x-id", "2")], None);
+    check_parameters("/?q", &[("x-id", "1")], Some("q"));
+    // What is no text counts for nothing.
+    check_parameters("/?q=1", &[("x-id", "\u{fc}")], Some("X-Id"));
+}
+
+fn schemas(otherwise: bool) -> BodySchemas {
+    let pet = json!({"type": "object", "required": ["name"]});
+    let list = json!({"type": "array"});
+    let models = Models::new([("Pet", &pet), ("List", &list)]).unwrap();
+    let compiled = |name: &str| Arc::new(models.compile(name).unwrap());
+    BodySchemas {
+        by_media_type: vec![("application/json".to_owned(), compiled("Pet"))],
+        otherwise: otherwise.then(|| compiled("List")),
+    }
+}
+
+#[track_caller]
+fn check_body(otherwise: bool, types: &[&'static str], text: &str, found: Option<&str>) {
+    let mut headers = HeaderMap::new();
+    for content_type in types {
+        headers.append(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    let judged = body(&schemas(otherwise), &headers, text.as_bytes());
+    let rejection = judged.err();
+    let validation = rejection.as_ref().and_then(|r| r.validation.as_deref());
+    assert_eq!(validation, found, "{types:?} {text}");
+    assert!(rejection.is_none_or(|r| r.reason == Reason::BodyInvalid && r.detail.is_none()));
+}
+
+#[test]
+fn the_media_type_chooses_the_model() {
+    let missing = Some("[object has missing required properties ([\"name\"])]");
+    for types in [
+        &[][..],
+        &["application/json"],
+        &["Application/JSON; charset=utf-8"],
+        &["no media type"],
+    ] {
+        check_body(true, types, r#"{"name": 1}"#, None);
+        check_body(true, types, r#"{"nam": 1}"#, missing);
+        check_body(true, types, "", missing);
+        check_body(true, types, "{", Some("[the body is no JSON]"));
+    }
+    check_body(true, &["text/plain"], "[]", None);
+    check_body(true, &["text/plain"], "name", Some("[the body is no JSON]"));
+    check_body(false, &["text/plain"], "name", None);
+}
+
+#[test]
+fn two_media_types_are_none() {
+    let types = ["text/plain", "application/json"];
+    check_body(false, &types, "{}", Some("[several content types]"));
+}
