@@ -16,7 +16,7 @@ use crate::listener::Handler;
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -49,20 +49,26 @@ impl Worker {
         check_headers(&request, &exchange.connection)?;
         exchange.host = host(&request)?;
         exchange.record.record.host = bounded(&exchange.host);
-        let api = snapshot
-            .api(&exchange.connection.listener, &exchange.host)
-            .ok_or(Reason::RouteNotFound)?;
+        let listener = &exchange.connection.listener;
+        let found = snapshot.find(listener, &exchange.host, request.uri().path());
+        let destination = found.map_err(|missing| match missing {
+            NoDestination::Host => Rejection::from(Reason::RouteNotFound),
+            NoDestination::Mapping => Rejection::from(Reason::MappingNotFound),
+            NoDestination::Path(error) => Rejection::detailed(Reason::BadPath, error.to_string()),
+        })?;
+        let api = destination.api;
         exchange.record.record.api = Some(Arc::clone(&api.name));
+        exchange.base_path = destination.base_path();
         exchange.kind = api.kind;
         match api.kind {
-            ApiKind::Http => pipeline::http::handle(api, exchange, request, self).await,
+            ApiKind::Http => pipeline::http::handle(destination, exchange, request, self).await,
             ApiKind::Rest => {
                 let chosen = amzn_request_id(&request);
                 exchange.chosen_id_is_invalid = matches!(chosen, Some(None));
                 let name = chosen.flatten();
                 let name = name.map_or_else(|| exchange.id.uuid(), str::to_owned);
                 exchange.record.record.amzn_request_id = Some(name.into());
-                pipeline::rest::handle(api, exchange, request, self).await
+                pipeline::rest::handle(destination, exchange, request, self).await
             }
         }
     }
@@ -105,6 +111,7 @@ impl Worker {
             head: Head::new(request.method(), request.uri()),
             deployed: None,
             identity: None,
+            base_path: None,
             chosen_id_is_invalid: false,
             scheme: if connection.tls.is_some() {
                 "https"

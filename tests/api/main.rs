@@ -8,6 +8,7 @@
 
 mod forwarding;
 mod stages;
+mod domains;
 mod rest;
 mod rest_mock;
 mod rest_validation;

@@ -232,6 +232,7 @@ pub fn configuration(instance: &str) -> Gateway {
         authorizers: Vec::new(),
         upstreams: Vec::new(),
         apis: Vec::new(),
+        domains: Vec::new(),
         telemetry: Telemetry {
             access_log: AccessLog::Off,
             metrics: None,

@@ -116,6 +116,7 @@ impl Variables for Context<'_> {
             Variable::Stage => Some(Cow::Borrowed(deployed?.stage.as_ref())),
             Variable::DomainName => Some(Cow::Borrowed(host.as_str())),
             Variable::DomainPrefix => Some(Cow::Borrowed(host.split('.').next()?)),
+            Variable::BasePathMatched => Some(Cow::Borrowed(self.exchange.base_path.as_deref()?)),
             Variable::HttpMethod => Some(Cow::Borrowed(head.method.as_str())),
             Variable::Path => Some(Cow::Borrowed(head.uri.path())),
             // Documented so, whatever the client speaks.

@@ -43,6 +43,8 @@ pub struct Exchange {
     pub deployed: Option<Arc<Deployed>>,
     /// Who sent it, once that is known.
     pub identity: Option<Arc<Identity>>,
+    /// The path of the mapping that a custom domain has for it.
+    pub base_path: Option<String>,
     /// Whether its client chose a name for it that is none.
     pub chosen_id_is_invalid: bool,
     /// Scheme it came by.

@@ -99,6 +99,7 @@ reasons! {
     BadHost BadRequest Default4xx "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
+    MappingNotFound AccessDenied Forbidden "mapping_not_found" "No mapping of the custom domain is for this path.",
     StageNotFound RouteNotFound Forbidden "stage_not_found" "No stage of the API answers this path.",
     TokenMissing Unauthorized Unauthorized "token_missing" "The identity source is absent or empty.",
     TokenMalformed Unauthorized Unauthorized "token_malformed" "The credential is no JSON Web Token.",

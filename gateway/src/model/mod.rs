@@ -16,6 +16,7 @@ mod throttle;
 mod upstream;
 mod gateway_response;
 mod mock;
+mod domain;
 mod validation;
 mod api;
 
@@ -24,6 +25,7 @@ pub use api::{
     Stage, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
+pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Api, Authorizer, Edge, Identity, InstanceName, Listener, Lists, Upstream};
+use super::{Api, Authorizer, Domain, Edge, Identity, InstanceName, Listener, Lists, Upstream};
 
 /// One complete, consistent configuration.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub upstreams: Vec<Upstream>,
     /// APIs in the order of the file.
     pub apis: Vec<Api>,
+    /// Custom domains in the order of the file.
+    pub domains: Vec<Domain>,
     /// Logs and metrics.
     pub telemetry: Telemetry,
     /// The admin socket.

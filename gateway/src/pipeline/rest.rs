@@ -15,7 +15,7 @@ use crate::integration::{IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
-use crate::snapshot::{ApiPlan, RoutePlan, StagePlan};
+use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::{admit::admit, authorize::authorize, resource_policy::check, validate};
 
 /// Takes a request through the steps.
@@ -26,16 +26,16 @@ use crate::step::{admit::admit, authorize::authorize, resource_policy::check, va
 /// # Cancel safety
 /// Dropped when the client leaves; whatever was charged stays charged.
 pub(crate) async fn handle(
-    api: &ApiPlan,
+    destination: Destination<'_>,
     exchange: &mut Exchange,
     request: Request<Incoming>,
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
     let uri = head.uri.clone();
-    let path = RequestPath::parse(uri.path(), api.slashes())
+    let path = RequestPath::parse(uri.path(), destination.api.slashes())
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
-    let (stage, path) = api.stage(path).ok_or(Reason::StageNotFound)?;
+    let (stage, path) = destination.stage(path).ok_or(Reason::StageNotFound)?;
     exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
     exchange.deployed = Some(Arc::clone(&stage.deployed));
     if stage.deployed.responses.are_customized() {

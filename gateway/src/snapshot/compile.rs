@@ -4,16 +4,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use super::site::Hosts;
 use super::validation::Schemas;
-use super::{ApiPlan, Hosts, RoutePlan, Snapshot, StagePlan};
+use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan};
 use crate::exchange::Deployed;
 use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, RestHeaders};
 use crate::language::schema::SchemaError;
 use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
-    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Gateway, HttpProxy,
-    Identity, Integration, Mock, Route, RouteKey, Segment, Stage, Target, Throttle, Upstream,
-    UpstreamName, UpstreamTarget,
+    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Domain, Gateway, HttpProxy,
+    Identity, Integration, Mapping, Mock, Route, RouteKey, Segment, Stage, Target, Throttle,
+    Upstream, UpstreamName, UpstreamTarget,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -124,24 +125,32 @@ impl Compiler {
                 .collect(),
         };
         let mut hosts: HashMap<Arc<str>, Hosts> = HashMap::new();
+        let mut apis = HashMap::new();
         for api in &model.apis {
             let plan = Arc::new(self.api(api, &parts)?);
             for listener in &api.listeners {
                 let hosts = hosts.entry(Arc::from(listener.as_str())).or_default();
                 if api.other_hosts {
-                    hosts.other = Some(Arc::clone(&plan));
+                    hosts.answer_others(&plan);
                 }
-                hosts.named.extend(
-                    api.hosts
-                        .iter()
-                        .map(|host| (host.clone(), Arc::clone(&plan))),
-                );
+                for host in &api.hosts {
+                    hosts.add_api(host.clone(), &plan);
+                }
+            }
+            apis.insert(api.name.clone(), plan);
+        }
+        for domain in &model.domains {
+            let mappings = mapping_plans(domain, &apis)?;
+            for listener in &domain.listeners {
+                let hosts = hosts.entry(Arc::from(listener.as_str())).or_default();
+                hosts.add_domain(&domain.name, &mappings);
             }
         }
         let generation = previous.map_or(1, |previous| previous.generation + 1);
         Ok(Snapshot {
             generation,
             hosts,
+            apis: apis.into_values().collect(),
             upstreams,
             authorizers,
         })
@@ -446,6 +455,25 @@ fn mock_plan(route: &Route, mock: &Mock) -> Result<MockPlan, CompileError> {
         })?,
         mock: mock.clone(),
     })
+}
+
+fn mapping_plans(
+    domain: &Domain,
+    apis: &HashMap<ApiName, Arc<ApiPlan>>,
+) -> Result<Arc<[MappingPlan]>, CompileError> {
+    let plan = |mapping: &Mapping| {
+        let api = apis.get(&mapping.api);
+        let api = api.ok_or_else(|| CompileError::Dangling {
+            route: mapping.segments.join("/"),
+            missing: mapping.api.to_string(),
+        })?;
+        Ok(MappingPlan {
+            segments: mapping.segments.clone(),
+            api: Arc::clone(api),
+            stage: Arc::from(mapping.stage.as_str()),
+        })
+    };
+    domain.mappings.iter().map(plan).collect()
 }
 
 fn route_bucket(

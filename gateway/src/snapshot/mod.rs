@@ -1,9 +1,11 @@
 //! What runs: compiled once per load, pinned by every request.
 
 mod compile;
+mod site;
 mod validation;
 
 pub use compile::{CompileError, Compiler, slot_names, slot_tags};
+pub use site::{Destination, MappingPlan, NoDestination};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +13,13 @@ use std::sync::Arc;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{ApiKind, BodyMode};
+use crate::model::{ApiKind, BodyMode, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
+use site::Hosts;
 
 /// Everything a request may need, as of one load of the configuration.
 #[derive(Debug)]
@@ -25,17 +28,12 @@ pub struct Snapshot {
     pub generation: u64,
     /// By listener.
     hosts: HashMap<Arc<str>, Hosts>,
+    /// Every API.
+    apis: Vec<Arc<ApiPlan>>,
     /// Every upstream.
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Every authorizer.
     pub authorizers: Vec<Arc<JwtAuthorizer>>,
-}
-
-/// Which API answers which host, on one listener.
-#[derive(Debug, Default)]
-struct Hosts {
-    named: HashMap<String, Arc<ApiPlan>>,
-    other: Option<Arc<ApiPlan>>,
 }
 
 /// One API through its stages.
@@ -73,14 +71,20 @@ impl ApiPlan {
     }
 
     /// The stage that serves `path`, and what it sees of it.
-    #[must_use]
-    pub fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&StagePlan, RequestPath<'p>)> {
+    fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&StagePlan, RequestPath<'p>)> {
         if let Some((first, rest)) = path.split_first(self.slashes())
             && let Some(stage) = self.named.get(first)
         {
             return Some((stage, rest));
         }
         Some((self.default.as_ref()?, path))
+    }
+
+    fn stage_named(&self, name: &str) -> Option<&StagePlan> {
+        if name == StageName::DEFAULT {
+            return self.default.as_ref();
+        }
+        self.named.get(name)
     }
 
     fn stages(&self) -> impl Iterator<Item = &StagePlan> {
@@ -108,26 +112,25 @@ pub struct RoutePlan {
 }
 
 impl Snapshot {
-    /// The API that answers `host` on `listener`.
-    #[must_use]
-    pub fn api(&self, listener: &str, host: &str) -> Option<&ApiPlan> {
-        let hosts = self.hosts.get(listener)?;
-        hosts
-            .named
-            .get(host)
-            .or(hosts.other.as_ref())
-            .map(AsRef::as_ref)
+    /// What answers `path` of `host` on `listener`.
+    ///
+    /// # Errors
+    /// See [`NoDestination`].
+    pub fn find(
+        &self,
+        listener: &str,
+        host: &str,
+        path: &str,
+    ) -> Result<Destination<'_>, NoDestination> {
+        let hosts = self.hosts.get(listener).ok_or(NoDestination::Host)?;
+        hosts.find(host, path)
     }
 
     /// Puts the limits of every route in force.
     pub fn put_limits_in_force(&self, now_ns: u64) {
-        for hosts in self.hosts.values() {
-            for api in hosts.named.values().chain(&hosts.other) {
-                let routes = api.stages().flat_map(|stage| stage.router.values());
-                for route in routes {
-                    route.admit.put_in_force(now_ns);
-                }
-            }
+        let stages = self.apis.iter().flat_map(|api| api.stages());
+        for route in stages.flat_map(|stage| stage.router.values()) {
+            route.admit.put_in_force(now_ns);
         }
     }
 }

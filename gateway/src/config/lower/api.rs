@@ -36,7 +36,7 @@ pub(super) fn lower(
             );
             cx.error_at_key(&at.key("id"), message);
         }
-        let listeners = lower_listeners(api, &at, cx);
+        let listeners = lower_listeners(api.listeners.as_deref(), &at, cx);
         let hosts = lower_hosts(api, &at.key("hosts"), cx);
         claims.add(name, &listeners, &hosts, &at, cx);
         let own = (api.default_endpoint != Some(false)).then(|| identity.endpoint_host(&id));
@@ -79,12 +79,13 @@ pub(super) fn lower(
     apis
 }
 
-fn lower_listeners(
-    api: &written::Api,
+/// The listeners named under `listeners` of `at`, or all of them.
+pub(super) fn lower_listeners(
+    written: Option<&[String]>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Vec<ListenerName> {
-    let Some(names) = &api.listeners else {
+    let Some(names) = written else {
         return cx
             .root
             .key("listeners")

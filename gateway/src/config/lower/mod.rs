@@ -27,6 +27,7 @@ mod mock;
 mod models;
 mod validation;
 mod api;
+mod domain;
 mod route;
 mod process;
 

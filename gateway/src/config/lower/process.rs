@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use super::quantity::{MIB, TIB, s};
-use super::{Lowering, api, authorizer, edge, identity, listener, lists, upstream};
+use super::{Lowering, api, authorizer, domain, edge, identity, listener, lists, upstream};
 use crate::config::cursor::Cursor;
 use crate::config::written::File;
 use crate::model::{
-    AccessLog, Admin, Api, Gateway, InstanceName, Integration, Listener, ListenerName, Target,
-    Telemetry,
+    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Integration, Listener, ListenerName,
+    Target, Telemetry,
 };
 
 /// Name of the instance, where nothing is written.
@@ -52,7 +52,8 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, body_memory_bytes_max, cx);
-    warn_of_unused(&apis, cx);
+    let domains = domain::lower(&file.domains, &apis, cx);
+    warn_of_unused(&apis, &domains, cx);
     Gateway {
         instance,
         identity,
@@ -69,6 +70,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         authorizers,
         upstreams,
         apis,
+        domains,
         telemetry,
         admin: Admin { socket },
     }
@@ -163,7 +165,7 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
 }
 
 /// Names that nothing refers to are more often a slip than a reserve.
-fn warn_of_unused(apis: &[Api], cx: &mut Lowering<'_>) {
+fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
     // What was refused may have been their user.
     if cx.diagnostics.has_errors() {
         return;
@@ -172,6 +174,7 @@ fn warn_of_unused(apis: &[Api], cx: &mut Lowering<'_>) {
     let listeners = apis
         .iter()
         .flat_map(|api| &api.listeners)
+        .chain(domains.iter().flat_map(|domain| &domain.listeners))
         .map(ListenerName::as_str);
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
     let upstreams = routes().filter_map(|route| match &route.integration {

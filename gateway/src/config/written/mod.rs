@@ -17,10 +17,12 @@ mod integration;
 mod json;
 mod method_request;
 mod identity;
+mod domain;
 mod telemetry;
 
 pub(super) use api::{Api, Body, CallerThrottle, GatewayResponse, Route, Stage, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
+pub(super) use domain::Domain;
 pub(super) use identity::Identity;
 pub(super) use integration::{
     Integration, IntegrationType, Passthrough as PassthroughWord, ResponseRule,
@@ -84,6 +86,10 @@ pub(super) struct File {
     /// What the gateway serves, by name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) apis: Named<Api>,
+    /// Custom domains, by host: `api.example.com`, or `*.example.com` for every host with one label
+    /// more.
+    #[serde(default)]
+    pub(super) domains: Named<Domain>,
     /// Logs and metrics.
     #[serde(default)]
     pub(super) telemetry: Telemetry,

@@ -1,0 +1,152 @@
+//! Custom domains.
+//!
+//! Source: Amazon API Gateway Developer Guide, "Use API mappings to connect API stages to a custom
+//! domain name for REST APIs", and 1.4 of docs/semantics.md.
+
+use std::collections::HashMap;
+
+use super::Lowering;
+use super::api::lower_listeners;
+use super::host::parse_host;
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{Api, Domain, DomainName, ListenerName, Mapping, StageName};
+
+/// Longest path of a mapping, as the service has it.
+const PATH_BYTES_MAX: usize = 300;
+
+/// The key of the mapping for every path.
+const EVERY_PATH: &str = "/";
+
+/// Lowers every domain; `apis` are those that it may lead to.
+pub(super) fn lower(
+    written: &written::Named<written::Domain>,
+    apis: &[Api],
+    cx: &mut Lowering<'_>,
+) -> Vec<Domain> {
+    let section = cx.root.key("domains");
+    let mut claimed: HashMap<(ListenerName, String), &str> = HashMap::new();
+    for api in apis {
+        for (listener, host) in api
+            .listeners
+            .iter()
+            .flat_map(|listener| api.hosts.iter().map(move |host| (listener, host)))
+        {
+            claimed.insert((listener.clone(), host.clone()), api.name.as_str());
+        }
+    }
+    let mut domains: Vec<Domain> = Vec::new();
+    for (name, domain) in &written.0 {
+        let at = section.key(name);
+        let listeners = lower_listeners(domain.listeners.as_deref(), &at, cx);
+        let mappings = lower_mappings(domain, &at.key("mappings"), apis, cx);
+        let Some(name) = lower_name(name, &at, cx) else {
+            continue;
+        };
+        if let DomainName::Host(host) = &name {
+            let mut taken = listeners.iter();
+            let taken = taken.find_map(|listener| claimed.get(&(listener.clone(), host.clone())));
+            if let Some(api) = taken {
+                let message =
+                    format!("the API `{api}` answers on `{host}` itself: map a path to it");
+                cx.error_at_key(&at, message);
+            }
+        }
+        if domains.iter().any(|other| other.name == name) {
+            cx.error_at_key(&at, "this host stands here twice: keep one");
+        }
+        domains.push(Domain {
+            name,
+            listeners,
+            mappings,
+        });
+    }
+    domains
+}
+
+fn lower_name(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<DomainName> {
+    let (bare, is_wildcard) = match written.strip_prefix("*.") {
+        Some(bare) => (bare, true),
+        None => (written, false),
+    };
+    match parse_host(bare) {
+        Ok(host) if is_wildcard => Some(DomainName::Wildcard(host)),
+        Ok(host) => Some(DomainName::Host(host)),
+        Err(error) => {
+            let shown = shortened(written);
+            cx.error_at_key(at, format!("`{shown}` is not a host: {error}"));
+            None
+        }
+    }
+}
+
+fn lower_mappings(
+    domain: &written::Domain,
+    section: &Cursor<'_>,
+    apis: &[Api],
+    cx: &mut Lowering<'_>,
+) -> Vec<Mapping> {
+    let mut mappings: Vec<Mapping> = Vec::new();
+    for (path, mapping) in &domain.mappings.0 {
+        let at = section.key(path);
+        let segments = lower_path(path, &at, cx);
+        if let Some(segments) = &segments
+            && mappings.iter().any(|other| other.segments == *segments)
+        {
+            cx.error_at_key(&at, "another mapping has the same path: keep one");
+        }
+        cx.reference("apis", "API", None, &mapping.api, &at.key("api"));
+        let stage = mapping.stage.as_deref().unwrap_or(StageName::DEFAULT);
+        let api = apis.iter().find(|api| api.name.as_str() == mapping.api);
+        if let Some(api) = api {
+            check_stage(api, stage, mapping.stage.is_some(), &at, cx);
+            mappings.push(Mapping {
+                segments: segments.unwrap_or_default(),
+                api: api.name.clone(),
+                stage: StageName::new(stage),
+            });
+        }
+    }
+    mappings
+}
+
+fn check_stage(api: &Api, stage: &str, is_written: bool, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let names = || api.stages.iter().map(|stage| stage.name.as_str());
+    if names().any(|name| name == stage) {
+        return;
+    }
+    if is_written {
+        let fix = suggestion(stage, names().collect::<Vec<_>>().into_iter());
+        let (api, shown) = (&api.name, shortened(stage));
+        let message = format!("the API `{api}` has no stage `{shown}`{fix}");
+        cx.error(&at.key("stage"), message);
+    } else {
+        let message = format!(
+            "the API `{}` has no stage `$default`: write `stage`",
+            api.name
+        );
+        cx.error_at_key(at, message);
+    }
+}
+
+/// The segments of a mapping's path; none for every path.
+fn lower_path(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Vec<String>> {
+    if written == EVERY_PATH {
+        return Some(Vec::new());
+    }
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&b);
+    let segment = |segment: &str| {
+        !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(allowed)
+    };
+    if written.len() > PATH_BYTES_MAX || !written.split('/').all(segment) {
+        let message = format!(
+            "a path is `{EVERY_PATH}` or up to {PATH_BYTES_MAX} letters, digits and `$-_.+!*'()`, \
+             with `/` between segments and none at the ends"
+        );
+        cx.error_at_key(at, message);
+        return None;
+    }
+    Some(written.split('/').map(str::to_owned).collect())
+}

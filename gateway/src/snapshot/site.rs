@@ -1,0 +1,131 @@
+//! What answers which host.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{ApiPlan, StagePlan};
+use crate::model::DomainName;
+use crate::router::{PathError, RequestPath, Slashes};
+
+/// What answers which host, on one listener.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    named: HashMap<String, Site>,
+    /// By what follows the first label.
+    wildcards: HashMap<String, Site>,
+    other: Option<Arc<ApiPlan>>,
+}
+
+/// What answers one host.
+#[derive(Clone, Debug)]
+enum Site {
+    /// An API, whose stages stand in the path.
+    Api(Arc<ApiPlan>),
+    /// A custom domain, which maps paths to stages.
+    Domain(Arc<[MappingPlan]>),
+}
+
+/// What a path of a domain leads to.
+#[derive(Clone, Debug)]
+pub struct MappingPlan {
+    /// The segments that a path begins with.
+    pub segments: Vec<String>,
+    /// The API.
+    pub api: Arc<ApiPlan>,
+    /// The name of its stage.
+    pub stage: Arc<str>,
+}
+
+/// Where a request is to be answered: an API and, behind a custom domain, the mapping that led to
+/// it.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'s> {
+    /// The API.
+    pub api: &'s ApiPlan,
+    mapping: Option<&'s MappingPlan>,
+}
+
+/// Why a request has no destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDestination {
+    /// Nothing answers this host.
+    Host,
+    /// No mapping of the domain is for this path.
+    Mapping,
+    /// The path cannot be read.
+    Path(PathError),
+}
+
+impl Hosts {
+    pub(super) fn add_api(&mut self, host: String, api: &Arc<ApiPlan>) {
+        self.named.insert(host, Site::Api(Arc::clone(api)));
+    }
+
+    pub(super) fn add_domain(&mut self, name: &DomainName, mappings: &Arc<[MappingPlan]>) {
+        let site = Site::Domain(Arc::clone(mappings));
+        match name {
+            DomainName::Host(host) => self.named.insert(host.clone(), site),
+            DomainName::Wildcard(parent) => self.wildcards.insert(parent.clone(), site),
+        };
+    }
+
+    pub(super) fn answer_others(&mut self, api: &Arc<ApiPlan>) {
+        self.other = Some(Arc::clone(api));
+    }
+
+    pub(super) fn find(&self, host: &str, path: &str) -> Result<Destination<'_>, NoDestination> {
+        let site = self.named.get(host).or_else(|| {
+            let (_, parent) = host.split_once('.')?;
+            self.wildcards.get(parent)
+        });
+        let mappings = match site {
+            Some(Site::Api(api)) => return Ok(Destination::of(api)),
+            Some(Site::Domain(mappings)) => mappings,
+            None => {
+                let other = self.other.as_deref();
+                return other.map(Destination::of).ok_or(NoDestination::Host);
+            }
+        };
+        // Which API it is decides what empty segments mean; those at the ends are no mapping's.
+        let path = RequestPath::parse(path, Slashes::Collapsed).map_err(NoDestination::Path)?;
+        let begins = |mapping: &&MappingPlan| {
+            let segments = path.segments();
+            let beginning = segments.get(..mapping.segments.len());
+            beginning.is_some_and(|beginning| mapping.segments.iter().eq(beginning))
+        };
+        let longest = mappings.iter().filter(begins);
+        let longest = longest.max_by_key(|mapping| mapping.segments.len());
+        let mapping = longest.ok_or(NoDestination::Mapping)?;
+        Ok(Destination {
+            api: &mapping.api,
+            mapping: Some(mapping),
+        })
+    }
+}
+
+impl<'s> Destination<'s> {
+    const fn of(api: &'s ApiPlan) -> Self {
+        Self { api, mapping: None }
+    }
+
+    /// The stage that serves `path`, and what it sees of it.
+    #[must_use]
+    pub fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&'s StagePlan, RequestPath<'p>)> {
+        let Some(mapping) = self.mapping else {
+            return self.api.stage(path);
+        };
+        let stage = self.api.stage_named(&mapping.stage)?;
+        let mut path = path;
+        for _ in &mapping.segments {
+            (_, path) = path.split_first(self.api.slashes())?;
+        }
+        Some((stage, path))
+    }
+
+    /// The path of the mapping that led here, without slashes at its ends; `None` without a custom
+    /// domain.
+    #[must_use]
+    pub fn base_path(&self) -> Option<String> {
+        self.mapping.map(|mapping| mapping.segments.join("/"))
+    }
+}
