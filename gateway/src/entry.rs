@@ -53,6 +53,10 @@ impl Worker {
         let found = snapshot.find(listener, &exchange.host, request.uri().path());
         let destination = found.map_err(|missing| match missing {
             NoDestination::Host => Rejection::from(Reason::RouteNotFound),
+            NoDestination::Closed(kind) => {
+                exchange.kind = kind;
+                Rejection::from(Reason::EndpointClosed)
+            }
             NoDestination::Mapping => Rejection::from(Reason::MappingNotFound),
             NoDestination::Path(error) => Rejection::detailed(Reason::BadPath, error.to_string()),
         })?;

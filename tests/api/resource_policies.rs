@@ -67,6 +67,17 @@ async fn resources_are_allowed_and_denied_by_stage_method_and_path() {
             "//prod/%61dmin/x/",
             Some(format!("{arn}/prod/GET/admin/x with an explicit deny")),
         ),
+        // What a backend might take for the denied path is denied.
+        (
+            Method::GET,
+            "/prod/admin%2Fx",
+            Some(format!("{arn}/prod/GET/admin%2Fx with an explicit deny")),
+        ),
+        (
+            Method::GET,
+            "/prod/admin;v=1/x",
+            Some(format!("{arn}/prod/GET/admin;v=1/x with an explicit deny")),
+        ),
         (
             Method::DELETE,
             "/prod/pets",

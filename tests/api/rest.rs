@@ -1,6 +1,6 @@
 //! REST APIs answer as those of Amazon API Gateway do.
 
-use gateway_tests::client::{Client, get, request, whole, with};
+use gateway_tests::client::{Client, get, pieces, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, reply};
@@ -97,6 +97,9 @@ async fn requests_have_two_names_of_which_a_client_may_choose_one() {
             let short = answer.header("x-amz-apigw-id").to_owned();
             assert!(short.len() == 16 && short.ends_with('='), "{short}");
             assert!(answer.headers.get("apigw-requestid").is_none());
+            if path == "/prod/pets" {
+                assert_eq!(answer.json()["headers"]["x-amzn-requestid"], id);
+            }
             let record = gateway
                 .record("the request by its name", |record| {
                     record["request_id"] == short
@@ -136,6 +139,16 @@ async fn a_backend_is_told_the_api_and_less_of_what_the_client_said() {
     assert_eq!(seen["x-amzn-apigateway-api-id"], "abc123");
     let root = seen["x-amzn-trace-id"].as_str().unwrap();
     assert!(root.starts_with("Root=1-") && root.len() == 40, "{root}");
+
+    // What a client says of its connection does not reach what the gateway adds.
+    let connection = [(
+        "connection",
+        "x-amzn-apigateway-api-id, x-amzn-trace-id, user-agent, accept",
+    )];
+    let seen = client.get_with("/prod/pets", &connection).await.json()["headers"].clone();
+    assert_eq!(seen["x-amzn-apigateway-api-id"], "abc123");
+    assert_eq!(seen["user-agent"], "AmazonAPIGateway_abc123");
+    assert_ne!(seen["x-amzn-trace-id"], json!(null));
 
     let own = [
         ("accept", "text/plain"),
@@ -201,10 +214,15 @@ async fn a_body_beyond_the_limit_is_refused_in_plain_text() {
     let (_gateway, client) = start(&upstream, |setup| setup).await;
     let path = "/prod/files/x";
     assert_eq!(client.post(path, whole(vec![b'x'; 16])).await.status, 200);
-    let answer = client.post(path, whole(vec![b'x'; 17])).await;
-    assert_eq!(answer.status, 413);
-    assert_eq!(answer.header("content-type"), "text/plain");
-    assert_eq!(answer.text(), "HTTP content length exceeded 16 bytes.");
+    let (sender, chunked) = pieces();
+    sender.send(vec![b'x'; 17].into()).await.unwrap();
+    drop(sender);
+    for body in [whole(vec![b'x'; 17]), chunked] {
+        let answer = client.post(path, body).await;
+        assert_eq!(answer.status, 413);
+        assert_eq!(answer.header("content-type"), "text/plain");
+        assert_eq!(answer.text(), "HTTP content length exceeded 16 bytes.");
+    }
 }
 
 #[tokio::test]

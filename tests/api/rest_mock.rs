@@ -139,6 +139,21 @@ async fn a_media_type_without_template_is_handled_as_the_definition_says() {
 }
 
 #[tokio::test]
+async fn an_answer_without_content_has_no_body() {
+    let (_gateway, client) = start(json!({
+        "request_templates": {"application/json": "{\"statusCode\": 200}"},
+        "responses": {"default": {"status": 204, "templates": {"application/json": "{}"}}},
+    }))
+    .await;
+    for _ in 0..2 {
+        let answer = ask(&client, None, "").await;
+        assert_eq!(answer.status, 204);
+        assert!(answer.body.is_empty());
+        assert!(!answer.headers.contains_key("content-length"));
+    }
+}
+
+#[tokio::test]
 async fn a_status_that_no_response_is_for_is_a_broken_configuration() {
     let (gateway, client) = start(json!({
         "request_templates": {"application/json": "{\"statusCode\": 200}"},

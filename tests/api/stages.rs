@@ -1,9 +1,10 @@
 //! An API answers through its stages, on its own host and on others.
 
-use gateway_tests::client::{Client, get, with};
+use gateway_tests::client::{Client, get, nothing, request, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
+use http::Method;
 use serde_json::json;
 
 /// An HTTP API with two stages and a URL that a stage variable completes.
@@ -64,6 +65,15 @@ async fn a_stage_is_the_first_segment_and_completes_urls() {
 async fn an_api_answers_on_its_own_host_unless_it_is_told_not_to() {
     let upstream = Upstream::echo().await;
     let own = "ABC123.execute-api.test-1.gateway.test";
+    // A switched off endpoint is nobody's, also where an API answers for every other host.
+    let setup_closed = setup(&upstream).set(&["apis", "main", "default_endpoint"], json!(false));
+    let gateway = Gateway::start(setup_closed).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.send(with(get("/x"), &[("host", own)])).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(gateway.path("/x").await["reason"], "endpoint_closed");
+    assert_eq!(client.get("/x").await.status, 200);
+
     for (is_open, status) in [(true, 200), (false, 404)] {
         let setup = setup(&upstream)
             .set(&["apis", "main", "hosts"], json!(["api.test"]))
@@ -78,6 +88,28 @@ async fn an_api_answers_on_its_own_host_unless_it_is_told_not_to() {
             .send(with(get("/x"), &[("host", "other.test")]))
             .await;
         assert_eq!(answer.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn another_method_towards_a_backend_changes_no_framing() {
+    let upstream = Upstream::echo().await;
+    let to = |method: &str| json!({"integration": {"uri": format!("http://{}/", upstream.address), "method": method}});
+    let setup = setup(&upstream)
+        .route("ANY /get", to("GET"))
+        .route("ANY /head", to("HEAD"));
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    for client in [Client::http1(address).await, Client::http2(address).await] {
+        for _ in 0..2 {
+            let answer = client.send(request(Method::HEAD, "/get", nothing())).await;
+            assert_eq!(answer.status, 200);
+            assert!(answer.body.is_empty());
+            let answer = client.get("/head").await;
+            assert_eq!(answer.status, 200);
+            assert!(answer.body.is_empty());
+            assert_eq!(client.get("/get").await.json()["method"], "GET");
+        }
     }
 }
 

@@ -100,6 +100,7 @@ reasons! {
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
     MappingNotFound AccessDenied Forbidden "mapping_not_found" "No mapping of the custom domain is for this path.",
+    EndpointClosed RouteNotFound Forbidden "endpoint_closed" "The API does not answer on its own endpoint.",
     StageNotFound RouteNotFound Forbidden "stage_not_found" "No stage of the API answers this path.",
     TokenMissing Unauthorized Unauthorized "token_missing" "The identity source is absent or empty.",
     TokenMalformed Unauthorized Unauthorized "token_malformed" "The credential is no JSON Web Token.",

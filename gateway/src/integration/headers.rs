@@ -103,7 +103,7 @@ fn forwarded(exchange: &Exchange) -> String {
     element
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have none, and one look at every name is cheaper than nine searches.
     let present = headers.keys().filter(|name| HOP_BY_HOP.contains(name));
     let named_by_connection = headers

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -113,15 +113,19 @@ pub(super) async fn forward(
         ..
     } = request;
     if let Some(rest) = &plan.rest {
-        rest.request(&mut headers, exchange.id, clock::unix_seconds());
+        // What the client says of its connection must not reach what is added here.
+        headers::remove_hop_by_hop(&mut headers);
+        rest.request(&mut headers, exchange, clock::unix_seconds());
     }
     headers::forward_request(&mut headers, exchange, &plan.upstream.host);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
         // Without this a method that seldom has a body would be sent without it.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    let sent = plan.method.clone().unwrap_or_else(|| method.clone());
+    let is_cut = sent == Method::HEAD && method != Method::HEAD;
     let mut outgoing = Request::new(body);
-    *outgoing.method_mut() = plan.method.clone().unwrap_or(method);
+    *outgoing.method_mut() = sent;
     *outgoing.uri_mut() = target;
     *outgoing.headers_mut() = headers;
 
@@ -145,6 +149,10 @@ pub(super) async fn forward(
         }
     };
     exchange.record.record.upstream_status = Some(response.status().as_u16());
+    if is_cut {
+        // It says how long the body would be that nobody asked the backend for.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
     if plan.rest.is_some() {
         rename_response(response.headers_mut());
     }

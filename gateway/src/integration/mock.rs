@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::{IntegrationRequest, IntegrationResponse, ResponseBody};
@@ -15,7 +15,7 @@ use crate::exchange::{Context, Exchange, Reason, Rejection};
 use crate::language::media_type::MediaType;
 use crate::language::message::{self, Body};
 use crate::language::selection::Selection;
-use crate::language::template::mock_status;
+use crate::language::template::{choose, mock_status};
 use crate::model::{Mock, Passthrough, ResponseRule};
 use crate::step::proof::Permit;
 
@@ -63,7 +63,8 @@ pub(super) fn answer(
         let detail = format!("no integration response matches the status `{status}`");
         Rejection::detailed(Reason::IntegrationResponse, detail)
     })?;
-    respond(rule, exchange)
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    respond(rule, accept, exchange)
 }
 
 /// The status that the mock is asked for.
@@ -99,15 +100,17 @@ fn status(
     }
 }
 
-fn respond(rule: &ResponseRule, exchange: &Exchange) -> Result<IntegrationResponse, Rejection> {
+fn respond(
+    rule: &ResponseRule,
+    accept: Option<&str>,
+    exchange: &Exchange,
+) -> Result<IntegrationResponse, Rejection> {
     let broken = |detail: String| Rejection::detailed(Reason::IntegrationResponse, detail);
     let mut head = Response::new(());
     *head.status_mut() =
         StatusCode::from_u16(rule.status).map_err(|error| broken(error.to_string()))?;
-    let json = "application/json";
-    let template = rule.templates.iter().find(|(own, _)| own == json);
-    let template = template.or_else(|| rule.templates.first());
-    let (media_type, body) = template.map_or((json, ""), |(media_type, template)| {
+    let template = choose(&rule.templates, accept);
+    let (media_type, body) = template.map_or(("application/json", ""), |(media_type, template)| {
         (media_type.as_str(), template.text())
     });
     let headers = head.headers_mut();

@@ -9,7 +9,7 @@ use http::header::{
     MAX_FORWARDS, PROXY_AUTHENTICATE, SERVER, USER_AGENT, VIA, WWW_AUTHENTICATE,
 };
 
-use crate::exchange::RequestId;
+use crate::exchange::Exchange;
 use crate::model::ApiId;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
@@ -64,7 +64,7 @@ impl RestHeaders {
     }
 
     /// Changes the headers of a request, made at `now` (seconds since 1970).
-    pub(super) fn request(&self, headers: &mut HeaderMap, id: RequestId, now: u64) {
+    pub(super) fn request(&self, headers: &mut HeaderMap, exchange: &Exchange, now: u64) {
         for name in REQUEST_DROPPED {
             headers.remove(name);
         }
@@ -73,8 +73,14 @@ impl RestHeaders {
         let user_agent = headers.entry(USER_AGENT);
         user_agent.or_insert_with(|| self.user_agent.clone());
         headers.insert(X_AMZN_APIGATEWAY_API_ID, self.api_id.clone());
+        // The request has one name, also where the client sent one that is none.
+        let name = exchange.record.record.amzn_request_id.as_deref();
+        if let Some(Ok(name)) = name.map(HeaderValue::from_str) {
+            headers.insert(X_AMZN_REQUESTID, name);
+        }
         if !headers.contains_key(X_AMZN_TRACE_ID)
-            && let Ok(root) = HeaderValue::from_str(&format!("Root={}", id.trace_root(now)))
+            && let Ok(root) =
+                HeaderValue::from_str(&format!("Root={}", exchange.id.trace_root(now)))
         {
             headers.insert(X_AMZN_TRACE_ID, root);
         }

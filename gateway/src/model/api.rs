@@ -24,6 +24,8 @@ pub struct Api {
     pub listeners: Vec<ListenerName>,
     /// Host names it answers for, lower-cased, its own endpoint's among them.
     pub hosts: Vec<String>,
+    /// The host of its own endpoint where that is switched off: nobody answers there.
+    pub closed_host: Option<String>,
     /// Whether it also answers for every host that no other API claims.
     pub other_hosts: bool,
     /// Where it is deployed. Never empty.

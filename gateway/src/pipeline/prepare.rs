@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hyper::body::{Body as _, Incoming};
 
-use crate::body::{BodyFault, BufferError, LimitedBody, UpstreamBody};
+use crate::body::{BufferError, LimitedBody, UpstreamBody};
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationRequest, body_rejection};
 use crate::model::BodyMode;
@@ -34,7 +34,7 @@ pub(super) async fn prepare(
     }
     // An announced length over the limit is refused before anything is contacted.
     if body.size_hint().lower() > route.body_bytes_max {
-        return Err(body_too_large(route));
+        return Err(Reason::BodyTooLarge.into());
     }
     let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
     let progress = body.progress();
@@ -43,22 +43,9 @@ pub(super) async fn prepare(
         BodyMode::Stream => UpstreamBody::Stream(body),
         BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {
             Ok(whole) => UpstreamBody::Buffered(Some(whole)),
-            Err(BufferError::Body(BodyFault::TooLarge)) => return Err(body_too_large(route)),
             Err(BufferError::Body(fault)) => return Err(body_rejection(fault)),
             Err(BufferError::Memory) => return Err(Reason::BodyMemory.into()),
         },
     };
     Ok(IntegrationRequest::new(permit, head, body, Some(progress)))
-}
-
-fn body_too_large(route: &RoutePlan) -> Rejection {
-    // Clients of REST APIs read this text, and it is all they read (2.4 of docs/semantics.md).
-    let message = format!(
-        "HTTP content length exceeded {} bytes.",
-        route.body_bytes_max
-    );
-    Rejection {
-        message: Some(message.into()),
-        ..Rejection::new(Reason::BodyTooLarge)
-    }
 }

@@ -7,9 +7,8 @@ use http::header::{
 use http::{Response, StatusCode};
 
 use crate::exchange::{Context, Exchange, Reason, Refused, Rejection};
-use crate::language::media_type::MediaType;
 use crate::language::message::Place;
-use crate::language::template::GatewayResponseTemplate;
+use crate::language::template::choose;
 use crate::model::{ApiKind, GatewayResponse, GatewayResponseRule};
 
 /// What kind of error a REST API answered.
@@ -108,7 +107,9 @@ fn customize(
         refused: Some(refused),
     };
     let headers = response.headers_mut();
-    let body = match template(rule, exchange) {
+    let accept = exchange.head.headers.get(ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    let body = match choose(&rule.templates, accept) {
         None => default_body,
         Some((media_type, template)) => {
             if let Ok(value) = HeaderValue::from_str(media_type) {
@@ -129,24 +130,4 @@ fn customize(
         }
     }
     (response, Bytes::from(body))
-}
-
-/// The template for what the client accepts, else the one for JSON, else the first (2.3 of the
-/// semantics).
-fn template<'r>(
-    rule: &'r GatewayResponseRule,
-    exchange: &Exchange,
-) -> Option<(&'r str, &'r GatewayResponseTemplate)> {
-    let accept = exchange.head.headers.get(ACCEPT);
-    let accepted = accept
-        .and_then(|value| value.to_str().ok())
-        .and_then(MediaType::first);
-    let find = |wanted: MediaType<'_>| {
-        let mut templates = rule.templates.iter();
-        templates.find(|(media_type, _)| wanted.is(media_type))
-    };
-    let found = accepted.and_then(find);
-    let found = found.or_else(|| find(MediaType::of_body(None)));
-    let (media_type, template) = found.or_else(|| rule.templates.first())?;
-    Some((media_type, template))
 }

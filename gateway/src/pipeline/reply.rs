@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
@@ -43,12 +43,23 @@ pub(crate) fn respond(
             (head, ResponseBody::Whole(body))
         }
     };
+    let has_none = matches!(
+        response.status(),
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    );
     let source = match body {
+        // A backend may have been sent another method than the client did.
+        ResponseBody::Upstream { body, .. }
+            if exchange.head.method == Method::HEAD && !body.is_end_stream() =>
+        {
+            Source::Whole(None)
+        }
         ResponseBody::Upstream { body, silence_max } => Source::Upstream {
             body,
             silence_max,
             silence: None,
         },
+        ResponseBody::Whole(_) if has_none => Source::Whole(None),
         // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
         ResponseBody::Whole(body) if exchange.head.method == Method::HEAD => {
             let length = HeaderValue::from(body.len());

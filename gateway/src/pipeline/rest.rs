@@ -48,9 +48,7 @@ pub(crate) async fn handle(
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
     if stage.deployed.responses.are_customized() {
-        let parameters = found.parameters.iter();
-        let owned = parameters.map(|(name, value)| ((*name).to_owned(), value.to_string()));
-        exchange.head.parameters = owned.collect();
+        exchange.head.parameters = found.owned_parameters();
     }
 
     let asked = Asked {
@@ -89,7 +87,9 @@ pub(crate) async fn handle(
         };
         validate::parameters(plan, &sent)?;
     }
-    let request = prepare(route, exchange, permit, head, body, worker).await?;
+    let request = prepare(route, exchange, permit, head, body, worker)
+        .await
+        .map_err(|rejection| told(rejection, route))?;
     if let Some(plan) = &route.validate {
         validate_body(plan, &request)?;
     }
@@ -102,6 +102,7 @@ pub(crate) async fn handle(
         &found.parameters,
     )
     .await
+    .map_err(|rejection| told(rejection, route))
 }
 
 /// What the resource policy is asked about.
@@ -121,8 +122,19 @@ impl Asked<'_> {
             None => Authorization::None,
             Some(_) => Authorization::CognitoOrJwt,
         };
-        let path = self.path.decoded();
-        check(policy, authorization, phase, exchange, self.headers, &path)
+        if !authorization.is_asked(phase) {
+            return Ok(());
+        }
+        let (path, folded) = (self.path.decoded(), self.path.folded());
+        check(
+            policy,
+            authorization,
+            phase,
+            exchange,
+            self.headers,
+            &path,
+            folded.as_deref(),
+        )
     }
 }
 
@@ -136,4 +148,20 @@ fn validate_body(
     // A plan that checks bodies reads them whole.
     let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
     validate::body(schemas, &request.headers, whole)
+}
+
+/// Of a body that is too large clients of REST APIs read the limit, and nothing else (2.4 of
+/// docs/semantics.md), whenever it is found out.
+fn told(rejection: Rejection, route: &RoutePlan) -> Rejection {
+    if rejection.reason != Reason::BodyTooLarge {
+        return rejection;
+    }
+    let message = format!(
+        "HTTP content length exceeded {} bytes.",
+        route.body_bytes_max
+    );
+    Rejection {
+        message: Some(message.into()),
+        ..rejection
+    }
 }

@@ -137,11 +137,22 @@ impl<'a> RequestPath<'a> {
     /// a slash within one stays encoded, because it separates nothing. Without a slash in front.
     #[must_use]
     pub fn decoded(&self) -> String {
-        let segments = self
-            .segments
-            .iter()
-            .map(|segment| segment.replace('/', "%2F"));
+        let segments = self.segments.iter();
+        let segments = segments.map(|segment| segment.replace('%', "%25").replace('/', "%2F"));
         segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// What a careless backend may make of the path, where that is another one than
+    /// [`Self::decoded`]: encoded slashes are slashes, parameters behind a semicolon are cut off, and
+    /// empty segments are left out.
+    #[must_use]
+    pub fn folded(&self) -> Option<String> {
+        let pieces = self.segments.iter();
+        let pieces = pieces.flat_map(|segment| segment.split(['/', '\\']));
+        let bare = pieces.map(|piece| piece.split(';').next().unwrap_or_default());
+        let folded = bare.filter(|piece| !piece.is_empty());
+        let folded = folded.collect::<Vec<_>>().join("/");
+        Some(folded).filter(|folded| *folded != self.decoded())
     }
 
     /// The part of the raw path from segment `index` on, without its leading slash.
@@ -254,9 +265,26 @@ mod tests {
             ("/admin/x", "admin/x"),
             ("//%61dmin/x/", "admin/x"),
             ("/admin/a%2Fb", "admin/a%2Fb"),
+            ("/admin/a%252Fb", "admin/a%252Fb"),
         ] {
             let path = RequestPath::parse(raw, Slashes::Collapsed).unwrap();
             assert_eq!(path.decoded(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_backend_may_read_otherwise_is_folded() {
+        for (raw, expected) in [
+            ("/admin/x", None),
+            ("/", None),
+            ("/admin%2Fx", Some("admin/x")),
+            ("/%2Fadmin/x", Some("admin/x")),
+            ("/admin;v=1/x", Some("admin/x")),
+            ("/admin%5Cx", Some("admin/x")),
+            ("/admin//x", Some("admin/x")),
+        ] {
+            let path = RequestPath::parse(raw, Slashes::Collapsed).unwrap();
+            assert_eq!(path.folded().as_deref(), expected, "{raw}");
         }
     }
 

@@ -48,6 +48,16 @@ pub struct Match<'r, 'p, T> {
     pub parameters: Vec<(&'r str, Cow<'p, str>)>,
 }
 
+impl<T> Match<'_, '_, T> {
+    /// The parameters, for whoever outlives the request's path.
+    #[must_use]
+    pub fn owned_parameters(&self) -> Vec<(String, String)> {
+        let parameters = self.parameters.iter();
+        let owned = parameters.map(|(name, value)| ((*name).to_owned(), value.to_string()));
+        owned.collect()
+    }
+}
+
 impl<T> Default for Router<T> {
     fn default() -> Self {
         Self {
@@ -199,7 +209,9 @@ impl<T> Router<T> {
         let decoded = variables
             .into_iter()
             .filter_map(|at| path.segments().get(at).cloned());
-        let rest = greedy_from.map(|from| Cow::Borrowed(path.raw_from(from)));
+        // Slashes in front of the rest would make another path where it is put to use.
+        let rest = greedy_from.map(|from| path.raw_from(from).trim_start_matches('/'));
+        let rest = rest.map(Cow::Borrowed);
         let names = entry.parameters.iter().map(String::as_str);
         Some(Match {
             value: &entry.value,

@@ -136,6 +136,9 @@ impl Compiler {
                 for host in &api.hosts {
                     hosts.add_api(host.clone(), &plan);
                 }
+                if let Some(host) = &api.closed_host {
+                    hosts.close(host.clone(), api.kind);
+                }
             }
             apis.insert(api.name.clone(), plan);
         }
@@ -362,8 +365,11 @@ const ROUTE: &str = "route";
 const CALLER: &str = "caller";
 
 fn slot_tag(api: &Api, stage: &Stage, route: &Route, what: &str) -> u64 {
-    let (api, stage, route) = (&api.name, &stage.name, &route.key);
-    Buckets::slot_tag(&[api.as_str(), stage.as_str(), route.as_str(), what])
+    let (api, stage, route) = (api.name.as_str(), &stage.name, route.key.as_str());
+    if stage.is_default() {
+        return Buckets::slot_tag(&[api, route, what]);
+    }
+    Buckets::slot_tag(&[api, stage.as_str(), route, what])
 }
 
 struct Parts<'a> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{ApiPlan, StagePlan};
-use crate::model::DomainName;
+use crate::model::{ApiKind, DomainName};
 use crate::router::{PathError, RequestPath, Slashes};
 
 /// What answers which host, on one listener.
@@ -23,6 +23,8 @@ enum Site {
     Api(Arc<ApiPlan>),
     /// A custom domain, which maps paths to stages.
     Domain(Arc<[MappingPlan]>),
+    /// The endpoint of an API that does not answer there.
+    Closed(ApiKind),
 }
 
 /// What a path of a domain leads to.
@@ -50,6 +52,8 @@ pub struct Destination<'s> {
 pub enum NoDestination {
     /// Nothing answers this host.
     Host,
+    /// It is the endpoint of an API of this type that does not answer there.
+    Closed(ApiKind),
     /// No mapping of the domain is for this path.
     Mapping,
     /// The path cannot be read.
@@ -69,6 +73,10 @@ impl Hosts {
         };
     }
 
+    pub(super) fn close(&mut self, host: String, kind: ApiKind) {
+        self.named.insert(host, Site::Closed(kind));
+    }
+
     pub(super) fn answer_others(&mut self, api: &Arc<ApiPlan>) {
         self.other = Some(Arc::clone(api));
     }
@@ -81,6 +89,7 @@ impl Hosts {
         let mappings = match site {
             Some(Site::Api(api)) => return Ok(Destination::of(api)),
             Some(Site::Domain(mappings)) => mappings,
+            Some(Site::Closed(kind)) => return Err(NoDestination::Closed(*kind)),
             None => {
                 let other = self.other.as_deref();
                 return other.map(Destination::of).ok_or(NoDestination::Host);

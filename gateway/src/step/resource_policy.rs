@@ -12,8 +12,8 @@ use http::header::{HeaderName, REFERER, USER_AGENT};
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::language::policy::{
-    Arn, Authorization, Caller, Context, Found, Key, Phase, Policy, Request, Timestamp, Value,
-    Verdict, authorize, evaluate,
+    Arn, Authorization, Caller, Context, Decision, Found, Key, Phase, Policy, Request, Timestamp,
+    Value, Verdict, authorize, evaluate,
 };
 
 const INVOKE: &str = "execute-api:Invoke";
@@ -22,7 +22,8 @@ const INVOKE: &str = "execute-api:Invoke";
 pub const ARN_BYTES_MAX: usize = 1_600;
 
 /// Asks the policy in one phase. `path` is the request's without its stage and the slash in front,
-/// decoded as the router compares it, so that no spelling of it slips past.
+/// decoded as the router compares it. `folded` is what a careless backend may make of it, where that
+/// is another path: who is denied that one is denied this.
 ///
 /// # Errors
 /// 403 with the documented words where it denies, 414 where the method's ARN is too long.
@@ -33,28 +34,35 @@ pub fn check(
     exchange: &Exchange,
     headers: &HeaderMap,
     path: &str,
+    folded: Option<&str>,
 ) -> Result<(), Rejection> {
     let base = exchange
         .deployed
         .as_ref()
         .map_or("", |deployed| &deployed.arn);
-    let arn = format!("{base}{}/{path}", exchange.head.method);
+    let arn_of = |path| format!("{base}{}/{path}", exchange.head.method);
+    let arn = arn_of(path);
     if arn.len() > ARN_BYTES_MAX {
         return Err(Reason::UriTooLong.into());
     }
-    let decision = Arn::parse(&arn).map(|resource| {
+    let judge = |arn: &str| {
         let request = Request {
             action: INVOKE,
-            resource,
+            // What cannot be asked about is not allowed.
+            resource: Arn::parse(arn).map_err(|error| {
+                Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
+            })?,
             caller: Caller::Anonymous,
             context: &Conditions { exchange, headers },
         };
-        evaluate(policy, &request)
-    });
-    let decision = decision.map_err(|error| {
-        // What cannot be asked about is not allowed.
-        Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
-    })?;
+        Ok::<_, Rejection>(evaluate(policy, &request))
+    };
+    let mut decision = judge(&arn)?;
+    if let Some(folded) = folded
+        && judge(&arn_of(folded))? == Decision::ExplicitDeny
+    {
+        decision = Decision::ExplicitDeny;
+    }
     match authorize(authorization, phase, Some(decision), None) {
         Verdict::Proceed => Ok(()),
         Verdict::Deny { explicit } => Err(denied(&arn, explicit)),

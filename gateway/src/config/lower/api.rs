@@ -9,7 +9,7 @@ use super::{gateway_response, identity, models, policy, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Api, ApiKind, ApiName, Identity, ListenerName, Route};
+use crate::model::{Api, ApiId, ApiKind, ApiName, Identity, ListenerName, Route};
 
 /// Lowers every API. `body_memory_max` bounds what a route may buffer.
 pub(super) fn lower(
@@ -39,7 +39,12 @@ pub(super) fn lower(
         let listeners = lower_listeners(api.listeners.as_deref(), &at, cx);
         let hosts = lower_hosts(api, &at.key("hosts"), cx);
         claims.add(name, &listeners, &hosts, &at, cx);
-        let own = (api.default_endpoint != Some(false)).then(|| identity.endpoint_host(&id));
+        let own = lower_endpoint(identity, &id, &at, cx);
+        let is_written = hosts.iter().any(|(_, host)| *host == own);
+        if !is_written {
+            claims.add_endpoint(name, &listeners, &own, &at, cx);
+        }
+        let is_open = api.default_endpoint != Some(false);
         let stages = stage::lower(api.stages.as_ref(), kind, &at, cx);
         let around = Around {
             at: &at,
@@ -62,7 +67,12 @@ pub(super) fn lower(
             policy,
             kind,
             listeners,
-            hosts: hosts.into_iter().map(|(_, host)| host).chain(own).collect(),
+            closed_host: (!is_open && !is_written).then(|| own.clone()),
+            hosts: hosts
+                .into_iter()
+                .map(|(_, host)| host)
+                .chain((is_open && !is_written).then_some(own))
+                .collect(),
             other_hosts: api.hosts.is_none(),
             stages,
             gateway_responses: gateway_response::lower(
@@ -77,6 +87,24 @@ pub(super) fn lower(
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+/// The host of the API's own endpoint.
+fn lower_endpoint(
+    identity: &Identity,
+    id: &ApiId,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> String {
+    let host = identity.endpoint_host(id);
+    if let Err(error) = parse_host(&host) {
+        let message = format!(
+            "its own host would be `{host}`, and {error}: change `gateway.region`, \
+             `gateway.host_suffix` or `id`"
+        );
+        cx.error_at_key(at, message);
+    }
+    host
 }
 
 /// The listeners named under `listeners` of `at`, or all of them.
@@ -161,6 +189,24 @@ impl Claims {
         }
     }
 
+    fn add_endpoint(
+        &mut self,
+        api: &str,
+        listeners: &[ListenerName],
+        host: &str,
+        at: &Cursor<'_>,
+        cx: &mut Lowering<'_>,
+    ) {
+        let claim = |listener: &ListenerName| (listener.clone(), Some(host.to_owned()));
+        if let Some((_, other)) = self.claim(api, listeners, claim) {
+            let message = format!(
+                "the API `{other}` claims `{host}`, the host of this one's own endpoint: take it \
+                 out there, or write another `id` here"
+            );
+            cx.error_at_key(at, message);
+        }
+    }
+
     /// Claims something on every one of `listeners`; returns the first that had been claimed, with
     /// the API that did.
     fn claim(
@@ -209,7 +255,7 @@ mod tests {
     use crate::config::diagnostic::{Collector, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        ApiId, BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
+        BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
         StageName, Target, Throttle, UpstreamName, Validation,
     };
 
@@ -242,6 +288,7 @@ mod tests {
             kind: ApiKind::Http,
             listeners: Vec::new(),
             hosts: Vec::new(),
+            closed_host: None,
             other_hosts: true,
             stages: vec![Stage {
                 name: StageName::new("$default"),

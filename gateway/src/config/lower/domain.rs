@@ -71,6 +71,13 @@ fn lower_name(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<D
         Some(bare) => (bare, true),
         None => (written, false),
     };
+    if bare.contains('*') {
+        let shown = shortened(written);
+        let message =
+            format!("`{shown}`: a wildcard is the first label alone, as in `*.example.com`");
+        cx.error_at_key(at, message);
+        return None;
+    }
     match parse_host(bare) {
         Ok(host) if is_wildcard => Some(DomainName::Wildcard(host)),
         Ok(host) => Some(DomainName::Host(host)),

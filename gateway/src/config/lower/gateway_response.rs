@@ -7,7 +7,7 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::language::mapping::rest::GatewayResponseMapping;
+use crate::language::mapping::rest::{GatewayResponseMapping, is_illegal_response_header};
 use crate::language::template::GatewayResponseTemplate;
 use crate::model::{ApiKind, GatewayResponse, GatewayResponseRule, GatewayResponses};
 
@@ -50,9 +50,14 @@ fn lower_one(
     let parameters = at.key("parameters");
     let mut mappings = Vec::new();
     for (key, value) in &written.parameters.0 {
+        let at = parameters.key(key);
         match GatewayResponseMapping::parse(key, value) {
+            Ok(mapping) if is_illegal_response_header(mapping.name.text()) => {
+                let name = mapping.name.text();
+                cx.error_at_key(&at, format!("`{name}` is the gateway's own: take it out"));
+            }
             Ok(mapping) => mappings.push(mapping),
-            Err(error) => cx.error(&parameters.key(key), error.to_string()),
+            Err(error) => cx.error(&at, error.to_string()),
         }
     }
     let section = at.key("templates");

@@ -3,7 +3,7 @@
 use super::Lowering;
 use crate::config::cursor::Cursor;
 use crate::config::written::{self, PassthroughWord};
-use crate::language::mapping::rest::{ResponseMapping, is_illegal_header};
+use crate::language::mapping::rest::{ResponseMapping, is_illegal_response_header};
 use crate::language::selection::{Selection, SelectionError};
 use crate::language::template::{Literal, mock_status};
 use crate::model::{Mock, Passthrough, ResponseRule};
@@ -82,7 +82,7 @@ fn lower_one(
     for (key, value) in &written.parameters.0 {
         let at = parameters.key(key);
         match ResponseMapping::parse(key, value) {
-            Ok(mapping) if is_illegal_header(mapping.name.text()) => {
+            Ok(mapping) if is_illegal_response_header(mapping.name.text()) => {
                 let name = mapping.name.text();
                 cx.error_at_key(&at, format!("`{name}` is the gateway's own: take it out"));
             }

@@ -10,6 +10,7 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written::{self, IntegrationType};
+use crate::language::template::TEMPLATE_BYTES_MAX;
 use crate::model::{
     ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, HttpProxy, Integration, Route,
     RouteKey, RouteMethod, Stage, Target, Throttle, UpstreamName,
@@ -93,10 +94,21 @@ fn lower_one(
         cx,
     );
     // What a mock is not told by a template, it reads in the body.
-    let body = match &integration {
-        Some(Integration::Mock(_)) => BodyMode::Buffer,
-        _ => body,
+    let (body, body_bytes_max) = match &integration {
+        Some(Integration::Mock(_)) => (BodyMode::Buffer, TEMPLATE_BYTES_MAX as u64),
+        _ => (body, body_bytes_max),
     };
+    if matches!(integration, Some(Integration::Mock(_))) {
+        for (key, is_written) in [
+            ("body", written.body.is_some()),
+            ("body_max", written.body_max.is_some()),
+        ] {
+            if is_written {
+                let message = "a mock reads no body but a small document: take this out";
+                cx.error_at_key(&at.key(key), message);
+            }
+        }
+    }
     let ParsedKey { method, path } = parsed?;
     Some(Route {
         key: RouteKey::new(key),

@@ -20,7 +20,7 @@ pub(crate) struct Integration {
     /// URL to forward to, instead of upstream and path, with `{name}` of the route's parameters
     /// and `${stageVariables.name}`.
     pub(crate) uri: Option<String>,
-    /// Method sent, such as `POST`. Default: the request's own.
+    /// Method sent, such as `POST`. Default, and what `ANY` says: the request's own.
     pub(crate) method: Option<String>,
     /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
     pub(crate) timeout: Option<DurationText>,

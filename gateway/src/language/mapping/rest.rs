@@ -64,6 +64,26 @@ pub fn is_illegal_header(name: &str) -> bool {
         .any(|illegal| name.eq_ignore_ascii_case(illegal))
 }
 
+/// Whether a response may not have this header from a mapping: it says how the message ends, or is
+/// about its connection alone, and a wrong one would let two readers see two messages.
+#[must_use]
+pub fn is_illegal_response_header(name: &str) -> bool {
+    const ILLEGAL: [&str; 9] = [
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-amzn-trace-id",
+    ];
+    ILLEGAL
+        .iter()
+        .any(|illegal| name.eq_ignore_ascii_case(illegal))
+}
+
 /// Whether [`is_illegal_header`], or the header is one that integrations of type `AWS` and
 /// `AWS_PROXY` set themselves.
 #[must_use]

@@ -21,6 +21,19 @@ pub enum Authorization {
     CognitoOrJwt,
 }
 
+impl Authorization {
+    /// Whether the answer in this phase is not known before: [`authorize`] then depends on what the
+    /// policies say.
+    #[must_use]
+    pub const fn is_asked(self, phase: Phase) -> bool {
+        match phase {
+            Phase::Before => matches!(self, Self::None | Self::Lambda),
+            // Of nobody, nothing more is known by then.
+            Phase::After => !matches!(self, Self::None),
+        }
+    }
+}
+
 /// When the question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
