@@ -96,19 +96,14 @@ impl LimitedBody {
     /// # Errors
     /// [`BufferError`]: the body's own fault, or no memory left in the budget.
     pub async fn buffer(mut self, budget: &BodyBudget) -> Result<Buffered, BufferError> {
-        let mut lease = budget.lease();
-        let mut whole = BytesMut::new();
+        let mut whole = budget.growing();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await
         {
             if let Ok(data) = frame?.into_data() {
-                lease.grow(data.len())?;
-                whole.extend_from_slice(&data);
+                whole.push(&data)?;
             }
         }
-        Ok(Buffered(Bytes::from_owner(Held {
-            bytes: whole.freeze(),
-            _lease: lease,
-        })))
+        Ok(whole.finish())
     }
 }
 
@@ -170,9 +165,14 @@ pub enum BufferError {
     #[error(transparent)]
     Body(#[from] BodyFault),
     /// The budget is spent.
-    #[error("all memory for buffered bodies is in use")]
-    Memory,
+    #[error(transparent)]
+    Memory(#[from] NoMemory),
 }
+
+/// The budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all memory for buffered bodies is in use")]
+pub struct NoMemory;
 
 impl BodyBudget {
     /// A budget of `bytes_max`.
@@ -195,11 +195,48 @@ impl BodyBudget {
         self.used.load(Ordering::Relaxed)
     }
 
+    /// A body in memory to which pieces are added.
+    #[must_use]
+    pub fn growing(&self) -> Growing {
+        Growing {
+            bytes: BytesMut::new(),
+            lease: self.lease(),
+        }
+    }
+
     fn lease(&self) -> BudgetLease {
         BudgetLease {
             budget: self.clone(),
             bytes: 0,
         }
+    }
+}
+
+/// A body that is made piece by piece.
+#[derive(Debug)]
+pub struct Growing {
+    bytes: BytesMut,
+    lease: BudgetLease,
+}
+
+impl Growing {
+    /// Adds a piece.
+    ///
+    /// # Errors
+    /// [`NoMemory`] if the budget has no room for it.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), NoMemory> {
+        self.lease.grow(piece.len())?;
+        self.bytes.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn finish(self) -> Buffered {
+        Buffered(Bytes::from_owner(Held {
+            bytes: self.bytes.freeze(),
+            _lease: self.lease,
+        }))
     }
 }
 
@@ -211,7 +248,7 @@ struct BudgetLease {
 }
 
 impl BudgetLease {
-    fn grow(&mut self, by: usize) -> Result<(), BufferError> {
+    fn grow(&mut self, by: usize) -> Result<(), NoMemory> {
         let by = u64::try_from(by).unwrap_or(u64::MAX);
         let used = self
             .budget
@@ -220,7 +257,7 @@ impl BudgetLease {
             .saturating_add(by);
         self.bytes = self.bytes.saturating_add(by);
         if used > self.budget.bytes_max.load(Ordering::Relaxed) {
-            return Err(BufferError::Memory);
+            return Err(NoMemory);
         }
         Ok(())
     }
@@ -236,6 +273,14 @@ impl Drop for BudgetLease {
 /// bytes: whoever sends them may still hold them long after they were handed over.
 #[derive(Debug)]
 pub struct Buffered(Bytes);
+
+impl Buffered {
+    /// The body.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 #[derive(Debug)]
 struct Held {

@@ -12,6 +12,7 @@ mod domains;
 mod rest;
 mod rest_mock;
 mod rest_validation;
+mod rest_codings;
 mod gateway_responses;
 mod resource_policies;
 mod semantics;

@@ -125,6 +125,7 @@ reasons! {
     BodyTimeout RequestTimeout Default4xx "body_timeout" "The request body stopped arriving.",
     BodyBroken BadRequest Default4xx "body_broken" "The request body ended early or was framed wrongly.",
     BodyMemory Unavailable Default5xx "body_memory" "All memory for buffered bodies is in use.",
+    ContentCoding UnsupportedMediaType UnsupportedMediaType "content_coding" "The request body has a content coding that is not read, or is not in it.",
     UpstreamRefused IntegrationFailure IntegrationFailure "upstream_refused" "The upstream refused the connection or its name did not resolve.",
     UpstreamTls IntegrationFailure IntegrationFailure "upstream_tls" "The upstream's TLS handshake failed.",
     UpstreamReset IntegrationFailure IntegrationFailure "upstream_reset" "The upstream closed or reset the connection before it answered.",

@@ -5,8 +5,9 @@
 //! docs/semantics.md, which says where this gateway differs.
 
 use http::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    MAX_FORWARDS, PROXY_AUTHENTICATE, SERVER, USER_AGENT, VIA, WWW_AUTHENTICATE,
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap,
+    HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE, SERVER, USER_AGENT, VIA,
+    WWW_AUTHENTICATE,
 };
 
 use crate::exchange::Exchange;
@@ -18,7 +19,15 @@ const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const X_AMZN_APIGATEWAY_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
 
 /// Headers of a request that end here.
-const REQUEST_DROPPED: [HeaderName; 5] = [CONTENT_MD5, MAX_FORWARDS, SERVER, VIA, WWW_AUTHENTICATE];
+/// Bodies have been decoded.
+const REQUEST_DROPPED: [HeaderName; 6] = [
+    CONTENT_ENCODING,
+    CONTENT_MD5,
+    MAX_FORWARDS,
+    SERVER,
+    VIA,
+    WWW_AUTHENTICATE,
+];
 
 /// Headers of a response that end here.
 const RESPONSE_DROPPED: [HeaderName; 4] = [EXPECT, HOST, PROXY_AUTHENTICATE, VIA];

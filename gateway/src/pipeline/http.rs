@@ -65,7 +65,7 @@ pub(crate) async fn handle(
         worker.vouch(exchange, now_ns);
     }
 
-    let request = prepare(route, exchange, permit, head, body, worker).await?;
+    let request = prepare(route, route.body, exchange, permit, head, body, worker).await?;
     integrate(
         &route.integration,
         &worker.pool,

@@ -1,22 +1,26 @@
 //! The pipeline of a REST API.
 //!
 //! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
-//! authorizer, resource policy again, throttle, validation, integration.
+//! authorizer, resource policy again, throttle, decoding, validation, integration. (The service
+//! decodes first of all; here nobody does work for a caller who may not call.)
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, Request};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
-use super::prepare::prepare;
+use super::prepare::{decoded, prepare};
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
 use crate::integration::{IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
+use crate::model::BodyMode;
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
-use crate::step::{admit::admit, authorize::authorize, resource_policy::check, validate};
+use crate::step::proof::Permit;
+use crate::step::{admit::admit, authorize::authorize, decode, resource_policy::check, validate};
 
 /// Takes a request through the steps.
 ///
@@ -79,20 +83,17 @@ pub(crate) async fn handle(
         worker.vouch(exchange, now_ns);
     }
 
-    if let Some(plan) = &route.validate {
-        let sent = ClientParameters {
-            headers: &head.headers,
-            uri: &head.uri,
-            path: &found.parameters,
-        };
-        validate::parameters(plan, &sent)?;
-    }
-    let request = prepare(route, exchange, permit, head, body, worker)
-        .await
-        .map_err(|rejection| told(rejection, route))?;
-    if let Some(plan) = &route.validate {
-        validate_body(plan, &request)?;
-    }
+    let request = input(
+        route,
+        exchange,
+        permit,
+        head,
+        body,
+        &found.parameters,
+        worker,
+    )
+    .await
+    .map_err(|rejection| told(rejection, route))?;
     integrate(
         &route.integration,
         &worker.pool,
@@ -103,6 +104,43 @@ pub(crate) async fn handle(
     )
     .await
     .map_err(|rejection| told(rejection, route))
+}
+
+/// The request as its integration gets it: decoded, and what its method declares.
+async fn input(
+    route: &RoutePlan,
+    exchange: &mut Exchange,
+    permit: Permit,
+    head: http::request::Parts,
+    body: Incoming,
+    parameters: &[(&str, Cow<'_, str>)],
+    worker: &Worker,
+) -> Result<IntegrationRequest, Rejection> {
+    let coding = if body.is_end_stream() {
+        None
+    } else {
+        decode::coding(&head.headers)?
+    };
+    if let Some(plan) = &route.validate {
+        let sent = ClientParameters {
+            headers: &head.headers,
+            uri: &head.uri,
+            path: parameters,
+        };
+        validate::parameters(plan, &sent)?;
+    }
+    let mode = coding.map_or(route.body, |_| BodyMode::Buffer);
+    let mut request = prepare(route, mode, exchange, permit, head, body, worker).await?;
+    if let Some(coding) = coding {
+        request = decoded(route, coding, request, worker).await?;
+    }
+    let checked = route.validate.as_ref().and_then(|plan| plan.body.as_ref());
+    if let Some(plan) = checked {
+        // A route whose bodies are checked reads them whole.
+        let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
+        validate::body(plan, &request.headers, whole)?;
+    }
+    Ok(request)
 }
 
 /// What the resource policy is asked about.
@@ -136,18 +174,6 @@ impl Asked<'_> {
             folded.as_deref(),
         )
     }
-}
-
-fn validate_body(
-    plan: &validate::ValidatePlan,
-    request: &IntegrationRequest,
-) -> Result<(), Rejection> {
-    let Some(schemas) = &plan.body else {
-        return Ok(());
-    };
-    // A plan that checks bodies reads them whole.
-    let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
-    validate::body(schemas, &request.headers, whole)
 }
 
 /// Of a body that is too large clients of REST APIs read the limit, and nothing else (2.4 of

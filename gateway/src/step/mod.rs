@@ -7,4 +7,5 @@ pub mod proof;
 pub mod resource_policy;
 pub mod authorize;
 pub mod admit;
+pub mod decode;
 pub mod validate;
