@@ -204,6 +204,16 @@ impl BodyBudget {
         }
     }
 
+    /// Lends memory that does not hold a body, but works on one.
+    ///
+    /// # Errors
+    /// [`NoMemory`] if the budget has no room for it.
+    pub fn lend(&self, bytes: usize) -> Result<BudgetLease, NoMemory> {
+        let mut lease = self.lease();
+        lease.grow(bytes)?;
+        Ok(lease)
+    }
+
     fn lease(&self) -> BudgetLease {
         BudgetLease {
             budget: self.clone(),
@@ -242,7 +252,7 @@ impl Growing {
 
 /// Memory lent to one body, returned when dropped.
 #[derive(Debug)]
-struct BudgetLease {
+pub struct BudgetLease {
     budget: BodyBudget,
     bytes: u64,
 }

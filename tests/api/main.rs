@@ -13,6 +13,7 @@ mod rest;
 mod rest_mock;
 mod rest_validation;
 mod rest_codings;
+mod rest_compression;
 mod gateway_responses;
 mod resource_policies;
 mod semantics;

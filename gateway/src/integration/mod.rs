@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::exchange::{Exchange, Rejection};
+use crate::step::compress::Encoder;
 use crate::upstream::{Pool, PooledBody};
 
 /// What answers the requests of a route.
@@ -51,6 +52,13 @@ pub enum ResponseBody {
     },
     /// It is at hand.
     Whole(Bytes),
+    /// It is compressed on its way.
+    Encoded {
+        /// As it was.
+        body: Box<ResponseBody>,
+        /// What compresses it.
+        encoder: Encoder,
+    },
 }
 
 /// Lets the route's integration answer. `path` is the request's, without its stage.

@@ -32,6 +32,9 @@ pub struct Api {
     pub stages: Vec<Stage>,
     /// Who may call it from where; REST APIs only.
     pub policy: Option<Arc<Policy>>,
+    /// Smallest body of an answer that is compressed, 0 to 10 MiB; `None` compresses none. REST
+    /// APIs only.
+    pub compression_bytes_min: Option<u64>,
     /// How it words what it refuses; REST APIs only.
     pub gateway_responses: GatewayResponses,
     /// What bodies may be, as JSON Schema draft 4, by name; REST APIs only.

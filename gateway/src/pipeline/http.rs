@@ -9,12 +9,12 @@ use std::sync::Arc;
 use ::http::Request;
 use hyper::body::Incoming;
 
+use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationResponse, integrate};
 use crate::pipeline::Worker;
-use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan};
 use crate::step::{admit::admit, authorize::authorize};
 
@@ -33,11 +33,7 @@ pub(crate) async fn handle(
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
     let uri = head.uri.clone();
-    let path = RequestPath::parse(uri.path(), destination.api.slashes())
-        .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
-    let (stage, path) = destination.stage(path).ok_or(Reason::StageNotFound)?;
-    exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
-    exchange.deployed = Some(Arc::clone(&stage.deployed));
+    let (stage, path) = locate(destination, exchange, uri.path())?;
     let found = stage
         .router
         .find(&head.method, &path)

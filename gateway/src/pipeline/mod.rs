@@ -2,7 +2,9 @@
 
 pub mod rest;
 pub mod http;
+mod locate;
 mod prepare;
+mod compressed;
 pub mod reply;
 mod refused;
 mod worker;

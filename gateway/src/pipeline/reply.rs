@@ -16,6 +16,7 @@ use crate::exchange::{Exchange, Rejection};
 use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
 use crate::snapshot::Snapshot;
+use crate::step::compress::{EncodeError, Encoder};
 use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::PooledBody;
@@ -54,11 +55,6 @@ pub(crate) fn respond(
         {
             Source::Whole(None)
         }
-        ResponseBody::Upstream { body, silence_max } => Source::Upstream {
-            body,
-            silence_max,
-            silence: None,
-        },
         ResponseBody::Whole(_) if has_none => Source::Whole(None),
         // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
         ResponseBody::Whole(body) if exchange.head.method == Method::HEAD => {
@@ -66,7 +62,7 @@ pub(crate) fn respond(
             response.headers_mut().insert(CONTENT_LENGTH, length);
             Source::Whole(None)
         }
-        ResponseBody::Whole(body) => Source::Whole(Some(body)),
+        body => Source::new(body),
     };
     name(response.headers_mut(), &exchange);
     let mut record = exchange.record;
@@ -116,6 +112,11 @@ enum Source {
         silence_max: Duration,
         silence: Option<Pin<Box<Sleep>>>,
     },
+    Encoded {
+        source: Box<Source>,
+        /// `None` once the end is made.
+        encoder: Option<Encoder>,
+    },
 }
 
 /// The upstream broke off within its response.
@@ -127,12 +128,31 @@ pub enum ReplyError {
     /// Nothing came for the integration's time-out.
     #[error("the upstream fell silent for {0:?}")]
     Silent(Duration),
+    /// The compressor failed.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
 }
 
 impl Source {
+    fn new(body: ResponseBody) -> Self {
+        match body {
+            ResponseBody::Upstream { body, silence_max } => Self::Upstream {
+                body,
+                silence_max,
+                silence: None,
+            },
+            ResponseBody::Whole(body) => Self::Whole(Some(body)),
+            ResponseBody::Encoded { body, encoder } => Self::Encoded {
+                source: Box::new(Self::new(*body)),
+                encoder: Some(encoder),
+            },
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ReplyError>>> {
         let (body, silence_max, silence) = match self {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(Ok)),
+            Self::Encoded { source, encoder } => return poll_encoded(source, encoder, cx),
             Self::Upstream {
                 body,
                 silence_max,
@@ -159,6 +179,29 @@ impl Source {
             }
         }
     }
+}
+
+/// What the compressor has made of what has arrived.
+fn poll_encoded(
+    source: &mut Source,
+    encoder: &mut Option<Encoder>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, ReplyError>>> {
+    while let Some(running) = encoder {
+        let made = match std::task::ready!(source.poll(cx)) {
+            Some(Ok(piece)) => running.write(&piece),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => {
+                let rest = encoder.take().map(Encoder::finish);
+                rest.unwrap_or(Ok(Bytes::new()))
+            }
+        };
+        match made {
+            Ok(made) if made.is_empty() => {}
+            made => return Poll::Ready(Some(made.map_err(ReplyError::from))),
+        }
+    }
+    Poll::Ready(None)
 }
 
 impl Body for ReplyBody {
@@ -211,6 +254,7 @@ impl Body for ReplyBody {
                     .unwrap_or(0),
             ),
             Source::Upstream { body, .. } => body.size_hint(),
+            Source::Encoded { .. } => SizeHint::default(),
         }
     }
 }
@@ -220,6 +264,7 @@ impl Source {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Upstream { body, .. } => body.is_end_stream(),
+            Self::Encoded { encoder, .. } => encoder.is_none(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The pipeline of a REST API.
 //!
 //! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
-//! authorizer, resource policy again, throttle, decoding, validation, integration. (The service
-//! decodes first of all; here nobody does work for a caller who may not call.)
+//! authorizer, resource policy again, throttle, decoding, validation, integration, compression. (The
+//! service decodes first of all; here nobody does work for a caller who may not call.)
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 use hyper::body::{Body as _, Incoming};
 
+use super::compressed::compressed;
+use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
@@ -20,7 +22,9 @@ use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::proof::Permit;
-use crate::step::{admit::admit, authorize::authorize, decode, resource_policy::check, validate};
+use crate::step::{
+    admit::admit, authorize::authorize, compress, decode, resource_policy::check, validate,
+};
 
 /// Takes a request through the steps.
 ///
@@ -37,11 +41,7 @@ pub(crate) async fn handle(
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
     let uri = head.uri.clone();
-    let path = RequestPath::parse(uri.path(), destination.api.slashes())
-        .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
-    let (stage, path) = destination.stage(path).ok_or(Reason::StageNotFound)?;
-    exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
-    exchange.deployed = Some(Arc::clone(&stage.deployed));
+    let (stage, path) = locate(destination, exchange, uri.path())?;
     if stage.deployed.responses.are_customized() {
         exchange.head.headers = head.headers.clone();
     }
@@ -83,6 +83,10 @@ pub(crate) async fn handle(
         worker.vouch(exchange, now_ns);
     }
 
+    let accepted = destination
+        .api
+        .compress
+        .and_then(|_| compress::accepted(&head.headers));
     let request = input(
         route,
         exchange,
@@ -94,7 +98,7 @@ pub(crate) async fn handle(
     )
     .await
     .map_err(|rejection| told(rejection, route))?;
-    integrate(
+    let response = integrate(
         &route.integration,
         &worker.pool,
         exchange,
@@ -103,7 +107,14 @@ pub(crate) async fn handle(
         &found.parameters,
     )
     .await
-    .map_err(|rejection| told(rejection, route))
+    .map_err(|rejection| told(rejection, route))?;
+    Ok(match destination.api.compress {
+        None => response,
+        Some(plan) => {
+            let accepted = accepted.as_deref();
+            compressed(plan, accepted, exchange, response, &worker.body_budget)
+        }
+    })
 }
 
 /// The request as its integration gets it: decoded, and what its method declares.

@@ -19,6 +19,7 @@ use crate::model::{
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
 use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySetError};
+use crate::step::compress::CompressPlan;
 use crate::store::bucket::{Buckets, SlotsFull};
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::upstream::tls::{RootsError, client_config, system_roots};
@@ -207,6 +208,9 @@ impl Compiler {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
             kind: api.kind,
+            compress: api
+                .compression_bytes_min
+                .map(|bytes_min| CompressPlan { bytes_min }),
             named: HashMap::new(),
             default: None,
         };

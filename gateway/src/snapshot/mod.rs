@@ -17,6 +17,7 @@ use crate::model::{ApiKind, BodyMode, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
+use crate::step::compress::CompressPlan;
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
 use site::Hosts;
@@ -43,6 +44,8 @@ pub struct ApiPlan {
     pub name: Arc<str>,
     /// What kind it is.
     pub kind: ApiKind,
+    /// Which answers it compresses; `None` for none.
+    pub compress: Option<CompressPlan>,
     /// By the first segment of a path.
     named: HashMap<String, StagePlan>,
     /// What serves every other path.

@@ -9,3 +9,4 @@ pub mod authorize;
 pub mod admit;
 pub mod decode;
 pub mod validate;
+pub mod compress;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Lowering;
 use super::host::parse_host;
+use super::quantity::MIB;
 use super::route::{self, Around};
 use super::{gateway_response, identity, models, policy, stage};
 use crate::config::cursor::Cursor;
@@ -75,6 +76,7 @@ pub(super) fn lower(
                 .collect(),
             other_hosts: api.hosts.is_none(),
             stages,
+            compression_bytes_min: lower_compression(api, kind, &at, cx),
             gateway_responses: gateway_response::lower(
                 &api.gateway_responses,
                 kind,
@@ -87,6 +89,23 @@ pub(super) fn lower(
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+/// The largest that the service lets the smallest compressed answer be.
+const COMPRESSION_BYTES_MIN_MAX: u64 = 10 * MIB;
+
+fn lower_compression(
+    api: &written::Api,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<u64> {
+    let at = at.key("minimum_compression_size");
+    let size = api.minimum_compression_size.as_ref()?;
+    if kind == ApiKind::Http {
+        cx.error_at_key(&at, "only REST APIs compress answers: take this out");
+    }
+    Some(cx.size(Some(size), &at, 0..=COMPRESSION_BYTES_MIN_MAX, 0))
 }
 
 /// The host of the API's own endpoint.
@@ -294,6 +313,7 @@ mod tests {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),
             }],
+            compression_bytes_min: None,
             gateway_responses: GatewayResponses::default(),
             models: BTreeMap::new(),
             routes: vec![route; count as usize],

@@ -39,6 +39,9 @@ pub(crate) struct Api {
     /// `Error` are there anyway.
     #[serde(default)]
     pub(crate) models: Named<FreeJson>,
+    /// Smallest answer that a REST API compresses for clients that want it: 0 to 10MiB. Default: it
+    /// compresses none.
+    pub(crate) minimum_compression_size: Option<Size>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
