@@ -6,11 +6,11 @@ use http_body::Body as _;
 use crate::body::BodyBudget;
 use crate::exchange::Exchange;
 use crate::integration::{IntegrationResponse, ResponseBody};
-use crate::step::compress::{CompressPlan, Encoder, announce, coding};
+use crate::step::compress::{self, CompressPlan, Encoder, announce};
 
 /// Compresses `response` for a client that says `accepted`.
 pub(super) fn compressed(
-    plan: CompressPlan,
+    plan: Option<CompressPlan>,
     accepted: Option<&str>,
     exchange: &Exchange,
     mut response: IntegrationResponse,
@@ -22,7 +22,8 @@ pub(super) fn compressed(
         ResponseBody::Encoded { .. } => None,
     };
     let headers = response.head.headers_mut();
-    let Some(coding) = coding(plan, accepted, headers, length) else {
+    let coding = plan.and_then(|plan| compress::coding(plan, accepted, headers, length));
+    let Some(coding) = coding else {
         return response;
     };
     // The answer to HEAD has no body that could be compressed.

@@ -57,9 +57,7 @@ pub(crate) async fn handle(
         now_ns,
     )?;
 
-    if exchange.identity.is_some() {
-        worker.vouch(exchange, now_ns);
-    }
+    worker.vouch(exchange, now_ns);
 
     let request = prepare(route, route.body, exchange, permit, head, body, worker).await?;
     integrate(

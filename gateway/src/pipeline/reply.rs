@@ -55,7 +55,7 @@ pub(crate) fn respond(
         {
             Source::Whole(None)
         }
-        ResponseBody::Whole(_) if has_none => Source::Whole(None),
+        ResponseBody::Whole(_) | ResponseBody::Encoded { .. } if has_none => Source::Whole(None),
         // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
         ResponseBody::Whole(body) if exchange.head.method == Method::HEAD => {
             let length = HeaderValue::from(body.len());

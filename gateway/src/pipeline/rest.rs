@@ -55,12 +55,7 @@ pub(crate) async fn handle(
         exchange.head.parameters = found.owned_parameters();
     }
 
-    let asked = Asked {
-        stage,
-        route,
-        headers: &head.headers,
-        path: &path,
-    };
+    let asked = Asked::new(stage, route, &head.headers, &path);
     asked.policy(Phase::Before, exchange)?;
     if let Some(plan) = &route.authorize {
         let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
@@ -79,9 +74,7 @@ pub(crate) async fn handle(
         now_ns,
     )?;
 
-    if exchange.identity.is_some() {
-        worker.vouch(exchange, now_ns);
-    }
+    worker.vouch(exchange, now_ns);
 
     let accepted = destination
         .api
@@ -108,13 +101,13 @@ pub(crate) async fn handle(
     )
     .await
     .map_err(|rejection| told(rejection, route))?;
-    Ok(match destination.api.compress {
-        None => response,
-        Some(plan) => {
-            let accepted = accepted.as_deref();
-            compressed(plan, accepted, exchange, response, &worker.body_budget)
-        }
-    })
+    Ok(compressed(
+        destination.api.compress,
+        accepted.as_deref(),
+        exchange,
+        response,
+        &worker.body_budget,
+    ))
 }
 
 /// The request as its integration gets it: decoded, and what its method declares.
@@ -162,7 +155,21 @@ struct Asked<'a> {
     path: &'a RequestPath<'a>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    const fn new(
+        stage: &'a StagePlan,
+        route: &'a RoutePlan,
+        headers: &'a HeaderMap,
+        path: &'a RequestPath<'a>,
+    ) -> Self {
+        Self {
+            stage,
+            route,
+            headers,
+            path,
+        }
+    }
+
     fn policy(&self, phase: Phase, exchange: &Exchange) -> Result<(), Rejection> {
         let Some(policy) = &self.stage.policy else {
             return Ok(());
