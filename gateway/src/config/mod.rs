@@ -17,7 +17,7 @@ mod shape;
 mod read;
 mod lower;
 
-pub use diagnostic::{Diagnostic, Place, Report};
+pub use diagnostic::{Diagnostic, FileId, Place, Report};
 pub use schema::schema;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 
@@ -29,6 +29,7 @@ use std::sync::LazyLock;
 use cursor::Cursor;
 use diagnostic::Collector;
 use lower::Files;
+use yaml::Bounds;
 
 use crate::model::Gateway;
 
@@ -79,6 +80,7 @@ fn load_file(path: &Path, files: Files) -> Result<Loaded, Report> {
             let sound = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(error.as_bytes().get(..sound).unwrap_or(&[]));
             let place = Place {
+                file: FileId::FIRST,
                 line: before.matches('\n').count() + 1,
                 column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
             };
@@ -117,7 +119,7 @@ fn lowered(text: &str, base: &Path, files: Files, diagnostics: &mut Collector) -
         diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
         return None;
     }
-    let tree = yaml::parse(text, diagnostics)?;
+    let tree = yaml::parse(text, FileId::FIRST, Bounds::CONFIGURATION, diagnostics)?;
     let sound = shape::check(&SCHEMA, &tree, diagnostics)?;
     match read::read::<written::File>(&sound) {
         Ok(file) => Some(lower::lower(

@@ -194,7 +194,7 @@ mod tests {
 
     use super::super::Files;
     use super::*;
-    use crate::config::diagnostic::{Collector, Place};
+    use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
         ApiId, BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
@@ -241,7 +241,11 @@ mod tests {
     #[test]
     fn as_many_throttles_as_slots_fit() {
         let tree = Node {
-            place: Place { line: 1, column: 1 },
+            place: Place {
+                file: FileId::FIRST,
+                line: 1,
+                column: 1,
+            },
             value: Value::Refused,
         };
         let root = Cursor::root(&tree);
