@@ -144,9 +144,13 @@ impl Collector {
         !self.errors.is_empty()
     }
 
-    /// How many errors there are so far.
-    pub(super) fn error_count(&self) -> usize {
-        self.errors.len()
+    /// Another one about the same files, of which nothing is known yet.
+    pub(super) fn empty(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The warnings, where nothing was refused.

@@ -24,10 +24,7 @@ pub(super) fn lower(
     for (name, api) in &written.0 {
         let at = section.key(name);
         cx.name(name, &at);
-        let kind = match api.kind {
-            written::ApiType::Http => ApiKind::Http,
-            written::ApiType::Rest => ApiKind::Rest,
-        };
+        let kind = lower_kind(api, &at, cx);
         let id = identity::lower_id(name, api.id.as_deref(), &at.key("id"), cx);
         if let Some(other) = apis.iter().find(|other| other.id == id) {
             let message = format!(
@@ -46,7 +43,13 @@ pub(super) fn lower(
             stages: &stages,
             body_memory_max,
         };
-        let routes = route::lower(&api.routes, &at.key("routes"), &around, cx);
+        let routes_at = at.key("routes");
+        if !routes_at.is_written() {
+            cx.error_at_key(&at, "`routes` is missing");
+        }
+        let none = written::Named::default();
+        let routes = api.routes.as_ref().unwrap_or(&none);
+        let routes = route::lower(routes, &routes_at, &around, cx);
         apis.push(Api {
             name: ApiName::new(name),
             id,
@@ -66,6 +69,17 @@ pub(super) fn lower(
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+/// Nothing stands for what kind of API it is where the definition could not say so either.
+fn lower_kind(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> ApiKind {
+    if !at.key("type").is_written() {
+        cx.error_at_key(at, "`type` is missing");
+    }
+    match api.kind {
+        Some(written::ApiType::Rest) => ApiKind::Rest,
+        Some(written::ApiType::Http) | None => ApiKind::Http,
+    }
 }
 
 fn lower_listeners(
