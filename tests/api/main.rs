@@ -11,6 +11,7 @@ mod stages;
 mod rest;
 mod rest_mock;
 mod gateway_responses;
+mod openapi;
 mod bodies;
 mod tokens;
 mod rotation;

@@ -197,7 +197,8 @@ impl Reading<'_> {
             next += 1;
             let mut wanted: Vec<(PathBuf, Place, String)> = Vec::new();
             let here = source.path.parent().unwrap_or(Path::new("/")).to_owned();
-            reference::each(&Cursor::root(&source.root), &mut |at, text| {
+            reference::each(&Cursor::root(&source.root), &mut |object, text| {
+                let at = object.key(reference::KEY);
                 if let Ok(Reference {
                     file: Some(name), ..
                 }) = Reference::parse(text)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::document::{Document, Location};
-use super::finding::{Findings, Treatment};
+use super::finding::Findings;
 use super::judgement;
 use super::made::{Made, refused};
 use super::placeholder::Placeholders;
@@ -142,7 +142,7 @@ impl Expansion<'_> {
             translation
         });
         for finding in findings.finish(self.diagnostics) {
-            if let Treatment::Refused(why) = finding.treatment {
+            if let Some(why) = finding.treatment.refusal() {
                 let place = Some(finding.place);
                 if is_partial && translation.is_some() {
                     self.diagnostics.warning(place, finding.path, why);

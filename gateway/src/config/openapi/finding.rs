@@ -36,6 +36,19 @@ pub enum Treatment {
     Ignored,
 }
 
+/// What is said of the fields of an integration that was refused as a whole.
+pub(super) const CONSEQUENCE: &str = "goes with its integration: see `type` beside it";
+
+impl Treatment {
+    /// Why something was refused, unless that follows from another refusal.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused(why) => Some(why.as_str()).filter(|why| *why != CONSEQUENCE),
+            Self::Honoured | Self::Approximated(_) | Self::Ignored => None,
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { line, column, .. } = self.place;

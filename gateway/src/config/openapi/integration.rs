@@ -1,6 +1,6 @@
 //! `x-amazon-apigateway-integration`: what answers an operation.
 
-use super::finding::Findings;
+use super::finding::{CONSEQUENCE, Findings};
 use super::made::{Made, plain, text};
 use super::parameters;
 use super::response::{self, Declared};
@@ -61,7 +61,7 @@ fn refuse(
     findings.refused(type_at, why);
     for (key, field) in at.entries() {
         if key != "type" && !findings.is_refused(&field) {
-            findings.refused(&field, "goes with its integration: see `type` beside it");
+            findings.refused(&field, CONSEQUENCE);
         }
     }
     None

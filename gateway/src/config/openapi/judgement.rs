@@ -63,7 +63,7 @@ impl Around<'_> {
         let mut api = Made::at(NOWHERE);
         api.put("stages", NOWHERE, self.stages(translation));
         let mut apis = Made::at(NOWHERE);
-        apis.put(self.api, NOWHERE, translation.write(api));
+        apis.put(self.api, NOWHERE, translation.write_defined(api));
         let mut listener = Made::at(NOWHERE);
         listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
         let mut listeners = Made::at(NOWHERE);

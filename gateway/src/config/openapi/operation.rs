@@ -23,14 +23,16 @@ pub(super) struct Route {
     pub(super) key: String,
     key_place: Place,
     caller: Caller,
-    /// What answers; `None` where something was refused that it cannot do without.
+    /// What answers; `None` where that was refused.
     integration: Option<Node>,
+    /// Whether anything was refused that it cannot do without.
+    is_refused: bool,
 }
 
 impl Route {
     /// From now on it answers 500.
     pub(super) fn refuse(&mut self) {
-        self.integration = None;
+        self.is_refused = true;
     }
 
     /// The URL that it forwards to.
@@ -39,15 +41,25 @@ impl Route {
     }
 
     pub(super) const fn is_refused(&self) -> bool {
-        self.integration.is_none()
+        self.is_refused
     }
 
-    /// Adds it to the routes.
+    /// Adds it to the routes, as it is served.
     pub(super) fn write(&self, routes: &mut Made) {
+        let served = self.integration.as_ref().filter(|_| !self.is_refused);
+        self.write_with(served, routes);
+    }
+
+    /// Adds it to the routes as it is defined, so that it is judged even where it is refused.
+    pub(super) fn write_defined(&self, routes: &mut Made) {
+        self.write_with(self.integration.as_ref(), routes);
+    }
+
+    fn write_with(&self, integration: Option<&Node>, routes: &mut Made) {
         let place = self.key_place;
         let mut made = Made::at(place);
         self.caller.write(&mut made, place);
-        let integration = self.integration.clone().unwrap_or_else(|| {
+        let integration = integration.cloned().unwrap_or_else(|| {
             let mut refused = Made::at(place);
             refused.put("type", place, plain(place, "refused"));
             refused.finish()
@@ -192,7 +204,8 @@ fn translate_one(
         },
         key_place: at.key_place,
         caller,
-        integration: integration.filter(|_| is_sound),
+        is_refused: !is_sound || integration.is_none(),
+        integration,
     }
 }
 

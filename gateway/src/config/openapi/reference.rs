@@ -95,7 +95,7 @@ pub(super) fn text<'a>(at: &Cursor<'a>) -> Option<&'a str> {
     }
 }
 
-/// Calls `visit` with every reference below `at`, those within schemas excepted.
+/// Calls `visit` with every object below `at` that is a reference, those within schemas excepted.
 pub(super) fn each<'a>(at: &Cursor<'a>, visit: &mut impl FnMut(&Cursor<'a>, &'a str)) {
     walk(at, false, &mut |at, text, in_schema| {
         if !in_schema {
@@ -106,7 +106,7 @@ pub(super) fn each<'a>(at: &Cursor<'a>, visit: &mut impl FnMut(&Cursor<'a>, &'a 
 
 fn walk<'a>(at: &Cursor<'a>, in_schema: bool, visit: &mut impl FnMut(&Cursor<'a>, &'a str, bool)) {
     if let Some(text) = text(at) {
-        visit(&at.key(KEY), text, in_schema);
+        visit(at, text, in_schema);
     }
     match at.node.map(|node| &node.value) {
         Some(Value::Mapping(_)) => {
@@ -132,10 +132,18 @@ fn walk<'a>(at: &Cursor<'a>, in_schema: bool, visit: &mut impl FnMut(&Cursor<'a>
 pub(super) fn check(document: &Document, diagnostics: &mut Collector) {
     let mut count = 0_usize;
     for root in document.roots() {
-        walk(&root, false, &mut |at, text, in_schema| {
+        walk(&root, false, &mut |object, text, in_schema| {
+            let at = object.key(KEY);
             count += 1;
             if count > REFERENCES_MAX {
                 return;
+            }
+            if !in_schema && let Some(other) = sibling(object) {
+                let message = format!(
+                    "`{}` beside a reference would be passed over: move it to what is meant",
+                    shortened(other)
+                );
+                diagnostics.error(Some(at.place), at.path.to_string(), message);
             }
             if let Err(error) = check_one(document, text, at.place, in_schema) {
                 let cause = match &error {
@@ -153,6 +161,12 @@ pub(super) fn check(document: &Document, diagnostics: &mut Collector) {
         let message = format!("{count} references are too many: at most {REFERENCES_MAX}");
         diagnostics.error(Some(root.place), "", message);
     }
+}
+
+/// What stands beside the reference in the object at `at` and does more than describe.
+fn sibling<'a>(at: &Cursor<'a>) -> Option<&'a str> {
+    at.names()
+        .find(|key| !matches!(*key, KEY | "summary" | "description"))
 }
 
 fn check_one(

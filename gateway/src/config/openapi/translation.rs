@@ -4,7 +4,7 @@ use super::document::Document;
 use super::finding::Findings;
 use super::gateway_response;
 use super::kind;
-use super::made::{Made, plain};
+use super::made::{Made, plain, refused};
 use super::operation::{self, Around, Route};
 use super::security::{Authorizers, Schemes};
 use super::sweep::sweep;
@@ -93,8 +93,17 @@ pub(super) fn translate(
 }
 
 impl Translation {
-    /// The written form, `entries` of the user's own first.
-    pub(super) fn write(&self, mut api: Made) -> Node {
+    /// The written form as it is served, behind what `api` holds already.
+    pub(super) fn write(&self, api: Made) -> Node {
+        self.write_with(api, Route::write)
+    }
+
+    /// As [`Self::write`], as it is defined: to be judged, not served.
+    pub(super) fn write_defined(&self, api: Made) -> Node {
+        self.write_with(api, Route::write_defined)
+    }
+
+    fn write_with(&self, mut api: Made, write: fn(&Route, &mut Made)) -> Node {
         let kind = match self.kind {
             ApiKind::Rest => "rest",
             ApiKind::Http => "http",
@@ -105,9 +114,15 @@ impl Translation {
         }
         let mut routes = Made::at(self.paths);
         for route in &self.routes {
-            route.write(&mut routes);
+            write(route, &mut routes);
         }
-        api.put("routes", self.paths, routes.finish());
+        // That there is none was said.
+        let routes = if routes.is_empty() {
+            refused(self.paths)
+        } else {
+            routes.finish()
+        };
+        api.put("routes", self.paths, routes);
         api.finish()
     }
 }
