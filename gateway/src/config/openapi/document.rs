@@ -86,7 +86,14 @@ impl Document {
         };
         let file = match location.file {
             Some(file) => file,
-            None => reading.diagnostics.add_file(location.name)?,
+            None => match reading.diagnostics.add_file(location.name) {
+                Some(file) => file,
+                None => {
+                    let error = std::io::Error::other("too many files for one configuration");
+                    reading.unreadable(at, location.name, &error);
+                    return None;
+                }
+            },
         };
         let root = reading.parse(bytes, file)?;
         let mut document = Self {

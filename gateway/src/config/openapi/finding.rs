@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, Diagnostic, Place};
+use crate::config::tree::Value;
 
 /// What became of one part of a definition.
 ///
@@ -75,6 +76,7 @@ pub(super) struct Findings {
     /// Keys that were judged, so that a last look over the files finds those that were not.
     judged: HashSet<Place>,
     refused: HashSet<Place>,
+    told: HashSet<Place>,
     refusals: usize,
 }
 
@@ -113,6 +115,32 @@ impl Findings {
         self.judged.contains(&at.key_place)
     }
 
+    /// Whether `at` holds keys with values, or was left out; anything else is refused.
+    pub(super) fn is_mapping(&mut self, at: &Cursor<'_>) -> bool {
+        self.is_shaped(at, "keys with values", |value| {
+            matches!(value, Value::Mapping(_))
+        })
+    }
+
+    /// Whether `at` holds a list, or was left out; anything else is refused.
+    pub(super) fn is_list(&mut self, at: &Cursor<'_>) -> bool {
+        self.is_shaped(at, "a list", |value| matches!(value, Value::Sequence(_)))
+    }
+
+    fn is_shaped(&mut self, at: &Cursor<'_>, form: &str, is_so: fn(&Value) -> bool) -> bool {
+        let Some(node) = at.node.filter(|node| !is_so(&node.value)) else {
+            return true;
+        };
+        let found = node.reading();
+        self.refused(at, format!("found {found}: write {form}"));
+        false
+    }
+
+    /// Whether anything was said of the key of `at`.
+    pub(super) fn is_told(&self, at: &Cursor<'_>) -> bool {
+        self.told.contains(&at.key_place)
+    }
+
     /// Whether something was refused at the key of `at`.
     pub(super) fn is_refused(&self, at: &Cursor<'_>) -> bool {
         self.refused.contains(&at.key_place)
@@ -126,6 +154,7 @@ impl Findings {
 
     fn add(&mut self, at: &Cursor<'_>, treatment: Treatment) {
         self.judged(at);
+        self.told.insert(at.key_place);
         if matches!(treatment, Treatment::Refused(_)) {
             self.refusals += 1;
             self.refused.insert(at.key_place);

@@ -10,7 +10,7 @@ use crate::model::ApiKind;
 
 /// The gateway responses at `at` in the native form.
 pub(super) fn translate(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
-    if !at.is_written() {
+    if !at.is_written() || !findings.is_mapping(at) {
         return None;
     }
     let mut made = Made::at(at.place);

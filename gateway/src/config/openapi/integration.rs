@@ -7,7 +7,7 @@ use super::response::{self, Declared};
 use super::treatment::{self, AWS, NOT_BUILT, Object};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
-use crate::config::tree::{Node, shortened};
+use crate::config::tree::{Node, Reading, shortened};
 use crate::language::template::Literal;
 use crate::model::ApiKind;
 
@@ -48,6 +48,13 @@ pub(super) fn translate(
         }
     };
     findings.honoured(&type_at);
+    for (_, field) in at.entries() {
+        // What is no text where text belongs was not understood.
+        if findings.refusals() == before && !findings.is_told(&field) {
+            let found = field.node.map_or(Reading::Nothing, Node::reading);
+            findings.refused(&field, format!("found {found}: write text or a number"));
+        }
+    }
     (findings.refusals() == before).then_some(node)
 }
 
@@ -217,7 +224,7 @@ fn mock(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> No
 
 /// Templates by media type, which have to be fixed text.
 pub(super) fn literals(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
-    if !at.is_written() {
+    if !at.is_written() || !findings.is_mapping(at) {
         return None;
     }
     let before = findings.refusals();

@@ -83,6 +83,9 @@ pub(super) fn translate(
     findings: &mut Findings,
 ) -> Vec<Route> {
     let mut routes = Vec::new();
+    if !findings.is_mapping(section) {
+        return routes;
+    }
     for (path, at) in section.entries() {
         if path.starts_with("x-") {
             judge_section_key(path, &at, findings);
@@ -135,6 +138,7 @@ fn judge_section_key(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
 /// What path items and operations have alike.
 fn judge_shared(at: &Cursor<'_>, around: &Around<'_>, findings: &mut Findings) {
     judge_servers(&at.key("servers"), around.kind, findings);
+    findings.is_list(&at.key("parameters"));
     for parameter in at.key("parameters").items() {
         let Some(parameter) = around.document.follow(&parameter) else {
             continue;
@@ -150,7 +154,7 @@ fn judge_shared(at: &Cursor<'_>, around: &Around<'_>, findings: &mut Findings) {
 
 /// Servers say where an API answers, which the configuration does.
 pub(super) fn judge_servers(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) {
-    if !at.is_written() {
+    if !at.is_written() || !findings.is_list(at) {
         return;
     }
     for server in at.items() {
@@ -218,6 +222,9 @@ fn judge_default(
     findings: &mut Findings,
 ) -> bool {
     let flag = at.key("isDefaultRoute");
+    if flag.is_written() && !matches!(flag.scalar(), Some("true" | "false")) {
+        findings.refused(&flag, "this is `true` or `false`: write one without quotes");
+    }
     match (path == DEFAULT_PATH, flag.is_true()) {
         (true, true) if is_any && kind == ApiKind::Http => {
             findings.honoured(&flag);

@@ -39,6 +39,7 @@ impl Renamed {
 pub(super) fn renamed(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Renamed {
     let mut renamed = Renamed::default();
     let before = findings.refusals();
+    findings.is_mapping(at);
     for (key, value) in at.entries() {
         let target = key.strip_prefix("integration.request.path.");
         let source = value.scalar();

@@ -42,7 +42,7 @@ pub(super) fn translate(
     declared: &Declared<'_>,
     findings: &mut Findings,
 ) -> Option<Node> {
-    if !at.is_written() {
+    if !at.is_written() || !findings.is_mapping(at) {
         return None;
     }
     let before = findings.refusals();
@@ -123,7 +123,7 @@ pub(super) fn status_code(at: &Cursor<'_>, made: &mut Made) {
 
 /// Texts by name, under `key` in the native form.
 pub(super) fn texts(at: &Cursor<'_>, key: &str, made: &mut Made, findings: &mut Findings) {
-    if !at.is_written() {
+    if !at.is_written() || !findings.is_mapping(at) {
         return;
     }
     let mut texts = Made::at(at.place);

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::document::Document;
 use super::finding::Findings;
 use super::made::{Made, list, text};
 use super::treatment::{self, LAMBDA, Object};
@@ -89,12 +90,17 @@ impl Schemes {
     /// Judges the schemes at `section`.
     pub(super) fn judge(
         section: &Cursor<'_>,
+        document: &Document,
         kind: ApiKind,
         authorizers: &Authorizers<'_>,
         findings: &mut Findings,
     ) -> Self {
         let mut schemes = HashMap::new();
+        findings.is_mapping(section);
         for (name, at) in section.entries() {
+            let Some(at) = document.follow(&at) else {
+                continue;
+            };
             let before = findings.refusals();
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
             let jwt = judge_scheme(&at, kind, findings);

@@ -45,6 +45,7 @@ pub(super) fn translate(
     let components = root.key("components");
     treatment::judge(&components, Object::Components, kind, findings);
     operation::judge_servers(&root.key("servers"), kind, findings);
+    findings.is_list(&root.key("tags"));
     for tag in root.key("tags").items() {
         treatment::judge(&tag, Object::Tag, kind, findings);
     }
@@ -59,7 +60,7 @@ pub(super) fn translate(
     } else {
         components.key("securitySchemes")
     };
-    let schemes = Schemes::judge(&schemes, kind, authorizers, findings);
+    let schemes = Schemes::judge(&schemes, document, kind, authorizers, findings);
     let around = Around {
         document,
         kind,
@@ -198,7 +199,7 @@ fn judge_shared_integrations(
     findings: &mut Findings,
 ) {
     let section = components.key("x-amazon-apigateway-integrations");
-    if !section.is_written() || kind == ApiKind::Rest {
+    if !section.is_written() || kind == ApiKind::Rest || !findings.is_mapping(&section) {
         return;
     }
     for (_, at) in section.entries() {

@@ -442,6 +442,9 @@ const TABLE: &[Row] = &[
 /// Judges every field of the object at `at` by the table. What is translated by functions of its
 /// own is left to them.
 pub(super) fn judge(at: &Cursor<'_>, object: Object, kind: ApiKind, findings: &mut Findings) {
+    if !findings.is_mapping(at) {
+        return;
+    }
     for (key, at) in at.entries() {
         findings.judged(&at);
         match treatment(key, object) {
