@@ -321,6 +321,35 @@ apis: {{orders: {{definition: orders-jwt.yaml}}}}
     );
 }
 
+/// Every key of a definition in which every operation is secured, misspelt one after the other.
+#[test]
+fn no_misspelt_key_opens_a_route() {
+    let text = std::fs::read_to_string(directory().join("orders-jwt.yaml")).unwrap();
+    let text = text.replace("security: []", "security: [{ login: [] }]");
+    let folder = tempfile::tempdir().unwrap();
+    let config = around("  a: {definition: a.yaml, partial: true}");
+    let mut judged = 0;
+    let keys = text.match_indices(':').map(|(at, _)| at);
+    for at in keys.filter(|at| text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric())) {
+        for misspelt in [
+            format!("{}x{}", &text[..at], &text[at..]),
+            format!("{}{}", &text[..at - 1], &text[at..]),
+        ] {
+            std::fs::write(folder.path().join("a.yaml"), &misspelt).unwrap();
+            let Ok(loaded) = load_text("gateway.yaml", &config, folder.path()) else {
+                continue;
+            };
+            judged += 1;
+            for route in &loaded.gateway.apis[0].routes {
+                let is_open =
+                    route.authorizer.is_none() && route.integration != Integration::Refused;
+                assert!(!is_open, "{}\n{misspelt}", route.key);
+            }
+        }
+    }
+    assert!(judged > 20, "{judged}");
+}
+
 #[test]
 fn what_cannot_be_served_is_refused_or_answers_500() {
     let settings = "stages: {prod: {}}";
