@@ -17,6 +17,7 @@ mod rest_compression;
 mod gateway_responses;
 mod resource_policies;
 mod semantics;
+mod openapi;
 mod bodies;
 mod tokens;
 mod rotation;

@@ -7,6 +7,7 @@ mod run;
 mod reload;
 mod check;
 mod schema;
+mod import;
 mod stats;
 mod time;
 mod by_hand;
@@ -45,6 +46,8 @@ enum Command {
     Reload(reload::Arguments),
     /// Read a configuration and report every error in it.
     Check(check::Arguments),
+    /// Say what becomes of an OpenAPI definition, part by part.
+    Import(import::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &mut output),
         Command::Reload(arguments) => reload::run(&arguments, &mut output),
         Command::Check(arguments) => check::run(&arguments, &mut output),
+        Command::Import(arguments) => import::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),

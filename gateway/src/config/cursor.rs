@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::diagnostic::Place;
-use super::tree::{Node, Value, shortened};
+use super::tree::{Node, Reading, Value, shortened};
 
 /// The keys that lead to a setting: `apis.pets.routes."GET /pets".scopes[0]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,33 @@ impl<'a> Cursor<'a> {
     /// Whether the user wrote this setting at all, right or wrong.
     pub(super) const fn is_written(&self) -> bool {
         self.node.is_some()
+    }
+
+    /// What the user wrote below this one, by key.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> {
+        self.names().map(|key| (key, self.key(key)))
+    }
+
+    /// The items of this list.
+    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
+        let count = match self.node.map(|node| &node.value) {
+            Some(Value::Sequence(items)) => items.len(),
+            _ => 0,
+        };
+        (0..count).map(|index| self.item(index))
+    }
+
+    /// The text as it stands there, also of a number or a boolean.
+    pub(super) fn scalar(&self) -> Option<&'a str> {
+        match &self.node?.value {
+            Value::Scalar { text, .. } => Some(text),
+            Value::Sequence(_) | Value::Mapping(_) | Value::Refused => None,
+        }
+    }
+
+    /// Whether this is `true`.
+    pub(super) fn is_true(&self) -> bool {
+        self.node.map(Node::reading) == Some(Reading::Boolean(true))
     }
 
     /// The keys the user wrote below this one, right or wrong.

@@ -3,9 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// A file, by the order in which one run came to it. A configuration is spread over several when
+/// its APIs have definitions of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u16);
+
+impl FileId {
+    /// The file that was asked for.
+    pub const FIRST: Self = Self(0);
+}
+
 /// A position in a file; both numbers start at 1 and columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
+    /// The file.
+    pub file: FileId,
     /// Line.
     pub line: usize,
     /// Column.
@@ -64,10 +76,11 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// Collects diagnostics about one file.
+/// Collects diagnostics about the files of one run.
 #[derive(Debug)]
 pub(super) struct Collector {
-    file: Arc<str>,
+    /// Never empty.
+    files: Vec<Arc<str>>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -75,10 +88,26 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(file: &str) -> Self {
         Self {
-            file: Arc::from(file),
+            files: vec![Arc::from(file)],
             errors: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Another file, which messages call `name`; `None` when there are too many.
+    pub(super) fn add_file(&mut self, name: &str) -> Option<FileId> {
+        let id = u16::try_from(self.files.len()).ok().map(FileId);
+        if id.is_some() {
+            self.files.push(Arc::from(name));
+        }
+        id
+    }
+
+    /// What messages call `file`.
+    pub(super) fn file_name(&self, file: FileId) -> Arc<str> {
+        let name = self.files.get(usize::from(file.0));
+        name.or(self.files.first())
+            .map_or_else(|| Arc::from(""), Arc::clone)
     }
 
     pub(super) fn error(
@@ -103,7 +132,7 @@ impl Collector {
 
     fn diagnostic(&self, place: Option<Place>, path: String, message: String) -> Diagnostic {
         Diagnostic {
-            file: Arc::clone(&self.file),
+            file: self.file_name(place.map_or(FileId::FIRST, |place| place.file)),
             place,
             path,
             // Messages quote what the user wrote, and one message is one line.
@@ -113,6 +142,15 @@ impl Collector {
 
     pub(super) fn has_errors(&self) -> bool {
         !self.errors.is_empty()
+    }
+
+    /// Another one about the same files, of which nothing is known yet.
+    pub(super) fn empty(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The warnings, where nothing was refused.
@@ -128,7 +166,7 @@ impl Collector {
         }
     }
 
-    /// Everything that was collected, in the order of the file.
+    /// Everything that was collected, in the order of the files.
     pub(super) fn into_report(mut self) -> Report {
         self.errors.sort_by_key(|error| error.place);
         self.warnings.sort_by_key(|warning| warning.place);

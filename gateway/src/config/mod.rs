@@ -16,19 +16,23 @@ mod schema;
 mod shape;
 mod read;
 mod lower;
+mod openapi;
 
-pub use diagnostic::{Diagnostic, Place, Report};
+pub use diagnostic::{Diagnostic, FileId, Place, Report};
+pub use openapi::{Finding, Import, ImportOptions, Treatment, import};
 pub use schema::schema;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::string::FromUtf8Error;
 use std::sync::LazyLock;
 
 use cursor::Cursor;
 use diagnostic::Collector;
 use lower::Files;
+use yaml::Bounds;
 
 use crate::model::Gateway;
 
@@ -76,16 +80,24 @@ fn load_file(path: &Path, files: Files) -> Result<Loaded, Report> {
     match String::from_utf8(bytes) {
         Ok(text) => load_named(&name, &text, base, files),
         Err(error) => {
-            let sound = error.utf8_error().valid_up_to();
-            let before = String::from_utf8_lossy(error.as_bytes().get(..sound).unwrap_or(&[]));
-            let place = Place {
-                line: before.matches('\n').count() + 1,
-                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-            };
+            let place = not_utf8(&error, FileId::FIRST);
             let mut diagnostics = Collector::new(&name);
-            diagnostics.error(Some(place), "", "this is not UTF-8: save the file as UTF-8");
+            diagnostics.error(Some(place), "", NOT_UTF8);
             Err(diagnostics.into_report())
         }
+    }
+}
+
+const NOT_UTF8: &str = "this is not UTF-8: save the file as UTF-8";
+
+/// Where the text of `file` ends to be UTF-8.
+fn not_utf8(error: &FromUtf8Error, file: FileId) -> Place {
+    let sound = error.utf8_error().valid_up_to();
+    let before = String::from_utf8_lossy(error.as_bytes().get(..sound).unwrap_or(&[]));
+    Place {
+        file,
+        line: before.matches('\n').count() + 1,
+        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
     }
 }
 
@@ -99,7 +111,7 @@ pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> 
 
 fn load_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Loaded, Report> {
     let mut diagnostics = Collector::new(name);
-    let gateway = lowered(text, base, files, &mut diagnostics);
+    let gateway = lowered(name, text, base, files, &mut diagnostics);
     match (gateway, diagnostics.finish()) {
         (Some(gateway), Ok(warnings)) => Ok(Loaded { gateway, warnings }),
         (_, Err(report)) => Err(report),
@@ -112,12 +124,19 @@ fn load_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Loade
     }
 }
 
-fn lowered(text: &str, base: &Path, files: Files, diagnostics: &mut Collector) -> Option<Gateway> {
+fn lowered(
+    name: &str,
+    text: &str,
+    base: &Path,
+    files: Files,
+    diagnostics: &mut Collector,
+) -> Option<Gateway> {
     if text.len() > FILE_BYTES_MAX {
         diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
         return None;
     }
-    let tree = yaml::parse(text, diagnostics)?;
+    let tree = yaml::parse(text, FileId::FIRST, Bounds::CONFIGURATION, diagnostics)?;
+    let tree = openapi::expand(tree, name, base, files, diagnostics);
     let sound = shape::check(&SCHEMA, &tree, diagnostics)?;
     match read::read::<written::File>(&sound) {
         Ok(file) => Some(lower::lower(

@@ -109,6 +109,23 @@ impl Node {
         }
     }
 
+    /// The same with other entries, if this is a mapping.
+    pub(super) fn with_entries(self, change: impl FnMut(Entry) -> Entry) -> Self {
+        let Value::Mapping(mapping) = self.value else {
+            return self;
+        };
+        let mut changed = Mapping::default();
+        mapping
+            .entries
+            .into_iter()
+            .map(change)
+            .for_each(|entry| changed.push(entry));
+        Self {
+            place: self.place,
+            value: Value::Mapping(changed),
+        }
+    }
+
     /// The item at `index`, if this is a list that has it.
     pub(super) fn item(&self, index: usize) -> Option<&Self> {
         match &self.value {

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::diagnostic::{Collector, Place};
+use super::diagnostic::{Collector, FileId, Place};
 use super::tree::{Entry, Mapping, Node, Value, shortened};
 
 /// Largest configuration file.
@@ -18,15 +18,44 @@ pub const DEPTH_MAX: usize = 32;
 /// Most values, lists and mappings in one file.
 pub const NODES_MAX: usize = 1_000_000;
 
-/// Reads `text`. `None` means that it could not be read to its end and says why in `diagnostics`;
+/// What one file may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Deepest nesting of lists and mappings.
+    pub(super) depth: usize,
+    /// Most values, lists and mappings.
+    pub(super) nodes: usize,
+}
+
+impl Bounds {
+    /// Of a configuration.
+    pub(super) const CONFIGURATION: Self = Self {
+        depth: DEPTH_MAX,
+        nodes: NODES_MAX,
+    };
+}
+
+/// Reads `text`, which stands in `file`. `None` means that it could not be read to its end and says why in `diagnostics`;
 /// a tree may come with errors too, at places that hold [`Value::Refused`].
-pub(super) fn parse(text: &str, diagnostics: &mut Collector) -> Option<Node> {
+pub(super) fn parse(
+    text: &str,
+    file: FileId,
+    bounds: Bounds,
+    diagnostics: &mut Collector,
+) -> Option<Node> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        file,
+        bounds,
+        open: Vec::new(),
+        root: None,
+        documents: 0,
+        nodes: 0,
+    };
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span, diagnostics),
-            Err(error) => Err((place(*error.marker()), error.info().to_owned())),
+            Err(error) => Err((place(file, *error.marker()), error.info().to_owned())),
         };
         if let Err((place, message)) = step {
             diagnostics.error(Some(place), "", message);
@@ -34,14 +63,19 @@ pub(super) fn parse(text: &str, diagnostics: &mut Collector) -> Option<Node> {
         }
     }
     if builder.root.is_none() {
-        let start = Place { line: 1, column: 1 };
+        let start = Place {
+            file,
+            line: 1,
+            column: 1,
+        };
         diagnostics.error(Some(start), "", "the file holds no configuration");
     }
     builder.root
 }
 
-#[derive(Default)]
 struct Builder {
+    file: FileId,
+    bounds: Bounds,
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
@@ -77,7 +111,7 @@ impl Builder {
         span: Span,
         diagnostics: &mut Collector,
     ) -> Result<(), Fatal> {
-        let place = place(span.start);
+        let place = place(self.file, span.start);
         let refused = |builder: &mut Self, what: &str, diagnostics: &mut Collector| {
             diagnostics.error(Some(place), builder.path(), what);
         };
@@ -101,7 +135,7 @@ impl Builder {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let value = if anchor != 0 || tag.is_some() {
-                    refused(self, ANCHOR_OR_TAG, diagnostics);
+                    refused(self, anchor_or_tag(tag.as_deref()), diagnostics);
                     Value::Refused
                 } else {
                     let plain = style == ScalarStyle::Plain;
@@ -114,13 +148,13 @@ impl Builder {
             }
             Event::SequenceStart(anchor, tag) => {
                 if anchor != 0 || tag.is_some() {
-                    refused(self, ANCHOR_OR_TAG, diagnostics);
+                    refused(self, anchor_or_tag(tag.as_deref()), diagnostics);
                 }
                 self.start(Open::Sequence(place, Vec::new()), place)?;
             }
             Event::MappingStart(anchor, tag) => {
                 if anchor != 0 || tag.is_some() {
-                    refused(self, ANCHOR_OR_TAG, diagnostics);
+                    refused(self, anchor_or_tag(tag.as_deref()), diagnostics);
                 }
                 let open = Open::Mapping {
                     place,
@@ -145,8 +179,9 @@ impl Builder {
     }
 
     fn start(&mut self, open: Open, place: Place) -> Result<(), Fatal> {
-        if self.open.len() >= DEPTH_MAX {
-            return Err((place, format!("nested deeper than {DEPTH_MAX} levels")));
+        let Bounds { depth, .. } = self.bounds;
+        if self.open.len() >= depth {
+            return Err((place, format!("nested deeper than {depth} levels")));
         }
         if let Some(Open::Mapping { key: None, .. }) = self.open.last() {
             return Err((place, "a key must be text, not a list or mapping".into()));
@@ -163,8 +198,9 @@ impl Builder {
         diagnostics: &mut Collector,
     ) -> Result<(), Fatal> {
         self.nodes += 1;
-        if self.nodes > NODES_MAX {
-            return Err((place, format!("more than {NODES_MAX} values")));
+        let Bounds { nodes, .. } = self.bounds;
+        if self.nodes > nodes {
+            return Err((place, format!("more than {nodes} values")));
         }
         match self.open.last_mut() {
             None => self.root = Some(Node { place, value }),
@@ -213,7 +249,16 @@ impl Builder {
     }
 }
 
-const ANCHOR_OR_TAG: &str = "anchors and tags are not supported: write the value without";
+/// What is said of an anchor or a tag. CloudFormation's short forms of functions are tags.
+fn anchor_or_tag(tag: Option<&Tag>) -> &'static str {
+    match tag {
+        Some(tag) if tag.suffix == "Sub" => {
+            "tags are not supported: write `!Sub` in its long form, `Fn::Sub: ..`, where it stands \
+             in an OpenAPI definition"
+        }
+        Some(_) | None => "anchors and tags are not supported: write the value without",
+    }
+}
 
 /// Accepts a key that stands for the first time in its mapping.
 fn fresh_key(
@@ -224,7 +269,7 @@ fn fresh_key(
     let Value::Scalar { text, .. } = value else {
         return Ok(Key::Refused);
     };
-    if let Some(Place { line, column }) = places.get(&text) {
+    if let Some(Place { line, column, .. }) = places.get(&text) {
         let shown = shortened(&text);
         return Err(format!(
             "`{shown}` stands here again, first at {line}:{column}: keep one"
@@ -234,8 +279,9 @@ fn fresh_key(
     Ok(Key::Fresh(text, place))
 }
 
-fn place(marker: saphyr_parser::Marker) -> Place {
+fn place(file: FileId, marker: saphyr_parser::Marker) -> Place {
     Place {
+        file,
         line: marker.line(),
         column: marker.col() + 1,
     }

@@ -135,6 +135,7 @@ reasons! {
     UnsupportedMediaType UnsupportedMediaType UnsupportedMediaType "unsupported_media_type" "The integration has no template for the request's media type.",
     IntegrationTemplate Internal ApiConfigurationError "integration_template" "A template of the integration did not come to what it has to.",
     IntegrationResponse Internal ApiConfigurationError "integration_response" "No integration response answers for the status, or the one that does is broken.",
+    RefusedDefinition Internal ApiConfigurationError "refused_definition" "The route was imported in part, and what it cannot do without was refused.",
     UpstreamAddress Internal Default5xx "upstream_address" "The request could not be addressed to the upstream.",
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 
-use crate::exchange::{Exchange, Rejection};
+use crate::exchange::{Exchange, Reason, Rejection};
 use crate::step::compress::Encoder;
 use crate::upstream::{Pool, PooledBody};
 
@@ -29,6 +29,8 @@ pub enum IntegrationPlan {
     HttpProxy(ForwardPlan),
     /// The gateway itself.
     Mock(MockPlan),
+    /// Nothing, because the definition of the route could not be understood as a whole.
+    Refused,
 }
 
 /// What an integration answered.
@@ -81,5 +83,6 @@ pub async fn integrate(
             http_proxy::forward(plan, pool, exchange, request, path, parameters).await
         }
         IntegrationPlan::Mock(plan) => mock::answer(plan, exchange, request),
+        IntegrationPlan::Refused => Err(Reason::RefusedDefinition.into()),
     }
 }

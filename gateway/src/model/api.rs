@@ -152,6 +152,9 @@ pub enum Integration {
     HttpProxy(HttpProxy),
     /// The gateway itself: `MOCK`, of REST APIs.
     Mock(Mock),
+    /// Nothing: the route stands for what an imported definition says and the gateway cannot do, and
+    /// answers 500.
+    Refused,
 }
 
 /// A request that is forwarded.

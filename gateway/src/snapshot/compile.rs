@@ -279,6 +279,7 @@ impl Compiler {
                 IntegrationPlan::HttpProxy(forward_plan(api, route, stage, proxy, parts)?)
             }
             Integration::Mock(mock) => IntegrationPlan::Mock(mock_plan(route, mock)?),
+            Integration::Refused => IntegrationPlan::Refused,
         };
         let lease = |what| self.lease(api, stage, route, what);
         Ok(RoutePlan {

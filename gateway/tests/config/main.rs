@@ -16,3 +16,5 @@ mod mutated;
 mod command;
 #[cfg(test)]
 mod documented;
+#[cfg(test)]
+mod openapi;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use gateway::config::load_text;
+use gateway::config::{ImportOptions, import, load_text};
 use proptest::prelude::*;
 
-use crate::files::reference;
+use crate::files::{reference, repository, yaml_files};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
@@ -30,6 +30,42 @@ proptest! {
                 error.place.is_some_and(|place| place.line <= lines && place.column >= 1)
             };
             prop_assert!(report.errors.iter().all(inside), "{}", report);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases() / 4))]
+
+    /// So is whatever happens to a definition; and what is accepted can be printed and loaded.
+    #[test]
+    fn mutations_of_definitions_never_panic(
+        which in any::<prop::sample::Index>(),
+        edits in prop::collection::vec(edit(), 1..4),
+    ) {
+        let files = yaml_files(&repository().join("examples/openapi"));
+        let mut bytes = std::fs::read(which.get(&files)).unwrap();
+        for edit in edits {
+            edit.apply(&mut bytes);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mutated.yaml");
+        std::fs::write(&path, &bytes).unwrap();
+        match import(&path, &ImportOptions::default()) {
+            Err(report) => {
+                prop_assert!(!report.errors.is_empty());
+                prop_assert!(!report.to_string().contains("cannot be understood"), "{}", report);
+            }
+            Ok(import) if !import.has_refusals() => {
+                let api: String = import.native.lines().map(|line| format!("  {line}\n")).collect();
+                let text = format!("listeners: {{l: {{address: '127.0.0.1:80'}}}}\napis:\n{api}");
+                if let Err(report) = load_text("printed.yaml", &text, &missing_directory()) {
+                    let missing = report.errors.iter();
+                    let other = missing.filter(|error| !error.message.starts_with("there is no authorizer"));
+                    prop_assert_eq!(other.count(), 0, "{}\n{}", report, text);
+                }
+            }
+            Ok(import) => prop_assert!(import.routes >= import.refused_routes),
         }
     }
 }

@@ -30,6 +30,9 @@ impl Site {
             format!(r#"{{"keys": [{key}]}}"#),
         )
         .unwrap();
+        // What the documentation calls `pets.yaml`: JSON is YAML.
+        let definition = crate::files::repository().join("examples/openapi/petstore-rest.json");
+        std::fs::copy(definition, site.path().join("pets.yaml")).unwrap();
         let lists = site.path().join("lists");
         std::fs::create_dir(&lists).unwrap();
         std::fs::write(lists.join("drop.netset"), "192.0.2.0/24\n").unwrap();

@@ -25,10 +25,7 @@ pub(super) fn lower(
     for (name, api) in &written.0 {
         let at = section.key(name);
         cx.name(name, &at);
-        let kind = match api.kind {
-            written::ApiType::Http => ApiKind::Http,
-            written::ApiType::Rest => ApiKind::Rest,
-        };
+        let kind = lower_kind(api, &at, cx);
         let id = identity::lower_id(name, api.id.as_deref(), &at.key("id"), cx);
         if let Some(other) = apis.iter().find(|other| other.id == id) {
             let message = format!(
@@ -53,7 +50,7 @@ pub(super) fn lower(
             stages: &stages,
             body_memory_max,
         };
-        let routes = route::lower(&api.routes, &at.key("routes"), &around, cx);
+        let routes = lower_routes(api, &around, cx);
         let policy = policy::lower(
             api.policy_file.as_deref(),
             kind,
@@ -89,6 +86,26 @@ pub(super) fn lower(
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+fn lower_routes(api: &written::Api, around: &Around<'_>, cx: &mut Lowering<'_>) -> Vec<Route> {
+    let at = around.at.key("routes");
+    if !at.is_written() {
+        cx.error_at_key(around.at, "`routes` is missing");
+    }
+    let none = written::Named::default();
+    route::lower(api.routes.as_ref().unwrap_or(&none), &at, around, cx)
+}
+
+/// Nothing stands for what kind of API it is where the definition could not say so either.
+fn lower_kind(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> ApiKind {
+    if !at.key("type").is_written() {
+        cx.error_at_key(at, "`type` is missing");
+    }
+    match api.kind {
+        Some(written::ApiType::Rest) => ApiKind::Rest,
+        Some(written::ApiType::Http) | None => ApiKind::Http,
+    }
 }
 
 /// The largest that the service lets the smallest compressed answer be.
@@ -271,7 +288,7 @@ mod tests {
 
     use super::super::Files;
     use super::*;
-    use crate::config::diagnostic::{Collector, Place};
+    use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
         BodyMode, GatewayResponses, HttpProxy, Integration, RouteKey, RouteMethod, Stage,
@@ -323,7 +340,11 @@ mod tests {
     #[test]
     fn as_many_throttles_as_slots_fit() {
         let tree = Node {
-            place: Place { line: 1, column: 1 },
+            place: Place {
+                file: FileId::FIRST,
+                line: 1,
+                column: 1,
+            },
             value: Value::Refused,
         };
         let root = Cursor::root(&tree);

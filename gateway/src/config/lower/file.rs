@@ -62,7 +62,8 @@ fn is_path(written: &str) -> bool {
     !written.is_empty() && !written.contains('\0')
 }
 
-fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
+/// What a regular file of at most `bytes_max` holds.
+pub(in crate::config) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
         return Err(Error::other("it is a directory"));

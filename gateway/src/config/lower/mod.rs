@@ -41,6 +41,8 @@ use super::written::File;
 use crate::language::media_type::MediaType;
 use crate::model::Gateway;
 
+pub(super) use file::read as read_file;
+
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
 ///
 /// The tree is the whole one, mistakes included: it tells where settings stand, and a name that

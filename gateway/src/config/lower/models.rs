@@ -45,7 +45,7 @@ fn check_used(
     section: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) {
-    let routes = written.routes.0.iter();
+    let routes = written.routes.iter().flat_map(|routes| &routes.0);
     let used: BTreeSet<&str> = routes
         .flat_map(|(_, route)| &route.models.0)
         .map(|(_, model)| model.as_str())

@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 
 use super::Lowering;
 use crate::config::cursor::Cursor;
-use crate::config::diagnostic::{Collector, Report};
+use crate::config::diagnostic::{Collector, FileId, Report};
+use crate::config::read;
 use crate::config::tree::Node;
-use crate::config::{read, yaml};
+use crate::config::yaml::{self, Bounds};
 use crate::language::policy::{ApiScope, Form, Place, Policy, Segment};
 use crate::model::{ApiId, ApiKind, Identity};
 
@@ -68,7 +69,7 @@ fn read(
         return None;
     };
     // JSON is YAML, and this reader tells places and refuses keys that stand twice.
-    let tree = yaml::parse(text, diagnostics)?;
+    let tree = yaml::parse(text, FileId::FIRST, Bounds::CONFIGURATION, diagnostics)?;
     let document: Json = match read::read(&tree) {
         Ok(document) => document,
         Err(error) => {

@@ -182,7 +182,7 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
             Target::Upstream { name, .. } => Some(name.as_str()),
             Target::Uri(_) => None,
         },
-        Integration::Mock(_) => None,
+        Integration::Mock(_) | Integration::Refused => None,
     });
     let mut warn = |section: &str, used: HashSet<&str>, message: &str| {
         let section = cx.root.key(section);

@@ -244,8 +244,10 @@ fn lower_integration(
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Integration> {
-    if written.kind == Some(IntegrationType::Mock) {
-        return lower_mock(written, at, around, cx);
+    match written.kind {
+        Some(IntegrationType::Mock) => return lower_mock(written, at, around, cx),
+        Some(IntegrationType::Refused) => return Some(lower_refused(at, cx)),
+        Some(IntegrationType::HttpProxy) | None => {}
     }
     for (key, is_written) in [
         ("request_templates", !written.request_templates.0.is_empty()),
@@ -298,6 +300,14 @@ fn lower_mock(
         }
     }
     Some(Integration::Mock(mock::lower(written, at, cx)))
+}
+
+fn lower_refused(at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Integration {
+    for key in at.names().filter(|key| *key != "type") {
+        let message = "what is refused has no settings: take this out";
+        cx.error_at_key(&at.key(key), message);
+    }
+    Integration::Refused
 }
 
 fn lower_method(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<RouteMethod> {

@@ -10,9 +10,21 @@ use super::{FreeJson, Integration, Named, Presence, Size, Validate};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Api {
-    /// What kind it is.
+    /// What kind it is. With a `definition` it follows from that by default.
     #[serde(rename = "type")]
-    pub(crate) kind: Type,
+    pub(crate) kind: Option<Type>,
+    /// OpenAPI 3.0 or Swagger 2.0 file that defines it, instead of `routes` and
+    /// `gateway_responses`.
+    #[expect(dead_code, reason = "definitions are expanded in the tree")]
+    pub(crate) definition: Option<String>,
+    /// What stands for `${name}` in the definition.
+    #[serde(default)]
+    #[expect(dead_code, reason = "definitions are expanded in the tree")]
+    pub(crate) variables: Named<String>,
+    /// Whether a definition is served of which a part was refused: routes that are affected answer
+    /// 500. Default false.
+    #[expect(dead_code, reason = "definitions are expanded in the tree")]
+    pub(crate) partial: Option<bool>,
     /// What ARNs and its own host call it: 1 to 32 lower-case letters and digits. Default: ten
     /// that follow from its name.
     pub(crate) id: Option<String>,
@@ -45,7 +57,7 @@ pub(crate) struct Api {
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
-    pub(crate) routes: Named<Route>,
+    pub(crate) routes: Option<Named<Route>>,
 }
 
 /// Kinds of APIs.

@@ -44,6 +44,9 @@ pub(crate) enum IntegrationType {
     HttpProxy,
     /// The gateway itself answers; REST APIs only.
     Mock,
+    /// Every request is answered with 500: stands for what an imported definition says and this
+    /// gateway cannot do.
+    Refused,
 }
 
 /// What a request gets for whose media type there is no template.

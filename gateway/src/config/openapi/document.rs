@@ -1,0 +1,252 @@
+//! The files of a definition.
+//!
+//! A definition is read whole before it is translated: first its own file, then every file that it
+//! refers to, which lie in its directory or below. What refers to nothing or to itself is reported
+//! then, so that the translation follows references without a doubt.
+
+use std::path::{Path, PathBuf};
+
+use super::placeholder::Placeholders;
+use super::reference::{self, Reference, ReferenceError};
+use super::surrogate;
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::{Collector, FileId, Place};
+use crate::config::lower::read_file;
+use crate::config::tree::Node;
+use crate::config::yaml::{self, Bounds, FILE_BYTES_MAX, NODES_MAX};
+
+/// Files of one definition.
+pub(super) const FILES_MAX: usize = 64;
+/// References of one definition.
+pub(super) const REFERENCES_MAX: usize = 100_000;
+
+/// Deeper than that of a configuration: schemas nest.
+const BOUNDS: Bounds = Bounds {
+    depth: 64,
+    nodes: NODES_MAX,
+};
+
+/// A definition that was read.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// The first is the definition's own. Never empty.
+    sources: Vec<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    file: FileId,
+    /// Without symbolic links.
+    path: PathBuf,
+    root: Node,
+}
+
+/// The file of a definition.
+pub(super) struct Location<'a> {
+    pub(super) path: &'a Path,
+    /// What messages call it.
+    pub(super) name: &'a str,
+    /// Its number, if it has one already.
+    pub(super) file: Option<FileId>,
+}
+
+impl Document {
+    /// Reads a definition. `None` where its own file cannot be used, which was reported; `at` is
+    /// where it was named.
+    pub(super) fn read(
+        location: &Location<'_>,
+        at: Option<&Cursor<'_>>,
+        placeholders: &Placeholders,
+        diagnostics: &mut Collector,
+    ) -> Option<Self> {
+        let mut reading = Reading {
+            directory: PathBuf::new(),
+            shown: Path::new(location.name)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .to_owned(),
+            bytes_left: FILE_BYTES_MAX as u64,
+            placeholders,
+            diagnostics,
+        };
+        let path = match location.path.canonicalize() {
+            Ok(path) => path,
+            Err(error) => {
+                reading.unreadable(at, location.name, &error);
+                return None;
+            }
+        };
+        reading.directory = path.parent().unwrap_or(Path::new("/")).to_owned();
+        let bytes = match read_file(&path, reading.bytes_left) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                reading.unreadable(at, location.name, &error);
+                return None;
+            }
+        };
+        let file = match location.file {
+            Some(file) => file,
+            None => match reading.diagnostics.add_file(location.name) {
+                Some(file) => file,
+                None => {
+                    let error = std::io::Error::other("too many files for one configuration");
+                    reading.unreadable(at, location.name, &error);
+                    return None;
+                }
+            },
+        };
+        let root = reading.parse(bytes, file)?;
+        let mut document = Self {
+            sources: vec![Source { file, path, root }],
+        };
+        reading.read_others(&mut document);
+        reference::check(&document, reading.diagnostics);
+        Some(document)
+    }
+
+    /// The definition's own file.
+    pub(super) fn root(&self) -> Option<Cursor<'_>> {
+        self.sources
+            .first()
+            .map(|source| Cursor::root(&source.root))
+    }
+
+    /// Every file.
+    pub(super) fn roots(&self) -> impl Iterator<Item = Cursor<'_>> {
+        self.sources.iter().map(|source| Cursor::root(&source.root))
+    }
+
+    /// What `reference`, which stands at `place`, leads to.
+    pub(super) fn find(
+        &self,
+        reference: &Reference<'_>,
+        place: Place,
+    ) -> Result<Cursor<'_>, ReferenceError> {
+        let here = self.sources.iter().find(|source| source.file == place.file);
+        let here = here.ok_or(ReferenceError::Missing)?;
+        let source = match reference.file {
+            None => here,
+            Some(name) => {
+                let path = here.path.parent().unwrap_or(Path::new("/")).join(name);
+                let path = path.canonicalize().map_err(ReferenceError::File)?;
+                let known = self.sources.iter().find(|source| source.path == path);
+                known.ok_or(ReferenceError::Unread)?
+            }
+        };
+        reference.walk(Cursor::root(&source.root))
+    }
+
+    /// What stands at `at` or, where that is a reference, what it leads to in the end. `None` where
+    /// it leads nowhere, which was reported.
+    pub(super) fn follow<'a>(&'a self, at: &Cursor<'a>) -> Option<Cursor<'a>> {
+        let mut at = at.clone();
+        for _ in 0..reference::CHAIN_MAX {
+            let Some(text) = reference::text(&at) else {
+                return Some(at);
+            };
+            let place = at.key(reference::KEY).place;
+            let parsed = Reference::parse(text).ok()?;
+            let key_place = at.key_place;
+            at = self.find(&parsed, place).ok()?;
+            // What is missing in there is missing where it is referred to.
+            if at.node.is_none() {
+                at.key_place = key_place;
+            }
+        }
+        None
+    }
+}
+
+struct Reading<'a> {
+    /// Nothing outside of it is read.
+    directory: PathBuf,
+    /// What messages call it.
+    shown: PathBuf,
+    bytes_left: u64,
+    placeholders: &'a Placeholders,
+    diagnostics: &'a mut Collector,
+}
+
+impl Reading<'_> {
+    fn unreadable(&mut self, at: Option<&Cursor<'_>>, name: &str, error: &std::io::Error) {
+        match at {
+            Some(at) => self.diagnostics.error(
+                Some(at.place),
+                at.path.to_string(),
+                format!("cannot read `{name}`: {error}"),
+            ),
+            None => self
+                .diagnostics
+                .error(None, "", format!("cannot be read: {error}")),
+        }
+    }
+
+    fn parse(&mut self, bytes: Vec<u8>, file: FileId) -> Option<Node> {
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.len() as u64);
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let place = super::super::not_utf8(&error, file);
+                self.diagnostics
+                    .error(Some(place), "", super::super::NOT_UTF8);
+                return None;
+            }
+        };
+        let text = surrogate::joined(&text);
+        let root = yaml::parse(&text, file, BOUNDS, self.diagnostics)?;
+        Some(self.placeholders.replace(root, self.diagnostics))
+    }
+
+    /// Reads the files that are referred to, those that they refer to, and so on.
+    fn read_others(&mut self, document: &mut Document) {
+        let mut next = 0;
+        while let Some(source) = document.sources.get(next) {
+            next += 1;
+            let mut wanted: Vec<(PathBuf, Place, String)> = Vec::new();
+            let here = source.path.parent().unwrap_or(Path::new("/")).to_owned();
+            reference::each(&Cursor::root(&source.root), &mut |object, text| {
+                let at = object.key(reference::KEY);
+                if let Ok(Reference {
+                    file: Some(name), ..
+                }) = Reference::parse(text)
+                {
+                    wanted.push((here.join(name), at.place, at.path.to_string()));
+                }
+            });
+            for (path, place, at) in wanted {
+                // One that is not there is reported with the reference.
+                let Ok(path) = path.canonicalize() else {
+                    continue;
+                };
+                if document.sources.iter().all(|known| known.path != path)
+                    && let Err(message) = self.read_other(path, document)
+                {
+                    self.diagnostics.error(Some(place), at, message);
+                }
+            }
+        }
+    }
+
+    fn read_other(&mut self, path: PathBuf, document: &mut Document) -> Result<(), String> {
+        let Ok(relative) = path.strip_prefix(&self.directory) else {
+            return Err(
+                "leads out of the definition's directory: copy what it means into it".into(),
+            );
+        };
+        let name = self.shown.join(relative).display().to_string();
+        if document.sources.len() >= FILES_MAX {
+            return Err(format!("more than {FILES_MAX} files: put some together"));
+        }
+        let bytes = read_file(&path, self.bytes_left)
+            .map_err(|error| format!("cannot read `{name}`: {error}"))?;
+        let file = self
+            .diagnostics
+            .add_file(&name)
+            .ok_or_else(|| "more files than one configuration may have".to_owned())?;
+        // Why it could not be read was reported; what refers into it is reported too.
+        if let Some(root) = self.parse(bytes, file) {
+            document.sources.push(Source { file, path, root });
+        }
+        Ok(())
+    }
+}

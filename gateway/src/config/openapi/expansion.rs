@@ -1,0 +1,219 @@
+//! Puts definitions into a configuration: `apis.<name>.definition`.
+
+use std::path::Path;
+
+use super::document::{Document, Location};
+use super::finding::Findings;
+use super::judgement;
+use super::made::{Made, refused};
+use super::placeholder::Placeholders;
+use super::security::Authorizers;
+use super::translation::translate;
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::Collector;
+use crate::config::lower::Files;
+use crate::config::tree::{Entry, Node, Value};
+use crate::model::{ApiKind, Identity};
+
+/// What a definition says, so that it cannot be written beside it.
+const DEFINED: [&str; 2] = ["routes", "gateway_responses"];
+
+/// `tree` with every definition in the place of its name. Relative paths start at `base`; `name` is
+/// what messages call the configuration.
+pub(in crate::config) fn expand(
+    tree: Node,
+    name: &str,
+    base: &Path,
+    files: Files,
+    diagnostics: &mut Collector,
+) -> Node {
+    let root = Cursor::root(&tree);
+    let mut expanded: Vec<(String, Node)> = Vec::new();
+    for (api, at) in root.key("apis").entries() {
+        if at.key("definition").is_written() {
+            let mut expansion = Expansion {
+                root: &root,
+                name,
+                base,
+                files,
+                diagnostics,
+            };
+            expanded.push((api.to_owned(), expansion.api(api, &at)));
+        } else {
+            for key in ["variables", "partial"] {
+                let at = at.key(key);
+                if at.is_written() {
+                    let message = "this belongs to a `definition`: name one or take this out";
+                    diagnostics.error(Some(at.key_place), at.path.to_string(), message);
+                }
+            }
+        }
+    }
+    if expanded.is_empty() {
+        return tree;
+    }
+    tree.with_entries(|section| {
+        if section.key != "apis" {
+            return section;
+        }
+        let node = section.node.with_entries(|entry| {
+            let found = expanded.iter().position(|(api, _)| *api == entry.key);
+            match found {
+                Some(index) => Entry {
+                    node: expanded.swap_remove(index).1,
+                    ..entry
+                },
+                None => entry,
+            }
+        });
+        Entry { node, ..section }
+    })
+}
+
+struct Expansion<'a> {
+    root: &'a Cursor<'a>,
+    name: &'a str,
+    base: &'a Path,
+    files: Files,
+    diagnostics: &'a mut Collector,
+}
+
+impl Expansion<'_> {
+    fn api(&mut self, name: &str, at: &Cursor<'_>) -> Node {
+        let mut own = Made::at(at.place);
+        for entry in at.node.map(entries).into_iter().flatten() {
+            if DEFINED.contains(&entry.key.as_str()) {
+                let at = at.key(&entry.key);
+                let message = "the definition says this: take one of both out";
+                self.error(&at, message);
+            } else if entry.key != "type" {
+                own.put(&entry.key, entry.key_place, entry.node.clone());
+            }
+        }
+        match self.translated(name, at) {
+            Some(translated) => translated(own),
+            None => unknown(own, at),
+        }
+    }
+
+    /// What makes the API of the user's own settings.
+    fn translated(&mut self, name: &str, at: &Cursor<'_>) -> Option<impl FnOnce(Made) -> Node> {
+        let definition = at.key("definition");
+        // What is not text is refused with the shape of the configuration.
+        let written = definition.scalar()?;
+        if self.files == Files::Named {
+            return None;
+        }
+        if written.is_empty() || written.contains('\0') {
+            self.error(
+                &definition,
+                "a path has at least one character and none of them is zero",
+            );
+            return None;
+        }
+        let kind = self.kind(&at.key("type"))?;
+        let shown = Path::new(self.name).parent().unwrap_or(Path::new(""));
+        let shown = shown.join(written).display().to_string();
+        let location = Location {
+            path: &self.base.join(written),
+            name: &shown,
+            file: None,
+        };
+        let placeholders = Placeholders::new(&identity(self.root), variables(at));
+        let document = Document::read(
+            &location,
+            Some(&definition),
+            &placeholders,
+            self.diagnostics,
+        )?;
+        let authorizers = Authorizers::Configured(self.root.key("authorizers"));
+        let mut findings = Findings::default();
+        let translation = translate(&document, kind, &authorizers, &mut findings);
+        let is_partial = at.key("partial").is_true();
+        let translation = translation.map(|mut translation| {
+            if is_partial {
+                let around = judgement::Around {
+                    api: name,
+                    stages: at.key("stages").node.cloned(),
+                    authorizers: self.root.key("authorizers").node.cloned(),
+                };
+                around.judge(&mut translation, &mut findings, self.diagnostics);
+            }
+            translation
+        });
+        for finding in findings.finish(self.diagnostics) {
+            if let Some(why) = finding.treatment.refusal() {
+                let place = Some(finding.place);
+                if is_partial && translation.is_some() {
+                    self.diagnostics.warning(place, finding.path, why);
+                } else {
+                    self.diagnostics.error(place, finding.path, why);
+                }
+            }
+        }
+        let translation = translation?;
+        Some(move |own| translation.write(own))
+    }
+
+    /// The type that is written beside the definition; `None` where it is no type, which is
+    /// refused with the shape of the configuration.
+    fn kind(&mut self, at: &Cursor<'_>) -> Option<Option<ApiKind>> {
+        if !at.is_written() {
+            return Some(None);
+        }
+        match at.scalar() {
+            Some("rest") => Some(Some(ApiKind::Rest)),
+            Some("http") => Some(Some(ApiKind::Http)),
+            _ => {
+                self.error(
+                    at,
+                    "an API is of type `http` or `rest`: write one, or leave it to the definition",
+                );
+                None
+            }
+        }
+    }
+
+    fn error(&mut self, at: &Cursor<'_>, message: &str) {
+        self.diagnostics
+            .error(Some(at.key_place), at.path.to_string(), message);
+    }
+}
+
+/// An API of which nothing more is known, because its definition was refused or not read.
+fn unknown(mut own: Made, at: &Cursor<'_>) -> Node {
+    for key in ["type", "routes"] {
+        own.put(key, at.key_place, refused(at.place));
+    }
+    own.finish()
+}
+
+fn entries(node: &Node) -> &[Entry] {
+    match &node.value {
+        Value::Mapping(mapping) => mapping.entries(),
+        Value::Scalar { .. } | Value::Sequence(_) | Value::Refused => &[],
+    }
+}
+
+fn variables<'a>(at: &Cursor<'a>) -> impl Iterator<Item = (String, String)> + use<'a> {
+    let entries: Vec<_> = at.key("variables").entries().collect();
+    entries
+        .into_iter()
+        .filter_map(|(name, at)| Some((name.to_owned(), at.scalar()?.to_owned())))
+}
+
+/// The identity of the gateway as it is written; what is wrong with it is said elsewhere.
+fn identity(root: &Cursor<'_>) -> Identity {
+    let at = root.key("gateway");
+    let written = |key: &str, default: String| {
+        let text = at.key(key).scalar();
+        text.map_or(default, str::to_owned)
+    };
+    let default = Identity::default();
+    Identity {
+        account: written("account", default.account),
+        region: written("region", default.region),
+        partition: written("partition", default.partition),
+        host_suffix: default.host_suffix,
+    }
+}

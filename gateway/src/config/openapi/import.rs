@@ -1,0 +1,140 @@
+//! One definition by itself, for `gateway import`.
+
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, Location};
+use super::finding::{Finding, Findings, Treatment};
+use super::judgement::{self, Around};
+use super::made::Made;
+use super::placeholder::Placeholders;
+use super::print;
+use super::security::Authorizers;
+use super::translation::translate;
+use crate::config::diagnostic::{Collector, FileId, Place, Report};
+use crate::model::{ApiKind, Identity};
+
+/// How a definition is imported.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// What kind of API it is of; where nothing is said, the definition says it.
+    pub kind: Option<ApiKind>,
+    /// What stands for `${name}`.
+    pub variables: Vec<(String, String)>,
+}
+
+/// A definition that was understood.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// What kind of API it is of.
+    pub kind: ApiKind,
+    /// What became of each of its parts, in the order of the files.
+    pub findings: Vec<Finding>,
+    /// How many routes it has.
+    pub routes: usize,
+    /// How many of them answer 500, where only a part is imported.
+    pub refused_routes: usize,
+    /// The API in the native form, as it may stand below `apis:`.
+    pub native: String,
+}
+
+impl Import {
+    /// Whether anything was refused.
+    #[must_use]
+    pub fn has_refusals(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| matches!(finding.treatment, Treatment::Refused(_)))
+    }
+}
+
+/// Reads and translates the definition at `path`.
+///
+/// # Errors
+/// What keeps it from being read at all, and references and placeholders that lead nowhere.
+pub fn import(path: &Path, options: &ImportOptions) -> Result<Import, Report> {
+    let shown = path.display().to_string();
+    let mut diagnostics = Collector::new(&shown);
+    let imported = import_into(path, &shown, options, &mut diagnostics);
+    match (imported, diagnostics.has_errors()) {
+        (Some(imported), false) => Ok(imported),
+        (_, _) => Err(diagnostics.into_report()),
+    }
+}
+
+fn import_into(
+    path: &Path,
+    shown: &str,
+    options: &ImportOptions,
+    diagnostics: &mut Collector,
+) -> Option<Import> {
+    let placeholders = Placeholders::new(&Identity::default(), options.variables.iter().cloned());
+    let location = Location {
+        path,
+        name: shown,
+        file: Some(FileId::FIRST),
+    };
+    let document = Document::read(&location, None, &placeholders, diagnostics)?;
+    let mut findings = Findings::default();
+    let translation = translate(&document, options.kind, &Authorizers::Open, &mut findings);
+    let Some(mut translation) = translation else {
+        for finding in findings.finish(diagnostics) {
+            if let Treatment::Refused(why) = finding.treatment {
+                diagnostics.error(Some(finding.place), finding.path, why);
+            }
+        }
+        return None;
+    };
+    let name = api_name(path);
+    let around = Around {
+        api: &name,
+        stages: None,
+        authorizers: None,
+    };
+    let stages = judgement::stages(&translation);
+    around.judge(&mut translation, &mut findings, diagnostics);
+    let start = Place {
+        file: FileId::FIRST,
+        line: 1,
+        column: 1,
+    };
+    let mut api = Made::at(start);
+    if translation.kind == ApiKind::Rest {
+        api.put("stages", start, stages);
+    }
+    let mut apis = Made::at(start);
+    apis.put(&name, start, translation.write(api));
+    Some(Import {
+        kind: translation.kind,
+        findings: findings.finish(diagnostics),
+        routes: translation.routes.len(),
+        refused_routes: translation
+            .routes
+            .iter()
+            .filter(|route| route.is_refused())
+            .count(),
+        native: print::print(&apis.finish()),
+    })
+}
+
+/// The name of the file, as far as names may have its characters.
+fn api_name(path: &Path) -> String {
+    const CHARACTERS_MAX: usize = 64;
+    let stem: PathBuf = path.file_stem().unwrap_or_default().into();
+    let name: String = stem
+        .to_string_lossy()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .take(CHARACTERS_MAX)
+        .collect();
+    if name.is_empty() {
+        "api".to_owned()
+    } else {
+        name
+    }
+}

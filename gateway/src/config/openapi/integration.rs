@@ -1,0 +1,252 @@
+//! `x-amazon-apigateway-integration`: what answers an operation.
+
+use super::finding::{CONSEQUENCE, Findings};
+use super::made::{Made, plain, text};
+use super::parameters;
+use super::response::{self, Declared};
+use super::treatment::{self, AWS, NOT_BUILT, Object};
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::{Node, Reading, shortened};
+use crate::language::template::Literal;
+use crate::model::ApiKind;
+
+/// What is wrong with a template that is not fixed text.
+pub(super) const TEMPLATE: &str = "mapping templates are built by later work: write fixed text \
+                                   without `$` and `#`, or import with `partial`";
+
+/// The integration at `at` in the native form; `None` where it was refused.
+pub(super) fn translate(
+    at: &Cursor<'_>,
+    declared: &Declared<'_>,
+    kind: ApiKind,
+    findings: &mut Findings,
+) -> Option<Node> {
+    let before = findings.refusals();
+    treatment::judge(at, Object::Integration, kind, findings);
+    let type_at = at.key("type");
+    let word = type_at.scalar().map(str::to_ascii_lowercase);
+    let node = match (word.as_deref(), kind) {
+        (Some("http_proxy"), _) => proxy(at, kind, findings),
+        (Some("mock"), ApiKind::Rest) => mock(at, declared, findings),
+        (Some("mock"), ApiKind::Http) => {
+            let why = "only REST APIs have mocks: import as `rest`, or take it out";
+            return refuse(at, &type_at, why, findings);
+        }
+        (Some("http"), _) => return refuse(at, &type_at, NOT_BUILT, findings),
+        (Some("aws" | "aws_proxy"), _) => return refuse(at, &type_at, AWS, findings),
+        (Some(other), _) => {
+            let known = ["http_proxy", "mock", "http", "aws", "aws_proxy"];
+            let fix = suggestion(other, known.into_iter());
+            let why = format!("`{}` is no type of integration{fix}", shortened(other));
+            return refuse(at, &type_at, why, findings);
+        }
+        (None, _) => {
+            let why = "it has no type: write `type: http_proxy` or `type: mock`";
+            findings.refused(at, why);
+            return None;
+        }
+    };
+    findings.honoured(&type_at);
+    for (_, field) in at.entries() {
+        // What is no text where text belongs was not understood.
+        if findings.refusals() == before && !findings.is_told(&field) {
+            let found = field.node.map_or(Reading::Nothing, Node::reading);
+            findings.refused(&field, format!("found {found}: write text or a number"));
+        }
+    }
+    (findings.refusals() == before).then_some(node)
+}
+
+/// Refuses an integration for its type; every other field goes with it.
+fn refuse(
+    at: &Cursor<'_>,
+    type_at: &Cursor<'_>,
+    why: impl Into<String>,
+    findings: &mut Findings,
+) -> Option<Node> {
+    findings.refused(type_at, why);
+    for (key, field) in at.entries() {
+        if key != "type" && !findings.is_refused(&field) {
+            findings.refused(&field, CONSEQUENCE);
+        }
+    }
+    None
+}
+
+fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
+    let mut made = Made::at(at.place);
+    made.put(
+        "type",
+        at.key("type").key_place,
+        plain(at.key("type").place, "http_proxy"),
+    );
+    let renamed = parameters::renamed(&at.key("requestParameters"), kind, findings);
+    let uri = at.key("uri");
+    match uri.scalar() {
+        Some(written) => {
+            let node = text(uri.place, &renamed.apply(written));
+            made.put("uri", uri.key_place, node);
+            findings.honoured(&uri);
+        }
+        None => findings.refused(at, "nothing says where to: write `uri`"),
+    }
+    let method = at.key("httpMethod");
+    if let Some(written) = method.scalar() {
+        let upper = written.to_ascii_uppercase();
+        if upper != "ANY" {
+            made.put("method", method.key_place, text(method.place, &upper));
+        }
+        findings.honoured(&method);
+    }
+    timeout(&at.key("timeoutInMillis"), &mut made, findings);
+    // A proxy passes on what comes, so that these have no effect, here and in the service.
+    for key in ["requestTemplates", "passthroughBehavior", "responses"] {
+        let at = at.key(key);
+        if at.is_written() {
+            findings.honoured(&at);
+        }
+    }
+    connection(at, findings);
+    made.finish()
+}
+
+fn timeout(at: &Cursor<'_>, made: &mut Made, findings: &mut Findings) {
+    let Some(written) = at.scalar() else {
+        if at.is_written() {
+            findings.refused(at, "a time-out is a number of milliseconds: write one");
+        }
+        return;
+    };
+    if written.parse::<u32>().is_ok() {
+        made.put(
+            "timeout",
+            at.key_place,
+            text(at.place, &format!("{written}ms")),
+        );
+        findings.honoured(at);
+    } else {
+        let shown = shortened(written);
+        let why = format!("`{shown}` is not a number of milliseconds: write a whole number");
+        findings.refused(at, why);
+    }
+}
+
+/// How a backend is reached.
+fn connection(at: &Cursor<'_>, findings: &mut Findings) {
+    let kind = at.key("connectionType");
+    match kind.scalar().map(str::to_ascii_uppercase).as_deref() {
+        None | Some("INTERNET") => only_if_written(&kind, findings),
+        Some("VPC_LINK") => {
+            let why = "private integrations are built by later work: write a `uri` that this \
+                       gateway reaches, with `connectionType: INTERNET`";
+            findings.refused(&kind, why);
+        }
+        Some(other) => {
+            let fix = suggestion(other, ["INTERNET", "VPC_LINK"].into_iter());
+            let why = format!("`{}` is no type of connection{fix}", shortened(other));
+            findings.refused(&kind, why);
+        }
+    }
+    let version = at.key("payloadFormatVersion");
+    match version.scalar() {
+        None | Some("1.0" | "1") => only_if_written(&version, findings),
+        Some(_) => findings.refused(&version, "proxies have the version 1.0: write `\"1.0\"`"),
+    }
+    let mode = at.key("responseTransferMode");
+    match mode.scalar().map(str::to_ascii_uppercase).as_deref() {
+        None | Some("STREAM") => only_if_written(&mode, findings),
+        Some("BUFFERED") => {
+            findings.approximated(
+                &mode,
+                "an answer is passed on as it arrives, without waiting for its end",
+            );
+        }
+        Some(_) => findings.refused(&mode, "the mode is `BUFFERED` or `STREAM`: write one"),
+    }
+    let tls = at.key("tlsConfig");
+    if tls.is_written() {
+        let before = findings.refusals();
+        treatment::judge(&tls, Object::TlsConfig, ApiKind::Rest, findings);
+        let insecure = tls.key("insecureSkipVerification");
+        if insecure.scalar().is_some_and(|text| text != "false") {
+            findings.refused(&insecure, NOT_BUILT);
+        }
+        if findings.refusals() == before {
+            findings.honoured(&tls);
+        }
+    }
+}
+
+fn only_if_written(at: &Cursor<'_>, findings: &mut Findings) {
+    if at.is_written() {
+        findings.honoured(at);
+    }
+}
+
+fn mock(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> Node {
+    let mut made = Made::at(at.place);
+    made.put(
+        "type",
+        at.key("type").key_place,
+        plain(at.key("type").place, "mock"),
+    );
+    let templates = at.key("requestTemplates");
+    if let Some(node) = literals(&templates, findings) {
+        made.put("request_templates", templates.key_place, node);
+    }
+    let passthrough = at.key("passthroughBehavior");
+    if let Some(word) = passthrough.scalar() {
+        let node = text(passthrough.place, &word.to_ascii_lowercase());
+        made.put("passthrough", passthrough.key_place, node);
+        findings.honoured(&passthrough);
+    }
+    let responses = at.key("responses");
+    if let Some(node) = response::translate(&responses, declared, findings) {
+        made.put("responses", responses.key_place, node);
+    }
+    // A mock has no backend, so that these have no effect, here and in the service.
+    for key in [
+        "uri",
+        "httpMethod",
+        "timeoutInMillis",
+        "payloadFormatVersion",
+    ] {
+        only_if_written(&at.key(key), findings);
+    }
+    let request = at.key("requestParameters");
+    only_if_written(&request, findings);
+    for key in ["connectionType", "responseTransferMode", "tlsConfig"] {
+        only_if_written(&at.key(key), findings);
+    }
+    made.finish()
+}
+
+/// Templates by media type, which have to be fixed text.
+pub(super) fn literals(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
+    if !at.is_written() || !findings.is_mapping(at) {
+        return None;
+    }
+    let before = findings.refusals();
+    let mut made = Made::at(at.place);
+    for (media_type, template) in at.entries() {
+        match template
+            .scalar()
+            .map(|written| (written, Literal::parse(written)))
+        {
+            Some((written, Ok(_))) => {
+                made.put(
+                    media_type,
+                    template.key_place,
+                    text(template.place, written),
+                );
+            }
+            Some((_, Err(error))) => findings.refused(&template, format!("{error}: {TEMPLATE}")),
+            None => findings.refused(&template, "a template is text: put it in quotes"),
+        }
+    }
+    if findings.refusals() == before {
+        findings.honoured(at);
+    }
+    Some(made.finish())
+}

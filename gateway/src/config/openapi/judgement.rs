@@ -1,0 +1,164 @@
+//! What the judge of configurations says of a translated definition, before it is served: where a
+//! user asked for a part of it, a route that is wrong is refused and the others are kept.
+
+use std::path::Path as FilePath;
+
+use super::finding::Findings;
+use super::made::{Made, list, plain, text};
+use super::operation::Route;
+use super::security::{Jwt, Schemes};
+use super::translation::Translation;
+use crate::config::cursor::{Cursor, Path};
+use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};
+use crate::config::lower::Files;
+use crate::config::tree::Node;
+use crate::model::ApiKind;
+
+/// What stands around the API while it is judged.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub(super) api: &'a str,
+    /// Its stages; one, where none are known.
+    pub(super) stages: Option<Node>,
+    /// The authorizers of the configuration; without one, those that the definition needs.
+    pub(super) authorizers: Option<Node>,
+}
+
+const NOWHERE: Place = Place {
+    file: FileId::FIRST,
+    line: 1,
+    column: 1,
+};
+
+impl Around<'_> {
+    /// Refuses what is wrong in `translation`.
+    pub(super) fn judge(
+        &self,
+        translation: &mut Translation,
+        findings: &mut Findings,
+        diagnostics: &Collector,
+    ) {
+        for error in self.errors(translation, diagnostics) {
+            refuse(&error, self.api, translation);
+            findings.wrong(&error);
+        }
+    }
+
+    fn errors(&self, translation: &Translation, diagnostics: &Collector) -> Vec<Diagnostic> {
+        let tree = self.configuration(translation);
+        let mut own = diagnostics.empty();
+        let sound = crate::config::shape::check(&crate::config::SCHEMA, &tree, &mut own);
+        let file =
+            sound.map(|sound| crate::config::read::read::<crate::config::written::File>(&sound));
+        if let Some(Ok(file)) = file {
+            let base = FilePath::new("/");
+            let root = Cursor::root(&tree);
+            crate::config::lower::lower(&file, &root, base, Files::Named, &mut own);
+        }
+        own.into_report().errors
+    }
+
+    /// The least configuration with this API in it.
+    fn configuration(&self, translation: &Translation) -> Node {
+        let mut api = Made::at(NOWHERE);
+        api.put("stages", NOWHERE, self.stages(translation));
+        let mut apis = Made::at(NOWHERE);
+        apis.put(self.api, NOWHERE, translation.write_defined(api));
+        let mut listener = Made::at(NOWHERE);
+        listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
+        let mut listeners = Made::at(NOWHERE);
+        listeners.put("any", NOWHERE, listener.finish());
+        let authorizers = match &self.authorizers {
+            Some(written) => written.clone(),
+            None => authorizers(&translation.schemes),
+        };
+        let mut root = Made::at(NOWHERE);
+        root.put("listeners", NOWHERE, listeners.finish());
+        root.put("authorizers", NOWHERE, authorizers);
+        root.put("apis", NOWHERE, apis.finish());
+        root.finish()
+    }
+
+    fn stages(&self, translation: &Translation) -> Node {
+        self.stages.clone().unwrap_or_else(|| stages(translation))
+    }
+}
+
+/// Where an API is deployed of which nothing says so: with a value for each stage variable that its
+/// backends are made of, which leads nowhere (RFC 6761, section 6.4).
+pub(super) fn stages(translation: &Translation) -> Node {
+    let name = match translation.kind {
+        ApiKind::Rest => "prod",
+        ApiKind::Http => "$default",
+    };
+    let mut variables = Made::at(NOWHERE);
+    for uri in translation.routes.iter().filter_map(Route::uri) {
+        for (index, rest) in uri.split("${stageVariables.").enumerate().skip(1) {
+            let is_whole = index == 1 && uri.starts_with("${");
+            let value = if is_whole {
+                "https://stage.invalid"
+            } else {
+                "stage.invalid"
+            };
+            if let Some((name, _)) = rest.split_once('}') {
+                variables.put(name, NOWHERE, text(NOWHERE, value));
+            }
+        }
+    }
+    let mut stage = Made::at(NOWHERE);
+    if !variables.is_empty() {
+        stage.put("variables", NOWHERE, variables.finish());
+    }
+    let mut stages = Made::at(NOWHERE);
+    stages.put(name, NOWHERE, stage.finish());
+    stages.finish()
+}
+
+/// Authorizers that stand for the schemes, for a definition without a configuration.
+fn authorizers(schemes: &Schemes) -> Node {
+    let mut made = Made::at(NOWHERE);
+    for (name, jwt) in schemes.needed() {
+        made.put(name, NOWHERE, authorizer(jwt));
+    }
+    made.finish()
+}
+
+fn authorizer(jwt: &Jwt) -> Node {
+    let mut made = Made::at(NOWHERE);
+    made.put("type", NOWHERE, plain(NOWHERE, "jwt"));
+    made.put("issuer", NOWHERE, text(NOWHERE, &jwt.issuer));
+    let audiences = jwt.audiences.iter().map(|name| text(NOWHERE, name));
+    made.put("audiences", NOWHERE, list(NOWHERE, audiences.collect()));
+    let algorithms = vec![text(NOWHERE, "RS256")];
+    made.put("algorithms", NOWHERE, list(NOWHERE, algorithms));
+    let mut jwks = Made::at(NOWHERE);
+    jwks.put("file", NOWHERE, text(NOWHERE, "keys.json"));
+    made.put("jwks", NOWHERE, jwks.finish());
+    if let Some(source) = &jwt.identity_source {
+        made.put("identity_source", NOWHERE, text(NOWHERE, source));
+    }
+    made.finish()
+}
+
+/// Refuses what `error` is about.
+fn refuse(error: &Diagnostic, api: &str, translation: &mut Translation) {
+    let api = Path::default().key("apis").key(api);
+    let routes = api.key("routes");
+    let is_about = |path: &Path| {
+        let rest = error.path.strip_prefix(&path.to_string());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let mut found = false;
+    for route in &mut translation.routes {
+        if is_about(&routes.key(&route.key)) {
+            route.refuse();
+            found = true;
+        }
+    }
+    if !found {
+        translation.routes.iter_mut().for_each(Route::refuse);
+        if is_about(&api.key("gateway_responses")) {
+            translation.gateway_responses = None;
+        }
+    }
+}

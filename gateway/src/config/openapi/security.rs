@@ -1,0 +1,421 @@
+//! Who may call an operation.
+//!
+//! The configuration holds authorizers, because keys and algorithms are not in a definition; an
+//! operation secured by the scheme `X` is authorized by the authorizer `X`. What a definition asks
+//! for and cannot be had makes a route that is refused, never one that is open.
+
+use std::collections::HashMap;
+
+use super::document::Document;
+use super::finding::Findings;
+use super::made::{Made, list, text};
+use super::treatment::{self, LAMBDA, Object};
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::Place;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::model::ApiKind;
+
+const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
+const AUTHTYPE: &str = "x-amazon-apigateway-authtype";
+const AUTH: &str = "x-amazon-apigateway-auth";
+
+/// Who may call an operation.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// Everybody.
+    Anyone(Place),
+    /// Who an authorizer lets pass.
+    Authorized {
+        /// The requirement.
+        place: Place,
+        name: String,
+        scopes: Vec<(String, Place)>,
+    },
+    /// Nobody, because what is asked for cannot be had.
+    Nobody,
+}
+
+impl Caller {
+    /// Says so in a route.
+    pub(super) fn write(&self, route: &mut Made, place: Place) {
+        match self {
+            Self::Anyone(place) => route.put("authorizer", *place, text(*place, "none")),
+            // The route answers 500.
+            Self::Nobody => route.put("authorizer", place, text(place, "none")),
+            Self::Authorized {
+                place,
+                name,
+                scopes,
+            } => {
+                route.put("authorizer", *place, text(*place, name));
+                if !scopes.is_empty() {
+                    let items = scopes.iter().map(|(scope, place)| text(*place, scope));
+                    route.put("scopes", *place, list(*place, items.collect()));
+                }
+            }
+        }
+    }
+}
+
+/// The authorizers that a definition may name.
+#[derive(Clone, Debug)]
+pub(super) enum Authorizers<'a> {
+    /// Those of a configuration.
+    Configured(Cursor<'a>),
+    /// There is no configuration yet: whatever the definition needs will be there.
+    Open,
+}
+
+/// The security schemes of a definition, judged.
+#[derive(Debug, Default)]
+pub(super) struct Schemes(HashMap<String, Scheme>);
+
+#[derive(Debug)]
+struct Scheme {
+    /// Whether an authorizer stands for it.
+    is_sound: bool,
+    jwt: Option<Jwt>,
+}
+
+/// What the definition says of tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Jwt {
+    pub(super) issuer: String,
+    pub(super) audiences: Vec<String>,
+    pub(super) identity_source: Option<String>,
+}
+
+impl Schemes {
+    /// Judges the schemes at `section`.
+    pub(super) fn judge(
+        section: &Cursor<'_>,
+        document: &Document,
+        kind: ApiKind,
+        authorizers: &Authorizers<'_>,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut schemes = HashMap::new();
+        findings.is_mapping(section);
+        for (name, at) in section.entries() {
+            let Some(at) = document.follow(&at) else {
+                continue;
+            };
+            let before = findings.refusals();
+            treatment::judge(&at, Object::SecurityScheme, kind, findings);
+            let jwt = judge_scheme(&at, kind, findings);
+            if let Some(jwt) = &jwt {
+                compare(name, jwt, &at.key(AUTHORIZER), authorizers, findings);
+            }
+            let is_sound = jwt.is_some() && findings.refusals() == before;
+            schemes.insert(name.to_owned(), Scheme { is_sound, jwt });
+        }
+        Self(schemes)
+    }
+
+    /// The authorizers that stand for them, in the order of their names.
+    pub(super) fn needed(&self) -> Vec<(&str, &Jwt)> {
+        let jwts = self.0.iter();
+        let mut jwts: Vec<_> = jwts
+            .filter_map(|(name, scheme)| Some((name.as_str(), scheme.jwt.as_ref()?)))
+            .collect();
+        jwts.sort_by_key(|(name, _)| *name);
+        jwts
+    }
+
+    /// Who may call the operation at `at`.
+    pub(super) fn caller(&self, at: &Cursor<'_>, findings: &mut Findings) -> Caller {
+        let before = findings.refusals();
+        judge_auth(&at.key(AUTH), findings);
+        let security = at.key("security");
+        let caller = match self.required(&security, findings) {
+            Some(caller) => caller,
+            None => Caller::Anyone(if security.is_written() {
+                security.key_place
+            } else {
+                at.key_place
+            }),
+        };
+        if findings.refusals() != before || matches!(caller, Caller::Nobody) {
+            return Caller::Nobody;
+        }
+        if security.is_written() {
+            findings.honoured(&security);
+        }
+        caller
+    }
+
+    /// `None` where nothing is required.
+    fn required(&self, at: &Cursor<'_>, findings: &mut Findings) -> Option<Caller> {
+        if !at.is_written() {
+            return None;
+        }
+        let mut requirements = at.items();
+        let Some(requirement) = requirements.next() else {
+            if !is_empty_list(at) {
+                findings.refused(
+                    at,
+                    "security is a list: write `[{scheme: []}]`, or `[]` for none",
+                );
+                return Some(Caller::Nobody);
+            }
+            return None;
+        };
+        let mut schemes = requirement.entries();
+        let first = schemes.next();
+        if requirements.next().is_some() || schemes.next().is_some() {
+            let why = "a route has one authorizer: keep one scheme, and make it check what all of \
+                       them would";
+            findings.refused(at, why);
+            return Some(Caller::Nobody);
+        }
+        let Some((name, scopes)) = first else {
+            // `[{}]`: no scheme is required.
+            return None;
+        };
+        Some(self.authorized(name, &scopes, at, findings))
+    }
+
+    fn authorized(
+        &self,
+        name: &str,
+        scopes_at: &Cursor<'_>,
+        at: &Cursor<'_>,
+        findings: &mut Findings,
+    ) -> Caller {
+        let Some(scheme) = self.0.get(name) else {
+            let mut known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            let fix = suggestion(name, known.into_iter());
+            let fix = if fix.is_empty() {
+                ": add it to the security schemes".to_owned()
+            } else {
+                fix
+            };
+            let why = format!("there is no security scheme `{}`{fix}", shortened(name));
+            findings.refused(scopes_at, why);
+            return Caller::Nobody;
+        };
+        if !scheme.is_sound {
+            // Why was said of the scheme, once for all that use it.
+            return Caller::Nobody;
+        }
+        let mut scopes = Vec::new();
+        for scope in scopes_at.items() {
+            match scope.scalar() {
+                Some(text) => scopes.push((text.to_owned(), scope.place)),
+                None => {
+                    findings.refused(&scope, "a scope is text: write its name");
+                    return Caller::Nobody;
+                }
+            }
+        }
+        if scopes.is_empty() && !is_empty_list(scopes_at) {
+            findings.refused(scopes_at, "scopes are a list: write `[]` for none");
+            return Caller::Nobody;
+        }
+        Caller::Authorized {
+            place: at.key_place,
+            name: name.to_owned(),
+            scopes,
+        }
+    }
+}
+
+fn is_empty_list(at: &Cursor<'_>) -> bool {
+    use crate::config::tree::Value;
+    matches!(at.node.map(|node| &node.value), Some(Value::Sequence(items)) if items.is_empty())
+}
+
+fn judge_auth(at: &Cursor<'_>, findings: &mut Findings) {
+    if !at.is_written() {
+        return;
+    }
+    // Both kinds of APIs have it.
+    treatment::judge(at, Object::Auth, ApiKind::Rest, findings);
+    let kind = at.key("type");
+    match kind.scalar().map(str::to_ascii_uppercase).as_deref() {
+        Some("NONE") => findings.honoured(at),
+        Some("AWS_IAM") => findings.refused(&kind, LAMBDA),
+        Some(_) | None => findings.refused(at, "the type is `NONE` or `AWS_IAM`: write one"),
+    }
+}
+
+/// What the scheme says of tokens; `None` where no authorizer can stand for it, which was reported.
+fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Jwt> {
+    let authtype = at.key(AUTHTYPE);
+    if authtype.is_written() {
+        if authtype.scalar() == Some("awsSigv4") {
+            findings.refused(&authtype, LAMBDA);
+            return None;
+        }
+        findings.honoured(&authtype);
+    }
+    let authorizer = at.key(AUTHORIZER);
+    if !authorizer.is_written() {
+        let is_key = at.key("type").scalar() == Some("apiKey");
+        let is_key = is_key
+            && at
+                .key("name")
+                .scalar()
+                .is_some_and(|name| name.eq_ignore_ascii_case("x-api-key"));
+        findings.refused(
+            at,
+            if is_key {
+                "API keys are built by later work: take it out, or import with `partial`"
+            } else {
+                "nothing checks this scheme, and the service leaves such routes open: add \
+             `x-amazon-apigateway-authorizer`, or take it out"
+            },
+        );
+        return None;
+    }
+    let kind_of = authorizer.key("type");
+    match kind_of.scalar().map(str::to_ascii_lowercase).as_deref() {
+        Some("jwt") => judge_jwt(&authorizer, kind, findings),
+        Some("token" | "request" | "cognito_user_pools") => {
+            findings.refused(&authorizer, LAMBDA);
+            None
+        }
+        Some(other) => {
+            let known = ["jwt", "token", "request", "cognito_user_pools"];
+            let fix = suggestion(other, known.into_iter());
+            let why = format!("`{}` is no type of authorizer{fix}", shortened(other));
+            findings.refused(&kind_of, why);
+            None
+        }
+        None => {
+            findings.refused(&authorizer, "it has no type: write `type: jwt`");
+            None
+        }
+    }
+}
+
+fn judge_jwt(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Jwt> {
+    treatment::judge(at, Object::Authorizer, kind, findings);
+    let configuration = at.key("jwtConfiguration");
+    treatment::judge(&configuration, Object::JwtConfiguration, kind, findings);
+    let issuer = configuration.key("issuer").scalar();
+    let audience = configuration.key("audience");
+    let audiences: Option<Vec<_>> = match audience.scalar() {
+        Some(one) => Some(vec![one.to_owned()]),
+        None => audience
+            .items()
+            .map(|item| item.scalar().map(str::to_owned))
+            .collect(),
+    };
+    let audiences = audiences.filter(|audiences| !audiences.is_empty());
+    let (Some(issuer), Some(audiences)) = (issuer, audiences) else {
+        let why = "tokens are checked against an issuer and audiences: write \
+                   `jwtConfiguration: {issuer: .., audience: [..]}`";
+        findings.refused(
+            &if configuration.is_written() {
+                configuration
+            } else {
+                at.clone()
+            },
+            why,
+        );
+        return None;
+    };
+    Some(Jwt {
+        issuer: issuer.to_owned(),
+        audiences,
+        identity_source: judge_identity_source(&at.key("identitySource"), findings)?,
+    })
+}
+
+/// Where the token stands, in the words of the configuration. `None` where that cannot be said.
+fn judge_identity_source(at: &Cursor<'_>, findings: &mut Findings) -> Option<Option<String>> {
+    if !at.is_written() {
+        return Some(None);
+    }
+    let mut items = at.items();
+    let text = match (at.scalar(), items.next(), items.next()) {
+        (Some(text), ..) => Some(text),
+        (None, Some(item), None) => item.scalar(),
+        _ => None,
+    };
+    match text.filter(|text| !text.contains(',')) {
+        Some(text) => Some(Some(text.trim().to_owned())),
+        None => {
+            let why = "a token stands in one place: write `$request.header.<name>` or \
+                       `$request.querystring.<name>`";
+            findings.refused(at, why);
+            None
+        }
+    }
+}
+
+/// Holds what the definition says against the authorizer of that name.
+fn compare(
+    name: &str,
+    jwt: &Jwt,
+    at: &Cursor<'_>,
+    authorizers: &Authorizers<'_>,
+    findings: &mut Findings,
+) {
+    let keys = "keys and algorithms are not in the definition";
+    let shown = shortened(name);
+    let Authorizers::Configured(section) = authorizers else {
+        let how = format!("{keys}: the authorizer `{shown}` of the configuration checks tokens");
+        findings.approximated(at, how);
+        return;
+    };
+    let configured = section.key(name);
+    if !configured.is_written() {
+        let why = format!(
+            "{keys}: add an authorizer `{shown}` to `authorizers` of the configuration, with the \
+             issuer `{}`",
+            shortened(&jwt.issuer)
+        );
+        findings.refused(at, why);
+        return;
+    }
+    let differs = |what: &str, here: &str, there: &str| {
+        format!(
+            "the authorizer `{shown}` of the configuration has the {what} `{}`, not `{}`: make \
+             both the same",
+            shortened(there),
+            shortened(here)
+        )
+    };
+    let configuration = at.key("jwtConfiguration");
+    if let Some(issuer) = configured.key("issuer").scalar()
+        && issuer != jwt.issuer
+    {
+        let why = differs("issuer", &jwt.issuer, issuer);
+        findings.refused(&configuration.key("issuer"), why);
+    }
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names.dedup();
+        names.join(", ")
+    };
+    let audiences = configured.key("audiences");
+    let there = sorted(
+        audiences
+            .items()
+            .filter_map(|item| item.scalar().map(str::to_owned))
+            .collect(),
+    );
+    let here = sorted(jwt.audiences.clone());
+    if here != there {
+        let why = differs("audiences", &here, &there);
+        findings.refused(&configuration.key("audience"), why);
+    }
+    const DEFAULT: &str = "$request.header.Authorization";
+    let there = configured
+        .key("identity_source")
+        .scalar()
+        .unwrap_or(DEFAULT);
+    let here = jwt.identity_source.as_deref().unwrap_or(DEFAULT);
+    if !here.eq_ignore_ascii_case(there) {
+        let why = differs("identity source", here, there);
+        findings.refused(&at.key("identitySource"), why);
+    }
+    findings.approximated(
+        at,
+        format!("{keys}: the authorizer `{shown}` of the configuration checks tokens"),
+    );
+}

@@ -1,0 +1,214 @@
+//! From a definition to the written form of an API.
+
+use super::document::Document;
+use super::finding::Findings;
+use super::gateway_response;
+use super::kind;
+use super::made::{Made, plain, refused};
+use super::operation::{self, Around, Route};
+use super::security::{Authorizers, Schemes};
+use super::sweep::sweep;
+use super::treatment::{self, Object};
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::Place;
+use crate::config::tree::{Node, Reading, shortened};
+use crate::model::ApiKind;
+
+/// A definition, translated.
+#[derive(Debug)]
+pub(super) struct Translation {
+    pub(super) kind: ApiKind,
+    pub(super) routes: Vec<Route>,
+    /// Under the key of the definition that holds them.
+    pub(super) gateway_responses: Option<(Place, Node)>,
+    pub(super) schemes: Schemes,
+    place: Place,
+    paths: Place,
+}
+
+/// Translates `document`, as of a REST or an HTTP API where `kind` says so. `None` where it is no
+/// OpenAPI definition, which is said in `findings`.
+pub(super) fn translate(
+    document: &Document,
+    kind: Option<ApiKind>,
+    authorizers: &Authorizers<'_>,
+    findings: &mut Findings,
+) -> Option<Translation> {
+    let root = document.root()?;
+    let before = findings.refusals();
+    judge_version(&root, findings);
+    if findings.refusals() != before {
+        return None;
+    }
+    let kind = kind.unwrap_or_else(|| kind::detect(document));
+    treatment::judge(&root, Object::Root, kind, findings);
+    let components = root.key("components");
+    treatment::judge(&components, Object::Components, kind, findings);
+    operation::judge_servers(&root.key("servers"), kind, findings);
+    findings.is_list(&root.key("tags"));
+    for tag in root.key("tags").items() {
+        treatment::judge(&tag, Object::Tag, kind, findings);
+    }
+    let version = root.key("x-amazon-apigateway-importexport-version");
+    if version.is_written() && kind == ApiKind::Http {
+        findings.honoured(&version);
+    }
+    // What stands here affects every route; of schemes and gateway responses only some.
+    let is_whole_refused = findings.refusals() != before;
+    let schemes = if root.key("swagger").is_written() {
+        root.key("securityDefinitions")
+    } else {
+        components.key("securitySchemes")
+    };
+    let schemes = Schemes::judge(&schemes, document, kind, authorizers, findings);
+    let around = Around {
+        document,
+        kind,
+        schemes: &schemes,
+    };
+    let paths = root.key("paths");
+    let mut routes = operation::translate(&paths, &around, findings);
+    let before = findings.refusals();
+    if routes.is_empty() {
+        findings.refused(&paths, "there are no operations: add one under `paths`");
+    }
+    judge_root_security(&root, document, findings);
+    let responses = root.key("x-amazon-apigateway-gateway-responses");
+    let gateway_responses = match kind {
+        ApiKind::Rest => gateway_response::translate(&responses, findings),
+        ApiKind::Http => None,
+    };
+    judge_shared_integrations(&components, document, kind, findings);
+    sweep(document, findings);
+    if is_whole_refused || findings.refusals() != before {
+        routes.iter_mut().for_each(Route::refuse);
+    }
+    Some(Translation {
+        kind,
+        routes,
+        gateway_responses: gateway_responses.map(|node| (responses.key_place, node)),
+        schemes,
+        place: root.place,
+        paths: paths.key_place,
+    })
+}
+
+impl Translation {
+    /// The written form as it is served, behind what `api` holds already.
+    pub(super) fn write(&self, api: Made) -> Node {
+        self.write_with(api, Route::write)
+    }
+
+    /// As [`Self::write`], as it is defined: to be judged, not served.
+    pub(super) fn write_defined(&self, api: Made) -> Node {
+        self.write_with(api, Route::write_defined)
+    }
+
+    fn write_with(&self, mut api: Made, write: fn(&Route, &mut Made)) -> Node {
+        let kind = match self.kind {
+            ApiKind::Rest => "rest",
+            ApiKind::Http => "http",
+        };
+        api.put("type", self.place, plain(self.place, kind));
+        if let Some((place, node)) = &self.gateway_responses {
+            api.put("gateway_responses", *place, node.clone());
+        }
+        let mut routes = Made::at(self.paths);
+        for route in &self.routes {
+            write(route, &mut routes);
+        }
+        // That there is none was said.
+        let routes = if routes.is_empty() {
+            refused(self.paths)
+        } else {
+            routes.finish()
+        };
+        api.put("routes", self.paths, routes);
+        api.finish()
+    }
+}
+
+fn judge_version(root: &Cursor<'_>, findings: &mut Findings) {
+    let (openapi, swagger) = (root.key("openapi"), root.key("swagger"));
+    match (openapi.scalar(), swagger.scalar()) {
+        (Some(version), None) if version == "3.0" || version.starts_with("3.0.") => {
+            findings.honoured(&openapi);
+        }
+        (None, Some("2.0")) => findings.honoured(&swagger),
+        (Some(version), None) => {
+            let shown = shortened(version);
+            let why = format!("OpenAPI {shown} is not understood: save the definition as 3.0");
+            findings.refused(&openapi, why);
+        }
+        (None, Some(version)) => {
+            let shown = shortened(version);
+            let why = format!("Swagger {shown} is not understood: save the definition as 2.0");
+            findings.refused(&swagger, why);
+        }
+        (Some(_), Some(_)) => {
+            findings.refused(&swagger, "`openapi` stands beside it: keep one");
+        }
+        (None, None) => {
+            let what = root.node.map_or(Reading::Nothing, Node::reading);
+            let found = match what {
+                Reading::Mapping => String::new(),
+                other => format!(", found {other}"),
+            };
+            let why = format!(
+                "this is no OpenAPI definition{found}: it begins with `openapi: 3.0.1` or \
+                 `swagger: \"2.0\"`"
+            );
+            findings.refused(root, why);
+        }
+    }
+}
+
+/// The service ignores security at the root, and so leaves operations without any of their own
+/// open. Whoever wrote it did not mean that.
+fn judge_root_security(root: &Cursor<'_>, document: &Document, findings: &mut Findings) {
+    let security = root.key("security");
+    let requires = security.items().any(|item| item.names().next().is_some());
+    if !security.is_written() {
+        return;
+    }
+    let has_own = |item: &Cursor<'_>| {
+        let mut operations = item
+            .entries()
+            .filter(|(key, _)| operation::method(key).is_some());
+        operations.all(|(_, operation)| operation.key("security").is_written())
+    };
+    let paths = root.key("paths");
+    let all_own = paths
+        .entries()
+        .all(|(_, at)| document.follow(&at).is_none_or(|item| has_own(&item)));
+    if requires && !all_own {
+        let why = "the service ignores security at the root, which leaves operations open that \
+                   have none of their own: write `security` at each operation";
+        findings.refused(&security, why);
+    } else {
+        findings.honoured(&security);
+    }
+}
+
+/// Integrations that operations share are judged with these; what none of them refers to has no
+/// effect.
+fn judge_shared_integrations(
+    components: &Cursor<'_>,
+    document: &Document,
+    kind: ApiKind,
+    findings: &mut Findings,
+) {
+    let section = components.key("x-amazon-apigateway-integrations");
+    if !section.is_written() || kind == ApiKind::Rest || !findings.is_mapping(&section) {
+        return;
+    }
+    for (_, at) in section.entries() {
+        let used = document
+            .follow(&at)
+            .is_some_and(|target| findings.is_judged(&target.key("type")));
+        if !used {
+            findings.approximated(&at, "no operation refers to it, so that it is left out");
+        }
+    }
+    findings.honoured(&section);
+}

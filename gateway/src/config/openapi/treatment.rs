@@ -1,0 +1,528 @@
+//! What becomes of every field and extension: one table.
+//!
+//! A field that is not in it is refused: it is misspelt, stands in the wrong place or is newer than
+//! this gateway, and none of these may leave a route without what somebody wrote for it. When
+//! something that is refused here gets built, its row becomes [`Treatment::Translated`].
+
+use super::finding::Findings;
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::model::ApiKind;
+
+/// The objects of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Root,
+    Components,
+    Server,
+    Tag,
+    PathItem,
+    Operation,
+    /// The operation of `x-amazon-apigateway-any-method`.
+    AnyMethod,
+    SecurityScheme,
+    Auth,
+    Authorizer,
+    JwtConfiguration,
+    Integration,
+    IntegrationResponse,
+    TlsConfig,
+    GatewayResponse,
+}
+
+impl Object {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "the root",
+            Self::Components => "`components`",
+            Self::Server => "a server",
+            Self::Tag => "a tag",
+            Self::PathItem => "a path",
+            Self::Operation | Self::AnyMethod => "an operation",
+            Self::SecurityScheme => "a security scheme",
+            Self::Auth => "`x-amazon-apigateway-auth`",
+            Self::Authorizer => "an authorizer",
+            Self::JwtConfiguration => "`jwtConfiguration`",
+            Self::Integration => "an integration",
+            Self::IntegrationResponse => "an integration's response",
+            Self::TlsConfig => "`tlsConfig`",
+            Self::GatewayResponse => "a gateway response",
+        }
+    }
+
+    /// Whether it is an extension of the service, in which nobody else has fields.
+    const fn is_extension(self) -> bool {
+        match self {
+            Self::Root
+            | Self::Components
+            | Self::Server
+            | Self::Tag
+            | Self::PathItem
+            | Self::Operation
+            | Self::AnyMethod
+            | Self::SecurityScheme => false,
+            Self::Auth
+            | Self::Authorizer
+            | Self::JwtConfiguration
+            | Self::Integration
+            | Self::IntegrationResponse
+            | Self::TlsConfig
+            | Self::GatewayResponse => true,
+        }
+    }
+}
+
+/// Which APIs of the service know a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Both,
+    Rest,
+    Http,
+}
+
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Treatment {
+    /// It is translated by a function of its own, which says what became of it.
+    Translated,
+    /// It only describes.
+    Describes,
+    /// It has no effect, here and in the service.
+    Honoured,
+    /// It is served otherwise: how.
+    Approximated(&'static str),
+    /// It is not served: why, and what to do.
+    Refused(&'static str),
+}
+
+use Object::{
+    AnyMethod, Auth, Authorizer, Components, GatewayResponse, Integration, IntegrationResponse,
+    JwtConfiguration, Operation, PathItem, Root, SecurityScheme, Server, Tag, TlsConfig,
+};
+use Of::{Both, Http, Rest};
+use Treatment::{Approximated, Describes, Honoured, Refused, Translated};
+
+/// What other work builds next.
+pub(super) const NOT_BUILT: &str = "not read from definitions yet: take it out, or import with `partial`, where what it affects answers 500";
+pub(super) const CONFIGURED: &str =
+    "hosts, base paths and schemes follow from the configuration: `listeners`, `hosts`, `stages`";
+const UNPUBLISHED: &str = "it stays in the file and is published nowhere";
+const UNCACHED: &str = "responses are not cached, so that every request reaches the backend";
+const KEYS: &str = "API keys are built by later work: take it out, or import with `partial`";
+pub(super) const LAMBDA: &str =
+    "Lambda, Cognito and IAM are built by later work: take it out, or import with `partial`";
+pub(super) const AWS: &str =
+    "AWS integrations are built by later work: take it out, or import with `partial`";
+const PRIVATE: &str = "private integrations are built by later work: write a `uri` that this gateway reaches, with \
+     `connectionType: INTERNET`";
+
+type Row = (&'static str, &'static [Object], Of, Treatment);
+
+const OPERATIONS: &[Object] = &[Operation, AnyMethod];
+
+/// Fields and extensions, where they stand, who knows them, and what becomes of them.
+const TABLE: &[Row] = &[
+    ("openapi", &[Root], Both, Translated),
+    ("swagger", &[Root], Both, Translated),
+    ("info", &[Root], Both, Describes),
+    (
+        "externalDocs",
+        &[Root, Operation, AnyMethod, Tag],
+        Both,
+        Describes,
+    ),
+    (
+        "servers",
+        &[Root, PathItem, Operation, AnyMethod],
+        Both,
+        Translated,
+    ),
+    ("host", &[Root], Both, Approximated(CONFIGURED)),
+    ("basePath", &[Root], Both, Approximated(CONFIGURED)),
+    (
+        "schemes",
+        &[Root, Operation, AnyMethod],
+        Both,
+        Approximated(CONFIGURED),
+    ),
+    ("consumes", &[Root, Operation, AnyMethod], Both, Honoured),
+    ("produces", &[Root, Operation, AnyMethod], Both, Honoured),
+    ("paths", &[Root], Both, Translated),
+    ("components", &[Root], Both, Translated),
+    ("definitions", &[Root], Both, Describes),
+    ("parameters", &[Root], Both, Describes),
+    ("responses", &[Root], Both, Describes),
+    ("securityDefinitions", &[Root], Both, Translated),
+    ("security", &[Root, Operation, AnyMethod], Both, Translated),
+    ("tags", &[Root], Both, Translated),
+    ("tags", OPERATIONS, Both, Describes),
+    ("schemas", &[Components], Both, Describes),
+    ("responses", &[Components], Both, Describes),
+    ("parameters", &[Components], Both, Describes),
+    ("examples", &[Components], Both, Describes),
+    ("requestBodies", &[Components], Both, Describes),
+    ("headers", &[Components], Both, Describes),
+    ("securitySchemes", &[Components], Both, Translated),
+    ("links", &[Components], Both, Describes),
+    ("callbacks", &[Components], Both, Describes),
+    ("url", &[Server, Tag], Both, Describes),
+    ("variables", &[Server], Both, Describes),
+    ("name", &[Tag], Both, Describes),
+    (
+        "description",
+        &[Server, Tag, PathItem, Operation, AnyMethod, SecurityScheme],
+        Both,
+        Describes,
+    ),
+    (
+        "summary",
+        &[PathItem, Operation, AnyMethod],
+        Both,
+        Describes,
+    ),
+    ("$ref", &[PathItem, Integration], Both, Translated),
+    (
+        "parameters",
+        &[PathItem, Operation, AnyMethod],
+        Both,
+        Translated,
+    ),
+    ("get", &[PathItem], Both, Translated),
+    ("put", &[PathItem], Both, Translated),
+    ("post", &[PathItem], Both, Translated),
+    ("delete", &[PathItem], Both, Translated),
+    ("options", &[PathItem], Both, Translated),
+    ("head", &[PathItem], Both, Translated),
+    ("patch", &[PathItem], Both, Translated),
+    (
+        "trace",
+        &[PathItem],
+        Both,
+        Refused("the service has no method TRACE: take it out"),
+    ),
+    ("operationId", OPERATIONS, Both, Describes),
+    ("deprecated", OPERATIONS, Both, Describes),
+    ("callbacks", OPERATIONS, Both, Describes),
+    ("responses", OPERATIONS, Both, Translated),
+    ("requestBody", OPERATIONS, Both, Honoured),
+    ("isDefaultRoute", &[AnyMethod], Http, Translated),
+    (
+        "type",
+        &[SecurityScheme, Auth, Authorizer, Integration],
+        Both,
+        Translated,
+    ),
+    ("name", &[SecurityScheme], Both, Describes),
+    ("in", &[SecurityScheme], Both, Describes),
+    ("scheme", &[SecurityScheme], Both, Describes),
+    ("bearerFormat", &[SecurityScheme], Both, Describes),
+    ("flow", &[SecurityScheme], Both, Describes),
+    ("flows", &[SecurityScheme], Both, Describes),
+    ("authorizationUrl", &[SecurityScheme], Both, Describes),
+    ("tokenUrl", &[SecurityScheme], Both, Describes),
+    ("scopes", &[SecurityScheme], Both, Describes),
+    ("openIdConnectUrl", &[SecurityScheme], Both, Describes),
+    (
+        "x-amazon-apigateway-any-method",
+        &[PathItem],
+        Both,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-api-key-source",
+        &[Root],
+        Rest,
+        Refused(KEYS),
+    ),
+    ("x-amazon-apigateway-auth", OPERATIONS, Both, Translated),
+    (
+        "x-amazon-apigateway-authorizer",
+        &[SecurityScheme],
+        Both,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-authtype",
+        &[SecurityScheme],
+        Both,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-binary-media-types",
+        &[Root],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-cors",
+        &[Root],
+        Http,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-documentation",
+        &[Root],
+        Both,
+        Approximated(UNPUBLISHED),
+    ),
+    (
+        "x-amazon-apigateway-endpoint-access-mode",
+        &[Root],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-endpoint-configuration",
+        &[Root, Server],
+        Both,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-gateway-responses",
+        &[Root],
+        Rest,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-importexport-version",
+        &[Root],
+        Http,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-integration",
+        OPERATIONS,
+        Both,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-integrations",
+        &[Components],
+        Http,
+        Translated,
+    ),
+    (
+        "x-amazon-apigateway-minimum-compression-size",
+        &[Root],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-policy",
+        &[Root],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-request-validator",
+        &[Root, Operation, AnyMethod],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-request-validators",
+        &[Root],
+        Rest,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-security-policy",
+        &[Root],
+        Both,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "x-amazon-apigateway-tag-value",
+        &[Tag],
+        Http,
+        Refused(NOT_BUILT),
+    ),
+    ("jwtConfiguration", &[Authorizer], Both, Translated),
+    ("identitySource", &[Authorizer], Both, Translated),
+    ("name", &[Authorizer], Both, Honoured),
+    (
+        "authorizerResultTtlInSeconds",
+        &[Authorizer],
+        Both,
+        Refused(
+            "decisions on tokens are remembered as the configuration says: write `decision_ttl` there",
+        ),
+    ),
+    ("authorizerUri", &[Authorizer], Both, Refused(LAMBDA)),
+    (
+        "authorizerCredentials",
+        &[Authorizer],
+        Both,
+        Refused(LAMBDA),
+    ),
+    (
+        "authorizerPayloadFormatVersion",
+        &[Authorizer],
+        Both,
+        Refused(LAMBDA),
+    ),
+    (
+        "enableSimpleResponses",
+        &[Authorizer],
+        Both,
+        Refused(LAMBDA),
+    ),
+    (
+        "identityValidationExpression",
+        &[Authorizer],
+        Both,
+        Refused(LAMBDA),
+    ),
+    ("providerARNs", &[Authorizer], Both, Refused(LAMBDA)),
+    ("issuer", &[JwtConfiguration], Both, Translated),
+    ("audience", &[JwtConfiguration], Both, Translated),
+    ("uri", &[Integration], Both, Translated),
+    ("httpMethod", &[Integration], Both, Translated),
+    ("timeoutInMillis", &[Integration], Both, Translated),
+    ("requestParameters", &[Integration], Both, Translated),
+    ("requestTemplates", &[Integration], Both, Translated),
+    ("passthroughBehavior", &[Integration], Both, Translated),
+    ("responses", &[Integration], Both, Translated),
+    (
+        "responseParameters",
+        &[Integration],
+        Http,
+        Refused(NOT_BUILT),
+    ),
+    ("payloadFormatVersion", &[Integration], Both, Translated),
+    ("connectionType", &[Integration], Both, Translated),
+    ("connectionId", &[Integration], Both, Refused(PRIVATE)),
+    ("integrationTarget", &[Integration], Both, Refused(PRIVATE)),
+    ("integrationSubtype", &[Integration], Http, Refused(AWS)),
+    ("credentials", &[Integration], Both, Refused(AWS)),
+    (
+        "contentHandling",
+        &[Integration, IntegrationResponse],
+        Both,
+        Refused(NOT_BUILT),
+    ),
+    (
+        "cacheKeyParameters",
+        &[Integration],
+        Both,
+        Approximated(UNCACHED),
+    ),
+    (
+        "cacheNamespace",
+        &[Integration],
+        Both,
+        Approximated(UNCACHED),
+    ),
+    ("responseTransferMode", &[Integration], Both, Translated),
+    ("tlsConfig", &[Integration], Both, Translated),
+    ("insecureSkipVerification", &[TlsConfig], Both, Translated),
+    ("serverNameToVerify", &[TlsConfig], Both, Refused(NOT_BUILT)),
+    (
+        "statusCode",
+        &[IntegrationResponse, GatewayResponse],
+        Both,
+        Translated,
+    ),
+    (
+        "responseParameters",
+        &[IntegrationResponse, GatewayResponse],
+        Both,
+        Translated,
+    ),
+    (
+        "responseTemplates",
+        &[IntegrationResponse, GatewayResponse],
+        Both,
+        Translated,
+    ),
+];
+
+/// Judges every field of the object at `at` by the table. What is translated by functions of its
+/// own is left to them.
+pub(super) fn judge(at: &Cursor<'_>, object: Object, kind: ApiKind, findings: &mut Findings) {
+    if !findings.is_mapping(at) {
+        return;
+    }
+    for (key, at) in at.entries() {
+        findings.judged(&at);
+        match treatment(key, object) {
+            None => unknown(key, &at, object, findings),
+            Some((of, treatment)) => match (of, kind, treatment) {
+                (Http, ApiKind::Rest, _) => findings.refused(
+                    &at,
+                    "only HTTP APIs have this: import as `http`, or take it out",
+                ),
+                (Rest, ApiKind::Http, _) => findings.refused(
+                    &at,
+                    "only REST APIs have this: import as `rest`, or take it out",
+                ),
+                (_, _, Translated | Describes) => {}
+                (_, _, Honoured) => findings.honoured(&at),
+                (_, _, Approximated(how)) => findings.approximated(&at, how),
+                (_, _, Refused(why)) => findings.refused(&at, why),
+            },
+        }
+    }
+}
+
+fn treatment(key: &str, object: Object) -> Option<(Of, Treatment)> {
+    let mut rows = TABLE.iter();
+    let row = rows.find(|(name, objects, ..)| *name == key && objects.contains(&object));
+    row.map(|(_, _, of, treatment)| (*of, *treatment))
+}
+
+/// Judges a key that no row is for.
+fn unknown(key: &str, at: &Cursor<'_>, object: Object, findings: &mut Findings) {
+    const OURS: &str = "x-amazon-apigateway-";
+    if key.starts_with("x-") && !key.starts_with(OURS) && !object.is_extension() {
+        findings.ignored(at);
+        return;
+    }
+    let shown = shortened(key);
+    findings.refused(
+        at,
+        match elsewhere(key) {
+            Some(place) if key.starts_with(OURS) => {
+                format!("`{shown}` does not belong here: move it to {place}")
+            }
+            _ => {
+                let known = TABLE
+                    .iter()
+                    .filter(|(_, objects, ..)| objects.contains(&object));
+                // What somebody meant begins as what they wrote.
+                let known = known.map(|(name, ..)| *name);
+                let known = known.filter(|name| name.starts_with(OURS) == key.starts_with(OURS));
+                let fix = suggestion(key, known);
+                let fix = if fix.is_empty() {
+                    ": take it out".to_owned()
+                } else {
+                    fix
+                };
+                format!("{} has no `{shown}`{fix}", object.name())
+            }
+        },
+    );
+}
+
+/// Where an extension belongs.
+fn elsewhere(key: &str) -> Option<&'static str> {
+    let row = TABLE.iter().find(|(name, ..)| *name == key)?;
+    row.1.first().map(|object| object.name())
+}
+
+/// Judges an extension of the service that stands where no object has one.
+pub(super) fn misplaced(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
+    let shown = shortened(key);
+    findings.refused(
+        at,
+        match elsewhere(key) {
+            Some(place) => format!("`{shown}` does not belong here: move it to {place}"),
+            None => {
+                let known = TABLE.iter().map(|(name, ..)| *name);
+                let known = known.filter(|name| name.starts_with("x-"));
+                format!("there is no extension `{shown}`{}", suggestion(key, known))
+            }
+        },
+    );
+}

@@ -1,0 +1,432 @@
+//! OpenAPI definitions: what becomes of them, and what is said about it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use gateway::config::{ImportOptions, Loaded, Treatment, import, load_text};
+use gateway::model::Integration;
+
+use crate::files::{compare, file_name, repository, yaml_files};
+
+/// What stands for the placeholders of the examples.
+const VARIABLES: [(&str, &str); 2] = [("Project", "acme"), ("Timeout", "2000")];
+
+fn directory() -> PathBuf {
+    repository().join("examples/openapi")
+}
+
+fn examples() -> Vec<PathBuf> {
+    let mut files = yaml_files(&directory());
+    let json = std::fs::read_dir(directory()).unwrap();
+    let json = json.map(|entry| entry.unwrap().path());
+    files.extend(json.filter(|path| path.extension().is_some_and(|end| end == "json")));
+    files.sort();
+    files
+}
+
+fn gateway_import(path: &Path, options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.arg("import").arg(file_name(path)).args(options);
+    for (name, value) in VARIABLES {
+        command.args(["--variable", &format!("{name}={value}")]);
+    }
+    command
+        .current_dir(path.parent().unwrap())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What is reported of every example stands beside it.
+#[test]
+fn the_report_names_every_part_once() {
+    let files = examples();
+    assert!(files.len() >= 8, "{files:?}");
+    for path in files {
+        let output = gateway_import(&path, &[]);
+        assert_eq!(text(&output.stderr), "");
+        let report = text(&output.stdout);
+        let is_refused = report.contains(": refused: ");
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(is_refused)),
+            "{report}"
+        );
+        let mut lines: Vec<&str> = report.lines().collect();
+        let count = lines.len();
+        lines.sort_unstable();
+        lines.dedup();
+        assert_eq!(lines.len(), count, "{report}");
+        compare(&path.with_extension("report"), report);
+        let partial = gateway_import(&path, &["--partial"]);
+        assert_eq!(partial.status.code(), Some(0));
+        assert_eq!(text(&partial.stdout), report);
+    }
+}
+
+/// A configuration around `api`, which is written in flow style or as a block.
+fn around(api: &str) -> String {
+    format!(
+        "listeners: {{local: {{address: '127.0.0.1:8080'}}}}
+authorizers:
+  login:
+    type: jwt
+    issuer: https://login.example.com/
+    audiences: [https://api.example.com]
+    algorithms: [RS256]
+    jwks: {{url: https://login.example.com/keys}}
+apis:
+{api}
+"
+    )
+}
+
+fn defined(file: &str, settings: &str) -> String {
+    let variables: Vec<String> = VARIABLES
+        .iter()
+        .map(|(name, value)| format!("{name}: '{value}'"))
+        .collect();
+    let variables = variables.join(", ");
+    let name = file.split('.').next().unwrap();
+    around(&format!(
+        "  {name}: {{definition: {file}, variables: {{{variables}}}, {settings}}}"
+    ))
+}
+
+#[track_caller]
+fn loaded(text: &str) -> Loaded {
+    load_text("gateway.yaml", text, &directory())
+        .unwrap_or_else(|report| panic!("refused:\n{report}\n{text}"))
+}
+
+/// What is printed means what the definition means.
+#[test]
+fn what_is_printed_is_the_same_api() {
+    for path in examples() {
+        let file = file_name(&path);
+        let output = gateway_import(&path, &["--print", "--partial"]);
+        assert_eq!(output.status.code(), Some(0), "{file}");
+        let printed = text(&output.stdout);
+        let indented: Vec<String> = printed.lines().map(|line| format!("  {line}")).collect();
+        let pasted = loaded(&around(&indented.join("\n"))).gateway;
+        let stages = if printed.contains("type: rest") {
+            "stages: {prod: {variables: {host: stage.invalid}}}"
+        } else {
+            "stages: {$default: {}}"
+        };
+        let settings = format!("partial: true, {stages}");
+        let mut defined = loaded(&defined(&file, &settings)).gateway;
+        let (pasted, defined) = (&pasted.apis[0], &mut defined.apis[0]);
+        if !printed.contains("stage.invalid") {
+            defined.stages[0].variables.clear();
+        }
+        assert_eq!(format!("{pasted:#?}"), format!("{defined:#?}"), "{file}");
+    }
+}
+
+#[test]
+fn without_partial_nothing_is_printed_of_what_was_refused() {
+    let output = gateway_import(&directory().join("lambda-rest.yaml"), &["--print"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).contains("not read from definitions yet"));
+}
+
+/// `definitions/*.yaml` beside what is said of them.
+#[test]
+fn every_mistake_in_a_definition_is_named_where_it_stands() {
+    let files = yaml_files(&repository().join("gateway/tests/config/definitions"));
+    assert!(files.len() >= 25, "{files:?}");
+    for path in files {
+        let found = match import(&path, &ImportOptions::default()) {
+            Err(report) => format!("{report}\n"),
+            Ok(import) => {
+                assert!(import.has_refusals(), "{} was accepted", path.display());
+                let refused = import.findings.iter();
+                let refused =
+                    refused.filter(|found| matches!(found.treatment, Treatment::Refused(_)));
+                refused.map(|found| format!("{found}\n")).collect()
+            }
+        };
+        let folder = format!("{}/", path.parent().unwrap().display());
+        for line in found.lines() {
+            let place = line.strip_prefix(&*path.display().to_string());
+            assert!(place.is_some_and(|rest| rest.starts_with(':')), "{line}");
+        }
+        compare(
+            &path.with_extension("expected"),
+            &found.replace(&folder, ""),
+        );
+    }
+}
+
+/// None of them opens a route either: with `partial`, what is loaded answers 500.
+#[test]
+fn no_mistake_opens_a_route() {
+    let folder = repository().join("gateway/tests/config/definitions");
+    for name in [
+        "security",
+        "authorizers",
+        "misspelt-fields",
+        "unknown-extension",
+    ] {
+        let config = around(&format!(
+            "  a: {{definition: {name}.yaml, partial: true, stages: {{prod: {{}}}}}}"
+        ));
+        let loaded = load_text("gateway.yaml", &config, &folder)
+            .unwrap_or_else(|report| panic!("{name}: {report}"));
+        for route in &loaded.gateway.apis[0].routes {
+            assert_eq!(
+                route.integration,
+                Integration::Refused,
+                "{name} {}",
+                route.key
+            );
+        }
+        assert!(!loaded.warnings.is_empty());
+    }
+}
+
+#[track_caller]
+fn check_refused(config: &str, expected: &[&str]) {
+    let report = load_text("gateway.yaml", config, &directory()).unwrap_err();
+    let found = report.to_string();
+    assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_definition_stands_for_what_it_defines() {
+    let api = |settings: &str| around(&format!("  a: {{{settings}}}"));
+    check_refused(
+        &api("definition: proxy-http.yaml, routes: {}, gateway_responses: {}"),
+        &[
+            "gateway.yaml:10:36: apis.a.routes: the definition says this: take one of both out",
+            "gateway.yaml:10:48: apis.a.gateway_responses: the definition says this: take one of \
+             both out",
+        ],
+    );
+    check_refused(
+        &api(
+            "type: http, partial: true, variables: {}, routes: {$default: {authorizer: none, \
+              integration: {uri: 'http://a.example'}}}",
+        ),
+        &[
+            "gateway.yaml:10:19: apis.a.partial: this belongs to a `definition`: name one or take \
+             this out",
+            "gateway.yaml:10:34: apis.a.variables: this belongs to a `definition`: name one or \
+             take this out",
+        ],
+    );
+    check_refused(
+        &api("definition: nowhere.yaml"),
+        &[
+            "gateway.yaml:10:19: apis.a.definition: cannot read `nowhere.yaml`: No such file or \
+           directory (os error 2)",
+        ],
+    );
+    check_refused(
+        &api("definition: shared"),
+        &["gateway.yaml:10:19: apis.a.definition: cannot read `shared`: it is a directory"],
+    );
+    check_refused(
+        &api("definition: [a]"),
+        &["gateway.yaml:10:19: apis.a.definition: expected text, found a list"],
+    );
+    check_refused(
+        &api("definition: proxy-http.yaml, type: soap"),
+        &[
+            "gateway.yaml:10:36: apis.a.type: an API is of type `http` or `rest`: write one, or \
+             leave it to the definition",
+        ],
+    );
+    check_refused(
+        &api("definition: petstore-rest.json"),
+        &[
+            "gateway.yaml:10:3: apis.a: a REST API is reached through a stage, the first segment of \
+           the path: write `stages: {prod: {}}`",
+        ],
+    );
+    check_refused(
+        &api("definition: stages-rest.yaml, type: soap"),
+        &[
+            "gateway.yaml:10:37: apis.a.type: an API is of type `http` or `rest`: write one, or \
+             leave it to the definition",
+        ],
+    );
+}
+
+#[test]
+fn a_type_that_is_written_decides() {
+    let api = around("  a: {definition: petstore-rest.json, type: http}");
+    let report = load_text("gateway.yaml", &api, &directory()).unwrap_err();
+    let mocks = report.errors.iter().filter(|error| {
+        error.message == "only REST APIs have mocks: import as `rest`, or take it out"
+    });
+    assert_eq!((mocks.count(), report.errors.len()), (2, 3), "{report}");
+
+    let api = around("  a: {definition: proxy-http.yaml, type: rest, stages: {prod: {}}}");
+    let report = load_text("gateway.yaml", &api, &directory()).unwrap_err();
+    let found = report.to_string();
+    assert!(
+        found.contains("x-amazon-apigateway-importexport-version: only HTTP APIs have this"),
+        "{found}"
+    );
+}
+
+#[test]
+fn the_authorizer_of_a_scheme_is_the_one_of_its_name() {
+    let with = |name: &str, issuer: &str, audience: &str| {
+        format!(
+            "listeners: {{local: {{address: '127.0.0.1:8080'}}}}
+authorizers:
+  {name}:
+    {{type: jwt, issuer: '{issuer}', audiences: [{audience}], algorithms: [RS256],
+     jwks: {{url: 'https://login.example.com/keys'}}}}
+apis: {{orders: {{definition: orders-jwt.yaml}}}}
+"
+        )
+    };
+    let (issuer, audience) = ("https://login.example.com/", "'https://api.example.com'");
+    let gateway = loaded(&with("login", issuer, audience)).gateway;
+    let routes = &gateway.apis[0].routes;
+    assert_eq!(routes[0].authorizer.as_ref().unwrap().as_str(), "login");
+    assert_eq!(routes[0].scopes, ["orders.read", "orders.write"]);
+    assert_eq!(routes[1].authorizer, None);
+
+    let at = "components.securitySchemes.login.x-amazon-apigateway-authorizer";
+    check_refused(
+        &with("other", issuer, audience),
+        &[&format!(
+            "orders-jwt.yaml:30:7: {at}: keys and algorithms are not in the definition: add an \
+             authorizer `login` to `authorizers` of the configuration, with the issuer `{issuer}`"
+        )],
+    );
+    check_refused(
+        &with("login", "https://else.example/", "b, a"),
+        &[
+            &format!(
+                "orders-jwt.yaml:34:11: {at}.jwtConfiguration.issuer: the authorizer `login` of \
+                 the configuration has the issuer `https://else.example/`, not `{issuer}`: make \
+                 both the same"
+            ),
+            &format!(
+                "orders-jwt.yaml:35:11: {at}.jwtConfiguration.audience: the authorizer `login` of \
+                 the configuration has the audiences `a, b`, not `https://api.example.com`: make \
+                 both the same"
+            ),
+        ],
+    );
+}
+
+/// Every key of a definition in which every operation is secured, misspelt one after the other.
+#[test]
+fn no_misspelt_key_opens_a_route() {
+    let text = std::fs::read_to_string(directory().join("orders-jwt.yaml")).unwrap();
+    let text = text.replace("security: []", "security: [{ login: [] }]");
+    let folder = tempfile::tempdir().unwrap();
+    let config = around("  a: {definition: a.yaml, partial: true}");
+    let mut judged = 0;
+    let keys = text.match_indices(':').map(|(at, _)| at);
+    for at in keys.filter(|at| text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric())) {
+        for misspelt in [
+            format!("{}x{}", &text[..at], &text[at..]),
+            format!("{}{}", &text[..at - 1], &text[at..]),
+        ] {
+            std::fs::write(folder.path().join("a.yaml"), &misspelt).unwrap();
+            let Ok(loaded) = load_text("gateway.yaml", &config, folder.path()) else {
+                continue;
+            };
+            judged += 1;
+            for route in &loaded.gateway.apis[0].routes {
+                let is_open =
+                    route.authorizer.is_none() && route.integration != Integration::Refused;
+                assert!(!is_open, "{}\n{misspelt}", route.key);
+            }
+        }
+    }
+    assert!(judged > 20, "{judged}");
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_or_answers_500() {
+    let settings = "stages: {prod: {}}";
+    let text = defined("partners-partial.yaml", settings);
+    let report = load_text("gateway.yaml", &text, &directory()).unwrap_err();
+    assert_eq!(report.errors.len(), 4, "{report}");
+    assert!(
+        report
+            .errors
+            .iter()
+            .all(|error| &*error.file == "partners-partial.yaml")
+    );
+
+    let text = defined(
+        "partners-partial.yaml",
+        &format!("{settings}, partial: true"),
+    );
+    let loaded = loaded(&text);
+    let warnings = loaded.warnings.iter();
+    let told = warnings.filter(|warning| &*warning.file == "partners-partial.yaml");
+    assert_eq!(told.count(), 4);
+    let routes = &loaded.gateway.apis[0].routes;
+    let refused: Vec<&str> = routes
+        .iter()
+        .filter(|route| route.integration == Integration::Refused)
+        .map(|route| route.key.as_str())
+        .collect();
+    assert_eq!(refused, ["GET /quotes", "POST /quotes", "GET /internal"]);
+}
+
+#[test]
+fn large_definitions_are_read_and_larger_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.json");
+    let operation = r#"{"get": {"responses": {}, "x-amazon-apigateway-integration":
+        {"type": "http_proxy", "httpMethod": "GET", "uri": "https://a.example/"}}}"#;
+    let mut text = String::from("{\n\t\"swagger\": \"2.0\",\n\t\"paths\": {\n");
+    let padding = "x".repeat(2_000);
+    for index in 0..2_800 {
+        let comma = if index == 0 { "" } else { ",\n" };
+        text.push_str(&format!("{comma}\t\"/a{index}\": {operation}"));
+    }
+    text.push_str(&format!(
+        "\n\t}},\n\t\"info\": {{\"description\": [\"{padding}\""
+    ));
+    while text.len() < 6_000_000 {
+        text.push_str(&format!(",\n\t\t\"{padding}\""));
+    }
+    text.push_str("]}\n}\n");
+    std::fs::write(&path, &text).unwrap();
+    let import = import(&path, &ImportOptions::default()).unwrap();
+    assert_eq!((import.routes, import.has_refusals()), (2_800, false));
+
+    std::fs::write(&path, vec![b' '; 50_000_000]).unwrap();
+    let report = gateway::config::import(&path, &ImportOptions::default()).unwrap_err();
+    assert!(
+        report
+            .to_string()
+            .ends_with("cannot be read: it is larger than 8388608 bytes"),
+        "{report}"
+    );
+}
+
+#[test]
+fn references_do_not_leave_the_directory() {
+    let outer = tempfile::tempdir().unwrap();
+    let inner = outer.path().join("api");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(outer.path().join("secret.yaml"), "get: {}\n").unwrap();
+    std::os::unix::fs::symlink(outer.path().join("secret.yaml"), inner.join("link.yaml")).unwrap();
+    std::fs::write(
+        inner.join("api.yaml"),
+        "openapi: 3.0.1\npaths:\n  /a: {$ref: ../secret.yaml}\n  /b: {$ref: link.yaml}\n",
+    )
+    .unwrap();
+    let report = import(&inner.join("api.yaml"), &ImportOptions::default()).unwrap_err();
+    let leads = report.errors.iter();
+    let leads = leads.filter(|error| error.message.contains("out of the definition's directory"));
+    assert_eq!(leads.count(), 2, "{report}");
+}

@@ -1,0 +1,191 @@
+//! APIs whose owners bring an OpenAPI definition.
+
+use gateway_tests::client::{Client, request, whole, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{AUDIENCE, ISSUER, Key, authorize, claims};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use http::Method;
+use serde_json::json;
+
+const REST: &str = r#"{
+	"swagger": "2.0",
+	"info": {"title": "pets \ud83d\udc15", "version": "1"},
+	"paths": {
+		"/pets/{petId}": {
+			"get": {
+				"parameters": [{"name": "petId", "in": "path", "required": true, "type": "string"}],
+				"responses": {"200": {"description": "a pet"}},
+				"x-amazon-apigateway-integration": {
+					"type": "http_proxy",
+					"httpMethod": "POST",
+					"uri": "http://${Backend}/${stageVariables.version}/pets/{id}",
+					"requestParameters": {"integration.request.path.id": "method.request.path.petId"}
+				}
+			},
+			"options": {
+				"responses": {"204": {"description": "none", "headers": {"Access-Control-Allow-Origin": {"type": "string"}}}},
+				"x-amazon-apigateway-integration": {
+					"type": "mock",
+					"requestTemplates": {"application/json": "{\"statusCode\": 204}"},
+					"responses": {
+						"2\\d{2}": {
+							"statusCode": "204",
+							"responseParameters": {"method.response.header.Access-Control-Allow-Origin": "'*'"}
+						}
+					}
+				}
+			}
+		}
+	},
+	"x-amazon-apigateway-gateway-responses": {
+		"MISSING_AUTHENTICATION_TOKEN": {
+			"statusCode": "404",
+			"responseTemplates": {"application/json": "{\"unknown\": $context.error.messageString}"}
+		}
+	}
+}
+"#;
+
+#[tokio::test]
+async fn a_rest_api_is_served_as_it_is_defined() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::new().set(
+        &["apis", "pets"],
+        json!({
+            "definition": "pets.json",
+            "variables": {"Backend": upstream.address.to_string()},
+            "stages": {"prod": {"variables": {"version": "v1"}}},
+        }),
+    );
+    let _file = setup.file("pets.json", REST);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+
+    let answer = client.get("/prod/pets/7?a=b").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["uri"], "/v1/pets/7?a=b");
+    assert_eq!(answer.json()["method"], "POST");
+
+    let answer = client
+        .send(request(Method::OPTIONS, "/prod/pets/7", whole("")))
+        .await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+
+    let answer = client.get("/prod/dogs").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(
+        answer.text(),
+        r#"{"unknown": "Missing Authentication Token"}"#
+    );
+}
+
+fn http(upstream: &Upstream, issuer: &str, audience: &str) -> String {
+    format!(
+        "openapi: 3.0.1
+info: {{title: files, version: '1'}}
+paths:
+  /$default:
+    x-amazon-apigateway-any-method:
+      isDefaultRoute: true
+      responses: {{}}
+      x-amazon-apigateway-integration:
+        $ref: '#/components/x-amazon-apigateway-integrations/all'
+  /files/{{path+}}:
+    get:
+      security: [{{main: [read]}}]
+      responses: {{}}
+      x-amazon-apigateway-integration:
+        type: http_proxy
+        payloadFormatVersion: '1.0'
+        uri: http://{0}/stored/{{path}}
+  /reports:
+    get:
+      responses: {{}}
+      x-amazon-apigateway-integration: {{type: aws_proxy, payloadFormatVersion: '2.0', uri: 'arn:x'}}
+components:
+  securitySchemes:
+    main:
+      type: oauth2
+      x-amazon-apigateway-authorizer:
+        type: jwt
+        jwtConfiguration: {{issuer: '{issuer}', audience: ['{audience}']}}
+  x-amazon-apigateway-integrations:
+    all:
+      type: http_proxy
+      payloadFormatVersion: '1.0'
+      httpMethod: ANY
+      uri: http://{0}/everything
+",
+        upstream.address
+    )
+}
+
+#[tokio::test]
+async fn an_http_api_is_served_in_part_with_its_authorizer() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let setup = authorize(Setup::new(), &[&key]);
+    let setup = setup.set(
+        &["apis", "files"],
+        json!({"definition": "api/files.yaml", "partial": true}),
+    );
+    std::fs::create_dir(setup.directory().join("api")).unwrap();
+    let _file = setup.file("api/files.yaml", &http(&upstream, ISSUER, AUDIENCE));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+
+    let answer = client.get("/anything/else").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["uri"], "/everything");
+
+    assert_eq!(client.get("/files/a/b").await.status, 401);
+    let token = |scope: &str| format!("Bearer {}", key.token(&claims(json!({"scope": scope}))));
+    for (scope, status) in [("write", 403), ("read", 200)] {
+        let asked = request(Method::GET, "/files/a/b", whole(""));
+        let answer = client
+            .send(with(asked, &[("authorization", &token(scope))]))
+            .await;
+        assert_eq!(answer.status, status);
+        if status == 200 {
+            assert_eq!(answer.json()["uri"], "/stored/a/b");
+        }
+    }
+
+    // What was refused is there, and answers 500.
+    let answer = client.get("/reports").await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.text(), r#"{"message":"Internal Server Error"}"#);
+    assert_eq!(gateway.reason("refused_definition").await["status"], 500);
+}
+
+#[tokio::test]
+async fn a_reload_with_a_broken_definition_changes_nothing() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::new().set(
+        &["apis", "pets"],
+        json!({
+            "definition": "pets.json",
+            "variables": {"Backend": upstream.address.to_string()},
+            "stages": {"prod": {"variables": {"version": "v1"}}},
+        }),
+    );
+    let file = setup.file("pets.json", REST);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for broken in [
+        REST.replace("http_proxy", "aws_proxy"),
+        REST.replace("\"uri\"", "\"url\""),
+        REST.replace("}", ""),
+    ] {
+        std::fs::write(&file, broken).unwrap();
+        let reply = gateway.reload().await;
+        assert!(reply.to_string().contains("pets.json:"), "{reply}");
+        assert_eq!(client.get("/prod/pets/7").await.status, 200);
+    }
+    std::fs::write(&file, REST.replace("/pets/{petId}", "/dogs/{petId}")).unwrap();
+    gateway.reload().await;
+    assert_eq!(client.get("/prod/dogs/7").await.status, 200);
+    assert_eq!(client.get("/prod/pets/7").await.status, 404);
+}
