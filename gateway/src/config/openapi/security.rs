@@ -105,7 +105,8 @@ impl Schemes {
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
             let jwt = judge_scheme(&at, kind, findings);
             if let Some(jwt) = &jwt {
-                compare(name, jwt, &at.key(AUTHORIZER), authorizers, findings);
+                judge_name(name, &at, findings);
+                compare(name, jwt, &at.key(AUTHORIZER), kind, authorizers, findings);
             }
             let is_sound = jwt.is_some() && findings.refusals() == before;
             schemes.insert(name.to_owned(), Scheme { is_sound, jwt });
@@ -115,7 +116,7 @@ impl Schemes {
 
     /// The authorizers that stand for them, in the order of their names.
     pub(super) fn needed(&self) -> Vec<(&str, &Jwt)> {
-        let jwts = self.0.iter();
+        let jwts = self.0.iter().filter(|(_, scheme)| scheme.is_sound);
         let mut jwts: Vec<_> = jwts
             .filter_map(|(name, scheme)| Some((name.as_str(), scheme.jwt.as_ref()?)))
             .collect();
@@ -219,6 +220,21 @@ impl Schemes {
             name: name.to_owned(),
             scopes,
         }
+    }
+}
+
+/// The name becomes that of an authorizer, and `none` is what public routes say there.
+fn judge_name(name: &str, at: &Cursor<'_>, findings: &mut Findings) {
+    const CHARACTERS_MAX: usize = 64;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let is_name = (1..=CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(allowed);
+    if !is_name || name == "none" {
+        let why = format!(
+            "an authorizer cannot have the name `{}`: rename the scheme, to 1 to {CHARACTERS_MAX} \
+             letters, digits, `_` and `-`",
+            shortened(name)
+        );
+        findings.refused(at, why);
     }
 }
 
@@ -352,13 +368,18 @@ fn compare(
     name: &str,
     jwt: &Jwt,
     at: &Cursor<'_>,
+    kind: ApiKind,
     authorizers: &Authorizers<'_>,
     findings: &mut Findings,
 ) {
     let keys = "keys and algorithms are not in the definition";
     let shown = shortened(name);
+    let alone = match kind {
+        ApiKind::Rest => ", which the service has for HTTP APIs alone",
+        ApiKind::Http => "",
+    };
+    let how = format!("{keys}: the authorizer `{shown}` of the configuration checks tokens{alone}");
     let Authorizers::Configured(section) = authorizers else {
-        let how = format!("{keys}: the authorizer `{shown}` of the configuration checks tokens");
         findings.approximated(at, how);
         return;
     };
@@ -410,12 +431,11 @@ fn compare(
         .scalar()
         .unwrap_or(DEFAULT);
     let here = jwt.identity_source.as_deref().unwrap_or(DEFAULT);
-    if !here.eq_ignore_ascii_case(there) {
+    // Names of headers have no case; those of parameters of the query do.
+    let is_header = here.starts_with("$request.header.");
+    if here != there && !(is_header && here.eq_ignore_ascii_case(there)) {
         let why = differs("identity source", here, there);
         findings.refused(&at.key("identitySource"), why);
     }
-    findings.approximated(
-        at,
-        format!("{keys}: the authorizer `{shown}` of the configuration checks tokens"),
-    );
+    findings.approximated(at, how);
 }
