@@ -435,6 +435,42 @@ fn a_definition_is_read_where_it_is_named_and_only_to_serve_it() {
 }
 
 #[test]
+fn files_and_references_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let operation = "{get: {responses: {}, x-amazon-apigateway-integration: \
+                     {type: http_proxy, uri: 'https://a.example/'}}}";
+    let path = folder.path().join("api.yaml");
+    let write = |others: usize, chain: usize| {
+        let mut text = String::from("openapi: 3.0.1\npaths:\n");
+        for index in 0..others {
+            text.push_str(&format!("  /{index}: {{$ref: 'file-{index}.yaml'}}\n"));
+            let other = folder.path().join(format!("file-{index}.yaml"));
+            std::fs::write(other, operation).unwrap();
+        }
+        for index in 0..chain {
+            text.push_str(&format!(
+                "  /c{index}: {{$ref: '#/paths/~1c{}'}}\n",
+                index + 1
+            ));
+        }
+        text.push_str(&format!("  /c{chain}: {operation}\n"));
+        std::fs::write(&path, text).unwrap();
+        import(&path, &ImportOptions::default())
+    };
+    assert_eq!(write(63, 32).unwrap().routes, 63 + 32 + 1);
+    let report = write(64, 0).unwrap_err().to_string();
+    assert!(
+        report.contains("api.yaml:66:15: paths.\"/63\".$ref: more than 64 files"),
+        "{report}"
+    );
+    let report = write(0, 33).unwrap_err().to_string();
+    assert!(
+        report.contains("leads through more than 32 references"),
+        "{report}"
+    );
+}
+
+#[test]
 fn references_do_not_leave_the_directory() {
     let outer = tempfile::tempdir().unwrap();
     let inner = outer.path().join("api");
