@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gateway::config::{ImportOptions, Loaded, Treatment, import, load_text};
+use gateway::config::{ImportOptions, Loaded, Treatment, import, load, load_settings, load_text};
 use gateway::model::Integration;
 
 use crate::files::{compare, file_name, repository, yaml_files};
@@ -172,6 +172,7 @@ fn no_mistake_opens_a_route() {
         "authorizers",
         "misspelt-fields",
         "unknown-extension",
+        "scheme-names",
     ] {
         let config = around(&format!(
             "  a: {{definition: {name}.yaml, partial: true, stages: {{prod: {{}}}}}}"
@@ -329,12 +330,12 @@ fn no_misspelt_key_opens_a_route() {
     let folder = tempfile::tempdir().unwrap();
     let config = around("  a: {definition: a.yaml, partial: true}");
     let mut judged = 0;
-    let keys = text.match_indices(':').map(|(at, _)| at);
-    for at in keys.filter(|at| text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric())) {
-        for misspelt in [
-            format!("{}x{}", &text[..at], &text[at..]),
-            format!("{}{}", &text[..at - 1], &text[at..]),
-        ] {
+    for (at, _) in text.match_indices(':') {
+        let (before, behind) = text.split_at(at);
+        let Some(shorter) = before.strip_suffix(|c: char| c.is_ascii_alphanumeric()) else {
+            continue;
+        };
+        for misspelt in [format!("{before}x{behind}"), format!("{shorter}{behind}")] {
             std::fs::write(folder.path().join("a.yaml"), &misspelt).unwrap();
             let Ok(loaded) = load_text("gateway.yaml", &config, folder.path()) else {
                 continue;
@@ -409,6 +410,62 @@ fn large_definitions_are_read_and_larger_ones_refused() {
         report
             .to_string()
             .ends_with("cannot be read: it is larger than 8388608 bytes"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_definition_is_read_where_it_is_named_and_only_to_serve_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gateway.yaml");
+    std::fs::write(&config, around("  a: {definition: apis/a.yaml}")).unwrap();
+    // Commands that only ask where a gateway keeps things do not need it.
+    assert!(load_settings(&config).is_ok());
+    std::fs::create_dir(folder.path().join("apis")).unwrap();
+    let definition = folder.path().join("apis/a.yaml");
+    std::fs::write(&definition, b"openapi: 3.0.1\ninfo: \xff\n").unwrap();
+    let report = load(&config).unwrap_err().to_string();
+    let expected = format!(
+        "{}:2:7: this is not UTF-8: save the file as UTF-8",
+        definition.display()
+    );
+    assert_eq!(report, expected);
+    std::fs::copy(directory().join("proxy-http.yaml"), &definition).unwrap();
+    assert_eq!(load(&config).unwrap().gateway.apis[0].routes.len(), 3);
+}
+
+#[test]
+fn files_and_references_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let operation = "{get: {responses: {}, x-amazon-apigateway-integration: \
+                     {type: http_proxy, uri: 'https://a.example/'}}}";
+    let path = folder.path().join("api.yaml");
+    let write = |others: usize, chain: usize| {
+        let mut text = String::from("openapi: 3.0.1\npaths:\n");
+        for index in 0..others {
+            text.push_str(&format!("  /{index}: {{$ref: 'file-{index}.yaml'}}\n"));
+            let other = folder.path().join(format!("file-{index}.yaml"));
+            std::fs::write(other, operation).unwrap();
+        }
+        for index in 0..chain {
+            text.push_str(&format!(
+                "  /c{index}: {{$ref: '#/paths/~1c{}'}}\n",
+                index + 1
+            ));
+        }
+        text.push_str(&format!("  /c{chain}: {operation}\n"));
+        std::fs::write(&path, text).unwrap();
+        import(&path, &ImportOptions::default())
+    };
+    assert_eq!(write(63, 32).unwrap().routes, 63 + 32 + 1);
+    let report = write(64, 0).unwrap_err().to_string();
+    assert!(
+        report.contains("api.yaml:66:15: paths.\"/63\".$ref: more than 64 files"),
+        "{report}"
+    );
+    let report = write(0, 33).unwrap_err().to_string();
+    assert!(
+        report.contains("leads through more than 32 references"),
         "{report}"
     );
 }

@@ -140,7 +140,7 @@ impl Document {
     /// it leads nowhere, which was reported.
     pub(super) fn follow<'a>(&'a self, at: &Cursor<'a>) -> Option<Cursor<'a>> {
         let mut at = at.clone();
-        for _ in 0..reference::CHAIN_MAX {
+        for _ in 0..=reference::CHAIN_MAX {
             let Some(text) = reference::text(&at) else {
                 return Some(at);
             };

@@ -4,9 +4,10 @@
 use std::path::Path as FilePath;
 
 use super::finding::Findings;
+use super::jwt::Jwt;
 use super::made::{Made, list, plain, text};
 use super::operation::Route;
-use super::security::{Jwt, Schemes};
+use super::security::Schemes;
 use super::translation::Translation;
 use crate::config::cursor::{Cursor, Path};
 use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};

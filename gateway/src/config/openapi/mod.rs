@@ -16,6 +16,7 @@ mod finding;
 mod made;
 mod treatment;
 mod kind;
+mod jwt;
 mod security;
 mod parameters;
 mod response;

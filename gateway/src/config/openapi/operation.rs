@@ -4,6 +4,7 @@ use super::document::Document;
 use super::finding::Findings;
 use super::integration;
 use super::made::{Made, plain};
+use super::reference;
 use super::response::Declared;
 use super::security::{Caller, Schemes};
 use super::treatment::{self, Object};
@@ -97,6 +98,13 @@ pub(super) fn translate(
         let before = findings.refusals();
         treatment::judge(&item, Object::PathItem, around.kind, findings);
         judge_shared(&item, around, findings);
+        let reference = item.key(reference::KEY);
+        if reference.is_written() {
+            findings.refused(
+                &reference,
+                "a reference is text: write `file#/keys` in quotes",
+            );
+        }
         let is_item_refused = findings.refusals() != before;
         for (key, operation) in item.entries() {
             let Some(method) = method(key) else {

@@ -29,7 +29,7 @@ fn what_the_service_replaces_is_replaced_everywhere() {
     let arn = "'arn:${AWS::Partition}:x:${AWS::Region}:${AWS::AccountId}'";
     check("description", arn, Ok("arn:aws:x:local:000000000000"));
     check("requestTemplates", "'${AWS::Region}'", Ok("local"));
-    let message = "pets.yaml:1:6: info: nothing stands for `${AWS::StackName}`: choose from \
+    let message = "pets.yaml:1:7: info: nothing stands for `${AWS::StackName}`: choose from \
                    `AWS::AccountId`, `AWS::Partition`, `AWS::Region` and `Host`";
     check("info", "'${AWS::StackName}'", Err(message));
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::document::Document;
 use super::finding::Findings;
+use super::jwt::{self, Authorizers, Jwt};
 use super::made::{Made, list, text};
 use super::treatment::{self, LAMBDA, Object};
 use crate::config::cursor::Cursor;
@@ -58,15 +59,6 @@ impl Caller {
     }
 }
 
-/// The authorizers that a definition may name.
-#[derive(Clone, Debug)]
-pub(super) enum Authorizers<'a> {
-    /// Those of a configuration.
-    Configured(Cursor<'a>),
-    /// There is no configuration yet: whatever the definition needs will be there.
-    Open,
-}
-
 /// The security schemes of a definition, judged.
 #[derive(Debug, Default)]
 pub(super) struct Schemes(HashMap<String, Scheme>);
@@ -76,14 +68,6 @@ struct Scheme {
     /// Whether an authorizer stands for it.
     is_sound: bool,
     jwt: Option<Jwt>,
-}
-
-/// What the definition says of tokens.
-#[derive(Clone, Debug)]
-pub(super) struct Jwt {
-    pub(super) issuer: String,
-    pub(super) audiences: Vec<String>,
-    pub(super) identity_source: Option<String>,
 }
 
 impl Schemes {
@@ -105,7 +89,8 @@ impl Schemes {
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
             let jwt = judge_scheme(&at, kind, findings);
             if let Some(jwt) = &jwt {
-                compare(name, jwt, &at.key(AUTHORIZER), authorizers, findings);
+                judge_name(name, &at, findings);
+                jwt::compare(name, jwt, &at.key(AUTHORIZER), kind, authorizers, findings);
             }
             let is_sound = jwt.is_some() && findings.refusals() == before;
             schemes.insert(name.to_owned(), Scheme { is_sound, jwt });
@@ -115,7 +100,7 @@ impl Schemes {
 
     /// The authorizers that stand for them, in the order of their names.
     pub(super) fn needed(&self) -> Vec<(&str, &Jwt)> {
-        let jwts = self.0.iter();
+        let jwts = self.0.iter().filter(|(_, scheme)| scheme.is_sound);
         let mut jwts: Vec<_> = jwts
             .filter_map(|(name, scheme)| Some((name.as_str(), scheme.jwt.as_ref()?)))
             .collect();
@@ -222,6 +207,21 @@ impl Schemes {
     }
 }
 
+/// The name becomes that of an authorizer, and `none` is what public routes say there.
+fn judge_name(name: &str, at: &Cursor<'_>, findings: &mut Findings) {
+    const CHARACTERS_MAX: usize = 64;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let is_name = (1..=CHARACTERS_MAX).contains(&name.len()) && name.bytes().all(allowed);
+    if !is_name || name == "none" {
+        let why = format!(
+            "an authorizer cannot have the name `{}`: rename the scheme, to 1 to {CHARACTERS_MAX} \
+             letters, digits, `_` and `-`",
+            shortened(name)
+        );
+        findings.refused(at, why);
+    }
+}
+
 fn is_empty_list(at: &Cursor<'_>) -> bool {
     use crate::config::tree::Value;
     matches!(at.node.map(|node| &node.value), Some(Value::Sequence(items)) if items.is_empty())
@@ -272,7 +272,7 @@ fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Opti
     }
     let kind_of = authorizer.key("type");
     match kind_of.scalar().map(str::to_ascii_lowercase).as_deref() {
-        Some("jwt") => judge_jwt(&authorizer, kind, findings),
+        Some("jwt") => jwt::judge(&authorizer, kind, findings),
         Some("token" | "request" | "cognito_user_pools") => {
             findings.refused(&authorizer, LAMBDA);
             None
@@ -289,133 +289,4 @@ fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Opti
             None
         }
     }
-}
-
-fn judge_jwt(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Jwt> {
-    treatment::judge(at, Object::Authorizer, kind, findings);
-    let configuration = at.key("jwtConfiguration");
-    treatment::judge(&configuration, Object::JwtConfiguration, kind, findings);
-    let issuer = configuration.key("issuer").scalar();
-    let audience = configuration.key("audience");
-    let audiences: Option<Vec<_>> = match audience.scalar() {
-        Some(one) => Some(vec![one.to_owned()]),
-        None => audience
-            .items()
-            .map(|item| item.scalar().map(str::to_owned))
-            .collect(),
-    };
-    let audiences = audiences.filter(|audiences| !audiences.is_empty());
-    let (Some(issuer), Some(audiences)) = (issuer, audiences) else {
-        let why = "tokens are checked against an issuer and audiences: write \
-                   `jwtConfiguration: {issuer: .., audience: [..]}`";
-        findings.refused(
-            &if configuration.is_written() {
-                configuration
-            } else {
-                at.clone()
-            },
-            why,
-        );
-        return None;
-    };
-    Some(Jwt {
-        issuer: issuer.to_owned(),
-        audiences,
-        identity_source: judge_identity_source(&at.key("identitySource"), findings)?,
-    })
-}
-
-/// Where the token stands, in the words of the configuration. `None` where that cannot be said.
-fn judge_identity_source(at: &Cursor<'_>, findings: &mut Findings) -> Option<Option<String>> {
-    if !at.is_written() {
-        return Some(None);
-    }
-    let mut items = at.items();
-    let text = match (at.scalar(), items.next(), items.next()) {
-        (Some(text), ..) => Some(text),
-        (None, Some(item), None) => item.scalar(),
-        _ => None,
-    };
-    match text.filter(|text| !text.contains(',')) {
-        Some(text) => Some(Some(text.trim().to_owned())),
-        None => {
-            let why = "a token stands in one place: write `$request.header.<name>` or \
-                       `$request.querystring.<name>`";
-            findings.refused(at, why);
-            None
-        }
-    }
-}
-
-/// Holds what the definition says against the authorizer of that name.
-fn compare(
-    name: &str,
-    jwt: &Jwt,
-    at: &Cursor<'_>,
-    authorizers: &Authorizers<'_>,
-    findings: &mut Findings,
-) {
-    let keys = "keys and algorithms are not in the definition";
-    let shown = shortened(name);
-    let Authorizers::Configured(section) = authorizers else {
-        let how = format!("{keys}: the authorizer `{shown}` of the configuration checks tokens");
-        findings.approximated(at, how);
-        return;
-    };
-    let configured = section.key(name);
-    if !configured.is_written() {
-        let why = format!(
-            "{keys}: add an authorizer `{shown}` to `authorizers` of the configuration, with the \
-             issuer `{}`",
-            shortened(&jwt.issuer)
-        );
-        findings.refused(at, why);
-        return;
-    }
-    let differs = |what: &str, here: &str, there: &str| {
-        format!(
-            "the authorizer `{shown}` of the configuration has the {what} `{}`, not `{}`: make \
-             both the same",
-            shortened(there),
-            shortened(here)
-        )
-    };
-    let configuration = at.key("jwtConfiguration");
-    if let Some(issuer) = configured.key("issuer").scalar()
-        && issuer != jwt.issuer
-    {
-        let why = differs("issuer", &jwt.issuer, issuer);
-        findings.refused(&configuration.key("issuer"), why);
-    }
-    let sorted = |mut names: Vec<String>| {
-        names.sort();
-        names.dedup();
-        names.join(", ")
-    };
-    let audiences = configured.key("audiences");
-    let there = sorted(
-        audiences
-            .items()
-            .filter_map(|item| item.scalar().map(str::to_owned))
-            .collect(),
-    );
-    let here = sorted(jwt.audiences.clone());
-    if here != there {
-        let why = differs("audiences", &here, &there);
-        findings.refused(&configuration.key("audience"), why);
-    }
-    const DEFAULT: &str = "$request.header.Authorization";
-    let there = configured
-        .key("identity_source")
-        .scalar()
-        .unwrap_or(DEFAULT);
-    let here = jwt.identity_source.as_deref().unwrap_or(DEFAULT);
-    if !here.eq_ignore_ascii_case(there) {
-        let why = differs("identity source", here, there);
-        findings.refused(&at.key("identitySource"), why);
-    }
-    findings.approximated(
-        at,
-        format!("{keys}: the authorizer `{shown}` of the configuration checks tokens"),
-    );
 }

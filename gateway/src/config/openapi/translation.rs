@@ -3,10 +3,11 @@
 use super::document::Document;
 use super::finding::Findings;
 use super::gateway_response;
+use super::jwt::Authorizers;
 use super::kind;
 use super::made::{Made, plain, refused};
 use super::operation::{self, Around, Route};
-use super::security::{Authorizers, Schemes};
+use super::security::Schemes;
 use super::sweep::sweep;
 use super::treatment::{self, Object};
 use crate::config::cursor::Cursor;

@@ -526,3 +526,50 @@ pub(super) fn misplaced(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
         },
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The extensions of the service: 16 of docs/semantics.md.
+    const EXTENSIONS: [&str; 20] = [
+        "any-method",
+        "api-key-source",
+        "auth",
+        "authorizer",
+        "authtype",
+        "binary-media-types",
+        "cors",
+        "documentation",
+        "endpoint-access-mode",
+        "endpoint-configuration",
+        "gateway-responses",
+        "importexport-version",
+        "integration",
+        "integrations",
+        "minimum-compression-size",
+        "policy",
+        "request-validator",
+        "request-validators",
+        "security-policy",
+        "tag-value",
+    ];
+
+    #[test]
+    fn every_extension_of_the_service_has_a_row() {
+        for name in EXTENSIONS {
+            let name = format!("x-amazon-apigateway-{name}");
+            assert!(elsewhere(&name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_field_of_an_object_has_two_rows() {
+        for (index, (name, objects, ..)) in TABLE.iter().enumerate() {
+            for (other, others, ..) in &TABLE[..index] {
+                let both = objects.iter().any(|object| others.contains(object));
+                assert!(name != other || !both, "{name}");
+            }
+        }
+    }
+}
