@@ -14,6 +14,7 @@ mod rest_mock;
 mod rest_validation;
 mod rest_codings;
 mod rest_compression;
+mod rest_mapping;
 mod gateway_responses;
 mod resource_policies;
 mod semantics;

@@ -121,6 +121,7 @@ reasons! {
     CallerThrottled Throttled Throttled "caller_throttled" "The caller's bucket is empty.",
     ParameterMissing BadRequest BadRequestParameters "parameter_missing" "A parameter that the method requires is absent or blank.",
     BodyInvalid BadRequest BadRequestBody "body_invalid" "The request body is not what its model says.",
+    BodyNotJson BadRequest Default4xx "body_not_json" "A mapping reads the request body, which is no JSON.",
     BodyTooLarge RequestTooLarge RequestTooLarge "body_too_large" "The request body exceeds the route's limit.",
     BodyTimeout RequestTimeout Default4xx "body_timeout" "The request body stopped arriving.",
     BodyBroken BadRequest Default4xx "body_broken" "The request body ended early or was framed wrongly.",

@@ -11,11 +11,15 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
+use super::mapped::Changes;
 use super::rest_headers::rename_response;
-use super::{IntegrationResponse, PathTemplate, ResponseBody, RestHeaders, headers};
+use super::{IntegrationResponse, PathTemplate, PathValue, ResponseBody, RestHeaders, headers};
 use crate::body::{BodyFault, BodyProgress, UpstreamBody};
 use crate::clock;
-use crate::exchange::{Exchange, Reason, Rejection};
+use crate::exchange::{ClientParameters, ClientRequest, Exchange, Reason, Rejection};
+use crate::language::message::Body;
+use crate::model::RequestMappings;
+use crate::router::{RequestPath, Slashes};
 use crate::step::proof::Permit;
 use crate::upstream::{Answer, ConnectError, Pool, SendError, UpstreamPlan};
 
@@ -32,6 +36,8 @@ pub struct ForwardPlan {
     pub query: Option<String>,
     /// The route's greedy parameter, whose value is raw.
     pub greedy: Option<String>,
+    /// What is changed of requests.
+    pub mappings: RequestMappings,
     /// What a REST API does to headers; `None` in HTTP APIs.
     pub rest: Option<RestHeaders>,
     /// From handing over the request to the response's head.
@@ -103,7 +109,8 @@ pub(super) async fn forward(
     path: &str,
     parameters: &[(&str, Cow<'_, str>)],
 ) -> Result<IntegrationResponse, Rejection> {
-    let target = target(plan, &request.uri, path, parameters)?;
+    let changes = changes(plan, exchange, &request, path, parameters)?;
+    let target = target(plan, &request.uri, path, parameters, &changes)?;
     let IntegrationRequest {
         method,
         mut headers,
@@ -118,6 +125,7 @@ pub(super) async fn forward(
         rest.request(&mut headers, exchange, clock::unix_seconds());
     }
     headers::forward_request(&mut headers, exchange, &plan.upstream.host);
+    changes.apply(&mut headers);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
         // Without this a method that seldom has a body would be sent without it.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -188,14 +196,39 @@ fn accept(response: Answer) -> Result<Answer, Rejection> {
     Ok(response)
 }
 
+fn changes(
+    plan: &ForwardPlan,
+    exchange: &Exchange,
+    request: &IntegrationRequest,
+    path: &str,
+    parameters: &[(&str, Cow<'_, str>)],
+) -> Result<Changes, Rejection> {
+    let mappings = &plan.mappings.rest;
+    if mappings.is_empty() {
+        return Ok(Changes::default());
+    }
+    let sent = ClientRequest {
+        parameters: ClientParameters {
+            headers: &request.headers,
+            uri: &request.uri,
+            path: parameters,
+        },
+        path,
+        body: Body::new(request.body.bytes().unwrap_or_default()),
+    };
+    Changes::of_rest(mappings, exchange, &sent, plan.greedy.as_deref())
+}
+
 fn target(
     plan: &ForwardPlan,
     uri: &Uri,
     path: &str,
     parameters: &[(&str, Cow<'_, str>)],
+    changes: &Changes,
 ) -> Result<Uri, Rejection> {
     let base = &plan.upstream.settings.target.base_path;
-    if plan.path.is_none() && plan.query.is_none() && base.is_empty() && path == uri.path() {
+    let is_plain = plan.path.is_none() && plan.query.is_none() && changes.leave_target();
+    if is_plain && base.is_empty() && path == uri.path() {
         // The common case: nothing to build.
         let path_and_query = uri.path_and_query().cloned();
         return Ok(path_and_query.map_or_else(Uri::default, Uri::from));
@@ -203,16 +236,52 @@ fn target(
     let mut text = base.clone();
     match &plan.path {
         None => text.push_str(path),
-        Some(template) => text.push_str(&template.render(parameters, plan.greedy.as_deref())),
+        Some(template) => text.push_str(&rendered(plan, template, parameters, changes)?),
     }
-    let queries = plan.query.as_deref().into_iter().chain(uri.query());
-    for (query, mark) in queries.zip(['?', '&']) {
+    let mapped = changes.query();
+    let queries = plan
+        .query
+        .as_deref()
+        .into_iter()
+        .chain(uri.query())
+        .chain(mapped.as_deref());
+    for (query, mark) in queries.zip(['?', '&', '&']) {
         text.push(mark);
         text.push_str(query);
     }
     let path_and_query = PathAndQuery::try_from(text)
         .map_err(|error| Rejection::detailed(Reason::UpstreamAddress, error.to_string()))?;
     Ok(Uri::from(path_and_query))
+}
+
+/// The integration's path: names stand for what is mapped to them, else for the route's parameters.
+fn rendered(
+    plan: &ForwardPlan,
+    template: &PathTemplate,
+    parameters: &[(&str, Cow<'_, str>)],
+    changes: &Changes,
+) -> Result<String, Rejection> {
+    let path = template.render(|name| {
+        let mut mapped = changes.parameters.iter();
+        if let Some(filled) = mapped.find(|filled| filled.name == name) {
+            return Some(if filled.is_raw {
+                PathValue::Raw(&filled.value)
+            } else {
+                PathValue::Text(&filled.value)
+            });
+        }
+        let own = parameters.iter().find(|(known, _)| *known == name);
+        own.map(|(_, value)| match plan.greedy.as_deref() {
+            Some(greedy) if greedy == name => PathValue::Raw(value),
+            Some(_) | None => PathValue::Text(value),
+        })
+    });
+    if !changes.parameters.is_empty() {
+        // The request's own path was judged when it came in; what is mapped was not.
+        RequestPath::parse(&path, Slashes::Collapsed)
+            .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
+    }
+    Ok(path)
 }
 
 fn rejection(error: &SendError) -> Rejection {

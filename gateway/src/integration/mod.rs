@@ -5,10 +5,11 @@ mod mock;
 mod headers;
 mod rest_headers;
 mod path_template;
+mod mapped;
 
 pub use http_proxy::{ForwardPlan, IntegrationRequest, body_rejection};
 pub use mock::MockPlan;
-pub use path_template::PathTemplate;
+pub use path_template::{PathTemplate, PathValue};
 pub use rest_headers::RestHeaders;
 
 use std::borrow::Cow;

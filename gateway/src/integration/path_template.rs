@@ -1,7 +1,5 @@
 //! Paths sent to upstreams, with `{name}` for the route's parameters.
 
-use std::borrow::Cow;
-
 /// A compiled path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate(Vec<Piece>);
@@ -30,27 +28,31 @@ impl PathTemplate {
         Self(pieces)
     }
 
-    /// The path with these parameters, percent-encoded so that a value stays one segment. The
-    /// value of a greedy parameter is raw already and is taken as it is.
+    /// The path with these values; a name without one is empty.
     #[must_use]
-    pub fn render(&self, parameters: &[(&str, Cow<'_, str>)], greedy: Option<&str>) -> String {
+    pub fn render<'v>(&self, value: impl Fn(&str) -> Option<PathValue<'v>>) -> String {
         let mut path = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => path.push_str(text),
-                Piece::Parameter(name) => {
-                    let value = parameters.iter().find(|(known, _)| known == name);
-                    let value = value.map_or("", |(_, value)| value.as_ref());
-                    if greedy == Some(name) {
-                        path.push_str(value);
-                    } else {
-                        push_encoded(&mut path, value);
-                    }
-                }
+                Piece::Parameter(name) => match value(name) {
+                    Some(PathValue::Raw(text)) => path.push_str(text),
+                    Some(PathValue::Text(text)) => push_encoded(&mut path, text),
+                    None => {}
+                },
             }
         }
         path
     }
+}
+
+/// What stands for a name in a path.
+#[derive(Debug, Clone, Copy)]
+pub enum PathValue<'v> {
+    /// Percent-encoded already, with slashes that divide it.
+    Raw(&'v str),
+    /// Anything, which is encoded so that it stays one segment.
+    Text(&'v str),
 }
 
 /// Everything but the unreserved characters of RFC 3986.
@@ -77,18 +79,17 @@ mod tests {
     #[test]
     fn values_stay_one_segment_and_greedy_ones_stay_raw() {
         let template = PathTemplate::parse("/v1/{id}/files/{rest+}");
-        let parameters = [
-            ("id", Cow::Borrowed("a/b ü")),
-            ("rest", Cow::Borrowed("x%20y/z")),
-        ];
-        assert_eq!(
-            template.render(&parameters, Some("rest")),
-            "/v1/a%2Fb%20%C3%BC/files/x%20y/z"
-        );
+        let value = |name: &str| match name {
+            "id" => Some(PathValue::Text("a/b ü")),
+            "rest" => Some(PathValue::Raw("x%20y/z")),
+            _ => None,
+        };
+        assert_eq!(template.render(value), "/v1/a%2Fb%20%C3%BC/files/x%20y/z");
+        assert_eq!(PathTemplate::parse("/a{none}b").render(value), "/ab");
     }
 
     #[test]
     fn a_path_without_parameters_is_itself() {
-        assert_eq!(PathTemplate::parse("/fixed").render(&[], None), "/fixed");
+        assert_eq!(PathTemplate::parse("/fixed").render(|_| None), "/fixed");
     }
 }

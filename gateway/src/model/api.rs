@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::language::policy::Policy;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock, RouteKey,
-    StageName, Throttle, UpstreamName, UpstreamTarget, Validation,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock,
+    RequestMappings, RouteKey, StageName, Throttle, UpstreamName, UpstreamTarget, Validation,
 };
 
 /// One API.
@@ -164,6 +164,8 @@ pub struct HttpProxy {
     pub target: Target,
     /// Method sent; `None` sends the request's own.
     pub method: Option<Method>,
+    /// What is changed of the request.
+    pub mappings: RequestMappings,
     /// From the first byte sent to the response's head; 50 ms to 30 s (REST: 29 s), which are the
     /// defaults too. Beyond it 504 (HTTP APIs of the service: 503).
     pub timeout: Duration,

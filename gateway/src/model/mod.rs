@@ -18,6 +18,7 @@ mod gateway_response;
 mod mock;
 mod domain;
 mod validation;
+mod mappings;
 mod api;
 
 pub use api::{
@@ -35,6 +36,7 @@ pub use ids::{
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use mappings::RequestMappings;
 pub use mock::{Mock, Passthrough, ResponseRule};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};

@@ -447,6 +447,7 @@ fn forward_plan(
         path: path.map(PathTemplate::parse),
         query,
         greedy,
+        mappings: proxy.mappings.clone(),
         rest: match api.kind {
             ApiKind::Rest => {
                 Some(RestHeaders::new(&api.id).ok_or_else(|| dangling(route, api.id.as_str()))?)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB, ms, s};
 use super::route_key::{self, ParsedKey, Shape};
-use super::{Lowering, endpoint, mock, validation};
+use super::{Lowering, endpoint, mock, parameters, validation};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -84,15 +84,14 @@ fn lower_one(
         lower_caller_throttle(throttle, written, &at.key("caller_throttle"), cx)
     });
     let validation = validation::lower(written, parsed.as_ref(), at, around, cx);
-    let is_read = validation.body.is_some();
+    let integration =
+        lower_integration(written, parsed.as_ref(), &at.key("integration"), around, cx);
+    let is_mapped = match &integration {
+        Some(Integration::HttpProxy(proxy)) => proxy.mappings.read_body(),
+        Some(Integration::Mock(_)) | None => false,
+    };
+    let is_read = validation.body.is_some() || is_mapped;
     let (body, body_bytes_max) = lower_body(written, is_read, at, around.body_memory_max, cx);
-    let integration = lower_integration(
-        &written.integration,
-        parsed.as_ref(),
-        &at.key("integration"),
-        around,
-        cx,
-    );
     // What a mock is not told by a template, it reads in the body.
     let (body, body_bytes_max) = match &integration {
         Some(Integration::Mock(_)) => (BodyMode::Buffer, TEMPLATE_BYTES_MAX as u64),
@@ -238,12 +237,13 @@ fn lower_body(
 }
 
 fn lower_integration(
-    written: &written::Integration,
+    route: &written::Route,
     key: Option<&ParsedKey>,
     at: &Cursor<'_>,
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Integration> {
+    let written = &route.integration;
     match written.kind {
         Some(IntegrationType::Mock) => return lower_mock(written, at, around, cx),
         Some(IntegrationType::Refused) => return Some(lower_refused(at, cx)),
@@ -272,7 +272,9 @@ fn lower_integration(
             RouteMethod::Only(method) => Some(method),
         }
     });
+    let mappings = parameters::lower(route, key, at, around, cx);
     Some(Integration::HttpProxy(HttpProxy {
+        mappings,
         target: lower_target(written, key, at, around, cx)?,
         method,
         timeout,
@@ -294,6 +296,10 @@ fn lower_mock(
         ("uri", written.uri.is_some()),
         ("method", written.method.is_some()),
         ("timeout", written.timeout.is_some()),
+        (
+            "request_parameters",
+            !written.request_parameters.0.is_empty(),
+        ),
     ] {
         if is_written {
             cx.error_at_key(&at.key(key), "a mock has no backend: take this out");
@@ -332,7 +338,8 @@ fn lower_target(
             cx.reference("upstreams", "upstream", None, upstream, &at.key("upstream"));
             // The parameters of a key that was refused are not known.
             if let (Some(path), Some(key)) = (&written.path, key)
-                && let Err(error) = super::path_template::check(path, parameters(key))
+                && let names = parameters::placeholders(written, key)
+                && let Err(error) = super::path_template::check(path, names.into_iter())
             {
                 cx.error(&at.key("path"), error.to_string());
             }
@@ -348,7 +355,8 @@ fn lower_target(
                     "`uri` has a path of its own: take this out",
                 );
             }
-            lower_uri(uri, key?, &at.key("uri"), around, cx)
+            let names = parameters::placeholders(written, key?);
+            lower_uri(uri, &names, &at.key("uri"), around, cx)
         }
         (Some(_), Some(_)) => {
             let message = "`upstream` and `uri` both say where to: keep one";
@@ -365,7 +373,7 @@ fn lower_target(
 
 fn lower_uri(
     uri: &str,
-    key: &ParsedKey,
+    names: &[&str],
     at: &Cursor<'_>,
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
@@ -381,7 +389,7 @@ fn lower_uri(
             }
         }
         let parsed = endpoint::substituted(uri, stage)
-            .and_then(|uri| endpoint::parse(&uri, parameters(key)));
+            .and_then(|uri| endpoint::parse(&uri, names.iter().copied()));
         match parsed {
             Ok(endpoint) => {
                 endpoints.insert(stage.name.clone(), endpoint);
@@ -397,9 +405,4 @@ fn lower_uri(
         }
     }
     Some(Target::Uri(endpoints))
-}
-
-/// The names of a route's parameters.
-fn parameters(key: &ParsedKey) -> impl Iterator<Item = &str> + Clone {
-    route_key::parameters(key.path.as_deref().unwrap_or_default())
 }

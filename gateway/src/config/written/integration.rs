@@ -22,6 +22,10 @@ pub(crate) struct Integration {
     pub(crate) uri: Option<String>,
     /// Method sent, such as `POST`. Default, and what `ANY` says: the request's own.
     pub(crate) method: Option<String>,
+    /// What the backend gets of the request besides. In REST APIs such as
+    /// `integration.request.header.X-Pet: method.request.path.id`.
+    #[serde(default)]
+    pub(crate) request_parameters: Named<String>,
     /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
     pub(crate) timeout: Option<DurationText>,
     /// Of a mock: what says the status, by media type of the request, such as

@@ -1,0 +1,152 @@
+//! Parameter mappings of integrations.
+
+use super::Lowering;
+use super::route::Around;
+use super::route_key::{self, ParsedKey};
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::language::mapping::rest;
+use crate::language::message::Place;
+use crate::model::{ApiKind, RequestMappings};
+
+/// What begins the target of a mapping that fills a part of the integration's path.
+const PATH_TARGET: &str = "integration.request.path.";
+
+/// Headers of one connection, which nobody but the gateway may set.
+const OF_CONNECTIONS: [&str; 10] = [
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Lowers the mappings of a route's requests. `at` is the integration.
+pub(super) fn lower(
+    route: &written::Route,
+    key: Option<&ParsedKey>,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> RequestMappings {
+    let section = at.key("request_parameters");
+    let mut mappings = RequestMappings::default();
+    for (target, source) in &route.integration.request_parameters.0 {
+        let at = section.key(target);
+        match around.kind {
+            ApiKind::Rest => {
+                mappings
+                    .rest
+                    .extend(lower_rest(target, source, route, key, &at, cx));
+            }
+            ApiKind::Http => cx.error_at_key(&at, "only REST APIs have this: take it out"),
+        }
+    }
+    mappings
+}
+
+/// What may stand in braces in the integration's path.
+pub(super) fn placeholders<'w>(
+    written: &'w written::Integration,
+    key: &'w ParsedKey,
+) -> Vec<&'w str> {
+    let mapped = written.request_parameters.0.iter();
+    let mapped = mapped.filter_map(|(target, _)| target.strip_prefix(PATH_TARGET));
+    let own = route_key::parameters(key.path.as_deref().unwrap_or_default());
+    let mut names: Vec<&str> = own.chain(mapped).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn lower_rest(
+    target: &str,
+    source: &str,
+    route: &written::Route,
+    key: Option<&ParsedKey>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<rest::RequestMapping> {
+    let mapping = match rest::RequestMapping::parse(target, source) {
+        Ok(mapping) => mapping,
+        Err(error) => {
+            cx.error(at, error.to_string());
+            return None;
+        }
+    };
+    let name = mapping.name.text();
+    match mapping.place {
+        Place::Header if rest::is_illegal_header(name) || is_of_connections(name) => {
+            cx.error_at_key(at, format!("`{name}` is the gateway's own: take it out"));
+        }
+        Place::Path => check_is_used(name, &route.integration, at, cx),
+        Place::Header | Place::Querystring => {}
+    }
+    if let Some((place, name)) = mapping.declared() {
+        check_declared(place, name.text(), route, key, at, cx);
+    }
+    Some(mapping)
+}
+
+/// Refuses a source that the method does not declare: more often it is misspelled than meant.
+fn check_declared(
+    place: Place,
+    name: &str,
+    route: &written::Route,
+    key: Option<&ParsedKey>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let (known, lacks): (Vec<&str>, &str) = match (place, key) {
+        // The parameters of a key that was refused are not known.
+        (Place::Path, None) => return,
+        (Place::Path, Some(key)) => {
+            let own = route_key::parameters(key.path.as_deref().unwrap_or_default());
+            (own.collect(), "the route has no parameter")
+        }
+        (Place::Header | Place::Querystring, _) => {
+            let declared = route.parameters.0.iter();
+            let declared = declared.filter_map(|(parameter, _)| Place::split(parameter));
+            let own = declared.filter(|(known, _)| *known == place);
+            let lacks = "`parameters` of the route do not declare";
+            (own.map(|(_, name)| name).collect(), lacks)
+        }
+    };
+    let is_same = |known: &&str| match place {
+        Place::Header => known.eq_ignore_ascii_case(name),
+        Place::Path | Place::Querystring => *known == name,
+    };
+    if known.iter().any(is_same) {
+        return;
+    }
+    let meant = suggestion(name, known.into_iter());
+    let (place, name) = (place.name(), shortened(name));
+    cx.error(at, format!("{lacks} `{place}.{name}`{meant}"));
+}
+
+fn check_is_used(
+    name: &str,
+    integration: &written::Integration,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let braces = format!("{{{name}}}");
+    let mut targets = integration.path.iter().chain(&integration.uri);
+    if !targets.any(|target| target.contains(&braces)) {
+        let message =
+            format!("nothing in the integration's path is `{braces}`: this is for nothing");
+        cx.warning(at, message);
+    }
+}
+
+fn is_of_connections(name: &str) -> bool {
+    let mut all = OF_CONNECTIONS.iter();
+    all.any(|known| known.eq_ignore_ascii_case(name))
+}

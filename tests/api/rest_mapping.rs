@@ -1,0 +1,166 @@
+//! REST APIs map parameters of requests to those of backends.
+
+use gateway_tests::client::{Client, get, request, whole, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use http::Method;
+use serde_json::{Value, json};
+
+async fn start(upstream: &Upstream, key: &str, route: Value) -> (Gateway, Client) {
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({"prod": {"variables": {"who": "stage"}}}),
+        )
+        .set(&["apis", "main", "routes"], json!({}))
+        .route(key, route);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    (gateway, client)
+}
+
+#[tokio::test]
+async fn headers_are_overwritten_and_query_parameters_appended() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets/{id}",
+        json!({
+            "parameters": {
+                "header.X-Own": "optional",
+                "header.X-Many": "optional",
+                "querystring.q": "optional",
+                "querystring.none": "optional",
+            },
+            "integration": {"request_parameters": {
+                "integration.request.header.X-Pet": "method.request.path.id",
+                "integration.request.header.X-Last": "method.request.header.x-many",
+                "integration.request.header.X-All": "method.request.multivalueheader.X-Many",
+                "integration.request.header.X-Own": "'overwritten'",
+                "integration.request.header.X-Stage": "stageVariables.who",
+                "integration.request.header.X-Forwarded-For": "context.identity.sourceIp",
+                "integration.request.header.X-None": "method.request.querystring.none",
+                "integration.request.header.Host": "'backend.test'",
+                "integration.request.header.X-Query": "method.request.querystring.q",
+                "integration.request.querystring.all": "method.request.multivaluequerystring.q",
+            }},
+        }),
+    )
+    .await;
+    let sent = [
+        ("x-own", "mine"),
+        ("x-own", "twice"),
+        ("x-many", "1"),
+        ("x-many", "2"),
+        ("x-none", "mine"),
+        ("x-forwarded-for", "192.0.2.1"),
+    ];
+    let answer = client
+        .get_with("/prod/pets/a%20b?q=1&q=2%20%26", &sent)
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = answer.json();
+    assert_eq!(seen["uri"], "/pets/a%20b?q=1&q=2%20%26&all=1&all=2+%26");
+    let headers = &seen["headers"];
+    for (name, value) in [
+        ("x-pet", "a b"),
+        ("x-last", "2"),
+        ("x-all", "1,2"),
+        ("x-own", "overwritten"),
+        ("x-stage", "stage"),
+        ("x-forwarded-for", "127.0.0.1"),
+        // What is missing changes nothing.
+        ("x-none", "mine"),
+        ("x-query", "2 &"),
+        ("host", "backend.test"),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    // A line end is no part of a header.
+    let seen = client.get("/prod/pets/1?q=a%0d%0ax:y").await.json();
+    assert_eq!(seen["headers"]["x-query"], json!(null));
+    assert_eq!(seen["headers"]["x"], json!(null));
+}
+
+#[tokio::test]
+async fn values_fill_the_path() {
+    let upstream = Upstream::echo().await;
+    let base = format!("http://{}", upstream.address);
+    let (gateway, client) = start(
+        &upstream,
+        "GET /pets/{id}/{proxy+}",
+        json!({
+            "parameters": {"header.X-Tenant": "optional"},
+            "integration": {
+                "uri": format!("{base}/{{tenant}}/{{id}}/{{rest}}?by=gateway"),
+                "request_parameters": {
+                    "integration.request.path.tenant": "method.request.header.X-Tenant",
+                    "integration.request.path.rest": "method.request.path.proxy",
+                    "integration.request.querystring.x": "'1'",
+                },
+            },
+        }),
+    )
+    .await;
+    for (tenant, path, uri) in [
+        (
+            "blue",
+            "/prod/pets/7/a/b%20c",
+            "/blue/7/a/b%20c?by=gateway&x=1",
+        ),
+        (
+            "a/b?c",
+            "/prod/pets/7/x?q",
+            "/a%2Fb%3Fc/7/x?by=gateway&q&x=1",
+        ),
+    ] {
+        let answer = client.send(with(get(path), &[("x-tenant", tenant)])).await;
+        assert_eq!(answer.json()["uri"], uri, "{tenant}: {}", answer.text());
+    }
+    for tenant in ["..", ".", "../x", "..;a", "a/../../x", "", " "] {
+        let answer = client
+            .send(with(get("/prod/pets/7/x"), &[("x-tenant", tenant)]))
+            .await;
+        assert_eq!(answer.status, 400, "{tenant}");
+        assert_eq!(answer.header("x-amzn-errortype"), "BadRequestException");
+    }
+    assert_eq!(client.get("/prod/pets/7/x").await.status, 400);
+    let detail = gateway.reason("bad_path").await["detail"].clone();
+    assert_eq!(detail, "the path contains a dot segment");
+    assert_eq!(upstream.seen().requests, 2);
+}
+
+#[tokio::test]
+async fn a_body_that_is_mapped_is_json() {
+    let upstream = Upstream::echo().await;
+    let (gateway, client) = start(
+        &upstream,
+        "POST /pets",
+        json!({"integration": {"request_parameters": {
+            "integration.request.header.X-Name": "method.request.body.pet.name",
+            "integration.request.header.X-Body": "method.request.body",
+            "integration.request.header.X-None": "method.request.body.none",
+        }}}),
+    )
+    .await;
+    let body = r#"{"pet": {"name": "rex"}}"#;
+    let answer = client.post("/prod/pets", whole(body)).await;
+    let seen = answer.json();
+    assert_eq!(seen["body"], body);
+    assert_eq!(seen["headers"]["x-name"], "rex");
+    assert_eq!(seen["headers"]["x-body"], body);
+    assert_eq!(seen["headers"]["x-none"], json!(null));
+    let empty = client
+        .send(request(Method::POST, "/prod/pets", whole("")))
+        .await;
+    assert_eq!(empty.json()["headers"]["x-body"], "{}");
+    let answer = client.post("/prod/pets", whole("{")).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.text(),
+        r#"{"message":"Invalid JSON in request body"}"#
+    );
+    assert_eq!(gateway.reason("body_not_json").await["status"], 400);
+}
