@@ -19,6 +19,7 @@ mod gateway_responses;
 mod resource_policies;
 mod semantics;
 mod openapi;
+mod http_mapping;
 mod bodies;
 mod tokens;
 mod rotation;

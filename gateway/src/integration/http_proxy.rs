@@ -12,13 +12,15 @@ use http_body::Body as _;
 use tokio::time::{Instant, timeout};
 
 use super::mapped::Changes;
+use super::mapped_response::map_response;
 use super::rest_headers::rename_response;
 use super::{IntegrationResponse, PathTemplate, PathValue, ResponseBody, RestHeaders, headers};
 use crate::body::{BodyFault, BodyProgress, UpstreamBody};
 use crate::clock;
 use crate::exchange::{ClientParameters, ClientRequest, Exchange, Reason, Rejection};
+use crate::language::mapping::http::body as mapping_body;
 use crate::language::message::Body;
-use crate::model::RequestMappings;
+use crate::model::{RequestMappings, ResponseMappings};
 use crate::router::{RequestPath, Slashes};
 use crate::step::proof::Permit;
 use crate::upstream::{Answer, ConnectError, Pool, SendError, UpstreamPlan};
@@ -38,6 +40,8 @@ pub struct ForwardPlan {
     pub greedy: Option<String>,
     /// What is changed of requests.
     pub mappings: RequestMappings,
+    /// What is changed of answers.
+    pub response_mappings: ResponseMappings,
     /// What a REST API does to headers; `None` in HTTP APIs.
     pub rest: Option<RestHeaders>,
     /// From handing over the request to the response's head.
@@ -166,13 +170,19 @@ pub(super) async fn forward(
     }
     headers::forward_response(response.headers_mut());
     let (head, body) = response.into_parts();
-    Ok(IntegrationResponse {
+    let response = IntegrationResponse {
         head: Response::from_parts(head, ()),
         body: ResponseBody::Upstream {
             body,
             silence_max: plan.timeout,
+            first: None,
         },
-    })
+    };
+    let status = response.head.status().as_u16();
+    match plan.response_mappings.0.get(&status) {
+        None => Ok(response),
+        Some(mappings) => map_response(mappings, exchange, response).await,
+    }
 }
 
 /// The rejection that a fault of the request body amounts to.
@@ -203,20 +213,25 @@ fn changes(
     path: &str,
     parameters: &[(&str, Cow<'_, str>)],
 ) -> Result<Changes, Rejection> {
-    let mappings = &plan.mappings.rest;
-    if mappings.is_empty() {
-        return Ok(Changes::default());
-    }
-    let sent = ClientRequest {
+    let bytes = request.body.bytes().unwrap_or_default();
+    let sent = |body| ClientRequest {
         parameters: ClientParameters {
             headers: &request.headers,
             uri: &request.uri,
             path: parameters,
         },
         path,
-        body: Body::new(request.body.bytes().unwrap_or_default()),
+        body,
     };
-    Changes::of_rest(mappings, exchange, &sent, plan.greedy.as_deref())
+    match &plan.mappings {
+        RequestMappings::Rest(mappings) => {
+            let sent = sent(Body::new(bytes));
+            Changes::of_rest(mappings, exchange, &sent, plan.greedy.as_deref())
+        }
+        RequestMappings::Http(mappings) => {
+            Changes::of_http(mappings, exchange, &sent(mapping_body(bytes)))
+        }
+    }
 }
 
 fn target(
@@ -234,20 +249,15 @@ fn target(
         return Ok(path_and_query.map_or_else(Uri::default, Uri::from));
     }
     let mut text = base.clone();
-    match &plan.path {
-        None => text.push_str(path),
-        Some(template) => text.push_str(&rendered(plan, template, parameters, changes)?),
+    match (&changes.path, &plan.path) {
+        (Some(mapped), _) => text.push_str(mapped),
+        (None, None) => text.push_str(path),
+        (None, Some(template)) => text.push_str(&rendered(plan, template, parameters, changes)?),
     }
-    let mapped = changes.query();
-    let queries = plan
-        .query
-        .as_deref()
-        .into_iter()
-        .chain(uri.query())
-        .chain(mapped.as_deref());
-    for (query, mark) in queries.zip(['?', '&', '&']) {
-        text.push(mark);
-        text.push_str(query);
+    let queries = plan.query.as_deref().into_iter().chain(uri.query());
+    if let Some(query) = changes.query(queries) {
+        text.push('?');
+        text.push_str(&query);
     }
     let path_and_query = PathAndQuery::try_from(text)
         .map_err(|error| Rejection::detailed(Reason::UpstreamAddress, error.to_string()))?;

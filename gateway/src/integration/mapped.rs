@@ -5,23 +5,36 @@
 //! would be that of something else.
 //!
 //! Source: Amazon API Gateway Developer Guide, "Parameter mapping examples for REST APIs in API
-//! Gateway".
+//! Gateway" and "Transform API requests and responses for HTTP APIs in API Gateway".
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::path_template::push_escape;
 use crate::exchange::{Context, Exchange, Reason, Rejection};
+use crate::language::mapping::http::{self, Change, RequestTarget};
 use crate::language::mapping::rest;
 use crate::language::message::{Place, Request};
+use crate::router::{RequestPath, Slashes};
 
 /// What is changed of one request.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    headers: Vec<(HeaderName, HeaderValue)>,
-    query: Vec<(String, String)>,
+    headers: Vec<HeaderChange>,
+    query: Vec<(Change, String, String)>,
+    /// The whole path, encoded; `None` leaves it.
+    pub(super) path: Option<String>,
     /// Values for the integration's path.
     pub(super) parameters: Vec<Filled>,
+}
+
+/// A header that is changed.
+#[derive(Debug)]
+pub(super) struct HeaderChange {
+    change: Change,
+    name: HeaderName,
+    value: HeaderValue,
 }
 
 /// A value for the integration's path.
@@ -57,10 +70,16 @@ impl Changes {
             })?;
             let name = mapping.name.text();
             match mapping.place {
-                Place::Header => changes.header(name, values.first()),
+                Place::Header => {
+                    let value = values.first().map(AsRef::as_ref);
+                    let changed =
+                        value.and_then(|value| HeaderChange::new(Change::Overwrite, name, value));
+                    changes.headers.extend(changed);
+                }
                 Place::Querystring => {
                     let pairs = values.into_iter();
-                    let pairs = pairs.map(|value| (name.to_owned(), value.into_owned()));
+                    let pairs =
+                        pairs.map(|value| (Change::Append, name.to_owned(), value.into_owned()));
                     changes.query.extend(pairs);
                 }
                 Place::Path => {
@@ -83,37 +102,174 @@ impl Changes {
         Ok(changes)
     }
 
-    /// A value that no header can hold is one that is missing.
-    fn header(&mut self, name: &str, value: Option<&Cow<'_, str>>) {
-        let value = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
-        if let (Ok(name), Some(value)) = (HeaderName::try_from(name), value) {
-            self.headers.push((name, value));
+    /// By the mappings of an HTTP API.
+    ///
+    /// # Errors
+    /// 400 for a path that leads elsewhere.
+    pub(super) fn of_http(
+        mappings: &[http::RequestMapping],
+        exchange: &Exchange,
+        request: &impl Request,
+    ) -> Result<Self, Rejection> {
+        let context = Context {
+            exchange,
+            refused: None,
+        };
+        let mut changes = Self::default();
+        for mapping in mappings {
+            let Some(value) = mapping.evaluate(request, &context) else {
+                continue;
+            };
+            match &mapping.target {
+                RequestTarget::Header(change, name) => {
+                    changes
+                        .headers
+                        .extend(HeaderChange::new(*change, name, &value));
+                }
+                RequestTarget::Querystring(change, name) => {
+                    let edit = (*change, name.to_string(), value.into_owned());
+                    changes.query.push(edit);
+                }
+                RequestTarget::Path => {
+                    let path = encoded_path(&value);
+                    RequestPath::parse(&path, Slashes::Collapsed)
+                        .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
+                    changes.path = Some(path);
+                }
+            }
         }
+        Ok(changes)
     }
 
     /// Changes the headers as they are sent.
     pub(super) fn apply(self, headers: &mut HeaderMap) {
-        for (name, value) in self.headers {
-            headers.insert(name, value);
+        for change in self.headers {
+            change.apply(headers);
         }
     }
 
     /// Whether path and query are as they would be without mappings.
     pub(super) fn leave_target(&self) -> bool {
-        self.query.is_empty() && self.parameters.is_empty()
+        self.query.is_empty() && self.parameters.is_empty() && self.path.is_none()
     }
 
-    /// What is added to the query, encoded; `None` for nothing.
-    pub(super) fn query(&self) -> Option<String> {
-        if self.query.is_empty() {
-            return None;
+    /// The query as it is sent. What is not changed stays as it was written.
+    pub(super) fn query<'q>(&self, sent: impl Iterator<Item = &'q str>) -> Option<String> {
+        let pieces = sent.flat_map(|query| query.split('&'));
+        let mut pieces: Vec<Cow<'q, str>> = pieces.map(Cow::Borrowed).collect();
+        for (change, name, value) in &self.query {
+            if matches!(change, Change::Overwrite | Change::Remove) {
+                pieces.retain(|piece| !is_named(piece, name));
+            }
+            if matches!(change, Change::Overwrite | Change::Append) {
+                let mut pair = form_urlencoded::Serializer::new(String::new());
+                let pair = pair.append_pair(name, value).finish();
+                pieces.push(Cow::Owned(pair));
+            }
         }
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        Some(query.extend_pairs(&self.query).finish())
+        (!pieces.is_empty()).then(|| pieces.join("&"))
     }
+}
+
+impl HeaderChange {
+    /// `None` for a value that no header can hold, which is as good as missing.
+    pub(super) fn new(change: Change, name: &str, value: &str) -> Option<Self> {
+        Some(Self {
+            change,
+            name: HeaderName::try_from(name).ok()?,
+            value: HeaderValue::from_bytes(value.as_bytes()).ok()?,
+        })
+    }
+
+    pub(super) fn apply(self, headers: &mut HeaderMap) {
+        match self.change {
+            Change::Append => {
+                headers.append(self.name, self.value);
+            }
+            Change::Overwrite => {
+                headers.insert(self.name, self.value);
+            }
+            Change::Remove => {
+                headers.remove(self.name);
+            }
+        }
+    }
+}
+
+/// Whether a piece of a query is a parameter of this name.
+fn is_named(piece: &str, name: &str) -> bool {
+    let mut pairs = form_urlencoded::parse(piece.as_bytes());
+    pairs.next().is_some_and(|(known, _)| known == name)
+}
+
+/// A path in which what no path holds is percent-encoded; what is encoded already stays.
+fn encoded_path(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = text.as_bytes().get(at..at + 3);
+        let is_escape = escape.is_some_and(|escape| {
+            matches!(escape, [b'%', high, low]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+        });
+        if is_escape || byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            push_escape(&mut path, byte);
+        }
+    }
+    path
 }
 
 fn hole(name: &str) -> Rejection {
     let detail = format!("nothing fills `{{{name}}}` of the integration's path");
     Rejection::detailed(Reason::BadPath, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sent: &[&str], edits: &[(Change, &str, &str)], expected: Option<&str>) {
+        let edits = edits.iter();
+        let changes = Changes {
+            query: edits
+                .map(|(change, name, value)| (*change, (*name).into(), (*value).into()))
+                .collect(),
+            ..Changes::default()
+        };
+        let found = changes.query(sent.iter().copied());
+        assert_eq!(found.as_deref(), expected, "{sent:?}");
+    }
+
+    #[test]
+    fn a_query_keeps_what_is_not_changed() {
+        use Change::{Append, Overwrite, Remove};
+        check(&[], &[], None);
+        check(&["a=1&&b=%20;+"], &[], Some("a=1&&b=%20;+"));
+        check(
+            &["x=1", "a"],
+            &[(Append, "a", "b c&")],
+            Some("x=1&a&a=b+c%26"),
+        );
+        check(
+            &["x=1", "x&%78=2&y"],
+            &[(Overwrite, "x", "3")],
+            Some("y&x=3"),
+        );
+        check(&["x=1&y=2"], &[(Remove, "y", "")], Some("x=1"));
+        check(&["x=1&x"], &[(Remove, "x", "")], None);
+    }
+
+    #[test]
+    fn a_path_is_encoded_once() {
+        for (text, expected) in [
+            ("/a/b", "/a/b"),
+            ("/a b/%20", "/a%20b/%20"),
+            ("/a?b#c%", "/a%3Fb%23c%25"),
+            ("/ü%zz", "/%C3%BC%25zz"),
+        ] {
+            assert_eq!(encoded_path(text), expected);
+        }
+    }
 }

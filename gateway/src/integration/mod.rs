@@ -6,6 +6,7 @@ mod headers;
 mod rest_headers;
 mod path_template;
 mod mapped;
+mod mapped_response;
 
 pub use http_proxy::{ForwardPlan, IntegrationRequest, body_rejection};
 pub use mock::MockPlan;
@@ -52,6 +53,8 @@ pub enum ResponseBody {
         body: PooledBody,
         /// Longest silence within it.
         silence_max: Duration,
+        /// What of it was read already and goes before.
+        first: Option<Bytes>,
     },
     /// It is at hand.
     Whole(Bytes),

@@ -61,14 +61,19 @@ fn push_encoded(path: &mut String, value: &str) {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {
-            const DIGITS: [char; 16] = [
-                '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-            ];
-            path.push('%');
-            for nibble in [byte >> 4, byte & 15] {
-                path.extend(DIGITS.get(usize::from(nibble)));
-            }
+            push_escape(path, byte);
         }
+    }
+}
+
+/// A byte, percent-encoded.
+pub(super) fn push_escape(path: &mut String, byte: u8) {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
+    path.push('%');
+    for nibble in [byte >> 4, byte & 15] {
+        path.extend(DIGITS.get(usize::from(nibble)));
     }
 }
 

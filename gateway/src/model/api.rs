@@ -8,7 +8,8 @@ use crate::language::policy::Policy;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock,
-    RequestMappings, RouteKey, StageName, Throttle, UpstreamName, UpstreamTarget, Validation,
+    RequestMappings, ResponseMappings, RouteKey, StageName, Throttle, UpstreamName, UpstreamTarget,
+    Validation,
 };
 
 /// One API.
@@ -166,6 +167,8 @@ pub struct HttpProxy {
     pub method: Option<Method>,
     /// What is changed of the request.
     pub mappings: RequestMappings,
+    /// What is changed of the answer.
+    pub response_mappings: ResponseMappings,
     /// From the first byte sent to the response's head; 50 ms to 30 s (REST: 29 s), which are the
     /// defaults too. Beyond it 504 (HTTP APIs of the service: 503).
     pub timeout: Duration,

@@ -1,18 +1,31 @@
-//! What a definition changes of requests on their way to a backend.
+//! What a definition changes of requests on their way to a backend, and of its answers.
 
-use crate::language::mapping::rest;
+use std::collections::BTreeMap;
 
-/// Parameter mappings of requests, in the language of the API's type.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RequestMappings {
-    /// Of a REST API, in the order of the definition.
-    pub rest: Vec<rest::RequestMapping>,
+use crate::language::mapping::{http, rest};
+
+/// Parameter mappings of requests, in the order of the definition and in the language of the API's
+/// type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestMappings {
+    /// Of a REST API.
+    Rest(Vec<rest::RequestMapping>),
+    /// Of an HTTP API.
+    Http(Vec<http::RequestMapping>),
 }
 
 impl RequestMappings {
     /// Whether the body must be at hand.
     #[must_use]
     pub fn read_body(&self) -> bool {
-        self.rest.iter().any(rest::RequestMapping::reads_body)
+        match self {
+            Self::Rest(mappings) => mappings.iter().any(rest::RequestMapping::reads_body),
+            Self::Http(mappings) => mappings.iter().any(http::RequestMapping::reads_body),
+        }
     }
 }
+
+/// Parameter mappings of answers, by their status and in the order of the definition; HTTP APIs
+/// only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResponseMappings(pub BTreeMap<u16, Vec<http::ResponseMapping>>);

@@ -36,7 +36,7 @@ pub use ids::{
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
-pub use mappings::RequestMappings;
+pub use mappings::{RequestMappings, ResponseMappings};
 pub use mock::{Mock, Passthrough, ResponseRule};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};

@@ -108,6 +108,7 @@ pub struct ReplyBody {
 enum Source {
     Whole(Option<Bytes>),
     Upstream {
+        first: Option<Bytes>,
         body: PooledBody,
         silence_max: Duration,
         silence: Option<Pin<Box<Sleep>>>,
@@ -136,12 +137,17 @@ pub enum ReplyError {
 impl Source {
     fn new(body: ResponseBody) -> Self {
         match body {
-            ResponseBody::Upstream { body, silence_max } => Self::Upstream {
+            ResponseBody::Upstream {
+                body,
+                silence_max,
+                first,
+            } => Self::Upstream {
+                first: first.filter(|first| !first.is_empty()),
                 body,
                 silence_max,
                 silence: None,
             },
-            ResponseBody::Whole(body) => Self::Whole(Some(body)),
+            ResponseBody::Whole(body) => Self::Whole(Some(body).filter(|body| !body.is_empty())),
             ResponseBody::Encoded { body, encoder } => Self::Encoded {
                 source: Box::new(Self::new(*body)),
                 encoder: Some(encoder),
@@ -154,10 +160,16 @@ impl Source {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(Ok)),
             Self::Encoded { source, encoder } => return poll_encoded(source, encoder, cx),
             Self::Upstream {
+                first,
                 body,
                 silence_max,
                 silence,
-            } => (body, *silence_max, silence),
+            } => {
+                if let Some(first) = first.take() {
+                    return Poll::Ready(Some(Ok(first)));
+                }
+                (body, *silence_max, silence)
+            }
         };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(None) => Poll::Ready(None),
@@ -253,9 +265,21 @@ impl Body for ReplyBody {
                     .and_then(|bytes| u64::try_from(bytes.len()).ok())
                     .unwrap_or(0),
             ),
-            Source::Upstream { body, .. } => body.size_hint(),
+            Source::Upstream { first, body, .. } => with_first(first.as_ref(), body.size_hint()),
             Source::Encoded { .. } => SizeHint::default(),
         }
+    }
+}
+
+/// The size of a body of which `first` goes before what `rest` tells of.
+fn with_first(first: Option<&Bytes>, rest: SizeHint) -> SizeHint {
+    let Some(first) = first else {
+        return rest;
+    };
+    let first = u64::try_from(first.len()).unwrap_or(u64::MAX);
+    match rest.exact() {
+        Some(rest) => SizeHint::with_exact(first.saturating_add(rest)),
+        None => SizeHint::default(),
     }
 }
 
@@ -263,7 +287,7 @@ impl Source {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Upstream { body, .. } => body.is_end_stream(),
+            Self::Upstream { first, body, .. } => first.is_none() && body.is_end_stream(),
             Self::Encoded { encoder, .. } => encoder.is_none(),
         }
     }

@@ -448,6 +448,7 @@ fn forward_plan(
         query,
         greedy,
         mappings: proxy.mappings.clone(),
+        response_mappings: proxy.response_mappings.clone(),
         rest: match api.kind {
             ApiKind::Rest => {
                 Some(RestHeaders::new(&api.id).ok_or_else(|| dangling(route, api.id.as_str()))?)

@@ -291,8 +291,9 @@ mod tests {
     use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        BodyMode, GatewayResponses, HttpProxy, Integration, RequestMappings, RouteKey,
-        RouteMethod, Stage, StageName, Target, Throttle, UpstreamName, Validation,
+        BodyMode, GatewayResponses, HttpProxy, Integration, RequestMappings,
+        ResponseMappings, RouteKey, RouteMethod, Stage, StageName, Target, Throttle, UpstreamName,
+        Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -314,7 +315,8 @@ mod tests {
                     path: None,
                 },
                 method: None,
-                mappings: RequestMappings::default(),
+                mappings: RequestMappings::Http(Vec::new()),
+                response_mappings: ResponseMappings::default(),
                 timeout: Duration::from_secs(1),
             }),
         };

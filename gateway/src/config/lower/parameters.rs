@@ -1,5 +1,7 @@
 //! Parameter mappings of integrations.
 
+use std::collections::BTreeMap;
+
 use super::Lowering;
 use super::route::Around;
 use super::route_key::{self, ParsedKey};
@@ -7,9 +9,10 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
+use crate::language::mapping::http::{self, Change, RequestTarget, ResponseTarget};
 use crate::language::mapping::rest;
 use crate::language::message::Place;
-use crate::model::{ApiKind, RequestMappings};
+use crate::model::{ApiKind, RequestMappings, ResponseMappings};
 
 /// What begins the target of a mapping that fills a part of the integration's path.
 const PATH_TARGET: &str = "integration.request.path.";
@@ -37,19 +40,102 @@ pub(super) fn lower(
     cx: &mut Lowering<'_>,
 ) -> RequestMappings {
     let section = at.key("request_parameters");
-    let mut mappings = RequestMappings::default();
-    for (target, source) in &route.integration.request_parameters.0 {
-        let at = section.key(target);
-        match around.kind {
-            ApiKind::Rest => {
-                mappings
-                    .rest
-                    .extend(lower_rest(target, source, route, key, &at, cx));
-            }
-            ApiKind::Http => cx.error_at_key(&at, "only REST APIs have this: take it out"),
+    let written = route.integration.request_parameters.0.iter();
+    match around.kind {
+        ApiKind::Rest => {
+            let lower = |(target, source): &(String, String)| {
+                lower_rest(target, source, route, key, &section.key(target), cx)
+            };
+            RequestMappings::Rest(written.filter_map(lower).collect())
+        }
+        ApiKind::Http => {
+            let lower = |(target, source): &(String, String)| {
+                lower_http(target, source, &section.key(target), cx)
+            };
+            RequestMappings::Http(written.filter_map(lower).collect())
         }
     }
-    mappings
+}
+
+/// Lowers the mappings of a route's answers. `at` is the integration.
+pub(super) fn lower_responses(
+    written: &written::Integration,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> ResponseMappings {
+    let section = at.key("response_parameters");
+    let mut mappings = BTreeMap::new();
+    if around.kind == ApiKind::Rest && !written.response_parameters.0.is_empty() {
+        let message = "only HTTP APIs change the answers of a backend: take this out";
+        cx.error_at_key(&section, message);
+    }
+    for (status, entries) in &written.response_parameters.0 {
+        let at = section.key(status);
+        let lowered = entries
+            .0
+            .iter()
+            .filter_map(|(target, source)| lower_response(target, source, &at.key(target), cx));
+        let lowered: Vec<http::ResponseMapping> = lowered.collect();
+        match http::status(status) {
+            Ok(status) => {
+                mappings.insert(status, lowered);
+            }
+            Err(error) => cx.error_at_key(&at, error.to_string()),
+        }
+    }
+    ResponseMappings(mappings)
+}
+
+fn lower_http(
+    target: &str,
+    source: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<http::RequestMapping> {
+    let mapping = match http::RequestMapping::parse(target, source) {
+        Ok(mapping) => mapping,
+        Err(error) => {
+            cx.error(at, error.to_string());
+            return None;
+        }
+    };
+    if let RequestTarget::Header(change, name) = &mapping.target {
+        check_is_not_own(name, at, cx);
+        if name.eq_ignore_ascii_case("host") && *change != Change::Overwrite {
+            let message = "a request has one `Host`: write `overwrite:header.Host`";
+            cx.error_at_key(at, message);
+        }
+    }
+    Some(mapping)
+}
+
+fn lower_response(
+    target: &str,
+    source: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<http::ResponseMapping> {
+    match http::ResponseMapping::parse(target, source) {
+        Ok(mapping) => {
+            if let ResponseTarget::Header(_, name) = &mapping.target {
+                check_is_not_own(name, at, cx);
+            }
+            Some(mapping)
+        }
+        Err(error) => {
+            cx.error(at, error.to_string());
+            None
+        }
+    }
+}
+
+/// Refuses a header that the language of mappings lets through and no gateway should.
+fn check_is_not_own(name: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    if is_of_connections(name) {
+        let message = format!("`{}` is the gateway's own: take it out", shortened(name));
+        cx.error_at_key(at, message);
+    }
 }
 
 /// What may stand in braces in the integration's path.
@@ -83,11 +169,12 @@ fn lower_rest(
     };
     let name = mapping.name.text();
     match mapping.place {
-        Place::Header if rest::is_illegal_header(name) || is_of_connections(name) => {
+        Place::Header if rest::is_illegal_header(name) => {
             cx.error_at_key(at, format!("`{name}` is the gateway's own: take it out"));
         }
+        Place::Header => check_is_not_own(name, at, cx),
         Place::Path => check_is_used(name, &route.integration, at, cx),
-        Place::Header | Place::Querystring => {}
+        Place::Querystring => {}
     }
     if let Some((place, name)) = mapping.declared() {
         check_declared(place, name.text(), route, key, at, cx);

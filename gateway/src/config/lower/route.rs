@@ -275,6 +275,7 @@ fn lower_integration(
     let mappings = parameters::lower(route, key, at, around, cx);
     Some(Integration::HttpProxy(HttpProxy {
         mappings,
+        response_mappings: parameters::lower_responses(written, at, around, cx),
         target: lower_target(written, key, at, around, cx)?,
         method,
         timeout,
@@ -299,6 +300,10 @@ fn lower_mock(
         (
             "request_parameters",
             !written.request_parameters.0.is_empty(),
+        ),
+        (
+            "response_parameters",
+            !written.response_parameters.0.is_empty(),
         ),
     ] {
         if is_written {

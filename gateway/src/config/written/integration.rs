@@ -23,9 +23,14 @@ pub(crate) struct Integration {
     /// Method sent, such as `POST`. Default, and what `ANY` says: the request's own.
     pub(crate) method: Option<String>,
     /// What the backend gets of the request besides. In REST APIs such as
-    /// `integration.request.header.X-Pet: method.request.path.id`.
+    /// `integration.request.header.X-Pet: method.request.path.id`, in HTTP APIs such as
+    /// `append:header.X-Pet: $request.path.id`.
     #[serde(default)]
     pub(crate) request_parameters: Named<String>,
+    /// What the client of an HTTP API gets of the answer, by its status, such as
+    /// `overwrite:statuscode: '404'` under `403`.
+    #[serde(default)]
+    pub(crate) response_parameters: Named<Named<String>>,
     /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
     pub(crate) timeout: Option<DurationText>,
     /// Of a mock: what says the status, by media type of the request, such as

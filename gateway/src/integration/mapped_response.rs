@@ -1,0 +1,121 @@
+//! What an HTTP API changes of an answer on its way to the client.
+//!
+//! Source: Amazon API Gateway Developer Guide, "Transform API requests and responses for HTTP APIs
+//! in API Gateway".
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ::http::header::CONTENT_LENGTH;
+use ::http::{HeaderMap, StatusCode};
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use tokio::time::timeout;
+
+use super::mapped::HeaderChange;
+use super::{IntegrationResponse, ResponseBody};
+use crate::exchange::{Context, Exchange, Reason, Rejection};
+use crate::language::mapping::http::{self, BODY_BYTES_MAX, ResponseTarget};
+use crate::language::message::{Body, Response};
+use crate::upstream::PooledBody;
+
+/// An answer as mappings read it.
+struct Answered<'a> {
+    headers: &'a HeaderMap,
+    body: Body<'a>,
+}
+
+impl Response for Answered<'_> {
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.header_values(name).pop()
+    }
+
+    fn header_values(&self, name: &str) -> Vec<Cow<'_, str>> {
+        let values = self.headers.get_all(name).iter();
+        let text = values.filter_map(|value| value.to_str().ok());
+        text.map(Cow::Borrowed).collect()
+    }
+
+    fn body(&self) -> &Body<'_> {
+        &self.body
+    }
+}
+
+/// Changes an answer. Every value is read from it as it came.
+///
+/// # Errors
+/// What goes wrong while a body is read that a mapping looks into.
+pub(super) async fn map_response(
+    mappings: &[http::ResponseMapping],
+    exchange: &Exchange,
+    mut response: IntegrationResponse,
+) -> Result<IntegrationResponse, Rejection> {
+    let mut first = Bytes::new();
+    if mappings.iter().any(http::ResponseMapping::reads_body)
+        && let ResponseBody::Upstream {
+            body,
+            silence_max,
+            first: kept,
+        } = &mut response.body
+    {
+        first = Box::pin(read_first(body, *silence_max)).await?;
+        *kept = Some(first.clone());
+    }
+    let (mut headers, mut status) = (Vec::new(), None);
+    let answered = Answered {
+        headers: response.head.headers(),
+        body: http::body(&first),
+    };
+    let context = Context {
+        exchange,
+        refused: None,
+    };
+    for mapping in mappings {
+        let Some(value) = mapping.evaluate(&answered, &context) else {
+            continue;
+        };
+        match &mapping.target {
+            ResponseTarget::Header(change, name) => {
+                headers.extend(HeaderChange::new(*change, name, &value));
+            }
+            ResponseTarget::StatusCode => {
+                status = StatusCode::from_bytes(value.as_bytes()).ok();
+            }
+        }
+    }
+    for change in headers {
+        change.apply(response.head.headers_mut());
+    }
+    if let Some(status) = status {
+        *response.head.status_mut() = status;
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            // These have no body, whatever the backend sent.
+            response.head.headers_mut().remove(CONTENT_LENGTH);
+            response.body = ResponseBody::Whole(Bytes::new());
+        }
+    }
+    Ok(response)
+}
+
+/// The part of a body that mappings look at; the rest goes on as it comes.
+async fn read_first(body: &mut PooledBody, silence_max: Duration) -> Result<Bytes, Rejection> {
+    let mut first = BytesMut::new();
+    while first.len() < BODY_BYTES_MAX {
+        let next = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+        let next = timeout(silence_max, next).await;
+        let next = next.map_err(|_elapsed| {
+            Rejection::detailed(Reason::UpstreamTimeout, "the body of the answer stopped")
+        })?;
+        let Some(frame) = next else {
+            break;
+        };
+        let frame =
+            frame.map_err(|error| Rejection::detailed(Reason::UpstreamReset, error.to_string()))?;
+        let Ok(data) = frame.into_data() else {
+            break;
+        };
+        first.extend_from_slice(&data);
+    }
+    Ok(first.freeze())
+}
