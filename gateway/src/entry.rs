@@ -117,6 +117,7 @@ impl Worker {
             identity: None,
             base_path: None,
             chosen_id_is_invalid: false,
+            cors: None,
             scheme: if connection.tls.is_some() {
                 "https"
             } else {

@@ -20,6 +20,7 @@ mod resource_policies;
 mod semantics;
 mod openapi;
 mod http_mapping;
+mod http_cors;
 mod bodies;
 mod tokens;
 mod rotation;

@@ -21,6 +21,8 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use crate::model::ApiKind;
 use crate::telemetry::access_log::OpenRecord;
 
@@ -47,6 +49,8 @@ pub struct Exchange {
     pub base_path: Option<String>,
     /// Whether its client chose a name for it that is none.
     pub chosen_id_is_invalid: bool,
+    /// What its answer says to pages of other origins, instead of what a backend says.
+    pub cors: Option<HeaderMap>,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::step::compress::Encoder;
@@ -42,6 +42,19 @@ pub struct IntegrationResponse {
     pub head: Response<()>,
     /// Body.
     pub body: ResponseBody,
+}
+
+impl IntegrationResponse {
+    /// A status, and nothing else.
+    #[must_use]
+    pub fn without_body(status: StatusCode) -> Self {
+        let mut head = Response::new(());
+        *head.status_mut() = status;
+        Self {
+            head,
+            body: ResponseBody::Whole(Bytes::new()),
+        }
+    }
 }
 
 /// The body of an answer.

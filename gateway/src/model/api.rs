@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::language::policy::Policy;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, GatewayResponses, ListenerName, Mock,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, Cors, GatewayResponses, ListenerName, Mock,
     RequestMappings, ResponseMappings, RouteKey, StageName, Throttle, UpstreamName, UpstreamTarget,
     Validation,
 };
@@ -33,6 +33,8 @@ pub struct Api {
     pub stages: Vec<Stage>,
     /// Who may call it from where; REST APIs only.
     pub policy: Option<Arc<Policy>>,
+    /// What pages of other origins may do; HTTP APIs only. `None` leaves that to the backends.
+    pub cors: Option<Cors>,
     /// Smallest body of an answer that is compressed, 0 to 10 MiB; `None` compresses none. REST
     /// APIs only.
     pub compression_bytes_min: Option<u64>,

@@ -19,6 +19,7 @@ mod mock;
 mod domain;
 mod validation;
 mod mappings;
+mod cors;
 mod api;
 
 pub use api::{
@@ -26,6 +27,7 @@ pub use api::{
     Stage, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
+pub use cors::{AllowedOrigin, Cors};
 pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};

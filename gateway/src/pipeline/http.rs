@@ -1,12 +1,12 @@
 //! The pipeline of an HTTP API.
 //!
-//! Route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
+//! Preflight, route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
 //! safe one. A request without a valid credential spends nobody's tokens, so
 //! callers without credentials cannot drain the buckets of those with.
 
 use std::sync::Arc;
 
-use ::http::Request;
+use ::http::{Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::locate::locate;
@@ -16,7 +16,7 @@ use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{IntegrationResponse, integrate};
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
-use crate::step::{admit::admit, authorize::authorize};
+use crate::step::{admit::admit, authorize::authorize, cors::is_preflight};
 
 /// Takes a request through the steps.
 ///
@@ -32,8 +32,13 @@ pub(crate) async fn handle(
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
+    let cors = destination.api.cors.as_ref();
+    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
     let uri = head.uri.clone();
     let (stage, path) = locate(destination, exchange, uri.path())?;
+    if cors.is_some() && is_preflight(&head.method, &head.headers) {
+        return Ok(IntegrationResponse::without_body(StatusCode::NO_CONTENT));
+    }
     let found = stage
         .router
         .find(&head.method, &path)

@@ -17,6 +17,7 @@ use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
 use crate::snapshot::Snapshot;
 use crate::step::compress::{EncodeError, Encoder};
+use crate::step::cors;
 use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::PooledBody;
@@ -64,6 +65,9 @@ pub(crate) fn respond(
         }
         body => Source::new(body),
     };
+    if let Some(said) = exchange.cors.take() {
+        cors::replace(response.headers_mut(), said);
+    }
     name(response.headers_mut(), &exchange);
     let mut record = exchange.record;
     record.record.status = Some(response.status().as_u16());

@@ -20,6 +20,7 @@ use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
 use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySetError};
 use crate::step::compress::CompressPlan;
+use crate::step::cors::CorsPlan;
 use crate::store::bucket::{Buckets, SlotsFull};
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::upstream::tls::{RootsError, client_config, system_roots};
@@ -52,6 +53,14 @@ pub enum CompileError {
         route: RouteKey,
         /// What is wrong.
         source: SelectionError,
+    },
+    /// What an API tells pages of other origins.
+    #[error("cors of `{api}`")]
+    Cors {
+        /// The API.
+        api: ApiName,
+        /// What is wrong.
+        source: http::header::InvalidHeaderValue,
     },
     /// Models of request bodies.
     #[error("models of `{api}`")]
@@ -208,6 +217,7 @@ impl Compiler {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
             kind: api.kind,
+            cors: cors_plan(api)?,
             compress: api
                 .compression_bytes_min
                 .map(|bytes_min| CompressPlan { bytes_min }),
@@ -456,6 +466,14 @@ fn forward_plan(
             ApiKind::Http => None,
         },
         timeout: proxy.timeout,
+    })
+}
+
+fn cors_plan(api: &Api) -> Result<Option<CorsPlan>, CompileError> {
+    let plan = api.cors.as_ref().map(CorsPlan::compile).transpose();
+    plan.map_err(|source| CompileError::Cors {
+        api: api.name.clone(),
+        source,
     })
 }
 

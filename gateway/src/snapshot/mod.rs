@@ -18,6 +18,7 @@ use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
+use crate::step::cors::CorsPlan;
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
 use site::Hosts;
@@ -44,6 +45,8 @@ pub struct ApiPlan {
     pub name: Arc<str>,
     /// What kind it is.
     pub kind: ApiKind,
+    /// What it tells pages of other origins; `None` leaves that to backends.
+    pub cors: Option<CorsPlan>,
     /// Which answers it compresses; `None` for none.
     pub compress: Option<CompressPlan>,
     /// By the first segment of a path.

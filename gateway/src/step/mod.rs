@@ -4,6 +4,7 @@
 //! or a rejection. No step knows another; their order stands in [`crate::pipeline`] alone.
 
 pub mod proof;
+pub mod cors;
 pub mod resource_policy;
 pub mod authorize;
 pub mod admit;

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::host::parse_host;
 use super::quantity::MIB;
 use super::route::{self, Around};
-use super::{gateway_response, identity, models, policy, stage};
+use super::{cors, gateway_response, identity, models, policy, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -73,6 +73,7 @@ pub(super) fn lower(
                 .collect(),
             other_hosts: api.hosts.is_none(),
             stages,
+            cors: cors::lower(api.cors.as_ref(), kind, &at.key("cors"), cx),
             compression_bytes_min: lower_compression(api, kind, &at, cx),
             gateway_responses: gateway_response::lower(
                 &api.gateway_responses,
@@ -291,9 +292,8 @@ mod tests {
     use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        BodyMode, GatewayResponses, HttpProxy, Integration, RequestMappings,
-        ResponseMappings, RouteKey, RouteMethod, Stage, StageName, Target, Throttle, UpstreamName,
-        Validation,
+        BodyMode, GatewayResponses, HttpProxy, Integration, RequestMappings, ResponseMappings,
+        RouteKey, RouteMethod, Stage, StageName, Target, Throttle, UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -333,6 +333,7 @@ mod tests {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),
             }],
+            cors: None,
             compression_bytes_min: None,
             gateway_responses: GatewayResponses::default(),
             models: BTreeMap::new(),

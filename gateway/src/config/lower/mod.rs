@@ -25,6 +25,7 @@ mod gateway_response;
 mod policy;
 mod mock;
 mod models;
+mod cors;
 mod parameters;
 mod validation;
 mod api;

@@ -88,7 +88,7 @@ fn lower_one(
         lower_integration(written, parsed.as_ref(), &at.key("integration"), around, cx);
     let is_mapped = match &integration {
         Some(Integration::HttpProxy(proxy)) => proxy.mappings.read_body(),
-        Some(Integration::Mock(_)) | None => false,
+        None | Some(Integration::Mock(_) | Integration::Refused) => false,
     };
     let is_read = validation.body.is_some() || is_mapped;
     let (body, body_bytes_max) = lower_body(written, is_read, at, around.body_memory_max, cx);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
-use super::{FreeJson, Integration, Named, Presence, Size, Validate};
+use super::{Cors, FreeJson, Integration, Named, Presence, Size, Validate};
 
 /// One API.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -54,6 +54,8 @@ pub(crate) struct Api {
     /// Smallest answer that a REST API compresses for clients that want it: 0 to 10MiB. Default: it
     /// compresses none.
     pub(crate) minimum_compression_size: Option<Size>,
+    /// What pages of other origins may do with an HTTP API. Default: what its backends say.
+    pub(crate) cors: Option<Cors>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]

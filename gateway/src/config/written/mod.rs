@@ -13,6 +13,7 @@ mod rules;
 mod authorizer;
 mod upstream;
 mod api;
+mod cors;
 mod integration;
 mod json;
 mod method_request;
@@ -22,6 +23,7 @@ mod telemetry;
 
 pub(super) use api::{Api, Body, CallerThrottle, GatewayResponse, Route, Stage, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
+pub(super) use cors::Cors;
 pub(super) use domain::Domain;
 pub(super) use identity::Identity;
 pub(super) use integration::{
