@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Lowering;
+use super::{Lowering, response};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::language::mapping::rest::{GatewayResponseMapping, is_illegal_response_header};
+use crate::language::mapping::rest::GatewayResponseMapping;
 use crate::language::template::GatewayResponseTemplate;
 use crate::model::{ApiKind, GatewayResponse, GatewayResponseRule, GatewayResponses};
 
@@ -47,29 +47,19 @@ fn lower_one(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> GatewayResponseRule {
-    let parameters = at.key("parameters");
-    let mut mappings = Vec::new();
-    for (key, value) in &written.parameters.0 {
-        let at = parameters.key(key);
-        match GatewayResponseMapping::parse(key, value) {
-            Ok(mapping) if is_illegal_response_header(mapping.name.text()) => {
-                let name = mapping.name.text();
-                cx.error_at_key(&at, format!("`{name}` is the gateway's own: take it out"));
-            }
-            Ok(mapping) => mappings.push(mapping),
-            Err(error) => cx.error(&at, error.to_string()),
-        }
-    }
-    let section = at.key("templates");
-    let mut templates = Vec::new();
-    for (media_type, text) in &written.templates.0 {
-        let at = section.key(media_type);
-        cx.media_type(media_type, &at);
-        match GatewayResponseTemplate::parse(text) {
-            Ok(template) => templates.push((media_type.clone(), template)),
-            Err(error) => cx.error(&at, error.to_string()),
-        }
-    }
+    let mappings = response::mappings(
+        &written.parameters,
+        &at.key("parameters"),
+        GatewayResponseMapping::parse,
+        |mapping| &mapping.name,
+        cx,
+    );
+    let templates = response::templates(
+        &written.templates,
+        &at.key("templates"),
+        GatewayResponseTemplate::parse,
+        cx,
+    );
     GatewayResponseRule {
         status: written.status,
         mappings,

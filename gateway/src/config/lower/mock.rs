@@ -1,9 +1,9 @@
 //! Mock integrations.
 
-use super::Lowering;
+use super::{Lowering, response};
 use crate::config::cursor::Cursor;
 use crate::config::written::{self, PassthroughWord};
-use crate::language::mapping::rest::{ResponseMapping, is_illegal_response_header};
+use crate::language::mapping::rest::ResponseMapping;
 use crate::language::selection::{Selection, SelectionError};
 use crate::language::template::{Literal, mock_status};
 use crate::model::{Mock, Passthrough, ResponseRule};
@@ -77,29 +77,15 @@ fn lower_one(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> ResponseRule {
-    let parameters = at.key("parameters");
-    let mut mappings = Vec::new();
-    for (key, value) in &written.parameters.0 {
-        let at = parameters.key(key);
-        match ResponseMapping::parse(key, value) {
-            Ok(mapping) if is_illegal_response_header(mapping.name.text()) => {
-                let name = mapping.name.text();
-                cx.error_at_key(&at, format!("`{name}` is the gateway's own: take it out"));
-            }
-            Ok(mapping) => mappings.push(mapping),
-            Err(error) => cx.error(&at, error.to_string()),
-        }
-    }
-    let section = at.key("templates");
-    let mut templates = Vec::new();
-    for (media_type, text) in &written.templates.0 {
-        let at = section.key(media_type);
-        cx.media_type(media_type, &at);
-        match Literal::parse(text) {
-            Ok(template) => templates.push((media_type.clone(), template)),
-            Err(error) => cx.error(&at, error.to_string()),
-        }
-    }
+    let mappings = response::mappings(
+        &written.parameters,
+        &at.key("parameters"),
+        ResponseMapping::parse,
+        |mapping| &mapping.name,
+        cx,
+    );
+    let templates =
+        response::templates(&written.templates, &at.key("templates"), Literal::parse, cx);
     ResponseRule {
         pattern,
         status: written.status,

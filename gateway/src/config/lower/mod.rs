@@ -21,6 +21,7 @@ mod upstream;
 mod endpoint;
 mod identity;
 mod stage;
+mod response;
 mod gateway_response;
 mod policy;
 mod mock;
