@@ -58,6 +58,69 @@ async fn a_new_key_is_fetched_when_a_token_names_it_and_a_lost_issuer_changes_no
 }
 
 #[tokio::test]
+async fn an_issuer_without_configured_keys_is_asked_where_they_are() {
+    let upstream = Upstream::echo().await;
+    let (rsa, ec) = (Key::rsa("rsa"), Key::ec("ec"));
+    let issuer = KeyServer::start(&[&rsa, &ec]).await;
+    let http = issuer
+        .authorize_by_discovery(Setup::new().upstream("main", upstream.address))
+        .route(
+            "GET /{any+}",
+            json!({"authorizer": "main", "scopes": ["read"]}),
+        );
+    let route = json!({
+        "authorizer": "main", "scopes": ["read"], "integration": {"upstream": "main"},
+    });
+    let rest = json!({
+        "type": "rest", "hosts": ["rest.test"], "stages": {"prod": {}},
+        "routes": {"GET /{any+}": route},
+    });
+    // The issuer is down when the gateway starts.
+    issuer.publish(None);
+    let gateway = Gateway::start(http.set(&["apis", "rest"], rest)).await;
+    let client = Client::http1(gateway.address().await).await;
+    let ours = |changes: serde_json::Value| {
+        let mut claims = claims(changes);
+        claims["iss"] = json!(issuer.issuer());
+        claims
+    };
+    let good = rsa.token(&ours(json!({})));
+    assert_eq!(call(&client, &good).await, 401);
+    assert_eq!(gateway.path("/a").await["reason"], "keys_unavailable");
+    issuer.publish(Some(&[&rsa, &ec]));
+    gateway_tests::wait::until("the keys", || async {
+        (call(&client, &good).await == 200).then_some(())
+    })
+    .await;
+    // What the service accepts is RSA alone, whatever keys the issuer has.
+    assert_eq!(call(&client, &ec.token(&ours(json!({})))).await, 401);
+    assert_eq!(gateway.reason("token_algorithm").await["status"], 401);
+    let other_issuer = rsa.token(&claims(json!({})));
+    assert_eq!(call(&client, &other_issuer).await, 401);
+    assert_eq!(gateway.reason("token_issuer").await["status"], 401);
+    let narrow = rsa.token(&ours(json!({"scope": "write"})));
+    assert_eq!(call(&client, &narrow).await, 403);
+    let by_client = rsa.token(&ours(json!({"aud": null, "client_id": "pets"})));
+    assert_eq!(call(&client, &by_client).await, 200);
+    let at_rest = async |token: &str| {
+        let headers = [("authorization", token), ("host", "rest.test")];
+        client.get_with("/prod/a", &headers).await
+    };
+    assert_eq!(at_rest(&good).await.status, 200);
+    let refused = [
+        (&other_issuer, 401, "UnauthorizedException"),
+        (&narrow, 403, "AccessDeniedException"),
+    ];
+    for (token, status, kind) in refused {
+        let answer = at_rest(token).await;
+        assert_eq!(
+            (answer.status, answer.header("x-amzn-errortype")),
+            (status, kind)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_costs_the_issuer_next_to_nothing() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("real");

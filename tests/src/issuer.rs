@@ -216,6 +216,8 @@ impl KeyServer {
             .expect("the address is local and has ports");
         let address = listener.local_addr().expect("it has an address");
         let document = Arc::new(Mutex::new(Some(key_set(keys))));
+        let issuer = format!("https://{address}");
+        let discovery = json!({"issuer": issuer, "jwks_uri": format!("{issuer}/keys")}).to_string();
         let (count, fetches) = watch::channel(0);
         let answer = Arc::clone(&document);
         let serving = tokio::spawn(async move {
@@ -224,9 +226,8 @@ impl KeyServer {
                     .lock()
                     .expect("nobody panics while holding it")
                     .clone();
-                count.send_modify(|count| *count += 1);
                 // A client that leaves sees to itself.
-                drop(serve(&acceptor, stream, answer).await);
+                drop(serve(&acceptor, stream, &count, &discovery, answer).await);
             }
         });
         let root = authority.write_root(directory.path());
@@ -248,7 +249,23 @@ impl KeyServer {
             .expect("nobody panics while holding it") = keys.map(key_set);
     }
 
-    /// Fetches so far.
+    /// What an issuer that is found by discovery says in `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// A setup whose authorizer `main` finds the keys by asking this issuer where they are.
+    #[must_use]
+    pub fn authorize_by_discovery(&self, setup: Setup) -> Setup {
+        let root = self.root.display().to_string();
+        let authorizer = json!({"type": "jwt", "issuer": self.issuer(), "audiences": [AUDIENCE]});
+        setup
+            .set(&["authorizers", "main"], authorizer)
+            .environment("SSL_CERT_FILE", &root)
+    }
+
+    /// Fetches of the keys so far.
     #[must_use]
     pub fn fetches(&self) -> u64 {
         *self.fetches.borrow()
@@ -300,6 +317,8 @@ pub fn authorize(setup: Setup, keys: &[&Key]) -> Setup {
 async fn serve(
     acceptor: &TlsAcceptor,
     stream: tokio::net::TcpStream,
+    count: &watch::Sender<u64>,
+    discovery: &str,
     document: Option<String>,
 ) -> std::io::Result<()> {
     let mut stream = acceptor.accept(stream).await?;
@@ -307,6 +326,17 @@ async fn serve(
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
     }
+    let is_discovery = head.starts_with(b"GET /.well-known/openid-configuration ");
+    if !is_discovery {
+        count.send_modify(|count| *count += 1);
+    }
+    let document = document.map(|keys| {
+        if is_discovery {
+            discovery.to_owned()
+        } else {
+            keys
+        }
+    });
     let answer = match document {
         Some(text) => format!(
             "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}",

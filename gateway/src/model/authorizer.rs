@@ -71,4 +71,11 @@ pub enum JwksSource {
     File(PathBuf),
     /// An HTTPS URL, verified against the system's roots.
     Url(http::Uri),
+    /// Where the issuer's discovery document says (OpenID Connect Discovery 1.0).
+    Discovery {
+        /// The issuer, which the document has to name.
+        issuer: String,
+        /// The document, on HTTPS as well.
+        document: http::Uri,
+    },
 }

@@ -8,7 +8,7 @@ use super::{Lowering, jwks};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource};
+use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksSource};
 
 /// What a route writes instead of an authorizer's name to be public.
 pub(super) const NONE: &str = "none";
@@ -55,7 +55,8 @@ fn lower_one(
             );
         }
     }
-    let jwks = jwks::lower(&written.jwks, &at.key("jwks"), cx);
+    let jwks = jwks::lower(written.jwks.as_ref(), &written.issuer, at, cx);
+    let algorithms = lower_algorithms(written.algorithms.as_deref(), jwks.as_ref(), at, cx);
     let leeway = written.leeway.as_ref();
     let decision_ttl = written.decision_ttl.as_ref();
     let leeway = cx.duration(leeway, &at.key("leeway"), s(0)..=s(300), s(0));
@@ -70,11 +71,34 @@ fn lower_one(
         identity_source: identity_source?,
         issuer: written.issuer.clone(),
         audiences: written.audiences.clone(),
-        algorithms: written.algorithms.iter().copied().map(algorithm).collect(),
+        algorithms,
         jwks: jwks?,
         leeway,
         decision_ttl,
     })
+}
+
+/// Those that are written. Where none are, and the issuer is asked for its keys as the service does
+/// it, those that the service accepts.
+fn lower_algorithms(
+    written: Option<&[written::Algorithm]>,
+    jwks: Option<&Jwks>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Vec<Algorithm> {
+    if let Some(written) = written {
+        return written.iter().copied().map(algorithm).collect();
+    }
+    let is_discovered =
+        jwks.is_some_and(|jwks| matches!(jwks.source, JwksSource::Discovery { .. }));
+    if jwks.is_some() && !is_discovered && !at.key("algorithms").is_written() {
+        let fix = "name those that the issuer signs with, such as `[RS256]`";
+        cx.error_at_key(
+            at,
+            format!("`algorithms` is missing, and `jwks` says where the keys are: {fix}"),
+        );
+    }
+    vec![Algorithm::RS256, Algorithm::RS384, Algorithm::RS512]
 }
 
 fn lower_identity_source(

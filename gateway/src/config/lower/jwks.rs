@@ -9,12 +9,24 @@ use crate::config::cursor::Cursor;
 use crate::config::written;
 use crate::model::{Jwks, JwksSource};
 
-/// Lowers one key set.
+/// Where an issuer says where its keys are, behind its own URL.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Lowers the key set of the authorizer at `authorizer`.
 pub(super) fn lower(
-    written: &written::Jwks,
-    at: &Cursor<'_>,
+    written: Option<&written::Jwks>,
+    issuer: &str,
+    authorizer: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Jwks> {
+    let at = &authorizer.key("jwks");
+    let nothing = written::Jwks::default();
+    // What was written and refused is not what was left out.
+    let written = match written {
+        Some(written) => written,
+        None if at.is_written() => return None,
+        None => &nothing,
+    };
     let timeout = written.timeout.as_ref();
     let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), ms(1500));
     let refresh = written.refresh.as_ref();
@@ -22,7 +34,7 @@ pub(super) fn lower(
     let bytes_max = written.bytes_max.as_ref();
     let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, 150_000);
     Some(Jwks {
-        source: lower_source(written, bytes_max, at, cx)?,
+        source: lower_source(written, bytes_max, issuer, authorizer, cx)?,
         timeout,
         bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
         refresh,
@@ -32,16 +44,16 @@ pub(super) fn lower(
 fn lower_source(
     written: &written::Jwks,
     bytes_max: u64,
-    at: &Cursor<'_>,
+    issuer: &str,
+    authorizer: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<JwksSource> {
+    let at = &authorizer.key("jwks");
     // Also a setting that was refused has been written.
     let is_written = |key| at.key(key).is_written();
     match (is_written("url"), is_written("file")) {
         (true, true) => cx.error_at_key(at, "both `url` and `file` name the keys: keep one"),
-        (false, false) => {
-            cx.error_at_key(at, "nothing says where the keys are: write `url` or `file`");
-        }
+        (false, false) => return lower_discovery(issuer, &authorizer.key("issuer"), cx),
         (true, false) | (false, true) => {}
     }
     if let Some(file) = &written.file {
@@ -52,6 +64,31 @@ fn lower_source(
         .inspect_err(|error| cx.error(&at.key("url"), error.to_string()))
         .ok()
         .map(JwksSource::Url)
+}
+
+/// The discovery document of `issuer`, which stands at `at`.
+fn lower_discovery(issuer: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<JwksSource> {
+    if issuer.is_empty() {
+        // That was said.
+        return None;
+    }
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    let why = match parse_url(&format!("{base}{DISCOVERY}"), &["https"], "https") {
+        Ok(document) if document.query().is_none() => {
+            return Some(JwksSource::Discovery {
+                issuer: issuer.to_owned(),
+                document,
+            });
+        }
+        Ok(_) => "an issuer has no query".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let fix = "write the issuer as its tokens do, or `jwks` with the `url` or `file` of its keys";
+    cx.error(
+        at,
+        format!("the issuer's keys cannot be found by discovery, because {why}: {fix}"),
+    );
+    None
 }
 
 fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> JwksSource {

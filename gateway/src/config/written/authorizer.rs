@@ -22,11 +22,12 @@ pub(crate) struct Authorizer {
     /// Accepted values of the claim `aud`, or of `client_id` where a token has no `aud`.
     #[schemars(length(min = 1))]
     pub(crate) audiences: Vec<String>,
-    /// Accepted signature algorithms.
+    /// Accepted signature algorithms. Default RS256, RS384 and RS512 where the keys are found by
+    /// discovery; required where `jwks` says where they are.
     #[schemars(length(min = 1))]
-    pub(crate) algorithms: Vec<Algorithm>,
-    /// The issuer's keys.
-    pub(crate) jwks: Jwks,
+    pub(crate) algorithms: Option<Vec<Algorithm>>,
+    /// The issuer's keys. Default: those that the issuer's discovery document names.
+    pub(crate) jwks: Option<Jwks>,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
     pub(crate) leeway: Option<DurationText>,
     /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
@@ -43,15 +44,17 @@ pub(crate) enum Type {
     Jwt,
 }
 
-/// A JSON Web Key Set: exactly one of `url` and `file`.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// A JSON Web Key Set: one of `url` and `file`, or neither for discovery at
+/// `{issuer}/.well-known/openid-configuration`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Jwks {
     /// HTTPS URL, verified against the system's roots.
     pub(crate) url: Option<String>,
     /// Local file, read at start and on reload.
     pub(crate) file: Option<String>,
-    /// Deadline of one fetch: 50ms to 30s. Default 1500ms.
+    /// Deadline of one fetch, of the keys and of the discovery document each: 50ms to 30s. Default
+    /// 1500ms.
     pub(crate) timeout: Option<DurationText>,
     /// Largest accepted document: 1KiB to 16MiB. Default 150000.
     pub(crate) bytes_max: Option<Size>,

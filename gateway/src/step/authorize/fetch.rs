@@ -1,4 +1,4 @@
-//! Fetching a key set from its issuer.
+//! Fetching a document from an issuer.
 //!
 //! HTTPS only, verified against the given roots; HTTP/1.1; status 200 only, so no redirect leads
 //! anywhere else; nothing is read beyond the size limit, and name resolution, connecting, TLS,
@@ -126,6 +126,16 @@ impl Fetcher {
             timeout,
             bytes_max,
         })
+    }
+
+    /// As this one, for another URL.
+    pub(super) fn to(&self, url: &Uri) -> Result<Self, FetchError> {
+        Self::new(url, Arc::clone(&self.tls), self.timeout, self.bytes_max)
+    }
+
+    /// The deadline of one fetch.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Fetches the document once.

@@ -25,7 +25,7 @@ impl JwtAuthorizer {
     ///
     /// `previous` is the authorizer of the same name in the running snapshot. It is returned if
     /// nothing changed, with its decisions; otherwise older decisions are out of reach of the new
-    /// one. A URL's key set, with its last good keys, goes over as long as its settings stand; a
+    /// one. A fetched key set, with its last good keys, goes over as long as its settings stand; a
     /// file is read again. TLS settings of a key set that goes over stay as they were.
     ///
     /// # Errors
@@ -37,7 +37,9 @@ impl JwtAuthorizer {
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, KeySetError> {
         let keys = match (previous, &model.jwks.source) {
-            (Some(previous), JwksSource::Url(_)) if previous.model.jwks == model.jwks => {
+            (Some(previous), JwksSource::Url(_) | JwksSource::Discovery { .. })
+                if previous.model.jwks == model.jwks =>
+            {
                 Arc::clone(&previous.keys)
             }
             _ => KeySet::open(&model.jwks, tls)?,

@@ -22,8 +22,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Refusal;
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::FetchError;
 use super::key::{KeyDocumentError, Keys};
+use super::remote::{DiscoveryError, Remote};
 use crate::model::{Jwks, JwksSource};
 
 /// Least time between the beginnings of two fetches of one key set.
@@ -58,6 +59,9 @@ pub enum KeySetError {
     /// The URL cannot be fetched, or was not.
     #[error("fetching the key set failed")]
     Fetch(#[from] FetchError),
+    /// The issuer's discovery document leads to no keys.
+    #[error("finding the key set failed")]
+    Discovery(#[from] DiscoveryError),
     /// What was read is no key set.
     #[error("the key set is not usable")]
     Document(#[from] KeyDocumentError),
@@ -68,7 +72,7 @@ pub enum KeySetError {
 pub struct KeySet {
     keys: ArcSwapOption<Keys>,
     /// `None` for a file, whose keys never change: a reload opens another set.
-    fetcher: Option<Fetcher>,
+    remote: Option<Remote>,
     pace: Pace,
     progress: watch::Sender<Progress>,
     demand: Notify,
@@ -123,25 +127,20 @@ impl KeySet {
         tls: &Arc<ClientConfig>,
         interval_min: Duration,
     ) -> Result<Arc<Self>, KeySetError> {
-        let (fetcher, keys) = match &jwks.source {
-            JwksSource::File(path) => (None, Some(Keys::parse(&read(path, jwks.bytes_max)?)?)),
-            JwksSource::Url(url) => {
-                let tls = Arc::clone(tls);
-                (
-                    Some(Fetcher::new(url, tls, jwks.timeout, jwks.bytes_max)?),
-                    None,
-                )
-            }
+        let remote = Remote::new(jwks, tls)?;
+        let keys = match &jwks.source {
+            JwksSource::File(path) => Some(Keys::parse(&read(path, jwks.bytes_max)?)?),
+            JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
         };
         Ok(Arc::new(Self {
             keys: ArcSwapOption::from(keys.map(Arc::new)),
-            fetcher,
             pace: Pace {
-                timeout: jwks.timeout,
+                timeout: remote.as_ref().map_or(jwks.timeout, Remote::time_max),
                 refresh: jwks.refresh,
                 retry: jwks.refresh.min(RETRY_INTERVAL),
                 interval_min,
             },
+            remote,
             progress: watch::Sender::new(Progress {
                 begun: 0,
                 ended: 0,
@@ -161,7 +160,7 @@ impl KeySet {
     /// # Cancel safety
     /// Dropping it abandons a fetch in flight and leaves the keys as they are.
     pub async fn refresh(self: Arc<Self>) {
-        let Some(fetcher) = &self.fetcher else {
+        let Some(remote) = &self.remote else {
             return;
         };
         let mut due = Instant::now();
@@ -173,13 +172,13 @@ impl KeySet {
                     sleep_until(permitted.min(due)).await;
                 }
             }
-            let pause = match self.renew(fetcher).await {
+            let pause = match self.renew(remote).await {
                 Ok(()) => self.pace.refresh,
                 Err(error) => {
                     self.failures.fetch_add(1, Ordering::Relaxed);
                     let serving = self.status().keys;
                     let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, serving, source = %fetcher, "key set not renewed");
+                    tracing::warn!(error, serving, source = %remote, "key set not renewed");
                     self.pace.retry
                 }
             };
@@ -190,7 +189,7 @@ impl KeySet {
     /// Waits until the first fetch has ended, well or not; at once for a file. For a start that
     /// wants keys before the first request.
     pub async fn first_fetch(&self) {
-        if self.fetcher.is_some() {
+        if self.remote.is_some() {
             let mut progress = self.progress.subscribe();
             // The sender lives in `self`, so waiting ends only with a fetch.
             if progress
@@ -242,7 +241,7 @@ impl KeySet {
     pub(super) async fn keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
         match self.holding(id) {
             Some(keys) => Ok(keys),
-            None if self.fetcher.is_some() => self.fetched_keys_with(id).await,
+            None if self.remote.is_some() => self.fetched_keys_with(id).await,
             None => Err(Refusal::UnknownKey),
         }
     }
@@ -283,20 +282,20 @@ impl KeySet {
     }
 
     /// One fetch; publishes the keys before the end of the fetch, which wakes who waits.
-    async fn renew(&self, fetcher: &Fetcher) -> Result<(), KeySetError> {
+    async fn renew(&self, remote: &Remote) -> Result<(), KeySetError> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
         self.progress.send_modify(|progress| {
             progress.begun += 1;
             progress.next = Instant::now() + self.pace.interval_min;
         });
-        let outcome = self.replace(fetcher).await;
+        let outcome = self.replace(remote).await;
         self.progress
             .send_modify(|progress| progress.ended = progress.begun);
         outcome
     }
 
-    async fn replace(&self, fetcher: &Fetcher) -> Result<(), KeySetError> {
-        let mut keys = Keys::parse(&fetcher.fetch().await?)?;
+    async fn replace(&self, remote: &Remote) -> Result<(), KeySetError> {
+        let mut keys = Keys::parse(&remote.fetch().await?)?;
         if let Some(previous) = &*self.keys.load() {
             keys = keys.succeeding(previous);
         }

@@ -13,6 +13,7 @@ mod token;
 mod key;
 mod key_set;
 mod fetch;
+mod remote;
 mod claims;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use key_set::{
 };
 pub use plan::{AuthorizePlan, authorize};
 pub use refusal::Refusal;
+pub use remote::DiscoveryError;
 
 /// Largest accepted token. Header limits of listeners are of this order; nothing honest comes near.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;

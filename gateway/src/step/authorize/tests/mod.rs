@@ -2,6 +2,7 @@
 
 mod issuer;
 mod server;
+mod discovery;
 mod documents;
 mod judging;
 mod header;

@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     root: rustls_pki_types::CertificateDer<'static>,
     answer: Arc<Mutex<Answer>>,
+    /// What is answered for the discovery document.
+    discovery: Arc<Mutex<Answer>>,
     requests: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
@@ -47,15 +49,43 @@ impl Server {
             .expect("loopback has a port");
         let address = listener.local_addr().expect("it has an address");
         let answer = Arc::new(Mutex::new(answer));
+        let discovery = Arc::new(Mutex::new(Answer::Silence));
+        let answers = (Arc::clone(&answer), Arc::clone(&discovery));
         let (count, requests) = watch::channel(0);
-        let task = tokio::spawn(serve(listener, config, Arc::clone(&answer), count));
+        let task = tokio::spawn(serve(listener, config, answers, count));
         Self {
             address,
             root,
             answer,
+            discovery,
             requests,
             task,
         }
+    }
+
+    /// An issuer whose discovery document is itself and leads to the keys, which are `answer`.
+    pub(super) async fn start_issuer(answer: Answer) -> Self {
+        let server = Self::start(answer).await;
+        server.discover(Answer::Document(server.discovery_document()));
+        server
+    }
+
+    /// Answers this for the discovery document.
+    pub(super) fn discover(&self, answer: Answer) {
+        *self
+            .discovery
+            .lock()
+            .expect("no test panics while it holds this") = answer;
+    }
+
+    /// The document of an honest issuer.
+    pub(super) fn discovery_document(&self) -> String {
+        let (issuer, keys) = (self.issuer(), self.url().to_string());
+        serde_json::json!({"issuer": issuer, "jwks_uri": keys, "more": [1]}).to_string()
+    }
+
+    pub(super) fn issuer(&self) -> String {
+        format!("https://{}/tenant/", self.address)
     }
 
     pub(super) fn answer(&self, answer: Answer) {
@@ -65,7 +95,7 @@ impl Server {
             .expect("no test panics while it holds this") = answer;
     }
 
-    /// Requests read so far.
+    /// Requests for keys read so far.
     pub(super) fn requests(&self) -> u64 {
         *self.requests.borrow()
     }
@@ -92,6 +122,19 @@ impl Server {
         format!("https://{}/keys?set=1", self.address)
             .parse()
             .expect("a URL")
+    }
+
+    /// The key set that the issuer says itself.
+    pub(super) fn discovered(&self) -> Jwks {
+        let issuer = self.issuer();
+        let document = format!("{issuer}.well-known/openid-configuration");
+        Jwks {
+            source: JwksSource::Discovery {
+                document: document.parse().expect("a URL"),
+                issuer,
+            },
+            ..self.jwks()
+        }
     }
 
     pub(super) fn jwks(&self) -> Jwks {
@@ -134,17 +177,17 @@ fn authority() -> (rustls_pki_types::CertificateDer<'static>, Arc<ServerConfig>)
 async fn serve(
     listener: TcpListener,
     config: Arc<ServerConfig>,
-    answer: Arc<Mutex<Answer>>,
+    answers: (Arc<Mutex<Answer>>, Arc<Mutex<Answer>>),
     count: watch::Sender<u64>,
 ) {
     // Dropped with this task, and with it every connection.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = TlsAcceptor::from(Arc::clone(&config));
-        let (answer, count) = (Arc::clone(&answer), count.clone());
+        let (answers, count) = (answers.clone(), count.clone());
         connections.spawn(async move {
             // A client that does not trust us, or leaves, is what some tests are about.
-            if let Err(error) = converse(acceptor, stream, &answer, &count).await {
+            if let Err(error) = converse(acceptor, stream, &answers, &count).await {
                 println!("issuer: {error}");
             }
         });
@@ -154,7 +197,7 @@ async fn serve(
 async fn converse(
     acceptor: TlsAcceptor,
     stream: TcpStream,
-    answer: &Mutex<Answer>,
+    (answer, discovery): &(Arc<Mutex<Answer>>, Arc<Mutex<Answer>>),
     count: &watch::Sender<u64>,
 ) -> std::io::Result<()> {
     let mut stream = acceptor.accept(stream).await?;
@@ -163,9 +206,16 @@ async fn converse(
         head.push(stream.read_u8().await?);
     }
     let head = String::from_utf8_lossy(&head).to_lowercase();
-    assert!(head.starts_with("get /keys?set=1 http/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nhost: 127.0.0.1:"), "{head}");
-    count.send_modify(|count| *count += 1);
+    let is_discovery =
+        head.starts_with("get /tenant/.well-known/openid-configuration http/1.1\r\n");
+    let answer = if is_discovery {
+        discovery
+    } else {
+        assert!(head.starts_with("get /keys?set=1 http/1.1\r\n"), "{head}");
+        count.send_modify(|count| *count += 1);
+        answer
+    };
     let answer = answer
         .lock()
         .expect("no test panics while it holds this")
