@@ -63,7 +63,11 @@ fn unusable_lists(gateway: &Gateway) -> Vec<String> {
 }
 
 fn summary(gateway: &Gateway) -> String {
-    let routes: usize = gateway.apis.iter().map(|api| api.routes.len()).sum();
+    let routes: usize = gateway
+        .apis
+        .iter()
+        .map(|api| api.definition.routes.len())
+        .sum();
     format!(
         "ok, {}, {}, {}, {}, {}",
         counted(gateway.listeners.len(), "listener"),

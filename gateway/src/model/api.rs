@@ -1,15 +1,13 @@
-//! An API: its routes, and the stages that serve them.
+//! An API: where it answers, the stages that serve it, and its routes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::language::policy::Policy;
-
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, Cors, GatewayResponses, ListenerName, Mock,
-    RequestMappings, ResponseMappings, RouteKey, StageName, Throttle, UpstreamName, UpstreamTarget,
-    Validation,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, ListenerName, Mock,
+    RequestMappings, ResponseMappings, RouteKey, Stage, Throttle, UpstreamName, UpstreamTarget,
+    Validation, Variant,
 };
 
 /// One API.
@@ -29,21 +27,10 @@ pub struct Api {
     pub closed_host: Option<String>,
     /// Whether it also answers for every host that no other API claims.
     pub other_hosts: bool,
+    /// What its file says it does.
+    pub definition: Arc<Definition>,
     /// Where it is deployed. Never empty.
     pub stages: Vec<Stage>,
-    /// Who may call it from where; REST APIs only.
-    pub policy: Option<Arc<Policy>>,
-    /// What pages of other origins may do; HTTP APIs only. `None` leaves that to the backends.
-    pub cors: Option<Cors>,
-    /// Smallest body of an answer that is compressed, 0 to 10 MiB; `None` compresses none. REST
-    /// APIs only.
-    pub compression_bytes_min: Option<u64>,
-    /// How it words what it refuses; REST APIs only.
-    pub gateway_responses: GatewayResponses,
-    /// What bodies may be, as JSON Schema draft 4, by name; REST APIs only.
-    pub models: BTreeMap<String, serde_json::Value>,
-    /// Its routes in the order of the file. Route keys are unique within the API.
-    pub routes: Vec<Route>,
 }
 
 /// Kinds of APIs, which differ as those of Amazon API Gateway do.
@@ -53,15 +40,6 @@ pub enum ApiKind {
     Rest,
     /// An HTTP API (v2).
     Http,
-}
-
-/// One stage of an API.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Stage {
-    /// Its name; the first segment of a request's path, unless it is `$default`.
-    pub name: StageName,
-    /// Its variables.
-    pub variables: BTreeMap<String, String>,
 }
 
 /// One route of an HTTP API, or one method of a REST API.
@@ -187,8 +165,8 @@ pub enum Target {
         /// own path.
         path: Option<String>,
     },
-    /// A URL, as the variables of each stage make it: one for every stage of the API.
-    Uri(BTreeMap<StageName, Endpoint>),
+    /// A URL, as the variables of each stage make it: one for every variant that serves it.
+    Uri(BTreeMap<Variant, Endpoint>),
 }
 
 /// A URL to forward to.

@@ -20,14 +20,17 @@ mod domain;
 mod validation;
 mod mappings;
 mod cors;
+mod stage;
+mod definition;
 mod api;
 
 pub use api::{
     Api, ApiKind, BodyMode, Endpoint, HttpProxy, Integration, Method, Route, RouteMethod, Segment,
-    Stage, Target,
+    Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use cors::{AllowedOrigin, Cors};
+pub use definition::Definition;
 pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
@@ -45,6 +48,7 @@ pub use process::{AccessLog, Admin, Gateway, Telemetry};
 pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
 };
+pub use stage::{Stage, Track, Variant};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};
 pub use validation::{BodyModels, Validation};

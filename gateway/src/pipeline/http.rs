@@ -32,10 +32,12 @@ pub(crate) async fn handle(
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
-    let cors = destination.api.cors.as_ref();
+    let cors = destination.api.cors_without_stage();
     exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
     let uri = head.uri.clone();
     let (stage, path) = locate(destination, exchange, uri.path())?;
+    let cors = stage.cors.as_ref();
+    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
     if cors.is_some() && is_preflight(&head.method, &head.headers) {
         return Ok(IntegrationResponse::without_body(StatusCode::NO_CONTENT));
     }

@@ -76,8 +76,7 @@ pub(crate) async fn handle(
 
     worker.vouch(exchange, now_ns);
 
-    let accepted = destination
-        .api
+    let accepted = stage
         .compress
         .and_then(|_| compress::accepted(&head.headers));
     let request = input(
@@ -102,7 +101,7 @@ pub(crate) async fn handle(
     .await
     .map_err(|rejection| told(rejection, route))?;
     Ok(compressed(
-        destination.api.compress,
+        stage.compress,
         accepted.as_deref(),
         exchange,
         response,

@@ -12,9 +12,9 @@ use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, R
 use crate::language::schema::SchemaError;
 use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
-    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Domain, Gateway, HttpProxy,
-    Identity, Integration, Mapping, Mock, Route, RouteKey, Segment, Stage, Target, Throttle,
-    Upstream, UpstreamName, UpstreamTarget,
+    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain, Gateway,
+    HttpProxy, Identity, Integration, Mapping, Mock, Route, RouteKey, Segment, Stage, StageName,
+    Target, Throttle, Track, Upstream, UpstreamName, UpstreamTarget, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -217,25 +217,11 @@ impl Compiler {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
             kind: api.kind,
-            cors: cors_plan(api)?,
-            compress: api
-                .compression_bytes_min
-                .map(|bytes_min| CompressPlan { bytes_min }),
             named: HashMap::new(),
             default: None,
         };
-        let responses = Arc::new(api.gateway_responses.clone());
-        let schemas = Schemas::compile(api)?;
         for stage in &api.stages {
-            let deployed = Deployed {
-                account: Arc::clone(&parts.account),
-                id: api.id.clone(),
-                arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
-                stage: Arc::from(stage.name.as_str()),
-                variables: stage.variables.clone(),
-                responses: Arc::clone(&responses),
-            };
-            let compiled = self.stage(api, stage, deployed, &schemas, parts)?;
+            let compiled = self.stage(api, stage, parts)?;
             if stage.name.is_default() {
                 plan.default = Some(compiled);
             } else {
@@ -249,18 +235,33 @@ impl Compiler {
         &self,
         api: &Api,
         stage: &Stage,
-        deployed: Deployed,
-        schemas: &Schemas<'_>,
         parts: &Parts<'_>,
     ) -> Result<StagePlan, CompileError> {
+        let definition = &stage.definition;
+        let variant = Variant {
+            stage: stage.name.clone(),
+            track: Track::Base,
+        };
+        let schemas = Schemas::compile(&api.name, definition)?;
         let mut router = Router::default();
-        for route in &api.routes {
-            let plan = self.route(api, stage, route, schemas, parts)?;
+        for route in &definition.routes {
+            let plan = self.route(api, &variant, route, &schemas, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
-            deployed: Arc::new(deployed),
-            policy: api.policy.clone(),
+            deployed: Arc::new(Deployed {
+                account: Arc::clone(&parts.account),
+                id: api.id.clone(),
+                arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
+                stage: Arc::from(stage.name.as_str()),
+                variables: stage.variables.clone(),
+                responses: Arc::new(definition.gateway_responses.clone()),
+            }),
+            cors: cors_plan(&api.name, definition)?,
+            compress: definition
+                .compression_bytes_min
+                .map(|bytes_min| CompressPlan { bytes_min }),
+            policy: definition.policy.clone(),
             router,
         })
     }
@@ -268,7 +269,7 @@ impl Compiler {
     fn route(
         &self,
         api: &Api,
-        stage: &Stage,
+        variant: &Variant,
         route: &Route,
         schemas: &Schemas<'_>,
         parts: &Parts<'_>,
@@ -286,12 +287,12 @@ impl Compiler {
         };
         let integration = match &route.integration {
             Integration::HttpProxy(proxy) => {
-                IntegrationPlan::HttpProxy(forward_plan(api, route, stage, proxy, parts)?)
+                IntegrationPlan::HttpProxy(forward_plan(api, route, variant, proxy, parts)?)
             }
             Integration::Mock(mock) => IntegrationPlan::Mock(mock_plan(route, mock)?),
             Integration::Refused => IntegrationPlan::Refused,
         };
-        let lease = |what| self.lease(api, stage, route, what);
+        let lease = |what| self.lease(api, &variant.stage, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
@@ -318,7 +319,7 @@ impl Compiler {
     fn lease(
         &self,
         api: &Api,
-        stage: &Stage,
+        stage: &StageName,
         route: &Route,
         what: &str,
     ) -> Result<SlotLease, CompileError> {
@@ -355,10 +356,10 @@ pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
     named_slots(model)
         .map(|(api, stage, route, what)| {
             let suffix = if what == CALLER { " per caller" } else { "" };
-            let name = if stage.name.is_default() {
+            let name = if stage.is_default() {
                 format!("{} {}{suffix}", api.name, route.key)
             } else {
-                format!("{} {} {}{suffix}", api.name, stage.name, route.key)
+                format!("{} {stage} {}{suffix}", api.name, route.key)
             };
             (slot_tag(api, stage, route, what), name)
         })
@@ -366,11 +367,11 @@ pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
 }
 
 /// Every slot that a route may have in a stage.
-fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &Stage, &Route, &'static str)> {
+fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &StageName, &Route, &'static str)> {
     model.apis.iter().flat_map(|api| {
         api.stages.iter().flat_map(move |stage| {
-            let of_route = move |route| [ROUTE, CALLER].map(|what| (api, stage, route, what));
-            api.routes.iter().flat_map(of_route)
+            let of_route = move |route| [ROUTE, CALLER].map(|what| (api, &stage.name, route, what));
+            stage.definition.routes.iter().flat_map(of_route)
         })
     })
 }
@@ -379,8 +380,8 @@ fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &Stage, &Route, &
 const ROUTE: &str = "route";
 const CALLER: &str = "caller";
 
-fn slot_tag(api: &Api, stage: &Stage, route: &Route, what: &str) -> u64 {
-    let (api, stage, route) = (api.name.as_str(), &stage.name, route.key.as_str());
+fn slot_tag(api: &Api, stage: &StageName, route: &Route, what: &str) -> u64 {
+    let (api, route) = (api.name.as_str(), route.key.as_str());
     if stage.is_default() {
         return Buckets::slot_tag(&[api, route, what]);
     }
@@ -399,7 +400,8 @@ struct Parts<'a> {
 /// The upstreams of the model, and one for each origin that a URL names.
 fn upstreams(model: &Gateway) -> Vec<Upstream> {
     let mut origins = BTreeSet::new();
-    for route in model.apis.iter().flat_map(|api| &api.routes) {
+    let stages = model.apis.iter().flat_map(|api| &api.stages);
+    for route in stages.flat_map(|stage| &stage.definition.routes) {
         if let Integration::HttpProxy(proxy) = &route.integration
             && let Target::Uri(endpoints) = &proxy.target
         {
@@ -420,7 +422,7 @@ fn dangling(route: &Route, missing: &str) -> CompileError {
 fn forward_plan(
     api: &Api,
     route: &Route,
-    stage: &Stage,
+    variant: &Variant,
     proxy: &HttpProxy,
     parts: &Parts<'_>,
 ) -> Result<ForwardPlan, CompileError> {
@@ -440,8 +442,8 @@ fn forward_plan(
             (upstream, path.as_deref(), None)
         }
         Target::Uri(endpoints) => {
-            let endpoint = endpoints.get(&stage.name);
-            let endpoint = endpoint.ok_or_else(|| dangling(route, stage.name.as_str()))?;
+            let endpoint = endpoints.get(variant);
+            let endpoint = endpoint.ok_or_else(|| dangling(route, variant.stage.as_str()))?;
             let upstream = parts.origins.get(&endpoint.origin);
             let upstream = upstream.ok_or_else(|| dangling(route, &endpoint.origin.host))?;
             (
@@ -469,10 +471,10 @@ fn forward_plan(
     })
 }
 
-fn cors_plan(api: &Api) -> Result<Option<CorsPlan>, CompileError> {
-    let plan = api.cors.as_ref().map(CorsPlan::compile).transpose();
-    plan.map_err(|source| CompileError::Cors {
-        api: api.name.clone(),
+fn cors_plan(api: &ApiName, definition: &Definition) -> Result<Option<CorsPlan>, CompileError> {
+    let plan = definition.cors.as_ref().map(CorsPlan::compile);
+    plan.transpose().map_err(|source| CompileError::Cors {
+        api: api.clone(),
         source,
     })
 }

@@ -45,10 +45,6 @@ pub struct ApiPlan {
     pub name: Arc<str>,
     /// What kind it is.
     pub kind: ApiKind,
-    /// What it tells pages of other origins; `None` leaves that to backends.
-    pub cors: Option<CorsPlan>,
-    /// Which answers it compresses; `None` for none.
-    pub compress: Option<CompressPlan>,
     /// By the first segment of a path.
     named: HashMap<String, StagePlan>,
     /// What serves every other path.
@@ -60,6 +56,10 @@ pub struct ApiPlan {
 pub struct StagePlan {
     /// What requests have to know of it.
     pub deployed: Arc<Deployed>,
+    /// What it tells pages of other origins; `None` leaves that to backends.
+    pub cors: Option<CorsPlan>,
+    /// Which answers it compresses; `None` for none.
+    pub compress: Option<CompressPlan>,
     /// Who may call it from where.
     pub policy: Option<Arc<Policy>>,
     /// Its routes.
@@ -74,6 +74,13 @@ impl ApiPlan {
             ApiKind::Rest => Slashes::Collapsed,
             ApiKind::Http => Slashes::Exact,
         }
+    }
+
+    /// What pages of other origins may do with answers to paths that cannot be read: they are the
+    /// default stage's, as every path is that names no other.
+    #[must_use]
+    pub fn cors_without_stage(&self) -> Option<&CorsPlan> {
+        self.default.as_ref()?.cors.as_ref()
     }
 
     /// The stage that serves `path`, and what it sees of it.

@@ -4,40 +4,40 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::language::schema::{Models, Schema, SchemaError};
-use crate::model::{Api, ApiName, Validation};
+use crate::model::{ApiName, Definition, Validation};
 use crate::step::validate::{BodySchemas, ValidatePlan};
 
 use super::CompileError;
 
-/// The schemas of one API that its methods ask for.
+/// The schemas of one definition that its methods ask for.
 pub(super) struct Schemas<'a> {
     api: &'a ApiName,
     compiled: HashMap<&'a str, Arc<Schema>>,
 }
 
 impl<'a> Schemas<'a> {
-    /// Compiles each once, for all methods and stages.
-    pub(super) fn compile(api: &'a Api) -> Result<Self, CompileError> {
-        let bodies = api
+    /// Compiles each once, for all methods.
+    pub(super) fn compile(
+        api: &'a ApiName,
+        definition: &'a Definition,
+    ) -> Result<Self, CompileError> {
+        let bodies = definition
             .routes
             .iter()
             .filter_map(|route| route.validation.body.as_ref());
         let used: BTreeSet<&str> = bodies.flat_map(|body| body.names()).collect();
         let mut compiled = HashMap::new();
         if !used.is_empty() {
-            let written = api.models.iter();
+            let written = definition.models.iter();
             let models = Models::new(written.map(|(name, schema)| (name.as_str(), schema)));
-            let models = models.map_err(|source| error(&api.name, source))?;
+            let models = models.map_err(|source| error(api, source))?;
             for name in used {
                 let schema = models.compile(name);
-                let schema = schema.map_err(|source| error(&api.name, source))?;
+                let schema = schema.map_err(|source| error(api, source))?;
                 compiled.insert(name, Arc::new(schema));
             }
         }
-        Ok(Self {
-            api: &api.name,
-            compiled,
-        })
+        Ok(Self { api, compiled })
     }
 
     /// What a method checks; `None` if that is nothing.

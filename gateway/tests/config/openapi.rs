@@ -179,7 +179,7 @@ fn no_mistake_opens_a_route() {
         ));
         let loaded = load_text("gateway.yaml", &config, &folder)
             .unwrap_or_else(|report| panic!("{name}: {report}"));
-        for route in &loaded.gateway.apis[0].routes {
+        for route in &loaded.gateway.apis[0].definition.routes {
             assert_eq!(
                 route.integration,
                 Integration::Refused,
@@ -292,7 +292,7 @@ apis: {{orders: {{definition: orders-jwt.yaml}}}}
     };
     let (issuer, audience) = ("https://login.example.com/", "'https://api.example.com'");
     let gateway = loaded(&with("login", issuer, audience)).gateway;
-    let routes = &gateway.apis[0].routes;
+    let routes = &gateway.apis[0].definition.routes;
     assert_eq!(routes[0].authorizer.as_ref().unwrap().as_str(), "login");
     assert_eq!(routes[0].scopes, ["orders.read", "orders.write"]);
     assert_eq!(routes[1].authorizer, None);
@@ -341,7 +341,7 @@ fn no_misspelt_key_opens_a_route() {
                 continue;
             };
             judged += 1;
-            for route in &loaded.gateway.apis[0].routes {
+            for route in &loaded.gateway.apis[0].definition.routes {
                 let is_open =
                     route.authorizer.is_none() && route.integration != Integration::Refused;
                 assert!(!is_open, "{}\n{misspelt}", route.key);
@@ -372,7 +372,7 @@ fn what_cannot_be_served_is_refused_or_answers_500() {
     let warnings = loaded.warnings.iter();
     let told = warnings.filter(|warning| &*warning.file == "partners-partial.yaml");
     assert_eq!(told.count(), 4);
-    let routes = &loaded.gateway.apis[0].routes;
+    let routes = &loaded.gateway.apis[0].definition.routes;
     let refused: Vec<&str> = routes
         .iter()
         .filter(|route| route.integration == Integration::Refused)
@@ -431,7 +431,13 @@ fn a_definition_is_read_where_it_is_named_and_only_to_serve_it() {
     );
     assert_eq!(report, expected);
     std::fs::copy(directory().join("proxy-http.yaml"), &definition).unwrap();
-    assert_eq!(load(&config).unwrap().gateway.apis[0].routes.len(), 3);
+    assert_eq!(
+        load(&config).unwrap().gateway.apis[0]
+            .definition
+            .routes
+            .len(),
+        3
+    );
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! APIs: who answers for which host on which listener.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Lowering;
 use super::host::parse_host;
-use super::quantity::MIB;
-use super::route::{self, Around};
-use super::{cors, gateway_response, identity, models, policy, stage};
+use super::route::Around;
+use super::{definition, identity, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Api, ApiId, ApiKind, ApiName, Identity, ListenerName, Route};
+use crate::model::{Api, ApiId, ApiName, Identity, ListenerName, Route, Stage};
 
 /// Lowers every API. `body_memory_max` bounds what a route may buffer.
 pub(super) fn lower(
@@ -25,7 +25,7 @@ pub(super) fn lower(
     for (name, api) in &written.0 {
         let at = section.key(name);
         cx.name(name, &at);
-        let kind = lower_kind(api, &at, cx);
+        let kind = definition::lower_kind(api, &at, cx);
         let id = identity::lower_id(name, api.id.as_deref(), &at.key("id"), cx);
         if let Some(other) = apis.iter().find(|other| other.id == id) {
             let message = format!(
@@ -43,26 +43,22 @@ pub(super) fn lower(
             claims.add_endpoint(name, &listeners, &own, &at, cx);
         }
         let is_open = api.default_endpoint != Some(false);
-        let stages = stage::lower(api.stages.as_ref(), kind, &at, cx);
+        let environments = stage::lower(api.stages.as_ref(), kind, &at, cx);
         let around = Around {
             at: &at,
             kind,
-            stages: &stages,
+            environments: &environments,
             body_memory_max,
         };
-        let routes = lower_routes(api, &around, cx);
-        let policy = policy::lower(
-            api.policy_file.as_deref(),
-            kind,
-            identity,
-            &id,
-            &at.key("policy_file"),
-            cx,
-        );
+        let definition = Arc::new(definition::lower(api, &around, identity, &id, cx));
+        let stages = environments.into_iter().map(|environment| Stage {
+            name: environment.variant.stage,
+            variables: environment.variables,
+            definition: Arc::clone(&definition),
+        });
         apis.push(Api {
             name: ApiName::new(name),
             id,
-            policy,
             kind,
             listeners,
             closed_host: (!is_open && !is_written).then(|| own.clone()),
@@ -72,58 +68,12 @@ pub(super) fn lower(
                 .chain((is_open && !is_written).then_some(own))
                 .collect(),
             other_hosts: api.hosts.is_none(),
-            stages,
-            cors: cors::lower(api.cors.as_ref(), kind, &at.key("cors"), cx),
-            compression_bytes_min: lower_compression(api, kind, &at, cx),
-            gateway_responses: gateway_response::lower(
-                &api.gateway_responses,
-                kind,
-                &at.key("gateway_responses"),
-                cx,
-            ),
-            models: models::lower(api, kind, &at.key("models"), cx),
-            routes,
+            stages: stages.collect(),
+            definition,
         });
     }
     check_slots(&apis, &section, cx);
     apis
-}
-
-fn lower_routes(api: &written::Api, around: &Around<'_>, cx: &mut Lowering<'_>) -> Vec<Route> {
-    let at = around.at.key("routes");
-    if !at.is_written() {
-        cx.error_at_key(around.at, "`routes` is missing");
-    }
-    let none = written::Named::default();
-    route::lower(api.routes.as_ref().unwrap_or(&none), &at, around, cx)
-}
-
-/// Nothing stands for what kind of API it is where the definition could not say so either.
-fn lower_kind(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> ApiKind {
-    if !at.key("type").is_written() {
-        cx.error_at_key(at, "`type` is missing");
-    }
-    match api.kind {
-        Some(written::ApiType::Rest) => ApiKind::Rest,
-        Some(written::ApiType::Http) | None => ApiKind::Http,
-    }
-}
-
-/// The largest that the service lets the smallest compressed answer be.
-const COMPRESSION_BYTES_MIN_MAX: u64 = 10 * MIB;
-
-fn lower_compression(
-    api: &written::Api,
-    kind: ApiKind,
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<u64> {
-    let at = at.key("minimum_compression_size");
-    let size = api.minimum_compression_size.as_ref()?;
-    if kind == ApiKind::Http {
-        cx.error_at_key(&at, "only REST APIs compress answers: take this out");
-    }
-    Some(cx.size(Some(size), &at, 0..=COMPRESSION_BYTES_MIN_MAX, 0))
 }
 
 /// The host of the API's own endpoint.
@@ -267,7 +217,8 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
         let of_route = |route: &Route| {
             usize::from(route.throttle.is_some()) + usize::from(route.caller_throttle.is_some())
         };
-        api.stages.len() * api.routes.iter().map(of_route).sum::<usize>()
+        let of_stage = |stage: &Stage| stage.definition.routes.iter().map(of_route).sum::<usize>();
+        api.stages.iter().map(of_stage).sum()
     };
     let needed: usize = apis.iter().map(of_api).sum();
     let max = gateway_common::capacity::SLOT_COUNT as usize;
@@ -292,8 +243,9 @@ mod tests {
     use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
     use crate::model::{
-        BodyMode, GatewayResponses, HttpProxy, Integration, RequestMappings, ResponseMappings,
-        RouteKey, RouteMethod, Stage, StageName, Target, Throttle, UpstreamName, Validation,
+        ApiKind, BodyMode, Definition, GatewayResponses, HttpProxy, Integration, RequestMappings,
+        ResponseMappings, RouteKey, RouteMethod, StageName, Target, Throttle, UpstreamName,
+        Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -320,10 +272,17 @@ mod tests {
                 timeout: Duration::from_secs(1),
             }),
         };
+        let definition = Arc::new(Definition {
+            policy: None,
+            cors: None,
+            compression_bytes_min: None,
+            gateway_responses: GatewayResponses::default(),
+            models: BTreeMap::new(),
+            routes: vec![route; count as usize],
+        });
         vec![Api {
             name: ApiName::new("app"),
             id: ApiId::new("app"),
-            policy: None,
             kind: ApiKind::Http,
             listeners: Vec::new(),
             hosts: Vec::new(),
@@ -332,12 +291,9 @@ mod tests {
             stages: vec![Stage {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),
+                definition: Arc::clone(&definition),
             }],
-            cors: None,
-            compression_bytes_min: None,
-            gateway_responses: GatewayResponses::default(),
-            models: BTreeMap::new(),
-            routes: vec![route; count as usize],
+            definition,
         }]
     }
 

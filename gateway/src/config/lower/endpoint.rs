@@ -2,8 +2,9 @@
 
 use super::host::{UrlError, parse_url};
 use super::path_template::{self, TemplateError};
+use super::stage::Environment;
 use super::upstream::target;
-use crate::model::{Endpoint, Stage};
+use crate::model::Endpoint;
 
 /// What stands for a stage variable.
 const OPEN: &str = "${stageVariables.";
@@ -21,15 +22,15 @@ pub(super) enum EndpointError {
     Query(char),
 }
 
-/// `uri` with the variables of `stage`; one that the stage does not have is empty, as in the
+/// `uri` with the variables of `environment`; one that the stage does not have is empty, as in the
 /// service.
-pub(super) fn substituted(uri: &str, stage: &Stage) -> Result<String, EndpointError> {
+pub(super) fn substituted(uri: &str, environment: &Environment) -> Result<String, EndpointError> {
     let mut whole = String::new();
     let mut rest = uri;
     while let Some((literal, behind)) = rest.split_once(OPEN) {
         let (name, behind) = behind.split_once('}').ok_or(EndpointError::Variable)?;
         whole.push_str(literal);
-        whole.push_str(stage.variables.get(name).map_or("", String::as_str));
+        whole.push_str(environment.variables.get(name).map_or("", String::as_str));
         rest = behind;
     }
     whole.push_str(rest);
@@ -84,12 +85,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::StageName;
+    use crate::model::{StageName, Track, Variant};
 
     #[track_caller]
     fn check(uri: &str, expected: Result<(&str, u16, &str, Option<&str>), &str>) {
-        let stage = Stage {
-            name: StageName::new("prod"),
+        let stage = Environment {
+            variant: Variant {
+                stage: StageName::new("prod"),
+                track: Track::Base,
+            },
             variables: BTreeMap::from([("host".to_owned(), "backend.example".to_owned())]),
         };
         let found = substituted(uri, &stage)

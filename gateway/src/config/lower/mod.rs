@@ -29,6 +29,7 @@ mod models;
 mod cors;
 mod parameters;
 mod validation;
+mod definition;
 mod api;
 mod domain;
 mod route;

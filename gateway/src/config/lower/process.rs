@@ -170,7 +170,7 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
     if cx.diagnostics.has_errors() {
         return;
     }
-    let routes = || apis.iter().flat_map(|api| &api.routes);
+    let routes = || apis.iter().flat_map(|api| &api.definition.routes);
     let listeners = apis
         .iter()
         .flat_map(|api| &api.listeners)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB, ms, s};
 use super::route_key::{self, ParsedKey, Shape};
+use super::stage::Environment;
 use super::{Lowering, endpoint, mock, parameters, validation};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
@@ -13,7 +14,7 @@ use crate::config::written::{self, IntegrationType};
 use crate::language::template::TEMPLATE_BYTES_MAX;
 use crate::model::{
     ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, HttpProxy, Integration, Route,
-    RouteKey, RouteMethod, Stage, Target, Throttle, UpstreamName,
+    RouteKey, RouteMethod, Target, Throttle, UpstreamName,
 };
 
 /// What the routes of one API have around them.
@@ -21,7 +22,8 @@ pub(super) struct Around<'a> {
     /// The API.
     pub(super) at: &'a Cursor<'a>,
     pub(super) kind: ApiKind,
-    pub(super) stages: &'a [Stage],
+    /// Where the API is deployed as it is described here.
+    pub(super) environments: &'a [Environment],
     /// Bounds what a route may buffer.
     pub(super) body_memory_max: u64,
 }
@@ -384,23 +386,24 @@ fn lower_uri(
     cx: &mut Lowering<'_>,
 ) -> Option<Target> {
     let mut endpoints = BTreeMap::new();
-    for stage in around.stages {
+    for environment in around.environments {
+        let stage = &environment.variant.stage;
         for name in endpoint::variables(uri) {
-            if !stage.variables.contains_key(name) {
-                let (stage, name) = (&stage.name, shortened(name));
+            if !environment.variables.contains_key(name) {
+                let name = shortened(name);
                 let message =
                     format!("the stage `{stage}` has no variable `{name}`: it stands for nothing");
                 cx.warning(at, message);
             }
         }
-        let parsed = endpoint::substituted(uri, stage)
+        let parsed = endpoint::substituted(uri, environment)
             .and_then(|uri| endpoint::parse(&uri, names.iter().copied()));
         match parsed {
             Ok(endpoint) => {
-                endpoints.insert(stage.name.clone(), endpoint);
+                endpoints.insert(environment.variant.clone(), endpoint);
             }
             Err(error) if uri.contains("${") => {
-                cx.error(at, format!("in the stage `{}`: {error}", stage.name));
+                cx.error(at, format!("in the stage `{stage}`: {error}"));
                 return None;
             }
             Err(error) => {

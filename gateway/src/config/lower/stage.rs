@@ -6,7 +6,7 @@ use super::Lowering;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{ApiKind, Stage, StageName};
+use crate::model::{ApiKind, StageName, Track, Variant};
 
 /// Longest name of a stage.
 const NAME_BYTES_MAX: usize = 128;
@@ -15,17 +15,27 @@ const VARIABLES_MAX: usize = 100;
 const VARIABLE_NAME_BYTES_MAX: usize = 64;
 const VARIABLE_BYTES_MAX: usize = 512;
 
+/// What a definition finds in a stage that serves it.
+#[derive(Clone, Debug)]
+pub(super) struct Environment {
+    pub(super) variant: Variant,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
 /// Lowers the stages of one API. Never empty.
 pub(super) fn lower(
     written: Option<&written::Named<written::Stage>>,
     kind: ApiKind,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
-) -> Vec<Stage> {
+) -> Vec<Environment> {
     let section = at.key("stages");
-    let default = || Stage {
-        name: StageName::new(StageName::DEFAULT),
-        variables: BTreeMap::new(),
+    let environment = |name: &str, variables| Environment {
+        variant: Variant {
+            stage: StageName::new(name),
+            track: Track::Base,
+        },
+        variables,
     };
     let Some(written) = written else {
         if kind == ApiKind::Rest {
@@ -33,16 +43,14 @@ pub(super) fn lower(
                            write `stages: {prod: {}}`";
             cx.error_at_key(at, message);
         }
-        return vec![default()];
+        return vec![environment(StageName::DEFAULT, BTreeMap::new())];
     };
     let mut stages = Vec::new();
     for (name, stage) in &written.0 {
         let at = section.key(name);
         check_name(name, kind, &at, cx);
-        stages.push(Stage {
-            name: StageName::new(name),
-            variables: lower_variables(&stage.variables, &at.key("variables"), cx),
-        });
+        let variables = lower_variables(&stage.variables, &at.key("variables"), cx);
+        stages.push(environment(name, variables));
     }
     stages
 }

@@ -1,0 +1,83 @@
+//! What an API does, apart from where it answers.
+
+use super::Lowering;
+use super::quantity::MIB;
+use super::route::{self, Around};
+use super::{cors, gateway_response, models, policy};
+use crate::config::cursor::Cursor;
+use crate::config::written;
+use crate::model::{ApiId, ApiKind, Definition, Identity, Route};
+
+/// Lowers what `written` says of the API `id`, for the variants in `around`.
+pub(super) fn lower(
+    written: &written::Api,
+    around: &Around<'_>,
+    identity: &Identity,
+    id: &ApiId,
+    cx: &mut Lowering<'_>,
+) -> Definition {
+    let &Around { at, kind, .. } = around;
+    let routes = lower_routes(written, around, cx);
+    Definition {
+        policy: policy::lower(
+            written.policy_file.as_deref(),
+            kind,
+            identity,
+            id,
+            &at.key("policy_file"),
+            cx,
+        ),
+        cors: cors::lower(written.cors.as_ref(), kind, &at.key("cors"), cx),
+        compression_bytes_min: lower_compression(written, kind, at, cx),
+        gateway_responses: gateway_response::lower(
+            &written.gateway_responses,
+            kind,
+            &at.key("gateway_responses"),
+            cx,
+        ),
+        models: models::lower(written, kind, &at.key("models"), cx),
+        routes,
+    }
+}
+
+/// The kind of the API that `written` describes. Nothing stands for it where the definition could
+/// not say so either.
+pub(super) fn lower_kind(
+    written: &written::Api,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> ApiKind {
+    if !at.key("type").is_written() {
+        cx.error_at_key(at, "`type` is missing");
+    }
+    match written.kind {
+        Some(written::ApiType::Rest) => ApiKind::Rest,
+        Some(written::ApiType::Http) | None => ApiKind::Http,
+    }
+}
+
+fn lower_routes(api: &written::Api, around: &Around<'_>, cx: &mut Lowering<'_>) -> Vec<Route> {
+    let at = around.at.key("routes");
+    if !at.is_written() {
+        cx.error_at_key(around.at, "`routes` is missing");
+    }
+    let none = written::Named::default();
+    route::lower(api.routes.as_ref().unwrap_or(&none), &at, around, cx)
+}
+
+/// The largest that the service lets the smallest compressed answer be.
+const COMPRESSION_BYTES_MIN_MAX: u64 = 10 * MIB;
+
+fn lower_compression(
+    api: &written::Api,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<u64> {
+    let at = at.key("minimum_compression_size");
+    let size = api.minimum_compression_size.as_ref()?;
+    if kind == ApiKind::Http {
+        cx.error_at_key(&at, "only REST APIs compress answers: take this out");
+    }
+    Some(cx.size(Some(size), &at, 0..=COMPRESSION_BYTES_MIN_MAX, 0))
+}
