@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::program;
 
 /// Runs curl and gives its output, without blocking the backend.
-async fn curl(program: &PathBuf, arguments: &[&str]) -> String {
+pub(crate) async fn curl(program: &PathBuf, arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(program);
     command
         .args(["--silent", "--show-error", "--max-time", "20"])

@@ -7,6 +7,7 @@
 mod curl;
 mod h2load;
 mod nginx;
+mod oidc;
 mod tmux;
 
 use std::path::PathBuf;
