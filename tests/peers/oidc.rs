@@ -82,7 +82,8 @@ impl Issuer {
         ];
         let answer = curl(program, arguments.as_flattened()).await;
         let answer: Value = serde_json::from_str(&answer).unwrap();
-        answer["access_token"].as_str().expect("a token").to_owned()
+        let token = answer.get("access_token").and_then(Value::as_str);
+        token.expect("the answer holds a token").to_owned()
     }
 }
 
