@@ -55,9 +55,7 @@ response_types! {
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "Unsupported Media Type",
     Throttled TOO_MANY_REQUESTS "Too Many Requests",
     Internal INTERNAL_SERVER_ERROR "Internal Server Error",
-    IntegrationFailure BAD_GATEWAY "Bad Gateway",
     Unavailable SERVICE_UNAVAILABLE "Service Unavailable",
-    IntegrationTimeout GATEWAY_TIMEOUT "Gateway Timeout",
 }
 
 macro_rules! reasons {
@@ -127,12 +125,12 @@ reasons! {
     BodyBroken BadRequest Default4xx "body_broken" "The request body ended early or was framed wrongly.",
     BodyMemory Unavailable Default5xx "body_memory" "All memory for buffered bodies is in use.",
     ContentCoding UnsupportedMediaType UnsupportedMediaType "content_coding" "The request body has a content coding that is not read, or is not in it.",
-    UpstreamRefused IntegrationFailure IntegrationFailure "upstream_refused" "The upstream refused the connection or its name did not resolve.",
-    UpstreamTls IntegrationFailure IntegrationFailure "upstream_tls" "The upstream's TLS handshake failed.",
-    UpstreamReset IntegrationFailure IntegrationFailure "upstream_reset" "The upstream closed or reset the connection before it answered.",
-    UpstreamInvalid IntegrationFailure IntegrationFailure "upstream_invalid" "The upstream's answer is not HTTP.",
-    UpstreamConnectTimeout IntegrationTimeout IntegrationTimeout "upstream_connect_timeout" "The upstream did not accept the connection in time.",
-    UpstreamTimeout IntegrationTimeout IntegrationTimeout "upstream_timeout" "The upstream did not answer in time.",
+    UpstreamRefused Unavailable IntegrationFailure "upstream_refused" "The upstream refused the connection or its name did not resolve.",
+    UpstreamTls Unavailable IntegrationFailure "upstream_tls" "The upstream's TLS handshake failed.",
+    UpstreamReset Unavailable IntegrationFailure "upstream_reset" "The upstream closed or reset the connection before it answered.",
+    UpstreamInvalid Unavailable IntegrationFailure "upstream_invalid" "The upstream's answer is not HTTP.",
+    UpstreamConnectTimeout Unavailable IntegrationTimeout "upstream_connect_timeout" "The upstream did not accept the connection in time.",
+    UpstreamTimeout Unavailable IntegrationTimeout "upstream_timeout" "The upstream did not answer in time.",
     UnsupportedMediaType UnsupportedMediaType UnsupportedMediaType "unsupported_media_type" "The integration has no template for the request's media type.",
     IntegrationTemplate Internal ApiConfigurationError "integration_template" "A template of the integration did not come to what it has to.",
     IntegrationResponse Internal ApiConfigurationError "integration_response" "No integration response answers for the status, or the one that does is broken.",

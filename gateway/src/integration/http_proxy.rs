@@ -100,8 +100,8 @@ impl IntegrationRequest {
 /// stage.
 ///
 /// # Errors
-/// 502 where the upstream cannot be reached or breaks off, 504 where it takes too long, and the
-/// request body's own fault where that is what went wrong.
+/// Where the upstream cannot be reached, breaks off or takes too long: 503 of HTTP APIs, 504 of REST
+/// APIs. The request body's own fault where that is what went wrong.
 ///
 /// # Cancel safety
 /// Dropping the future ends the upstream's work on the request.

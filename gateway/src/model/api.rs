@@ -150,7 +150,7 @@ pub struct HttpProxy {
     /// What is changed of the answer.
     pub response_mappings: ResponseMappings,
     /// From the first byte sent to the response's head; 50 ms to 30 s (REST: 29 s), which are the
-    /// defaults too. Beyond it 504 (HTTP APIs of the service: 503).
+    /// defaults too. Beyond it 504, in HTTP APIs 503.
     pub timeout: Duration,
 }
 
