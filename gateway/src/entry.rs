@@ -16,7 +16,7 @@ use crate::listener::Handler;
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
-use crate::snapshot::{NoDestination, Snapshot};
+use crate::snapshot::{Arrival, NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -49,9 +49,14 @@ impl Worker {
         check_headers(&request, &exchange.connection)?;
         exchange.host = host(&request)?;
         exchange.record.record.host = bounded(&exchange.host);
-        let listener = &exchange.connection.listener;
-        let found = snapshot.find(listener, &exchange.host, request.uri().path());
+        let connection = Rc::clone(&exchange.connection);
+        let arrival = Arrival {
+            listener: &connection.listener,
+            tls: connection.tls.as_ref(),
+        };
+        let found = snapshot.find(&arrival, &exchange.host, request.uri().path());
         let destination = found.map_err(|missing| match missing {
+            NoDestination::Barred(rejection) => *rejection,
             NoDestination::Host => Rejection::from(Reason::RouteNotFound),
             NoDestination::Closed(kind) => {
                 exchange.kind = kind;

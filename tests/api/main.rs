@@ -30,6 +30,7 @@ mod http2;
 mod lists;
 mod hardening;
 mod tls;
+mod domain_tls;
 mod exhaustion;
 mod upstreams;
 mod sources;

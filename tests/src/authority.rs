@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -110,19 +111,41 @@ impl Authority {
         protocols: &[&str],
         versions: &[&'static SupportedProtocolVersion],
     ) -> Arc<ClientConfig> {
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions)
+            .expect("the provider has these versions")
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        offering(config, protocols)
+    }
+
+    /// As [`Authority::client`], with the algorithms of this provider only.
+    #[must_use]
+    pub fn client_by(&self, provider: CryptoProvider, protocols: &[&str]) -> Arc<ClientConfig> {
+        let has = |version: &&'static SupportedProtocolVersion| {
+            let mut suites = provider.cipher_suites.iter();
+            suites.any(|suite| suite.version().version == version.version)
+        };
+        let versions: Vec<_> = rustls::ALL_VERSIONS.iter().copied().filter(has).collect();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&versions)
+            .expect("the provider has suites for these versions")
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        offering(config, protocols)
+    }
+
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots
             .add(self.root.clone())
             .expect("the root is a certificate");
-        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(versions)
-            .expect("the provider has these versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols
-            .iter()
-            .map(|name| name.as_bytes().to_vec())
-            .collect();
-        Arc::new(config)
+        roots
     }
+}
+
+fn offering(mut config: ClientConfig, protocols: &[&str]) -> Arc<ClientConfig> {
+    let protocols = protocols.iter();
+    config.alpn_protocols = protocols.map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
 }

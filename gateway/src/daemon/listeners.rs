@@ -104,7 +104,7 @@ impl Listeners {
                 Some(running) => running.resumption.clone(),
                 None => Resumption::new().map_err(|error| unusable(error.into()))?,
             };
-            let plan = ListenerPlan::compile(listener, &resumption).map_err(unusable)?;
+            let plan = ListenerPlan::compile(listener, model, &resumption).map_err(unusable)?;
             let plan = Arc::new(plan);
             if let Some(same) = running.filter(|running| running.configured == listener.address) {
                 prepared.addresses.push(same.address);

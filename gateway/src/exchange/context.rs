@@ -141,6 +141,16 @@ impl Variables for Context<'_> {
                 value.to_str().ok().map(Cow::Borrowed)
             }
             Variable::TlsVersion => Some(Cow::Borrowed(connection.tls.as_ref()?.version)),
+            Variable::CipherSuite => {
+                let cipher = connection.tls.as_ref()?.cipher;
+                Some(
+                    cipher
+                        .strip_prefix("TLS13")
+                        .map_or(Cow::Borrowed(cipher), |rest| {
+                            Cow::Owned(format!("TLS{rest}"))
+                        }),
+                )
+            }
             Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
             Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
             Variable::IntegrationStatus => Some(Cow::Owned(record.upstream_status?.to_string())),

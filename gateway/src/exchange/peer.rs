@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::model::Prefix;
+use crate::model::{Prefix, TlsTerms};
 
 /// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,8 +25,10 @@ pub struct TlsFacts {
     pub server_name: Option<Arc<str>>,
     /// Protocol version, such as `TLSv1.3`.
     pub version: &'static str,
-    /// Cipher suite by its IANA name.
+    /// Cipher suite by its IANA name; those of TLS 1.3 begin with `TLS13_`.
     pub cipher: &'static str,
+    /// What it was held under.
+    pub terms: TlsTerms,
 }
 
 /// What every request of one connection has in common.

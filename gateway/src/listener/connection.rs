@@ -21,6 +21,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ListenerPlan;
+use super::handshake::shake_hands;
+use super::tls::TlsPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
 use crate::clock;
 use crate::exchange::{Connection, PeerAddress, TlsFacts, Told};
@@ -97,7 +99,7 @@ pub(super) async fn serve<H: Handler>(
     };
     match open.plan.tls.clone() {
         None => open.serve_plaintext(stream, local).await,
-        Some(config) => open.serve_tls(stream, local, config).await,
+        Some(tls) => open.serve_tls(stream, local, tls).await,
     }
 }
 
@@ -114,32 +116,18 @@ enum Protocol {
 }
 
 impl<H: Handler> Open<H> {
-    async fn serve_tls(
-        &self,
-        stream: TcpStream,
-        local: SocketAddr,
-        config: Arc<rustls::ServerConfig>,
-    ) {
-        let handshake = tokio_rustls::TlsAcceptor::from(config).accept(stream);
-        let stream = match timeout(self.plan.timeouts.handshake, handshake).await {
-            Ok(Ok(stream)) => stream,
+    async fn serve_tls(&self, stream: TcpStream, local: SocketAddr, tls: Arc<TlsPlan>) {
+        let handshake = shake_hands(&tls, stream);
+        let (stream, facts) = match timeout(self.plan.timeouts.handshake, handshake).await {
+            Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 return self.note(ConnectionEvent::HandshakeFailed, Some(error.to_string()));
             }
             Err(_elapsed) => return self.note(ConnectionEvent::HandshakeTimeout, None),
         };
-        let (_, session) = stream.get_ref();
-        let protocol = match session.alpn_protocol() {
+        let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
             Some(_) | None => Protocol::Http1,
-        };
-        let facts = TlsFacts {
-            server_name: session.server_name().map(Arc::from),
-            version: session.protocol_version().map_or("", version_name),
-            cipher: session
-                .negotiated_cipher_suite()
-                .and_then(|suite| suite.suite().as_str())
-                .unwrap_or(""),
         };
         let activity = Activity::new(Instant::now());
         let io = Watched::new(stream, Bytes::new(), Rc::clone(&activity));
@@ -421,15 +409,6 @@ async fn last_call(draining: &mut watch::Receiver<bool>, activity: &Activity) {
     }
     match timeout(LAST_CALL, activity.first_request()).await {
         Ok(()) | Err(_) => {}
-    }
-}
-
-/// TLS versions as people write them.
-fn version_name(version: rustls::ProtocolVersion) -> &'static str {
-    match version {
-        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
-        rustls::ProtocolVersion::TLSv1_3 => "TLSv1.3",
-        other => other.as_str().unwrap_or(""),
     }
 }
 

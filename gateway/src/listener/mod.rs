@@ -6,18 +6,23 @@
 
 mod bind;
 mod accept;
+mod cipher_policy;
 mod tls;
+mod handshake;
 mod connection;
 mod watched;
 
 pub use accept::{AcceptLoop, Accepting, Live};
 pub use bind::{BindError, bind};
 pub use connection::Handler;
-pub use tls::{Resumption, TlsError, server_config};
+pub use tls::{Resumption, Served, TlsError, TlsPlan};
 
 use std::sync::Arc;
 
-use crate::model::{Listener, ListenerLimits, ListenerTimeouts, Prefix};
+use crate::model::{
+    DomainName, EndpointTls, Gateway, Listener, ListenerLimits, ListenerName, ListenerTimeouts,
+    Prefix,
+};
 
 /// A listener as connections need it.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub struct ListenerPlan {
     /// Its name.
     pub name: Arc<str>,
     /// TLS; `None` serves plaintext.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<TlsPlan>>,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
     /// Peers whose forwarding headers are believed.
@@ -37,22 +42,43 @@ pub struct ListenerPlan {
 }
 
 impl ListenerPlan {
-    /// Compiles a listener, reading its certificates.
+    /// Compiles a listener of `model`, reading its certificates and those of its hosts.
     ///
     /// # Errors
     /// See [`TlsError`].
-    pub fn compile(listener: &Listener, resumption: &Resumption) -> Result<Self, TlsError> {
-        let tls = listener
-            .tls
-            .as_ref()
-            .map(|tls| server_config(tls, listener.http2, resumption));
+    pub fn compile(
+        listener: &Listener,
+        model: &Gateway,
+        resumption: &Resumption,
+    ) -> Result<Self, TlsError> {
+        let hosts = hosts(model, &listener.name);
+        let compile = |tls| TlsPlan::compile(tls, &hosts, listener.http2, resumption);
+        let tls = listener.tls.as_ref().map(compile).transpose()?;
         Ok(Self {
             name: Arc::from(listener.name.as_str()),
-            tls: tls.transpose()?,
+            tls: tls.map(Arc::new),
             http2: listener.http2,
             trusted_proxies: Arc::from(listener.trusted_proxies.as_slice()),
             limits: listener.limits.clone(),
             timeouts: listener.timeouts.clone(),
         })
     }
+}
+
+/// The hosts of a listener that may have TLS settings of their own.
+fn hosts<'m>(model: &'m Gateway, listener: &ListenerName) -> Vec<(DomainName, &'m EndpointTls)> {
+    let apis = model.apis.iter();
+    let apis = apis.filter(|api| api.listeners.contains(listener));
+    let of_apis = apis.flat_map(|api| {
+        let hosts = api.hosts.iter().cloned();
+        hosts.map(|host| (DomainName::Host(host), &api.tls))
+    });
+    let domains = model.domains.iter();
+    let domains = domains.filter(|domain| domain.listeners.contains(listener));
+    let of_domains = domains.map(|domain| (domain.name.clone(), &domain.tls));
+    let default = EndpointTls::default();
+    of_apis
+        .chain(of_domains)
+        .filter(|(_, tls)| **tls != default)
+        .collect()
 }

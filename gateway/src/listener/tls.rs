@@ -1,4 +1,4 @@
-//! TLS termination: certificates by server name, versions, ALPN, resumption.
+//! TLS termination: certificates and terms by server name, versions, ALPN, resumption.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,14 @@ use rustls::server::{
     ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
     StoresServerSessions,
 };
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::model::{Certificate, Tls, TlsVersion};
+use super::cipher_policy::provider;
+use crate::model::{
+    Certificate, DomainName, EndpointTls, SecurityPolicy, Tls, TlsTerms, TlsVersion,
+};
 
 /// TLS sessions that a listener remembers.
 const SESSIONS_MAX: usize = 16_384;
@@ -80,25 +83,99 @@ impl Resumption {
     }
 }
 
-/// Compiles a listener's TLS.
-///
-/// # Errors
-/// See [`TlsError`].
-pub fn server_config(
-    tls: &Tls,
+/// TLS of one listener: what a handshake is held under, by the name that the client asks for.
+#[derive(Debug)]
+pub struct TlsPlan {
+    /// Every other name, and none at all.
+    default: Arc<Served>,
+    exact: HashMap<String, Arc<Served>>,
+    /// By the part behind `*.`.
+    wildcard: HashMap<String, Arc<Served>>,
+}
+
+/// What clients that ask for one name are served with.
+#[derive(Debug)]
+pub struct Served {
+    /// The library's set-up.
+    pub config: Arc<rustls::ServerConfig>,
+    /// What the handshake is held under.
+    pub terms: TlsTerms,
+}
+
+impl TlsPlan {
+    /// Compiles a listener's TLS, with what its `hosts` have of their own.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub fn compile(
+        tls: &Tls,
+        hosts: &[(DomainName, &EndpointTls)],
+        http2: bool,
+        resumption: &Resumption,
+    ) -> Result<Self, TlsError> {
+        let certificates: Arc<dyn ResolvesServerCert> =
+            Arc::new(Certificates::load(&tls.certificates)?);
+        let served = |host: &EndpointTls| {
+            let certificates = match &host.certificate {
+                None => Arc::clone(&certificates),
+                Some(certificate) => {
+                    let (key, _names) = load_certificate(certificate)?;
+                    Arc::new(SingleCertAndKey::from(key)) as Arc<dyn ResolvesServerCert>
+                }
+            };
+            let terms = host.terms(tls);
+            let config = server_config(terms, tls.version_min, certificates, http2, resumption)?;
+            Ok::<_, TlsError>(Arc::new(Served { config, terms }))
+        };
+        let mut plan = Self {
+            default: served(&EndpointTls::default())?,
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+        };
+        for (name, host) in hosts {
+            let served = served(host)?;
+            match name {
+                DomainName::Host(host) => plan.exact.insert(host.clone(), served),
+                DomainName::Wildcard(parent) => plan.wildcard.insert(parent.clone(), served),
+            };
+        }
+        Ok(plan)
+    }
+
+    /// What a client that asks for `name` is served with.
+    #[must_use]
+    pub fn serving(&self, name: Option<&str>) -> &Arc<Served> {
+        let own = name.and_then(|name| {
+            let name = name.to_ascii_lowercase();
+            let above = name.split_once('.').map(|(_, above)| above);
+            let wildcard = || self.wildcard.get(above?);
+            self.exact.get(&name).or_else(wildcard)
+        });
+        own.unwrap_or(&self.default)
+    }
+}
+
+fn server_config(
+    terms: TlsTerms,
+    version_min: TlsVersion,
+    certificates: Arc<dyn ResolvesServerCert>,
     http2: bool,
     resumption: &Resumption,
 ) -> Result<Arc<rustls::ServerConfig>, TlsError> {
-    let versions: &[&rustls::SupportedProtocolVersion] = match tls.version_min {
+    let version_min = terms
+        .policy
+        .map_or(version_min, SecurityPolicy::version_min);
+    let versions: &[&rustls::SupportedProtocolVersion] = match version_min {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
     };
-    let resolver = Certificates::load(&tls.certificates)?;
-    let mut config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
+    let provider = terms
+        .policy
+        .map_or_else(aws_lc_rs::default_provider, provider);
+    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
     config.alpn_protocols = if http2 {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
@@ -127,6 +204,7 @@ impl Certificates {
         };
         for certificate in certificates {
             let (key, names) = load_certificate(certificate)?;
+            let key = Arc::new(key);
             for name in names {
                 // Of two certificates for one name the first in the file is served.
                 let (table, name) = match name.strip_prefix("*.") {
@@ -154,9 +232,7 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn load_certificate(
-    certificate: &Certificate,
-) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
+fn load_certificate(certificate: &Certificate) -> Result<(CertifiedKey, Vec<String>), TlsError> {
     let pem = |what, path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::Pem { what, path, cause }
@@ -198,5 +274,5 @@ fn load_certificate(
             });
         }
     }
-    Ok((Arc::new(certified), names))
+    Ok((certified, names))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, ListenerName, Mock,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName, Mock,
     RequestMappings, ResponseMappings, RouteKey, Stage, Throttle, UpstreamName, UpstreamTarget,
     Validation, Variant,
 };
@@ -27,6 +27,8 @@ pub struct Api {
     pub closed_host: Option<String>,
     /// Whether it also answers for every host that no other API claims.
     pub other_hosts: bool,
+    /// What TLS is like for the clients of its hosts.
+    pub tls: EndpointTls,
     /// What its file says it does.
     pub definition: Arc<Definition>,
     /// Where it is deployed. Never empty.

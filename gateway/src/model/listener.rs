@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ListenerEdge, ListenerName, Prefix};
+use super::{ListenerEdge, ListenerName, Prefix, SecurityPolicy};
 
 /// One listening address with its protocol and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Tls {
     pub certificates: Vec<Certificate>,
     /// Lowest version; default 1.2.
     pub version_min: TlsVersion,
+    /// Security policy; `None` for everything that the library offers from `version_min` on.
+    pub policy: Option<SecurityPolicy>,
 }
 
 /// A certificate chain and its key, both PEM files.

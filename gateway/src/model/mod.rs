@@ -8,6 +8,8 @@ mod ids;
 mod identity;
 mod process;
 mod listener;
+mod security_policy;
+mod endpoint_tls;
 mod edge;
 mod list;
 mod rules;
@@ -33,6 +35,7 @@ pub use cors::{AllowedOrigin, Cors};
 pub use definition::Definition;
 pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
+pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{
@@ -48,6 +51,7 @@ pub use process::{AccessLog, Admin, Gateway, Telemetry};
 pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
 };
+pub use security_policy::SecurityPolicy;
 pub use stage::{Stage, Track, Variant};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use super::door::Door;
 use super::site::Hosts;
 use super::validation::Schemas;
 use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan};
@@ -12,9 +13,10 @@ use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, R
 use crate::language::schema::SchemaError;
 use crate::language::selection::{Selection, SelectionError};
 use crate::model::{
-    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain, Gateway,
-    HttpProxy, Identity, Integration, Mapping, Mock, Route, RouteKey, Segment, Stage, StageName,
-    Target, Throttle, Track, Upstream, UpstreamName, UpstreamTarget, Variant,
+    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain,
+    EndpointTls, Gateway, HttpProxy, Identity, Integration, Listener, Mapping, Mock, Route,
+    RouteKey, Segment, Stage, StageName, Target, Throttle, Track, Upstream, UpstreamName,
+    UpstreamTarget, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -134,31 +136,15 @@ impl Compiler {
                 .map(|a| (a.model().name.clone(), a))
                 .collect(),
         };
-        let mut hosts: HashMap<Arc<str>, Hosts> = HashMap::new();
         let mut apis = HashMap::new();
         for api in &model.apis {
-            let plan = Arc::new(self.api(api, &parts)?);
-            for listener in &api.listeners {
-                let hosts = hosts.entry(Arc::from(listener.as_str())).or_default();
-                if api.other_hosts {
-                    hosts.answer_others(&plan);
-                }
-                for host in &api.hosts {
-                    hosts.add_api(host.clone(), &plan);
-                }
-                if let Some(host) = &api.closed_host {
-                    hosts.close(host.clone(), api.kind);
-                }
-            }
-            apis.insert(api.name.clone(), plan);
+            apis.insert(api.name.clone(), Arc::new(self.api(api, &parts)?));
         }
-        for domain in &model.domains {
-            let mappings = mapping_plans(domain, &apis)?;
-            for listener in &domain.listeners {
-                let hosts = hosts.entry(Arc::from(listener.as_str())).or_default();
-                hosts.add_domain(&domain.name, &mappings);
-            }
-        }
+        let hosts = model.listeners.iter().map(|listener| {
+            let hosts = hosts(listener, model, &apis)?;
+            Ok::<_, CompileError>((Arc::from(listener.name.as_str()), hosts))
+        });
+        let hosts = hosts.collect::<Result<_, _>>()?;
         let generation = previous.map_or(1, |previous| previous.generation + 1);
         Ok(Snapshot {
             generation,
@@ -488,6 +474,38 @@ fn mock_plan(route: &Route, mock: &Mock) -> Result<MockPlan, CompileError> {
         })?,
         mock: mock.clone(),
     })
+}
+
+/// What answers which host on one listener.
+fn hosts(
+    listener: &Listener,
+    model: &Gateway,
+    apis: &HashMap<ApiName, Arc<ApiPlan>>,
+) -> Result<Hosts, CompileError> {
+    let door = |tls: &EndpointTls| Door::new(tls, listener.tls.as_ref());
+    let mut hosts = Hosts::behind(door(&EndpointTls::default()));
+    for api in &model.apis {
+        let plan = apis.get(&api.name);
+        let Some(plan) = plan.filter(|_| api.listeners.contains(&listener.name)) else {
+            continue;
+        };
+        if api.other_hosts {
+            hosts.answer_others(plan);
+        }
+        for host in &api.hosts {
+            hosts.add_api(host.clone(), door(&api.tls), plan);
+        }
+        if let Some(host) = &api.closed_host {
+            hosts.close(host.clone(), api.kind);
+        }
+    }
+    for domain in &model.domains {
+        if domain.listeners.contains(&listener.name) {
+            let mappings = mapping_plans(domain, apis)?;
+            hosts.add_domain(&domain.name, door(&domain.tls), &mappings);
+        }
+    }
+    Ok(hosts)
 }
 
 fn mapping_plans(

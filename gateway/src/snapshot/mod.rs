@@ -1,10 +1,12 @@
 //! What runs: compiled once per load, pinned by every request.
 
 mod compile;
+mod door;
 mod site;
 mod validation;
 
 pub use compile::{CompileError, Compiler, slot_names, slot_tags};
+pub use door::Arrival;
 pub use site::{Destination, MappingPlan, NoDestination};
 
 use std::collections::HashMap;
@@ -125,18 +127,18 @@ pub struct RoutePlan {
 }
 
 impl Snapshot {
-    /// What answers `path` of `host` on `listener`.
+    /// What answers `path` of `host` for a request that came in by `arrival`.
     ///
     /// # Errors
     /// See [`NoDestination`].
     pub fn find(
         &self,
-        listener: &str,
+        arrival: &Arrival<'_>,
         host: &str,
         path: &str,
     ) -> Result<Destination<'_>, NoDestination> {
-        let hosts = self.hosts.get(listener).ok_or(NoDestination::Host)?;
-        hosts.find(host, path)
+        let hosts = self.hosts.get(arrival.listener);
+        hosts.ok_or(NoDestination::Host)?.find(arrival, host, path)
     }
 
     /// Puts the limits of every route in force.

@@ -3,17 +3,28 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::door::{Arrival, Door};
 use super::{ApiPlan, StagePlan};
+use crate::exchange::Rejection;
 use crate::model::{ApiKind, DomainName};
 use crate::router::{PathError, RequestPath, Slashes};
 
 /// What answers which host, on one listener.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    named: HashMap<String, Site>,
+    named: HashMap<String, Place>,
     /// By what follows the first label.
-    wildcards: HashMap<String, Site>,
+    wildcards: HashMap<String, Place>,
     other: Option<Arc<ApiPlan>>,
+    /// Of every other host.
+    door: Door,
+}
+
+/// A host: who may come in, and to what.
+#[derive(Clone, Debug)]
+struct Place {
+    door: Door,
+    site: Site,
 }
 
 /// What answers one host.
@@ -48,8 +59,10 @@ pub struct Destination<'s> {
 }
 
 /// Why a request has no destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum NoDestination {
+    /// It may not come in this way.
+    Barred(Box<Rejection>),
     /// Nothing answers this host.
     Host,
     /// It is the endpoint of an API of this type that does not answer there.
@@ -61,32 +74,57 @@ pub enum NoDestination {
 }
 
 impl Hosts {
-    pub(super) fn add_api(&mut self, host: String, api: &Arc<ApiPlan>) {
-        self.named.insert(host, Site::Api(Arc::clone(api)));
+    /// Nothing answers yet; `door` is that of hosts that have none of their own.
+    pub(super) fn behind(door: Door) -> Self {
+        Self {
+            door,
+            ..Self::default()
+        }
     }
 
-    pub(super) fn add_domain(&mut self, name: &DomainName, mappings: &Arc<[MappingPlan]>) {
+    pub(super) fn add_api(&mut self, host: String, door: Door, api: &Arc<ApiPlan>) {
+        let site = Site::Api(Arc::clone(api));
+        self.named.insert(host, Place { door, site });
+    }
+
+    pub(super) fn add_domain(
+        &mut self,
+        name: &DomainName,
+        door: Door,
+        mappings: &Arc<[MappingPlan]>,
+    ) {
         let site = Site::Domain(Arc::clone(mappings));
+        let place = Place { door, site };
         match name {
-            DomainName::Host(host) => self.named.insert(host.clone(), site),
-            DomainName::Wildcard(parent) => self.wildcards.insert(parent.clone(), site),
+            DomainName::Host(host) => self.named.insert(host.clone(), place),
+            DomainName::Wildcard(parent) => self.wildcards.insert(parent.clone(), place),
         };
     }
 
     pub(super) fn close(&mut self, host: String, kind: ApiKind) {
-        self.named.insert(host, Site::Closed(kind));
+        let door = self.door.clone();
+        let site = Site::Closed(kind);
+        self.named.insert(host, Place { door, site });
     }
 
     pub(super) fn answer_others(&mut self, api: &Arc<ApiPlan>) {
         self.other = Some(Arc::clone(api));
     }
 
-    pub(super) fn find(&self, host: &str, path: &str) -> Result<Destination<'_>, NoDestination> {
-        let site = self.named.get(host).or_else(|| {
+    pub(super) fn find(
+        &self,
+        arrival: &Arrival<'_>,
+        host: &str,
+        path: &str,
+    ) -> Result<Destination<'_>, NoDestination> {
+        let place = self.named.get(host).or_else(|| {
             let (_, parent) = host.split_once('.')?;
             self.wildcards.get(parent)
         });
-        let mappings = match site {
+        let door = place.map_or(&self.door, |place| &place.door);
+        door.admit(arrival, host)
+            .map_err(|rejection| NoDestination::Barred(Box::new(rejection)))?;
+        let mappings = match place.map(|place| &place.site) {
             Some(Site::Api(api)) => return Ok(Destination::of(api)),
             Some(Site::Domain(mappings)) => mappings,
             Some(Site::Closed(kind)) => return Err(NoDestination::Closed(*kind)),

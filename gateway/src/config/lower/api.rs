@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Lowering;
 use super::host::parse_host;
 use super::route::Around;
-use super::{definition, identity, stage};
+use super::{definition, endpoint_tls, identity, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -60,7 +60,6 @@ pub(super) fn lower(
             name: ApiName::new(name),
             id,
             kind,
-            listeners,
             closed_host: (!is_open && !is_written).then(|| own.clone()),
             hosts: hosts
                 .into_iter()
@@ -68,6 +67,8 @@ pub(super) fn lower(
                 .chain((is_open && !is_written).then_some(own))
                 .collect(),
             other_hosts: api.hosts.is_none(),
+            tls: endpoint_tls::lower_api(api, &listeners, &at, cx),
+            listeners,
             stages: stages.collect(),
             definition,
         });
@@ -288,6 +289,7 @@ mod tests {
             hosts: Vec::new(),
             closed_host: None,
             other_hosts: true,
+            tls: crate::model::EndpointTls::default(),
             stages: vec![Stage {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),

@@ -9,8 +9,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use super::Lowering;
 use super::file::PEM_BYTES_MAX;
 use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::Certificate;
+use crate::model::{Certificate, DomainName};
 
 /// Lowers one certificate. Messages never repeat what a key file holds.
 pub(super) fn lower(
@@ -18,6 +19,42 @@ pub(super) fn lower(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Certificate {
+    lower_with_leaf(written, at, cx).0
+}
+
+/// Lowers the certificate of a domain, which it has to be for.
+pub(super) fn lower_for(
+    written: &written::Certificate,
+    domain: &DomainName,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Certificate {
+    let (certificate, leaf) = lower_with_leaf(written, at, cx);
+    let leaf = leaf.as_ref().map(webpki::EndEntityCert::try_from);
+    // One that is broken has been reported.
+    if let Some(Ok(leaf)) = leaf {
+        let names: Vec<String> = leaf
+            .valid_dns_names()
+            .map(str::to_ascii_lowercase)
+            .collect();
+        if !names.iter().any(|name| domain.is_named_by(name)) {
+            let names = names.join("`, `");
+            let message = format!(
+                "this certificate is for `{}` and not for this domain",
+                shortened(&names)
+            );
+            cx.error(&at.key("chain"), message);
+        }
+    }
+    certificate
+}
+
+/// Lowers one certificate; the first one of its chain comes along where both files are sound.
+fn lower_with_leaf(
+    written: &written::Certificate,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> (Certificate, Option<CertificateDer<'static>>) {
     let (chain_at, key_at) = (at.key("chain"), at.key("key"));
     let (chain_path, chain_pem) = cx.readable(&written.chain, PEM_BYTES_MAX, &chain_at);
     let (key_path, key_pem) = cx.secret(&written.key, PEM_BYTES_MAX, &key_at);
@@ -46,13 +83,15 @@ pub(super) fn lower(
         }
         key
     });
+    let leaf = chain.as_ref().and_then(|chain| chain.first()).cloned();
     if let (Some(chain), Some(key)) = (chain, key) {
         check_pair(chain, key, &chain_at, &key_at, cx);
     }
-    Certificate {
+    let certificate = Certificate {
         chain: chain_path,
         key: key_path,
-    }
+    };
+    (certificate, leaf)
 }
 
 fn check_pair(

@@ -5,17 +5,22 @@
 
 use std::collections::HashMap;
 
-use super::Lowering;
 use super::api::lower_listeners;
 use super::host::parse_host;
+use super::{Lowering, certificate, endpoint_tls};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Api, Domain, DomainName, ListenerName, Mapping, StageName};
+use crate::model::{
+    Api, ApiKind, Domain, DomainName, EndpointTls, ListenerName, Mapping, SecurityPolicy, StageName,
+};
 
 /// Longest path of a mapping, as the service has it.
 const PATH_BYTES_MAX: usize = 300;
+
+/// What of a domain needs listeners with TLS.
+const TLS_KEYS: [&str; 3] = ["certificate", "security_policy", "endpoint_access_mode"];
 
 /// The key of the mapping for every path.
 const EVERY_PATH: &str = "/";
@@ -57,13 +62,60 @@ pub(super) fn lower(
         if domains.iter().any(|other| other.name == name) {
             cx.error_at_key(&at, "this host stands here twice: keep one");
         }
+        let tls = lower_tls(domain, &name, &mappings, apis, &at, cx);
+        endpoint_tls::check_listeners(&listeners, &TLS_KEYS, &at, cx);
         domains.push(Domain {
             name,
             listeners,
+            tls,
             mappings,
         });
     }
     domains
+}
+
+/// What TLS is like for the clients of a domain.
+fn lower_tls(
+    domain: &written::Domain,
+    name: &DomainName,
+    mappings: &[Mapping],
+    apis: &[Api],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> EndpointTls {
+    let certificate = domain.certificate.as_ref();
+    let certificate =
+        certificate.map(|it| certificate::lower_for(it, name, &at.key("certificate"), cx));
+    let policy = domain.security_policy.as_deref();
+    let (policy, access) = endpoint_tls::lower(policy, domain.endpoint_access_mode, at, cx);
+    if policy == Some(SecurityPolicy::Tls10) {
+        check_tls_1_0(mappings, apis, at, cx);
+    }
+    EndpointTls {
+        certificate,
+        policy,
+        access,
+    }
+}
+
+/// What the service does not let go with its oldest policy.
+fn check_tls_1_0(mappings: &[Mapping], apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let at = at.key("security_policy");
+    if mappings.iter().any(|mapping| mapping.segments.len() > 1) {
+        let message = "a mapping with several segments needs `TLS_1_2` or a later policy";
+        cx.error(&at, message);
+    }
+    let is_http = |mapping: &&Mapping| {
+        let mut apis = apis.iter();
+        apis.any(|api| api.name == mapping.api && api.kind == ApiKind::Http)
+    };
+    if let Some(mapping) = mappings.iter().find(is_http) {
+        let message = format!(
+            "`{}` is an HTTP API, which needs `TLS_1_2` or a later policy",
+            mapping.api
+        );
+        cx.error(&at, message);
+    }
 }
 
 fn lower_name(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<DomainName> {

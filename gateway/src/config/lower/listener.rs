@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::quantity::{KIB, MIB, ms, s};
-use super::{Lowering, certificate, rules};
+use super::{Lowering, certificate, endpoint_tls, rules};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -119,9 +119,16 @@ fn lower_tls(written: &written::Tls, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> 
         None | Some(written::TlsVersion::V1_2) => TlsVersion::V1_2,
         Some(written::TlsVersion::V1_3) => TlsVersion::V1_3,
     };
+    let policy_at = at.key("security_policy");
+    let policy = endpoint_tls::lower_policy(written.security_policy.as_deref(), &policy_at, cx);
+    if policy.is_some() && written.version_min.is_some() {
+        let message = "the security policy says which versions there are: keep one of the two";
+        cx.error_at_key(&at.key("version_min"), message);
+    }
     Tls {
         certificates,
         version_min,
+        policy,
     }
 }
 

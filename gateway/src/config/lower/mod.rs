@@ -11,6 +11,7 @@ mod host;
 mod route_key;
 mod path_template;
 mod certificate;
+mod endpoint_tls;
 mod listener;
 mod edge;
 mod lists;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
-use super::{Cors, FreeJson, Integration, Named, Presence, Size, Validate};
+use super::{AccessMode, Cors, FreeJson, Integration, Named, Presence, Size, Validate};
 
 /// One API.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,6 +36,11 @@ pub(crate) struct Api {
     pub(crate) hosts: Option<Vec<String>>,
     /// Whether it answers on its own host, `{id}.execute-api.{region}.{host_suffix}`. Default true.
     pub(crate) default_endpoint: Option<bool>,
+    /// TLS security policy of its hosts, such as `TLS_1_2`. Default: its listeners'.
+    pub(crate) security_policy: Option<String>,
+    /// Whether the TLS handshake has to name the same host as the request. Default `basic`, which
+    /// has to be written beside a policy that begins with `SecurityPolicy_`.
+    pub(crate) endpoint_access_mode: Option<AccessMode>,
     /// Where it is deployed, by name: the first segment of a request's path. An HTTP API may have
     /// a stage `$default`, which serves what names no other one, and has it alone by default. A
     /// REST API has to name its stages.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Named;
+use super::{AccessMode, Certificate, Named};
 
 /// One custom domain.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -12,6 +12,14 @@ pub(crate) struct Domain {
     /// Names of the listeners it answers on. Default: all.
     #[schemars(length(min = 1, max = 64))]
     pub(crate) listeners: Option<Vec<String>>,
+    /// Its certificate. Default: one of its listeners'.
+    pub(crate) certificate: Option<Certificate>,
+    /// Its TLS security policy, such as `TLS_1_2` or `SecurityPolicy_TLS13_1_3_2025_09`. Default:
+    /// its listeners'.
+    pub(crate) security_policy: Option<String>,
+    /// Whether the TLS handshake has to name the same host as the request. Default `basic`, which
+    /// has to be written beside a policy that begins with `SecurityPolicy_`.
+    pub(crate) endpoint_access_mode: Option<AccessMode>,
     /// Where its paths lead, by what they begin with: `orders`, `orders/v2`, or `/` for every path.
     /// The longest one counts.
     #[schemars(extend("minProperties" = 1))]

@@ -40,6 +40,9 @@ pub(crate) struct Tls {
     pub(crate) certificates: Vec<Certificate>,
     /// Lowest version. Default "1.2".
     pub(crate) version_min: Option<TlsVersion>,
+    /// TLS security policy, such as `TLS_1_2`, of every host that has none of its own. Default:
+    /// everything from `version_min` on.
+    pub(crate) security_policy: Option<String>,
 }
 
 /// A certificate chain and its key.

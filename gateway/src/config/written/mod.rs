@@ -12,6 +12,7 @@ mod lists;
 mod rules;
 mod authorizer;
 mod upstream;
+mod access_mode;
 mod api;
 mod cors;
 mod integration;
@@ -21,6 +22,7 @@ mod identity;
 mod domain;
 mod telemetry;
 
+pub(super) use access_mode::AccessMode;
 pub(super) use api::{Api, Body, CallerThrottle, GatewayResponse, Route, Stage, Type as ApiType};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use cors::Cors;
