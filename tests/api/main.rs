@@ -19,6 +19,7 @@ mod gateway_responses;
 mod resource_policies;
 mod semantics;
 mod openapi;
+mod exported;
 mod http_mapping;
 mod http_cors;
 mod bodies;

@@ -19,14 +19,7 @@ pub(super) fn lower(
     let &Around { at, kind, .. } = around;
     let routes = lower_routes(written, around, cx);
     Definition {
-        policy: policy::lower(
-            written.policy_file.as_deref(),
-            kind,
-            identity,
-            id,
-            &at.key("policy_file"),
-            cx,
-        ),
+        policy: policy::lower(written, kind, identity, id, at, cx),
         cors: cors::lower(written.cors.as_ref(), kind, &at.key("cors"), cx),
         compression_bytes_min: lower_compression(written, kind, at, cx),
         gateway_responses: gateway_response::lower(

@@ -109,7 +109,7 @@ pub(super) fn lower_id(
 }
 
 /// Ten characters that stay the same as long as the name does, on every host.
-fn derived_id(name: &str) -> ApiId {
+pub(in crate::config) fn derived_id(name: &str) -> ApiId {
     const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let digest = digest(&SHA256, name.as_bytes());
     let characters = digest.as_ref().iter().take(ID_BYTES).map(|byte| {

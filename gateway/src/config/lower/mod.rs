@@ -47,6 +47,7 @@ use crate::language::media_type::MediaType;
 use crate::model::Gateway;
 
 pub(super) use file::read as read_file;
+pub(super) use identity::derived_id;
 
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
 ///

@@ -1,4 +1,4 @@
-//! Resource policies, each in a JSON file of its own.
+//! Resource policies: in the configuration, or each in a JSON file of its own.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Report};
 use crate::config::read;
 use crate::config::tree::Node;
+use crate::config::written;
 use crate::config::yaml::{self, Bounds};
 use crate::language::policy::{ApiScope, Form, Place, Policy, Segment};
 use crate::model::{ApiId, ApiKind, Identity};
@@ -17,30 +18,85 @@ use crate::model::{ApiId, ApiKind, Identity};
 const CHARACTERS_MAX: usize = 8_192;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Lowers the resource policy of the API `id`.
+/// Lowers the resource policy of the API `id`, which stands at `at`.
 pub(super) fn lower(
-    written: Option<&str>,
+    written: &written::Api,
     kind: ApiKind,
     identity: &Identity,
     id: &ApiId,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Arc<Policy>> {
-    let written = written?;
-    if kind == ApiKind::Http {
-        cx.error_at_key(at, "only REST APIs have a resource policy: take this out");
+    let (inline_at, file_at) = (at.key("policy"), at.key("policy_file"));
+    for at in [&inline_at, &file_at] {
+        if at.is_written() && kind == ApiKind::Http {
+            cx.error_at_key(at, "only REST APIs have a resource policy: take this out");
+        }
     }
-    let (path, content) = cx.readable(written, FILE_BYTES_MAX, at);
+    if inline_at.is_written() && file_at.is_written() {
+        cx.error_at_key(&file_at, "`policy` stands beside it: keep one");
+    }
+    if let Some(policy) = &written.policy {
+        return lower_inline(&policy.0, identity, id, &inline_at, cx);
+    }
+    let (path, content) = cx.readable(written.policy_file.as_ref()?, FILE_BYTES_MAX, &file_at);
     let content = content?;
     let name = path.display().to_string();
     match parse(&name, &content, identity, id) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(report) => {
             for error in report.errors {
-                cx.error(at, error.to_string());
+                cx.error(&file_at, error.to_string());
             }
             None
         }
+    }
+}
+
+/// Lowers a policy that stands in the configuration itself, at `at`.
+fn lower_inline(
+    document: &Json,
+    identity: &Identity,
+    id: &ApiId,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Arc<Policy>> {
+    if let Some(message) = too_long(document) {
+        cx.error_at_key(at, message);
+        return None;
+    }
+    match Policy::parse(document, Form::Resource(&scope(identity, id))) {
+        Ok(policy) => Some(Arc::new(policy)),
+        Err(errors) => {
+            for error in errors {
+                let segments = error.place.segments().iter();
+                let at = segments.fold(at.clone(), |at, segment| match segment {
+                    Segment::Key(key) => at.key(key),
+                    // A statement may stand there without its list.
+                    Segment::Index(index) => {
+                        let item = at.item(*index);
+                        if item.is_written() { item } else { at }
+                    }
+                });
+                cx.error(&at, error.problem.to_string());
+            }
+            None
+        }
+    }
+}
+
+fn too_long(document: &Json) -> Option<String> {
+    let characters = document.to_string().chars().count();
+    (characters > CHARACTERS_MAX)
+        .then(|| format!("a policy of {characters} characters: at most {CHARACTERS_MAX}"))
+}
+
+fn scope(identity: &Identity, id: &ApiId) -> ApiScope {
+    ApiScope {
+        partition: identity.partition.clone(),
+        region: identity.region.clone(),
+        account: identity.account.clone(),
+        api_id: id.to_string(),
     }
 }
 
@@ -78,19 +134,11 @@ fn read(
             return None;
         }
     };
-    let characters = document.to_string().chars().count();
-    if characters > CHARACTERS_MAX {
-        let message = format!("a policy of {characters} characters: at most {CHARACTERS_MAX}");
+    if let Some(message) = too_long(&document) {
         diagnostics.error(None, "", message);
         return None;
     }
-    let scope = ApiScope {
-        partition: identity.partition.clone(),
-        region: identity.region.clone(),
-        account: identity.account.clone(),
-        api_id: id.to_string(),
-    };
-    match Policy::parse(&document, Form::Resource(&scope)) {
+    match Policy::parse(&document, Form::Resource(&scope(identity, id))) {
         Ok(policy) => Some(policy),
         Err(errors) => {
             for error in errors {

@@ -8,15 +8,18 @@ use super::judgement;
 use super::jwt::Authorizers;
 use super::made::{Made, refused};
 use super::placeholder::Placeholders;
+use super::policy::Home;
 use super::translation::translate;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Collector;
-use crate::config::lower::Files;
+use crate::config::lower::{Files, derived_id};
 use crate::config::tree::{Entry, Node, Value};
-use crate::model::{ApiKind, Identity};
+use crate::model::{ApiId, ApiKind, Identity};
 
 /// What a definition says, so that it cannot be written beside it.
-const DEFINED: [&str; 2] = ["routes", "gateway_responses"];
+const DEFINED: [&str; 3] = ["routes", "gateway_responses", "models"];
+
+const BESIDE: &str = "the definition says this: take one of both out";
 
 /// `tree` with every definition in the place of its name. Relative paths start at `base`; `name` is
 /// what messages call the configuration.
@@ -84,8 +87,7 @@ impl Expansion<'_> {
         for entry in at.node.map(entries).into_iter().flatten() {
             if DEFINED.contains(&entry.key.as_str()) {
                 let at = at.key(&entry.key);
-                let message = "the definition says this: take one of both out";
-                self.error(&at, message);
+                self.error(&at, BESIDE);
             } else if entry.key != "type" {
                 own.put(&entry.key, entry.key_place, entry.node.clone());
             }
@@ -127,8 +129,15 @@ impl Expansion<'_> {
             self.diagnostics,
         )?;
         let authorizers = Authorizers::Configured(self.root.key("authorizers"));
+        let home = Home {
+            identity: identity(self.root),
+            id: match at.key("id").scalar() {
+                Some(id) => ApiId::new(id),
+                None => derived_id(name),
+            },
+        };
         let mut findings = Findings::default();
-        let translation = translate(&document, kind, &authorizers, &mut findings);
+        let translation = translate(&document, kind, &authorizers, &home, &mut findings);
         let is_partial = at.key("partial").is_true();
         let translation = translation.map(|mut translation| {
             if is_partial {
@@ -152,6 +161,12 @@ impl Expansion<'_> {
             }
         }
         let translation = translation?;
+        for setting in &translation.settings {
+            let at = at.key(setting.key);
+            if at.is_written() && !DEFINED.contains(&setting.key) {
+                self.error(&at, BESIDE);
+            }
+        }
         Some(move |own| translation.write(own))
     }
 

@@ -8,9 +8,11 @@ use super::judgement::{self, Around};
 use super::jwt::Authorizers;
 use super::made::Made;
 use super::placeholder::Placeholders;
+use super::policy::Home;
 use super::print;
 use super::translation::translate;
 use crate::config::diagnostic::{Collector, FileId, Place, Report};
+use crate::config::lower::derived_id;
 use crate::model::{ApiKind, Identity};
 
 /// How a definition is imported.
@@ -75,7 +77,13 @@ fn import_into(
     };
     let document = Document::read(&location, None, &placeholders, diagnostics)?;
     let mut findings = Findings::default();
-    let translation = translate(&document, options.kind, &Authorizers::Open, &mut findings);
+    let name = api_name(path);
+    let home = Home {
+        identity: Identity::default(),
+        id: derived_id(&name),
+    };
+    let authorizers = Authorizers::Open;
+    let translation = translate(&document, options.kind, &authorizers, &home, &mut findings);
     let Some(mut translation) = translation else {
         for finding in findings.finish(diagnostics) {
             if let Treatment::Refused(why) = finding.treatment {
@@ -84,7 +92,6 @@ fn import_into(
         }
         return None;
     };
-    let name = api_name(path);
     let around = Around {
         api: &name,
         stages: None,

@@ -2,8 +2,7 @@
 
 use super::finding::{CONSEQUENCE, Findings};
 use super::made::{Made, plain, text};
-use super::parameters;
-use super::response::{self, Declared};
+use super::response::{self, Declared, texts};
 use super::treatment::{self, AWS, NOT_BUILT, Object};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
@@ -81,12 +80,10 @@ fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
         at.key("type").key_place,
         plain(at.key("type").place, "http_proxy"),
     );
-    let renamed = parameters::renamed(&at.key("requestParameters"), kind, findings);
     let uri = at.key("uri");
     match uri.scalar() {
         Some(written) => {
-            let node = text(uri.place, &renamed.apply(written));
-            made.put("uri", uri.key_place, node);
+            made.put("uri", uri.key_place, text(uri.place, written));
             findings.honoured(&uri);
         }
         None => findings.refused(at, "nothing says where to: write `uri`"),
@@ -100,6 +97,7 @@ fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
         findings.honoured(&method);
     }
     timeout(&at.key("timeoutInMillis"), &mut made, findings);
+    mappings(at, kind, &mut made, findings);
     // A proxy passes on what comes, so that these have no effect, here and in the service.
     for key in ["requestTemplates", "passthroughBehavior", "responses"] {
         let at = at.key(key);
@@ -109,6 +107,34 @@ fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
     }
     connection(at, findings);
     made.finish()
+}
+
+/// What the backend gets of the request besides and, in HTTP APIs, the client of the answer.
+fn mappings(at: &Cursor<'_>, kind: ApiKind, made: &mut Made, findings: &mut Findings) {
+    let request = at.key("requestParameters");
+    let before = findings.refusals();
+    texts(&request, "request_parameters", made, findings);
+    if request.is_written() && findings.refusals() == before {
+        findings.honoured(&request);
+    }
+    let response = at.key("responseParameters");
+    // Of a REST API this was refused by the table.
+    if kind == ApiKind::Rest || !response.is_written() || !findings.is_mapping(&response) {
+        return;
+    }
+    let before = findings.refusals();
+    let mut by_status = Made::at(response.place);
+    for (status, at) in response.entries() {
+        texts(&at, status, &mut by_status, findings);
+    }
+    made.put(
+        "response_parameters",
+        response.key_place,
+        by_status.finish(),
+    );
+    if findings.refusals() == before {
+        findings.honoured(&response);
+    }
 }
 
 fn timeout(at: &Cursor<'_>, made: &mut Made, findings: &mut Findings) {

@@ -25,6 +25,12 @@ pub(super) struct Around<'a> {
     pub(super) authorizers: Option<Node>,
 }
 
+/// A list of models is judged up to its first mistake, so that there may be more of them.
+const ROUNDS_MAX: usize = 16;
+
+/// How a translation is written.
+type Write = fn(&Translation, Made) -> Node;
+
 const NOWHERE: Place = Place {
     file: FileId::FIRST,
     line: 1,
@@ -39,14 +45,34 @@ impl Around<'_> {
         findings: &mut Findings,
         diagnostics: &Collector,
     ) {
-        for error in self.errors(translation, diagnostics) {
-            refuse(&error, self.api, translation);
-            findings.wrong(&error);
+        let mut told: Vec<Diagnostic> = Vec::new();
+        // Everything is judged once as it is defined, and then what is left of it.
+        let mut write: Write = Translation::write_defined;
+        for _ in 0..ROUNDS_MAX {
+            let mut errors = self.errors(translation, write, diagnostics);
+            errors.retain(|error| !told.contains(error));
+            if errors.is_empty() {
+                return;
+            }
+            for error in &errors {
+                refuse(error, self.api, translation);
+                findings.wrong(error);
+            }
+            told.extend(errors);
+            write = Translation::write;
         }
+        translation.models.clear();
+        translation.settings.clear();
+        translation.routes.iter_mut().for_each(Route::refuse);
     }
 
-    fn errors(&self, translation: &Translation, diagnostics: &Collector) -> Vec<Diagnostic> {
-        let tree = self.configuration(translation);
+    fn errors(
+        &self,
+        translation: &Translation,
+        write: Write,
+        diagnostics: &Collector,
+    ) -> Vec<Diagnostic> {
+        let tree = self.configuration(translation, write);
         let mut own = diagnostics.empty();
         let sound = crate::config::shape::check(&crate::config::SCHEMA, &tree, &mut own);
         let file =
@@ -60,11 +86,11 @@ impl Around<'_> {
     }
 
     /// The least configuration with this API in it.
-    fn configuration(&self, translation: &Translation) -> Node {
+    fn configuration(&self, translation: &Translation, write: Write) -> Node {
         let mut api = Made::at(NOWHERE);
         api.put("stages", NOWHERE, self.stages(translation));
         let mut apis = Made::at(NOWHERE);
-        apis.put(self.api, NOWHERE, translation.write_defined(api));
+        apis.put(self.api, NOWHERE, write(translation, api));
         let mut listener = Made::at(NOWHERE);
         listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
         let mut listeners = Made::at(NOWHERE);
@@ -156,10 +182,40 @@ fn refuse(error: &Diagnostic, api: &str, translation: &mut Translation) {
             found = true;
         }
     }
-    if !found {
-        translation.routes.iter_mut().for_each(Route::refuse);
-        if is_about(&api.key("gateway_responses")) {
-            translation.gateway_responses = None;
+    if found || refuse_models(&api, is_about, translation) {
+        return;
+    }
+    translation.routes.iter_mut().for_each(Route::refuse);
+    translation
+        .settings
+        .retain(|setting| !is_about(&api.key(setting.key)));
+}
+
+/// Takes out the models that an error is about, and refuses the routes that need them. Whether it
+/// is about any.
+fn refuse_models(
+    api: &Path,
+    is_about: impl Fn(&Path) -> bool,
+    translation: &mut Translation,
+) -> bool {
+    let section = api.key("models");
+    if !is_about(&section) {
+        return false;
+    }
+    let is_meant = |name: &&str| is_about(&section.key(name));
+    let named = translation.models.names().find(is_meant).map(str::to_owned);
+    let gone = named.map(|name| translation.models.remove(&name));
+    if gone.is_none() {
+        translation.models.clear();
+    }
+    for route in &mut translation.routes {
+        let is_affected = match &gone {
+            Some(gone) => route.needs(gone),
+            None => route.needs_models(),
+        };
+        if is_affected {
+            route.refuse();
         }
     }
+    true
 }

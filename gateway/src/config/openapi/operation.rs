@@ -1,13 +1,18 @@
 //! Paths and operations, which become routes.
 
+use std::collections::BTreeSet;
+
 use super::document::Document;
 use super::finding::Findings;
 use super::integration;
 use super::made::{Made, plain};
+use super::method_request::{self, MethodRequest};
+use super::model::Models;
 use super::reference;
 use super::response::Declared;
 use super::security::{Caller, Schemes};
 use super::treatment::{self, Object};
+use super::validator::Validators;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::Node;
@@ -24,6 +29,8 @@ pub(super) struct Route {
     pub(super) key: String,
     key_place: Place,
     caller: Caller,
+    /// What it declares of its requests.
+    request: MethodRequest,
     /// What answers; `None` where that was refused.
     integration: Option<Node>,
     /// Whether anything was refused that it cannot do without.
@@ -34,6 +41,16 @@ impl Route {
     /// From now on it answers 500.
     pub(super) fn refuse(&mut self) {
         self.is_refused = true;
+    }
+
+    /// Whether it needs one of these models.
+    pub(super) fn needs(&self, models: &BTreeSet<String>) -> bool {
+        self.request.needs(models)
+    }
+
+    /// Whether it needs any model.
+    pub(super) const fn needs_models(&self) -> bool {
+        self.request.needs_models()
     }
 
     /// The URL that it forwards to.
@@ -60,6 +77,10 @@ impl Route {
         let place = self.key_place;
         let mut made = Made::at(place);
         self.caller.write(&mut made, place);
+        // Nothing is checked of a request that is answered with 500.
+        if integration.is_some() {
+            self.request.write(&mut made);
+        }
         let integration = integration.cloned().unwrap_or_else(|| {
             let mut refused = Made::at(place);
             refused.put("type", place, plain(place, "refused"));
@@ -75,12 +96,15 @@ pub(super) struct Around<'a> {
     pub(super) document: &'a Document,
     pub(super) kind: ApiKind,
     pub(super) schemes: &'a Schemes,
+    pub(super) validators: &'a Validators,
+    pub(super) root: &'a Cursor<'a>,
 }
 
 /// The routes of the paths at `section`.
 pub(super) fn translate(
     section: &Cursor<'_>,
     around: &Around<'_>,
+    models: &mut Models,
     findings: &mut Findings,
 ) -> Vec<Route> {
     let mut routes = Vec::new();
@@ -110,7 +134,13 @@ pub(super) fn translate(
             let Some(method) = method(key) else {
                 continue;
             };
-            let mut route = translate_one(path, method, &operation, around, findings);
+            let operation = Operation {
+                path,
+                method,
+                item: &item,
+                at: &operation,
+            };
+            let mut route = translate_one(&operation, around, models, findings);
             if is_item_refused {
                 route.refuse();
             }
@@ -145,19 +175,16 @@ fn judge_section_key(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
 
 /// What path items and operations have alike.
 fn judge_shared(at: &Cursor<'_>, around: &Around<'_>, findings: &mut Findings) {
-    judge_servers(&at.key("servers"), around.kind, findings);
-    findings.is_list(&at.key("parameters"));
-    for parameter in at.key("parameters").items() {
-        let Some(parameter) = around.document.follow(&parameter) else {
-            continue;
-        };
-        let required = parameter.key("required");
-        let is_path = parameter.key("in").scalar() == Some("path");
-        // Without a validator nothing checks it, here and in the service.
-        if required.is_true() && !is_path {
-            findings.honoured(&required);
+    let servers = at.key("servers");
+    judge_servers(&servers, around.kind, findings);
+    for server in servers.items() {
+        let configuration = server.key("x-amazon-apigateway-endpoint-configuration");
+        if configuration.is_written() {
+            let why = "this is of the whole API: move it to a server of the root";
+            findings.refused(&configuration, why);
         }
     }
+    findings.is_list(&at.key("parameters"));
 }
 
 /// Servers say where an API answers, which the configuration does.
@@ -171,13 +198,23 @@ pub(super) fn judge_servers(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findi
     findings.approximated(at, treatment::CONFIGURED);
 }
 
+/// Where an operation stands.
+struct Operation<'a> {
+    path: &'a str,
+    method: &'static str,
+    item: &'a Cursor<'a>,
+    at: &'a Cursor<'a>,
+}
+
 fn translate_one(
-    path: &str,
-    method: &str,
-    at: &Cursor<'_>,
+    operation: &Operation<'_>,
     around: &Around<'_>,
+    models: &mut Models,
     findings: &mut Findings,
 ) -> Route {
+    let Operation {
+        path, method, at, ..
+    } = *operation;
     let before = findings.refusals();
     let is_any = method == "ANY";
     let object = if is_any {
@@ -188,7 +225,13 @@ fn translate_one(
     treatment::judge(at, object, around.kind, findings);
     judge_shared(at, around, findings);
     let is_default = judge_default(path, is_any, at, around.kind, findings);
+    let key = if is_default {
+        "$default".to_owned()
+    } else {
+        format!("{method} {path}")
+    };
     let caller = around.schemes.caller(at, findings);
+    let request = translate_request(&key, operation, around, models, findings);
     let integration_at = at.key(INTEGRATION);
     let integration = if integration_at.is_written() {
         around.document.follow(&integration_at).and_then(|target| {
@@ -204,21 +247,44 @@ fn translate_one(
         findings.refused(at, why);
         None
     };
-    let is_sound = findings.refusals() == before && !matches!(caller, Caller::Nobody);
+    let is_sound =
+        findings.refusals() == before && request.is_some() && !matches!(caller, Caller::Nobody);
     if is_sound && is_any {
         findings.honoured(at);
     }
     Route {
-        key: if is_default {
-            "$default".to_owned()
-        } else {
-            format!("{method} {path}")
-        },
+        key,
         key_place: at.key_place,
         caller,
+        request: request.unwrap_or_default(),
         is_refused: !is_sound || integration.is_none(),
         integration,
     }
+}
+
+/// What the operation declares; `None` where its validator cannot be had.
+fn translate_request(
+    key: &str,
+    operation: &Operation<'_>,
+    around: &Around<'_>,
+    models: &mut Models,
+    findings: &mut Findings,
+) -> Option<MethodRequest> {
+    // HTTP APIs check nothing, so that parameters and bodies only describe.
+    if around.kind == ApiKind::Http {
+        return Some(MethodRequest::default());
+    }
+    let checks = around.validators.of(operation.at, findings)?;
+    let operation = method_request::Operation {
+        key,
+        root: around.root,
+        item: operation.item,
+        at: operation.at,
+        document: around.document,
+    };
+    Some(method_request::translate(
+        &operation, checks, models, findings,
+    ))
 }
 
 /// Whether the operation is the default route of an HTTP API.

@@ -2,14 +2,17 @@
 
 use super::document::Document;
 use super::finding::Findings;
-use super::gateway_response;
 use super::jwt::Authorizers;
 use super::kind;
 use super::made::{Made, plain, refused};
+use super::model::Models;
 use super::operation::{self, Around, Route};
+use super::policy::Home;
 use super::security::Schemes;
+use super::setting::{self, Setting};
 use super::sweep::sweep;
 use super::treatment::{self, Object};
+use super::validator::Validators;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::{Node, Reading, shortened};
@@ -20,8 +23,9 @@ use crate::model::ApiKind;
 pub(super) struct Translation {
     pub(super) kind: ApiKind,
     pub(super) routes: Vec<Route>,
-    /// Under the key of the definition that holds them.
-    pub(super) gateway_responses: Option<(Place, Node)>,
+    /// What it says of the API as a whole.
+    pub(super) settings: Vec<Setting>,
+    pub(super) models: Models,
     pub(super) schemes: Schemes,
     place: Place,
     paths: Place,
@@ -33,6 +37,7 @@ pub(super) fn translate(
     document: &Document,
     kind: Option<ApiKind>,
     authorizers: &Authorizers<'_>,
+    home: &Home,
     findings: &mut Findings,
 ) -> Option<Translation> {
     let root = document.root()?;
@@ -50,11 +55,8 @@ pub(super) fn translate(
     for tag in root.key("tags").items() {
         treatment::judge(&tag, Object::Tag, kind, findings);
     }
-    let version = root.key("x-amazon-apigateway-importexport-version");
-    if version.is_written() && kind == ApiKind::Http {
-        findings.honoured(&version);
-    }
-    // What stands here affects every route; of schemes and gateway responses only some.
+    let settings = setting::translate(&root, kind, home, findings);
+    // What stands here affects every route; of schemes, validators and models only some.
     let is_whole_refused = findings.refusals() != before;
     let schemes = if root.key("swagger").is_written() {
         root.key("securityDefinitions")
@@ -62,23 +64,22 @@ pub(super) fn translate(
         components.key("securitySchemes")
     };
     let schemes = Schemes::judge(&schemes, document, kind, authorizers, findings);
+    let validators = Validators::judge(&root, kind, findings);
+    let mut models = Models::of(&root, kind, findings);
     let around = Around {
         document,
         kind,
         schemes: &schemes,
+        validators: &validators,
+        root: &root,
     };
     let paths = root.key("paths");
-    let mut routes = operation::translate(&paths, &around, findings);
+    let mut routes = operation::translate(&paths, &around, &mut models, findings);
     let before = findings.refusals();
     if routes.is_empty() {
         findings.refused(&paths, "there are no operations: add one under `paths`");
     }
     judge_root_security(&root, document, findings);
-    let responses = root.key("x-amazon-apigateway-gateway-responses");
-    let gateway_responses = match kind {
-        ApiKind::Rest => gateway_response::translate(&responses, findings),
-        ApiKind::Http => None,
-    };
     judge_shared_integrations(&components, document, kind, findings);
     sweep(document, findings);
     if is_whole_refused || findings.refusals() != before {
@@ -87,7 +88,8 @@ pub(super) fn translate(
     Some(Translation {
         kind,
         routes,
-        gateway_responses: gateway_responses.map(|node| (responses.key_place, node)),
+        settings,
+        models,
         schemes,
         place: root.place,
         paths: paths.key_place,
@@ -111,8 +113,11 @@ impl Translation {
             ApiKind::Http => "http",
         };
         api.put("type", self.place, plain(self.place, kind));
-        if let Some((place, node)) = &self.gateway_responses {
-            api.put("gateway_responses", *place, node.clone());
+        for setting in &self.settings {
+            api.put(setting.key, setting.place, setting.node.clone());
+        }
+        if let Some((place, node)) = self.models.write() {
+            api.put("models", place, node);
         }
         let mut routes = Made::at(self.paths);
         for route in &self.routes {

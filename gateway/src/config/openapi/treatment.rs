@@ -29,6 +29,12 @@ pub(super) enum Object {
     IntegrationResponse,
     TlsConfig,
     GatewayResponse,
+    Parameter,
+    RequestBody,
+    MediaType,
+    Validator,
+    Cors,
+    EndpointConfiguration,
 }
 
 impl Object {
@@ -48,6 +54,12 @@ impl Object {
             Self::IntegrationResponse => "an integration's response",
             Self::TlsConfig => "`tlsConfig`",
             Self::GatewayResponse => "a gateway response",
+            Self::Parameter => "a parameter",
+            Self::RequestBody => "a request body",
+            Self::MediaType => "a media type",
+            Self::Validator => "a request validator",
+            Self::Cors => "`x-amazon-apigateway-cors`",
+            Self::EndpointConfiguration => "an endpoint configuration",
         }
     }
 
@@ -61,14 +73,20 @@ impl Object {
             | Self::PathItem
             | Self::Operation
             | Self::AnyMethod
-            | Self::SecurityScheme => false,
+            | Self::SecurityScheme
+            | Self::Parameter
+            | Self::RequestBody
+            | Self::MediaType => false,
             Self::Auth
             | Self::Authorizer
             | Self::JwtConfiguration
             | Self::Integration
             | Self::IntegrationResponse
             | Self::TlsConfig
-            | Self::GatewayResponse => true,
+            | Self::GatewayResponse
+            | Self::Validator
+            | Self::Cors
+            | Self::EndpointConfiguration => true,
         }
     }
 }
@@ -97,8 +115,9 @@ enum Treatment {
 }
 
 use Object::{
-    AnyMethod, Auth, Authorizer, Components, GatewayResponse, Integration, IntegrationResponse,
-    JwtConfiguration, Operation, PathItem, Root, SecurityScheme, Server, Tag, TlsConfig,
+    AnyMethod, Auth, Authorizer, Components, Cors, EndpointConfiguration, GatewayResponse,
+    Integration, IntegrationResponse, JwtConfiguration, MediaType, Operation, Parameter, PathItem,
+    RequestBody, Root, SecurityScheme, Server, Tag, TlsConfig, Validator,
 };
 use Of::{Both, Http, Rest};
 use Treatment::{Approximated, Describes, Honoured, Refused, Translated};
@@ -109,7 +128,10 @@ pub(super) const CONFIGURED: &str =
     "hosts, base paths and schemes follow from the configuration: `listeners`, `hosts`, `stages`";
 const UNPUBLISHED: &str = "it stays in the file and is published nowhere";
 const UNCACHED: &str = "responses are not cached, so that every request reaches the backend";
-const KEYS: &str = "API keys are built by later work: take it out, or import with `partial`";
+const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on: take this out, and name \
+     those in the configuration";
+pub(super) const KEYS: &str =
+    "API keys are built by later work: take it out, or import with `partial`";
 pub(super) const LAMBDA: &str =
     "Lambda, Cognito and IAM are built by later work: take it out, or import with `partial`";
 pub(super) const AWS: &str =
@@ -120,6 +142,8 @@ const PRIVATE: &str = "private integrations are built by later work: write a `ur
 type Row = (&'static str, &'static [Object], Of, Treatment);
 
 const OPERATIONS: &[Object] = &[Operation, AnyMethod];
+/// What says of a parameter of Swagger 2.0 what its value may be. The service checks no values.
+const VALUES: &[Object] = &[Parameter];
 
 /// Fields and extensions, where they stand, who knows them, and what becomes of them.
 const TABLE: &[Row] = &[
@@ -171,7 +195,16 @@ const TABLE: &[Row] = &[
     ("name", &[Tag], Both, Describes),
     (
         "description",
-        &[Server, Tag, PathItem, Operation, AnyMethod, SecurityScheme],
+        &[
+            Server,
+            Tag,
+            PathItem,
+            Operation,
+            AnyMethod,
+            SecurityScheme,
+            Parameter,
+            RequestBody,
+        ],
         Both,
         Describes,
     ),
@@ -205,7 +238,7 @@ const TABLE: &[Row] = &[
     ("deprecated", OPERATIONS, Both, Describes),
     ("callbacks", OPERATIONS, Both, Describes),
     ("responses", OPERATIONS, Both, Translated),
-    ("requestBody", OPERATIONS, Both, Honoured),
+    ("requestBody", OPERATIONS, Both, Translated),
     ("isDefaultRoute", &[AnyMethod], Http, Translated),
     (
         "type",
@@ -215,6 +248,59 @@ const TABLE: &[Row] = &[
     ),
     ("name", &[SecurityScheme], Both, Describes),
     ("in", &[SecurityScheme], Both, Describes),
+    ("name", &[Parameter], Both, Translated),
+    ("in", &[Parameter], Both, Translated),
+    ("required", &[Parameter], Both, Translated),
+    ("schema", &[Parameter, MediaType], Both, Translated),
+    ("content", &[Parameter], Both, Describes),
+    ("content", &[RequestBody], Both, Translated),
+    ("required", &[RequestBody], Both, Describes),
+    ("example", &[Parameter, MediaType], Both, Describes),
+    ("examples", &[Parameter, MediaType], Both, Describes),
+    ("encoding", &[MediaType], Both, Describes),
+    ("deprecated", VALUES, Both, Describes),
+    ("allowEmptyValue", VALUES, Both, Describes),
+    ("style", VALUES, Both, Describes),
+    ("explode", VALUES, Both, Describes),
+    ("allowReserved", VALUES, Both, Describes),
+    ("collectionFormat", VALUES, Both, Describes),
+    ("type", VALUES, Both, Describes),
+    ("format", VALUES, Both, Describes),
+    ("items", VALUES, Both, Describes),
+    ("default", VALUES, Both, Describes),
+    ("maximum", VALUES, Both, Describes),
+    ("exclusiveMaximum", VALUES, Both, Describes),
+    ("minimum", VALUES, Both, Describes),
+    ("exclusiveMinimum", VALUES, Both, Describes),
+    ("maxLength", VALUES, Both, Describes),
+    ("minLength", VALUES, Both, Describes),
+    ("pattern", VALUES, Both, Describes),
+    ("maxItems", VALUES, Both, Describes),
+    ("minItems", VALUES, Both, Describes),
+    ("uniqueItems", VALUES, Both, Describes),
+    ("enum", VALUES, Both, Describes),
+    ("multipleOf", VALUES, Both, Describes),
+    ("validateRequestBody", &[Validator], Rest, Translated),
+    ("validateRequestParameters", &[Validator], Rest, Translated),
+    ("allowOrigins", &[Cors], Http, Translated),
+    ("allowMethods", &[Cors], Http, Translated),
+    ("allowHeaders", &[Cors], Http, Translated),
+    ("exposeHeaders", &[Cors], Http, Translated),
+    ("allowCredentials", &[Cors], Http, Translated),
+    ("maxAge", &[Cors], Http, Translated),
+    (
+        "disableExecuteApiEndpoint",
+        &[EndpointConfiguration],
+        Both,
+        Translated,
+    ),
+    ("ipAddressType", &[EndpointConfiguration], Both, Translated),
+    (
+        "vpcEndpointIds",
+        &[EndpointConfiguration],
+        Both,
+        Refused(ENDPOINTS),
+    ),
     ("scheme", &[SecurityScheme], Both, Describes),
     ("bearerFormat", &[SecurityScheme], Both, Describes),
     ("flow", &[SecurityScheme], Both, Describes),
@@ -233,7 +319,7 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-api-key-source",
         &[Root],
         Rest,
-        Refused(KEYS),
+        Translated,
     ),
     ("x-amazon-apigateway-auth", OPERATIONS, Both, Translated),
     (
@@ -254,12 +340,7 @@ const TABLE: &[Row] = &[
         Rest,
         Refused(NOT_BUILT),
     ),
-    (
-        "x-amazon-apigateway-cors",
-        &[Root],
-        Http,
-        Refused(NOT_BUILT),
-    ),
+    ("x-amazon-apigateway-cors", &[Root], Http, Translated),
     (
         "x-amazon-apigateway-documentation",
         &[Root],
@@ -270,13 +351,13 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-endpoint-access-mode",
         &[Root],
         Rest,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "x-amazon-apigateway-endpoint-configuration",
         &[Root, Server],
         Both,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "x-amazon-apigateway-gateway-responses",
@@ -306,25 +387,20 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-minimum-compression-size",
         &[Root],
         Rest,
-        Refused(NOT_BUILT),
+        Translated,
     ),
-    (
-        "x-amazon-apigateway-policy",
-        &[Root],
-        Rest,
-        Refused(NOT_BUILT),
-    ),
+    ("x-amazon-apigateway-policy", &[Root], Rest, Translated),
     (
         "x-amazon-apigateway-request-validator",
         &[Root, Operation, AnyMethod],
         Rest,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "x-amazon-apigateway-request-validators",
         &[Root],
         Rest,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "x-amazon-apigateway-security-policy",
@@ -336,7 +412,7 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-tag-value",
         &[Tag],
         Http,
-        Refused(NOT_BUILT),
+        Approximated(UNPUBLISHED),
     ),
     ("jwtConfiguration", &[Authorizer], Both, Translated),
     ("identitySource", &[Authorizer], Both, Translated),
@@ -384,12 +460,7 @@ const TABLE: &[Row] = &[
     ("requestTemplates", &[Integration], Both, Translated),
     ("passthroughBehavior", &[Integration], Both, Translated),
     ("responses", &[Integration], Both, Translated),
-    (
-        "responseParameters",
-        &[Integration],
-        Http,
-        Refused(NOT_BUILT),
-    ),
+    ("responseParameters", &[Integration], Http, Translated),
     ("payloadFormatVersion", &[Integration], Both, Translated),
     ("connectionType", &[Integration], Both, Translated),
     ("connectionId", &[Integration], Both, Refused(PRIVATE)),

@@ -46,7 +46,9 @@ pub(crate) struct Api {
     /// REST API has to name its stages.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) stages: Option<Named<Stage>>,
-    /// JSON file with the resource policy of a REST API. Default: none, whoever asks.
+    /// Resource policy of a REST API, in the language of IAM. Default: none, whoever asks.
+    pub(crate) policy: Option<FreeJson>,
+    /// JSON file with the resource policy, instead of `policy`.
     pub(crate) policy_file: Option<String>,
     /// How a REST API words what it refuses, by type of gateway response, such as `UNAUTHORIZED`
     /// or `DEFAULT_4XX`.

@@ -1,0 +1,123 @@
+//! Definitions as the service exports them, served without an edit.
+
+use gateway_tests::client::{Answer, Client, request, whole, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use http::Method;
+use serde_json::json;
+
+/// The export of a REST API with validators, models, mappings, mocks for CORS and a policy.
+const ORDERS: &str = include_str!("../../examples/openapi/orders-export-rest.json");
+
+/// An address that the policy of [`ORDERS`] lets write.
+const OFFICE: &str = "192.0.2.7";
+
+async fn orders() -> (Gateway, Client, Upstream) {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::new()
+        .listener("trusted_proxies", json!(["127.0.0.1"]))
+        .set(
+            &["apis", "orders"],
+            json!({
+                "definition": "orders.json",
+                "stages": {"prod": {"variables": {"host": upstream.address.to_string()}}},
+            }),
+        );
+    let _file = setup.file("orders.json", ORDERS);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    (gateway, client, upstream)
+}
+
+async fn post(client: &Client, from: &str, body: &str) -> Answer {
+    let asked = request(Method::POST, "/prod/orders", whole(body.to_owned()));
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", from),
+    ];
+    client.send(with(asked, &headers)).await
+}
+
+#[tokio::test]
+async fn an_exported_rest_api_forwards_what_it_declares() {
+    let (_gateway, client, _upstream) = orders().await;
+    let answer = client
+        .get_with("/prod/orders?status=open", &[("x-tenant", "acme")])
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = answer.json();
+    let uri = seen["uri"].as_str().unwrap();
+    assert!(
+        uri.starts_with("/v2/orders?") && uri.contains("state=open"),
+        "{uri}"
+    );
+    assert_eq!(seen["headers"]["x-tenant-id"], "acme", "{seen}");
+
+    let answer = client.get("/prod/orders/7").await;
+    assert_eq!(answer.json()["uri"], "/v2/orders/7");
+
+    let answer = client
+        .send(request(Method::OPTIONS, "/prod/orders", whole("")))
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("access-control-allow-methods"),
+        "GET,OPTIONS,POST"
+    );
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+
+    let answer = client.get("/prod/customers").await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(
+        answer.text(),
+        r#"{"message":"Missing Authentication Token"}"#
+    );
+}
+
+#[tokio::test]
+async fn an_exported_rest_api_checks_what_its_validators_say() {
+    let (gateway, client, _upstream) = orders().await;
+    let answer = client.get("/prod/orders").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.json()["message"],
+        "Missing required request parameters: [status]"
+    );
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    gateway.reason("parameter_missing").await;
+
+    let order = r#"{"customer": "acme", "items": [{"sku": "ABC-1", "count": 2}]}"#;
+    assert_eq!(post(&client, OFFICE, order).await.status, 200);
+    for wrong in [
+        "{}",
+        "not JSON",
+        r#"{"customer": "", "items": []}"#,
+        r#"{"customer": "acme", "items": [{"sku": "abc", "count": 1}]}"#,
+        r#"{"customer": "acme", "items": [{"sku": "ABC-1", "count": 0}]}"#,
+    ] {
+        let answer = post(&client, OFFICE, wrong).await;
+        assert_eq!(answer.status, 422, "{wrong}");
+        // What is said in detail has quotes of its own, so that this template makes no JSON of it.
+        let said = answer.text();
+        let rest = said.strip_prefix(r#"{"message": "Invalid request body", "detail": ""#);
+        assert!(rest.is_some_and(|detail| detail.len() > 2), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_exported_policy_speaks_of_the_api_as_it_is_here() {
+    let (gateway, client, _upstream) = orders().await;
+    let order = r#"{"customer": "acme", "items": [{"sku": "ABC-1", "count": 2}]}"#;
+    assert_eq!(post(&client, OFFICE, order).await.status, 200);
+    let answer = post(&client, "203.0.113.9", order).await;
+    assert_eq!(answer.status, 403);
+    assert!(
+        answer.text().contains("with an explicit deny"),
+        "{}",
+        answer.text()
+    );
+    gateway.reason("policy_denied").await;
+    // What it does not deny, it allows.
+    assert_eq!(client.get("/prod/orders/7").await.status, 200);
+}
