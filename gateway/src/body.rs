@@ -204,6 +204,18 @@ impl BodyBudget {
         }
     }
 
+    /// A body that was made at once.
+    ///
+    /// # Errors
+    /// [`NoMemory`] if the budget has no room for it.
+    pub fn hold(&self, bytes: Vec<u8>) -> Result<Buffered, NoMemory> {
+        let lease = self.lend(bytes.len())?;
+        Ok(Buffered(Bytes::from_owner(Held {
+            bytes: bytes.into(),
+            _lease: lease,
+        })))
+    }
+
     /// Lends memory that does not hold a body, but works on one.
     ///
     /// # Errors
@@ -290,6 +302,12 @@ impl Buffered {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Its bytes, to which its part of the budget stays bound.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
 }
 
 #[derive(Debug)]
@@ -316,10 +334,20 @@ pub enum UpstreamBody {
 }
 
 impl UpstreamBody {
-    /// The text of a body that was read before; `None` of one that was not, or that is no text.
+    /// A body that is at hand.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        std::str::from_utf8(self.bytes()?).ok()
+    pub const fn whole(bytes: Bytes) -> Self {
+        Self::Buffered(Some(Buffered(bytes)))
+    }
+
+    /// All of a body that was read before; `None` of one that was not.
+    #[must_use]
+    pub fn into_whole(self) -> Option<Bytes> {
+        match self {
+            Self::Empty => Some(Bytes::new()),
+            Self::Buffered(whole) => whole.map(Buffered::into_bytes),
+            Self::Stream(_) => None,
+        }
     }
 
     /// A body that was read before; `None` of one that was not.

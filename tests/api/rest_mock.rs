@@ -119,7 +119,7 @@ async fn a_media_type_without_template_is_handled_as_the_definition_says() {
     ] {
         let mut integration = json!({"responses": default(201)});
         if let Some(word) = passthrough {
-            integration["passthrough"] = json!(word);
+            integration["passthrough_behavior"] = json!(word);
         }
         if has_template {
             integration["request_templates"] = templates.clone();

@@ -190,6 +190,9 @@ impl Setup {
 fn merge(into: &mut Value, from: Value) {
     match from {
         Value::Object(members) => {
+            if into.is_null() {
+                *into = json!({});
+            }
             for (key, value) in members {
                 merge(&mut into[key], value);
             }

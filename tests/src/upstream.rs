@@ -194,6 +194,17 @@ pub fn empty(status: u16) -> Reply {
         .expect("a valid response")
 }
 
+/// All that a backend was sent, as bytes.
+pub async fn sent(request: Request<Incoming>) -> Vec<u8> {
+    let (mut body, mut whole) = (request.into_body(), Vec::new());
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    whole
+}
+
 /// What a description of a request ends with, and has nowhere else.
 pub const ECHO_END: &str = "{\"end\":true}}";
 

@@ -56,6 +56,7 @@ response_types! {
     UnsupportedMediaType UNSUPPORTED_MEDIA_TYPE "Unsupported Media Type",
     Throttled TOO_MANY_REQUESTS "Too Many Requests",
     Internal INTERNAL_SERVER_ERROR "Internal Server Error",
+    BadGateway BAD_GATEWAY "Bad Gateway",
     Unavailable SERVICE_UNAVAILABLE "Service Unavailable",
 }
 
@@ -134,6 +135,10 @@ reasons! {
     UpstreamConnectTimeout Unavailable IntegrationTimeout "upstream_connect_timeout" "The upstream did not accept the connection in time.",
     UpstreamTimeout Unavailable IntegrationTimeout "upstream_timeout" "The upstream did not answer in time.",
     UnsupportedMediaType UnsupportedMediaType UnsupportedMediaType "unsupported_media_type" "The integration has no template for the request's media type.",
+    ContentType UnsupportedMediaType UnsupportedMediaType "content_type" "The method has no model for the request's media type, and accepts no other.",
+    PayloadEncoding Internal ApiConfigurationError "payload_encoding" "A body that has to be decoded is no base64.",
+    ResponseTooLarge BadGateway Default5xx "response_too_large" "The upstream's answer is larger than one that is read whole may be.",
+    ResponseInvalid BadGateway Default5xx "response_invalid" "The answer is not what its model says.",
     IntegrationTemplate Internal ApiConfigurationError "integration_template" "A template of the integration did not come to what it has to.",
     IntegrationResponse Internal ApiConfigurationError "integration_response" "No integration response answers for the status, or the one that does is broken.",
     RefusedDefinition Internal ApiConfigurationError "refused_definition" "The route was imported in part, and what it cannot do without was refused.",

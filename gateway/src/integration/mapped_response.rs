@@ -4,21 +4,18 @@
 //! in API Gateway".
 
 use std::borrow::Cow;
-use std::pin::Pin;
-use std::time::Duration;
 
 use ::http::header::CONTENT_LENGTH;
 use ::http::{HeaderMap, StatusCode};
-use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
-use tokio::time::timeout;
+use bytes::Bytes;
 
 use super::mapped::HeaderChange;
+use super::whole::{Patience, read_start};
 use super::{IntegrationResponse, ResponseBody};
-use crate::exchange::{Context, Exchange, Reason, Rejection};
+use crate::body::BodyBudget;
+use crate::exchange::{Context, Exchange, Rejection};
 use crate::language::mapping::http::{self, BODY_BYTES_MAX, ResponseTarget};
 use crate::language::message::{Body, Response};
-use crate::upstream::PooledBody;
 
 /// An answer as mappings read it.
 struct Answered<'a> {
@@ -50,6 +47,7 @@ pub(super) async fn map_response(
     mappings: &[http::ResponseMapping],
     exchange: &Exchange,
     mut response: IntegrationResponse,
+    budget: &BodyBudget,
 ) -> Result<IntegrationResponse, Rejection> {
     let mut first = Bytes::new();
     if mappings.iter().any(http::ResponseMapping::reads_body)
@@ -59,7 +57,10 @@ pub(super) async fn map_response(
             first: kept,
         } = &mut response.body
     {
-        first = Box::pin(read_first(body, *silence_max)).await?;
+        // The part that mappings look at; the rest goes on as it comes.
+        let patience = Patience::Silence(*silence_max);
+        let start = read_start(body, patience, BODY_BYTES_MAX, budget);
+        first = Box::pin(start).await?.bytes;
         *kept = Some(first.clone());
     }
     let (mut headers, mut status) = (Vec::new(), None);
@@ -96,26 +97,4 @@ pub(super) async fn map_response(
         }
     }
     Ok(response)
-}
-
-/// The part of a body that mappings look at; the rest goes on as it comes.
-async fn read_first(body: &mut PooledBody, silence_max: Duration) -> Result<Bytes, Rejection> {
-    let mut first = BytesMut::new();
-    while first.len() < BODY_BYTES_MAX {
-        let next = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-        let next = timeout(silence_max, next).await;
-        let next = next.map_err(|_elapsed| {
-            Rejection::detailed(Reason::UpstreamTimeout, "the body of the answer stopped")
-        })?;
-        let Some(frame) = next else {
-            break;
-        };
-        let frame =
-            frame.map_err(|error| Rejection::detailed(Reason::UpstreamReset, error.to_string()))?;
-        let Ok(data) = frame.into_data() else {
-            break;
-        };
-        first.extend_from_slice(&data);
-    }
-    Ok(first.freeze())
 }

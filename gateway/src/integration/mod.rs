@@ -1,25 +1,35 @@
 //! What answers an admitted request.
 
+mod request;
 mod http_proxy;
+mod http;
 mod mock;
+mod backend;
+mod non_proxy;
+mod payload;
+mod whole;
 mod headers;
 mod rest_headers;
 mod path_template;
 mod mapped;
 mod mapped_response;
 
-pub use http_proxy::{ForwardPlan, IntegrationRequest, body_rejection};
-pub use mock::MockPlan;
+pub use backend::{BackendPlan, body_rejection};
+pub use http::HttpPlan;
+pub use http_proxy::ForwardPlan;
+pub use non_proxy::NonProxyPlan;
 pub use path_template::{PathTemplate, PathValue};
+pub use request::{Found, IntegrationRequest};
 pub use rest_headers::RestHeaders;
+pub use whole::RESPONSE_BYTES_MAX;
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
+use ::http::{Response, StatusCode};
 use bytes::Bytes;
-use http::{Response, StatusCode};
 
+use crate::body::BodyBudget;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::step::compress::Encoder;
 use crate::upstream::{Pool, PooledBody};
@@ -27,12 +37,23 @@ use crate::upstream::{Pool, PooledBody};
 /// What answers the requests of a route.
 #[derive(Debug)]
 pub enum IntegrationPlan {
-    /// An HTTP backend.
+    /// An HTTP backend, whose answer is passed on.
     HttpProxy(ForwardPlan),
+    /// An HTTP backend that gets and gives what is mapped.
+    Http(HttpPlan),
     /// The gateway itself.
-    Mock(MockPlan),
+    Mock(NonProxyPlan),
     /// Nothing, because the definition of the route could not be understood as a whole.
     Refused,
+}
+
+/// What of a worker integrations work with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// Connections to backends.
+    pub pool: &'a Rc<Pool>,
+    /// Memory for bodies that are read whole.
+    pub budget: &'a BodyBudget,
 }
 
 /// What an integration answered.
@@ -80,7 +101,7 @@ pub enum ResponseBody {
     },
 }
 
-/// Lets the route's integration answer. `path` is the request's, without its stage.
+/// Lets the route's integration answer.
 ///
 /// # Errors
 /// What the integration could not do.
@@ -89,17 +110,17 @@ pub enum ResponseBody {
 /// Dropping the future ends a backend's work on the request.
 pub async fn integrate(
     plan: &IntegrationPlan,
-    pool: &Rc<Pool>,
+    means: Means<'_>,
     exchange: &mut Exchange,
     request: IntegrationRequest,
-    path: &str,
-    parameters: &[(&str, Cow<'_, str>)],
+    found: Found<'_>,
 ) -> Result<IntegrationResponse, Rejection> {
     match plan {
         IntegrationPlan::HttpProxy(plan) => {
-            http_proxy::forward(plan, pool, exchange, request, path, parameters).await
+            http_proxy::forward(plan, means, exchange, request, found).await
         }
-        IntegrationPlan::Mock(plan) => mock::answer(plan, exchange, request),
+        IntegrationPlan::Http(plan) => http::call(plan, means, exchange, request, found).await,
+        IntegrationPlan::Mock(plan) => mock::answer(plan, exchange, request, means.budget),
         IntegrationPlan::Refused => Err(Reason::RefusedDefinition.into()),
     }
 }

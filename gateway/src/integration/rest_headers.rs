@@ -1,5 +1,4 @@
-//! What a REST API does to the headers of an `HTTP_PROXY` integration, beyond what holds for every
-//! request.
+//! What a REST API does to the headers of its integrations, beyond what holds for every request.
 //!
 //! Source: Amazon API Gateway Developer Guide, "Amazon API Gateway important notes", and 9.2 of
 //! docs/semantics.md, which says where this gateway differs.
@@ -44,6 +43,16 @@ const RENAMED: [(HeaderName, HeaderName); 8] = [
     renamed(X_AMZN_REQUESTID, "x-amzn-remapped-x-amzn-requestid"),
 ];
 
+/// Headers that are renamed where a mapping sets them, and dropped where a backend does.
+const RENAMED_IF_MAPPED: [(HeaderName, HeaderName); 3] = [
+    renamed(EXPECT, "x-amzn-remapped-expect"),
+    renamed(HOST, "x-amzn-remapped-host"),
+    renamed(PROXY_AUTHENTICATE, "x-amzn-remapped-proxy-authenticate"),
+];
+
+/// Headers that no mapping sends to a backend.
+const UNMAPPABLE: [HeaderName; 5] = [CONTENT_MD5, MAX_FORWARDS, SERVER, VIA, WWW_AUTHENTICATE];
+
 /// Headers of a response that the client gets under both names: what they say of the body holds.
 const COPIED: [(HeaderName, HeaderName); 2] = [
     renamed(CONNECTION, "x-amzn-remapped-connection"),
@@ -72,21 +81,42 @@ impl RestHeaders {
         })
     }
 
-    /// Changes the headers of a request, made at `now` (seconds since 1970).
-    pub(super) fn request(&self, headers: &mut HeaderMap, exchange: &Exchange, now: u64) {
+    /// Changes the headers of a request that is forwarded, at `now` (seconds since 1970).
+    pub(super) fn proxied(&self, headers: &mut HeaderMap, exchange: &Exchange, now: u64) {
         for name in REQUEST_DROPPED {
             headers.remove(name);
         }
-        let json = HeaderValue::from_static("application/json");
-        headers.entry(ACCEPT).or_insert(json);
-        let user_agent = headers.entry(USER_AGENT);
-        user_agent.or_insert_with(|| self.user_agent.clone());
-        headers.insert(X_AMZN_APIGATEWAY_API_ID, self.api_id.clone());
+        self.add(headers, exchange, now);
         // The request has one name, also where the client sent one that is none.
         let name = exchange.record.record.amzn_request_id.as_deref();
         if let Some(Ok(name)) = name.map(HeaderValue::from_str) {
             headers.insert(X_AMZN_REQUESTID, name);
         }
+    }
+
+    /// Adds the headers that a request has which is made anew, at `now` (seconds since 1970), for one
+    /// that was `sent`.
+    pub(super) fn made(
+        &self,
+        headers: &mut HeaderMap,
+        exchange: &Exchange,
+        sent: &HeaderMap,
+        now: u64,
+    ) {
+        // A trace goes on through the gateway.
+        if let Some(trace) = sent.get(X_AMZN_TRACE_ID) {
+            headers.insert(X_AMZN_TRACE_ID, trace.clone());
+        }
+        self.add(headers, exchange, now);
+    }
+
+    /// What every backend gets.
+    fn add(&self, headers: &mut HeaderMap, exchange: &Exchange, now: u64) {
+        let json = HeaderValue::from_static("application/json");
+        headers.entry(ACCEPT).or_insert(json);
+        let user_agent = headers.entry(USER_AGENT);
+        user_agent.or_insert_with(|| self.user_agent.clone());
+        headers.insert(X_AMZN_APIGATEWAY_API_ID, self.api_id.clone());
         if !headers.contains_key(X_AMZN_TRACE_ID)
             && let Ok(root) =
                 HeaderValue::from_str(&format!("Root={}", exchange.id.trace_root(now)))
@@ -94,6 +124,30 @@ impl RestHeaders {
             headers.insert(X_AMZN_TRACE_ID, root);
         }
     }
+}
+
+/// Takes away what no mapping can send to the backend of an `HTTP` integration.
+pub(super) fn drop_unmappable(headers: &mut HeaderMap) {
+    for name in UNMAPPABLE {
+        headers.remove(name);
+    }
+}
+
+/// What a request to a backend, and so the answer to its client, says of its trace.
+pub(super) fn trace(headers: &HeaderMap) -> Option<(HeaderName, HeaderValue)> {
+    let trace = headers.get(X_AMZN_TRACE_ID)?;
+    Some((X_AMZN_TRACE_ID, trace.clone()))
+}
+
+/// The name under which a client gets a header that `HTTP` and `MOCK` integrations map; `None` for
+/// one that it does not get.
+pub(super) fn mapped_name(name: HeaderName) -> Option<HeaderName> {
+    if name == ACCEPT {
+        return None;
+    }
+    let mut renamed = RENAMED.into_iter().chain(RENAMED_IF_MAPPED);
+    let other = renamed.find(|(known, _)| *known == name);
+    Some(other.map_or(name, |(_, other)| other))
 }
 
 /// Renames what a client must not take for the gateway's own; called before headers of the

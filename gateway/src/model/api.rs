@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName, Mock,
-    RequestMappings, ResponseMappings, RouteKey, Stage, Throttle, UpstreamName, UpstreamTarget,
-    Validation, Variant,
+    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
+    MethodResponses, NonProxy, RequestMappings, ResponseMappings, RouteKey, Stage, Throttle,
+    UpstreamName, UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -64,6 +64,9 @@ pub struct Route {
     pub caller_throttle: Option<CallerThrottle>,
     /// What is checked before the integration gets the request; REST APIs only.
     pub validation: Validation,
+    /// What it declares of its responses; `None` declares nothing, and then any may be sent. REST
+    /// APIs only.
+    pub method_responses: Option<MethodResponses>,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body; default 10 MiB. Beyond it 413.
@@ -133,26 +136,57 @@ pub enum BodyMode {
 pub enum Integration {
     /// An HTTP backend, whose answer is passed on: `HTTP_PROXY`.
     HttpProxy(HttpProxy),
+    /// An HTTP backend that gets and gives what is mapped: `HTTP`, of REST APIs.
+    Http(Http),
     /// The gateway itself: `MOCK`, of REST APIs.
-    Mock(Mock),
+    Mock(NonProxy),
     /// Nothing: the route stands for what an imported definition says and the gateway cannot do, and
     /// answers 500.
     Refused,
+}
+
+impl Integration {
+    /// The backend that it has.
+    #[must_use]
+    pub const fn backend(&self) -> Option<&Backend> {
+        match self {
+            Self::HttpProxy(HttpProxy { backend, .. }) | Self::Http(Http { backend, .. }) => {
+                Some(backend)
+            }
+            Self::Mock(_) | Self::Refused => None,
+        }
+    }
 }
 
 /// A request that is forwarded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpProxy {
     /// Where to.
+    pub backend: Backend,
+    /// What is changed of the answer.
+    pub response_mappings: ResponseMappings,
+}
+
+/// A request that is made anew.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// Where to, and what it gets of the client's parameters.
+    pub backend: Backend,
+    /// What it gets for a body, and what its answer becomes.
+    pub mapped: NonProxy,
+}
+
+/// Where a request goes, and what it takes along.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Where to.
     pub target: Target,
     /// Method sent; `None` sends the request's own.
     pub method: Option<Method>,
     /// What is changed of the request.
     pub mappings: RequestMappings,
-    /// What is changed of the answer.
-    pub response_mappings: ResponseMappings,
-    /// From the first byte sent to the response's head; 50 ms to 30 s (REST: 29 s), which are the
-    /// defaults too. Beyond it 504, in HTTP APIs 503.
+    /// From the first byte sent to the response's head, in `HTTP` integrations to the answer's end;
+    /// 50 ms to 30 s (REST: 29 s), which are the defaults too. Beyond it 504, in HTTP APIs 503.
     pub timeout: Duration,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::language::media_type::BinaryMediaTypes;
 use crate::language::policy::Policy;
 
 use super::{Cors, GatewayResponses, Route};
@@ -21,6 +22,8 @@ pub struct Definition {
     pub gateway_responses: GatewayResponses,
     /// What bodies may be, as JSON Schema draft 4, by name; REST APIs only.
     pub models: BTreeMap<String, serde_json::Value>,
+    /// What its integrations that are no proxies take for binary; REST APIs only.
+    pub binary_media_types: BinaryMediaTypes,
     /// Its routes in the order of the file. Route keys are unique within the API.
     pub routes: Vec<Route>,
 }

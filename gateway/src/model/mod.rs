@@ -17,7 +17,7 @@ mod authorizer;
 mod throttle;
 mod upstream;
 mod gateway_response;
-mod mock;
+mod non_proxy;
 mod domain;
 mod validation;
 mod mappings;
@@ -27,8 +27,8 @@ mod definition;
 mod api;
 
 pub use api::{
-    Api, ApiKind, BodyMode, Endpoint, HttpProxy, Integration, Method, Route, RouteMethod, Segment,
-    Target,
+    Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, Route,
+    RouteMethod, Segment, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use cors::{AllowedOrigin, Cors};
@@ -45,7 +45,7 @@ pub use ids::{
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use mappings::{RequestMappings, ResponseMappings};
-pub use mock::{Mock, Passthrough, ResponseRule};
+pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
 pub use rules::{
@@ -55,4 +55,4 @@ pub use security_policy::SecurityPolicy;
 pub use stage::{Stage, Track, Variant};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use upstream::{Upstream, UpstreamTarget};
-pub use validation::{BodyModels, Validation};
+pub use validation::{BodyModels, ResponseCheck, Validation};

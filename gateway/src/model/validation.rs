@@ -12,6 +12,21 @@ pub struct Validation {
     pub required: Vec<(Place, Box<str>)>,
     /// What the body has to be; `None` leaves it unchecked.
     pub body: Option<BodyModels>,
+    /// The media types of bodies beside which every other one is refused; `None` refuses none. No
+    /// behaviour of the service.
+    pub content_types: Option<Vec<String>>,
+    /// Whether answers are held against the models of the method's responses; `None` does not. No
+    /// behaviour of the service.
+    pub response: Option<ResponseCheck>,
+}
+
+/// What happens to an answer that is not what its model says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseCheck {
+    /// It is sent, and noted.
+    Monitor,
+    /// The client gets 502 instead.
+    Enforce,
 }
 
 /// Which model a body has to follow, by its media type.

@@ -13,7 +13,7 @@ use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
-use crate::integration::{IntegrationResponse, integrate};
+use crate::integration::{Found, IntegrationResponse, integrate};
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
 use crate::step::{admit::admit, authorize::authorize, cors::is_preflight};
@@ -69,11 +69,13 @@ pub(crate) async fn handle(
     let request = prepare(route, route.body, exchange, permit, head, body, worker).await?;
     integrate(
         &route.integration,
-        &worker.pool,
+        worker.means(),
         exchange,
         request,
-        path.raw(),
-        &found.parameters,
+        Found {
+            path: path.raw(),
+            parameters: &found.parameters,
+        },
     )
     .await
 }

@@ -4,6 +4,7 @@ pub mod rest;
 pub mod http;
 mod locate;
 mod prepare;
+mod conformed;
 mod compressed;
 pub mod reply;
 mod refused;

@@ -1,8 +1,9 @@
 //! The pipeline of a REST API.
 //!
 //! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
-//! authorizer, resource policy again, throttle, decoding, validation, integration, compression. (The
-//! service decodes first of all; here nobody does work for a caller who may not call.)
+//! authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
+//! answer, compression. (The service decodes first of all; here nobody does work for a caller who may
+//! not call.)
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use http::{HeaderMap, Request};
 use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
+use super::conformed::conformed;
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
-use crate::integration::{IntegrationRequest, IntegrationResponse, integrate};
+use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
 use crate::model::BodyMode;
 use crate::pipeline::Worker;
@@ -90,16 +92,13 @@ pub(crate) async fn handle(
     )
     .await
     .map_err(|rejection| told(rejection, route))?;
-    let response = integrate(
-        &route.integration,
-        &worker.pool,
-        exchange,
-        request,
-        path.raw(),
-        &found.parameters,
-    )
-    .await
-    .map_err(|rejection| told(rejection, route))?;
+    let found = Found {
+        path: path.raw(),
+        parameters: &found.parameters,
+    };
+    let response = answer(route, exchange, request, found, worker)
+        .await
+        .map_err(|rejection| told(rejection, route))?;
     Ok(compressed(
         stage.compress,
         accepted.as_deref(),
@@ -131,6 +130,7 @@ async fn input(
             path: parameters,
         };
         validate::parameters(plan, &sent)?;
+        validate::content_type(plan, &head.headers, !body.is_end_stream())?;
     }
     let mode = coding.map_or(route.body, |_| BodyMode::Buffer);
     let mut request = prepare(route, mode, exchange, permit, head, body, worker).await?;
@@ -144,6 +144,25 @@ async fn input(
         validate::body(plan, &request.headers, whole)?;
     }
     Ok(request)
+}
+
+/// What the integration answers, held against what the method declares.
+async fn answer(
+    route: &RoutePlan,
+    exchange: &mut Exchange,
+    request: IntegrationRequest,
+    found: Found<'_>,
+    worker: &Worker,
+) -> Result<IntegrationResponse, Rejection> {
+    let means = worker.means();
+    let response = integrate(&route.integration, means, exchange, request, found).await?;
+    match &route.conform {
+        None => Ok(response),
+        Some(plan) => {
+            let conformed = conformed(plan, exchange, response, &worker.body_budget);
+            Box::pin(conformed).await
+        }
+    }
 }
 
 /// What the resource policy is asked about.

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::body::BodyBudget;
 use crate::exchange::{Exchange, RequestIds};
+use crate::integration::Means;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
 use crate::store::vouch::Vouched;
@@ -36,6 +37,14 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What integrations work with.
+    pub(super) const fn means(&self) -> Means<'_> {
+        Means {
+            pool: &self.pool,
+            budget: &self.body_budget,
+        }
+    }
+
     /// An admitted request that an authorizer let pass proves its source. A trusted proxy proves
     /// nothing by what it forwards: the kernel sees nobody behind it.
     pub(super) fn vouch(&self, exchange: &Exchange, now_ns: u64) {

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use super::door::Door;
+use super::integration;
 use super::site::Hosts;
 use super::validation::Schemas;
 use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan};
 use crate::exchange::Deployed;
-use crate::integration::{ForwardPlan, IntegrationPlan, MockPlan, PathTemplate, RestHeaders};
 use crate::language::schema::SchemaError;
-use crate::language::selection::{Selection, SelectionError};
+use crate::language::selection::SelectionError;
 use crate::model::{
-    Api, ApiKind, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain,
-    EndpointTls, Gateway, HttpProxy, Identity, Integration, Listener, Mapping, Mock, Route,
-    RouteKey, Segment, Stage, StageName, Target, Throttle, Track, Upstream, UpstreamName,
-    UpstreamTarget, Variant,
+    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain, EndpointTls,
+    Gateway, Identity, Listener, Mapping, Route, RouteKey, Stage, StageName, Target, Throttle,
+    Track, Upstream, UpstreamName, UpstreamTarget, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -231,7 +230,7 @@ impl Compiler {
         let schemas = Schemas::compile(&api.name, definition)?;
         let mut router = Router::default();
         for route in &definition.routes {
-            let plan = self.route(api, &variant, route, &schemas, parts)?;
+            let plan = self.route(api, definition, &variant, route, &schemas, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
@@ -255,6 +254,7 @@ impl Compiler {
     fn route(
         &self,
         api: &Api,
+        definition: &Definition,
         variant: &Variant,
         route: &Route,
         schemas: &Schemas<'_>,
@@ -270,13 +270,6 @@ impl Compiler {
                     .ok_or_else(|| dangling(route, name.as_str()))?,
                 scopes: route.scopes.clone(),
             }),
-        };
-        let integration = match &route.integration {
-            Integration::HttpProxy(proxy) => {
-                IntegrationPlan::HttpProxy(forward_plan(api, route, variant, proxy, parts)?)
-            }
-            Integration::Mock(mock) => IntegrationPlan::Mock(mock_plan(route, mock)?),
-            Integration::Refused => IntegrationPlan::Refused,
         };
         let lease = |what| self.lease(api, &variant.stage, route, what);
         Ok(RoutePlan {
@@ -294,9 +287,10 @@ impl Compiler {
                     .transpose()?,
             },
             validate: schemas.plan(&route.validation)?,
+            conform: schemas.conform(route)?,
             body: route.body,
             body_bytes_max: route.body_bytes_max,
-            integration,
+            integration: integration::plan(api, definition, variant, route, parts)?,
         })
     }
 
@@ -374,12 +368,13 @@ fn slot_tag(api: &Api, stage: &StageName, route: &Route, what: &str) -> u64 {
     Buckets::slot_tag(&[api, stage.as_str(), route, what])
 }
 
-struct Parts<'a> {
+/// What routes refer to.
+pub(super) struct Parts<'a> {
     identity: &'a Identity,
     account: Arc<str>,
-    upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
+    pub(super) upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
     /// Where URLs lead to.
-    origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
+    pub(super) origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
     authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
 }
 
@@ -388,9 +383,8 @@ fn upstreams(model: &Gateway) -> Vec<Upstream> {
     let mut origins = BTreeSet::new();
     let stages = model.apis.iter().flat_map(|api| &api.stages);
     for route in stages.flat_map(|stage| &stage.definition.routes) {
-        if let Integration::HttpProxy(proxy) = &route.integration
-            && let Target::Uri(endpoints) = &proxy.target
-        {
+        let backend = route.integration.backend();
+        if let Some(Target::Uri(endpoints)) = backend.map(|backend| &backend.target) {
             origins.extend(endpoints.values().map(|endpoint| &endpoint.origin));
         }
     }
@@ -398,63 +392,11 @@ fn upstreams(model: &Gateway) -> Vec<Upstream> {
     model.upstreams.iter().cloned().chain(origins).collect()
 }
 
-fn dangling(route: &Route, missing: &str) -> CompileError {
+pub(super) fn dangling(route: &Route, missing: &str) -> CompileError {
     CompileError::Dangling {
         route: route.key.to_string(),
         missing: missing.to_owned(),
     }
-}
-
-fn forward_plan(
-    api: &Api,
-    route: &Route,
-    variant: &Variant,
-    proxy: &HttpProxy,
-    parts: &Parts<'_>,
-) -> Result<ForwardPlan, CompileError> {
-    let greedy = route
-        .path
-        .as_deref()
-        .unwrap_or_default()
-        .iter()
-        .find_map(|part| match part {
-            Segment::Greedy(name) => Some(name.clone()),
-            Segment::Static(_) | Segment::Parameter(_) => None,
-        });
-    let (upstream, path, query) = match &proxy.target {
-        Target::Upstream { name, path } => {
-            let upstream = parts.upstreams.get(name);
-            let upstream = upstream.ok_or_else(|| dangling(route, name.as_str()))?;
-            (upstream, path.as_deref(), None)
-        }
-        Target::Uri(endpoints) => {
-            let endpoint = endpoints.get(variant);
-            let endpoint = endpoint.ok_or_else(|| dangling(route, variant.stage.as_str()))?;
-            let upstream = parts.origins.get(&endpoint.origin);
-            let upstream = upstream.ok_or_else(|| dangling(route, &endpoint.origin.host))?;
-            (
-                upstream,
-                Some(endpoint.path.as_str()),
-                endpoint.query.clone(),
-            )
-        }
-    };
-    Ok(ForwardPlan {
-        upstream: Arc::clone(upstream),
-        method: proxy.method.map(http::Method::from),
-        path: path.map(PathTemplate::parse),
-        query,
-        greedy,
-        mappings: proxy.mappings.clone(),
-        response_mappings: proxy.response_mappings.clone(),
-        rest: match api.kind {
-            ApiKind::Rest => {
-                Some(RestHeaders::new(&api.id).ok_or_else(|| dangling(route, api.id.as_str()))?)
-            }
-            ApiKind::Http => None,
-        },
-        timeout: proxy.timeout,
-    })
 }
 
 fn cors_plan(api: &ApiName, definition: &Definition) -> Result<Option<CorsPlan>, CompileError> {
@@ -462,17 +404,6 @@ fn cors_plan(api: &ApiName, definition: &Definition) -> Result<Option<CorsPlan>,
     plan.transpose().map_err(|source| CompileError::Cors {
         api: api.clone(),
         source,
-    })
-}
-
-fn mock_plan(route: &Route, mock: &Mock) -> Result<MockPlan, CompileError> {
-    let patterns = mock.responses.iter().map(|rule| rule.pattern.as_deref());
-    Ok(MockPlan {
-        selection: Selection::new(patterns).map_err(|source| CompileError::Selection {
-            route: route.key.clone(),
-            source,
-        })?,
-        mock: mock.clone(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod compile;
 mod door;
+mod integration;
 mod site;
 mod validation;
 
@@ -20,6 +21,7 @@ use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
+use crate::step::conform::ConformPlan;
 use crate::step::cors::CorsPlan;
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
@@ -118,6 +120,8 @@ pub struct RoutePlan {
     pub admit: AdmitPlan,
     /// What of a request is checked; `None` for nothing.
     pub validate: Option<ValidatePlan>,
+    /// What answers have to be; `None` lets every one pass.
+    pub conform: Option<ConformPlan>,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body.

@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::language::schema::{Models, Schema, SchemaError};
-use crate::model::{ApiName, Definition, Validation};
-use crate::step::validate::{BodySchemas, ValidatePlan};
+use crate::model::{ApiName, BodyModels, Definition, Route, Validation};
+use crate::step::conform::ConformPlan;
+use crate::step::schemas::BodySchemas;
+use crate::step::validate::ValidatePlan;
 
 use super::CompileError;
 
@@ -21,11 +23,7 @@ impl<'a> Schemas<'a> {
         api: &'a ApiName,
         definition: &'a Definition,
     ) -> Result<Self, CompileError> {
-        let bodies = definition
-            .routes
-            .iter()
-            .filter_map(|route| route.validation.body.as_ref());
-        let used: BTreeSet<&str> = bodies.flat_map(|body| body.names()).collect();
+        let used: BTreeSet<&str> = definition.routes.iter().flat_map(checked_models).collect();
         let mut compiled = HashMap::new();
         if !used.is_empty() {
             let written = definition.models.iter();
@@ -45,34 +43,64 @@ impl<'a> Schemas<'a> {
         &self,
         validation: &Validation,
     ) -> Result<Option<ValidatePlan>, CompileError> {
-        if *validation == Validation::default() {
+        let Validation {
+            required,
+            body,
+            content_types,
+            response: _,
+        } = validation;
+        if required.is_empty() && body.is_none() && content_types.is_none() {
             return Ok(None);
         }
-        let body = match &validation.body {
-            None => None,
-            Some(models) => {
-                let by_media_type = models.by_media_type.iter();
-                let by_media_type = by_media_type
-                    .map(|(media_type, model)| Ok((media_type.clone(), self.schema(model)?)));
-                Some(BodySchemas {
-                    by_media_type: by_media_type.collect::<Result<_, CompileError>>()?,
-                    otherwise: match &models.otherwise {
-                        None => None,
-                        Some(model) => Some(self.schema(model)?),
-                    },
-                })
-            }
-        };
+        let body = body.as_ref().map(|models| self.bodies(models));
         Ok(Some(ValidatePlan {
-            required: validation.required.clone(),
-            body,
+            required: required.clone(),
+            content_types: content_types.clone(),
+            body: body.transpose()?,
         }))
+    }
+
+    /// What the answers of a method have to be; `None` if nobody looks.
+    pub(super) fn conform(&self, route: &Route) -> Result<Option<ConformPlan>, CompileError> {
+        let Some(check) = route.validation.response else {
+            return Ok(None);
+        };
+        let declared = route.method_responses.iter().flatten();
+        let by_status =
+            declared.map(|(status, response)| Ok((*status, self.bodies(&response.models)?)));
+        Ok(Some(ConformPlan {
+            check,
+            by_status: by_status.collect::<Result<_, CompileError>>()?,
+        }))
+    }
+
+    fn bodies(&self, models: &BodyModels) -> Result<BodySchemas, CompileError> {
+        let by_media_type = models.by_media_type.iter();
+        let by_media_type =
+            by_media_type.map(|(media_type, model)| Ok((media_type.clone(), self.schema(model)?)));
+        Ok(BodySchemas {
+            by_media_type: by_media_type.collect::<Result<_, CompileError>>()?,
+            otherwise: match &models.otherwise {
+                None => None,
+                Some(model) => Some(self.schema(model)?),
+            },
+        })
     }
 
     fn schema(&self, name: &str) -> Result<Arc<Schema>, CompileError> {
         let schema = self.compiled.get(name).map(Arc::clone);
         schema.ok_or_else(|| error(self.api, SchemaError::Unknown(name.into())))
     }
+}
+
+/// The models that something of a route is held against.
+fn checked_models(route: &Route) -> impl Iterator<Item = &str> {
+    let Validation { body, response, .. } = &route.validation;
+    let responses = route.method_responses.iter().flatten();
+    let responses = responses.filter(|_| response.is_some());
+    let of_responses = responses.flat_map(|(_, response)| response.models.names());
+    let of_body = body.iter().flat_map(BodyModels::names);
+    of_body.chain(of_responses)
 }
 
 fn error(api: &ApiName, source: SchemaError) -> CompileError {

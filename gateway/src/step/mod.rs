@@ -9,5 +9,7 @@ pub mod resource_policy;
 pub mod authorize;
 pub mod admit;
 pub mod decode;
+pub mod schemas;
 pub mod validate;
+pub mod conform;
 pub mod compress;

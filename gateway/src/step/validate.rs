@@ -1,36 +1,27 @@
 //! Is the request what its method declares?
 //!
-//! Parameters come first, so that the body of a request that lacks one need not be read. What a
+//! Parameters come first, and then the body's media type, so that the body of a request that lacks one need not be read. What a
 //! client reads about a body says nothing of it; a gateway response may ask for more.
 //!
 //! Source: Amazon API Gateway Developer Guide, "Request validation for REST APIs in API Gateway".
 
-use std::sync::Arc;
-
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::schemas::BodySchemas;
 use crate::exchange::{Reason, Rejection};
 use crate::language::media_type::MediaType;
 use crate::language::message::{Body, Parameters, Place};
-use crate::language::schema::Schema;
 
 /// What one method checks.
 #[derive(Debug)]
 pub struct ValidatePlan {
     /// Parameters that have to be there, in the order in which they are told.
     pub required: Vec<(Place, Box<str>)>,
+    /// The media types that bodies may have; `None` allows every one.
+    pub content_types: Option<Vec<String>>,
     /// What the body has to be; `None` leaves it unchecked.
     pub body: Option<BodySchemas>,
-}
-
-/// Which schema a body has to follow, by its media type.
-#[derive(Debug)]
-pub struct BodySchemas {
-    /// By media type.
-    pub by_media_type: Vec<(String, Arc<Schema>)>,
-    /// For every other media type; `None` leaves their bodies unchecked.
-    pub otherwise: Option<Arc<Schema>>,
 }
 
 /// Checks that every required parameter has a value that is not blank.
@@ -54,6 +45,37 @@ pub fn parameters(plan: &ValidatePlan, request: &impl Parameters) -> Result<(), 
     })
 }
 
+/// Checks that the method takes bodies of this media type. A request without body and without
+/// `Content-Type` passes.
+///
+/// # Errors
+/// 415 for every other one, and for several at once. No behaviour of the service.
+pub fn content_type(
+    plan: &ValidatePlan,
+    headers: &HeaderMap,
+    has_body: bool,
+) -> Result<(), Rejection> {
+    let Some(allowed) = &plan.content_types else {
+        return Ok(());
+    };
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (first, second) = (types.next(), types.next());
+    if first.is_none() && !has_body {
+        return Ok(());
+    }
+    let written = first.map(|value| value.to_str().unwrap_or_default());
+    let found = match written {
+        None => Some(MediaType::of_body(None)),
+        // What cannot be read is none of those that are allowed.
+        Some(written) => MediaType::first(written),
+    };
+    let is_allowed = |found: MediaType<'_>| allowed.iter().any(|known| found.is(known));
+    if second.is_none() && found.is_some_and(is_allowed) {
+        return Ok(());
+    }
+    Err(Reason::ContentType.into())
+}
+
 /// Checks a body that was read whole.
 ///
 /// # Errors
@@ -75,15 +97,6 @@ pub fn body(plan: &BodySchemas, headers: &HeaderMap, body: &[u8]) -> Result<(), 
         .map_err(|error| invalid(format!("[{error}]").into()))?;
     let judged = schema.validate(value);
     judged.map_err(|found| invalid(found.text().into()))
-}
-
-impl BodySchemas {
-    fn schema(&self, media_type: MediaType<'_>) -> Option<&Schema> {
-        let mut named = self.by_media_type.iter();
-        let own = named.find(|(known, _)| media_type.is(known));
-        let own = own.map(|(_, schema)| schema);
-        own.or(self.otherwise.as_ref()).map(AsRef::as_ref)
-    }
 }
 
 fn invalid(found: Box<str>) -> Rejection {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderValue, Uri};
 use serde_json::json;
@@ -15,6 +16,7 @@ fn check_parameters(uri: &str, headers: &[(&'static str, &str)], missing: Option
             (Place::Path, "id".into()),
             (Place::Querystring, "q".into()),
         ],
+        content_types: None,
         body: None,
     };
     let mut fields = HeaderMap::new();
@@ -93,4 +95,40 @@ fn the_media_type_chooses_the_model() {
 fn two_media_types_are_none() {
     let types = ["text/plain", "application/json"];
     check_body(false, &types, "{}", Some("[several content types]"));
+}
+
+#[track_caller]
+fn check_content_type(written: &[&str], has_body: bool, is_allowed: bool) {
+    let plan = ValidatePlan {
+        required: Vec::new(),
+        content_types: Some(vec!["application/json".into(), "text/plain".into()]),
+        body: None,
+    };
+    let mut headers = HeaderMap::new();
+    for value in written {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        headers.append(CONTENT_TYPE, value);
+    }
+    let found = content_type(&plan, &headers, has_body);
+    let reason = found.map_err(|rejection| rejection.reason);
+    let expected = if is_allowed {
+        Ok(())
+    } else {
+        Err(Reason::ContentType)
+    };
+    assert_eq!(reason, expected, "{written:?} {has_body}");
+}
+
+#[test]
+fn only_media_types_of_models_are_taken() {
+    check_content_type(&[], false, true);
+    // A body without a media type is JSON.
+    check_content_type(&[], true, true);
+    check_content_type(&["Text/Plain; charset=utf-8"], true, true);
+    check_content_type(&["application/json"], false, true);
+    check_content_type(&["text/html"], true, false);
+    check_content_type(&["text/html"], false, false);
+    check_content_type(&["text"], true, false);
+    check_content_type(&["text/\u{fc}"], true, false);
+    check_content_type(&["text/plain", "text/plain"], true, false);
 }

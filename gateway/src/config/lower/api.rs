@@ -243,10 +243,11 @@ mod tests {
     use super::*;
     use crate::config::diagnostic::{Collector, FileId, Place};
     use crate::config::tree::{Node, Value};
+    use crate::language::media_type::BinaryMediaTypes;
     use crate::model::{
-        ApiKind, BodyMode, Definition, GatewayResponses, HttpProxy, Integration, RequestMappings,
-        ResponseMappings, RouteKey, RouteMethod, StageName, Target, Throttle, UpstreamName,
-        Validation,
+        ApiKind, Backend, BodyMode, Definition, GatewayResponses, HttpProxy, Integration,
+        RequestMappings, ResponseMappings, RouteKey, RouteMethod, StageName, Target, Throttle,
+        UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -260,17 +261,20 @@ mod tests {
             throttle: Some(Throttle { limit }),
             caller_throttle: None,
             validation: Validation::default(),
+            method_responses: None,
             body: BodyMode::Stream,
             body_bytes_max: 0,
             integration: Integration::HttpProxy(HttpProxy {
-                target: Target::Upstream {
-                    name: UpstreamName::new("app"),
-                    path: None,
+                backend: Backend {
+                    target: Target::Upstream {
+                        name: UpstreamName::new("app"),
+                        path: None,
+                    },
+                    method: None,
+                    mappings: RequestMappings::Http(Vec::new()),
+                    timeout: Duration::from_secs(1),
                 },
-                method: None,
-                mappings: RequestMappings::Http(Vec::new()),
                 response_mappings: ResponseMappings::default(),
-                timeout: Duration::from_secs(1),
             }),
         };
         let definition = Arc::new(Definition {
@@ -279,6 +283,7 @@ mod tests {
             compression_bytes_min: None,
             gateway_responses: GatewayResponses::default(),
             models: BTreeMap::new(),
+            binary_media_types: BinaryMediaTypes::default(),
             routes: vec![route; count as usize],
         });
         vec![Api {

@@ -6,6 +6,7 @@ use super::route::{self, Around};
 use super::{cors, gateway_response, models, policy};
 use crate::config::cursor::Cursor;
 use crate::config::written;
+use crate::language::media_type::BinaryMediaTypes;
 use crate::model::{ApiId, ApiKind, Definition, Identity, Route};
 
 /// Lowers what `written` says of the API `id`, for the variants in `around`.
@@ -29,6 +30,7 @@ pub(super) fn lower(
             cx,
         ),
         models: models::lower(written, kind, &at.key("models"), cx),
+        binary_media_types: lower_binary(written, kind, &at.key("binary_media_types"), cx),
         routes,
     }
 }
@@ -73,4 +75,31 @@ fn lower_compression(
         cx.error_at_key(&at, "only REST APIs compress answers: take this out");
     }
     Some(cx.size(Some(size), &at, 0..=COMPRESSION_BYTES_MIN_MAX, 0))
+}
+
+fn lower_binary(
+    api: &written::Api,
+    kind: ApiKind,
+    section: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> BinaryMediaTypes {
+    let written = api.binary_media_types.iter().map(String::as_str);
+    if kind == ApiKind::Http && section.is_written() {
+        let message = "HTTP APIs pass every body on as it is: take this out";
+        cx.error_at_key(section, message);
+    }
+    match BinaryMediaTypes::parse(written) {
+        Ok(types) => types,
+        Err(error) => {
+            let index = api
+                .binary_media_types
+                .iter()
+                .position(|entry| BinaryMediaTypes::parse([entry.as_str()]).is_err());
+            match index {
+                Some(index) => cx.error(&section.item(index), error.to_string()),
+                None => cx.error_at_key(section, error.to_string()),
+            }
+            BinaryMediaTypes::default()
+        }
+    }
 }

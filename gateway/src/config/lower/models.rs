@@ -39,15 +39,21 @@ pub(super) fn lower(
 }
 
 /// A pattern shows only when its model is compiled that it cannot be.
-fn check_used(
+fn check_used<'a>(
     resolved: &Models,
-    written: &written::Api,
+    written: &'a written::Api,
     section: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) {
     let routes = written.routes.iter().flat_map(|routes| &routes.0);
+    let of_route = |(_, route): &'a (String, written::Route)| {
+        let responses = route.method_responses.iter();
+        let responses = responses.flat_map(|responses| &responses.0);
+        let of_responses = responses.flat_map(|(_, response)| &response.models.0);
+        route.models.0.iter().chain(of_responses)
+    };
     let used: BTreeSet<&str> = routes
-        .flat_map(|(_, route)| &route.models.0)
+        .flat_map(of_route)
         .map(|(_, model)| model.as_str())
         .collect();
     for name in used {

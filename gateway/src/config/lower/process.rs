@@ -11,8 +11,7 @@ use super::{Lowering, api, authorizer, domain, edge, identity, listener, lists, 
 use crate::config::cursor::Cursor;
 use crate::config::written::File;
 use crate::model::{
-    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Integration, Listener, ListenerName,
-    Target, Telemetry,
+    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, Target, Telemetry,
 };
 
 /// Name of the instance, where nothing is written.
@@ -177,12 +176,10 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
         .chain(domains.iter().flat_map(|domain| &domain.listeners))
         .map(ListenerName::as_str);
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
-    let upstreams = routes().filter_map(|route| match &route.integration {
-        Integration::HttpProxy(proxy) => match &proxy.target {
-            Target::Upstream { name, .. } => Some(name.as_str()),
-            Target::Uri(_) => None,
-        },
-        Integration::Mock(_) | Integration::Refused => None,
+    let backends = routes().filter_map(|route| route.integration.backend());
+    let upstreams = backends.filter_map(|backend| match &backend.target {
+        Target::Upstream { name, .. } => Some(name.as_str()),
+        Target::Uri(_) => None,
     });
     let mut warn = |section: &str, used: HashSet<&str>, message: &str| {
         let section = cx.root.key(section);

@@ -1,20 +1,19 @@
 //! Routes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::authorizer::NONE;
-use super::quantity::{MIB, TIB, ms, s};
+use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
-use super::{Lowering, endpoint, mock, parameters, validation};
+use super::{Lowering, integration, method_response, validation};
 use crate::config::cursor::Cursor;
-use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
-use crate::config::written::{self, IntegrationType};
+use crate::config::written;
 use crate::language::template::TEMPLATE_BYTES_MAX;
 use crate::model::{
-    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, HttpProxy, Integration, Route,
-    RouteKey, RouteMethod, Target, Throttle, UpstreamName,
+    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, Route, RouteKey,
+    RouteMethod, Throttle,
 };
 
 /// What the routes of one API have around them.
@@ -86,30 +85,32 @@ fn lower_one(
         lower_caller_throttle(throttle, written, &at.key("caller_throttle"), cx)
     });
     let validation = validation::lower(written, parsed.as_ref(), at, around, cx);
-    let integration =
-        lower_integration(written, parsed.as_ref(), &at.key("integration"), around, cx);
-    let is_mapped = match &integration {
-        Some(Integration::HttpProxy(proxy)) => proxy.mappings.read_body(),
-        None | Some(Integration::Mock(_) | Integration::Refused) => false,
-    };
-    let is_read = validation.body.is_some() || is_mapped;
-    let (body, body_bytes_max) = lower_body(written, is_read, at, around.body_memory_max, cx);
-    // What a mock is not told by a template, it reads in the body.
+    let method_responses = method_response::lower(
+        written.method_responses.as_ref(),
+        &at.key("method_responses"),
+        around,
+        cx,
+    );
+    let integration = integration::lower(
+        written,
+        parsed.as_ref(),
+        method_responses.as_ref(),
+        &at.key("integration"),
+        around,
+        cx,
+    );
     let (body, body_bytes_max) = match &integration {
-        Some(Integration::Mock(_)) => (BodyMode::Buffer, TEMPLATE_BYTES_MAX as u64),
-        _ => (body, body_bytes_max),
-    };
-    if matches!(integration, Some(Integration::Mock(_))) {
-        for (key, is_written) in [
-            ("body", written.body.is_some()),
-            ("body_max", written.body_max.is_some()),
-        ] {
-            if is_written {
-                let message = "a mock reads no body but a small document: take this out";
-                cx.error_at_key(&at.key(key), message);
-            }
+        Some(Integration::Mock(_)) => lower_body_of_mock(written, at, cx),
+        Some(Integration::Http(_)) => lower_body(written, true, at, around.body_memory_max, cx),
+        Some(Integration::HttpProxy(proxy)) => {
+            let is_read = validation.body.is_some() || proxy.backend.mappings.read_body();
+            lower_body(written, is_read, at, around.body_memory_max, cx)
         }
-    }
+        Some(Integration::Refused) | None => {
+            let is_read = validation.body.is_some();
+            lower_body(written, is_read, at, around.body_memory_max, cx)
+        }
+    };
     let ParsedKey { method, path } = parsed?;
     Some(Route {
         key: RouteKey::new(key),
@@ -120,6 +121,7 @@ fn lower_one(
         throttle,
         caller_throttle,
         validation,
+        method_responses,
         body,
         body_bytes_max,
         integration: integration?,
@@ -238,179 +240,20 @@ fn lower_body(
     (mode, max)
 }
 
-fn lower_integration(
-    route: &written::Route,
-    key: Option<&ParsedKey>,
+/// What a mock is not told by a template, it reads in the body.
+fn lower_body_of_mock(
+    written: &written::Route,
     at: &Cursor<'_>,
-    around: &Around<'_>,
     cx: &mut Lowering<'_>,
-) -> Option<Integration> {
-    let written = &route.integration;
-    match written.kind {
-        Some(IntegrationType::Mock) => return lower_mock(written, at, around, cx),
-        Some(IntegrationType::Refused) => return Some(lower_refused(at, cx)),
-        Some(IntegrationType::HttpProxy) | None => {}
-    }
+) -> (BodyMode, u64) {
     for (key, is_written) in [
-        ("request_templates", !written.request_templates.0.is_empty()),
-        ("passthrough", written.passthrough.is_some()),
-        ("responses", !written.responses.0.is_empty()),
+        ("body", written.body.is_some()),
+        ("body_max", written.body_max.is_some()),
     ] {
         if is_written {
-            let message = "only a mock has this: write `type: mock` or take it out";
+            let message = "a mock reads no body but a small document: take this out";
             cx.error_at_key(&at.key(key), message);
         }
     }
-    let longest = match around.kind {
-        ApiKind::Http => s(30),
-        ApiKind::Rest => s(29),
-    };
-    let timeout = written.timeout.as_ref();
-    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=longest, longest);
-    let method = written.method.as_deref().and_then(|method| {
-        let method = lower_method(method, &at.key("method"), cx)?;
-        match method {
-            RouteMethod::Any => None,
-            RouteMethod::Only(method) => Some(method),
-        }
-    });
-    let mappings = parameters::lower(route, key, at, around, cx);
-    Some(Integration::HttpProxy(HttpProxy {
-        mappings,
-        response_mappings: parameters::lower_responses(written, at, around, cx),
-        target: lower_target(written, key, at, around, cx)?,
-        method,
-        timeout,
-    }))
-}
-
-fn lower_mock(
-    written: &written::Integration,
-    at: &Cursor<'_>,
-    around: &Around<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<Integration> {
-    if around.kind == ApiKind::Http {
-        cx.error_at_key(&at.key("type"), "only REST APIs have mocks");
-    }
-    for (key, is_written) in [
-        ("upstream", written.upstream.is_some()),
-        ("path", written.path.is_some()),
-        ("uri", written.uri.is_some()),
-        ("method", written.method.is_some()),
-        ("timeout", written.timeout.is_some()),
-        (
-            "request_parameters",
-            !written.request_parameters.0.is_empty(),
-        ),
-        (
-            "response_parameters",
-            !written.response_parameters.0.is_empty(),
-        ),
-    ] {
-        if is_written {
-            cx.error_at_key(&at.key(key), "a mock has no backend: take this out");
-        }
-    }
-    Some(Integration::Mock(mock::lower(written, at, cx)))
-}
-
-fn lower_refused(at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Integration {
-    for key in at.names().filter(|key| *key != "type") {
-        let message = "what is refused has no settings: take this out";
-        cx.error_at_key(&at.key(key), message);
-    }
-    Integration::Refused
-}
-
-fn lower_method(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<RouteMethod> {
-    let known = route_key::METHODS.iter().find(|(name, _)| *name == written);
-    if known.is_none() {
-        let names = route_key::METHODS.iter().map(|(name, _)| *name);
-        let fix = suggestion(written, names);
-        cx.error(at, format!("`{}` is not a method{fix}", shortened(written)));
-    }
-    known.map(|(_, method)| method.clone())
-}
-
-fn lower_target(
-    written: &written::Integration,
-    key: Option<&ParsedKey>,
-    at: &Cursor<'_>,
-    around: &Around<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<Target> {
-    match (&written.upstream, &written.uri) {
-        (Some(upstream), None) => {
-            cx.reference("upstreams", "upstream", None, upstream, &at.key("upstream"));
-            // The parameters of a key that was refused are not known.
-            if let (Some(path), Some(key)) = (&written.path, key)
-                && let names = parameters::placeholders(written, key)
-                && let Err(error) = super::path_template::check(path, names.into_iter())
-            {
-                cx.error(&at.key("path"), error.to_string());
-            }
-            Some(Target::Upstream {
-                name: UpstreamName::new(upstream),
-                path: written.path.clone(),
-            })
-        }
-        (None, Some(uri)) => {
-            if written.path.is_some() {
-                cx.error_at_key(
-                    &at.key("path"),
-                    "`uri` has a path of its own: take this out",
-                );
-            }
-            let names = parameters::placeholders(written, key?);
-            lower_uri(uri, &names, &at.key("uri"), around, cx)
-        }
-        (Some(_), Some(_)) => {
-            let message = "`upstream` and `uri` both say where to: keep one";
-            cx.error_at_key(&at.key("uri"), message);
-            None
-        }
-        (None, None) => {
-            let message = "nothing says where to: write `upstream: <name>` or `uri: <URL>`";
-            cx.error_at_key(at, message);
-            None
-        }
-    }
-}
-
-fn lower_uri(
-    uri: &str,
-    names: &[&str],
-    at: &Cursor<'_>,
-    around: &Around<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<Target> {
-    let mut endpoints = BTreeMap::new();
-    for environment in around.environments {
-        let stage = &environment.variant.stage;
-        for name in endpoint::variables(uri) {
-            if !environment.variables.contains_key(name) {
-                let name = shortened(name);
-                let message =
-                    format!("the stage `{stage}` has no variable `{name}`: it stands for nothing");
-                cx.warning(at, message);
-            }
-        }
-        let parsed = endpoint::substituted(uri, environment)
-            .and_then(|uri| endpoint::parse(&uri, names.iter().copied()));
-        match parsed {
-            Ok(endpoint) => {
-                endpoints.insert(environment.variant.clone(), endpoint);
-            }
-            Err(error) if uri.contains("${") => {
-                cx.error(at, format!("in the stage `{stage}`: {error}"));
-                return None;
-            }
-            Err(error) => {
-                cx.error(at, error.to_string());
-                return None;
-            }
-        }
-    }
-    Some(Target::Uri(endpoints))
+    (BodyMode::Buffer, TEMPLATE_BYTES_MAX as u64)
 }

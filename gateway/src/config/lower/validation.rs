@@ -6,10 +6,10 @@ use super::route_key::{self, ParsedKey};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
-use crate::config::written::{self, Presence};
+use crate::config::written::{self, Presence, ResponseCheckWord};
 use crate::language::mapping::rest::Name;
 use crate::language::message::Place;
-use crate::model::{ApiKind, BodyModels, Validation};
+use crate::model::{ApiKind, BodyModels, ResponseCheck, Validation};
 
 /// The model for media types that have none of their own.
 const DEFAULT: &str = "$default";
@@ -32,7 +32,7 @@ pub(super) fn lower(
         return Validation::default();
     }
     let required = lower_parameters(written, key, &at.key("parameters"), cx);
-    let models = lower_models(written, &at.key("models"), around, cx);
+    let models = lower_models(&written.models, &at.key("models"), around, cx);
     warn_of_unchecked(written, !required.is_empty(), at, cx);
     Validation {
         required: if written.validate.parameters {
@@ -40,8 +40,47 @@ pub(super) fn lower(
         } else {
             Vec::new()
         },
+        content_types: lower_content_types(written, &models, at, cx),
         body: written.validate.body.then_some(models),
+        response: lower_response(written, at, cx),
     }
+}
+
+fn lower_content_types(
+    written: &written::Route,
+    models: &BodyModels,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Vec<String>> {
+    if !written.validate.content_type {
+        return None;
+    }
+    if models.otherwise.is_some() {
+        let message = "`$default` of the models stands for every media type, so that none is \
+                       refused: take one of both out";
+        cx.error_at_key(&at.key("validate").key("content_type"), message);
+    }
+    let named = models.by_media_type.iter();
+    Some(named.map(|(media_type, _)| media_type.clone()).collect())
+}
+
+fn lower_response(
+    written: &written::Route,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<ResponseCheck> {
+    let check = written.validate.response_body?;
+    let responses = written.method_responses.iter();
+    let mut responses = responses.flat_map(|responses| &responses.0);
+    if responses.all(|(_, response)| response.models.0.is_empty()) {
+        let message = "no response has a model, so that every answer passes: write \
+                       `method_responses: {\"200\": {models: {application/json: <name>}}}`";
+        cx.warning(&at.key("validate").key("response_body"), message);
+    }
+    Some(match check {
+        ResponseCheckWord::Monitor => ResponseCheck::Monitor,
+        ResponseCheckWord::Enforce => ResponseCheck::Enforce,
+    })
 }
 
 /// The required parameters, in the order in which the service tells them.
@@ -85,14 +124,15 @@ fn check_path_parameter(name: &str, key: &ParsedKey, at: &Cursor<'_>, cx: &mut L
     cx.error_at_key(at, message);
 }
 
-fn lower_models(
-    written: &written::Route,
+/// Lowers models by media type.
+pub(super) fn lower_models(
+    written: &written::Named<String>,
     section: &Cursor<'_>,
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> BodyModels {
     let mut models = BodyModels::default();
-    for (media_type, model) in &written.models.0 {
+    for (media_type, model) in &written.0 {
         let at = section.key(media_type);
         cx.model(model, around.at, &at);
         if media_type == DEFAULT {
@@ -115,13 +155,19 @@ fn warn_of_unchecked(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) {
-    let written::Validate { parameters, body } = written.validate;
+    let written::Validate {
+        parameters,
+        body,
+        content_type,
+        ..
+    } = written.validate;
     if has_required && !parameters {
         let message = "nothing checks that these are there: write `validate: {parameters: true}`";
         cx.warning(&at.key("parameters"), message);
     }
     let has_models = !written.models.0.is_empty();
-    if has_models && !body {
+    // They may be there for their media types alone.
+    if has_models && !body && !content_type {
         let message = "nothing holds bodies against these: write `validate: {body: true}`";
         cx.warning(&at.key("models"), message);
     }

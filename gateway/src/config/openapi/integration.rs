@@ -224,7 +224,7 @@ fn mock(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> No
     let passthrough = at.key("passthroughBehavior");
     if let Some(word) = passthrough.scalar() {
         let node = text(passthrough.place, &word.to_ascii_lowercase());
-        made.put("passthrough", passthrough.key_place, node);
+        made.put("passthrough_behavior", passthrough.key_place, node);
         findings.honoured(&passthrough);
     }
     let responses = at.key("responses");

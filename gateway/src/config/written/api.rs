@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
-use super::{AccessMode, Cors, FreeJson, Integration, Named, Presence, Size, Validate};
+use super::{
+    AccessMode, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Size, Validate,
+};
 
 /// One API.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -61,6 +63,10 @@ pub(crate) struct Api {
     /// Smallest answer that a REST API compresses for clients that want it: 0 to 10MiB. Default: it
     /// compresses none.
     pub(crate) minimum_compression_size: Option<Size>,
+    /// Media types that a REST API takes for binary in integrations of type `http` and `mock`, such as
+    /// `image/png`, `image/*` or `*/*`. Default: none, everything is text.
+    #[serde(default)]
+    pub(crate) binary_media_types: Vec<String>,
     /// What pages of other origins may do with an HTTP API. Default: what its backends say.
     pub(crate) cors: Option<Cors>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
@@ -128,7 +134,10 @@ pub(crate) struct Route {
     /// `$default` stands for every other media type.
     #[serde(default)]
     pub(crate) models: Named<String>,
-    /// What of a request to a REST API is checked. Default: nothing.
+    /// What a REST API declares of its responses, by status. What `responses` of the integration say
+    /// has to be declared here. Default: nothing is declared, and everything may be sent.
+    pub(crate) method_responses: Option<Named<MethodResponse>>,
+    /// What of a request to a REST API, and of its answer, is checked. Default: nothing.
     #[serde(default)]
     pub(crate) validate: Validate,
     /// How the request body travels. Default `stream`.

@@ -22,7 +22,8 @@ pub(crate) struct Integration {
     pub(crate) uri: Option<String>,
     /// Method sent, such as `POST`. Default, and what `ANY` says: the request's own.
     pub(crate) method: Option<String>,
-    /// What the backend gets of the request besides. In REST APIs such as
+    /// What the backend gets of the request besides, and all that one of type `http` gets of its
+    /// parameters. In REST APIs such as
     /// `integration.request.header.X-Pet: method.request.path.id`, in HTTP APIs such as
     /// `append:header.X-Pet: $request.path.id`.
     #[serde(default)]
@@ -31,16 +32,22 @@ pub(crate) struct Integration {
     /// `overwrite:statuscode: '404'` under `403`.
     #[serde(default)]
     pub(crate) response_parameters: Named<Named<String>>,
-    /// From the first byte sent to the response's head: 50ms to 30s (REST: 29s). Default the most.
+    /// From the first byte sent to the response's head, of type `http` to its end: 50ms to 30s
+    /// (REST: 29s). Default the most.
     pub(crate) timeout: Option<DurationText>,
-    /// Of a mock: what says the status, by media type of the request, such as
-    /// `application/json: '{"statusCode": 200}'`.
+    /// Of types `http` and `mock`: what the backend gets for a body, or what says the mock's status,
+    /// by media type of the request: fixed text, without `$` and `#`, such as
+    /// `application/json: '{"statusCode": 200}'`. `$default` stands for every other media type.
     #[serde(default)]
     pub(crate) request_templates: Named<String>,
-    /// Of a mock: what a request gets for whose media type there is no template. Default
-    /// `when_no_match`.
-    pub(crate) passthrough: Option<Passthrough>,
-    /// Of a mock: what the client gets, by a regular expression for the status, or `default`.
+    /// Of types `http` and `mock`: what a request gets for whose media type there is no template.
+    /// Default `when_no_match`.
+    pub(crate) passthrough_behavior: Option<Passthrough>,
+    /// Of types `http` and `mock`: what a body without template is converted to. Default: what its
+    /// media type says.
+    pub(crate) content_handling: Option<ContentHandling>,
+    /// Of types `http` and `mock`: what the client gets, by a regular expression for the status, or
+    /// `default`.
     #[serde(default)]
     pub(crate) responses: Named<ResponseRule>,
 }
@@ -51,6 +58,8 @@ pub(crate) struct Integration {
 pub(crate) enum IntegrationType {
     /// An HTTP backend, whose answer is passed on.
     HttpProxy,
+    /// An HTTP backend that gets and gives what is mapped; REST APIs only.
+    Http,
     /// The gateway itself answers; REST APIs only.
     Mock,
     /// Every request is answered with 500: stands for what an imported definition says and this
@@ -62,12 +71,22 @@ pub(crate) enum IntegrationType {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Passthrough {
-    /// Its own body is what is read.
+    /// Its own body is passed on.
     WhenNoMatch,
     /// The same if there is no template at all, else 415.
     WhenNoTemplates,
     /// 415.
     Never,
+}
+
+/// What bodies are converted to.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContentHandling {
+    /// Binary ones become base64.
+    ConvertToText,
+    /// Text is base64, which is decoded.
+    ConvertToBinary,
 }
 
 /// What a client gets for what an integration answered.
@@ -77,10 +96,14 @@ pub(crate) struct ResponseRule {
     /// Status sent to the client.
     #[schemars(range(min = 200, max = 599))]
     pub(crate) status: u16,
-    /// Headers, such as `method.response.header.Access-Control-Allow-Origin: "'*'"`.
+    /// Headers, such as `method.response.header.Access-Control-Allow-Origin: "'*'"` or
+    /// `method.response.header.X-Total: integration.response.header.X-Count`.
     #[serde(default)]
     pub(crate) parameters: Named<String>,
-    /// Bodies by media type: fixed text, without `$` and `#`.
+    /// Bodies by media type: fixed text, without `$` and `#`. Default: what the integration
+    /// answered.
     #[serde(default)]
     pub(crate) templates: Named<String>,
+    /// What the integration's body is converted to. Default: what media types say.
+    pub(crate) content_handling: Option<ContentHandling>,
 }

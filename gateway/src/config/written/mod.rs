@@ -17,7 +17,7 @@ mod api;
 mod cors;
 mod integration;
 mod json;
-mod method_request;
+mod method;
 mod identity;
 mod domain;
 mod telemetry;
@@ -29,12 +29,13 @@ pub(super) use cors::Cors;
 pub(super) use domain::Domain;
 pub(super) use identity::Identity;
 pub(super) use integration::{
-    Integration, IntegrationType, Passthrough as PassthroughWord, ResponseRule,
+    ContentHandling as ContentHandlingWord, Integration, IntegrationType,
+    Passthrough as PassthroughWord, ResponseRule,
 };
 pub(super) use json::FreeJson;
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
-pub(super) use method_request::{Presence, Validate};
+pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};

@@ -6,12 +6,14 @@
 mod gateway_response;
 mod literal;
 mod mock_status;
+mod request;
 
 use super::media_type::MediaType;
 
 pub use gateway_response::{GatewayResponseTemplate, REFERENCES_MAX, TemplateError};
 pub use literal::{Literal, NotLiteral};
 pub use mock_status::{DEPTH_MAX, MockStatusError, mock_status};
+pub use request::{Passthrough, Rendered, RequestTemplates};
 
 /// Bytes of a template, more of which are refused: the quota of mapping templates, 300 KB.
 pub const TEMPLATE_BYTES_MAX: usize = 300 * 1024;

@@ -80,6 +80,9 @@ pub struct Record {
     /// Microseconds from handing the request to the upstream to its response head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
+    /// What is wrong with the answer, if somebody looked and something is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_check: Option<&'static str>,
     /// Microseconds from the request's head to the last byte of the answer.
     pub duration_us: u64,
     /// Bytes of the request body received.
@@ -135,6 +138,7 @@ impl Record {
             detail: None,
             upstream_status: None,
             upstream_us: None,
+            response_check: None,
             duration_us: 0,
             request_bytes: 0,
             response_bytes: 0,

@@ -1,0 +1,93 @@
+//! Payloads between text and binary.
+//!
+//! Source: Amazon API Gateway Developer Guide, "Content type conversions in API Gateway".
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+
+use crate::body::{BodyBudget, NoMemory};
+use crate::exchange::{Reason, Rejection};
+use crate::language::media_type::Conversion;
+
+/// The usual alphabet, padded; what comes may lack the padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What `conversion` makes of `payload`, in memory that `budget` accounts for.
+///
+/// # Errors
+/// 500 for what has to be base64 and is not, 503 without memory.
+pub(super) fn convert(
+    conversion: Conversion,
+    payload: Bytes,
+    budget: &BodyBudget,
+) -> Result<Bytes, Rejection> {
+    let made = match conversion {
+        Conversion::Unchanged => return Ok(payload),
+        Conversion::Text => match String::from_utf8_lossy(&payload) {
+            Cow::Borrowed(_) => return Ok(payload),
+            Cow::Owned(text) => text.into_bytes(),
+        },
+        Conversion::Base64Decode => {
+            let decoded = BASE64.decode(payload.trim_ascii());
+            decoded.map_err(|error| {
+                let detail = format!("the body is no base64: {error}");
+                Rejection::detailed(Reason::PayloadEncoding, detail)
+            })?
+        }
+        Conversion::Base64Encode => BASE64.encode(&payload).into_bytes(),
+    };
+    let held = budget.hold(made);
+    let held = held.map_err(|NoMemory| Rejection::new(Reason::BodyMemory))?;
+    Ok(held.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(conversion: Conversion, payload: &[u8], expected: Result<&[u8], Reason>) {
+        let budget = BodyBudget::new(64);
+        let found = convert(conversion, Bytes::copy_from_slice(payload), &budget);
+        let found = found.map_err(|rejection| rejection.reason);
+        assert_eq!(
+            found.as_deref().map_err(|reason| *reason),
+            expected,
+            "{payload:?}"
+        );
+        drop(found);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn payloads_are_converted() {
+        check(Conversion::Unchanged, b"\xff\0", Ok(b"\xff\0"));
+        check(Conversion::Text, "ü".as_bytes(), Ok("ü".as_bytes()));
+        check(Conversion::Text, b"a\xffb", Ok("a\u{fffd}b".as_bytes()));
+        check(Conversion::Base64Encode, b"\xff\0", Ok(b"/wA="));
+        check(Conversion::Base64Encode, b"", Ok(b""));
+        for written in ["/wA=", "/wA", " /wA=\r\n"] {
+            check(Conversion::Base64Decode, written.as_bytes(), Ok(b"\xff\0"));
+        }
+        check(Conversion::Base64Decode, b"", Ok(b""));
+        for broken in ["{}", "/w A=", "_wA=", "/"] {
+            let expected = Err(Reason::PayloadEncoding);
+            check(Conversion::Base64Decode, broken.as_bytes(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_made_is_accounted_for() {
+        let memory = Err(Reason::BodyMemory);
+        check(Conversion::Base64Encode, &[0; 49], memory);
+        check(Conversion::Text, &[0xff; 22], memory);
+        check(Conversion::Unchanged, &[0xff; 65], Ok(&[0xff; 65]));
+    }
+}
