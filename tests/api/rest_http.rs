@@ -335,7 +335,10 @@ async fn the_status_selects_what_the_client_gets() {
     );
     assert_eq!(answer.header("content-type"), "text/html");
     let head = request(Method::HEAD, "/prod/pets/7", whole(""));
-    assert_eq!(client.send(head).await.status, 502);
+    let answer = client.send(head).await;
+    assert_eq!(answer.status, 502);
+    // Only the backend knows how long the body would be.
+    assert!(!answer.headers.contains_key("content-length"));
 }
 
 #[tokio::test]
@@ -521,4 +524,63 @@ async fn stage_variables_and_parameters_make_the_uri() {
         let answer = client.send(get(&format!("/{stage}/pets/7?x=y"))).await;
         assert_eq!(answer.json()["uri"], format!("/{who}/7?fixed=1"));
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_mapped_and_not_followed() {
+    let upstream = Upstream::http(|_request| async {
+        let mut answer = reply(302, "moved");
+        let location = HeaderValue::from_static("/elsewhere");
+        answer.headers_mut().insert("location", location);
+        answer
+    })
+    .await;
+    let route = json!({"integration": {"responses": {"3\\d{2}": {"status": 301, "parameters": {
+        "method.response.header.Location": "integration.response.header.Location",
+    }}}}});
+    let (_gateway, client) = start(&upstream, route).await;
+    let answer = client.get("/prod/pets/7").await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (301, "/elsewhere")
+    );
+    assert_eq!(upstream.seen().requests, 1);
+}
+
+#[tokio::test]
+async fn answers_share_the_memory_of_bodies() {
+    let upstream = Upstream::http(|_request| async { reply(200, vec![b'x'; 700 * 1024]) }).await;
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["body_memory_max"], json!("1MiB"))
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "binary_media_types"], json!(["text/css"]))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "routes"], json!({}))
+        .route(
+            "GET /pets",
+            json!({"body_max": "1KiB", "integration": {
+                "type": "http",
+                "responses": {"default": {"status": 200}},
+            }}),
+        )
+        .route(
+            "GET /coded",
+            json!({"body_max": "1KiB", "integration": {
+                "type": "http",
+                "responses": {"default": {
+                    "status": 200,
+                    "content_handling": "convert_to_binary",
+                }},
+            }}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.get("/prod/pets").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 700 * 1024));
+    // What is decoded needs room beside what it is decoded from.
+    let answer = client.get("/prod/coded").await;
+    assert_eq!(answer.status, 503);
+    gateway.reason("body_memory").await;
+    // What was lent has come back.
+    assert_eq!(client.get("/prod/pets").await.status, 200);
 }

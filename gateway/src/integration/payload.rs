@@ -50,6 +50,8 @@ pub(super) fn convert(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -89,5 +91,20 @@ mod tests {
         check(Conversion::Base64Encode, &[0; 49], memory);
         check(Conversion::Text, &[0xff; 22], memory);
         check(Conversion::Unchanged, &[0xff; 65], Ok(&[0xff; 65]));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_from_text(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let budget = BodyBudget::new(1024);
+            let made = |conversion, payload| convert(conversion, payload, &budget).expect("room");
+            let bytes = Bytes::from(bytes);
+            let text = made(Conversion::Base64Encode, bytes.clone());
+            prop_assert_eq!(&made(Conversion::Text, text.clone()), &text);
+            prop_assert_eq!(&made(Conversion::Base64Decode, text), &bytes);
+            let shown = made(Conversion::Text, bytes.clone());
+            prop_assert!(std::str::from_utf8(&shown).is_ok());
+            prop_assert_eq!(shown == bytes, std::str::from_utf8(&bytes).is_ok());
+        }
     }
 }

@@ -59,8 +59,11 @@ pub(crate) fn respond(
         ResponseBody::Whole(_) | ResponseBody::Encoded { .. } if has_none => Source::Whole(None),
         // HTTP/2 would send the body of an answer to HEAD, which a client takes for an attack.
         ResponseBody::Whole(body) if exchange.head.method == Method::HEAD => {
-            let length = HeaderValue::from(body.len());
-            response.headers_mut().insert(CONTENT_LENGTH, length);
+            // Of what a backend was asked for by HEAD nobody knows the length.
+            if !body.is_empty() {
+                let length = HeaderValue::from(body.len());
+                response.headers_mut().insert(CONTENT_LENGTH, length);
+            }
             Source::Whole(None)
         }
         body => Source::new(body),
