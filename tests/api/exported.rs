@@ -2,8 +2,10 @@
 
 use gateway_tests::client::{Answer, Client, request, whole, with};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{Key, KeyServer, claims};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
+use gateway_tests::wait;
 use http::Method;
 use serde_json::json;
 
@@ -120,4 +122,59 @@ async fn an_exported_policy_speaks_of_the_api_as_it_is_here() {
     gateway.reason("policy_denied").await;
     // What it does not deny, it allows.
     assert_eq!(client.get("/prod/orders/7").await.status, 200);
+}
+
+/// The export of an HTTP API with CORS, a JWT authorizer and a default route.
+const SPA: &str = include_str!("../../examples/openapi/spa-http.json");
+
+#[tokio::test]
+async fn an_exported_http_api_brings_its_authorizer_and_its_cors() {
+    let upstream = Upstream::echo().await;
+    let key = Key::rsa("rsa");
+    let issuer = KeyServer::start(&[&key]).await;
+    // Only where it logs in and where its backends are is its own.
+    let backend = format!("http://{}", upstream.address);
+    let definition = SPA
+        .replace("https://login.example.com/", &issuer.issuer())
+        .replace("https://static.example.com", &format!("{backend}/static"))
+        .replace("https://backend.example.com", &backend);
+    let setup = issuer.authorize_by_discovery(Setup::new());
+    let setup = setup.set(&["apis", "spa"], json!({"definition": "spa.json"}));
+    let _file = setup.file("spa.json", &definition);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+
+    let answer = client.get("/index.html").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["uri"], "/static");
+
+    assert_eq!(client.get("/api/me").await.status, 401);
+    let call = async |scope: &str| {
+        let changes =
+            json!({"iss": issuer.issuer(), "aud": "https://api.example.com", "scope": scope});
+        let token = format!("Bearer {}", key.token(&claims(changes)));
+        client
+            .get_with("/api/me", &[("authorization", &token)])
+            .await
+    };
+    wait::until("the keys", || async {
+        (call("profile").await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(call("profile").await.json()["uri"], "/me");
+    assert_eq!(call("email").await.status, 403);
+
+    let asked = request(Method::OPTIONS, "/api/me", whole(""));
+    let headers = [
+        ("origin", "https://app.example.com"),
+        ("access-control-request-method", "PUT"),
+    ];
+    let answer = client.send(with(asked, &headers)).await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    assert_eq!(answer.header("access-control-allow-credentials"), "true");
+    assert_eq!(answer.header("access-control-max-age"), "0");
 }

@@ -96,6 +96,9 @@ fn report(import: &Import, file: &std::path::Path, print: &mut impl FnMut(&str))
             ignored.join(", ")
         ));
     }
+    for name in &import.unused {
+        print(&format!("{file}: nothing in it is `${{{name}}}`"));
+    }
     print(&format!("{file}: {}", summary(import)));
 }
 

@@ -56,7 +56,7 @@ impl Document {
     pub(super) fn read(
         location: &Location<'_>,
         at: Option<&Cursor<'_>>,
-        placeholders: &Placeholders,
+        placeholders: &mut Placeholders,
         diagnostics: &mut Collector,
     ) -> Option<Self> {
         let mut reading = Reading {
@@ -163,7 +163,7 @@ struct Reading<'a> {
     /// What messages call it.
     shown: PathBuf,
     bytes_left: u64,
-    placeholders: &'a Placeholders,
+    placeholders: &'a mut Placeholders,
     diagnostics: &'a mut Collector,
 }
 

@@ -2,16 +2,17 @@
 //! `-endpoint-access-mode` and `-security-policy`.
 
 use super::finding::Findings;
-use super::made::plain;
+use super::made::{plain, text};
 use super::treatment::{self, Object};
 use super::validator::flag;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::{Node, shortened};
-use crate::model::ApiKind;
+use crate::model::{ApiKind, SecurityPolicy};
 
 const CONFIGURATION: &str = "x-amazon-apigateway-endpoint-configuration";
+const SECURITY_POLICY: &str = "x-amazon-apigateway-security-policy";
 const ACCESS_MODE: &str = "x-amazon-apigateway-endpoint-access-mode";
 
 /// Whether the API answers on its own host, in the native form: `default_endpoint`. `None` where
@@ -58,17 +59,59 @@ fn configuration(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> boo
     is_disabled
 }
 
-/// Judges how strictly an endpoint looks at who reaches it.
-pub(super) fn judge_access_mode(root: &Cursor<'_>, findings: &mut Findings) {
-    let at = root.key(ACCESS_MODE);
-    match at.scalar() {
-        None if !at.is_written() => {}
-        Some("BASIC") => findings.honoured(&at),
-        Some("STRICT") => {
-            let why = "nothing compares the name of the TLS handshake with `Host` yet: write \
-                       `BASIC`, or import with `partial`";
-            findings.refused(&at, why);
-        }
-        _ => findings.refused(&at, "the mode is `BASIC` or `STRICT`: write one"),
+/// What TLS is like for the API's hosts, in the native form: `security_policy` and
+/// `endpoint_access_mode`.
+pub(super) fn tls(
+    root: &Cursor<'_>,
+    kind: ApiKind,
+    findings: &mut Findings,
+) -> Vec<(&'static str, Place, Node)> {
+    let mut settings = Vec::new();
+    let at = root.key(SECURITY_POLICY);
+    let policy = policy(&at, findings);
+    // What the older policies ask for holds for every listener.
+    let is_own = policy.is_some_and(|policy| !policy.is_legacy());
+    if let Some(policy) = policy.filter(|_| is_own) {
+        let node = text(at.place, policy.name());
+        settings.push(("security_policy", at.key_place, node));
     }
+    let at = root.key(ACCESS_MODE);
+    // Of HTTP APIs this is refused by the table.
+    if kind == ApiKind::Http || !at.is_written() {
+        return settings;
+    }
+    let word = match at.scalar() {
+        Some("BASIC") => "basic",
+        Some("STRICT") => "strict",
+        _ => {
+            findings.refused(&at, "the mode is `BASIC` or `STRICT`: write one");
+            return settings;
+        }
+    };
+    findings.honoured(&at);
+    if is_own || word == "strict" {
+        settings.push(("endpoint_access_mode", at.key_place, plain(at.place, word)));
+    }
+    settings
+}
+
+fn policy(at: &Cursor<'_>, findings: &mut Findings) -> Option<SecurityPolicy> {
+    if !at.is_written() {
+        return None;
+    }
+    let name = at.scalar().unwrap_or_default();
+    let Some(policy) = SecurityPolicy::named(name) else {
+        let names = SecurityPolicy::ALL.iter().map(|policy| policy.name());
+        let fix = suggestion(name, names);
+        let why = format!("there is no security policy `{}`{fix}", shortened(name));
+        findings.refused(at, why);
+        return None;
+    };
+    let differences = policy.differences();
+    if differences.is_empty() {
+        findings.honoured(at);
+    } else {
+        findings.approximated(at, format!("narrower here: {}", differences.join("; ")));
+    }
+    Some(policy)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::document::{Document, Location};
 use super::finding::Findings;
 use super::judgement;
-use super::jwt::Authorizers;
+use super::jwt::{Authorizers, with_authorizers};
 use super::made::{Made, refused};
 use super::placeholder::Placeholders;
 use super::policy::Home;
@@ -32,6 +32,7 @@ pub(in crate::config) fn expand(
 ) -> Node {
     let root = Cursor::root(&tree);
     let mut expanded: Vec<(String, Node)> = Vec::new();
+    let mut made: Vec<(String, Node)> = Vec::new();
     for (api, at) in root.key("apis").entries() {
         if at.key("definition").is_written() {
             let mut expansion = Expansion {
@@ -39,6 +40,7 @@ pub(in crate::config) fn expand(
                 name,
                 base,
                 files,
+                made: &mut made,
                 diagnostics,
             };
             expanded.push((api.to_owned(), expansion.api(api, &at)));
@@ -55,6 +57,7 @@ pub(in crate::config) fn expand(
     if expanded.is_empty() {
         return tree;
     }
+    let tree = with_authorizers(tree, made);
     tree.with_entries(|section| {
         if section.key != "apis" {
             return section;
@@ -78,6 +81,8 @@ struct Expansion<'a> {
     name: &'a str,
     base: &'a Path,
     files: Files,
+    /// Authorizers that definitions made.
+    made: &'a mut Vec<(String, Node)>,
     diagnostics: &'a mut Collector,
 }
 
@@ -98,8 +103,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// What makes the API of the user's own settings.
-    fn translated(&mut self, name: &str, at: &Cursor<'_>) -> Option<impl FnOnce(Made) -> Node> {
+    /// The definition at `at`, read.
+    fn document(&mut self, at: &Cursor<'_>) -> Option<Document> {
         let definition = at.key("definition");
         // What is not text is refused with the shape of the configuration.
         let written = definition.scalar()?;
@@ -113,7 +118,6 @@ impl Expansion<'_> {
             );
             return None;
         }
-        let kind = self.kind(&at.key("type"))?;
         let shown = Path::new(self.name).parent().unwrap_or(Path::new(""));
         let shown = shown.join(written).display().to_string();
         let location = Location {
@@ -121,14 +125,32 @@ impl Expansion<'_> {
             name: &shown,
             file: None,
         };
-        let placeholders = Placeholders::new(&identity(self.root), variables(at));
+        let mut placeholders = Placeholders::new(&identity(self.root), variables(at));
         let document = Document::read(
             &location,
             Some(&definition),
-            &placeholders,
+            &mut placeholders,
             self.diagnostics,
         )?;
-        let authorizers = Authorizers::Configured(self.root.key("authorizers"));
+        for name in placeholders.unused() {
+            let at = at.key("variables").key(name);
+            let message = format!("nothing in the definition is `${{{name}}}`: take this out");
+            self.diagnostics
+                .warning(Some(at.key_place), at.path.to_string(), message);
+        }
+        Some(document)
+    }
+
+    /// What makes the API of the user's own settings.
+    fn translated(&mut self, name: &str, at: &Cursor<'_>) -> Option<impl FnOnce(Made) -> Node> {
+        let kind = self.kind(&at.key("type"))?;
+        let document = self.document(at)?;
+        let taken: Vec<String> = self.made.iter().map(|(name, _)| name.clone()).collect();
+        let authorizers = Authorizers {
+            api: name,
+            configured: Some(self.root.key("authorizers")),
+            taken: &taken,
+        };
         let home = Home {
             identity: identity(self.root),
             id: match at.key("id").scalar() {
@@ -137,19 +159,16 @@ impl Expansion<'_> {
             },
         };
         let mut findings = Findings::default();
-        let translation = translate(&document, kind, &authorizers, &home, &mut findings);
+        let mut translation = translate(&document, kind, &authorizers, &home, &mut findings);
         let is_partial = at.key("partial").is_true();
-        let translation = translation.map(|mut translation| {
-            if is_partial {
-                let around = judgement::Around {
-                    api: name,
-                    stages: at.key("stages").node.cloned(),
-                    authorizers: self.root.key("authorizers").node.cloned(),
-                };
-                around.judge(&mut translation, &mut findings, self.diagnostics);
-            }
-            translation
-        });
+        if let Some(translation) = translation.as_mut().filter(|_| is_partial) {
+            let around = judgement::Around {
+                api: name,
+                stages: at.key("stages").node.cloned(),
+                authorizers: self.root.key("authorizers").node.cloned(),
+            };
+            around.judge(translation, &mut findings, self.diagnostics);
+        }
         for finding in findings.finish(self.diagnostics) {
             if let Some(why) = finding.treatment.refusal() {
                 let place = Some(finding.place);
@@ -161,6 +180,7 @@ impl Expansion<'_> {
             }
         }
         let translation = translation?;
+        self.made.extend(translation.schemes.made());
         for setting in &translation.settings {
             let at = at.key(setting.key);
             if at.is_written() && !DEFINED.contains(&setting.key) {

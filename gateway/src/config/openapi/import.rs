@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::document::{Document, Location};
 use super::finding::{Finding, Findings, Treatment};
 use super::judgement::{self, Around};
-use super::jwt::Authorizers;
+use super::jwt::{Authorizers, with_authorizers};
 use super::made::Made;
 use super::placeholder::Placeholders;
 use super::policy::Home;
@@ -31,11 +31,14 @@ pub struct Import {
     pub kind: ApiKind,
     /// What became of each of its parts, in the order of the files.
     pub findings: Vec<Finding>,
+    /// Variables that stand for nothing in it.
+    pub unused: Vec<String>,
     /// How many routes it has.
     pub routes: usize,
     /// How many of them answer 500, where only a part is imported.
     pub refused_routes: usize,
-    /// The API in the native form, as it may stand below `apis:`.
+    /// The API in the native form: the section `apis` and, where the definition makes some,
+    /// `authorizers`.
     pub native: String,
 }
 
@@ -69,20 +72,25 @@ fn import_into(
     options: &ImportOptions,
     diagnostics: &mut Collector,
 ) -> Option<Import> {
-    let placeholders = Placeholders::new(&Identity::default(), options.variables.iter().cloned());
+    let mut placeholders =
+        Placeholders::new(&Identity::default(), options.variables.iter().cloned());
     let location = Location {
         path,
         name: shown,
         file: Some(FileId::FIRST),
     };
-    let document = Document::read(&location, None, &placeholders, diagnostics)?;
+    let document = Document::read(&location, None, &mut placeholders, diagnostics)?;
     let mut findings = Findings::default();
     let name = api_name(path);
     let home = Home {
         identity: Identity::default(),
         id: derived_id(&name),
     };
-    let authorizers = Authorizers::Open;
+    let authorizers = Authorizers {
+        api: &name,
+        configured: None,
+        taken: &[],
+    };
     let translation = translate(&document, options.kind, &authorizers, &home, &mut findings);
     let Some(mut translation) = translation else {
         for finding in findings.finish(diagnostics) {
@@ -110,16 +118,20 @@ fn import_into(
     }
     let mut apis = Made::at(start);
     apis.put(&name, start, translation.write(api));
+    let mut root = Made::at(start);
+    root.put("apis", start, apis.finish());
+    let root = with_authorizers(root.finish(), translation.schemes.made().collect());
     Some(Import {
         kind: translation.kind,
         findings: findings.finish(diagnostics),
+        unused: placeholders.unused().map(str::to_owned).collect(),
         routes: translation.routes.len(),
         refused_routes: translation
             .routes
             .iter()
             .filter(|route| route.is_refused())
             .count(),
-        native: print::print(&apis.finish()),
+        native: print::print(&root),
     })
 }
 

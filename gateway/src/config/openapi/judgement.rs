@@ -4,10 +4,9 @@
 use std::path::Path as FilePath;
 
 use super::finding::Findings;
-use super::jwt::Jwt;
-use super::made::{Made, list, plain, text};
+use super::jwt::with_authorizers;
+use super::made::{Made, list, text};
 use super::operation::Route;
-use super::security::Schemes;
 use super::translation::Translation;
 use crate::config::cursor::{Cursor, Path};
 use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};
@@ -21,7 +20,7 @@ pub(super) struct Around<'a> {
     pub(super) api: &'a str,
     /// Its stages; one, where none are known.
     pub(super) stages: Option<Node>,
-    /// The authorizers of the configuration; without one, those that the definition needs.
+    /// The authorizers of the configuration.
     pub(super) authorizers: Option<Node>,
 }
 
@@ -89,21 +88,23 @@ impl Around<'_> {
     fn configuration(&self, translation: &Translation, write: Write) -> Node {
         let mut api = Made::at(NOWHERE);
         api.put("stages", NOWHERE, self.stages(translation));
+        // So that what is said of TLS has something to be about.
+        api.put(
+            "hosts",
+            NOWHERE,
+            list(NOWHERE, vec![text(NOWHERE, "stage.invalid")]),
+        );
         let mut apis = Made::at(NOWHERE);
         apis.put(self.api, NOWHERE, write(translation, api));
-        let mut listener = Made::at(NOWHERE);
-        listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
         let mut listeners = Made::at(NOWHERE);
-        listeners.put("any", NOWHERE, listener.finish());
-        let authorizers = match &self.authorizers {
-            Some(written) => written.clone(),
-            None => authorizers(&translation.schemes),
-        };
+        listeners.put("any", NOWHERE, listener());
         let mut root = Made::at(NOWHERE);
         root.put("listeners", NOWHERE, listeners.finish());
-        root.put("authorizers", NOWHERE, authorizers);
+        if let Some(authorizers) = &self.authorizers {
+            root.put("authorizers", NOWHERE, authorizers.clone());
+        }
         root.put("apis", NOWHERE, apis.finish());
-        root.finish()
+        with_authorizers(root.finish(), translation.schemes.made().collect())
     }
 
     fn stages(&self, translation: &Translation) -> Node {
@@ -141,34 +142,23 @@ pub(super) fn stages(translation: &Translation) -> Node {
     stages.finish()
 }
 
-/// Authorizers that stand for the schemes, for a definition without a configuration.
-fn authorizers(schemes: &Schemes) -> Node {
-    let mut made = Made::at(NOWHERE);
-    for (name, jwt) in schemes.needed() {
-        made.put(name, NOWHERE, authorizer(jwt));
-    }
-    made.finish()
-}
-
-fn authorizer(jwt: &Jwt) -> Node {
-    let mut made = Made::at(NOWHERE);
-    made.put("type", NOWHERE, plain(NOWHERE, "jwt"));
-    made.put("issuer", NOWHERE, text(NOWHERE, &jwt.issuer));
-    let audiences = jwt.audiences.iter().map(|name| text(NOWHERE, name));
-    made.put("audiences", NOWHERE, list(NOWHERE, audiences.collect()));
-    let algorithms = vec![text(NOWHERE, "RS256")];
-    made.put("algorithms", NOWHERE, list(NOWHERE, algorithms));
-    let mut jwks = Made::at(NOWHERE);
-    jwks.put("file", NOWHERE, text(NOWHERE, "keys.json"));
-    made.put("jwks", NOWHERE, jwks.finish());
-    if let Some(source) = &jwt.identity_source {
-        made.put("identity_source", NOWHERE, text(NOWHERE, source));
-    }
-    made.finish()
+/// A listener that terminates TLS, with a certificate that nobody opens.
+fn listener() -> Node {
+    let mut certificate = Made::at(NOWHERE);
+    certificate.put("chain", NOWHERE, text(NOWHERE, "chain.pem"));
+    certificate.put("key", NOWHERE, text(NOWHERE, "key.pem"));
+    let mut tls = Made::at(NOWHERE);
+    let certificates = list(NOWHERE, vec![certificate.finish()]);
+    tls.put("certificates", NOWHERE, certificates);
+    let mut listener = Made::at(NOWHERE);
+    listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
+    listener.put("tls", NOWHERE, tls.finish());
+    listener.finish()
 }
 
 /// Refuses what `error` is about.
 fn refuse(error: &Diagnostic, api: &str, translation: &mut Translation) {
+    let authorizers = Path::default().key("authorizers");
     let api = Path::default().key("apis").key(api);
     let routes = api.key("routes");
     let is_about = |path: &Path| {
@@ -181,6 +171,12 @@ fn refuse(error: &Diagnostic, api: &str, translation: &mut Translation) {
             route.refuse();
             found = true;
         }
+    }
+    let is_meant = |name: &str| is_about(&authorizers.key(name));
+    if let Some(name) = translation.schemes.remove_made(is_meant) {
+        let routes = translation.routes.iter_mut();
+        routes.for_each(|route| route.deny(&name));
+        return;
     }
     if found || refuse_models(&api, is_about, translation) {
         return;

@@ -1,26 +1,97 @@
-//! Authorizers of tokens: what a definition says of them, beside what the configuration says.
+//! Authorizers of tokens.
+//!
+//! Where the configuration has an authorizer of the scheme's name, that one checks tokens, and has to
+//! say the same as the definition. Where it has none, the definition makes one, as in the service.
 
 use super::finding::Findings;
+use super::made::{Made, list, plain, text};
 use super::treatment::{self, Object};
 use crate::config::cursor::Cursor;
-use crate::config::tree::shortened;
+use crate::config::diagnostic::Place;
+use crate::config::tree::{Node, Value, shortened};
 use crate::model::ApiKind;
 
-/// The authorizers that a definition may name.
+/// The authorizers around a definition.
 #[derive(Clone, Debug)]
-pub(super) enum Authorizers<'a> {
-    /// Those of a configuration.
-    Configured(Cursor<'a>),
-    /// There is no configuration yet: whatever the definition needs will be there.
-    Open,
+pub(super) struct Authorizers<'a> {
+    /// The name of the API that the definition is of.
+    pub(super) api: &'a str,
+    /// Those of the configuration, where there is one.
+    pub(super) configured: Option<Cursor<'a>>,
+    /// Names of those that other definitions made.
+    pub(super) taken: &'a [String],
+}
+
+/// Which authorizer stands for a scheme.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The one of the configuration that has the scheme's name.
+    Configured,
+    /// One of this name, which the definition makes.
+    Made(String),
 }
 
 /// What the definition says of tokens.
 #[derive(Clone, Debug)]
 pub(super) struct Jwt {
-    pub(super) issuer: String,
-    pub(super) audiences: Vec<String>,
-    pub(super) identity_source: Option<String>,
+    issuer: (String, Place),
+    audiences: Vec<(String, Place)>,
+    identity_source: Option<(String, Place)>,
+    /// Of the key of the authorizer.
+    pub(super) place: Place,
+}
+
+impl Jwt {
+    /// An authorizer in the native form: as in the service its keys are found by discovery, and
+    /// tokens are signed with RSA.
+    pub(super) fn write(&self) -> Node {
+        let at = |(written, place): &(String, Place)| text(*place, written);
+        let mut made = Made::at(self.place);
+        made.put("type", self.place, plain(self.place, "jwt"));
+        made.put("issuer", self.issuer.1, at(&self.issuer));
+        let audiences = self.audiences.iter().map(at);
+        made.put(
+            "audiences",
+            self.place,
+            list(self.place, audiences.collect()),
+        );
+        if let Some(source) = &self.identity_source {
+            made.put("identity_source", source.1, at(source));
+        }
+        made.finish()
+    }
+}
+
+/// The configuration `tree` with `made` among its authorizers.
+pub(super) fn with_authorizers(tree: Node, made: Vec<(String, Node)>) -> Node {
+    const SECTION: &str = "authorizers";
+    let written = tree.entry(SECTION);
+    let own = match written.map(|entry| &entry.node.value) {
+        None => &[],
+        Some(Value::Mapping(mapping)) => mapping.entries(),
+        // What else it is will be refused.
+        Some(Value::Scalar { .. } | Value::Sequence(_) | Value::Refused) => return tree,
+    };
+    if made.is_empty() {
+        return tree;
+    }
+    let mut section = Made::at(written.map_or(tree.place, |entry| entry.node.place));
+    for entry in own {
+        section.put(&entry.key, entry.key_place, entry.node.clone());
+    }
+    for (name, node) in made {
+        section.put(&name, node.place, node);
+    }
+    let key_place = written.map_or(tree.place, |entry| entry.key_place);
+    let mut root = Made::at(tree.place);
+    root.put(SECTION, key_place, section.finish());
+    if let Value::Mapping(mapping) = &tree.value {
+        // Of two with one key the first stays.
+        for entry in mapping.entries() {
+            root.put(&entry.key, entry.key_place, entry.node.clone());
+        }
+    }
+    root.finish()
 }
 
 /// What the authorizer at `at` says; `None` where it cannot be had, which was reported.
@@ -28,17 +99,15 @@ pub(super) fn judge(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> 
     treatment::judge(at, Object::Authorizer, kind, findings);
     let configuration = at.key("jwtConfiguration");
     treatment::judge(&configuration, Object::JwtConfiguration, kind, findings);
-    let issuer = configuration.key("issuer").scalar();
+    let issuer_at = configuration.key("issuer");
     let audience = configuration.key("audience");
-    let audiences: Option<Vec<_>> = match audience.scalar() {
-        Some(one) => Some(vec![one.to_owned()]),
-        None => audience
-            .items()
-            .map(|item| item.scalar().map(str::to_owned))
-            .collect(),
+    let named = |at: &Cursor<'_>| Some((at.scalar()?.to_owned(), at.place));
+    let audiences: Option<Vec<_>> = match named(&audience) {
+        Some(one) => Some(vec![one]),
+        None => audience.items().map(|item| named(&item)).collect(),
     };
     let audiences = audiences.filter(|audiences| !audiences.is_empty());
-    let (Some(issuer), Some(audiences)) = (issuer, audiences) else {
+    let (Some(issuer), Some(audiences)) = (named(&issuer_at), audiences) else {
         let why = "tokens are checked against an issuer and audiences: write \
                    `jwtConfiguration: {issuer: .., audience: [..]}`";
         findings.refused(
@@ -51,10 +120,13 @@ pub(super) fn judge(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> 
         );
         return None;
     };
+    let source_at = at.key("identitySource");
+    let identity_source = judge_identity_source(&source_at, findings)?;
     Some(Jwt {
-        issuer: issuer.to_owned(),
+        issuer,
         audiences,
-        identity_source: judge_identity_source(&at.key("identitySource"), findings)?,
+        identity_source: identity_source.map(|text| (text, source_at.place)),
+        place: at.key_place,
     })
 }
 
@@ -80,36 +152,70 @@ fn judge_identity_source(at: &Cursor<'_>, findings: &mut Findings) -> Option<Opt
     }
 }
 
-/// Holds what the definition says against the authorizer of that name.
-pub(super) fn compare(
+impl Authorizers<'_> {
+    /// The authorizer for the scheme `name`, whose authorizer stands at `at`. `None` where there can
+    /// be none, which was reported.
+    pub(super) fn of(
+        &self,
+        name: &str,
+        jwt: &Jwt,
+        at: &Cursor<'_>,
+        kind: ApiKind,
+        findings: &mut Findings,
+    ) -> Option<Found> {
+        let section = self.configured.as_ref();
+        if let Some(own) = section.map(|section| section.key(name))
+            && own.is_written()
+        {
+            compare(name, jwt, at, &own, kind, findings);
+            return Some(Found::Configured);
+        }
+        const CHARACTERS_MAX: usize = 64;
+        let made = format!("{}-{name}", self.api);
+        let is_taken = section.is_some_and(|section| section.key(&made).is_written())
+            || self.taken.contains(&made);
+        if is_taken || made.len() > CHARACTERS_MAX {
+            let shown = shortened(&made);
+            let why = if is_taken {
+                "there is one of this name already"
+            } else {
+                "that is longer than 64 characters"
+            };
+            let why = format!(
+                "its authorizer would be called `{shown}`, and {why}: rename the scheme, or add an \
+                 authorizer `{}` to `authorizers` of the configuration",
+                shortened(name)
+            );
+            findings.refused(at, why);
+            return None;
+        }
+        match kind {
+            ApiKind::Http => findings.honoured(at),
+            ApiKind::Rest => findings.approximated(
+                at,
+                "tokens are checked as those of HTTP APIs: by one issuer, with RSA signatures",
+            ),
+        }
+        Some(Found::Made(made))
+    }
+}
+
+/// Holds what the definition says against the authorizer of that name, which is `configured`.
+fn compare(
     name: &str,
     jwt: &Jwt,
     at: &Cursor<'_>,
+    configured: &Cursor<'_>,
     kind: ApiKind,
-    authorizers: &Authorizers<'_>,
     findings: &mut Findings,
 ) {
-    let keys = "keys and algorithms are not in the definition";
     let shown = shortened(name);
     let alone = match kind {
         ApiKind::Rest => ", which the service has for HTTP APIs alone",
         ApiKind::Http => "",
     };
-    let how = format!("{keys}: the authorizer `{shown}` of the configuration checks tokens{alone}");
-    let Authorizers::Configured(section) = authorizers else {
-        findings.approximated(at, how);
-        return;
-    };
-    let configured = section.key(name);
-    if !configured.is_written() {
-        let why = format!(
-            "{keys}: add an authorizer `{shown}` to `authorizers` of the configuration, with the \
-             issuer `{}`",
-            shortened(&jwt.issuer)
-        );
-        findings.refused(at, why);
-        return;
-    }
+    let how = format!("the authorizer `{shown}` of the configuration checks tokens{alone}");
+    let (expected, _) = &jwt.issuer;
     let differs = |what: &str, here: &str, there: &str| {
         format!(
             "the authorizer `{shown}` of the configuration has the {what} `{}`, not `{}`: make \
@@ -120,9 +226,9 @@ pub(super) fn compare(
     };
     let configuration = at.key("jwtConfiguration");
     if let Some(issuer) = configured.key("issuer").scalar()
-        && issuer != jwt.issuer
+        && issuer != expected
     {
-        let why = differs("issuer", &jwt.issuer, issuer);
+        let why = differs("issuer", expected, issuer);
         findings.refused(&configuration.key("issuer"), why);
     }
     let sorted = |mut names: Vec<String>| {
@@ -137,7 +243,8 @@ pub(super) fn compare(
             .filter_map(|item| item.scalar().map(str::to_owned))
             .collect(),
     );
-    let here = sorted(jwt.audiences.clone());
+    let here = jwt.audiences.iter().map(|(name, _)| name.clone());
+    let here = sorted(here.collect());
     if here != there {
         let why = differs("audiences", &here, &there);
         findings.refused(&configuration.key("audience"), why);
@@ -147,7 +254,8 @@ pub(super) fn compare(
         .key("identity_source")
         .scalar()
         .unwrap_or(DEFAULT);
-    let here = jwt.identity_source.as_deref().unwrap_or(DEFAULT);
+    let own = jwt.identity_source.as_ref();
+    let here = own.map_or(DEFAULT, |(source, _)| source.as_str());
     // Names of headers have no case; those of parameters of the query do.
     let is_header = here.starts_with("$request.header.");
     if here != there && !(is_header && here.eq_ignore_ascii_case(there)) {

@@ -43,6 +43,14 @@ impl Route {
         self.is_refused = true;
     }
 
+    /// Refuses it where the authorizer `name` would have to let callers pass.
+    pub(super) fn deny(&mut self, name: &str) {
+        if self.caller.is_authorized_by(name) {
+            self.caller = Caller::Nobody;
+            self.refuse();
+        }
+    }
+
     /// Whether it needs one of these models.
     pub(super) fn needs(&self, models: &BTreeSet<String>) -> bool {
         self.request.needs(models)

@@ -5,7 +5,7 @@
 //! names without dots are replaced within extensions; names with dots, such as
 //! `${stageVariables.host}`, belong to the service and stay, and so does everything in templates.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::config::cursor::Path;
 use crate::config::diagnostic::{Collector, Place};
@@ -18,7 +18,12 @@ const PSEUDO: &str = "AWS::";
 
 /// What stands for names.
 #[derive(Debug)]
-pub(super) struct Placeholders(HashMap<String, String>);
+pub(super) struct Placeholders {
+    values: HashMap<String, String>,
+    /// Those that somebody gave, and not the service.
+    given: BTreeSet<String>,
+    used: HashSet<String>,
+}
 
 /// Where a text stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,13 +52,30 @@ impl Placeholders {
         let pseudo = pseudo
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.clone()));
-        Self(pseudo.chain(variables).collect())
+        let mut values: HashMap<String, String> = pseudo.collect();
+        let mut given = BTreeSet::new();
+        for (name, value) in variables {
+            given.insert(name.clone());
+            values.insert(name, value);
+        }
+        Self {
+            values,
+            given,
+            used: HashSet::new(),
+        }
+    }
+
+    /// Those that were given and have stood for nothing so far, by name.
+    pub(super) fn unused(&self) -> impl Iterator<Item = &str> {
+        let given = self.given.iter().map(String::as_str);
+        given.filter(|name| !self.used.contains(*name))
     }
 
     /// `node` with every placeholder replaced. One that stands for nothing is reported.
-    pub(super) fn replace(&self, node: Node, diagnostics: &mut Collector) -> Node {
+    pub(super) fn replace(&mut self, node: Node, diagnostics: &mut Collector) -> Node {
         let mut replacing = Replacing {
-            values: &self.0,
+            values: &self.values,
+            used: &mut self.used,
             diagnostics,
         };
         replacing.node(node, Area::Any, &Path::default())
@@ -62,6 +84,7 @@ impl Placeholders {
 
 struct Replacing<'a> {
     values: &'a HashMap<String, String>,
+    used: &'a mut HashSet<String>,
     diagnostics: &'a mut Collector,
 }
 
@@ -174,6 +197,9 @@ impl Replacing<'_> {
             }
             changed = true;
             let known = own.get(name).copied();
+            if known.is_none() {
+                self.used.insert(name.to_owned());
+            }
             match known.or_else(|| self.values.get(name).map(String::as_str)) {
                 Some(value) => whole.push_str(value),
                 None => self.unknown(name, place, path),

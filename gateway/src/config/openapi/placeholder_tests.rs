@@ -7,7 +7,7 @@ use crate::config::yaml::{self, Bounds};
 #[track_caller]
 fn check(key: &str, text: &str, expected: Result<&str, &str>) {
     let variables = [("Host".to_owned(), "pets.internal".to_owned())];
-    let placeholders = Placeholders::new(&Identity::default(), variables);
+    let mut placeholders = Placeholders::new(&Identity::default(), variables);
     let mut diagnostics = Collector::new("pets.yaml");
     let whole = format!("{key}: {text}\n");
     let node = yaml::parse(

@@ -1,20 +1,20 @@
 //! Who may call an operation.
 //!
-//! The configuration holds authorizers, because keys and algorithms are not in a definition; an
-//! operation secured by the scheme `X` is authorized by the authorizer `X`. What a definition asks
-//! for and cannot be had makes a route that is refused, never one that is open.
+//! An operation secured by the scheme `X` is authorized by the authorizer `X` of the configuration or,
+//! where that has none, by one that the definition makes. What a definition asks for and cannot be
+//! had makes a route that is refused, never one that is open.
 
 use std::collections::HashMap;
 
 use super::document::Document;
 use super::finding::Findings;
-use super::jwt::{self, Authorizers, Jwt};
+use super::jwt::{self, Authorizers, Found, Jwt};
 use super::made::{Made, list, text};
 use super::treatment::{self, LAMBDA, Object};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::near_miss::suggestion;
-use crate::config::tree::shortened;
+use crate::config::tree::{Node, shortened};
 use crate::model::ApiKind;
 
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
@@ -38,6 +38,11 @@ pub(super) enum Caller {
 }
 
 impl Caller {
+    /// Whether it is the authorizer `name` that lets them pass.
+    pub(super) fn is_authorized_by(&self, name: &str) -> bool {
+        matches!(self, Self::Authorized { name: own, .. } if own == name)
+    }
+
     /// Says so in a route.
     pub(super) fn write(&self, route: &mut Made, place: Place) {
         match self {
@@ -61,13 +66,11 @@ impl Caller {
 
 /// The security schemes of a definition, judged.
 #[derive(Debug, Default)]
-pub(super) struct Schemes(HashMap<String, Scheme>);
-
-#[derive(Debug)]
-struct Scheme {
-    /// Whether an authorizer stands for it.
-    is_sound: bool,
-    jwt: Option<Jwt>,
+pub(super) struct Schemes {
+    /// The authorizer of each; `None` where there can be none.
+    authorizers: HashMap<String, Option<String>>,
+    /// Authorizers that the definition itself makes, in its order.
+    made: Vec<(String, Jwt)>,
 }
 
 impl Schemes {
@@ -79,7 +82,7 @@ impl Schemes {
         authorizers: &Authorizers<'_>,
         findings: &mut Findings,
     ) -> Self {
-        let mut schemes = HashMap::new();
+        let mut schemes = Self::default();
         findings.is_mapping(section);
         for (name, at) in section.entries() {
             let Some(at) = document.follow(&at) else {
@@ -88,24 +91,33 @@ impl Schemes {
             let before = findings.refusals();
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
             let jwt = judge_scheme(&at, kind, findings);
-            if let Some(jwt) = &jwt {
+            let authorizer = jwt.and_then(|jwt| {
                 judge_name(name, &at, findings);
-                jwt::compare(name, jwt, &at.key(AUTHORIZER), kind, authorizers, findings);
-            }
-            let is_sound = jwt.is_some() && findings.refusals() == before;
-            schemes.insert(name.to_owned(), Scheme { is_sound, jwt });
+                let found = authorizers.of(name, &jwt, &at.key(AUTHORIZER), kind, findings)?;
+                (findings.refusals() == before).then_some((found, jwt))
+            });
+            let named = authorizer.map(|(found, jwt)| match found {
+                Found::Configured => name.to_owned(),
+                Found::Made(name) => {
+                    schemes.made.push((name.clone(), jwt));
+                    name
+                }
+            });
+            schemes.authorizers.insert(name.to_owned(), named);
         }
-        Self(schemes)
+        schemes
     }
 
-    /// The authorizers that stand for them, in the order of their names.
-    pub(super) fn needed(&self) -> Vec<(&str, &Jwt)> {
-        let jwts = self.0.iter().filter(|(_, scheme)| scheme.is_sound);
-        let mut jwts: Vec<_> = jwts
-            .filter_map(|(name, scheme)| Some((name.as_str(), scheme.jwt.as_ref()?)))
-            .collect();
-        jwts.sort_by_key(|(name, _)| *name);
-        jwts
+    /// The authorizers that the definition makes, in the native form.
+    pub(super) fn made(&self) -> impl Iterator<Item = (String, Node)> {
+        let made = self.made.iter();
+        made.map(|(name, jwt)| (name.clone(), jwt.write()))
+    }
+
+    /// Takes out the first authorizer of its own that is meant, and returns its name.
+    pub(super) fn remove_made(&mut self, is_meant: impl Fn(&str) -> bool) -> Option<String> {
+        let index = self.made.iter().position(|(name, _)| is_meant(name))?;
+        Some(self.made.remove(index).0)
     }
 
     /// Who may call the operation at `at`.
@@ -168,8 +180,8 @@ impl Schemes {
         at: &Cursor<'_>,
         findings: &mut Findings,
     ) -> Caller {
-        let Some(scheme) = self.0.get(name) else {
-            let mut known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        let Some(authorizer) = self.authorizers.get(name) else {
+            let mut known: Vec<&str> = self.authorizers.keys().map(String::as_str).collect();
             known.sort_unstable();
             let fix = suggestion(name, known.into_iter());
             let fix = if fix.is_empty() {
@@ -181,10 +193,10 @@ impl Schemes {
             findings.refused(scopes_at, why);
             return Caller::Nobody;
         };
-        if !scheme.is_sound {
+        let Some(authorizer) = authorizer else {
             // Why was said of the scheme, once for all that use it.
             return Caller::Nobody;
-        }
+        };
         let mut scopes = Vec::new();
         for scope in scopes_at.items() {
             match scope.scalar() {
@@ -201,7 +213,7 @@ impl Schemes {
         }
         Caller::Authorized {
             place: at.key_place,
-            name: name.to_owned(),
+            name: authorizer.clone(),
             scopes,
         }
     }

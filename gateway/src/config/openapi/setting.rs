@@ -35,6 +35,9 @@ pub(super) fn translate(
     if let Some((place, node)) = endpoint::default_endpoint(root, kind, findings) {
         add("default_endpoint", place, node);
     }
+    for (key, place, node) in endpoint::tls(root, kind, findings) {
+        add(key, place, node);
+    }
     match kind {
         ApiKind::Rest => {
             let at = root.key("x-amazon-apigateway-policy");
@@ -49,7 +52,6 @@ pub(super) fn translate(
             if let Some(node) = gateway_response::translate(&at, findings) {
                 add("gateway_responses", at.key_place, node);
             }
-            endpoint::judge_access_mode(root, findings);
             judge_key_source(root, findings);
         }
         ApiKind::Http => {

@@ -406,7 +406,7 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-security-policy",
         &[Root],
         Both,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "x-amazon-apigateway-tag-value",
