@@ -55,16 +55,10 @@ impl Worker {
             tls: connection.tls.as_ref(),
         };
         let found = snapshot.find(&arrival, &exchange.host, request.uri().path());
-        let destination = found.map_err(|missing| match missing {
-            NoDestination::Barred(rejection) => *rejection,
-            NoDestination::Host => Rejection::from(Reason::RouteNotFound),
-            NoDestination::Closed(kind) => {
-                exchange.kind = kind;
-                Rejection::from(Reason::EndpointClosed)
-            }
-            NoDestination::Mapping => Rejection::from(Reason::MappingNotFound),
-            NoDestination::Path(error) => Rejection::detailed(Reason::BadPath, error.to_string()),
-        })?;
+        let destination = found.map_err(|missing| missed(missing, exchange, &request))?;
+        if destination.client_is_certified {
+            note_certificate(exchange);
+        }
         let api = destination.api;
         exchange.record.record.api = Some(Arc::clone(&api.name));
         exchange.base_path = destination.base_path();
@@ -72,11 +66,7 @@ impl Worker {
         match api.kind {
             ApiKind::Http => pipeline::http::handle(destination, exchange, request, self).await,
             ApiKind::Rest => {
-                let chosen = amzn_request_id(&request);
-                exchange.chosen_id_is_invalid = matches!(chosen, Some(None));
-                let name = chosen.flatten();
-                let name = name.map_or_else(|| exchange.id.uuid(), str::to_owned);
-                exchange.record.record.amzn_request_id = Some(name.into());
+                answer_as_rest(exchange, &request);
                 pipeline::rest::handle(destination, exchange, request, self).await
             }
         }
@@ -120,6 +110,7 @@ impl Worker {
             head: Head::new(request.method(), request.uri()),
             deployed: None,
             identity: None,
+            client_certificate: None,
             base_path: None,
             chosen_id_is_invalid: false,
             cors: None,
@@ -131,6 +122,61 @@ impl Worker {
             record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
         }
     }
+}
+
+/// The refusal of a request that has no destination. A custom domain refuses in the way of REST APIs,
+/// whatever it leads to.
+fn missed(
+    missing: NoDestination,
+    exchange: &mut Exchange,
+    request: &Request<Incoming>,
+) -> Rejection {
+    match missing {
+        NoDestination::Barred(rejection) => {
+            use Reason::{ClientCertificateMissing, ClientCertificateUntrusted};
+            if matches!(
+                rejection.reason,
+                ClientCertificateMissing | ClientCertificateUntrusted
+            ) {
+                note_certificate(exchange);
+                answer_as_rest(exchange, request);
+            }
+            *rejection
+        }
+        NoDestination::Host => Rejection::from(Reason::RouteNotFound),
+        NoDestination::Closed(kind) => {
+            exchange.kind = kind;
+            Rejection::from(Reason::EndpointClosed)
+        }
+        NoDestination::Mapping => {
+            answer_as_rest(exchange, request);
+            Rejection::from(Reason::MappingNotFound)
+        }
+        NoDestination::Path(error) => Rejection::detailed(Reason::BadPath, error.to_string()),
+    }
+}
+
+/// Keeps what the client presented, for whoever names it and for the log.
+fn note_certificate(exchange: &mut Exchange) {
+    let tls = exchange.connection.tls.as_ref();
+    let Some(certificate) = tls.and_then(|tls| tls.client.presented()).cloned() else {
+        return;
+    };
+    let record = &mut exchange.record.record;
+    record.client_subject = Some(bounded(&certificate.subject));
+    record.client_issuer = Some(bounded(&certificate.issuer));
+    record.client_serial = Some(bounded(&certificate.serial));
+    exchange.client_certificate = Some(certificate);
+}
+
+/// Names the request as REST APIs do.
+fn answer_as_rest(exchange: &mut Exchange, request: &Request<Incoming>) {
+    exchange.kind = ApiKind::Rest;
+    let chosen = amzn_request_id(request);
+    exchange.chosen_id_is_invalid = matches!(chosen, Some(None));
+    let name = chosen.flatten();
+    let name = name.map_or_else(|| exchange.id.uuid(), str::to_owned);
+    exchange.record.record.amzn_request_id = Some(name.into());
 }
 
 /// The name that the client of a REST API chose for its request: none, an invalid one, or a UUID

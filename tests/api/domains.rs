@@ -86,6 +86,8 @@ async fn what_no_mapping_is_for_is_forbidden() {
         let answer = client.send(with(get(path), &[("host", "api.test")])).await;
         assert_eq!(answer.status, 403, "{path}");
         assert_eq!(answer.text(), r#"{"message":"Forbidden"}"#, "{path}");
+        let kind = answer.header("x-amzn-errortype");
+        assert_eq!(kind, "ForbiddenException", "{path}");
         assert_eq!(gateway.path(path).await["reason"], "mapping_not_found");
     }
     for host in ["shop.test", "a.b.shop.test", "other.test"] {

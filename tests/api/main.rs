@@ -35,6 +35,7 @@ mod lists;
 mod hardening;
 mod tls;
 mod domain_tls;
+mod mutual_tls;
 mod exhaustion;
 mod upstreams;
 mod sources;

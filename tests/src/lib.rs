@@ -24,6 +24,7 @@ pub mod client;
 pub mod raw;
 pub mod h2;
 pub mod authority;
+pub mod identities;
 pub mod issuer;
 
 pub mod netns;

@@ -110,6 +110,7 @@ impl Variables for Context<'_> {
         } = self.exchange;
         let record = &self.exchange.record.record;
         let deployed = deployed.as_deref();
+        let certificate = self.exchange.client_certificate.as_deref();
         match variable {
             Variable::AccountId => Some(Cow::Borrowed(deployed?.account.as_ref())),
             Variable::ApiId => Some(Cow::Borrowed(deployed?.id.as_str())),
@@ -141,6 +142,12 @@ impl Variables for Context<'_> {
                 value.to_str().ok().map(Cow::Borrowed)
             }
             Variable::TlsVersion => Some(Cow::Borrowed(connection.tls.as_ref()?.version)),
+            Variable::ClientCertPem => Some(Cow::Borrowed(&certificate?.pem)),
+            Variable::ClientCertSubject => Some(Cow::Borrowed(&certificate?.subject)),
+            Variable::ClientCertIssuer => Some(Cow::Borrowed(&certificate?.issuer)),
+            Variable::ClientCertSerialNumber => Some(Cow::Borrowed(&certificate?.serial)),
+            Variable::ClientCertNotBefore => Some(Cow::Borrowed(&certificate?.not_before)),
+            Variable::ClientCertNotAfter => Some(Cow::Borrowed(&certificate?.not_after)),
             Variable::CipherSuite => {
                 let cipher = connection.tls.as_ref()?.cipher;
                 Some(

@@ -13,7 +13,9 @@ mod request_id;
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use identity::Identity;
-pub use peer::{ClientAddress, Connection, PeerAddress, TlsFacts, Told, forwarded_for};
+pub use peer::{
+    ClientAddress, ClientProof, Connection, PeerAddress, TlsFacts, Told, forwarded_for,
+};
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
 
@@ -23,7 +25,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::model::ApiKind;
+use crate::model::{ApiKind, ClientCertificate};
 use crate::telemetry::access_log::OpenRecord;
 
 /// One request on its way.
@@ -45,6 +47,8 @@ pub struct Exchange {
     pub deployed: Option<Arc<Deployed>>,
     /// Who sent it, once that is known.
     pub identity: Option<Arc<Identity>>,
+    /// The certificate that its client presented, where its host asks for one.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The path of the mapping that a custom domain has for it.
     pub base_path: Option<String>,
     /// Whether its client chose a name for it that is none.

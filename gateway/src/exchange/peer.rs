@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::model::{Prefix, TlsTerms};
+use crate::model::{ClientCertificate, Prefix, TlsTerms};
 
 /// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,38 @@ pub struct TlsFacts {
     pub cipher: &'static str,
     /// What it was held under.
     pub terms: TlsTerms,
+    /// What the client proved to be.
+    pub client: ClientProof,
+}
+
+/// What a client proved by its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientProof {
+    /// It was not asked for one.
+    NotAsked,
+    /// It has none.
+    Missing,
+    /// It has one that the truststore does not vouch for.
+    Untrusted {
+        /// The certificate, if it can be read.
+        certificate: Option<Arc<ClientCertificate>>,
+        /// What is wrong with it, for the log.
+        cause: Box<str>,
+    },
+    /// It has one that the truststore vouches for.
+    Verified(Arc<ClientCertificate>),
+}
+
+impl ClientProof {
+    /// The certificate that was presented, whoever vouches for it.
+    #[must_use]
+    pub const fn presented(&self) -> Option<&Arc<ClientCertificate>> {
+        match self {
+            Self::NotAsked | Self::Missing => None,
+            Self::Untrusted { certificate, .. } => certificate.as_ref(),
+            Self::Verified(certificate) => Some(certificate),
+        }
+    }
 }
 
 /// What every request of one connection has in common.

@@ -99,6 +99,8 @@ reasons! {
     BadHost BadRequest Default4xx "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     Misdirected Misdirected Default4xx "misdirected" "The connection's handshake was for another host, whose terms are not this one's.",
+    ClientCertificateMissing AccessDenied Forbidden "client_certificate_missing" "The custom domain asks for a client certificate, and there is none.",
+    ClientCertificateUntrusted AccessDenied Forbidden "client_certificate_untrusted" "The truststore of the custom domain does not vouch for the client's certificate.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
     MappingNotFound AccessDenied Forbidden "mapping_not_found" "No mapping of the custom domain is for this path.",
     EndpointClosed RouteNotFound Forbidden "endpoint_closed" "The API does not answer on its own endpoint.",

@@ -10,7 +10,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::tls::{Served, TlsPlan};
-use crate::exchange::TlsFacts;
+use crate::exchange::{ClientProof, TlsFacts};
 
 /// Holds the handshake on an accepted connection.
 ///
@@ -40,6 +40,12 @@ fn facts(session: &rustls::ServerConnection, served: &Served) -> TlsFacts {
             .and_then(|suite| suite.suite().as_str())
             .unwrap_or(""),
         terms: served.terms,
+        client: served
+            .authorities
+            .as_ref()
+            .map_or(ClientProof::NotAsked, |authorities| {
+                authorities.judge(session.peer_certificates())
+            }),
     }
 }
 

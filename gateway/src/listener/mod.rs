@@ -7,6 +7,7 @@
 mod bind;
 mod accept;
 mod cipher_policy;
+mod client_auth;
 mod tls;
 mod handshake;
 mod connection;
@@ -14,6 +15,7 @@ mod watched;
 
 pub use accept::{AcceptLoop, Accepting, Live};
 pub use bind::{BindError, bind};
+pub use client_auth::Authorities;
 pub use connection::Handler;
 pub use tls::{Resumption, Served, TlsError, TlsPlan};
 

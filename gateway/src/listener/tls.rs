@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
-    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
-    StoresServerSessions,
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert,
+    ServerSessionMemoryCache, StoresServerSessions,
 };
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::cipher_policy::provider;
+use super::client_auth::Authorities;
 use crate::model::{
     Certificate, DomainName, EndpointTls, SecurityPolicy, Tls, TlsTerms, TlsVersion,
 };
@@ -58,6 +60,9 @@ pub enum TlsError {
         /// The parser's words.
         cause: webpki::Error,
     },
+    /// A root of a truststore.
+    #[error("truststore: {0}")]
+    Truststore(webpki::Error),
     /// The library refuses the combination.
     #[error("TLS set-up")]
     Setup(#[from] rustls::Error),
@@ -100,6 +105,8 @@ pub struct Served {
     pub config: Arc<rustls::ServerConfig>,
     /// What the handshake is held under.
     pub terms: TlsTerms,
+    /// Who vouches for clients; `None` asks them for nothing.
+    pub authorities: Option<Authorities>,
 }
 
 impl TlsPlan {
@@ -124,8 +131,19 @@ impl TlsPlan {
                 }
             };
             let terms = host.terms(tls);
-            let config = server_config(terms, tls.version_min, certificates, http2, resumption)?;
-            Ok::<_, TlsError>(Arc::new(Served { config, terms }))
+            let authorities = host.truststore.as_deref().map(Authorities::compile);
+            let authorities = authorities.transpose().map_err(TlsError::Truststore)?;
+            let asking = authorities.as_ref().map(Authorities::asking);
+            let resumption = Some(resumption).filter(|_| asking.is_none());
+            let mut config = server_config(terms, tls.version_min, certificates, asking)?;
+            config.alpn_protocols = protocols(http2);
+            resume(&mut config, resumption);
+            let config = Arc::new(config);
+            Ok::<_, TlsError>(Arc::new(Served {
+                config,
+                terms,
+                authorities,
+            }))
         };
         let mut plan = Self {
             default: served(&EndpointTls::default())?,
@@ -159,9 +177,8 @@ fn server_config(
     terms: TlsTerms,
     version_min: TlsVersion,
     certificates: Arc<dyn ResolvesServerCert>,
-    http2: bool,
-    resumption: &Resumption,
-) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+    asking: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<rustls::ServerConfig, TlsError> {
     let version_min = terms
         .policy
         .map_or(version_min, SecurityPolicy::version_min);
@@ -172,18 +189,35 @@ fn server_config(
     let provider = terms
         .policy
         .map_or_else(aws_lc_rs::default_provider, provider);
-    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(certificates);
-    config.alpn_protocols = if http2 {
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(versions)?;
+    let config = match asking {
+        None => config.with_no_client_auth(),
+        Some(asking) => config.with_client_cert_verifier(asking),
+    };
+    Ok(config.with_cert_resolver(certificates))
+}
+
+fn protocols(http2: bool) -> Vec<Vec<u8>> {
+    if http2 {
         vec![b"h2".to_vec(), b"http/1.1".to_vec()]
     } else {
         vec![b"http/1.1".to_vec()]
-    };
-    config.session_storage = Arc::clone(&resumption.sessions);
-    config.ticketer = Arc::clone(&resumption.tickets);
-    Ok(Arc::new(config))
+    }
+}
+
+/// Lets clients resume what `resumption` remembers, and without it nothing.
+fn resume(config: &mut rustls::ServerConfig, resumption: Option<&Resumption>) {
+    match resumption {
+        Some(resumption) => {
+            config.session_storage = Arc::clone(&resumption.sessions);
+            config.ticketer = Arc::clone(&resumption.tickets);
+        }
+        None => {
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+    }
 }
 
 /// Certificates by the names they carry.

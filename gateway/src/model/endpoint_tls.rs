@@ -1,6 +1,8 @@
 //! What TLS is like for the clients of one host.
 
-use super::{Certificate, SecurityPolicy, Tls};
+use std::sync::Arc;
+
+use super::{Certificate, SecurityPolicy, Tls, Truststore, TruststoreId};
 
 /// What TLS is like for the clients of one host, where it is not what the listener has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub struct EndpointTls {
     pub policy: Option<SecurityPolicy>,
     /// How a request has to name it.
     pub access: AccessMode,
+    /// Whose certificates its clients have to present; `None` asks for none.
+    pub truststore: Option<Arc<Truststore>>,
 }
 
 impl EndpointTls {
@@ -19,6 +23,7 @@ impl EndpointTls {
     pub fn terms(&self, listener: &Tls) -> TlsTerms {
         TlsTerms {
             policy: self.policy.or(listener.policy),
+            truststore: self.truststore.as_ref().map(|truststore| truststore.id),
         }
     }
 }
@@ -39,6 +44,8 @@ pub enum AccessMode {
 pub struct TlsTerms {
     /// The security policy; `None` for everything that the library offers.
     pub policy: Option<SecurityPolicy>,
+    /// Whose certificates clients were asked for; `None` for nobody's.
+    pub truststore: Option<TruststoreId>,
 }
 
 impl TlsTerms {
@@ -46,6 +53,7 @@ impl TlsTerms {
     /// asks for `asked`.
     #[must_use]
     pub fn meet(&self, asked: &Self) -> bool {
-        self.policy == asked.policy
+        let is_asked = asked.truststore.is_none() || self.truststore == asked.truststore;
+        self.policy == asked.policy && is_asked
     }
 }

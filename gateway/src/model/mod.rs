@@ -10,6 +10,8 @@ mod process;
 mod listener;
 mod security_policy;
 mod endpoint_tls;
+mod client_certificate;
+mod truststore;
 mod edge;
 mod list;
 mod rules;
@@ -31,6 +33,7 @@ pub use api::{
     RouteMethod, Segment, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
+pub use client_certificate::{ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};
 pub use definition::Definition;
 pub use domain::{Domain, DomainName, Mapping};
@@ -54,5 +57,6 @@ pub use rules::{
 pub use security_policy::SecurityPolicy;
 pub use stage::{Stage, Track, Variant};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
+pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{Upstream, UpstreamTarget};
 pub use validation::{BodyModels, ResponseCheck, Validation};

@@ -55,6 +55,8 @@ pub struct MappingPlan {
 pub struct Destination<'s> {
     /// The API.
     pub api: &'s ApiPlan,
+    /// Whether the client has presented a certificate, because the host asks for one.
+    pub client_is_certified: bool,
     mapping: Option<&'s MappingPlan>,
 }
 
@@ -145,6 +147,7 @@ impl Hosts {
         let mapping = longest.ok_or(NoDestination::Mapping)?;
         Ok(Destination {
             api: &mapping.api,
+            client_is_certified: door.asks_for_certificate(),
             mapping: Some(mapping),
         })
     }
@@ -152,7 +155,11 @@ impl Hosts {
 
 impl<'s> Destination<'s> {
     const fn of(api: &'s ApiPlan) -> Self {
-        Self { api, mapping: None }
+        Self {
+            api,
+            client_is_certified: false,
+            mapping: None,
+        }
     }
 
     /// The stage that serves `path`, and what it sees of it.

@@ -15,6 +15,10 @@ impl Site {
         let site = Self(tempfile::tempdir().unwrap());
         let certs = site.path().join("certs");
         std::fs::create_dir(&certs).unwrap();
+        let mut root = rcgen::CertificateParams::default();
+        root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let root = root.self_signed(&rcgen::KeyPair::generate().unwrap());
+        std::fs::write(certs.join("clients.pem"), root.unwrap().pem()).unwrap();
         for name in ["api.example.com", "www.example.com"] {
             let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
             let key = certs.join(format!("{name}.key"));

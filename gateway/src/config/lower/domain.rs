@@ -7,28 +7,35 @@ use std::collections::HashMap;
 
 use super::api::lower_listeners;
 use super::host::parse_host;
-use super::{Lowering, certificate, endpoint_tls};
+use super::{Lowering, certificate, endpoint_tls, truststore};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    Api, ApiKind, Domain, DomainName, EndpointTls, ListenerName, Mapping, SecurityPolicy, StageName,
+    Api, ApiKind, Domain, DomainName, EndpointTls, Listener, ListenerName, Mapping, SecurityPolicy,
+    StageName,
 };
 
 /// Longest path of a mapping, as the service has it.
 const PATH_BYTES_MAX: usize = 300;
 
 /// What of a domain needs listeners with TLS.
-const TLS_KEYS: [&str; 3] = ["certificate", "security_policy", "endpoint_access_mode"];
+const TLS_KEYS: [&str; 4] = [
+    "certificate",
+    "security_policy",
+    "endpoint_access_mode",
+    "mutual_tls",
+];
 
 /// The key of the mapping for every path.
 const EVERY_PATH: &str = "/";
 
-/// Lowers every domain; `apis` are those that it may lead to.
+/// Lowers every domain; `apis` are those that it may lead to, and `known` are all listeners.
 pub(super) fn lower(
     written: &written::Named<written::Domain>,
     apis: &[Api],
+    known: &[Listener],
     cx: &mut Lowering<'_>,
 ) -> Vec<Domain> {
     let section = cx.root.key("domains");
@@ -64,6 +71,10 @@ pub(super) fn lower(
         }
         let tls = lower_tls(domain, &name, &mappings, apis, &at, cx);
         endpoint_tls::check_listeners(&listeners, &TLS_KEYS, &at, cx);
+        if domain.mutual_tls.is_some() {
+            let own = known.iter().filter(|it| listeners.contains(&it.name));
+            check_mutual_tls(&tls, own, &mappings, apis, &at.key("mutual_tls"), cx);
+        }
         domains.push(Domain {
             name,
             listeners,
@@ -91,10 +102,48 @@ fn lower_tls(
     if policy == Some(SecurityPolicy::Tls10) {
         check_tls_1_0(mappings, apis, at, cx);
     }
+    let truststore = domain.mutual_tls.as_ref().and_then(|mutual| {
+        let at = at.key("mutual_tls").key("truststore");
+        truststore::lower(&mutual.truststore, &at, cx)
+    });
     EndpointTls {
         certificate,
         policy,
         access,
+        truststore,
+    }
+}
+
+/// What the service does not let go with mutual TLS, and what would let clients around it.
+fn check_mutual_tls<'l>(
+    tls: &EndpointTls,
+    listeners: impl Iterator<Item = &'l Listener>,
+    mappings: &[Mapping],
+    apis: &[Api],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let of_listeners = listeners.filter_map(|listener| listener.tls.as_ref()?.policy);
+    let policies: Vec<SecurityPolicy> = match tls.policy {
+        Some(policy) => vec![policy],
+        None => of_listeners.collect(),
+    };
+    let mut policies = policies.into_iter();
+    if let Some(policy) = policies.find(|policy| *policy != SecurityPolicy::Tls12) {
+        let message = format!("mutual TLS goes with `TLS_1_2` alone, and not with `{policy}`");
+        cx.error_at_key(at, message);
+    }
+    for mapping in mappings {
+        let mut apis = apis.iter();
+        let api = apis.find(|api| api.name == mapping.api);
+        if let Some(api) = api.filter(|api| api.closed_host.is_none() || api.other_hosts) {
+            let message = format!(
+                "the API `{}` also answers on hosts that ask for no certificate: give it \
+                 `default_endpoint: false`, and `hosts` that lead nowhere else",
+                api.name
+            );
+            cx.warning(at, message);
+        }
     }
 }
 

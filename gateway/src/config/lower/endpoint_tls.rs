@@ -74,6 +74,7 @@ pub(super) fn lower_api(
         certificate: None,
         policy,
         access,
+        truststore: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod route_key;
 mod path_template;
 mod certificate;
 mod endpoint_tls;
+mod truststore;
 mod listener;
 mod edge;
 mod lists;

@@ -51,7 +51,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, body_memory_bytes_max, cx);
-    let domains = domain::lower(&file.domains, &apis, cx);
+    let domains = domain::lower(&file.domains, &apis, &listeners, cx);
     warn_of_unused(&apis, &domains, cx);
     Gateway {
         instance,

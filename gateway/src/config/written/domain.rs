@@ -20,6 +20,8 @@ pub(crate) struct Domain {
     /// Whether the TLS handshake has to name the same host as the request. Default `basic`, which
     /// has to be written beside a policy that begins with `SecurityPolicy_`.
     pub(crate) endpoint_access_mode: Option<AccessMode>,
+    /// Whose certificates its clients have to present. Default: they need none.
+    pub(crate) mutual_tls: Option<MutualTls>,
     /// Where its paths lead, by what they begin with: `orders`, `orders/v2`, or `/` for every path.
     /// The longest one counts.
     #[schemars(extend("minProperties" = 1))]
@@ -34,4 +36,13 @@ pub(crate) struct Mapping {
     pub(crate) api: String,
     /// Name of its stage. Default `$default`.
     pub(crate) stage: Option<String>,
+}
+
+/// What clients have to present.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MutualTls {
+    /// PEM file with the certificates of the authorities: of those that issue, and of all above
+    /// them up to their roots.
+    pub(crate) truststore: String,
 }

@@ -62,6 +62,15 @@ pub struct Record {
     /// Route that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Arc<str>>,
+    /// Subject of the client's certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_subject: Option<String>,
+    /// Its issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_issuer: Option<String>,
+    /// Its serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_serial: Option<String>,
     /// Subject of the verified token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Arc<str>>,
@@ -132,6 +141,9 @@ impl Record {
             api: None,
             stage: None,
             route: None,
+            client_subject: None,
+            client_issuer: None,
+            client_serial: None,
             subject: None,
             status: None,
             reason: None,
