@@ -9,6 +9,7 @@
 mod forwarding;
 mod stages;
 mod domains;
+mod sizes;
 mod rest;
 mod rest_mock;
 mod rest_http;

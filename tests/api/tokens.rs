@@ -146,6 +146,10 @@ fn protected(upstream: &Upstream, keys: &[&Key]) -> Setup {
             json!({"authorizer": "main", "scopes": ["read"]}),
         )
         .route("GET /open", json!({}))
+        .set(
+            &["apis", "main", "limits"],
+            json!({"header_bytes_max": "20KiB"}),
+        )
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ macro_rules! reasons {
 
 reasons! {
     BadFraming BadRequest Default4xx "bad_framing" "Both Content-Length and Transfer-Encoding, or neither readable.",
-    TooManyHeaders HeadersTooLarge Default4xx "too_many_headers" "More header fields, or more bytes of them, than the listener allows, over HTTP/2.",
+    TooManyHeaders HeadersTooLarge Default4xx "too_many_headers" "More header fields over HTTP/2, or more bytes of them, than the listener or the API allows.",
     BadHost BadRequest Default4xx "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     Misdirected Misdirected Default4xx "misdirected" "The connection's handshake was for another host, whose terms are not this one's.",
@@ -118,7 +118,7 @@ reasons! {
     TokenIssuedInFuture Unauthorized Unauthorized "token_issued_in_future" "The token was issued in the future.",
     KeysUnavailable Unauthorized Unauthorized "keys_unavailable" "The issuer's keys could not be had; nothing can be verified.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
-    UriTooLong UriTooLong Default4xx "uri_too_long" "The method's ARN would be longer than a policy can be asked about.",
+    UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",
     InsufficientScope AccessDenied AccessDenied "insufficient_scope" "None of the route's scopes is in the token.",
     RouteThrottled Throttled Throttled "route_throttled" "The route's bucket is empty.",
     CallerThrottled Throttled Throttled "caller_throttled" "The caller's bucket is empty.",

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
-    MethodResponses, NonProxy, RequestMappings, ResponseMappings, RouteKey, Stage, Throttle,
-    UpstreamName, UpstreamTarget, Validation, Variant,
+    MethodResponses, NonProxy, RequestMappings, RequestSizes, ResponseMappings, RouteKey, Stage,
+    Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -29,6 +29,8 @@ pub struct Api {
     pub other_hosts: bool,
     /// What TLS is like for the clients of its hosts.
     pub tls: EndpointTls,
+    /// How large the head of a request may be.
+    pub sizes: RequestSizes,
     /// What its file says it does.
     pub definition: Arc<Definition>,
     /// Where it is deployed. Never empty.

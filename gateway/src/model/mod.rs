@@ -24,6 +24,7 @@ mod domain;
 mod validation;
 mod mappings;
 mod cors;
+mod request_sizes;
 mod stage;
 mod definition;
 mod api;
@@ -51,6 +52,7 @@ pub use mappings::{RequestMappings, ResponseMappings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use prefix::{Prefix, PrefixError};
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
+pub use request_sizes::RequestSizes;
 pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
 };

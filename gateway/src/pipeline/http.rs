@@ -1,6 +1,6 @@
 //! The pipeline of an HTTP API.
 //!
-//! Preflight, route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
+//! Size, preflight, route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
 //! safe one. A request without a valid credential spends nobody's tokens, so
 //! callers without credentials cannot drain the buckets of those with.
 
@@ -14,9 +14,10 @@ use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationResponse, integrate};
+use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
-use crate::step::{admit::admit, authorize::authorize, cors::is_preflight};
+use crate::step::{admit::admit, authorize::authorize, cors::is_preflight, measure::measure};
 
 /// Takes a request through the steps.
 ///
@@ -38,6 +39,7 @@ pub(crate) async fn handle(
     let (stage, path) = locate(destination, exchange, uri.path())?;
     let cors = stage.cors.as_ref();
     exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
+    measure(destination.api.sizes, ApiKind::Http, &head)?;
     if cors.is_some() && is_preflight(&head.method, &head.headers) {
         return Ok(IntegrationResponse::without_body(StatusCode::NO_CONTENT));
     }

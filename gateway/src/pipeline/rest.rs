@@ -1,7 +1,7 @@
 //! The pipeline of a REST API.
 //!
-//! The order is the documented one (0.2 of docs/semantics.md): resource and method, resource policy,
-//! authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
+//! The order is the documented one (0.2 of docs/semantics.md): size, resource and method, resource
+//! policy, authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
 //! answer, compression. (The service decodes first of all; here nobody does work for a caller who may
 //! not call.)
 
@@ -19,13 +19,14 @@ use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
-use crate::model::BodyMode;
+use crate::model::{ApiKind, BodyMode};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::proof::Permit;
 use crate::step::{
-    admit::admit, authorize::authorize, compress, decode, resource_policy::check, validate,
+    admit::admit, authorize::authorize, compress, decode, measure::measure, resource_policy,
+    validate,
 };
 
 /// Takes a request through the steps.
@@ -47,6 +48,7 @@ pub(crate) async fn handle(
     if stage.deployed.responses.are_customized() {
         exchange.head.headers = head.headers.clone();
     }
+    measure(destination.api.sizes, ApiKind::Rest, &head)?;
     let found = stage
         .router
         .find_method(&head.method, &path)
@@ -190,7 +192,13 @@ impl<'a> Asked<'a> {
 
     fn policy(&self, phase: Phase, exchange: &Exchange) -> Result<(), Rejection> {
         let Some(policy) = &self.stage.policy else {
-            return Ok(());
+            // Whoever has an authorizer is told an ARN of the same length at most.
+            return match (&self.route.authorize, phase) {
+                (Some(_), Phase::Before) => {
+                    resource_policy::method_arn(exchange, &self.path.decoded()).map(drop)
+                }
+                _ => Ok(()),
+            };
         };
         let authorization = match &self.route.authorize {
             None => Authorization::None,
@@ -200,7 +208,7 @@ impl<'a> Asked<'a> {
             return Ok(());
         }
         let (path, folded) = (self.path.decoded(), self.path.folded());
-        check(
+        resource_policy::check(
             policy,
             authorization,
             phase,

@@ -202,6 +202,7 @@ impl Compiler {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
             kind: api.kind,
+            sizes: api.sizes,
             named: HashMap::new(),
             default: None,
         };

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{ApiKind, BodyMode, StageName};
+use crate::model::{ApiKind, BodyMode, RequestSizes, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
@@ -49,6 +49,8 @@ pub struct ApiPlan {
     pub name: Arc<str>,
     /// What kind it is.
     pub kind: ApiKind,
+    /// How large the head of a request may be.
+    pub sizes: RequestSizes,
     /// By the first segment of a path.
     named: HashMap<String, StagePlan>,
     /// What serves every other path.

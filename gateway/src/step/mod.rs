@@ -5,6 +5,7 @@
 
 pub mod proof;
 pub mod cors;
+pub mod measure;
 pub mod resource_policy;
 pub mod authorize;
 pub mod admit;

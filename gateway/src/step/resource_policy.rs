@@ -36,15 +36,7 @@ pub fn check(
     path: &str,
     folded: Option<&str>,
 ) -> Result<(), Rejection> {
-    let base = exchange
-        .deployed
-        .as_ref()
-        .map_or("", |deployed| &deployed.arn);
-    let arn_of = |path| format!("{base}{}/{path}", exchange.head.method);
-    let arn = arn_of(path);
-    if arn.len() > ARN_BYTES_MAX {
-        return Err(Reason::UriTooLong.into());
-    }
+    let arn = method_arn(exchange, path)?;
     let judge = |arn: &str| {
         let request = Request {
             action: INVOKE,
@@ -59,7 +51,7 @@ pub fn check(
     };
     let mut decision = judge(&arn)?;
     if let Some(folded) = folded
-        && judge(&arn_of(folded))? == Decision::ExplicitDeny
+        && judge(&arn_of(exchange, folded))? == Decision::ExplicitDeny
     {
         decision = Decision::ExplicitDeny;
     }
@@ -67,6 +59,24 @@ pub fn check(
         Verdict::Proceed => Ok(()),
         Verdict::Deny { explicit } => Err(denied(&arn, explicit)),
     }
+}
+
+/// The ARN of the method that is called, by its path as [`check`] takes it.
+///
+/// # Errors
+/// 414 where it is too long.
+pub fn method_arn(exchange: &Exchange, path: &str) -> Result<String, Rejection> {
+    let arn = arn_of(exchange, path);
+    if arn.len() > ARN_BYTES_MAX {
+        return Err(Reason::UriTooLong.into());
+    }
+    Ok(arn)
+}
+
+fn arn_of(exchange: &Exchange, path: &str) -> String {
+    let deployed = exchange.deployed.as_ref();
+    let base = deployed.map_or("", |deployed| &deployed.arn);
+    format!("{base}{}/{path}", exchange.head.method)
 }
 
 fn denied(arn: &str, explicit: bool) -> Rejection {

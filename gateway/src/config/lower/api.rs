@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::Lowering;
 use super::host::parse_host;
+use super::quantity::{KIB, MIB};
 use super::route::Around;
 use super::{definition, endpoint_tls, identity, stage};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
-use crate::config::written;
-use crate::model::{Api, ApiId, ApiName, Identity, ListenerName, Route, Stage};
+use crate::config::written::{self, Size};
+use crate::model::{Api, ApiId, ApiName, Identity, ListenerName, RequestSizes, Route, Stage};
 
 /// Lowers every API. `body_memory_max` bounds what a route may buffer.
 pub(super) fn lower(
@@ -70,11 +71,42 @@ pub(super) fn lower(
             tls: endpoint_tls::lower_api(api, &listeners, &at, cx),
             listeners,
             stages: stages.collect(),
+            sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
             definition,
         });
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+/// How large the head of a request may be. Longer URLs are not read at all.
+fn lower_sizes(
+    written: &written::RequestLimits,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> RequestSizes {
+    let mut size = |written: &Option<Size>, key, max, default: u32| {
+        let bytes = cx.size(written.as_ref(), &at.key(key), KIB..=max, default.into());
+        u32::try_from(bytes).unwrap_or(default)
+    };
+    let RequestSizes {
+        url_bytes_max,
+        header_bytes_max,
+    } = RequestSizes::SERVICE;
+    RequestSizes {
+        url_bytes_max: size(
+            &written.url_bytes_max,
+            "url_bytes_max",
+            63 * KIB,
+            url_bytes_max,
+        ),
+        header_bytes_max: size(
+            &written.header_bytes_max,
+            "header_bytes_max",
+            MIB,
+            header_bytes_max,
+        ),
+    }
 }
 
 /// The host of the API's own endpoint.
@@ -300,6 +332,7 @@ mod tests {
                 variables: BTreeMap::new(),
                 definition: Arc::clone(&definition),
             }],
+            sizes: RequestSizes::SERVICE,
             definition,
         }]
     }

@@ -69,10 +69,24 @@ pub(crate) struct Api {
     pub(crate) binary_media_types: Vec<String>,
     /// What pages of other origins may do with an HTTP API. Default: what its backends say.
     pub(crate) cors: Option<Cors>,
+    /// How large requests may be.
+    #[serde(default)]
+    pub(crate) limits: RequestLimits,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
     pub(crate) routes: Option<Named<Route>>,
+}
+
+/// Bounds of the head of a request, beside those of the listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequestLimits {
+    /// Path and query: 1KiB to 63KiB. Default 10KiB. Beyond it 414.
+    pub(crate) url_bytes_max: Option<Size>,
+    /// Values of all headers in REST APIs, request line and headers in HTTP APIs: 1KiB to 1MiB.
+    /// Default 10KiB. Beyond it 431.
+    pub(crate) header_bytes_max: Option<Size>,
 }
 
 /// Kinds of APIs.

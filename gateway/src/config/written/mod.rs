@@ -23,7 +23,9 @@ mod domain;
 mod telemetry;
 
 pub(super) use access_mode::AccessMode;
-pub(super) use api::{Api, Body, CallerThrottle, GatewayResponse, Route, Stage, Type as ApiType};
+pub(super) use api::{
+    Api, Body, CallerThrottle, GatewayResponse, RequestLimits, Route, Stage, Type as ApiType,
+};
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use cors::Cors;
 pub(super) use domain::Domain;
