@@ -107,7 +107,7 @@ impl Worker {
             client,
             host: String::new(),
             kind: ApiKind::Http,
-            head: Head::new(request.method(), request.uri()),
+            head: Head::new(request.method(), request.uri(), request.headers()),
             deployed: None,
             identity: None,
             client_certificate: None,

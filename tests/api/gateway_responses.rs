@@ -1,9 +1,10 @@
 //! A REST API words what it refuses as its definition says.
 
-use gateway_tests::client::{Client, get, with};
+use gateway_tests::client::{Client, get, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
+use http::Method;
 use serde_json::{Value, json};
 
 async fn start(upstream: &Upstream, responses: Value) -> (Gateway, Client) {
@@ -110,6 +111,117 @@ async fn a_class_stands_for_its_types() {
     let answer = client.get("/none").await;
     assert_eq!(answer.status, 403);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn what_has_no_type_is_told_as_its_class() {
+    let upstream = Upstream::echo().await;
+    let template = "$context.error.responseType|$context.error.message|\
+                    $context.error.messageString|$context.extendedRequestId";
+    let responses = json!({"DEFAULT_4XX": {"templates": {"text/plain": template}}});
+    let (_gateway, client) = start(&upstream, responses).await;
+    for (path, headers, status, text) in [
+        (
+            "/prod/pets/..",
+            &[][..],
+            400,
+            "DEFAULT_4XX|Bad Request|\"Bad Request\"|",
+        ),
+        (
+            "/prod/none",
+            &[],
+            403,
+            "MISSING_AUTHENTICATION_TOKEN|Missing Authentication Token|\
+             \"Missing Authentication Token\"|",
+        ),
+        (
+            "/prod/none",
+            &[("authorization", "Bearer abc")],
+            403,
+            "DEFAULT_4XX|Invalid key=value",
+        ),
+    ] {
+        let answer = client.send(with(get(path), headers)).await;
+        assert_eq!(answer.status, status, "{path}");
+        // A path that cannot be read is refused before there is a stage to say how.
+        let text = if status == 400 {
+            r#"{"message":"Bad Request"}"#
+        } else {
+            text
+        };
+        assert!(answer.text().starts_with(text), "{path}: {}", answer.text());
+        if status == 403 {
+            let id = answer.header("x-amz-apigw-id");
+            assert!(answer.text().ends_with(&format!("|{id}")), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_error_has_the_documented_headers() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "routes"], json!({}))
+        .route("POST /small", json!({"body_max": "1B"}))
+        .route("GET /pets", json!({}))
+        .route("GET /few", json!({"throttle": {"rate": 0.001, "burst": 1}}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/prod/few").await.status, 200);
+    let trace = [(
+        "x-amzn-trace-id",
+        "Root=1-67891233-abcdef012345678912345678",
+    )];
+    for (method, path, status, kind) in [
+        (Method::GET, "/none", 403, "ForbiddenException"),
+        (
+            Method::GET,
+            "/prod/none",
+            403,
+            "MissingAuthenticationTokenException",
+        ),
+        (Method::GET, "/prod/few", 429, "TooManyRequestsException"),
+        (Method::GET, "/prod/a%zz", 400, "BadRequestException"),
+        (Method::POST, "/prod/small", 413, ""),
+    ] {
+        let asked = with(request(method, path, whole("xx")), &trace);
+        let answer = client.send(asked).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("x-amzn-errortype"), kind, "{path}");
+        assert_eq!(answer.header("x-amzn-requestid").len(), 36, "{path}");
+        assert_eq!(answer.header("x-amz-apigw-id").len(), 16, "{path}");
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.header("content-length"), length, "{path}");
+        assert!(!answer.headers.contains_key("x-amzn-trace-id"), "{path}");
+        assert!(!answer.headers.contains_key("apigw-requestid"), "{path}");
+    }
+    // A proxy's answer has its trace no more than an error, and no type of an error.
+    let answer = client.send(with(get("/prod/pets"), &trace)).await;
+    assert_eq!(answer.status, 200);
+    for name in ["x-amzn-trace-id", "x-amzn-errortype"] {
+        assert!(!answer.headers.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_in_force_with_the_reload() {
+    let upstream = Upstream::echo().await;
+    let changed = json!({"MISSING_AUTHENTICATION_TOKEN": {"status": 404}});
+    let (mut gateway, client) = start(&upstream, changed).await;
+    assert_eq!(client.get("/prod/none").await.status, 404);
+    let path = ["apis", "main", "gateway_responses"];
+    gateway.setup().change(
+        &path,
+        json!({"MISSING_AUTHENTICATION_TOKEN": {"status": 410}}),
+    );
+    assert_eq!(client.get("/prod/none").await.status, 404);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(client.get("/prod/none").await.status, 410);
+    gateway.setup().remove(&path);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(client.get("/prod/none").await.status, 403);
 }
 
 #[tokio::test]

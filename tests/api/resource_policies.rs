@@ -132,6 +132,53 @@ async fn conditions_are_about_the_client_and_not_about_its_proxy() {
 }
 
 #[tokio::test]
+async fn a_policy_for_a_name_shuts_out_the_anonymous() {
+    let upstream = Upstream::echo().await;
+    for (principal, status) in [
+        (json!("*"), 200),
+        (json!({"AWS": "*"}), 200),
+        (json!({"AWS": ["111122223333", "*"]}), 200),
+        (json!({"AWS": "111122223333"}), 403),
+        (json!({"AWS": "arn:aws:iam::111122223333:user/alice"}), 403),
+    ] {
+        let mut statement = allow("execute-api:/*");
+        statement["Principal"] = principal.clone();
+        let (_gateway, client) = start(setup(&upstream, json!([statement]))).await;
+        assert_eq!(client.get("/prod/x").await.status, status, "{principal}");
+    }
+}
+
+/// Keys that only signed requests and private networks have.
+#[tokio::test]
+async fn keys_that_nobody_has_are_absent() {
+    let upstream = Upstream::echo().await;
+    for key in [
+        "aws:TokenIssueTime",
+        "aws:MultiFactorAuthPresent",
+        "aws:MultiFactorAuthAge",
+        "aws:PrincipalAccount",
+        "aws:PrincipalArn",
+        "aws:PrincipalType",
+        "aws:userid",
+        "aws:username",
+        "aws:PrincipalOrgID",
+        "aws:PrincipalOrgPaths",
+        "aws:PrincipalTag/team",
+        "aws:SourceArn",
+        "aws:VpcSourceIp",
+        "aws:SourceVpc",
+        "aws:SourceVpce",
+    ] {
+        for (is_absent, status) in [("true", 200), ("false", 403)] {
+            let mut statement = allow("execute-api:/*");
+            statement["Condition"] = json!({"Null": {key: is_absent}});
+            let (_gateway, client) = start(setup(&upstream, json!([statement]))).await;
+            assert_eq!(client.get("/prod/x").await.status, status, "{key}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_judged_before_the_policy_and_does_not_stand_in_for_it() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("policy");

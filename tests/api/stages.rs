@@ -74,6 +74,25 @@ async fn an_api_answers_on_its_own_host_unless_it_is_told_not_to() {
     assert_eq!(gateway.path("/x").await["reason"], "endpoint_closed");
     assert_eq!(client.get("/x").await.status, 200);
 
+    // A REST API says so in its own words.
+    let setup_closed = Setup::forwarding(upstream.address)
+        .set(
+            &["gateway"],
+            json!({"region": "test-1", "host_suffix": "gateway.test"}),
+        )
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "id"], json!("abc123"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "default_endpoint"], json!(false))
+        .set(&["apis", "main", "routes"], json!({}))
+        .route("GET /x", json!({}));
+    let gateway = Gateway::start(setup_closed).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.send(with(get("/prod/x"), &[("host", own)])).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(answer.text(), r#"{"message":"Forbidden"}"#);
+    assert_eq!(answer.header("x-amzn-errortype"), "ForbiddenException");
+
     for (is_open, status) in [(true, 200), (false, 404)] {
         let setup = setup(&upstream)
             .set(&["apis", "main", "hosts"], json!(["api.test"]))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::USER_AGENT;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::Exchange;
 use super::client_request::{header_values, query_values};
@@ -40,6 +40,8 @@ pub struct Head {
     pub method: Method,
     /// Path and query.
     pub uri: Uri,
+    /// Its `User-Agent`.
+    pub user_agent: Option<HeaderValue>,
     /// Its headers, where the API's gateway responses may read them.
     pub headers: HeaderMap,
     /// The parameters of its path, under the same condition.
@@ -47,12 +49,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// Of a request whose headers nobody will read.
+    /// Of a request of whose headers one is kept.
     #[must_use]
-    pub fn new(method: &Method, uri: &Uri) -> Self {
+    pub fn new(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         Self {
             method: method.clone(),
             uri: uri.clone(),
+            user_agent: headers.get(USER_AGENT).cloned(),
             headers: HeaderMap::new(),
             parameters: Vec::new(),
         }
@@ -138,7 +141,7 @@ impl Variables for Context<'_> {
             }
             Variable::SourceIp => Some(Cow::Owned(self.exchange.client.0.to_string())),
             Variable::UserAgent => {
-                let value = head.headers.get(USER_AGENT)?;
+                let value = head.user_agent.as_ref()?;
                 value.to_str().ok().map(Cow::Borrowed)
             }
             Variable::TlsVersion => Some(Cow::Borrowed(connection.tls.as_ref()?.version)),
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn parameters_of_a_head_are_decoded_and_the_last_one_counts() {
         let uri = "/pets?a=1&a=x%20y+z&b".parse().unwrap();
-        let mut head = Head::new(&Method::GET, &uri);
+        let mut head = Head::new(&Method::GET, &uri, &HeaderMap::new());
         head.headers.append("x-one", "1".parse().unwrap());
         head.headers.append("x-one", "2".parse().unwrap());
         head.parameters.push(("id".to_owned(), "7".to_owned()));

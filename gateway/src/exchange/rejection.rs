@@ -93,6 +93,17 @@ macro_rules! reasons {
     };
 }
 
+impl Reason {
+    /// What `x-amzn-ErrorType` of a REST API says: in one case more than the gateway response.
+    #[must_use]
+    pub const fn error_type(self) -> &'static str {
+        if matches!(self, Self::SignatureIncomplete) {
+            return "IncompleteSignatureException";
+        }
+        self.gateway_response().error_type()
+    }
+}
+
 reasons! {
     BadFraming BadRequest Default4xx "bad_framing" "Both Content-Length and Transfer-Encoding, or neither readable.",
     TooManyHeaders HeadersTooLarge Default4xx "too_many_headers" "More header fields over HTTP/2, or more bytes of them, than the listener or the API allows.",
@@ -103,6 +114,7 @@ reasons! {
     ClientCertificateUntrusted AccessDenied Forbidden "client_certificate_untrusted" "The truststore of the custom domain does not vouch for the client's certificate.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
     MappingNotFound AccessDenied Forbidden "mapping_not_found" "No mapping of the custom domain is for this path.",
+    SignatureIncomplete AccessDenied Default4xx "signature_incomplete" "No route answers, and the credentials are no signature, which a REST API says.",
     EndpointClosed RouteNotFound Forbidden "endpoint_closed" "The API does not answer on its own endpoint.",
     StageNotFound RouteNotFound Forbidden "stage_not_found" "No stage of the API answers this path.",
     TokenMissing Unauthorized Unauthorized "token_missing" "The identity source is absent or empty.",

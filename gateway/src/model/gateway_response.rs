@@ -140,3 +140,66 @@ impl GatewayResponses {
         !self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the service's guide, and the types of errors that were recorded.
+    const DOCUMENTED: [(&str, u16, &str); 17] = [
+        ("ACCESS_DENIED", 403, "AccessDeniedException"),
+        (
+            "API_CONFIGURATION_ERROR",
+            500,
+            "InternalServerErrorException",
+        ),
+        (
+            "AUTHORIZER_CONFIGURATION_ERROR",
+            500,
+            "AuthorizerConfigurationException",
+        ),
+        ("AUTHORIZER_FAILURE", 500, "AuthorizerFailureException"),
+        ("BAD_REQUEST_PARAMETERS", 400, "BadRequestException"),
+        ("BAD_REQUEST_BODY", 400, "BadRequestException"),
+        ("EXPIRED_TOKEN", 403, "ExpiredTokenException"),
+        ("INTEGRATION_FAILURE", 504, "InternalServerErrorException"),
+        ("INTEGRATION_TIMEOUT", 504, "InternalServerErrorException"),
+        ("INVALID_API_KEY", 403, "ForbiddenException"),
+        ("INVALID_SIGNATURE", 403, "InvalidSignatureException"),
+        (
+            "MISSING_AUTHENTICATION_TOKEN",
+            403,
+            "MissingAuthenticationTokenException",
+        ),
+        ("QUOTA_EXCEEDED", 429, "LimitExceededException"),
+        ("RESOURCE_NOT_FOUND", 404, "ResourceNotFoundException"),
+        ("THROTTLED", 429, "TooManyRequestsException"),
+        ("UNAUTHORIZED", 401, "UnauthorizedException"),
+        ("UNSUPPORTED_MEDIA_TYPE", 415, "BadRequestException"),
+    ];
+
+    #[test]
+    fn types_are_as_documented() {
+        let found = |name: &str| {
+            let mut all = GatewayResponse::customizable();
+            all.find(|answer| answer.name() == name)
+        };
+        for (name, status, error_type) in DOCUMENTED {
+            let answer = found(name).unwrap_or_else(|| panic!("{name}"));
+            let by_default = answer.status().expect("types have a status");
+            assert_eq!(by_default.as_u16(), status, "{name}");
+            assert_eq!(answer.error_type(), error_type, "{name}");
+            let class = if status < 500 {
+                "DEFAULT_4XX"
+            } else {
+                "DEFAULT_5XX"
+            };
+            let fallback = answer.fallback(by_default).map(GatewayResponse::name);
+            assert_eq!(fallback, Some(class), "{name}");
+        }
+        // The two classes, and what firewalls filter.
+        let others = GatewayResponse::customizable().count() - DOCUMENTED.len();
+        assert_eq!(others, 3);
+        assert_eq!(found("REQUEST_TOO_LARGE"), None);
+    }
+}

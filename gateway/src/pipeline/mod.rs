@@ -3,6 +3,7 @@
 pub mod rest;
 pub mod http;
 mod locate;
+mod unmatched;
 mod prepare;
 mod conformed;
 mod compressed;

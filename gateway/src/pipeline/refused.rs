@@ -68,7 +68,7 @@ fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Byte
         return (response, Bytes::copy_from_slice(message.as_bytes()));
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-    let error_type = HeaderValue::from_static(answer.error_type());
+    let error_type = HeaderValue::from_static(rejection.reason.error_type());
     headers.insert(X_AMZN_ERRORTYPE, error_type);
     // Recorded so: denials have a capital letter, as long as nobody changes them (2.2).
     let key = if answer == GatewayResponse::AccessDenied {

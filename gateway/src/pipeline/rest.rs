@@ -15,6 +15,7 @@ use super::compressed::compressed;
 use super::conformed::conformed;
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
+use super::unmatched::unmatched;
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
@@ -52,7 +53,7 @@ pub(crate) async fn handle(
     let found = stage
         .router
         .find_method(&head.method, &path)
-        .ok_or(Reason::RouteNotFound)?;
+        .ok_or_else(|| unmatched(&head.headers))?;
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
     if stage.deployed.responses.are_customized() {

@@ -19,3 +19,5 @@ mod command;
 mod documented;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod later;

@@ -5,7 +5,11 @@
 //! its line, is `N passed, N failed`, followed by `, N skipped` if there are any: the sums over
 //! all test programs, and one failure for each step that failed without a failed test (formatting,
 //! lints, a program that did not compile or died).
+//!
+//! A last step holds `docs/semantics.md` against what ran: each test that it names has to be among
+//! those that passed.
 
+mod semantics;
 mod tally;
 
 use std::ffi::OsString;
@@ -23,7 +27,7 @@ const KERNEL_TESTS: &str = "GATEWAY_KERNEL_TESTS";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Options for the test programs, such as a part of the names of those to run. Formatting,
-    /// lints and models are then left out, and named as skipped.
+    /// lints, models and semantics are then left out, and named as skipped.
     #[arg(last = true)]
     tests: Vec<OsString>,
 }
@@ -47,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         step(&mut tally, "lints", process::cargo()?.args(lints))?;
         step(&mut tally, "models", &mut models()?)?;
     } else {
-        for left_out in ["formatting", "lints", "models"] {
+        for left_out in ["formatting", "lints", "models", semantics::STEP] {
             tally.skip(left_out, "only some tests were asked for");
         }
     }
@@ -63,6 +67,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "tests",
         process::cargo()?.args(tests).args(&arguments.tests),
     )?;
+
+    if arguments.tests.is_empty() {
+        semantics::check(&mut tally)?;
+    }
 
     if std::env::var_os(KERNEL_TESTS).is_some_and(|value| value == "require") {
         tally.refuse_skips();

@@ -4,6 +4,7 @@
 //! as a line that starts with `skipped: `, and returns. Such a test counts as skipped, not passed.
 //! The output of other tests that passed is not shown.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -18,6 +19,8 @@ pub(crate) struct Tally {
     /// How many of those there were.
     passed_without_running: usize,
     failed_tests: usize,
+    /// Names of the tests that ran and passed, as their programs print them.
+    passed_tests: BTreeSet<String>,
     /// Steps that failed without a failed test, and skips that were refused: name and reason.
     failures: Vec<(String, String)>,
     /// Name and reason.
@@ -28,6 +31,11 @@ impl Tally {
     fn passed(&self) -> usize {
         self.reported_passed
             .saturating_sub(self.passed_without_running)
+    }
+
+    /// Names of the tests that ran and passed so far, such as `router::tests::finds_a_route`.
+    pub(crate) const fn passed_tests(&self) -> &BTreeSet<String> {
+        &self.passed_tests
     }
 
     /// Everything so far, whatever became of it.
@@ -112,6 +120,10 @@ impl Program<'_> {
             self.tally.result(line);
         }
         if !self.passed_output {
+            let passed = line.strip_prefix("test ");
+            if let Some(test) = passed.and_then(|line| line.strip_suffix(" ... ok")) {
+                self.tally.passed_tests.insert(test.to_owned());
+            }
             return true;
         }
         if let Some(test) = line
@@ -131,6 +143,7 @@ impl Program<'_> {
             return;
         }
         let test = std::mem::take(&mut self.test);
+        self.tally.passed_tests.remove(&test);
         self.tally.skip(&test, why);
         self.tally.passed_without_running += 1;
     }
@@ -216,6 +229,8 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
                 .contains("skipped: b: CAP_BPF is missing\n"),
             "{tally}"
         );
+        let ran: Vec<_> = tally.passed_tests().iter().collect();
+        assert_eq!(ran, ["a"]);
     }
 
     #[test]

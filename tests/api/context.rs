@@ -1,0 +1,206 @@
+//! What the variables of a request say, as backends are told of them by mappings.
+
+use gateway_tests::client::{Client, get, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{self, Key, claims};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::{Upstream, reply};
+use serde_json::{Value, json};
+
+/// Variables that have no value in a request like those below, of either type of API.
+const UNSET: [&str; 16] = [
+    "identity.accountId",
+    "identity.caller",
+    "identity.user",
+    "identity.userArn",
+    "identity.principalOrgId",
+    "identity.cognitoAuthenticationProvider",
+    "identity.cognitoAuthenticationType",
+    "identity.cognitoIdentityId",
+    "identity.cognitoIdentityPoolId",
+    "authorizer.principalId",
+    "authorizer.error",
+    "authorizer.tenant",
+    "awsEndpointRequestId",
+    "integration.status",
+    "error.message",
+    "customDomain.basePathMatched",
+];
+
+fn setup(upstream: &Upstream, key: &Key, kind: &str) -> Setup {
+    let variables = json!({"variables": {"who": "stage"}});
+    let setup = issuer::authorize(Setup::forwarding(upstream.address), &[key])
+        .set(
+            &["gateway"],
+            json!({"account": "111122223333", "region": "test-1"}),
+        )
+        .set(&["apis", "main", "type"], json!(kind))
+        .set(&["apis", "main", "id"], json!("abc123"));
+    setup
+        .set(&["apis", "main", "stages"], json!({"prod": variables}))
+        .set(&["apis", "main", "routes"], json!({}))
+}
+
+/// What the backend saw of the variables that it was sent as headers `x-0`, `x-1` and so on.
+async fn seen(gateway: &Gateway, bearer: &str, count: usize) -> (Vec<Value>, String) {
+    let client = Client::http1(gateway.address().await).await;
+    let headers = [
+        ("authorization", bearer),
+        ("user-agent", "test/1"),
+        ("x-multi", "a"),
+        ("x-multi", "b"),
+    ];
+    let asked = with(get("/prod/pets/a%20b?q=1&q=x+y%26"), &headers);
+    let answer = client.send(asked).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let headers = &answer.json()["headers"];
+    let values = (0..count).map(|index| headers[format!("x-{index}")].clone());
+    let id = [
+        answer.header("x-amzn-requestid"),
+        answer.header("apigw-requestid"),
+    ]
+    .concat();
+    (
+        values.collect(),
+        format!("{id} {}", answer.header("x-amz-apigw-id")),
+    )
+}
+
+#[tokio::test]
+async fn a_rest_api_knows_a_request_by_these_variables() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("context");
+    let known = [
+        ("context.accountId", "111122223333"),
+        ("context.apiId", "abc123"),
+        ("context.stage", "prod"),
+        ("context.domainName", "api.test"),
+        ("context.domainPrefix", "api"),
+        ("context.httpMethod", "GET"),
+        ("context.path", "/prod/pets/a%20b"),
+        ("context.protocol", "HTTP/1.1"),
+        ("context.resourcePath", "/pets/{id}"),
+        ("context.identity.sourceIp", "127.0.0.1"),
+        ("context.identity.userAgent", "test/1"),
+        ("context.isCanaryRequest", "false"),
+        ("context.authorizer.claims.sub", "user-1"),
+        ("stageVariables.who", "stage"),
+        ("method.request.path.id", "a b"),
+        ("method.request.querystring.q", "x y&"),
+        ("method.request.multivalueheader.X-Multi", "a,b"),
+        ("'fixed'", "fixed"),
+    ];
+    let own = ["context.requestId", "context.extendedRequestId"];
+    let times = ["context.requestTime", "context.requestTimeEpoch"];
+    let unset = UNSET.map(|name| format!("context.{name}"));
+    let sources = known.iter().map(|(name, _)| *name);
+    let sources = sources.chain(own).chain(times);
+    let sources: Vec<&str> = sources.chain(unset.iter().map(String::as_str)).collect();
+    let mappings = sources.iter().enumerate().map(|(index, source)| {
+        let target = format!("integration.request.header.x-{index}");
+        (target, json!(source))
+    });
+    let setup = setup(&upstream, &key, "rest").route(
+        "GET /pets/{id}",
+        json!({
+            "authorizer": "main",
+            "parameters": {"querystring.q": "optional", "header.X-Multi": "optional"},
+            "integration": {"request_parameters": Value::Object(mappings.collect())},
+        }),
+    );
+    let gateway = Gateway::start(setup).await;
+    let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
+    let (values, ids) = seen(&gateway, &bearer, sources.len()).await;
+    for ((source, expected), found) in known.iter().zip(&values) {
+        assert_eq!(found, expected, "{source}");
+    }
+    let text = |index: usize| values[known.len() + index].as_str().unwrap().to_owned();
+    assert_eq!(format!("{} {}", text(0), text(1)), ids);
+    check_times(&text(2), &text(3));
+    for (source, found) in sources.iter().zip(&values).skip(known.len() + 4) {
+        assert_eq!(found, &Value::Null, "{source}");
+    }
+}
+
+/// `21/Nov/2026:22:28:18 +0000`, and milliseconds since 1970.
+fn check_times(time: &str, epoch: &str) {
+    assert!(time.len() == 26 && time.ends_with(" +0000"), "{time}");
+    let seconds = epoch.parse::<u64>().unwrap() / 1_000;
+    assert!(issuer::now().abs_diff(seconds) < 60, "{epoch}");
+    let second = format!("{:02} +0000", seconds % 60);
+    assert!(time.ends_with(&second), "{time} {epoch}");
+}
+
+#[tokio::test]
+async fn an_http_api_knows_a_request_by_these_variables() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("context");
+    let known = [
+        ("$context.accountId", "111122223333"),
+        ("$context.apiId", "abc123"),
+        ("$context.stage", "prod"),
+        ("$context.domainName", "api.test"),
+        ("$context.domainPrefix", "api"),
+        ("$context.httpMethod", "GET"),
+        ("$context.path", "/prod/pets/a%20b"),
+        ("$context.protocol", "HTTP/1.1"),
+        ("$context.routeKey", "GET /pets/{id}"),
+        ("$context.identity.sourceIp", "127.0.0.1"),
+        ("$context.identity.userAgent", "test/1"),
+        ("$context.authorizer.claims.sub", "user-1"),
+        ("$stageVariables.who", "stage"),
+        ("$request.path.id", "a b"),
+        ("$request.path", "/pets/a%20b"),
+        ("$request.querystring.q", "1,x y&"),
+        ("$request.header.X-Multi", "a,b"),
+        ("${context.stage}-${request.path.id}", "prod-a b"),
+        ("fixed", "fixed"),
+    ];
+    let own = ["$context.requestId", "$context.extendedRequestId"];
+    let times = ["$context.requestTime", "$context.requestTimeEpoch"];
+    let unset = UNSET.map(|name| format!("$context.{name}"));
+    let sources = known.iter().map(|(name, _)| *name);
+    let sources = sources.chain(own).chain(times);
+    let sources = sources.chain(unset.iter().map(String::as_str));
+    // All of the claims are no text.
+    let sources: Vec<&str> = sources.chain(["$context.authorizer.claims"]).collect();
+    let mappings = sources.iter().enumerate().map(|(index, source)| {
+        let target = format!("overwrite:header.x-{index}");
+        (target, json!(source))
+    });
+    let setup = setup(&upstream, &key, "http").route(
+        "GET /pets/{id}",
+        json!({
+            "authorizer": "main",
+            "integration": {"request_parameters": Value::Object(mappings.collect())},
+        }),
+    );
+    let gateway = Gateway::start(setup).await;
+    let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
+    let (values, ids) = seen(&gateway, &bearer, sources.len()).await;
+    for ((source, expected), found) in known.iter().zip(&values) {
+        assert_eq!(found, expected, "{source}");
+    }
+    let text = |index: usize| values[known.len() + index].as_str().unwrap().to_owned();
+    assert_eq!((text(0), format!("{} ", text(1))), (text(1), ids));
+    check_times(&text(2), &text(3));
+    for (source, found) in sources.iter().zip(&values).skip(known.len() + 4) {
+        assert_eq!(found, &Value::Null, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_knows_what_its_backend_said() {
+    let upstream = Upstream::http(|_request| async { reply(404, "none") }).await;
+    let setup = Setup::forwarding(upstream.address).route(
+        "GET /pets",
+        json!({"integration": {"response_parameters": {"404": {
+            "overwrite:statuscode": "410",
+            "overwrite:header.X-Said": "$context.integration.status",
+        }}}}),
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.get("/pets").await;
+    assert_eq!((answer.status, answer.header("x-said")), (410, "404"));
+}
