@@ -39,6 +39,12 @@ pub struct BodyModels {
 }
 
 impl BodyModels {
+    /// Whether no body has to follow any model.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.by_media_type.is_empty() && self.otherwise.is_none()
+    }
+
     /// Every model that it names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let named = self.by_media_type.iter().map(|(_, model)| model);

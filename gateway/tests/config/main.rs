@@ -21,3 +21,5 @@ mod documented;
 mod openapi;
 #[cfg(test)]
 mod later;
+#[cfg(test)]
+mod exported;

@@ -11,7 +11,7 @@ use crate::config::written;
 use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksSource};
 
 /// What a route writes instead of an authorizer's name to be public.
-pub(super) const NONE: &str = "none";
+pub(in crate::config) const NONE: &str = "none";
 
 /// Lowers every authorizer.
 pub(super) fn lower(

@@ -49,8 +49,10 @@ use super::written::File;
 use crate::language::media_type::MediaType;
 use crate::model::Gateway;
 
+pub(super) use authorizer::NONE;
 pub(super) use file::read as read_file;
 pub(super) use identity::derived_id;
+pub(super) use quantity::{parse_duration, parse_size};
 
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
 ///

@@ -9,11 +9,8 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::language::schema::{Models, SchemaError};
+use crate::language::schema::{BUILT_IN, Models, SchemaError};
 use crate::model::ApiKind;
-
-/// Models that every REST API has.
-const BUILT_IN: [&str; 2] = ["Empty", "Error"];
 
 /// Lowers the models of one API, and judges those that its routes name as what they are compiled
 /// to.
@@ -79,10 +76,13 @@ impl Lowering<'_> {
     /// Checks that the API at `api` has the model `name`, which stands at `at`.
     pub(super) fn model(&mut self, name: &str, api: &Cursor<'_>, at: &Cursor<'_>) {
         let section = api.key("models");
-        if section.key(name).is_written() || BUILT_IN.contains(&name) {
+        if section.key(name).is_written() || BUILT_IN.iter().any(|(known, _)| *known == name) {
             return;
         }
-        let known: Vec<&str> = section.names().chain(BUILT_IN).collect();
+        let known: Vec<&str> = section
+            .names()
+            .chain(BUILT_IN.map(|(name, _)| name))
+            .collect();
         let fix = suggestion(name, known.into_iter());
         self.error(at, format!("there is no model `{}`{fix}", shortened(name)));
     }

@@ -94,12 +94,13 @@ impl Lowering<'_> {
 }
 
 /// A whole number of one unit; `0s` is zero.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(in crate::config) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, milliseconds) = split_unit(text, &DURATION_UNITS)?;
     number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// A whole number of bytes or of one unit.
+pub(in crate::config) fn parse_size(text: &str) -> Option<u64> {
     let (number, bytes) = split_unit(text, &SIZE_UNITS).or_else(|| split_unit(text, &[("", 1)]))?;
     number.checked_mul(bytes)
 }

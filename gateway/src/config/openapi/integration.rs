@@ -1,5 +1,6 @@
 //! `x-amazon-apigateway-integration`: what answers an operation.
 
+use super::carried;
 use super::finding::{CONSEQUENCE, Findings};
 use super::made::{Made, plain, text};
 use super::response::{self, Declared, texts};
@@ -40,13 +41,14 @@ pub(super) fn translate(
             let why = format!("`{}` is no type of integration{fix}", shortened(other));
             return refuse(at, &type_at, why, findings);
         }
+        (None, _) if is_refused(at) => carried_alone(at, findings),
         (None, _) => {
             let why = "it has no type: write `type: http_proxy` or `type: mock`";
             findings.refused(at, why);
             return None;
         }
     };
-    findings.honoured(&type_at);
+    only_if_written(&type_at, findings);
     for (_, field) in at.entries() {
         // What is no text where text belongs was not understood.
         if findings.refusals() == before && !findings.is_told(&field) {
@@ -73,6 +75,20 @@ fn refuse(
     None
 }
 
+/// Whether it stands for what was refused when it was imported.
+fn is_refused(at: &Cursor<'_>) -> bool {
+    let carried = at.key(carried::INTEGRATION.name);
+    carried.key("type").scalar() == Some("refused")
+}
+
+/// An integration of which nothing has a place in a definition.
+fn carried_alone(at: &Cursor<'_>, findings: &mut Findings) -> Node {
+    let mut made = Made::at(at.place);
+    let carried = carried::INTEGRATION.translate(at, |_| false, findings);
+    carried::write(&carried, &mut made);
+    made.finish()
+}
+
 fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
     let mut made = Made::at(at.place);
     made.put(
@@ -81,11 +97,15 @@ fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
         plain(at.key("type").place, "http_proxy"),
     );
     let uri = at.key("uri");
+    let carried = carried::INTEGRATION.translate(at, |key| key == "type", findings);
+    carried::write(&carried, &mut made);
     match uri.scalar() {
         Some(written) => {
             made.put("uri", uri.key_place, text(uri.place, written));
             findings.honoured(&uri);
         }
+        // An upstream of the configuration.
+        None if carried.iter().any(|entry| entry.key == "upstream") => {}
         None => findings.refused(at, "nothing says where to: write `uri`"),
     }
     let method = at.key("httpMethod");

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::carried;
 use super::document::Document;
 use super::finding::Findings;
 use super::made::{Made, plain, text};
@@ -12,7 +13,7 @@ use super::treatment::{self, Object};
 use super::validator::{Checks, flag};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
-use crate::config::tree::shortened;
+use crate::config::tree::{Entry, Reading, shortened};
 use crate::model::ApiKind;
 
 /// The media type of bodies where a definition of Swagger 2.0 names none.
@@ -36,6 +37,8 @@ pub(super) struct MethodRequest {
     /// Media types and models.
     models: Vec<(String, String, Place)>,
     checks: Checks,
+    /// What else is checked, in the native form.
+    others: Vec<Entry>,
     place: Option<Place>,
 }
 
@@ -70,6 +73,7 @@ impl MethodRequest {
                 validate.put(key, place, plain(place, "true"));
             }
         }
+        carried::write(&self.others, &mut validate);
         for (key, made) in [
             ("parameters", parameters),
             ("models", models),
@@ -79,6 +83,14 @@ impl MethodRequest {
                 route.put(key, place, made.finish());
             }
         }
+    }
+
+    /// Whether anything holds bodies against models.
+    fn reads_models(&self) -> bool {
+        let is_asked = |entry: &Entry| {
+            entry.key == "content_type" && entry.node.reading() == Reading::Boolean(true)
+        };
+        self.checks.body || self.others.iter().any(is_asked)
     }
 
     /// Whether it needs one of these models.
@@ -93,15 +105,18 @@ impl MethodRequest {
     }
 }
 
-/// What `operation` declares, of which `checks` says what is checked.
+/// What `operation` declares, of which `checks` says what validators check, and `others` what else
+/// is checked.
 pub(super) fn translate(
     operation: &Operation<'_>,
     checks: Checks,
+    others: Vec<Entry>,
     models: &mut Models,
     findings: &mut Findings,
 ) -> MethodRequest {
     let mut request = MethodRequest {
         checks,
+        others,
         place: Some(operation.at.key_place),
         ..MethodRequest::default()
     };
@@ -128,6 +143,13 @@ fn parameter(
     findings: &mut Findings,
 ) {
     treatment::judge(at, Object::Parameter, ApiKind::Rest, findings);
+    let declared = at.key("x-gateway-declared");
+    if declared.is_written() {
+        findings.honoured(&declared);
+        if !flag(&declared, findings) {
+            return;
+        }
+    }
     let (name, place) = (at.key("name").scalar(), at.key("in"));
     let required = at.key("required");
     let is_required = flag(&required, findings);
@@ -179,7 +201,7 @@ fn swagger_body(
     models: &mut Models,
     findings: &mut Findings,
 ) {
-    if !request.checks.body || !request.models.is_empty() {
+    if !request.reads_models() || !request.models.is_empty() {
         return;
     }
     if !schema.is_written() {
@@ -218,7 +240,7 @@ fn request_body(
     for (media_type, at) in content.entries() {
         treatment::judge(&at, Object::MediaType, ApiKind::Rest, findings);
         let schema = at.key("schema");
-        if !request.checks.body || !schema.is_written() {
+        if !request.reads_models() || !schema.is_written() {
             continue;
         }
         if let Some(model) = models.of_schema(&schema, operation.key, findings) {

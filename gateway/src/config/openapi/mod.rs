@@ -15,6 +15,7 @@ mod document;
 mod finding;
 mod made;
 mod treatment;
+mod carried;
 mod kind;
 mod jwt;
 mod security;
@@ -34,9 +35,13 @@ mod translation;
 mod expansion;
 mod judgement;
 mod print;
+mod print_json;
 mod import;
+mod export;
 
+pub use export::ExportFormat;
 pub use finding::{Finding, Treatment};
 pub use import::{Import, ImportOptions, import};
 
 pub(super) use expansion::expand;
+pub(super) use export::export as export_text;

@@ -6,12 +6,16 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde_json::Value as Json;
+
 use super::finding::Findings;
 use super::made::Made;
 use super::reference;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{FileId, Place};
+use crate::config::read::read;
 use crate::config::tree::{Node, Value};
+use crate::language::schema::BUILT_IN;
 use crate::model::ApiKind;
 
 /// What begins a reference to a model.
@@ -61,7 +65,11 @@ impl Models {
             for (name, at) in section.entries() {
                 if findings.is_mapping(&at) {
                     report(&at, findings);
-                    models.add(name.to_owned(), &at);
+                    if is_built_in(name, &at) {
+                        models.names.insert(name.to_owned());
+                    } else {
+                        models.add(name.to_owned(), &at);
+                    }
                 }
             }
         }
@@ -213,6 +221,14 @@ fn report(at: &Cursor<'_>, findings: &mut Findings) {
     if !told.is_empty() {
         findings.approximated(at, told.join("; "));
     }
+}
+
+/// Whether this is a model that every API has: an export writes those that are referred to.
+fn is_built_in(name: &str, at: &Cursor<'_>) -> bool {
+    let known = BUILT_IN.iter().find(|(known, _)| *known == name);
+    let known = known.and_then(|(_, json)| serde_json::from_str::<Json>(json).ok());
+    let written = at.node.and_then(|node| read::<Json>(node).ok());
+    known.is_some() && known == written
 }
 
 /// The keywords of the schema at `at` and of all within, of those that are told apart here.

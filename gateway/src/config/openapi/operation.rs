@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::carried;
 use super::document::Document;
 use super::finding::Findings;
 use super::integration;
@@ -15,7 +16,7 @@ use super::treatment::{self, Object};
 use super::validator::Validators;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
-use crate::config::tree::Node;
+use crate::config::tree::{Entry, Node};
 use crate::model::ApiKind;
 
 const INTEGRATION: &str = "x-amazon-apigateway-integration";
@@ -33,6 +34,8 @@ pub(super) struct Route {
     request: MethodRequest,
     /// What answers; `None` where that was refused.
     integration: Option<Node>,
+    /// Settings of the native form that the definition carries.
+    carried: Vec<Entry>,
     /// Whether anything was refused that it cannot do without.
     is_refused: bool,
 }
@@ -89,6 +92,7 @@ impl Route {
         if integration.is_some() {
             self.request.write(&mut made);
         }
+        carried::write(&self.carried, &mut made);
         let integration = integration.cloned().unwrap_or_else(|| {
             let mut refused = Made::at(place);
             refused.put("type", place, plain(place, "refused"));
@@ -239,6 +243,7 @@ fn translate_one(
         format!("{method} {path}")
     };
     let caller = around.schemes.caller(at, findings);
+    let carried = carried::ROUTE.translate(at, |_| false, findings);
     let request = translate_request(&key, operation, around, models, findings);
     let integration_at = at.key(INTEGRATION);
     let integration = if integration_at.is_written() {
@@ -265,6 +270,7 @@ fn translate_one(
         key_place: at.key_place,
         caller,
         request: request.unwrap_or_default(),
+        carried,
         is_refused: !is_sound || integration.is_none(),
         integration,
     }
@@ -290,8 +296,9 @@ fn translate_request(
         at: operation.at,
         document: around.document,
     };
+    let others = carried::VALIDATE.translate(operation.at, |_| false, findings);
     Some(method_request::translate(
-        &operation, checks, models, findings,
+        &operation, checks, others, models, findings,
     ))
 }
 

@@ -26,7 +26,16 @@ fn write_block(node: &Node, depth: usize, text: &mut String) {
             for item in items {
                 indent(depth, text);
                 text.push('-');
-                write_value(item, depth, text);
+                match &item.value {
+                    // Its first key stands beside the dash, in the column of the others.
+                    Value::Mapping(mapping) if !mapping.entries().is_empty() => {
+                        let mut block = String::new();
+                        write_block(item, depth + 1, &mut block);
+                        text.push(' ');
+                        text.push_str(block.trim_start());
+                    }
+                    _ => write_value(item, depth, text),
+                }
             }
         }
         Value::Scalar { .. } | Value::Refused => {}

@@ -1,5 +1,6 @@
 //! From a definition to the written form of an API.
 
+use super::carried;
 use super::document::Document;
 use super::finding::Findings;
 use super::jwt::Authorizers;
@@ -15,7 +16,7 @@ use super::treatment::{self, Object};
 use super::validator::Validators;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
-use crate::config::tree::{Node, Reading, shortened};
+use crate::config::tree::{Entry, Node, Reading, shortened};
 use crate::model::ApiKind;
 
 /// A definition, translated.
@@ -25,6 +26,8 @@ pub(super) struct Translation {
     pub(super) routes: Vec<Route>,
     /// What it says of the API as a whole.
     pub(super) settings: Vec<Setting>,
+    /// Settings of the native form that the definition carries.
+    carried: Vec<Entry>,
     pub(super) models: Models,
     pub(super) schemes: Schemes,
     place: Place,
@@ -56,6 +59,8 @@ pub(super) fn translate(
         treatment::judge(&tag, Object::Tag, kind, findings);
     }
     let settings = setting::translate(&root, kind, home, findings);
+    let taken = |key: &str| settings.iter().any(|setting| setting.key == key);
+    let carried = carried::API.translate(&root, taken, findings);
     // What stands here affects every route; of schemes, validators and models only some.
     let is_whole_refused = findings.refusals() != before;
     let schemes = if root.key("swagger").is_written() {
@@ -89,6 +94,7 @@ pub(super) fn translate(
         kind,
         routes,
         settings,
+        carried,
         models,
         schemes,
         place: root.place,
@@ -116,6 +122,7 @@ impl Translation {
         for setting in &self.settings {
             api.put(setting.key, setting.place, setting.node.clone());
         }
+        carried::write(&self.carried, &mut api);
         if let Some((place, node)) = self.models.write() {
             api.put("models", place, node);
         }

@@ -34,8 +34,8 @@ pub const INSTANCE_DEPTH_MAX: usize = 64;
 /// Bytes of a compiled pattern.
 const PATTERN_PROGRAM_BYTES_MAX: usize = 1 << 20;
 
-/// Models that every API has.
-const BUILT_IN: [(&str, &str); 2] = [
+/// Models that every API has, as JSON.
+pub const BUILT_IN: [(&str, &str); 2] = [
     ("Empty", r#"{"title":"Empty Schema","type":"object"}"#),
     (
         "Error",

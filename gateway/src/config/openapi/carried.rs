@@ -1,0 +1,152 @@
+//! `x-gateway-*`: what an export carries because neither OpenAPI nor the service has a place for it.
+//!
+//! Each holds settings of the native form as they stand there, so that one judge speaks of them.
+//! What has a place of its own in a definition is refused here: two places could say two things.
+
+use super::finding::Findings;
+use super::made::Made;
+use crate::config::cursor::Cursor;
+use crate::config::tree::{Entry, shortened};
+
+/// An object that carries settings.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// Settings that have a place of their own.
+    pub(super) placed: &'static [&'static str],
+    /// Settings that have one for most of their values.
+    pub(super) mostly_placed: &'static [&'static str],
+    /// Settings that are no part of a definition.
+    pub(super) foreign: &'static [&'static str],
+}
+
+/// Settings of the API, at the root.
+pub(super) const API: Carrier = Carrier {
+    name: "x-gateway-api",
+    placed: &[
+        "type",
+        "models",
+        "routes",
+        "gateway_responses",
+        "minimum_compression_size",
+        "binary_media_types",
+        "policy",
+    ],
+    // The service counts whole seconds.
+    mostly_placed: &["cors"],
+    foreign: &[
+        "definition",
+        "variables",
+        "partial",
+        "id",
+        "listeners",
+        "hosts",
+        "default_endpoint",
+        "security_policy",
+        "endpoint_access_mode",
+        "stages",
+    ],
+};
+
+/// Settings of a route, at its operation.
+pub(super) const ROUTE: Carrier = Carrier {
+    name: "x-gateway-route",
+    placed: &[
+        "authorizer",
+        "scopes",
+        "parameters",
+        "models",
+        "method_responses",
+        "validate",
+        "integration",
+    ],
+    mostly_placed: &[],
+    foreign: &[],
+};
+
+/// What is checked of a request and its answer beyond what validators of the service check, at its
+/// operation.
+pub(super) const VALIDATE: Carrier = Carrier {
+    name: "x-gateway-validate",
+    placed: &["parameters", "body"],
+    mostly_placed: &[],
+    foreign: &[],
+};
+
+/// Settings of an integration, in it.
+pub(super) const INTEGRATION: Carrier = Carrier {
+    name: "x-gateway-integration",
+    placed: &[
+        "uri",
+        "method",
+        "request_parameters",
+        "response_parameters",
+        "timeout",
+        "request_templates",
+        "passthrough_behavior",
+        "content_handling",
+        "responses",
+    ],
+    // What was refused has a type that the service does not know.
+    mostly_placed: &["type"],
+    foreign: &[],
+};
+
+impl Carrier {
+    /// Whether it may carry the setting `key`.
+    pub(super) fn carries(&self, key: &str) -> bool {
+        let mut others = self.placed.iter().chain(self.foreign);
+        !others.any(|other| *other == key)
+    }
+
+    /// What it carries at `parent`, by the keys of the native form. `taken` says which of those the
+    /// other parts of the definition have made.
+    pub(super) fn translate(
+        &self,
+        parent: &Cursor<'_>,
+        taken: impl Fn(&str) -> bool,
+        findings: &mut Findings,
+    ) -> Vec<Entry> {
+        let at = parent.key(self.name);
+        let mut carried = Vec::new();
+        if !at.is_written() || !findings.is_mapping(&at) {
+            return carried;
+        }
+        let before = findings.refusals();
+        for (key, at) in at.entries() {
+            let shown = shortened(key);
+            if self.foreign.contains(&key) {
+                let why =
+                    format!("`{shown}` is no part of a definition: write it in the configuration");
+                findings.refused(&at, why);
+            } else if !self.carries(key) || taken(key) {
+                let why =
+                    format!("`{shown}` has a place of its own in a definition: take it out here");
+                findings.refused(&at, why);
+            } else if let Some(node) = at.node {
+                carried.push(Entry {
+                    key: key.to_owned(),
+                    key_place: at.key_place,
+                    node: node.clone(),
+                });
+            }
+        }
+        if findings.refusals() == before {
+            findings.honoured(&at);
+        }
+        carried
+    }
+}
+
+/// Adds what was carried.
+pub(super) fn write(carried: &[Entry], made: &mut Made) {
+    for Entry {
+        key,
+        key_place,
+        node,
+    } in carried
+    {
+        made.put(key, *key_place, node.clone());
+    }
+}
