@@ -2,7 +2,7 @@
 //!
 //! Each request breaks every rule from one on, and is told of the first.
 
-use gateway_tests::client::{Answer, Client, Outgoing, nothing, pieces, request, whole, with};
+use gateway_tests::client::{Answer, Client, Outgoing, nothing, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{self, Key, claims};
 use gateway_tests::setup::Setup;
@@ -208,45 +208,4 @@ async fn an_http_api_checks_in_the_documented_order() {
         assert_eq!(answer.header("x-answer"), mapped);
     }
     assert_eq!(upstream.seen().requests, 1);
-}
-
-#[tokio::test]
-async fn the_default_of_a_body_is_ten_mebibytes() {
-    const MAX: usize = 10 * 1024 * 1024;
-    let upstream = Upstream::echo().await;
-    for (kind, stages, path, refused) in [
-        (
-            "rest",
-            json!({"prod": {}}),
-            "/prod/x",
-            "HTTP content length exceeded 10485760 bytes.",
-        ),
-        (
-            "http",
-            json!({"$default": {}}),
-            "/x",
-            r#"{"message":"Request Entity Too Large"}"#,
-        ),
-    ] {
-        let setup = Setup::forwarding(upstream.address)
-            .set(&["apis", "main", "type"], json!(kind))
-            .set(&["apis", "main", "stages"], stages)
-            .set(&["apis", "main", "routes"], json!({}))
-            .route("POST /x", json!({}));
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        let answer = client.post(path, whole(vec![b'x'; MAX])).await;
-        assert_eq!(
-            (answer.status, &answer.json()["length"]),
-            (200, &json!(MAX))
-        );
-        // Announced and never sent: the answer does not wait for it.
-        let (_sender, body) = pieces();
-        let asked = request(Method::POST, path, body);
-        let length = (MAX + 1).to_string();
-        let answer = client
-            .send(with(asked, &[("content-length", &length)]))
-            .await;
-        assert_eq!((answer.status, answer.text().as_str()), (413, refused));
-    }
 }
