@@ -204,6 +204,17 @@ async fn headers_that_no_mapping_sends() {
         let found = &seen["headers"][name.to_ascii_lowercase()];
         assert_eq!(*found, "sent", "{name}");
     }
+
+    // The coding of a body that is none of ours is the backend's business.
+    let mappings = json!({
+        "integration.request.header.Content-Encoding": "'own'",
+        "integration.request.header.Host": "'backend.test'",
+    });
+    let route = json!({"integration": {"request_parameters": mappings}});
+    let (_gateway, client) = start(&upstream, route).await;
+    let seen = post(&client, &[], "plain").await.json();
+    assert_eq!(seen["headers"]["content-encoding"], "own");
+    assert_eq!(seen["headers"]["host"], "backend.test");
 }
 
 #[tokio::test]
