@@ -8,6 +8,7 @@ mod site;
 mod accepted;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
 mod truststores;
 #[cfg(test)]
 mod ranges;
