@@ -4,6 +4,7 @@
     reason = "helpers of tests fail them by panicking, as tests do"
 )]
 
+mod callgrind;
 mod curl;
 mod h2load;
 mod nginx;

@@ -8,6 +8,7 @@ pub mod capability;
 pub mod namespace;
 pub mod pinned;
 pub mod counted;
+pub mod counted_lookups;
 pub mod edge;
 mod assembled;
 pub mod flood;
