@@ -277,3 +277,45 @@ async fn buckets_outlive_a_kill() {
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 429]);
 }
+
+#[tokio::test]
+async fn a_stage_limits_each_route_and_single_ones() {
+    let upstream = Upstream::echo().await;
+    let limit = |burst: u64| json!({"rate": 0.001, "burst": burst});
+    let setup = Setup::new()
+        .upstream("main", upstream.address)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .route("GET /plain", json!({}))
+        .route("GET /other", json!({}))
+        .route("GET /own", json!({"throttle": limit(3)}))
+        .route("GET /single", json!({"throttle": limit(3)}))
+        .set(
+            &["apis", "main", "stages"],
+            json!({
+                "prod": {"throttle": limit(1), "routes": {"GET /single": {"throttle": limit(2)}}},
+                "beta": {},
+            }),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let admitted = async |path: &str| {
+        let statuses = statuses(&client, path, &[], 4).await;
+        assert!(statuses.is_sorted(), "{path}: {statuses:?}");
+        statuses.iter().filter(|status| **status == 200).count()
+    };
+    // Each route has a bucket of its own.
+    assert_eq!(admitted("/prod/plain").await, 1);
+    assert_eq!(admitted("/prod/other").await, 1);
+    assert_eq!(
+        admitted("/prod/own").await,
+        3,
+        "what the route says is more exact"
+    );
+    assert_eq!(
+        admitted("/prod/single").await,
+        2,
+        "the stage says it of this route"
+    );
+    assert_eq!(admitted("/beta/plain").await, 4);
+    assert_eq!(admitted("/beta/single").await, 3);
+}

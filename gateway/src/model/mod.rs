@@ -26,6 +26,7 @@ mod mappings;
 mod cors;
 mod request_sizes;
 mod stage;
+mod stage_throttles;
 mod definition;
 mod api;
 
@@ -58,6 +59,7 @@ pub use rules::{
 };
 pub use security_policy::SecurityPolicy;
 pub use stage::{Stage, Track, Variant};
+pub use stage_throttles::StageThrottles;
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{Upstream, UpstreamTarget};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Definition, StageName};
+use super::{Definition, StageName, StageThrottles};
 
 /// One stage of an API.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub struct Stage {
     pub name: StageName,
     /// Its variables.
     pub variables: BTreeMap<String, String>,
+    /// How often its routes may be called.
+    pub throttles: StageThrottles,
     /// What it serves.
     pub definition: Arc<Definition>,
 }
@@ -23,11 +25,13 @@ impl fmt::Debug for Stage {
         let Self {
             name,
             variables,
+            throttles,
             definition: _,
         } = self;
         f.debug_struct("Stage")
             .field("name", name)
             .field("variables", variables)
+            .field("throttles", throttles)
             .finish_non_exhaustive()
     }
 }

@@ -231,6 +231,7 @@ impl Compiler {
         let schemas = Schemas::compile(&api.name, definition)?;
         let mut router = Router::default();
         for route in &definition.routes {
+            let route = &*stage.throttles.applied(route);
             let plan = self.route(api, definition, &variant, route, &schemas, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }

@@ -331,16 +331,17 @@ fn deployments() {
 #[test]
 fn settings_by_method() {
     check_native(
-        &native("rest", "", "throttle: {rate: 1, burst: 1}", "", ""),
-        &["apis.a.stages.prod: unknown key `throttle`"],
-    );
-}
-
-#[test]
-fn quotas() {
-    check_native(
-        &format!("limits: aws\n{}", native("rest", "", "", "", "")),
-        &["unknown key `limits`"],
+        &native(
+            "rest",
+            "",
+            "caching: true, routes: {GET /a: {throttle: {rate: 1, burst: 1}, logging_level: INFO}}",
+            "",
+            "",
+        ),
+        &[
+            "apis.a.stages.prod: unknown key `caching`",
+            "apis.a.stages.prod.routes.\"GET /a\": unknown key `logging_level`",
+        ],
     );
 }
 

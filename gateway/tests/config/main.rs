@@ -24,3 +24,5 @@ mod openapi;
 mod later;
 #[cfg(test)]
 mod exported;
+#[cfg(test)]
+mod quotas;

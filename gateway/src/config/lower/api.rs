@@ -7,7 +7,7 @@ use super::Lowering;
 use super::host::parse_host;
 use super::quantity::{KIB, MIB};
 use super::route::Around;
-use super::{definition, endpoint_tls, identity, stage};
+use super::{definition, endpoint_tls, identity, stage, stage_throttles};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
@@ -52,7 +52,12 @@ pub(super) fn lower(
             body_memory_max,
         };
         let definition = Arc::new(definition::lower(api, &around, identity, &id, cx));
+        let (written, stages_at) = (api.stages.as_ref(), at.key("stages"));
+        let mut throttles = stage_throttles::lower(written, &definition.routes, &stages_at, cx);
         let stages = environments.into_iter().map(|environment| Stage {
+            throttles: throttles
+                .remove(&environment.variant.stage)
+                .unwrap_or_default(),
             name: environment.variant.stage,
             variables: environment.variables,
             definition: Arc::clone(&definition),
@@ -247,10 +252,14 @@ impl Claims {
 /// Every throttle of a route takes one slot of a table of fixed size, for each stage.
 fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     let of_api = |api: &Api| -> usize {
-        let of_route = |route: &Route| {
-            usize::from(route.throttle.is_some()) + usize::from(route.caller_throttle.is_some())
+        let of_route = |stage: &Stage, route: &Route| {
+            let own = stage.throttles.of(route);
+            usize::from(own.is_some()) + usize::from(route.caller_throttle.is_some())
         };
-        let of_stage = |stage: &Stage| stage.definition.routes.iter().map(of_route).sum::<usize>();
+        let of_stage = |stage: &Stage| -> usize {
+            let routes = stage.definition.routes.iter();
+            routes.map(|route| of_route(stage, route)).sum()
+        };
         api.stages.iter().map(of_stage).sum()
     };
     let needed: usize = apis.iter().map(of_api).sum();
@@ -278,8 +287,8 @@ mod tests {
     use crate::language::media_type::BinaryMediaTypes;
     use crate::model::{
         ApiKind, Backend, BodyMode, Definition, GatewayResponses, HttpProxy, Integration,
-        RequestMappings, ResponseMappings, RouteKey, RouteMethod, StageName, Target, Throttle,
-        UpstreamName, Validation,
+        RequestMappings, ResponseMappings, RouteKey, RouteMethod, StageName, StageThrottles,
+        Target, Throttle, UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -330,6 +339,7 @@ mod tests {
             stages: vec![Stage {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),
+                throttles: StageThrottles::default(),
                 definition: Arc::clone(&definition),
             }],
             sizes: RequestSizes::SERVICE,

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use super::quantity::{MIB, TIB, s};
-use super::{Lowering, api, authorizer, domain, edge, identity, listener, lists, upstream};
+use super::{Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream};
 use crate::config::cursor::Cursor;
-use crate::config::written::File;
+use crate::config::written::{File, Quotas};
 use crate::model::{
     AccessLog, Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, Target, Telemetry,
 };
@@ -52,6 +52,9 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, body_memory_bytes_max, cx);
     let domains = domain::lower(&file.domains, &apis, &listeners, cx);
+    if let Some(Quotas::Aws) = file.limits {
+        quotas::check(&apis, &authorizers, &domains, cx);
+    }
     warn_of_unused(&apis, &domains, cx);
     Gateway {
         instance,

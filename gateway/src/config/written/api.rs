@@ -108,6 +108,20 @@ pub(crate) struct Stage {
     /// 100.
     #[serde(default)]
     pub(crate) variables: Named<String>,
+    /// Limit of all callers of a route together, in requests, for each route that has no other.
+    pub(crate) throttle: Option<Rate>,
+    /// What differs for single routes, by their keys.
+    #[serde(default)]
+    pub(crate) routes: Named<StageRoute>,
+}
+
+/// What a stage says of one route.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageRoute {
+    /// Limit of all its callers together, in requests, instead of the route's own and of that of
+    /// the stage.
+    pub(crate) throttle: Rate,
 }
 
 /// How one type of gateway response is worded.

@@ -48,6 +48,14 @@ pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, U
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// Whose quotas hold.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Quotas {
+    /// Those of Amazon API Gateway.
+    Aws,
+}
+
 /// The configuration of one gateway.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +83,9 @@ pub(super) struct File {
     pub(super) drain_timeout: Option<DurationText>,
     /// What all buffered bodies together may occupy: 1MiB to 1TiB. Default 256MiB.
     pub(super) body_memory_max: Option<Size>,
+    /// With `aws` the quotas of Amazon API Gateway hold, and what exceeds them is refused. Default:
+    /// they do not.
+    pub(super) limits: Option<Quotas>,
     /// Where the gateway answers, by name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) listeners: Named<Listener>,

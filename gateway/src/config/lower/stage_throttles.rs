@@ -1,0 +1,48 @@
+//! What stages say of how often their routes may be called.
+
+use std::collections::BTreeMap;
+
+use super::Lowering;
+use crate::config::cursor::Cursor;
+use crate::config::near_miss::suggestion;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{Route, RouteKey, StageName, StageThrottles, Throttle};
+
+/// Lowers the throttles of the stages at `section`, of an API with these routes.
+pub(super) fn lower(
+    written: Option<&written::Named<written::Stage>>,
+    routes: &[Route],
+    section: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> BTreeMap<StageName, StageThrottles> {
+    let mut stages = BTreeMap::new();
+    for (name, stage) in written.iter().flat_map(|stages| &stages.0) {
+        let at = section.key(name);
+        let each_route = stage.throttle.as_ref();
+        let each_route = each_route.and_then(|rate| throttle(rate, &at.key("throttle"), cx));
+        let mut own = BTreeMap::new();
+        for (key, settings) in &stage.routes.0 {
+            let at = at.key("routes").key(key);
+            if !routes.iter().any(|route| route.key.as_str() == key) {
+                let known = routes.iter().map(|route| route.key.as_str());
+                let shown = shortened(key);
+                let fix = suggestion(key, known);
+                cx.error_at_key(&at, format!("the API has no route `{shown}`{fix}"));
+            }
+            let limit = throttle(&settings.throttle, &at.key("throttle"), cx);
+            own.extend(limit.map(|limit| (RouteKey::new(key), limit)));
+        }
+        let throttles = StageThrottles {
+            each_route,
+            routes: own,
+        };
+        stages.insert(StageName::new(name), throttles);
+    }
+    stages
+}
+
+fn throttle(written: &written::Rate, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Throttle> {
+    let limit = cx.limit(written.rate.0, written.burst, at);
+    limit.map(|(_, limit)| Throttle { limit })
+}

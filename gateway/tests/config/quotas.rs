@@ -1,0 +1,185 @@
+//! With `limits: aws` a configuration has to fit into Amazon API Gateway, and only then.
+
+use std::fmt::Write as _;
+
+use gateway::config::load_text;
+
+use crate::site::Site;
+
+const PUBLIC: &str = "authorizer: none, integration: {upstream: u}";
+
+/// A configuration of one API and what else is given.
+fn configuration(kind: &str, api: &str, routes: &[String], more: &str) -> String {
+    let mut text = format!(
+        "listeners: {{l: {{address: '127.0.0.1:8080'}}}}
+upstreams: {{u: {{url: 'http://127.0.0.1:9000'}}}}
+{more}
+apis:
+  a:
+    type: {kind}
+    {api}
+    routes:
+"
+    );
+    for route in routes {
+        writeln!(text, "      {route}").unwrap();
+    }
+    text
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("n{number}")).collect()
+}
+
+/// What fits is accepted. What does not is refused at `place`, with these words, and accepted
+/// without `limits: aws`.
+#[track_caller]
+fn check(make: impl Fn(usize) -> String, max: usize, place: &str, words: &str) {
+    let site = Site::new();
+    let load = |count, limits: &str| {
+        let text = format!("{limits}\n{}", make(count));
+        load_text("g.yaml", &text, site.path())
+    };
+    if let Err(report) = load(max, "limits: aws") {
+        panic!("{max}: {report}");
+    }
+    if let Err(report) = load(max + 1, "") {
+        panic!("without limits: {report}");
+    }
+    let refused = load(max + 1, "limits: aws")
+        .expect_err("too many")
+        .to_string();
+    let found = refused.starts_with("g.yaml:") && refused.contains(&format!(": {place}: "));
+    assert!(found && refused.contains(words), "{refused}");
+    assert!(refused.contains("`limits: aws`"), "{refused}");
+}
+
+#[test]
+fn routes_of_http_apis_and_resources_of_rest_apis() {
+    let routes = |count: usize| -> Vec<String> {
+        let names = names(count);
+        let key = |name: &String| format!("GET /{name}: {{{PUBLIC}}}");
+        names.iter().map(key).collect()
+    };
+    let words = "at most 300 routes of an HTTP API";
+    check(
+        |count| configuration("http", "", &routes(count), ""),
+        300,
+        "apis.a.routes",
+        words,
+    );
+    // The root is one, and so is what stands between it and the routes.
+    let deep = |count: usize| {
+        let mut all = routes(count - 3);
+        all.push(format!("GET /between/end: {{{PUBLIC}}}"));
+        all.push(format!("POST /between/end: {{{PUBLIC}}}"));
+        configuration("rest", "stages: {prod: {}}", &all, "")
+    };
+    check(
+        deep,
+        300,
+        "apis.a.routes",
+        "at most 300 resources of a REST API",
+    );
+}
+
+#[test]
+fn stages_and_domains() {
+    let route = [format!("GET /a: {{{PUBLIC}}}")];
+    let stages = |count: usize| {
+        let stages: Vec<_> = names(count)
+            .iter()
+            .map(|name| format!("{name}: {{}}"))
+            .collect();
+        let stages = format!("stages: {{{}}}", stages.join(", "));
+        configuration("rest", &stages, &route, "")
+    };
+    check(stages, 10, "apis.a.stages", "at most 10 stages of an API");
+    let domains = |count: usize| {
+        let mapping = "{mappings: {/: {api: a}}}";
+        let names = names(count);
+        let domains = names
+            .iter()
+            .map(|name| format!("{name}.example.com: {mapping}"));
+        let domains = domains.collect::<Vec<_>>().join(", ");
+        configuration("http", "", &route, &format!("domains: {{{domains}}}"))
+    };
+    check(domains, 120, "domains", "at most 120 custom domains");
+}
+
+#[test]
+fn authorizers_audiences_and_scopes() {
+    let jwt = |audiences: usize| {
+        let audiences = names(audiences).join(", ");
+        format!("{{type: jwt, issuer: 'https://i.example', audiences: [{audiences}]}}")
+    };
+    let authorizers = |count: usize| {
+        let names = names(count);
+        let route = |name: &String| {
+            format!("GET /{name}: {{authorizer: {name}, integration: {{upstream: u}}}}")
+        };
+        let routes: Vec<_> = names.iter().map(route).collect();
+        let all: Vec<_> = names
+            .iter()
+            .map(|name| format!("{name}: {}", jwt(1)))
+            .collect();
+        let all = format!("authorizers: {{{}}}", all.join(", "));
+        configuration("http", "", &routes, &all)
+    };
+    check(
+        authorizers,
+        10,
+        "apis.a.routes",
+        "at most 10 authorizers of an API",
+    );
+    let main = |scopes: usize, audiences: usize| {
+        let scopes = names(scopes).join(", ");
+        let route = format!(
+            "GET /a: {{authorizer: main, scopes: [{scopes}], integration: {{upstream: u}}}}"
+        );
+        let authorizers = format!("authorizers: {{main: {}}}", jwt(audiences));
+        configuration("http", "", &[route], &authorizers)
+    };
+    let words = "at most 10 scopes of a route";
+    check(
+        |count| main(count, 1),
+        10,
+        "apis.a.routes.\"GET /a\".scopes",
+        words,
+    );
+    let words = "at most 50 audiences of an authorizer";
+    check(
+        |count| main(1, count),
+        50,
+        "authorizers.main.audiences",
+        words,
+    );
+}
+
+#[test]
+fn sizes() {
+    let route = |body: usize| [format!("GET /a: {{body_max: {body}, {PUBLIC}}}")];
+    let words = "write at most 10485760";
+    check(
+        |bytes| configuration("http", "", &route(bytes), ""),
+        10 << 20,
+        "apis.a.routes.\"GET /a\".body_max",
+        words,
+    );
+    for key in ["url_bytes_max", "header_bytes_max"] {
+        let limits = |bytes: usize| {
+            let limits = format!("limits: {{{key}: {bytes}}}");
+            configuration("http", &limits, &route(1), "")
+        };
+        let place = format!("apis.a.limits.{key}");
+        check(limits, 10_240, &place, "write at most 10240");
+    }
+    let keys = |bytes: usize| {
+        let jwt = "type: jwt, issuer: 'https://i.example', audiences: [a]";
+        let main = format!("authorizers: {{main: {{{jwt}, jwks: {{bytes_max: {bytes}}}}}}}");
+        let route = "GET /a: {authorizer: main, integration: {upstream: u}}".to_owned();
+        configuration("http", "", &[route], &main)
+    };
+    let place = "authorizers.main.jwks.bytes_max";
+    check(keys, 150_000, place, "write at most 150000");
+}
