@@ -1,12 +1,14 @@
 //! Definitions as the service exports them, served without an edit.
 
+use bytes::Bytes;
 use gateway_tests::client::{Answer, Client, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, KeyServer, claims};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use gateway_tests::wait;
-use http::Method;
+use http::{Method, Response};
+use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
 
 /// The export of a REST API with validators, models, mappings, mocks for CORS and a policy.
@@ -177,4 +179,48 @@ async fn an_exported_http_api_brings_its_authorizer_and_its_cors() {
     );
     assert_eq!(answer.header("access-control-allow-credentials"), "true");
     assert_eq!(answer.header("access-control-max-age"), "0");
+}
+
+/// A REST API whose backend is no proxy: what it answers is mapped by its status.
+const LEGACY: &str = include_str!("../../examples/openapi/legacy-rest.json");
+
+#[tokio::test]
+async fn an_exported_backend_that_is_no_proxy_answers_as_it_is_mapped() {
+    let upstream = Upstream::http(|request| async move {
+        let (status, body) = match request.uri().path() {
+            "/reports/7" => (200, r#"{"id": "7"}"#),
+            "/reports/8" => (404, "<html>"),
+            _ => (500, "broken"),
+        };
+        let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
+        let answer = Response::builder()
+            .status(status)
+            .header("version", "3")
+            .header("server", "old");
+        answer.body(body.boxed_unsync()).unwrap()
+    })
+    .await;
+    let setup = Setup::new().set(
+        &["apis", "legacy"],
+        json!({
+            "definition": "legacy.json",
+            "stages": {"prod": {"variables": {"host": upstream.address.to_string()}}},
+        }),
+    );
+    let _file = setup.file("legacy.json", LEGACY);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+
+    let answer = client.get("/prod/reports/7").await;
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (200, r#"{"id": "7"}"#)
+    );
+    assert_eq!(answer.header("x-version"), "3");
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert!(!answer.headers.contains_key("server"));
+    let answer = client.get("/prod/reports/8").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.text(), r#"{"message": "no such report"}"#);
+    assert_eq!(client.get("/prod/reports/9").await.status, 502);
 }

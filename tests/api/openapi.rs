@@ -178,10 +178,24 @@ async fn a_reload_with_a_broken_definition_changes_nothing() {
         REST.replace("http_proxy", "aws_proxy"),
         REST.replace("\"uri\"", "\"url\""),
         REST.replace("}", ""),
+        REST.replace("\"get\"", "\"$ref\": \"#/paths/~1pets~1{petId}\", \"x\""),
+        REST.replace(
+            "\"responses\"",
+            "\"x-amazon-apigateway-request-validator\": \"all\", \"responses\"",
+        ),
+        REST.replace(
+            "\"responses\"",
+            "\"security\": [{\"login\": []}], \"responses\"",
+        ),
+        REST.replace("\"info\"", "\"x-amazon-apigateway-newest\": true, \"info\""),
+        REST.replace("\"info\"", "\"swagger\": \"2.0\", \"info\""),
+        format!("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n{REST}"),
+        format!("{}{REST}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        " ".repeat(50_000_000),
     ] {
         std::fs::write(&file, broken).unwrap();
         let reply = gateway.reload().await;
-        assert!(reply.to_string().contains("pets.json:"), "{reply}");
+        assert!(reply.to_string().contains("pets.json"), "{reply}");
         assert_eq!(client.get("/prod/pets/7").await.status, 200);
     }
     std::fs::write(&file, REST.replace("/pets/{petId}", "/dogs/{petId}")).unwrap();

@@ -358,25 +358,3 @@ fn formats_of_access_logs() {
         &["apis.a.stages.prod: unknown key `access_log`"],
     );
 }
-
-#[test]
-fn binary_media() {
-    let served = with_integration("{type: http_proxy, uri: 'https://a.example/'}", "");
-    check_definition(
-        &format!("{served}x-amazon-apigateway-binary-media-types: ['*/*']\n"),
-        &[(
-            "x-amazon-apigateway-binary-media-types",
-            "not read from definitions yet",
-        )],
-    );
-    check_definition(
-        &with_integration(
-            "{type: http_proxy, uri: 'https://a.example/', contentHandling: CONVERT_TO_TEXT}",
-            "",
-        ),
-        &[(
-            &format!("{AT}.contentHandling"),
-            "not read from definitions yet",
-        )],
-    );
-}

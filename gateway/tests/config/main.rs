@@ -26,3 +26,5 @@ mod later;
 mod exported;
 #[cfg(test)]
 mod quotas;
+#[cfg(test)]
+mod openapi_mutated;

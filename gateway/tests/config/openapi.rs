@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use gateway::config::{ImportOptions, Loaded, Treatment, import, load, load_settings, load_text};
-use gateway::model::{Algorithm, Integration, JwksSource};
+use gateway::model::{AccessMode, Algorithm, Integration, JwksSource, SecurityPolicy};
 
 use crate::files::{compare, file_name, repository, yaml_files};
+use crate::site::Site;
 
 /// What stands for the placeholders of the examples.
 const VARIABLES: [(&str, &str); 2] = [("Project", "acme"), ("Timeout", "2000")];
@@ -157,7 +158,7 @@ fn without_partial_nothing_is_printed_of_what_was_refused() {
     let output = gateway_import(&directory().join("lambda-rest.yaml"), &["--print"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(text(&output.stdout), "");
-    assert!(text(&output.stderr).contains("not read from definitions yet"));
+    assert!(text(&output.stderr).contains("are built by later work"));
 }
 
 /// `definitions/*.yaml` beside what is said of them.
@@ -531,4 +532,50 @@ fn references_do_not_leave_the_directory() {
     let leads = report.errors.iter();
     let leads = leads.filter(|error| error.message.contains("out of the definition's directory"));
     assert_eq!(leads.count(), 2, "{report}");
+}
+
+#[test]
+fn what_a_definition_says_of_tls_is_of_the_hosts_of_its_api() {
+    let site = Site::new();
+    let definition = "openapi: 3.0.1
+x-amazon-apigateway-security-policy: SecurityPolicy_TLS13_1_3_2025_09
+x-amazon-apigateway-endpoint-access-mode: STRICT
+x-amazon-apigateway-endpoint-configuration: { disableExecuteApiEndpoint: true }
+paths:
+  /a:
+    get:
+      responses: {}
+      x-amazon-apigateway-integration: { type: http_proxy, uri: 'https://a.example/' }
+";
+    std::fs::write(site.path().join("a.yaml"), definition).unwrap();
+    let config = |hosts: &str| {
+        format!(
+            "listeners:
+  l:
+    address: '127.0.0.1:80'
+    tls:
+      certificates:
+        - {{chain: certs/api.example.com.pem, key: certs/api.example.com.key}}
+apis: {{a: {{definition: a.yaml, {hosts}stages: {{prod: {{}}}}}}}}
+"
+        )
+    };
+    let loaded = crate::site::accepted("a.yaml", &config("hosts: [api.example.com], "), &site);
+    let api = &loaded.gateway.apis[0];
+    assert_eq!(
+        api.tls.policy,
+        SecurityPolicy::named("SecurityPolicy_TLS13_1_3_2025_09")
+    );
+    assert_eq!(api.tls.access, AccessMode::Strict);
+    assert_eq!(api.hosts, ["api.example.com"]);
+    assert!(api.closed_host.is_some());
+    // Nobody else knows which hosts it is about.
+    let report = load_text("gateway.yaml", &config(""), site.path()).unwrap_err();
+    let errors: Vec<_> = report.errors.iter().collect();
+    assert_eq!(errors.len(), 2, "{report}");
+    assert!(
+        errors
+            .iter()
+            .all(|error| &*error.file == "a.yaml" && error.message.contains("`hosts`"))
+    );
 }

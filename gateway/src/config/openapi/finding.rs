@@ -83,7 +83,8 @@ pub(super) struct Findings {
 #[derive(Debug)]
 struct Found {
     key_place: Place,
-    place: Place,
+    /// Of the value, where that is one word: what holds others begins where the first of them does.
+    place: Option<Place>,
     path: String,
     treatment: Treatment,
 }
@@ -162,7 +163,7 @@ impl Findings {
         if self.seen.insert((at.key_place, treatment.clone())) {
             self.found.push(Found {
                 key_place: at.key_place,
-                place: at.place,
+                place: at.scalar().map(|_| at.place),
                 path: at.path.to_string(),
                 treatment,
             });
@@ -178,13 +179,13 @@ impl Findings {
         let treatment = Treatment::Refused(error.message.clone());
         let is_there = |found: &&mut Found| {
             found.treatment == Treatment::Honoured
-                && [found.key_place, found.place].contains(&place)
+                && (found.key_place == place || found.place == Some(place))
         };
         match self.found.iter_mut().find(is_there) {
             Some(found) => found.treatment = treatment,
             None => self.found.push(Found {
                 key_place: place,
-                place,
+                place: None,
                 path: error.path.clone(),
                 treatment,
             }),

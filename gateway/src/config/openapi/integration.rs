@@ -33,7 +33,11 @@ pub(super) fn translate(
             let why = "only REST APIs have mocks: import as `rest`, or take it out";
             return refuse(at, &type_at, why, findings);
         }
-        (Some("http"), _) => return refuse(at, &type_at, NOT_BUILT, findings),
+        (Some("http"), ApiKind::Rest) => http(at, declared, findings),
+        (Some("http"), ApiKind::Http) => {
+            let why = "HTTP APIs have proxies alone: write `http_proxy`, or import as `rest`";
+            return refuse(at, &type_at, why, findings);
+        }
         (Some("aws" | "aws_proxy"), _) => return refuse(at, &type_at, AWS, findings),
         (Some(other), _) => {
             let known = ["http_proxy", "mock", "http", "aws", "aws_proxy"];
@@ -89,16 +93,40 @@ fn carried_alone(at: &Cursor<'_>, findings: &mut Findings) -> Node {
     made.finish()
 }
 
-fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
+/// Begins an integration of the type that the native form calls `word`.
+fn begin(at: &Cursor<'_>, word: &str) -> Made {
+    let type_at = at.key("type");
     let mut made = Made::at(at.place);
-    made.put(
-        "type",
-        at.key("type").key_place,
-        plain(at.key("type").place, "http_proxy"),
-    );
+    made.put("type", type_at.key_place, plain(type_at.place, word));
+    made
+}
+
+fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
+    let mut made = begin(at, "http_proxy");
+    backend(at, kind, &mut made, findings);
+    // A proxy passes on what comes, so that these have no effect, here and in the service.
+    for key in ["requestTemplates", "passthroughBehavior", "responses"] {
+        only_if_written(&at.key(key), findings);
+    }
+    let handling = at.key("contentHandling");
+    if handling.is_written() {
+        findings.approximated(&handling, "what a proxy passes on stays as it is");
+    }
+    made.finish()
+}
+
+fn http(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> Node {
+    let mut made = begin(at, "http");
+    backend(at, ApiKind::Rest, &mut made, findings);
+    mapped(at, declared, &mut made, findings);
+    made.finish()
+}
+
+/// Where to, and what with.
+fn backend(at: &Cursor<'_>, kind: ApiKind, made: &mut Made, findings: &mut Findings) {
     let uri = at.key("uri");
     let carried = carried::INTEGRATION.translate(at, |key| key == "type", findings);
-    carried::write(&carried, &mut made);
+    carried::write(&carried, made);
     match uri.scalar() {
         Some(written) => {
             made.put("uri", uri.key_place, text(uri.place, written));
@@ -116,17 +144,42 @@ fn proxy(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Node {
         }
         findings.honoured(&method);
     }
-    timeout(&at.key("timeoutInMillis"), &mut made, findings);
-    mappings(at, kind, &mut made, findings);
-    // A proxy passes on what comes, so that these have no effect, here and in the service.
-    for key in ["requestTemplates", "passthroughBehavior", "responses"] {
-        let at = at.key(key);
-        if at.is_written() {
-            findings.honoured(&at);
-        }
-    }
+    timeout(&at.key("timeoutInMillis"), made, findings);
+    mappings(at, kind, made, findings);
     connection(at, findings);
-    made.finish()
+}
+
+/// What integrations that are no proxies make of requests and answers.
+fn mapped(at: &Cursor<'_>, declared: &Declared<'_>, made: &mut Made, findings: &mut Findings) {
+    let templates = at.key("requestTemplates");
+    if let Some(node) = literals(&templates, findings) {
+        made.put("request_templates", templates.key_place, node);
+    }
+    word(
+        &at.key("passthroughBehavior"),
+        "passthrough_behavior",
+        made,
+        findings,
+    );
+    word(
+        &at.key("contentHandling"),
+        "content_handling",
+        made,
+        findings,
+    );
+    let responses = at.key("responses");
+    if let Some(node) = response::translate(&responses, declared, findings) {
+        made.put("responses", responses.key_place, node);
+    }
+}
+
+/// A word of the service, in lower case.
+pub(super) fn word(at: &Cursor<'_>, key: &str, made: &mut Made, findings: &mut Findings) {
+    if let Some(word) = at.scalar() {
+        let node = text(at.place, &word.to_ascii_lowercase());
+        made.put(key, at.key_place, node);
+        findings.honoured(at);
+    }
 }
 
 /// What the backend gets of the request besides and, in HTTP APIs, the client of the answer.
@@ -231,26 +284,8 @@ fn only_if_written(at: &Cursor<'_>, findings: &mut Findings) {
 }
 
 fn mock(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> Node {
-    let mut made = Made::at(at.place);
-    made.put(
-        "type",
-        at.key("type").key_place,
-        plain(at.key("type").place, "mock"),
-    );
-    let templates = at.key("requestTemplates");
-    if let Some(node) = literals(&templates, findings) {
-        made.put("request_templates", templates.key_place, node);
-    }
-    let passthrough = at.key("passthroughBehavior");
-    if let Some(word) = passthrough.scalar() {
-        let node = text(passthrough.place, &word.to_ascii_lowercase());
-        made.put("passthrough_behavior", passthrough.key_place, node);
-        findings.honoured(&passthrough);
-    }
-    let responses = at.key("responses");
-    if let Some(node) = response::translate(&responses, declared, findings) {
-        made.put("responses", responses.key_place, node);
-    }
+    let mut made = begin(at, "mock");
+    mapped(at, declared, &mut made, findings);
     // A mock has no backend, so that these have no effect, here and in the service.
     for key in [
         "uri",

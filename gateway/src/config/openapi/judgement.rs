@@ -60,9 +60,12 @@ impl Around<'_> {
             told.extend(errors);
             write = Translation::write;
         }
-        translation.models.clear();
+        let gone = translation.models.clear();
         translation.settings.clear();
-        translation.routes.iter_mut().for_each(Route::refuse);
+        for route in &mut translation.routes {
+            route.forget(&gone);
+            route.refuse();
+        }
     }
 
     fn errors(
@@ -200,18 +203,11 @@ fn refuse_models(
     }
     let is_meant = |name: &&str| is_about(&section.key(name));
     let named = translation.models.names().find(is_meant).map(str::to_owned);
-    let gone = named.map(|name| translation.models.remove(&name));
-    if gone.is_none() {
-        translation.models.clear();
-    }
-    for route in &mut translation.routes {
-        let is_affected = match &gone {
-            Some(gone) => route.needs(gone),
-            None => route.needs_models(),
-        };
-        if is_affected {
-            route.refuse();
-        }
-    }
+    let gone = match named {
+        Some(name) => translation.models.remove(&name),
+        None => translation.models.clear(),
+    };
+    let routes = translation.routes.iter_mut();
+    routes.for_each(|route| route.forget(&gone));
     true
 }

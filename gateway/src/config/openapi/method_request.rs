@@ -98,11 +98,6 @@ impl MethodRequest {
         let mut models = self.models.iter();
         models.any(|(_, model, _)| names.contains(model))
     }
-
-    /// Whether it needs any model.
-    pub(super) const fn needs_models(&self) -> bool {
-        !self.models.is_empty()
-    }
 }
 
 /// What `operation` declares, of which `checks` says what validators check, and `others` what else

@@ -22,6 +22,7 @@ mod security;
 mod validator;
 mod model;
 mod method_request;
+mod method_response;
 mod cors;
 mod endpoint;
 mod policy;

@@ -95,10 +95,7 @@ impl Models {
         operation: &str,
         findings: &mut Findings,
     ) -> Option<String> {
-        if let Some(named) = reference::text(at).and_then(target)
-            && self.names.contains(named)
-            && at.place.file == self.file
-        {
+        if let Some(named) = self.named(at) {
             return Some(named.to_owned());
         }
         if !findings.is_mapping(at) {
@@ -118,6 +115,12 @@ impl Models {
         let name = self.free_name(operation);
         self.add(name.clone(), at);
         Some(name)
+    }
+
+    /// The model that the schema at `at` does nothing but refer to.
+    pub(super) fn named<'a>(&self, at: &Cursor<'a>) -> Option<&'a str> {
+        let named = reference::text(at).and_then(target)?;
+        (self.names.contains(named) && at.place.file == self.file).then_some(named)
     }
 
     fn free_name(&self, operation: &str) -> String {
@@ -176,9 +179,10 @@ impl Models {
         gone
     }
 
-    /// Takes out every model.
-    pub(super) fn clear(&mut self) {
-        self.models.clear();
+    /// Takes out every model. Returns their names.
+    pub(super) fn clear(&mut self) -> BTreeSet<String> {
+        let gone = self.models.drain(..).map(|model| model.name);
+        gone.collect()
     }
 }
 

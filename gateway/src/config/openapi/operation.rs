@@ -8,12 +8,13 @@ use super::finding::Findings;
 use super::integration;
 use super::made::{Made, plain};
 use super::method_request::{self, MethodRequest};
+use super::method_response::MethodResponses;
 use super::model::Models;
 use super::reference;
 use super::response::Declared;
 use super::security::{Caller, Schemes};
 use super::treatment::{self, Object};
-use super::validator::Validators;
+use super::validator::{self, Validators};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::{Entry, Node};
@@ -32,6 +33,8 @@ pub(super) struct Route {
     caller: Caller,
     /// What it declares of its requests.
     request: MethodRequest,
+    /// What it declares of its responses.
+    responses: MethodResponses,
     /// What answers; `None` where that was refused.
     integration: Option<Node>,
     /// Settings of the native form that the definition carries.
@@ -54,14 +57,12 @@ impl Route {
         }
     }
 
-    /// Whether it needs one of these models.
-    pub(super) fn needs(&self, models: &BTreeSet<String>) -> bool {
-        self.request.needs(models)
-    }
-
-    /// Whether it needs any model.
-    pub(super) const fn needs_models(&self) -> bool {
-        self.request.needs_models()
+    /// Leaves these models out, and refuses it where it cannot do without one of them.
+    pub(super) fn forget(&mut self, models: &BTreeSet<String>) {
+        self.responses.forget(models);
+        if self.request.needs(models) {
+            self.refuse();
+        }
     }
 
     /// The URL that it forwards to.
@@ -91,6 +92,7 @@ impl Route {
         // Nothing is checked of a request that is answered with 500.
         if integration.is_some() {
             self.request.write(&mut made);
+            self.responses.write(&mut made);
         }
         carried::write(&self.carried, &mut made);
         let integration = integration.cloned().unwrap_or_else(|| {
@@ -245,6 +247,10 @@ fn translate_one(
     let caller = around.schemes.caller(at, findings);
     let carried = carried::ROUTE.translate(at, |_| false, findings);
     let request = translate_request(&key, operation, around, models, findings);
+    let responses = match around.kind {
+        ApiKind::Rest => MethodResponses::of(at, around.root, around.document, models, findings),
+        ApiKind::Http => MethodResponses::default(),
+    };
     let integration_at = at.key(INTEGRATION);
     let integration = if integration_at.is_written() {
         around.document.follow(&integration_at).and_then(|target| {
@@ -271,6 +277,7 @@ fn translate_one(
         caller,
         request: request.unwrap_or_default(),
         carried,
+        responses,
         is_refused: !is_sound || integration.is_none(),
         integration,
     }
@@ -311,10 +318,8 @@ fn judge_default(
     findings: &mut Findings,
 ) -> bool {
     let flag = at.key("isDefaultRoute");
-    if flag.is_written() && !matches!(flag.scalar(), Some("true" | "false")) {
-        findings.refused(&flag, "this is `true` or `false`: write one without quotes");
-    }
-    match (path == DEFAULT_PATH, flag.is_true()) {
+    let is_set = validator::flag(&flag, findings);
+    match (path == DEFAULT_PATH, is_set) {
         (true, true) if is_any && kind == ApiKind::Http => {
             findings.honoured(&flag);
             true

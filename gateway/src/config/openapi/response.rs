@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::finding::Findings;
-use super::integration::literals;
+use super::integration::{literals, word};
 use super::made::{Made, plain, text};
 use super::treatment::{self, Object};
 use crate::config::cursor::Cursor;
@@ -90,6 +90,14 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
     if let Some(node) = literals(&templates, findings) {
         made.put("templates", templates.key_place, node);
     }
+    let handling = at.key("contentHandling");
+    if handling.is_written() && handling.scalar().is_none() {
+        findings.refused(
+            &handling,
+            "this is a word: write `CONVERT_TO_TEXT` or `CONVERT_TO_BINARY`",
+        );
+    }
+    word(&handling, "content_handling", &mut made, findings);
     made.finish()
 }
 

@@ -48,6 +48,11 @@ pub(super) fn translate(
             if let Some(node) = compression(&at, findings) {
                 add("minimum_compression_size", at.key_place, node);
             }
+            let at = root.key("x-amazon-apigateway-binary-media-types");
+            if let Some(node) = at.node.filter(|_| findings.is_list(&at)) {
+                add("binary_media_types", at.key_place, node.clone());
+                findings.honoured(&at);
+            }
             let at = root.key("x-amazon-apigateway-gateway-responses");
             if let Some(node) = gateway_response::translate(&at, findings) {
                 add("gateway_responses", at.key_place, node);

@@ -338,7 +338,7 @@ const TABLE: &[Row] = &[
         "x-amazon-apigateway-binary-media-types",
         &[Root],
         Rest,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     ("x-amazon-apigateway-cors", &[Root], Http, Translated),
     (
@@ -476,7 +476,7 @@ const TABLE: &[Row] = &[
         "contentHandling",
         &[Integration, IntegrationResponse],
         Both,
-        Refused(NOT_BUILT),
+        Translated,
     ),
     (
         "cacheKeyParameters",

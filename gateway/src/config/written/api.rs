@@ -164,6 +164,7 @@ pub(crate) struct Route {
     pub(crate) models: Named<String>,
     /// What a REST API declares of its responses, by status. What `responses` of the integration say
     /// has to be declared here. Default: nothing is declared, and everything may be sent.
+    #[schemars(extend("minProperties" = 1))]
     pub(crate) method_responses: Option<Named<MethodResponse>>,
     /// What of a request to a REST API, and of its answer, is checked. Default: nothing.
     #[serde(default)]

@@ -24,7 +24,7 @@ pub(super) fn write(path: &str, at: &Cursor<'_>, kind: ApiKind) -> Object {
     let mut body = Object::new();
     body.object_if_any("content", models(&at.key("models")));
     made.object_if_any("requestBody", body);
-    made.object("responses", responses(&at.key("integration")));
+    made.object("responses", responses(at));
     security(at, &mut made);
     if let Some(name) = validator(&at.key("validate")) {
         made.text("x-amazon-apigateway-request-validator", name);
@@ -112,40 +112,61 @@ fn models(at: &Cursor<'_>) -> Object {
     content
 }
 
-/// What the answers of the integration need declared.
-fn responses(integration: &Cursor<'_>) -> Object {
+/// What the route at `at` declares of its responses, and what OpenAPI wants declared of the answers
+/// of its integration.
+fn responses(at: &Cursor<'_>) -> Object {
     let mut made = Object::new();
-    let mut statuses: Vec<(&str, BTreeSet<&str>)> = Vec::new();
-    for (_, response) in integration.key("responses").entries() {
-        let Some(status) = response.key("status").scalar() else {
+    let section = at.key("method_responses");
+    for (status, declared) in section.entries() {
+        let parameters = declared.key("parameters");
+        let names = parameters.items().filter_map(|item| item.scalar());
+        let names = names.filter_map(|name| name.strip_prefix("header."));
+        let mut one = response(names);
+        one.object_if_any("content", models(&declared.key("models")));
+        made.object(status, one);
+    }
+    let integration = at.key("integration");
+    let mut others: Vec<(&str, BTreeSet<&str>)> = Vec::new();
+    for (_, answer) in integration.key("responses").entries() {
+        let Some(status) = answer.key("status").scalar() else {
             continue;
         };
-        let index = statuses.iter().position(|(known, _)| *known == status);
+        if section.key(status).is_written() {
+            continue;
+        }
+        let index = others.iter().position(|(known, _)| *known == status);
         let index = index.unwrap_or_else(|| {
-            statuses.push((status, BTreeSet::new()));
-            statuses.len() - 1
+            others.push((status, BTreeSet::new()));
+            others.len() - 1
         });
-        let targets = response.key("parameters");
+        let targets = answer.key("parameters");
         let headers = targets.names().filter_map(|name| name.strip_prefix(HEADER));
-        if let Some((_, declared)) = statuses.get_mut(index) {
-            declared.extend(headers);
+        if let Some((_, needed)) = others.get_mut(index) {
+            needed.extend(headers);
         }
     }
-    for (status, declared) in statuses {
-        let mut headers = Object::new();
-        for name in declared {
-            let mut header = Object::new();
-            header.object("schema", of_text("type", "string"));
-            headers.object(name, header);
-        }
-        let mut one = of_text("description", "");
-        one.object_if_any("headers", headers);
+    for (status, needed) in &others {
+        let mut one = response(needed.iter().copied());
+        one.word("x-gateway-declared", false);
         made.object(status, one);
     }
     // OpenAPI wants one at least.
-    if integration.key("responses").names().next().is_none() {
+    if others.is_empty() && !section.is_written() {
         made.object("default", of_text("description", "as the backend says"));
     }
+    made
+}
+
+/// A response with these headers.
+fn response<'a>(names: impl Iterator<Item = &'a str>) -> Object {
+    let mut headers = Object::new();
+    for name in names {
+        let mut header = Object::new();
+        header.object("schema", of_text("type", "string"));
+        headers.object(name, header);
+    }
+    let mut made = of_text("description", "");
+    made.object_if_any("headers", headers);
     made
 }
 
