@@ -53,6 +53,7 @@ impl Worker {
         let arrival = Arrival {
             listener: &connection.listener,
             tls: connection.tls.as_ref(),
+            client: exchange.client.0,
         };
         let found = snapshot.find(&arrival, &exchange.host, request.uri().path());
         let destination = found.map_err(|missing| missed(missing, exchange, &request))?;

@@ -44,6 +44,7 @@ mod hardening;
 mod tls;
 mod domain_tls;
 mod mutual_tls;
+mod private_endpoints;
 mod exhaustion;
 mod upstreams;
 mod sources;

@@ -56,3 +56,4 @@ mod veth_stats;
 mod veth_other;
 mod veth_attack;
 mod veth_rules;
+mod veth_offload;

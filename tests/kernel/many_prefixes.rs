@@ -279,6 +279,7 @@ impl Many {
         let count = prefixes();
         let file = |name: &str| state.path().join(name);
         let model = Model {
+            offloaded: Vec::new(),
             management: vec!["240.0.0.0/12".parse().unwrap()],
             named: vec![
                 named("drop", ListAction::Deny, ListMode::Enforce, file("drop")),

@@ -247,6 +247,8 @@ pub fn configuration(instance: &str) -> Gateway {
 #[must_use]
 pub fn listener(address: &str) -> Listener {
     Listener {
+        interface: None,
+        kernel_offload: false,
         name: ListenerName::new("test"),
         address: address.parse().expect("an address and port"),
         tls: None,

@@ -57,6 +57,11 @@ fn table(lists: &[ListSummary]) -> String {
             "{:<20} {:<10} {:<8} {:>9} {packets:>14} {:>12} {memory:>10}",
             list.name, list.action, list.mode, list.entries, list.connections
         ));
+        if !list.offloaded.is_empty() {
+            rows.push("  denied by the resource policies of every API:".to_owned());
+            let ranges = list.offloaded.iter();
+            rows.extend(ranges.map(|range| format!("    {range}")));
+        }
         if let Some(file) = &list.file {
             rows.push(format!("  {file}, {}", age(list.loaded_unix_seconds)));
         }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::admin::{self, Allowed};
 use super::listeners::{Listeners, Prepared};
+use super::lists::wanted;
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
 use crate::model::{self, Gateway};
@@ -79,7 +80,7 @@ impl Ground {
         let listeners = Listeners::default().prepare(model)?;
         // Before the program that asks them: whoever must never be dropped is known by then.
         let lists = Lists::open(&model.state_directory, Moment::now())?;
-        lists.install(lists.prepare(&model.lists)?)?;
+        lists.install(lists.prepare(&wanted(model))?)?;
         let edge = start_edge(&bound(model, &listeners.addresses), &lists)?;
         let buckets = match edge.get() {
             Some(edge) => edge.buckets(),

@@ -35,8 +35,8 @@ pub(super) struct Environment {
 
 #[derive(Debug)]
 struct Running {
-    /// As configured, port 0 included.
-    configured: SocketAddr,
+    /// As configured, port 0 included, with its interface.
+    configured: (SocketAddr, Option<String>),
     /// As bound.
     address: SocketAddr,
     accepting: Accepting,
@@ -56,7 +56,7 @@ pub(super) struct Prepared {
 #[derive(Debug)]
 struct Fresh {
     name: ListenerName,
-    configured: SocketAddr,
+    configured: (SocketAddr, Option<String>),
     address: SocketAddr,
     plan: Arc<ListenerPlan>,
     resumption: Resumption,
@@ -106,7 +106,9 @@ impl Listeners {
             };
             let plan = ListenerPlan::compile(listener, model, &resumption).map_err(unusable)?;
             let plan = Arc::new(plan);
-            if let Some(same) = running.filter(|running| running.configured == listener.address) {
+            let interface = listener.interface.as_deref();
+            let configured = (listener.address, listener.interface.clone());
+            if let Some(same) = running.filter(|running| running.configured == configured) {
                 prepared.addresses.push(same.address);
                 prepared.kept.push((listener.name.clone(), plan));
                 continue;
@@ -115,7 +117,7 @@ impl Listeners {
                 listener: listener.name.clone(),
                 source,
             };
-            let sockets = bind(listener.address, model.workers.get()).map_err(failed)?;
+            let sockets = bind(listener.address, interface, model.workers.get()).map_err(failed)?;
             let address = sockets
                 .first()
                 .and_then(|socket| socket.local_addr().ok())
@@ -123,7 +125,7 @@ impl Listeners {
             prepared.addresses.push(address);
             prepared.fresh.push(Fresh {
                 name: listener.name.clone(),
-                configured: listener.address,
+                configured,
                 address,
                 plan,
                 resumption,

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::protocol::{Request, Response};
-use crate::model::Prefix;
+use crate::model::{Gateway, Prefix, offloaded};
 use crate::store::list::{Added, ByHand, Change, ListError, Lists, Moment, Watch};
 use crate::telemetry::operator_log::explain;
 
@@ -71,6 +71,25 @@ fn keep(lists: &Lists, stopped: &mpsc::Receiver<()>) {
                 "lists: what has ended or was not confirmed stays for now"
             ),
         }
+    }
+}
+
+/// The lists of a model, with what the policies in force let the kernel keep out.
+pub(super) fn wanted(model: &Gateway) -> crate::model::Lists {
+    let offloaded = offloaded(model).unwrap_or_else(|hindrance| {
+        tracing::warn!("kernel offload: {hindrance}");
+        Vec::new()
+    });
+    if !offloaded.is_empty() {
+        let ranges = offloaded.len();
+        tracing::info!(
+            ranges,
+            "kernel offload: what the policies of every API deny is dropped"
+        );
+    }
+    crate::model::Lists {
+        offloaded,
+        ..model.lists.clone()
     }
 }
 

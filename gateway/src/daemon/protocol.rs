@@ -134,7 +134,7 @@ pub struct ListedPrefix {
 pub struct ListSummary {
     /// Its number in the kernel's tables and counters.
     pub number: u16,
-    /// `operator`, `allow`, `management` or as configured.
+    /// `operator`, `allow`, `management`, `policies` or as configured.
     pub name: String,
     /// `deny`, `allow` or `management`.
     pub action: String,
@@ -148,6 +148,9 @@ pub struct ListSummary {
     pub packets: Option<u64>,
     /// Connections for which it decided when they were accepted.
     pub connections: u64,
+    /// The ranges on it, where it is what resource policies deny; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offloaded: Vec<String>,
     /// The file it is read from.
     pub file: Option<String>,
     /// When the content in force was read, in seconds since 1970.
@@ -179,6 +182,7 @@ impl From<ListStatus> for ListSummary {
             memory_bytes: list.bytes as u64,
             packets: list.packets,
             connections: list.connections,
+            offloaded: list.offloaded.iter().map(ToString::to_string).collect(),
             file: list.file.map(|file| file.display().to_string()),
             loaded_unix_seconds: list.loaded.map(unix_seconds),
             error: list.error,

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use super::admin::Applied;
 use super::control::Control;
 use super::ground::{bound, destination, warn_of_obstacles};
-use super::lists::blocking;
+use super::lists::{blocking, wanted};
 use crate::clock;
 use crate::config;
 use crate::model::Gateway;
@@ -57,7 +57,7 @@ impl Control {
             .prepare(&model)
             .map_err(|error| explain(&error))?;
         let lists = blocking(self.lists.clone(), {
-            let wanted = model.lists.clone();
+            let wanted = wanted(&model);
             move |lists| lists.prepare(&wanted)
         })
         .await?;

@@ -26,21 +26,27 @@ fn hint(error: &std::io::Error) -> &'static str {
         std::io::ErrorKind::PermissionDenied => {
             ": ports below 1024 need CAP_NET_BIND_SERVICE; start the gateway as root"
         }
+        _ if error.raw_os_error() == Some(libc::ENODEV) => ": there is no such interface",
         std::io::ErrorKind::AddrNotAvailable => ": no interface of this host has the address",
         _ => "",
     }
 }
 
-/// Opens one socket per worker for `address`. Port 0 is settled by the first socket and shared by
+/// Opens one socket per worker for `address`, of clients that come in by `interface` if there is one
+/// (SO_BINDTODEVICE, for which Linux asks no rights since 5.7). Port 0 is settled by the first socket and shared by
 /// the others.
 ///
 /// # Errors
 /// See [`BindError`]; nothing stays open then.
-pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, BindError> {
+pub fn bind(
+    address: SocketAddr,
+    interface: Option<&str>,
+    workers: usize,
+) -> Result<Vec<TcpListener>, BindError> {
     let mut address = address;
     let mut sockets = Vec::with_capacity(workers);
     for _ in 0..workers {
-        let socket = open(address).map_err(|source| BindError { address, source })?;
+        let socket = open(address, interface).map_err(|source| BindError { address, source })?;
         if address.port() == 0 {
             address = socket
                 .local_addr()
@@ -51,7 +57,7 @@ pub fn bind(address: SocketAddr, workers: usize) -> Result<Vec<TcpListener>, Bin
     Ok(sockets)
 }
 
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn open(address: SocketAddr, interface: Option<&str>) -> std::io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -62,6 +68,9 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     if address.is_ipv6() {
         // `[::]` and `0.0.0.0` are two listeners, and XDP judges them as two.
         socket.set_only_v6(true)?;
+    }
+    if let Some(interface) = interface {
+        socket.bind_device(Some(interface.as_bytes()))?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
-    MethodResponses, NonProxy, RequestMappings, RequestSizes, ResponseMappings, RouteKey, Stage,
-    Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
+    MethodResponses, NonProxy, Private, RequestMappings, RequestSizes, ResponseMappings, RouteKey,
+    Stage, Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -31,6 +31,8 @@ pub struct Api {
     pub tls: EndpointTls,
     /// How large the head of a request may be.
     pub sizes: RequestSizes,
+    /// Who may come in, whatever host leads to it; `None` for everybody.
+    pub private: Option<Private>,
     /// What its file says it does.
     pub definition: Arc<Definition>,
     /// Where it is deployed. Never empty.

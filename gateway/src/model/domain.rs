@@ -1,6 +1,6 @@
 //! Custom domains: hosts whose paths are mapped to stages of APIs.
 
-use super::{ApiName, EndpointTls, ListenerName, StageName};
+use super::{ApiName, EndpointTls, ListenerName, Private, StageName};
 
 /// One custom domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Domain {
     pub listeners: Vec<ListenerName>,
     /// What TLS is like for its clients.
     pub tls: EndpointTls,
+    /// Who may come in; `None` for everybody.
+    pub private: Option<Private>,
     /// Its mappings, each path once.
     pub mappings: Vec<Mapping>,
 }

@@ -11,6 +11,9 @@ pub struct Lists {
     pub management: Vec<Prefix>,
     /// Lists from files, in the order of the configuration.
     pub named: Vec<NamedList>,
+    /// Sources that the resource policies of all APIs deny; empty until that is worked out, for the
+    /// policies in force.
+    pub offloaded: Vec<Prefix>,
 }
 
 /// A list that is read from a file and followed as the file changes.

@@ -13,6 +13,8 @@ pub struct Listener {
     pub name: ListenerName,
     /// Address and port; the unspecified address means every local address of that family.
     pub address: SocketAddr,
+    /// The interface that its clients come in by; `None` for every one.
+    pub interface: Option<String>,
     /// TLS; `None` serves plaintext.
     pub tls: Option<Tls>,
     /// Whether HTTP/2 is offered by ALPN (with TLS) or accepted by prior knowledge (without);
@@ -24,6 +26,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// Time-outs.
     pub timeouts: ListenerTimeouts,
+    /// Whether the kernel drops whom the policies of all its APIs deny; default false.
+    pub kernel_offload: bool,
     /// What the kernel edge does otherwise for this listener; default nothing.
     pub edge: ListenerEdge,
 }

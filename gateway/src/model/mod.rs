@@ -10,6 +10,8 @@ mod process;
 mod listener;
 mod security_policy;
 mod endpoint_tls;
+mod private;
+mod offload;
 mod client_certificate;
 mod truststore;
 mod edge;
@@ -51,7 +53,9 @@ pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use mappings::{RequestMappings, ResponseMappings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
+pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use prefix::{Prefix, PrefixError};
+pub use private::Private;
 pub use process::{AccessLog, Admin, Gateway, Telemetry};
 pub use request_sizes::RequestSizes;
 pub use rules::{

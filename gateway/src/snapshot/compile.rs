@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use super::door::Door;
+use super::door::{Door, Room};
 use super::integration;
 use super::site::Hosts;
 use super::validation::Schemas;
@@ -415,18 +415,20 @@ fn hosts(
     model: &Gateway,
     apis: &HashMap<ApiName, Arc<ApiPlan>>,
 ) -> Result<Hosts, CompileError> {
-    let door = |tls: &EndpointTls| Door::new(tls, listener.tls.as_ref());
-    let mut hosts = Hosts::behind(door(&EndpointTls::default()));
+    let none = EndpointTls::default();
+    let mut hosts = Hosts::behind(Door::new(&none, None, listener));
     for api in &model.apis {
         let plan = apis.get(&api.name);
         let Some(plan) = plan.filter(|_| api.listeners.contains(&listener.name)) else {
             continue;
         };
         if api.other_hosts {
-            hosts.answer_others(plan);
+            let door = Door::new(&none, api.private.as_ref(), listener);
+            hosts.answer_others(door, plan);
         }
         for host in &api.hosts {
-            hosts.add_api(host.clone(), door(&api.tls), plan);
+            let door = Door::new(&api.tls, api.private.as_ref(), listener);
+            hosts.add_api(host.clone(), door, plan);
         }
         if let Some(host) = &api.closed_host {
             hosts.close(host.clone(), api.kind);
@@ -434,8 +436,9 @@ fn hosts(
     }
     for domain in &model.domains {
         if domain.listeners.contains(&listener.name) {
-            let mappings = mapping_plans(domain, apis)?;
-            hosts.add_domain(&domain.name, door(&domain.tls), &mappings);
+            let mappings = mapping_plans(domain, listener, model, apis)?;
+            let door = Door::new(&domain.tls, domain.private.as_ref(), listener);
+            hosts.add_domain(&domain.name, door, &mappings);
         }
     }
     Ok(hosts)
@@ -443,8 +446,14 @@ fn hosts(
 
 fn mapping_plans(
     domain: &Domain,
+    listener: &Listener,
+    model: &Gateway,
     apis: &HashMap<ApiName, Arc<ApiPlan>>,
 ) -> Result<Arc<[MappingPlan]>, CompileError> {
+    let private = |name: &ApiName| {
+        let mut all = model.apis.iter();
+        all.find(|api| api.name == *name)?.private.as_ref()
+    };
     let plan = |mapping: &Mapping| {
         let api = apis.get(&mapping.api);
         let api = api.ok_or_else(|| CompileError::Dangling {
@@ -455,6 +464,7 @@ fn mapping_plans(
             segments: mapping.segments.clone(),
             api: Arc::clone(api),
             stage: Arc::from(mapping.stage.as_str()),
+            room: private(&mapping.api).map(|private| Room::new(private, listener)),
         })
     };
     domain.mappings.iter().map(plan).collect()

@@ -7,7 +7,7 @@ mod site;
 mod validation;
 
 pub use compile::{CompileError, Compiler, slot_names, slot_tags};
-pub use door::Arrival;
+pub use door::{Arrival, Room};
 pub use site::{Destination, MappingPlan, NoDestination};
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::door::{Arrival, Door};
+use super::door::{Arrival, Door, Room};
 use super::{ApiPlan, StagePlan};
 use crate::exchange::Rejection;
 use crate::model::{ApiKind, DomainName};
@@ -47,6 +47,8 @@ pub struct MappingPlan {
     pub api: Arc<ApiPlan>,
     /// The name of its stage.
     pub stage: Arc<str>,
+    /// Who may come in to the API; `None` for everybody.
+    pub room: Option<Room>,
 }
 
 /// Where a request is to be answered: an API and, behind a custom domain, the mapping that led to
@@ -109,7 +111,8 @@ impl Hosts {
         self.named.insert(host, Place { door, site });
     }
 
-    pub(super) fn answer_others(&mut self, api: &Arc<ApiPlan>) {
+    pub(super) fn answer_others(&mut self, door: Door, api: &Arc<ApiPlan>) {
+        self.door = door;
         self.other = Some(Arc::clone(api));
     }
 
@@ -145,6 +148,10 @@ impl Hosts {
         let longest = mappings.iter().filter(begins);
         let longest = longest.max_by_key(|mapping| mapping.segments.len());
         let mapping = longest.ok_or(NoDestination::Mapping)?;
+        if let Some(room) = &mapping.room {
+            room.admit(arrival)
+                .map_err(|rejection| NoDestination::Barred(Box::new(rejection)))?;
+        }
         Ok(Destination {
             api: &mapping.api,
             client_is_certified: door.asks_for_certificate(),

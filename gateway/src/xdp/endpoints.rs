@@ -195,6 +195,8 @@ mod tests {
     fn listener(address: &str) -> Listener {
         Listener {
             name: ListenerName::new(address),
+            interface: None,
+            kernel_offload: false,
             address: address.parse().unwrap(),
             tls: None,
             http2: true,

@@ -7,16 +7,19 @@ use super::Lowering;
 use super::host::parse_host;
 use super::quantity::{KIB, MIB};
 use super::route::Around;
-use super::{definition, endpoint_tls, identity, stage, stage_throttles};
+use super::{definition, endpoint_tls, identity, private, stage, stage_throttles};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
-use crate::model::{Api, ApiId, ApiName, Identity, ListenerName, RequestSizes, Route, Stage};
+use crate::model::{
+    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, Stage,
+};
 
-/// Lowers every API. `body_memory_max` bounds what a route may buffer.
+/// Lowers every API. `known` are all listeners, and `body_memory_max` bounds what a route may buffer.
 pub(super) fn lower(
     written: &written::Named<written::Api>,
     identity: &Identity,
+    known: &[Listener],
     body_memory_max: u64,
     cx: &mut Lowering<'_>,
 ) -> Vec<Api> {
@@ -74,6 +77,13 @@ pub(super) fn lower(
                 .collect(),
             other_hosts: api.hosts.is_none(),
             tls: endpoint_tls::lower_api(api, &listeners, &at, cx),
+            private: private::lower(
+                api.private.as_ref(),
+                &listeners,
+                known,
+                &at.key("private"),
+                cx,
+            ),
             listeners,
             stages: stages.collect(),
             sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
@@ -336,6 +346,7 @@ mod tests {
             closed_host: None,
             other_hosts: true,
             tls: crate::model::EndpointTls::default(),
+            private: None,
             stages: vec![Stage {
                 name: StageName::new("$default"),
                 variables: BTreeMap::new(),

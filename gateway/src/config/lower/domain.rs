@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::api::lower_listeners;
 use super::host::parse_host;
-use super::{Lowering, certificate, endpoint_tls, truststore};
+use super::{Lowering, certificate, endpoint_tls, private, truststore};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -71,6 +71,13 @@ pub(super) fn lower(
         }
         let tls = lower_tls(domain, &name, &mappings, apis, &at, cx);
         endpoint_tls::check_listeners(&listeners, &TLS_KEYS, &at, cx);
+        let private_at = at.key("private");
+        let private = domain.private.as_ref();
+        let private = private::lower(private, &listeners, known, &private_at, cx);
+        if domain.mutual_tls.is_some() && private.is_some() {
+            let message = "private endpoints have no mutual TLS: keep one of the two";
+            cx.error_at_key(&private_at, message);
+        }
         if domain.mutual_tls.is_some() {
             let own = known.iter().filter(|it| listeners.contains(&it.name));
             check_mutual_tls(&tls, own, &mappings, apis, &at.key("mutual_tls"), cx);
@@ -79,6 +86,7 @@ pub(super) fn lower(
             name,
             listeners,
             tls,
+            private,
             mappings,
         });
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::edge::is_interface_name;
 use super::quantity::{KIB, MIB, ms, s};
 use super::{Lowering, certificate, endpoint_tls, rules};
 use crate::config::cursor::Cursor;
@@ -75,9 +76,19 @@ fn lower_one(
                        something in front of this listener terminates it";
         cx.warning(at, message);
     }
+    let interface = written.interface.clone();
+    if let Some(name) = &interface
+        && !is_interface_name(name)
+    {
+        let shown = shortened(name);
+        let message = format!("`{shown}` is not an interface name, such as `eth0`");
+        cx.error(&at.key("interface"), message);
+    }
     Some(Listener {
         name: ListenerName::new(name),
         address,
+        interface,
+        kernel_offload: written.kernel_offload.unwrap_or(false),
         tls,
         http2: written.http2.unwrap_or(true),
         trusted_proxies,

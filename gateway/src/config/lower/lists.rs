@@ -7,7 +7,7 @@ use crate::config::written::{self, Lists as Written};
 use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists, NamedList, Prefix};
 
 /// Names of lists that always are.
-const TAKEN: [&str; 3] = ["operator", "allow", "management"];
+const TAKEN: [&str; 4] = ["operator", "allow", "management", "policies"];
 
 /// Lowers the section `lists`. The files are read where lists are loaded: they change while the
 /// gateway runs.
@@ -20,7 +20,11 @@ pub(super) fn lower(written: &Written, cx: &mut Lowering<'_>) -> Lists {
         let lowered = lower_named(list, &named, &at.item(index), cx);
         named.push(lowered);
     }
-    Lists { management, named }
+    Lists {
+        management,
+        named,
+        offloaded: Vec::new(),
+    }
 }
 
 fn lower_management(written: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Vec<Prefix> {

@@ -6,12 +6,18 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use gateway_common::capacity::LIST_MAX;
+use gateway_common::list::LIST_NAMED;
+
 use super::quantity::{MIB, TIB, s};
-use super::{Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream};
+use super::{
+    Files, Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream,
+};
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
-    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, Target, Telemetry,
+    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, Target,
+    Telemetry, offloaded,
 };
 
 /// Name of the instance, where nothing is written.
@@ -19,6 +25,9 @@ const INSTANCE: &str = "default";
 
 /// Where metrics are served, where nothing is written.
 const METRICS_PORT: u16 = 9901;
+
+/// Lists from files beside the one of what policies deny, which takes a number of theirs.
+const NAMED_BESIDE_OFFLOAD_MAX: usize = LIST_MAX - LIST_NAMED as usize - 1;
 
 /// Longest path of a Unix socket, without its final zero (`unix(7)`).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -50,13 +59,13 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let authorizers = authorizer::lower(&file.authorizers, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
-    let apis = api::lower(&file.apis, &identity, body_memory_bytes_max, cx);
+    let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
     let domains = domain::lower(&file.domains, &apis, &listeners, cx);
     if let Some(Quotas::Aws) = file.limits {
         quotas::check(&apis, &authorizers, &domains, cx);
     }
     warn_of_unused(&apis, &domains, cx);
-    Gateway {
+    let gateway = Gateway {
         instance,
         identity,
         user: file.user.clone(),
@@ -75,6 +84,30 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         domains,
         telemetry,
         admin: Admin { socket },
+    };
+    check_offload(&gateway, cx);
+    gateway
+}
+
+/// What keeps the kernel from dropping whom policies deny.
+fn check_offload(gateway: &Gateway, cx: &mut Lowering<'_>) {
+    let mut offloading = gateway.listeners.iter().filter(|it| it.kernel_offload);
+    // Policies that were not read deny nobody.
+    let Some(listener) = offloading.next().filter(|_| cx.files == Files::Opened) else {
+        return;
+    };
+    let section = cx.root.key("listeners");
+    let at = section.key(listener.name.as_str());
+    let at = at.key("kernel_offload");
+    if gateway.lists.named.len() > NAMED_BESIDE_OFFLOAD_MAX {
+        let message = format!(
+            "it takes a list of its own: at most {NAMED_BESIDE_OFFLOAD_MAX} may stand under \
+             `lists.named` beside it"
+        );
+        cx.error_at_key(&at, message);
+    }
+    if let Err(hindrance) = offloaded(gateway) {
+        cx.warning(&at, hindrance.to_string());
     }
 }
 

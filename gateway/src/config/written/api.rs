@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
 use super::{
-    AccessMode, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Size, Validate,
+    AccessMode, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Private, Size,
+    Validate,
 };
 
 /// One API.
@@ -40,6 +41,8 @@ pub(crate) struct Api {
     pub(crate) default_endpoint: Option<bool>,
     /// TLS security policy of its hosts, such as `TLS_1_2`. Default: its listeners'.
     pub(crate) security_policy: Option<String>,
+    /// Where its clients have to come from; for others it is not there. Default: anywhere.
+    pub(crate) private: Option<Private>,
     /// Whether the TLS handshake has to name the same host as the request. Default `basic`, which
     /// has to be written beside a policy that begins with `SecurityPolicy_`.
     pub(crate) endpoint_access_mode: Option<AccessMode>,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AccessMode, Certificate, Named};
+use super::{AccessMode, Certificate, Named, Private};
 
 /// One custom domain.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,6 +17,8 @@ pub(crate) struct Domain {
     /// Its TLS security policy, such as `TLS_1_2` or `SecurityPolicy_TLS13_1_3_2025_09`. Default:
     /// its listeners'.
     pub(crate) security_policy: Option<String>,
+    /// Where its clients have to come from; for others it is not there. Default: anywhere.
+    pub(crate) private: Option<Private>,
     /// Whether the TLS handshake has to name the same host as the request. Default `basic`, which
     /// has to be written beside a policy that begins with `SecurityPolicy_`.
     pub(crate) endpoint_access_mode: Option<AccessMode>,

@@ -13,6 +13,8 @@ use super::Size;
 pub(crate) struct Listener {
     /// Address and port, such as `0.0.0.0:8443` or `[::]:8443`.
     pub(crate) address: String,
+    /// The interface that its clients come in by, such as `eth1`. Default: every one.
+    pub(crate) interface: Option<String>,
     /// How TLS is terminated. Left out: plaintext.
     pub(crate) tls: Option<Tls>,
     /// Whether HTTP/2 is spoken. Default true.
@@ -26,6 +28,9 @@ pub(crate) struct Listener {
     /// How long this listener waits; each 10ms to 1h.
     #[serde(default)]
     pub(crate) timeouts: Timeouts,
+    /// Whether the kernel drops sources that the resource policies of all its APIs deny. Default
+    /// false.
+    pub(crate) kernel_offload: Option<bool>,
     /// What the kernel edge does otherwise for this listener.
     #[serde(default)]
     pub(crate) xdp: ListenerXdp,

@@ -13,6 +13,7 @@ mod rules;
 mod authorizer;
 mod upstream;
 mod access_mode;
+mod private;
 mod api;
 mod cors;
 mod integration;
@@ -39,6 +40,7 @@ pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersi
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
+pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};

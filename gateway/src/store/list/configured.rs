@@ -34,6 +34,7 @@ pub(super) struct Loaded {
 pub(super) struct Configured {
     pub(super) model: Model,
     pub(super) management: Arc<Table>,
+    pub(super) offloaded: Arc<Table>,
     /// In the order of the configuration.
     pub(super) named: Vec<Loaded>,
     /// Every list's number, and those that lists of earlier configurations had.
@@ -45,6 +46,7 @@ pub(super) struct Configured {
 pub struct Prepared {
     pub(super) model: Model,
     pub(super) management: Arc<Table>,
+    pub(super) offloaded: Arc<Table>,
     pub(super) named: Vec<Loaded>,
     /// What was in force when reading began.
     before: Configured,
@@ -103,9 +105,15 @@ impl Configured {
         } else {
             Arc::new(Table::lasting(model.management.clone()))
         };
+        let offloaded = if model.offloaded == self.model.offloaded {
+            Arc::clone(&self.offloaded)
+        } else {
+            Arc::new(Table::lasting(model.offloaded.clone()))
+        };
         Ok(Prepared {
             model: model.clone(),
             management,
+            offloaded,
             named,
             before: self.clone(),
         })
@@ -125,6 +133,7 @@ impl Prepared {
         let Self {
             model,
             management,
+            offloaded,
             mut named,
             before,
         } = self;
@@ -135,10 +144,11 @@ impl Prepared {
                 loaded.catch_up(now, then);
             }
         }
-        let numbers = numbered(&model.named, &running.numbers);
+        let numbers = numbered(&model, &running.numbers);
         Configured {
             model,
             management,
+            offloaded,
             named,
             numbers,
         }

@@ -16,6 +16,8 @@ use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists, NamedList,
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "lists.json";
+/// Name of the list of what resource policies deny.
+pub(super) const OFFLOADED: &str = "policies";
 /// Version of the format.
 const VERSION: u32 = 1;
 
@@ -28,6 +30,16 @@ struct Document {
     version: u32,
     management: Vec<String>,
     named: Vec<SavedList>,
+    /// What resource policies deny; left out where that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offloaded: Option<SavedOffload>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedOffload {
+    number: u16,
+    prefixes: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,14 +79,18 @@ enum SavedFormat {
 /// Gives every list of a configuration a number: the one its name has, else one that no list has
 /// now or had under `held`, so that nothing counted before is taken for its own; where all were
 /// used, the lowest that is free.
-pub(super) fn numbered(named: &[NamedList], held: &Numbers) -> Numbers {
-    let mut numbers: Numbers = named
+pub(super) fn numbered(lists: &Lists, held: &Numbers) -> Numbers {
+    let mut names: Vec<ListName> = lists.named.iter().map(|list| list.name.clone()).collect();
+    if !lists.offloaded.is_empty() {
+        names.push(ListName::new(OFFLOADED));
+    }
+    let mut numbers: Numbers = names
         .iter()
-        .filter_map(|list| Some((list.name.clone(), *held.get(&list.name)?)))
+        .filter_map(|name| Some((name.clone(), *held.get(name)?)))
         .collect();
     let last = u16::try_from(LIST_MAX).unwrap_or(u16::MAX);
-    for list in named {
-        if numbers.contains_key(&list.name) {
+    for name in names {
+        if numbers.contains_key(&name) {
             continue;
         }
         let taken = |number: &u16| numbers.values().any(|other| other == number);
@@ -83,7 +99,7 @@ pub(super) fn numbered(named: &[NamedList], held: &Numbers) -> Numbers {
         let unused = free.clone().find(|number| !had(number));
         // The configuration has at most as many names as there are numbers.
         if let Some(number) = unused.or_else(|| free.next()) {
-            numbers.insert(list.name.clone(), number);
+            numbers.insert(name, number);
         }
     }
     numbers
@@ -116,6 +132,12 @@ pub(super) fn save(directory: &Path, lists: &Lists, numbers: &Numbers) -> Result
         version: VERSION,
         management: lists.management.iter().map(Prefix::to_string).collect(),
         named: named.collect(),
+        offloaded: numbers
+            .get(&ListName::new(OFFLOADED))
+            .map(|number| SavedOffload {
+                number: *number,
+                prefixes: lists.offloaded.iter().map(Prefix::to_string).collect(),
+            }),
     };
     replace(&directory.join(FILE_NAME), &document)
 }
@@ -142,14 +164,22 @@ pub(super) fn load(directory: &Path) -> Result<(Lists, Numbers), ListError> {
         });
     }
     let mut lists = Lists::default();
-    for text in document.management {
-        let prefix = text.parse().map_err(|source| ListError::Entry {
+    let read = |text: &String| {
+        text.parse::<Prefix>().map_err(|source| ListError::Entry {
             path: path.clone(),
             source,
-        })?;
-        lists.management.push(prefix);
-    }
+        })
+    };
+    lists.management = document
+        .management
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()?;
     let mut numbers = Numbers::new();
+    if let Some(saved) = document.offloaded {
+        lists.offloaded = saved.prefixes.iter().map(read).collect::<Result<_, _>>()?;
+        numbers.insert(ListName::new(OFFLOADED), saved.number);
+    }
     for saved in document.named {
         let name = ListName::new(&saved.name);
         numbers.insert(name.clone(), saved.number);
@@ -179,6 +209,13 @@ pub(super) fn load(directory: &Path) -> Result<(Lists, Numbers), ListError> {
 mod tests {
     use super::*;
 
+    fn lists(names: &[&str]) -> Lists {
+        Lists {
+            named: named(names),
+            ..Lists::default()
+        }
+    }
+
     fn named(names: &[&str]) -> Vec<NamedList> {
         let list = |name: &&str| NamedList {
             name: ListName::new(name),
@@ -192,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_number_and_a_new_one_takes_none_that_was_just_left() {
-        let first = numbered(&named(&["a", "b"]), &Numbers::new());
+        let first = numbered(&lists(&["a", "b"]), &Numbers::new());
         let shown = |numbers: &Numbers| {
             let pairs = numbers.iter();
             pairs
@@ -200,16 +237,16 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(shown(&first), ["a=3", "b=4"]);
-        let second = numbered(&named(&["c", "b"]), &first);
+        let second = numbered(&lists(&["c", "b"]), &first);
         assert_eq!(shown(&second), ["b=4", "c=5"]);
         // Where every number was in use, one of those left is taken all the same.
         let all: Vec<String> = (0..61).map(|index| format!("l{index}")).collect();
         let names: Vec<&str> = all.iter().map(String::as_str).collect();
-        let full = numbered(&named(&names), &Numbers::new());
+        let full = numbered(&lists(&names), &Numbers::new());
         assert_eq!(full.len(), 61);
         let others: Vec<String> = (0..61).map(|index| format!("m{index}")).collect();
         let names: Vec<&str> = others.iter().map(String::as_str).collect();
-        let replaced = numbered(&named(&names), &full);
+        let replaced = numbered(&lists(&names), &full);
         let distinct: std::collections::BTreeSet<_> = replaced.values().collect();
         assert_eq!(distinct.len(), 61);
         assert!(replaced.values().all(|number| (3..64).contains(number)));
@@ -222,8 +259,10 @@ mod tests {
         let lists = Lists {
             management: vec!["192.0.2.0/28".parse().unwrap()],
             named: named(&["a", "b"]),
+            offloaded: vec!["198.51.100.0/24".parse().unwrap()],
         };
-        let numbers = numbered(&lists.named, &Numbers::new());
+        let numbers = numbered(&lists, &Numbers::new());
+        assert_eq!(numbers.len(), 3);
         save(directory.path(), &lists, &numbers).unwrap();
         assert_eq!(load(directory.path()).unwrap(), (lists, numbers));
     }

@@ -105,6 +105,7 @@ fn definitions_that_could_not_be_saved_are_saved_later() {
     let directory = tempfile::tempdir().unwrap();
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let model = Model {
+        offloaded: Vec::new(),
         management: vec![prefix("192.0.2.0/28")],
         named: Vec::new(),
     };

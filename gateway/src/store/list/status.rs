@@ -8,6 +8,7 @@ use gateway_common::list::{LIST_MANAGEMENT, LIST_NAMED};
 
 use super::by_hand::{ByHand, Kept};
 use super::configured::Configured;
+use super::definitions::OFFLOADED;
 use super::error::ListError;
 use super::picture::{Picture, Role};
 use super::{Lists, Moment};
@@ -31,7 +32,7 @@ pub struct Listed {
 pub struct ListStatus {
     /// Its number in the kernel's tables and counters.
     pub number: u16,
-    /// Its name: `operator`, `allow`, `management` or as configured.
+    /// Its name: `operator`, `allow`, `management`, `policies` or as configured.
     pub name: String,
     /// What being on it means.
     pub role: Role,
@@ -43,6 +44,8 @@ pub struct ListStatus {
     pub packets: Option<u64>,
     /// Connections for which it decided at accept.
     pub connections: u64,
+    /// The ranges on it, where it is what resource policies deny; else empty.
+    pub offloaded: Vec<Prefix>,
     /// The file it is read from.
     pub file: Option<PathBuf>,
     /// When the file was read.
@@ -103,7 +106,9 @@ impl Lists {
             let name: &ListName = &loaded.definition.name;
             Some((*configured.numbers.get(name)?, name.to_string()))
         });
-        fixed.chain(named).collect()
+        let offloaded = configured.numbers.get(&ListName::new(OFFLOADED));
+        let offloaded = offloaded.map(|number| (*number, OFFLOADED.to_owned()));
+        fixed.chain(named).chain(offloaded).collect()
     }
 }
 
@@ -131,12 +136,25 @@ pub(super) fn lists(picture: &Picture, configured: &Configured) -> Vec<ListStatu
         let numbers = &configured.numbers;
         let mut named = configured.named.iter();
         let loaded = named.find(|it| numbers.get(&it.definition.name) == Some(&number));
+        let is_offloaded = numbers.get(&ListName::new(OFFLOADED)) == Some(&number);
         ListStatus {
             number,
             name: loaded.map_or_else(
-                || fixed_name(number).to_owned(),
+                || {
+                    if is_offloaded {
+                        OFFLOADED
+                    } else {
+                        fixed_name(number)
+                    }
+                    .to_owned()
+                },
                 |loaded| loaded.definition.name.to_string(),
             ),
+            offloaded: if is_offloaded {
+                configured.model.offloaded.clone()
+            } else {
+                Vec::new()
+            },
             role: part.role,
             entries: part.table.len(),
             bytes: part.table.bytes(),

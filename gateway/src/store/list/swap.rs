@@ -7,7 +7,7 @@ use gateway_common::list::LIST_MANAGEMENT;
 
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
-use super::definitions::{self, Numbers};
+use super::definitions::{self, Numbers, OFFLOADED};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink, outermost};
@@ -46,6 +46,10 @@ pub(super) fn parts(kept: &Kept, configured: &Configured) -> Vec<Part> {
         let number = *configured.numbers.get(&loaded.definition.name)?;
         Some(part(number, loaded.role(), Arc::clone(&loaded.table)))
     }));
+    if let Some(number) = configured.numbers.get(&ListName::new(OFFLOADED)) {
+        let table = Arc::clone(&configured.offloaded);
+        parts.push(part(*number, Role::Deny, table));
+    }
     parts.sort_by_key(|part| part.number);
     parts
 }
@@ -247,6 +251,7 @@ fn is_same(old: &Configured, new: &Configured) -> bool {
             && Arc::ptr_eq(&old.table, &new.table)
     };
     Arc::ptr_eq(&old.management, &new.management)
+        && Arc::ptr_eq(&old.offloaded, &new.offloaded)
         && old.numbers == new.numbers
         && old.named.len() == new.named.len()
         && old.named.iter().zip(&new.named).all(same_list)

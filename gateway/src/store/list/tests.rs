@@ -47,6 +47,7 @@ pub(super) fn named(name: &str, action: ListAction, mode: ListMode, file: PathBu
 /// One list, which denies what its file says.
 pub(super) fn following(feed: &Path) -> Model {
     Model {
+        offloaded: Vec::new(),
         management: Vec::new(),
         named: vec![named(
             "feed",
@@ -79,6 +80,7 @@ fn management_beats_allow_beats_deny_beats_monitor() {
     let watched = directory.path().join("watched");
     std::fs::write(&watched, "10.0.0.0/8\n").unwrap();
     let model = Model {
+        offloaded: Vec::new(),
         management: vec![prefix("10.9.0.0/16")],
         named: vec![named("w", ListAction::Deny, ListMode::Monitor, watched)],
     };
@@ -412,6 +414,7 @@ fn lists_that_are_full_refuse_and_change_nothing() {
     let feed = directory.path().join("feed");
     std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n10.1.0.0/16\n").unwrap();
     let model = |name: &str| Model {
+        offloaded: Vec::new(),
         management: Vec::new(),
         named: vec![named(
             name,
@@ -465,6 +468,7 @@ fn definitions_are_saved_when_their_lists_are_in_force() {
     let directory = tempfile::tempdir().unwrap();
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let model = |text| Model {
+        offloaded: Vec::new(),
         management: vec![prefix(text)],
         named: Vec::new(),
     };
@@ -582,6 +586,7 @@ fn what_is_changed_by_hand_while_a_list_is_replaced_is_not_lost() {
     let feed = directory.path().join("feed");
     std::fs::write(&feed, "10.0.0.0/24\n10.0.0.128/25\n").unwrap();
     let model = Model {
+        offloaded: Vec::new(),
         management: vec![prefix("10.0.0.9")],
         named: vec![named("feed", ListAction::Deny, ListMode::Enforce, feed)],
     };
@@ -662,6 +667,7 @@ fn a_file_that_is_read_again_while_a_configuration_is_prepared_keeps_its_newer_c
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let feed = directory.path().join("feed");
     let model = |mode| Model {
+        offloaded: Vec::new(),
         management: Vec::new(),
         named: vec![named("feed", ListAction::Deny, mode, feed.clone())],
     };

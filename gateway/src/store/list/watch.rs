@@ -191,6 +191,7 @@ mod tests {
             format: ListFormat::Auto,
         };
         let model = Model {
+            offloaded: Vec::new(),
             management: Vec::new(),
             named: vec![definition],
         };
