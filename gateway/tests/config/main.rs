@@ -28,3 +28,5 @@ mod exported;
 mod quotas;
 #[cfg(test)]
 mod openapi_mutated;
+#[cfg(test)]
+mod openapi_parts;
