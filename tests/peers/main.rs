@@ -6,6 +6,7 @@
 
 mod callgrind;
 mod curl;
+mod openssl;
 mod h2load;
 mod nginx;
 mod oidc;
