@@ -257,7 +257,7 @@ const OF_REST: &[Row] = &[
         "{ disableExecuteApiEndpoint: false",
         "{ vpcEndpointIds: [vpce-1]",
         "21:51",
-        "take this out, and name those in the configuration",
+        "take this out, and write those in the configuration",
     ),
     (
         "{ disableExecuteApiEndpoint: false",

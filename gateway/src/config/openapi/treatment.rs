@@ -128,8 +128,8 @@ pub(super) const CONFIGURED: &str =
     "hosts, base paths and schemes follow from the configuration: `listeners`, `hosts`, `stages`";
 const UNPUBLISHED: &str = "it stays in the file and is published nowhere";
 const UNCACHED: &str = "responses are not cached, so that every request reaches the backend";
-const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on: take this out, and name \
-     those in the configuration";
+const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on, or by `private`: take this \
+     out, and write those in the configuration";
 pub(super) const KEYS: &str =
     "API keys are built by later work: take it out, or import with `partial`";
 pub(super) const LAMBDA: &str =
