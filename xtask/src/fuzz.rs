@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: the coverage-guided search for frames that two parsers read differently.
+//! `cargo xtask fuzz`: coverage-guided searches: for frames that two parsers read differently, and for
+//! definitions and policies that their readers do not survive.
 //!
-//! The harness is in `fuzz`, libFuzzer drives it, and the instrumentation comes from stable rustc's
+//! The harnesses are in `fuzz`, libFuzzer drives it, and the instrumentation comes from stable rustc's
 //! own LLVM; no nightly and no cargo-fuzz are needed, only a C++ compiler for libFuzzer itself. The
 //! search starts from the committed corpus, and what it finds on the way stays in the target
 //! directory until `--minimise` makes a new committed corpus of it.
@@ -13,11 +14,55 @@ use anyhow::Context as _;
 use crate::ebpf;
 use crate::process::{cargo, say, succeed, target_directory};
 
-/// The frames that every `cargo test` replays.
-const CORPUS: &str = "tests/corpus/frame";
+/// What a search is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Target {
+    /// Frames that two parsers read differently.
+    Frame,
+    /// OpenAPI definitions.
+    Definition,
+    /// Resource policies.
+    Policy,
+}
 
-/// Longer frames go no way that shorter ones do not.
-const LENGTH_MAX: &str = "-max_len=600";
+impl Target {
+    const ALL: [Self; 3] = [Self::Frame, Self::Definition, Self::Policy];
+
+    /// The name of its program, and what it writes its findings under.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Frame => "frame",
+            Self::Definition => "definition",
+            Self::Policy => "policy",
+        }
+    }
+
+    /// What every `cargo test` replays.
+    const fn corpus(self) -> &'static str {
+        match self {
+            Self::Frame => "tests/corpus/frame",
+            Self::Definition => "tests/corpus/definition",
+            Self::Policy => "tests/corpus/policy",
+        }
+    }
+
+    /// What a search starts from besides.
+    const fn examples(self) -> Option<&'static str> {
+        match self {
+            Self::Definition => Some("examples/openapi"),
+            Self::Frame | Self::Policy => None,
+        }
+    }
+
+    /// Longer ones go no way that shorter ones do not.
+    const fn length_max(self) -> &'static str {
+        match self {
+            Self::Frame => "-max_len=600",
+            Self::Definition => "-max_len=16384",
+            Self::Policy => "-max_len=8192",
+        }
+    }
+}
 
 /// What makes the code report to libFuzzer which edges it took and what it compared: the passes
 /// that cargo-fuzz asks for, without a sanitizer. One codegen unit, so that counters are not split.
@@ -34,62 +79,86 @@ const INSTRUMENTATION: [&str; 8] = [
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How long to search.
+    /// What to search for. Default: everything, one after the other.
+    #[arg(long, value_enum)]
+    target: Option<Target>,
+    /// How long to search for each.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     seconds: u32,
-    /// Afterwards replace the committed corpus by the fewest frames that go all ways found.
+    /// Afterwards replace the committed corpus by the fewest files that go all ways found.
     #[arg(long)]
     minimise: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    search(arguments.seconds)?;
-    if arguments.minimise {
-        minimise()?;
+    let targets: &[Target] = match &arguments.target {
+        Some(target) => std::slice::from_ref(target),
+        None => &Target::ALL,
+    };
+    let programs = build()?;
+    for &target in targets {
+        search_for(target, &programs, arguments.seconds)?;
+        if arguments.minimise {
+            minimise(target, &programs)?;
+        }
     }
     Ok(())
 }
 
-/// Searches for so many seconds.
+/// Searches for everything, for so many seconds each.
 ///
 /// # Errors
-/// When the harness cannot be built, or when a frame was found that two parsers read differently.
+/// When a harness cannot be built, or when something was found.
 pub(crate) fn search(seconds: u32) -> anyhow::Result<()> {
-    let harness = build()?;
-    let found = directory()?.join("found");
-    let grown = grown()?;
+    let programs = build()?;
+    for target in Target::ALL {
+        search_for(target, &programs, seconds)?;
+    }
+    Ok(())
+}
+
+fn search_for(target: Target, programs: &Path, seconds: u32) -> anyhow::Result<()> {
+    let found = directory()?.join("found").join(target.name());
     std::fs::create_dir_all(&found).with_context(|| found.display().to_string())?;
     // It ends with a separator, because libFuzzer only puts the name behind it.
     let mut artifacts = std::ffi::OsString::from("-artifact_prefix=");
     artifacts.push(found.join(""));
-    let mut command = Command::new(harness);
+    let mut command = Command::new(programs.join(target.name()));
     command
-        .args([LENGTH_MAX, "-use_value_profile=1", "-print_final_stats=1"])
+        .args([
+            target.length_max(),
+            "-use_value_profile=1",
+            "-print_final_stats=1",
+        ])
         .arg(format!("-max_total_time={seconds}"))
         .arg(artifacts)
-        .args([grown, committed()?]);
+        .args([grown(target)?, committed(target)?]);
+    if let Some(examples) = target.examples() {
+        command.arg(ebpf::root()?.join(examples));
+    }
     succeed(&mut command).with_context(|| {
         format!(
-            "the frame is in `{}`; copy it to `{CORPUS}`, where every `cargo test` reads it, and \
+            "what was found is in `{}`; copy it to `{}`, where every `cargo test` reads it, and \
              mend the parser",
-            found.display()
+            found.display(),
+            target.corpus()
         )
     })
 }
 
 /// Makes the committed corpus anew from itself and everything found since.
-fn minimise() -> anyhow::Result<()> {
-    let fewest = directory()?.join("fewest");
+fn minimise(target: Target, programs: &Path) -> anyhow::Result<()> {
+    let fewest = directory()?.join("fewest").join(target.name());
     if fewest.exists() {
         std::fs::remove_dir_all(&fewest).with_context(|| fewest.display().to_string())?;
     }
     std::fs::create_dir_all(&fewest).with_context(|| fewest.display().to_string())?;
-    let committed = committed()?;
-    let mut command = Command::new(build()?);
+    let committed = committed(target)?;
+    let mut command = Command::new(programs.join(target.name()));
     command
         // How often an edge is taken does not count: a frame per number of tags would be kept.
-        .args([LENGTH_MAX, "-merge=1", "-use_counters=0"])
-        .args([&fewest, &committed, &grown()?]);
+        .args([target.length_max(), "-merge=1", "-use_counters=0"])
+        .args([&fewest, &committed, &grown(target)?]);
     succeed(&mut command)?;
     for file in files(&committed)?.iter().filter(|file| named_by_hash(file)) {
         std::fs::remove_file(file).with_context(|| file.display().to_string())?;
@@ -99,8 +168,9 @@ fn minimise() -> anyhow::Result<()> {
         std::fs::copy(&file, committed.join(name)).with_context(|| file.display().to_string())?;
     }
     say(&format!(
-        "{} frames in `{CORPUS}`",
-        files(&committed)?.len()
+        "{} files in `{}`",
+        files(&committed)?.len(),
+        target.corpus()
     ))
 }
 
@@ -117,13 +187,13 @@ fn files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .with_context(|| directory.display().to_string())
 }
 
-fn committed() -> anyhow::Result<PathBuf> {
-    Ok(ebpf::root()?.join(CORPUS))
+fn committed(target: Target) -> anyhow::Result<PathBuf> {
+    Ok(ebpf::root()?.join(target.corpus()))
 }
 
 /// What the searches on this machine have found so far.
-fn grown() -> anyhow::Result<PathBuf> {
-    let directory = directory()?.join("corpus");
+fn grown(target: Target) -> anyhow::Result<PathBuf> {
+    let directory = directory()?.join("corpus").join(target.name());
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     Ok(directory)
 }
@@ -133,7 +203,7 @@ fn directory() -> anyhow::Result<PathBuf> {
     Ok(target_directory()?.join("fuzz"))
 }
 
-/// Builds the harness and returns its path.
+/// Builds the harnesses and returns the directory that they are in.
 fn build() -> anyhow::Result<PathBuf> {
     let directory = directory()?;
     let host = host()?;
@@ -145,7 +215,7 @@ fn build() -> anyhow::Result<PathBuf> {
         .env("CARGO_TARGET_DIR", &directory)
         .env("RUSTFLAGS", INSTRUMENTATION.join(" "));
     succeed(&mut command).context("libFuzzer needs a C++ compiler: install `g++`")?;
-    Ok(directory.join(host).join("release/frame"))
+    Ok(directory.join(host).join("release"))
 }
 
 /// The platform that the compiler runs on.

@@ -30,7 +30,7 @@ enum Command {
     Ebpf(ebpf::Arguments),
     /// Measure, as ratios to a baseline within one run.
     Bench(bench::Arguments),
-    /// Search for frames that two parsers read differently.
+    /// Search for frames, definitions and policies that parsers do not survive.
     Fuzz(fuzz::Arguments),
     /// Run the long proofs in full.
     Soak(soak::Arguments),

@@ -10,7 +10,7 @@ use crate::test::{Tally, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How long to search for frames that two parsers read differently.
+    /// How long to search for frames, for definitions and for policies that parsers do not survive.
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     fuzz_seconds: u32,
 }

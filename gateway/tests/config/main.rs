@@ -23,6 +23,8 @@ mod openapi;
 #[cfg(test)]
 mod later;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod exported;
 #[cfg(test)]
 mod quotas;
