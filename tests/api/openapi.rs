@@ -4,7 +4,7 @@ use gateway_tests::client::{Client, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{AUDIENCE, ISSUER, Key, authorize, claims};
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::Upstream;
+use gateway_tests::upstream::{Upstream, reply};
 use http::Method;
 use serde_json::json;
 
@@ -202,4 +202,75 @@ async fn a_reload_with_a_broken_definition_changes_nothing() {
     gateway.reload().await;
     assert_eq!(client.get("/prod/dogs/7").await.status, 200);
     assert_eq!(client.get("/prod/pets/7").await.status, 404);
+}
+
+const MAPPED: &str = r#"
+openapi: 3.0.1
+info: { title: pictures, version: "1" }
+x-amazon-apigateway-binary-media-types: [image/*]
+paths:
+  /pictures/{key}:
+    get:
+      parameters:
+        - { name: key, in: path, required: true, schema: { type: string } }
+        - { name: size, in: query, schema: { type: string } }
+      responses:
+        "200":
+          description: a picture
+          headers: { Content-Type: { schema: { type: string } } }
+        "404": { description: no such picture }
+      x-amazon-apigateway-integration:
+        type: HTTP
+        httpMethod: GET
+        uri: http://${Backend}/{key}
+        requestParameters:
+          integration.request.path.key: method.request.path.key
+          integration.request.querystring.px: method.request.querystring.size
+        passthroughBehavior: WHEN_NO_MATCH
+        responses:
+          "2\\d{2}":
+            statusCode: "200"
+            contentHandling: CONVERT_TO_BINARY
+            responseParameters:
+              method.response.header.Content-Type: integration.response.header.Content-Type
+          default:
+            statusCode: "404"
+            responseTemplates: { application/json: '{"message": "no such picture"}' }
+"#;
+
+#[tokio::test]
+async fn a_backend_that_is_no_proxy_is_served_as_it_is_defined() {
+    const BYTES: &[u8] = b"\x89PNG\xff\0";
+    let upstream = Upstream::http(|request| async move {
+        if request.uri() != "/rex?px=64" || request.headers().contains_key("cookie") {
+            return reply(403, "not for clients");
+        }
+        let mut answer = reply(200, BYTES);
+        let png = http::HeaderValue::from_static("image/png");
+        answer.headers_mut().insert("content-type", png);
+        answer
+    })
+    .await;
+    let setup = Setup::new().set(
+        &["apis", "pictures"],
+        json!({
+            "definition": "pictures.yaml",
+            "variables": {"Backend": upstream.address.to_string()},
+            "stages": {"prod": {}},
+        }),
+    );
+    let _file = setup.file("pictures.yaml", MAPPED);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let sent = [("accept", "image/png"), ("cookie", "kept=back")];
+    let answer = client
+        .get_with("/prod/pictures/rex?size=64&other=1", &sent)
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.body, BYTES);
+    assert_eq!(answer.header("content-type"), "image/png");
+    let answer = client.get("/prod/pictures/tom").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.text(), r#"{"message": "no such picture"}"#);
+    assert_eq!(answer.header("content-type"), "application/json");
 }

@@ -204,8 +204,11 @@ async fn headers_that_no_mapping_sends() {
         let found = &seen["headers"][name.to_ascii_lowercase()];
         assert_eq!(*found, "sent", "{name}");
     }
+}
 
-    // The coding of a body that is none of ours is the backend's business.
+#[tokio::test]
+async fn a_coding_and_a_host_are_mapped() {
+    let upstream = Upstream::echo().await;
     let mappings = json!({
         "integration.request.header.Content-Encoding": "'own'",
         "integration.request.header.Host": "'backend.test'",
