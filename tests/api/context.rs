@@ -1,6 +1,7 @@
 //! What the variables of a request say, as backends are told of them by mappings.
 
-use gateway_tests::client::{Client, get, with};
+use gateway_tests::authority::Authority;
+use gateway_tests::client::{Client, HOST_NAME, get, tls, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{self, Key, claims};
 use gateway_tests::setup::Setup;
@@ -197,10 +198,61 @@ async fn an_answer_knows_what_its_backend_said() {
         json!({"integration": {"response_parameters": {"404": {
             "overwrite:statuscode": "410",
             "overwrite:header.X-Said": "$context.integration.status",
+            "overwrite:header.X-Took": "$context.integration.latency",
         }}}}),
     );
     let gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
     let answer = client.get("/pets").await;
     assert_eq!((answer.status, answer.header("x-said")), (410, "404"));
+    let milliseconds: u64 = answer.header("x-took").parse().expect("a number");
+    let record = gateway.path("/pets").await;
+    assert_eq!(
+        milliseconds,
+        record["upstream_us"].as_u64().unwrap() / 1_000
+    );
+}
+
+#[tokio::test]
+async fn an_error_knows_its_backend_and_its_connection() {
+    let authority = Authority::new();
+    let template = "$context.integration.error|$context.integrationErrorMessage|\
+                    $context.tlsVersion|$context.cipherSuite|";
+    // Nobody listens on this port.
+    let setup = Setup::forwarding("127.0.0.1:1".parse().unwrap())
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "routes"], json!({}))
+        .set(
+            &["apis", "main", "gateway_responses"],
+            json!({
+                "INTEGRATION_FAILURE": {"templates": {"text/plain": template}},
+                "MISSING_AUTHENTICATION_TOKEN": {"templates": {"text/plain": template}},
+            }),
+        )
+        .route("GET /pets", json!({}));
+    let certificate = authority.write_certificate(setup.directory(), "api", &[HOST_NAME]);
+    let setup = setup.set(
+        &["listeners", "secure"],
+        json!({"address": "127.0.0.1:0", "tls": {"certificates": [certificate]}}),
+    );
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.listener("secure").await;
+    let stream = tls(address, &authority.client(&["http/1.1"]), HOST_NAME).await;
+    let stream = stream.unwrap();
+    let suite = stream.get_ref().1.negotiated_cipher_suite().unwrap();
+    let suite = suite.suite().as_str().unwrap().replace("TLS13_", "TLS_");
+    let client = Client::over_tls(stream).await;
+    let said = "Network error communicating with endpoint";
+    assert_eq!(
+        client.get("/prod/pets").await.text(),
+        format!("{said}|{said}|TLSv1.3|{suite}|")
+    );
+    // What is not the backend's fault is no error of the integration.
+    let text = client.get("/prod/none").await.text();
+    assert!(text.contains("|TLSv1.3|") && !text.contains(said), "{text}");
+    let client = Client::http1(gateway.address().await).await;
+    let text = client.get("/prod/pets").await.text();
+    assert!(text.starts_with(&format!("{said}|{said}|")), "{text}");
+    assert!(!text.contains("TLS"), "{text}");
 }

@@ -102,6 +102,36 @@ pub struct Context<'a> {
     pub refused: Option<Refused<'a>>,
 }
 
+impl Context<'_> {
+    /// What became of the request.
+    fn outcome(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let record = &self.exchange.record.record;
+        match variable {
+            Variable::IntegrationStatus => Some(Cow::Owned(record.upstream_status?.to_string())),
+            Variable::IntegrationLatency => {
+                let milliseconds = record.upstream_us? / 1_000;
+                Some(Cow::Owned(milliseconds.to_string()))
+            }
+            Variable::IntegrationError => {
+                let refused = self.refused?;
+                let is_of_backend = matches!(
+                    refused.answer,
+                    GatewayResponse::IntegrationFailure | GatewayResponse::IntegrationTimeout
+                );
+                is_of_backend.then_some(Cow::Borrowed(refused.message))
+            }
+            Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
+            Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
+            Variable::ErrorValidation => Some(Cow::Borrowed(self.refused?.validation?)),
+            Variable::Status => {
+                let status = self.refused.map(|refused| refused.status.as_u16());
+                Some(Cow::Owned(status.or(record.status)?.to_string()))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Variables for Context<'_> {
     fn context(&self, variable: &Variable) -> Option<Cow<'_, str>> {
         let Exchange {
@@ -163,15 +193,7 @@ impl Variables for Context<'_> {
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
             Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
-            Variable::IntegrationStatus => Some(Cow::Owned(record.upstream_status?.to_string())),
-            Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
-            Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
-            Variable::ErrorValidation => Some(Cow::Borrowed(self.refused?.validation?)),
-            Variable::Status => {
-                let status = self.refused.map(|refused| refused.status.as_u16());
-                Some(Cow::Owned(status.or(record.status)?.to_string()))
-            }
-            _ => None,
+            _ => self.outcome(variable),
         }
     }
 
