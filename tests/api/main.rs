@@ -8,6 +8,8 @@
 
 mod forwarding;
 mod stages;
+mod deployments;
+mod canaries;
 mod domains;
 mod sizes;
 mod rest;

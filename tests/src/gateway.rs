@@ -234,6 +234,13 @@ impl Gateway {
         std::mem::take(&mut self.setup)
     }
 
+    /// Kills it, and gives the setup back.
+    pub async fn kill(mut self) -> Setup {
+        self.signal(Signal::KILL);
+        self.ended().await;
+        std::mem::take(&mut self.setup)
+    }
+
     /// Resident memory, now and at its highest, in bytes.
     #[must_use]
     pub fn memory(&self) -> (u64, u64) {

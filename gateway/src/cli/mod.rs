@@ -8,6 +8,13 @@ mod reload;
 mod check;
 mod schema;
 mod import;
+mod orders;
+mod deploy;
+mod deployments;
+mod rollback;
+mod canary;
+mod status;
+mod diff;
 mod stats;
 mod time;
 mod by_hand;
@@ -48,6 +55,18 @@ enum Command {
     Check(check::Arguments),
     /// Say what becomes of an OpenAPI definition, part by part.
     Import(import::Arguments),
+    /// Freeze what the configuration says an API does, and have a stage serve it.
+    Deploy(deploy::Arguments),
+    /// Show the deployments of APIs.
+    Deployments(deployments::Arguments),
+    /// Have a stage serve an older deployment.
+    Rollback(rollback::Arguments),
+    /// Change, promote and stop what a stage tries on a share of its requests.
+    Canary(canary::Arguments),
+    /// Show what every stage serves, and whether that is what the configuration says.
+    Status(status::Arguments),
+    /// Show what changes between deployments of an API, or against the configuration.
+    Diff(diff::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
@@ -82,6 +101,12 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments, &mut output),
         Command::Check(arguments) => check::run(&arguments, &mut output),
         Command::Import(arguments) => import::run(&arguments, &mut output),
+        Command::Deploy(arguments) => deploy::run(&arguments, &mut output),
+        Command::Deployments(arguments) => deployments::run(&arguments, &mut output),
+        Command::Rollback(arguments) => rollback::run(&arguments, &mut output),
+        Command::Canary(arguments) => canary::run(&arguments, &mut output),
+        Command::Status(arguments) => status::run(&arguments, &mut output),
+        Command::Diff(arguments) => diff::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),

@@ -19,6 +19,8 @@ pub(super) struct TargetArguments {
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) instance: InstanceName,
+    /// Its configuration, where one is named.
+    pub(super) config: Option<PathBuf>,
     pub(super) admin_socket: PathBuf,
     pub(super) runtime_directory: PathBuf,
     pub(super) state_directory: PathBuf,
@@ -33,6 +35,7 @@ impl TargetArguments {
                 .gateway;
             return Ok(Target {
                 instance: gateway.instance,
+                config: Some(path.clone()),
                 admin_socket: gateway.admin.socket,
                 runtime_directory: gateway.runtime_directory,
                 state_directory: gateway.state_directory,
@@ -45,6 +48,7 @@ impl TargetArguments {
             state_directory: instance.default_state_directory(),
             runtime_directory,
             instance,
+            config: None,
         })
     }
 }

@@ -144,6 +144,14 @@ impl Collector {
         !self.errors.is_empty()
     }
 
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.len()
+    }
+
+    pub(super) fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
     /// Another one about the same files, of which nothing is known yet.
     pub(super) fn empty(&self) -> Self {
         Self {

@@ -17,21 +17,28 @@ mod shape;
 mod read;
 mod lower;
 mod openapi;
+mod frozen;
+mod configuration;
+mod difference;
 
+pub use configuration::Configuration;
 pub use diagnostic::{Diagnostic, FileId, Place, Report};
+pub use difference::{Detail, Difference, RouteDifference, difference};
+pub use frozen::DEFINITION_BYTES_MAX;
 pub use openapi::{ExportFormat, Finding, Import, ImportOptions, Treatment, import};
 pub use schema::schema;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::string::FromUtf8Error;
 use std::sync::LazyLock;
 
-use cursor::Cursor;
 use diagnostic::Collector;
 use lower::Files;
+use tree::Node;
 use yaml::Bounds;
 
 use crate::model::Gateway;
@@ -46,12 +53,20 @@ pub struct Loaded {
 }
 
 /// Loads the file at `path`. Relative paths in it start at its directory; certificates, keys and
-/// key sets it names are opened and judged.
+/// key sets it names are opened and judged. Every stage serves what the file says.
 ///
 /// # Errors
 /// Every error found, at least one.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    load_file(path, Files::Opened)
+    open(path).map(Configuration::into_loaded)
+}
+
+/// As [`load`], for those that know what stages serve instead.
+///
+/// # Errors
+/// Every error found, at least one.
+pub fn open(path: &Path) -> Result<Configuration, Report> {
+    open_file(path, Files::Opened)
 }
 
 /// As [`load`], for commands that only ask where a gateway keeps things: the files it names stay
@@ -60,10 +75,18 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// Every error found, at least one.
 pub fn load_settings(path: &Path) -> Result<Loaded, Report> {
-    load_file(path, Files::Named)
+    open_file(path, Files::Named).map(Configuration::into_loaded)
 }
 
-fn load_file(path: &Path, files: Files) -> Result<Loaded, Report> {
+/// Checks the variables that a stage and its canary have together.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub fn check_stage_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
+    lower::check_variables(variables)
+}
+
+fn open_file(path: &Path, files: Files) -> Result<Configuration, Report> {
     let name = path.display().to_string();
     let refused = |message: String| {
         let mut diagnostics = Collector::new(&name);
@@ -78,7 +101,7 @@ fn load_file(path: &Path, files: Files) -> Result<Loaded, Report> {
         .map_err(|error| refused(format!("has no absolute path: {error}")))?;
     let base = path.parent().unwrap_or(Path::new("/"));
     match String::from_utf8(bytes) {
-        Ok(text) => load_named(&name, &text, base, files),
+        Ok(text) => open_named(&name, &text, base, files),
         Err(error) => {
             let place = not_utf8(&error, FileId::FIRST);
             let mut diagnostics = Collector::new(&name);
@@ -129,31 +152,39 @@ fn not_utf8(error: &FromUtf8Error, file: FileId) -> Place {
 /// # Errors
 /// Every error found, at least one.
 pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> {
-    load_named(name, text, base, Files::Opened)
+    open_text(name, text, base).map(Configuration::into_loaded)
 }
 
-fn load_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Loaded, Report> {
+/// As [`load_text`], for those that know what stages serve instead.
+///
+/// # Errors
+/// Every error found, at least one.
+pub fn open_text(name: &str, text: &str, base: &Path) -> Result<Configuration, Report> {
+    open_named(name, text, base, Files::Opened)
+}
+
+fn open_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Configuration, Report> {
     let mut diagnostics = Collector::new(name);
-    let gateway = lowered(name, text, base, files, &mut diagnostics);
-    match (gateway, diagnostics.finish()) {
-        (Some(gateway), Ok(warnings)) => Ok(Loaded { gateway, warnings }),
-        (_, Err(report)) => Err(report),
-        (None, Ok(_)) => {
-            // Nothing is accepted without having been lowered.
-            let mut diagnostics = Collector::new(name);
-            diagnostics.error(None, "", "was refused for no reason that could be named");
+    match shaped(name, text, base, files, &mut diagnostics) {
+        Some((tree, file)) => Configuration::new(tree, file, base, files, diagnostics),
+        None => {
+            if !diagnostics.has_errors() {
+                // Nothing is accepted without having been lowered.
+                diagnostics.error(None, "", "was refused for no reason that could be named");
+            }
             Err(diagnostics.into_report())
         }
     }
 }
 
-fn lowered(
+/// The tree of a file, and what of it is sound in the written form.
+fn shaped(
     name: &str,
     text: &str,
     base: &Path,
     files: Files,
     diagnostics: &mut Collector,
-) -> Option<Gateway> {
+) -> Option<(Node, written::File)> {
     if text.len() > FILE_BYTES_MAX {
         diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
         return None;
@@ -162,13 +193,7 @@ fn lowered(
     let tree = openapi::expand(tree, name, base, files, diagnostics);
     let sound = shape::check(&SCHEMA, &tree, diagnostics)?;
     match read::read::<written::File>(&sound) {
-        Ok(file) => Some(lower::lower(
-            &file,
-            &Cursor::root(&tree),
-            base,
-            files,
-            diagnostics,
-        )),
+        Ok(file) => Some((tree, file)),
         Err(error) => {
             diagnostics.error(
                 Some(tree.place),

@@ -20,6 +20,21 @@ pub(super) fn check(schema: &Json, tree: &Node, diagnostics: &mut Collector) -> 
     checker.value(schema, &Cursor::root(tree), tree)
 }
 
+/// Checks `tree` against the part of `schema` that is called `name`.
+pub(super) fn check_part(
+    schema: &Json,
+    name: &str,
+    tree: &Node,
+    diagnostics: &mut Collector,
+) -> Option<Node> {
+    let part = schema.get("$defs")?.get(name)?;
+    let mut checker = Checker {
+        schema,
+        diagnostics,
+    };
+    checker.value(part, &Cursor::root(tree), tree)
+}
+
 struct Checker<'a> {
     schema: &'a Json,
     diagnostics: &'a mut Collector,

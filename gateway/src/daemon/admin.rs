@@ -9,8 +9,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::attack::AttackSwitch;
+use super::deployments::{self, Ordered};
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
+use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeError;
@@ -34,10 +36,32 @@ pub(super) struct Allowed {
 /// A reload asked for over the socket.
 #[derive(Debug)]
 pub(super) struct ReloadRequest {
-    /// The links that were changed first, if any.
-    pub(super) applied: Option<Applied>,
+    /// Why.
+    pub(super) cause: Cause,
     /// Where its outcome goes.
     pub(super) reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// Why the gateway is to change.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// Somebody asked it to read its configuration again.
+    Asked,
+    /// Links were changed first.
+    Applied(Applied),
+    /// An order about deployments.
+    Ordered(Ordered),
+}
+
+/// What those who speak over the socket can reach.
+#[derive(Clone, Debug)]
+pub(super) struct Reached {
+    pub(super) lists: Lists,
+    pub(super) deployments: DeploymentStore,
+    /// The configuration file.
+    pub(super) config: PathBuf,
+    pub(super) attack: Option<AttackSwitch>,
+    pub(super) reloads: mpsc::Sender<ReloadRequest>,
 }
 
 /// Links that `gateway xdp apply` has changed.
@@ -72,13 +96,7 @@ pub(super) fn bind(path: &Path) -> std::io::Result<std::os::unix::net::UnixListe
 }
 
 /// Answers peers until dropped.
-pub(super) async fn serve(
-    socket: UnixListener,
-    allowed: Allowed,
-    lists: Lists,
-    attack: Option<AttackSwitch>,
-    reloads: mpsc::Sender<ReloadRequest>,
-) {
+pub(super) async fn serve(socket: UnixListener, allowed: Allowed, reached: Reached) {
     let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CONVERSATIONS_MAX));
     loop {
         // The semaphore is never closed.
@@ -93,9 +111,9 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (lists, attack, reloads) = (lists.clone(), attack.clone(), reloads.clone());
+        let reached = reached.clone();
         drop(tokio::task::spawn_local(async move {
-            let conversation = converse(stream, allowed, &lists, attack.as_ref(), &reloads);
+            let conversation = converse(stream, allowed, &reached);
             match tokio::time::timeout(ANSWER_TIMEOUT, conversation).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "admin socket: conversation failed"),
@@ -106,13 +124,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn converse(
-    stream: UnixStream,
-    allowed: Allowed,
-    lists: &Lists,
-    attack: Option<&AttackSwitch>,
-    reloads: &mpsc::Sender<ReloadRequest>,
-) -> std::io::Result<()> {
+async fn converse(stream: UnixStream, allowed: Allowed, reached: &Reached) -> std::io::Result<()> {
     let peer = stream.peer_cred()?;
     let mut stream = BufReader::new(stream);
     // Read in any case: whoever is cut off while writing never sees the answer.
@@ -122,7 +134,7 @@ async fn converse(
             _ if too_long => Response::Refused {
                 message: format!("a request takes at most {REQUEST_BYTES_MAX} bytes"),
             },
-            Ok(request) => answer(request, lists, attack, reloads).await,
+            Ok(request) => answer(request, reached).await,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
             },
@@ -170,21 +182,22 @@ async fn discard_line(stream: &mut BufReader<UnixStream>) -> std::io::Result<()>
     }
 }
 
-async fn answer(
-    request: Request,
-    lists: &Lists,
-    attack: Option<&AttackSwitch>,
-    reloads: &mpsc::Sender<ReloadRequest>,
-) -> Response {
+async fn answer(request: Request, reached: &Reached) -> Response {
+    let (attack, reloads) = (reached.attack.as_ref(), &reached.reloads);
     let outcome = match request {
         Request::Hello => Ok(format!(
             "gateway {}, process {}",
             env!("CARGO_PKG_VERSION"),
             std::process::id()
         )),
-        Request::Reload => reload(reloads, None).await,
+        Request::Reload => reload(reloads, Cause::Asked).await,
         Request::XdpApply { config, interfaces } => {
-            reload(reloads, Some(Applied { config, interfaces })).await
+            let applied = Applied { config, interfaces };
+            reload(reloads, Cause::Applied(applied)).await
+        }
+        Request::Order { ordered } => reload(reloads, Cause::Ordered(ordered)).await,
+        Request::Deployments | Request::DeploymentText { .. } => {
+            return deployments::answer(request, reached).await;
         }
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
@@ -192,7 +205,7 @@ async fn answer(
         | Request::ListRemove { .. }
         | Request::ListConfirm
         | Request::ListEntries { .. }
-        | Request::Lists => return lists::answer(request, lists.clone()).await,
+        | Request::Lists => return lists::answer(request, reached.lists.clone()).await,
     };
     match outcome {
         Ok(message) => Response::Done { message },
@@ -200,13 +213,10 @@ async fn answer(
     }
 }
 
-async fn reload(
-    reloads: &mpsc::Sender<ReloadRequest>,
-    applied: Option<Applied>,
-) -> Result<String, String> {
+async fn reload(reloads: &mpsc::Sender<ReloadRequest>, cause: Cause) -> Result<String, String> {
     let (reply, outcome) = oneshot::channel();
     let stopping = || "the gateway is stopping".to_owned();
-    match reloads.send(ReloadRequest { applied, reply }).await {
+    match reloads.send(ReloadRequest { cause, reply }).await {
         Ok(()) => outcome.await.unwrap_or_else(|_gone| Err(stopping())),
         Err(_gone) => Err(stopping()),
     }

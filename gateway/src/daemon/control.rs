@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval};
 
-use super::admin::{self, ReloadRequest};
+use super::admin::{self, Cause, Reached, ReloadRequest};
 use super::attack::AttackSwitch;
 use super::figures::Reloads;
 use super::ground::Sockets;
@@ -20,8 +20,10 @@ use super::metrics_page;
 use super::names::CurrentNames;
 use super::options::Options;
 use super::worker::Shared;
+use crate::config::Configuration;
 use crate::model::Gateway;
 use crate::snapshot::Compiler;
+use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::{Reopener, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -39,6 +41,9 @@ pub(super) struct Control {
     /// Held to the end: no second gateway of this instance.
     pub(super) lock: InstanceLock,
     pub(super) options: Options,
+    /// What the file said when it was last read.
+    pub(super) configuration: Configuration,
+    /// What it means with the deployments that stages serve.
     pub(super) model: Gateway,
     pub(super) shared: Shared,
     pub(super) compiler: Compiler,
@@ -50,6 +55,7 @@ pub(super) struct Control {
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) attack: Option<AttackSwitch>,
     pub(super) lists: Lists,
+    pub(super) deployments: DeploymentStore,
     pub(super) list_keeper: Keeper,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
@@ -107,10 +113,10 @@ impl Control {
                         break Ok(());
                     }
                     // The outcome is in the log and in the metrics.
-                    Event::Reload => match self.reload(None).await { Ok(_) | Err(_) => {} },
+                    Event::Reload => match self.reload(Cause::Asked).await { Ok(_) | Err(_) => {} },
                 },
                 Some(request) = requested.recv() => {
-                    let outcome = self.reload(request.applied.as_ref()).await;
+                    let outcome = self.reload(request.cause).await;
                     if request.reply.send(outcome).is_err() {
                         tracing::debug!("whoever asked for the reload has left");
                     }
@@ -138,9 +144,13 @@ impl Control {
             let serving = admin::serve(
                 socket,
                 sockets.allowed,
-                self.lists.clone(),
-                self.attack.clone(),
-                reload_requests,
+                Reached {
+                    lists: self.lists.clone(),
+                    deployments: self.deployments.clone(),
+                    config: self.options.config.clone(),
+                    attack: self.attack.clone(),
+                    reloads: reload_requests,
+                },
             );
             drop(tokio::task::spawn_local(serving));
             if let Some(socket) = sockets.metrics {

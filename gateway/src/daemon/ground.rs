@@ -12,6 +12,7 @@ use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
 use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
+use crate::store::deployment::DeploymentStore;
 use crate::store::directory;
 use crate::store::list::{Lists, Moment};
 use crate::telemetry::access_log::{Destination, Opened, Reopener};
@@ -26,6 +27,7 @@ pub(super) struct Ground {
     pub(super) edge: Tentative,
     pub(super) buckets: Buckets,
     pub(super) lists: Lists,
+    pub(super) deployments: DeploymentStore,
     pub(super) sockets: Sockets,
     pub(super) log: Opened,
     identity: Identity,
@@ -77,6 +79,7 @@ impl Ground {
         make_directory(&model.state_directory, 0o700, &identity)?;
         let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
 
+        let deployments = DeploymentStore::open(&model.state_directory)?;
         let listeners = Listeners::default().prepare(model)?;
         // Before the program that asks them: whoever must never be dropped is known by then.
         let lists = Lists::open(&model.state_directory, Moment::now())?;
@@ -110,6 +113,7 @@ impl Ground {
             edge,
             buckets,
             lists,
+            deployments,
             sockets,
             log,
             identity,

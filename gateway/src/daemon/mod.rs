@@ -11,6 +11,8 @@ mod control;
 mod worker;
 mod listeners;
 mod lists;
+pub mod deployment_report;
+pub mod deployments;
 mod keys;
 mod reload;
 mod trip_wire;

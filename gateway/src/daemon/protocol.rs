@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::deployment_report::ApiReport;
+use super::deployments::Ordered;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 
 /// Longest request or response line.
-pub const LINE_BYTES_MAX: u64 = 16 << 20;
+pub const LINE_BYTES_MAX: u64 = 32 << 20;
 
 /// How long either side waits for the other.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +69,20 @@ pub enum Request {
     },
     /// Show every list.
     Lists,
+    /// Change what stages of an API serve.
+    Order {
+        /// Which API, and how.
+        ordered: Ordered,
+    },
+    /// Show every API with its deployments and stages.
+    Deployments,
+    /// Show what a deployment froze.
+    DeploymentText {
+        /// Name or id of the API.
+        api: String,
+        /// Number of the deployment; `None` asks for what the file says now.
+        number: Option<u32>,
+    },
     /// Say who decides whether the gateway is under attack.
     Attack {
         /// From now on.
@@ -106,6 +122,16 @@ pub enum Response {
     Entries {
         /// Sorted by prefix.
         entries: Vec<ListedPrefix>,
+    },
+    /// Every API with its deployments and stages.
+    Deployments {
+        /// In the order of their names.
+        apis: Vec<ApiReport>,
+    },
+    /// What a deployment froze.
+    DeploymentText {
+        /// In the native form.
+        text: String,
     },
     /// Every list.
     Lists {

@@ -8,21 +8,38 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::admin::Applied;
+use super::admin::{Applied, Cause};
 use super::control::Control;
+use super::deployments::{self, Planned};
 use super::ground::{bound, destination, warn_of_obstacles};
+use super::listeners::Prepared;
 use super::lists::{blocking, wanted};
 use crate::clock;
-use crate::config;
+use crate::config::{self, Configuration};
 use crate::model::Gateway;
-use crate::telemetry::access_log::Reopener;
+use crate::snapshot::Snapshot;
+use crate::store::deployment::Ledger;
+use crate::store::list::Prepared as PreparedLists;
+use crate::telemetry::access_log::{Opened, Reopener};
 use crate::telemetry::operator_log::explain;
 
+/// Everything that a change needs, had while the gateway runs on as it is.
+struct Ready {
+    /// What the file says; `None` where it was not read.
+    read: Option<Configuration>,
+    /// What will be known of deployments.
+    ledger: Ledger,
+    model: Gateway,
+    snapshot: Snapshot,
+    listeners: Prepared,
+    lists: PreparedLists,
+    log: Opened,
+}
+
 impl Control {
-    /// Reloads, reports to the log, and returns what to tell whoever asked. `applied` says which
-    /// links of the kernel edge have been changed for it.
-    pub(super) async fn reload(&mut self, applied: Option<&Applied>) -> Result<String, String> {
-        let outcome = self.try_reload(applied).await;
+    /// Reloads, reports to the log, and returns what to tell whoever asked.
+    pub(super) async fn reload(&mut self, cause: Cause) -> Result<String, String> {
+        let outcome = self.try_reload(&cause).await;
         match &outcome {
             Ok(message) => {
                 self.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
@@ -36,13 +53,43 @@ impl Control {
         outcome
     }
 
-    async fn try_reload(&mut self, applied: Option<&Applied>) -> Result<String, String> {
-        if let Some(applied) = applied {
+    async fn try_reload(&mut self, cause: &Cause) -> Result<String, String> {
+        if let Cause::Applied(applied) = cause {
             self.is_for_us(applied)?;
         }
-        let mut model = config::load(&self.options.config)
-            .map_err(|report| report.to_string())?
-            .gateway;
+        let ready = self.prepare(cause).await?;
+        let notes = ready.ledger.notes().join("; ");
+        let (generation, lapses) = self.take_effect(ready, cause).await?;
+        let mut message = match (cause, notes.as_str()) {
+            (Cause::Ordered(_), notes) => format!("{notes}; generation {generation}"),
+            (_, "") => format!("configuration reloaded, generation {generation}"),
+            (_, notes) => format!("configuration reloaded, generation {generation}; {notes}"),
+        };
+        for lapse in lapses {
+            message.push_str("; ");
+            message.push_str(&lapse);
+        }
+        Ok(message)
+    }
+
+    /// Does everything that can fail, beside the running gateway.
+    async fn prepare(&mut self, cause: &Cause) -> Result<Ready, String> {
+        let ordered = match cause {
+            Cause::Asked | Cause::Applied(_) => None,
+            Cause::Ordered(ordered) => Some(ordered),
+        };
+        // A rollback must not wait for a file that somebody is changing to be right again.
+        let read = if ordered.is_none_or(|ordered| ordered.order.reads_file()) {
+            let opened = config::open(&self.options.config);
+            Some(opened.map_err(|report| report.to_string())?)
+        } else {
+            None
+        };
+        let configuration = read.as_ref().unwrap_or(&self.configuration);
+        let Planned { ledger, loaded } =
+            deployments::plan(&self.deployments, configuration, ordered)
+                .map_err(|error| explain(&error))?;
+        let mut model = loaded.gateway;
         self.options.apply_to(&mut model);
         restart_only(&self.model, &model, self.edge.is_some())?;
         self.edge_permits(&model)?;
@@ -65,6 +112,40 @@ impl Control {
         let log =
             Reopener::prepare(&log_destination).map_err(|error| format!("access log: {error}"))?;
         self.keys.start(&snapshot).await;
+        Ok(Ready {
+            read,
+            ledger,
+            model,
+            snapshot,
+            listeners,
+            lists,
+            log,
+        })
+    }
+
+    /// Changes everything at once; returns the generation, and what could not follow. Fails only
+    /// where deployments cannot be written, and has changed nothing then.
+    async fn take_effect(
+        &mut self,
+        ready: Ready,
+        cause: &Cause,
+    ) -> Result<(u64, Vec<String>), String> {
+        let Ready {
+            read,
+            ledger,
+            model,
+            snapshot,
+            listeners,
+            lists,
+            log,
+        } = ready;
+        let store = self.deployments.clone();
+        let written = deployments::blocking(store, move |store| store.write(&ledger)).await;
+        if let Err(error) = written {
+            let running = self.shared.snapshot.load_full();
+            self.keys.retain(&running);
+            return Err(error);
+        }
 
         // From here on nothing fails.
         let snapshot = Arc::new(snapshot);
@@ -76,9 +157,9 @@ impl Control {
         self.reopener.install(log);
         let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &model, &self.around).await;
-        let interfaces = match applied {
-            Some(applied) => &applied.interfaces,
-            None => &model.edge.interfaces,
+        let interfaces = match cause {
+            Cause::Applied(applied) => &applied.interfaces,
+            Cause::Asked | Cause::Ordered(_) => &model.edge.interfaces,
         };
         let followed = match &mut self.edge {
             Some(edge) => edge.apply_to(&bound, interfaces),
@@ -89,19 +170,23 @@ impl Control {
             warn_of_obstacles(&model);
         }
         self.model = model;
-        let mut message = format!("configuration reloaded, generation {}", snapshot.generation);
+        if let Some(read) = read {
+            self.configuration = read;
+        }
+        let mut lapses = Vec::new();
         if let Err(error) = followed {
-            message.push_str("; the kernel edge could not follow: ");
-            message.push_str(&explain(&error));
+            lapses.push(format!(
+                "the kernel edge could not follow: {}",
+                explain(&error)
+            ));
         }
         if let Err(error) = blocking(self.lists.clone(), |it| it.install(lists)).await {
-            message.push_str("; the lists could not follow: ");
-            message.push_str(&error);
+            lapses.push(format!("the lists could not follow: {error}"));
         }
         let statistics = self.edge.as_ref().map(|edge| edge.statistics());
         self.names
             .replace(&self.model, &self.lists, statistics.as_ref());
-        Ok(message)
+        Ok((snapshot.generation, lapses))
     }
 
     /// Whether what was applied is what a reload is going to read.

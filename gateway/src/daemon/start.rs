@@ -8,9 +8,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::attack::AttackSwitch;
 use super::control::{Control, Signals};
+use super::deployments::{self, PlanError, Planned};
 use super::figures::{self, Reloads, Sources};
 use super::ground::Ground;
 use super::keys::KeyTasks;
@@ -21,14 +23,15 @@ use super::options::Options;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
 use crate::clock;
-use crate::config;
+use crate::config::{self, Configuration};
 use crate::exchange::Reason;
 use crate::model::Gateway;
-use crate::snapshot::{Compiler, slot_tags};
+use crate::snapshot::{Compiler, Snapshot, slot_tags};
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
+use crate::store::deployment::Ledger;
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
@@ -52,12 +55,9 @@ pub enum StartError {
 /// # Errors
 /// See [`StartError`].
 pub fn run(options: Options) -> Result<(), StartError> {
-    let loaded = config::load(&options.config).map_err(StartError::Config)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    let mut model = loaded.gateway;
-    options.apply_to(&mut model);
+    let configuration = config::open(&options.config).map_err(StartError::Config)?;
+    let mut settings = configuration.gateway().clone();
+    options.apply_to(&mut settings);
 
     // A runtime without threads: those would keep rights that are given up below. Its handlers
     // are in place before anything is attached that a signal would leave behind.
@@ -70,7 +70,8 @@ pub fn run(options: Options) -> Result<(), StartError> {
         Signals::install().context("signal handlers")?
     };
 
-    let ground = Ground::take(&model)?;
+    let ground = Ground::take(&settings)?;
+    let (model, ledger) = plan(&configuration, &ground, &options)?;
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Arc::new(Decisions::new());
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
@@ -82,44 +83,79 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let snapshot = compiler
         .compile(&model, None)
         .map_err(anyhow::Error::from)?;
+    let deployments = &ground.deployments;
+    deployments.write(&ledger).map_err(anyhow::Error::from)?;
     snapshot.put_limits_in_force(clock::monotonic_ns());
     ground.give_up_rights(&model)?;
 
-    let control = assemble(options, model, ground, compiler, snapshot)?;
+    let configured = Configured {
+        options,
+        configuration,
+        model,
+    };
+    let control = assemble(configured, ground, compiler, snapshot)?;
     let tasks = tokio::task::LocalSet::new();
     Ok(tasks.block_on(&runtime, control.run(signals))?)
 }
 
+/// What the gateway is, with the deployments that its stages serve, and what will be known of those.
+fn plan(
+    configuration: &Configuration,
+    ground: &Ground,
+    options: &Options,
+) -> Result<(Gateway, Ledger), StartError> {
+    let Planned { ledger, loaded } =
+        match deployments::plan(&ground.deployments, configuration, None) {
+            Ok(planned) => planned,
+            Err(PlanError::Config(report)) => return Err(StartError::Config(report)),
+            Err(error) => return Err(StartError::Setup(error.into())),
+        };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    for note in ledger.notes() {
+        tracing::info!("{note}");
+    }
+    let mut model = loaded.gateway;
+    options.apply_to(&mut model);
+    Ok((model, ledger))
+}
+
+/// What the gateway was told to be.
+struct Configured {
+    options: Options,
+    configuration: Configuration,
+    model: Gateway,
+}
+
 /// Starts the threads and hands everything to the control thread, which is this one.
 fn assemble(
-    options: Options,
-    model: Gateway,
+    configured: Configured,
     ground: Ground,
     compiler: Compiler,
-    snapshot: crate::snapshot::Snapshot,
+    snapshot: Snapshot,
 ) -> anyhow::Result<Control> {
+    let Configured {
+        options,
+        configuration,
+        model,
+    } = configured;
     let Ground {
         lock,
         listeners,
         edge,
         buckets,
         lists,
+        deployments,
         sockets,
         log,
         ..
     } = ground;
     let log = Writer::start(log).context("access-log thread")?;
-    let (drain_deadline, deadline) = watch::channel(None);
     let attack = edge
         .get()
         .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
-    let shared = Shared {
-        snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-        buckets: buckets.clone(),
-        vouched: edge.get().map(|edge| edge.vouched()),
-        body_budget: BodyBudget::new(model.body_memory_bytes_max),
-        drain_deadline: deadline,
-    };
+    let (shared, drain_deadline) = share(&model, snapshot, &buckets, edge.get());
     let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
@@ -139,7 +175,6 @@ fn assemble(
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
     });
-    let rules = source_rules(lists.clone(), buckets, edge.get());
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -149,7 +184,7 @@ fn assemble(
         listeners: Listeners::default(),
         prepared: Some(listeners),
         around: Environment {
-            rules,
+            rules: source_rules(lists.clone(), buckets, edge.get()),
             draining: drained,
             workers,
         },
@@ -158,6 +193,8 @@ fn assemble(
         attack,
         list_keeper: Keeper::start(&lists).context("list thread")?,
         lists,
+        deployments,
+        configuration,
         metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
         reloads,
         names,
@@ -168,6 +205,24 @@ fn assemble(
         drain_deadline,
         model,
     })
+}
+
+/// What all workers share, and the end of their time.
+fn share(
+    model: &Gateway,
+    snapshot: Snapshot,
+    buckets: &Buckets,
+    edge: Option<&EdgeHandle>,
+) -> (Shared, watch::Sender<Option<Instant>>) {
+    let (drain_deadline, deadline) = watch::channel(None);
+    let shared = Shared {
+        snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+        buckets: buckets.clone(),
+        vouched: edge.map(|edge| edge.vouched()),
+        body_budget: BodyBudget::new(model.body_memory_bytes_max),
+        drain_deadline: deadline,
+    };
+    (shared, drain_deadline)
 }
 
 /// Starts the threads that serve, each with its counters.

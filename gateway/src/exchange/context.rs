@@ -13,7 +13,7 @@ use super::Exchange;
 use super::client_request::{header_values, query_values};
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
-use crate::model::{ApiId, ApiKind, GatewayResponse, GatewayResponses};
+use crate::model::{ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track};
 
 /// The stage of an API that answers a request.
 #[derive(Debug)]
@@ -27,10 +27,27 @@ pub struct Deployed {
     pub arn: Box<str>,
     /// Name of the stage.
     pub stage: Arc<str>,
+    /// Which of its tracks serves this request.
+    pub track: Track,
+    /// The deployment that it serves; `None` where nobody keeps deployments.
+    pub deployment: Option<DeploymentNumber>,
     /// Its variables.
     pub variables: BTreeMap<String, String>,
     /// How the API words what it refuses.
     pub responses: Arc<GatewayResponses>,
+}
+
+impl Deployed {
+    /// A variable that is the same for every request to the stage.
+    fn variable(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        match variable {
+            Variable::AccountId => Some(Cow::Borrowed(self.account.as_ref())),
+            Variable::ApiId => Some(Cow::Borrowed(self.id.as_str())),
+            Variable::Stage => Some(Cow::Borrowed(self.stage.as_ref())),
+            Variable::DeploymentId => Some(Cow::Owned(self.deployment?.to_string())),
+            _ => None,
+        }
+    }
 }
 
 /// What is kept of a request's head for those that read it after the integration has taken it.
@@ -145,9 +162,9 @@ impl Variables for Context<'_> {
         let deployed = deployed.as_deref();
         let certificate = self.exchange.client_certificate.as_deref();
         match variable {
-            Variable::AccountId => Some(Cow::Borrowed(deployed?.account.as_ref())),
-            Variable::ApiId => Some(Cow::Borrowed(deployed?.id.as_str())),
-            Variable::Stage => Some(Cow::Borrowed(deployed?.stage.as_ref())),
+            Variable::AccountId | Variable::ApiId | Variable::Stage | Variable::DeploymentId => {
+                deployed?.variable(variable)
+            }
             Variable::DomainName => Some(Cow::Borrowed(host.as_str())),
             Variable::DomainPrefix => Some(Cow::Borrowed(host.split('.').next()?)),
             Variable::BasePathMatched => Some(Cow::Borrowed(self.exchange.base_path.as_deref()?)),
@@ -191,7 +208,7 @@ impl Variables for Context<'_> {
                         }),
                 )
             }
-            Variable::IsCanaryRequest => Some(Cow::Borrowed("false")),
+            Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
             Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
             _ => self.outcome(variable),
         }
@@ -200,6 +217,13 @@ impl Variables for Context<'_> {
     fn stage_variable(&self, name: &str) -> Option<&str> {
         let variables = &self.exchange.deployed.as_ref()?.variables;
         variables.get(name).map(String::as_str)
+    }
+}
+
+fn is_canary(deployed: Option<&Deployed>) -> &'static str {
+    match deployed.map(|stage| stage.track) {
+        Some(Track::Canary) => "true",
+        Some(Track::Base) | None => "false",
     }
 }
 

@@ -59,6 +59,14 @@ impl RequestId {
         format!("1-{:08x}-{:024x}", now & 0xffff_ffff, self.0 >> 32)
     }
 
+    /// A number that is uniform over all values and independent of those of other requests, for
+    /// decisions that are made once per request.
+    #[must_use]
+    pub fn draw(self) -> u64 {
+        let high = u64::try_from(self.0 >> 64).unwrap_or(0);
+        mix(high, 0)
+    }
+
     /// A UUID of version 4 (RFC 9562, section 5.4), as REST APIs send it in `x-amzn-RequestId`.
     #[must_use]
     pub fn uuid(self) -> String {

@@ -27,6 +27,7 @@ mod validation;
 mod mappings;
 mod cors;
 mod request_sizes;
+mod deployment;
 mod stage;
 mod stage_throttles;
 mod definition;
@@ -40,6 +41,10 @@ pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
 pub use client_certificate::{ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};
 pub use definition::Definition;
+pub use deployment::{
+    CanaryPlacement, DeploymentNumber, Described, DescribedStage, Placement, Placements, Serving,
+    Share, ShareError,
+};
 pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
@@ -62,7 +67,7 @@ pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
 };
 pub use security_policy::SecurityPolicy;
-pub use stage::{Stage, Track, Variant};
+pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use truststore::{Root, Truststore, TruststoreId};

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Api, ApiName, Gateway, Listener, ListenerName, Prefix, Stage};
+use super::{Api, ApiName, Definition, Gateway, Listener, ListenerName, Prefix, Stage};
 use crate::language::policy::{ApiScope, Policy, offloads};
 
 /// Ranges that are handed to the kernel; of more, the largest.
@@ -52,8 +52,8 @@ pub fn offloaded(gateway: &Gateway) -> Result<Vec<Prefix>, Hindrance> {
         .iter()
         .filter(|api| answers(api, gateway, &offloading))
     {
-        for stage in &api.stages {
-            let denied = denied(api, stage, gateway)?;
+        for definition in api.stages.iter().flat_map(Stage::definitions) {
+            let denied = denied(api, definition, gateway)?;
             common = Some(match common {
                 None => outermost(denied),
                 Some(common) => intersection(&common, &denied),
@@ -85,9 +85,9 @@ fn answers(api: &Api, gateway: &Gateway, offloading: &dyn Fn(&ListenerName) -> b
     api.listeners.iter().chain(of_domains).any(offloading)
 }
 
-/// What a stage of an API denies to everybody there.
-fn denied(api: &Api, stage: &Stage, gateway: &Gateway) -> Result<Vec<Prefix>, Hindrance> {
-    let policy: Option<&Policy> = stage.definition.policy.as_deref();
+/// What an API denies to everybody, by a definition that one of its stages serves.
+fn denied(api: &Api, definition: &Definition, gateway: &Gateway) -> Result<Vec<Prefix>, Hindrance> {
+    let policy: Option<&Policy> = definition.policy.as_deref();
     let policy = policy.ok_or_else(|| Hindrance::Api(api.name.clone()))?;
     let identity = &gateway.identity;
     let scope = ApiScope {

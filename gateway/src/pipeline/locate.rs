@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::exchange::{Exchange, Reason, Rejection};
+use crate::model::Track;
 use crate::router::RequestPath;
 use crate::snapshot::{Destination, StagePlan};
 
@@ -17,8 +18,12 @@ pub(super) fn locate<'d, 'p>(
 ) -> Result<(&'d StagePlan, RequestPath<'p>), Rejection> {
     let path = RequestPath::parse(raw, destination.api.slashes())
         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
-    let (stage, path) = destination.stage(path).ok_or(Reason::StageNotFound)?;
+    let (stage, path) = destination
+        .stage(path, exchange.id.draw())
+        .ok_or(Reason::StageNotFound)?;
     exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
+    exchange.record.record.deployment = stage.deployed.deployment.map(|number| number.0);
+    exchange.record.record.canary = stage.deployed.track == Track::Canary;
     exchange.deployed = Some(Arc::clone(&stage.deployed));
     Ok((stage, path))
 }

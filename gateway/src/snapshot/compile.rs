@@ -1,6 +1,6 @@
 //! From the model to what runs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -8,14 +8,14 @@ use super::door::{Door, Room};
 use super::integration;
 use super::site::Hosts;
 use super::validation::Schemas;
-use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan};
+use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::exchange::Deployed;
 use crate::language::schema::SchemaError;
 use crate::language::selection::SelectionError;
 use crate::model::{
-    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, Domain, EndpointTls,
-    Gateway, Identity, Listener, Mapping, Route, RouteKey, Stage, StageName, Target, Throttle,
-    Track, Upstream, UpstreamName, UpstreamTarget, Variant,
+    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, DeploymentNumber, Domain,
+    EndpointTls, Gateway, Identity, Listener, Mapping, Route, RouteKey, Stage, StageName, Target,
+    Throttle, Track, Upstream, UpstreamName, UpstreamTarget, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -207,7 +207,7 @@ impl Compiler {
             default: None,
         };
         for stage in &api.stages {
-            let compiled = self.stage(api, stage, parts)?;
+            let compiled = self.tracks(api, stage, parts)?;
             if stage.name.is_default() {
                 plan.default = Some(compiled);
             } else {
@@ -217,16 +217,42 @@ impl Compiler {
         Ok(plan)
     }
 
+    fn tracks(&self, api: &Api, stage: &Stage, parts: &Parts<'_>) -> Result<Tracks, CompileError> {
+        let base = Served {
+            track: Track::Base,
+            definition: &stage.definition,
+            variables: &stage.variables,
+            deployment: stage.deployment,
+        };
+        let canary = match &stage.canary {
+            None => None,
+            Some(canary) => {
+                let served = Served {
+                    track: Track::Canary,
+                    definition: &canary.definition,
+                    variables: &canary.variables,
+                    deployment: Some(canary.deployment),
+                };
+                Some((canary.share, self.stage(api, stage, &served, parts)?))
+            }
+        };
+        Ok(Tracks {
+            base: self.stage(api, stage, &base, parts)?,
+            canary,
+        })
+    }
+
     fn stage(
         &self,
         api: &Api,
         stage: &Stage,
+        served: &Served<'_>,
         parts: &Parts<'_>,
     ) -> Result<StagePlan, CompileError> {
-        let definition = &stage.definition;
+        let definition = served.definition;
         let variant = Variant {
             stage: stage.name.clone(),
-            track: Track::Base,
+            track: served.track,
         };
         let schemas = Schemas::compile(&api.name, definition)?;
         let mut router = Router::default();
@@ -241,7 +267,9 @@ impl Compiler {
                 id: api.id.clone(),
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
-                variables: stage.variables.clone(),
+                track: served.track,
+                deployment: served.deployment,
+                variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
             }),
             cors: cors_plan(&api.name, definition)?,
@@ -323,6 +351,14 @@ impl Compiler {
     }
 }
 
+/// What one track of a stage serves.
+struct Served<'a> {
+    track: Track,
+    definition: &'a Definition,
+    variables: &'a BTreeMap<String, String>,
+    deployment: Option<DeploymentNumber>,
+}
+
 /// The tags of every slot that `model` names, so that others can be freed before it is compiled.
 #[must_use]
 pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
@@ -348,12 +384,13 @@ pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
         .collect()
 }
 
-/// Every slot that a route may have in a stage.
+/// Every slot that a route may have in a stage, by either track: both share the buckets of routes
+/// that they have in common.
 fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &StageName, &Route, &'static str)> {
     model.apis.iter().flat_map(|api| {
         api.stages.iter().flat_map(move |stage| {
             let of_route = move |route| [ROUTE, CALLER].map(|what| (api, &stage.name, route, what));
-            stage.definition.routes.iter().flat_map(of_route)
+            stage.routes().flat_map(of_route)
         })
     })
 }
@@ -384,7 +421,7 @@ pub(super) struct Parts<'a> {
 fn upstreams(model: &Gateway) -> Vec<Upstream> {
     let mut origins = BTreeSet::new();
     let stages = model.apis.iter().flat_map(|api| &api.stages);
-    for route in stages.flat_map(|stage| &stage.definition.routes) {
+    for route in stages.flat_map(Stage::routes) {
         let backend = route.integration.backend();
         if let Some(Target::Uri(endpoints)) = backend.map(|backend| &backend.target) {
             origins.extend(endpoints.values().map(|endpoint| &endpoint.origin));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{ApiKind, BodyMode, RequestSizes, StageName};
+use crate::model::{ApiKind, BodyMode, RequestSizes, Share, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
@@ -52,12 +52,35 @@ pub struct ApiPlan {
     /// How large the head of a request may be.
     pub sizes: RequestSizes,
     /// By the first segment of a path.
-    named: HashMap<String, StagePlan>,
+    named: HashMap<String, Tracks>,
     /// What serves every other path.
-    default: Option<StagePlan>,
+    default: Option<Tracks>,
 }
 
-/// One stage of an API.
+/// One stage of an API: what it serves, and what it tries on a share of its requests.
+#[derive(Debug)]
+struct Tracks {
+    base: StagePlan,
+    canary: Option<(Share, StagePlan)>,
+}
+
+impl Tracks {
+    /// What serves a request with this draw, which is uniform over all values.
+    fn draw(&self, draw: u64) -> &StagePlan {
+        match &self.canary {
+            Some((share, canary)) if share.includes(draw) => canary,
+            Some(_) | None => &self.base,
+        }
+    }
+
+    /// The base last: where both have a limit in one place, its own counts.
+    fn all(&self) -> impl Iterator<Item = &StagePlan> {
+        let canary = self.canary.iter().map(|(_, canary)| canary);
+        canary.chain([&self.base])
+    }
+}
+
+/// What one stage of an API serves.
 #[derive(Debug)]
 pub struct StagePlan {
     /// What requests have to know of it.
@@ -86,11 +109,11 @@ impl ApiPlan {
     /// default stage's, as every path is that names no other.
     #[must_use]
     pub fn cors_without_stage(&self) -> Option<&CorsPlan> {
-        self.default.as_ref()?.cors.as_ref()
+        self.default.as_ref()?.base.cors.as_ref()
     }
 
     /// The stage that serves `path`, and what it sees of it.
-    fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&StagePlan, RequestPath<'p>)> {
+    fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&Tracks, RequestPath<'p>)> {
         if let Some((first, rest)) = path.split_first(self.slashes())
             && let Some(stage) = self.named.get(first)
         {
@@ -99,7 +122,7 @@ impl ApiPlan {
         Some((self.default.as_ref()?, path))
     }
 
-    fn stage_named(&self, name: &str) -> Option<&StagePlan> {
+    fn stage_named(&self, name: &str) -> Option<&Tracks> {
         if name == StageName::DEFAULT {
             return self.default.as_ref();
         }
@@ -107,7 +130,8 @@ impl ApiPlan {
     }
 
     fn stages(&self) -> impl Iterator<Item = &StagePlan> {
-        self.named.values().chain(&self.default)
+        let stages = self.named.values().chain(&self.default);
+        stages.flat_map(Tracks::all)
     }
 }
 

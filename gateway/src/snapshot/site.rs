@@ -169,18 +169,24 @@ impl<'s> Destination<'s> {
         }
     }
 
-    /// The stage that serves `path`, and what it sees of it.
+    /// What serves `path` of a request with this draw, and what it sees of it. The draw is uniform
+    /// over all values, and decides about canaries alone.
     #[must_use]
-    pub fn stage<'p>(&self, path: RequestPath<'p>) -> Option<(&'s StagePlan, RequestPath<'p>)> {
+    pub fn stage<'p>(
+        &self,
+        path: RequestPath<'p>,
+        draw: u64,
+    ) -> Option<(&'s StagePlan, RequestPath<'p>)> {
         let Some(mapping) = self.mapping else {
-            return self.api.stage(path);
+            let (stage, path) = self.api.stage(path)?;
+            return Some((stage.draw(draw), path));
         };
         let stage = self.api.stage_named(&mapping.stage)?;
         let mut path = path;
         for _ in &mapping.segments {
             (_, path) = path.split_first(self.api.slashes())?;
         }
-        Some((stage, path))
+        Some((stage.draw(draw), path))
     }
 
     /// The path of the mapping that led here, without slashes at its ends; `None` without a custom

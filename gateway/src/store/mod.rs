@@ -1,6 +1,7 @@
 //! What lives longer than a request or a snapshot.
 
 pub mod directory;
+pub mod deployment;
 pub mod bucket;
 pub mod connection;
 pub mod control;

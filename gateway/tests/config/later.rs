@@ -317,11 +317,7 @@ fn private_endpoints() {
 }
 
 #[test]
-fn deployments() {
-    check_native(
-        &native("http", "", "auto_deploy: true", "", ""),
-        &["apis.a.stages.prod: unknown key `auto_deploy`"],
-    );
+fn canaries_in_the_file() {
     check_native(
         &native("rest", "", "canary: {percent: 10}", "", ""),
         &["apis.a.stages.prod: unknown key `canary`"],

@@ -1,18 +1,17 @@
 //! APIs: who answers for which host on which listener.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use super::Lowering;
+use super::deployed::{self, Host};
 use super::host::parse_host;
 use super::quantity::{KIB, MIB};
-use super::route::Around;
 use super::{definition, endpoint_tls, identity, private, stage, stage_throttles};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
 use crate::model::{
-    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, Stage,
+    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey, Stage,
 };
 
 /// Lowers every API. `known` are all listeners, and `body_memory_max` bounds what a route may buffer.
@@ -47,24 +46,21 @@ pub(super) fn lower(
             claims.add_endpoint(name, &listeners, &own, &at, cx);
         }
         let is_open = api.default_endpoint != Some(false);
-        let environments = stage::lower(api.stages.as_ref(), kind, &at, cx);
-        let around = Around {
-            at: &at,
+        let stages = stage::lower(api.stages.as_ref(), kind, &at, cx);
+        let host = Host {
+            name: ApiName::new(name),
+            id: &id,
             kind,
-            environments: &environments,
+            at: &at,
+            identity,
             body_memory_max,
         };
-        let definition = Arc::new(definition::lower(api, &around, identity, &id, cx));
+        let (definition, mut stages) = deployed::lower(api, stages, &host, cx);
         let (written, stages_at) = (api.stages.as_ref(), at.key("stages"));
         let mut throttles = stage_throttles::lower(written, &definition.routes, &stages_at, cx);
-        let stages = environments.into_iter().map(|environment| Stage {
-            throttles: throttles
-                .remove(&environment.variant.stage)
-                .unwrap_or_default(),
-            name: environment.variant.stage,
-            variables: environment.variables,
-            definition: Arc::clone(&definition),
-        });
+        for stage in &mut stages {
+            stage.throttles = throttles.remove(&stage.name).unwrap_or_default();
+        }
         apis.push(Api {
             name: ApiName::new(name),
             id,
@@ -85,7 +81,7 @@ pub(super) fn lower(
                 cx,
             ),
             listeners,
-            stages: stages.collect(),
+            stages,
             sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
             definition,
         });
@@ -267,7 +263,13 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
             usize::from(own.is_some()) + usize::from(route.caller_throttle.is_some())
         };
         let of_stage = |stage: &Stage| -> usize {
-            let routes = stage.definition.routes.iter();
+            let base = &stage.definition.routes;
+            // Both tracks share the slots of the routes that they have in common.
+            let known: HashSet<&RouteKey> = base.iter().map(|route| &route.key).collect();
+            let canary = stage.canary.iter();
+            let canary = canary.flat_map(|canary| &canary.definition.routes);
+            let own = canary.filter(|route| !known.contains(&route.key));
+            let routes = base.iter().chain(own);
             routes.map(|route| of_route(stage, route)).sum()
         };
         api.stages.iter().map(of_stage).sum()
@@ -285,6 +287,7 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
 mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use gateway_common::capacity::SLOT_COUNT;
@@ -297,7 +300,7 @@ mod tests {
     use crate::language::media_type::BinaryMediaTypes;
     use crate::model::{
         ApiKind, Backend, BodyMode, Definition, GatewayResponses, HttpProxy, Integration,
-        RequestMappings, ResponseMappings, RouteKey, RouteMethod, StageName, StageThrottles,
+        Placements, RequestMappings, ResponseMappings, RouteMethod, StageName, StageThrottles,
         Target, Throttle, UpstreamName, Validation,
     };
 
@@ -349,6 +352,9 @@ mod tests {
             private: None,
             stages: vec![Stage {
                 name: StageName::new("$default"),
+                auto_deploy: true,
+                deployment: None,
+                canary: None,
                 variables: BTreeMap::new(),
                 throttles: StageThrottles::default(),
                 definition: Arc::clone(&definition),
@@ -376,6 +382,7 @@ mod tests {
                 root: &root,
                 base,
                 files: Files::Named,
+                placements: &Placements::new(),
                 diagnostics: &mut diagnostics,
             };
             check_slots(&throttled_routes(count), &root, &mut cx);

@@ -1,23 +1,24 @@
 //! What an API does, apart from where it answers.
 
 use super::Lowering;
+use super::deployed::Host;
 use super::quantity::MIB;
 use super::route::{self, Around};
 use super::{cors, gateway_response, models, policy};
 use crate::config::cursor::Cursor;
 use crate::config::written;
 use crate::language::media_type::BinaryMediaTypes;
-use crate::model::{ApiId, ApiKind, Definition, Identity, Route};
+use crate::model::{ApiKind, Definition, Route};
 
-/// Lowers what `written` says of the API `id`, for the variants in `around`.
+/// Lowers what `written` says of the API of `host`, for the environments in `around`.
 pub(super) fn lower(
     written: &written::Api,
     around: &Around<'_>,
-    identity: &Identity,
-    id: &ApiId,
+    host: &Host<'_>,
     cx: &mut Lowering<'_>,
 ) -> Definition {
     let &Around { at, kind, .. } = around;
+    let &Host { identity, id, .. } = host;
     let routes = lower_routes(written, around, cx);
     Definition {
         policy: policy::lower(written, kind, identity, id, at, cx),

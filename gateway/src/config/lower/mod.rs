@@ -37,6 +37,7 @@ mod cors;
 mod parameters;
 mod validation;
 mod definition;
+mod deployed;
 mod api;
 mod domain;
 mod route;
@@ -46,16 +47,19 @@ use std::path::Path;
 
 use super::cursor::Cursor;
 use super::diagnostic::Collector;
+use super::frozen::parse as read_definition;
 use super::near_miss::suggestion;
 use super::tree::shortened;
 use super::written::File;
 use crate::language::media_type::MediaType;
-use crate::model::Gateway;
+use crate::model::{Gateway, Placements};
 
 pub(super) use authorizer::NONE;
 pub(super) use file::read as read_file;
 pub(super) use identity::derived_id;
+pub(super) use policy::FILE_BYTES_MAX as POLICY_BYTES_MAX;
 pub(super) use quantity::{parse_duration, parse_size};
+pub(super) use stage::check_variables;
 
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.
 ///
@@ -68,10 +72,23 @@ pub(super) fn lower(
     files: Files,
     diagnostics: &mut Collector,
 ) -> Gateway {
+    lower_placed(file, tree, base, files, &Placements::new(), diagnostics)
+}
+
+/// As [`lower`], with stages that serve what `placements` say.
+pub(super) fn lower_placed(
+    file: &File,
+    tree: &Cursor<'_>,
+    base: &Path,
+    files: Files,
+    placements: &Placements,
+    diagnostics: &mut Collector,
+) -> Gateway {
     let mut lowering = Lowering {
         root: tree,
         base,
         files,
+        placements,
         diagnostics,
     };
     process::lower(file, &mut lowering)
@@ -91,6 +108,7 @@ struct Lowering<'a> {
     root: &'a Cursor<'a>,
     base: &'a Path,
     files: Files,
+    placements: &'a Placements,
     diagnostics: &'a mut Collector,
 }
 

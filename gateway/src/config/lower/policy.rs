@@ -16,7 +16,7 @@ use crate::model::{ApiId, ApiKind, Identity};
 
 /// Longest policy (18 of docs/semantics.md); a file may have as many bytes again of white space.
 const CHARACTERS_MAX: usize = 8_192;
-const FILE_BYTES_MAX: u64 = 64 * 1024;
+pub(in crate::config) const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Lowers the resource policy of the API `id`, which stands at `at`.
 pub(super) fn lower(

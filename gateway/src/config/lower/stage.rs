@@ -6,7 +6,7 @@ use super::Lowering;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{ApiKind, StageName, Track, Variant};
+use crate::model::{ApiKind, StageName, Variant};
 
 /// Longest name of a stage.
 const NAME_BYTES_MAX: usize = 128;
@@ -22,35 +22,43 @@ pub(super) struct Environment {
     pub(super) variables: BTreeMap<String, String>,
 }
 
+/// One stage, as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Lowered {
+    pub(super) name: StageName,
+    pub(super) auto_deploy: bool,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
 /// Lowers the stages of one API. Never empty.
 pub(super) fn lower(
     written: Option<&written::Named<written::Stage>>,
     kind: ApiKind,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
-) -> Vec<Environment> {
+) -> Vec<Lowered> {
     let section = at.key("stages");
-    let environment = |name: &str, variables| Environment {
-        variant: Variant {
-            stage: StageName::new(name),
-            track: Track::Base,
-        },
-        variables,
-    };
     let Some(written) = written else {
         if kind == ApiKind::Rest {
             let message = "a REST API is reached through a stage, the first segment of the path: \
                            write `stages: {prod: {}}`";
             cx.error_at_key(at, message);
         }
-        return vec![environment(StageName::DEFAULT, BTreeMap::new())];
+        return vec![Lowered {
+            name: StageName::new(StageName::DEFAULT),
+            auto_deploy: true,
+            variables: BTreeMap::new(),
+        }];
     };
     let mut stages = Vec::new();
     for (name, stage) in &written.0 {
         let at = section.key(name);
         check_name(name, kind, &at, cx);
-        let variables = lower_variables(&stage.variables, &at.key("variables"), cx);
-        stages.push(environment(name, variables));
+        stages.push(Lowered {
+            name: StageName::new(name),
+            auto_deploy: stage.auto_deploy != Some(false),
+            variables: lower_variables(&stage.variables, &at.key("variables"), cx),
+        });
     }
     stages
 }
@@ -84,23 +92,54 @@ fn lower_variables(
     }
     for (name, value) in &written.0 {
         let at = section.key(name);
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if !(1..=VARIABLE_NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
-            let message = format!(
-                "names of stage variables are 1 to {VARIABLE_NAME_BYTES_MAX} letters, digits and \
-                 `_`"
-            );
-            cx.error_at_key(&at, message);
+        if let Err(error) = check_variable_name(name) {
+            cx.error_at_key(&at, error);
         }
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b);
-        if !(1..=VARIABLE_BYTES_MAX).contains(&value.len()) || !value.bytes().all(allowed) {
-            let message = format!(
-                "`{}` cannot be the value of a stage variable: 1 to {VARIABLE_BYTES_MAX} of \
-                 letters, digits and `-._~:/?#&=,`",
-                shortened(value)
-            );
-            cx.error(&at, message);
+        if let Err(error) = check_variable(value) {
+            cx.error(&at, error);
         }
     }
     written.0.iter().cloned().collect()
+}
+
+/// Checks what a canary makes of the variables of a stage, which are `variables` together.
+///
+/// # Errors
+/// What is wrong, in a sentence.
+pub(in crate::config) fn check_variables(
+    variables: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    if variables.len() > VARIABLES_MAX {
+        let count = variables.len();
+        return Err(format!(
+            "the stage would have {count} variables: at most {VARIABLES_MAX}"
+        ));
+    }
+    for (name, value) in variables {
+        check_variable_name(name).map_err(|error| format!("`{}`: {error}", shortened(name)))?;
+        check_variable(value)?;
+    }
+    Ok(())
+}
+
+fn check_variable_name(name: &str) -> Result<(), String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if (1..=VARIABLE_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "names of stage variables are 1 to {VARIABLE_NAME_BYTES_MAX} letters, digits and `_`"
+    ))
+}
+
+fn check_variable(value: &str) -> Result<(), String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b);
+    if (1..=VARIABLE_BYTES_MAX).contains(&value.len()) && value.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` cannot be the value of a stage variable: 1 to {VARIABLE_BYTES_MAX} of letters, \
+         digits and `-._~:/?#&=,`",
+        shortened(value)
+    ))
 }

@@ -46,3 +46,4 @@ pub use import::{Import, ImportOptions, import};
 
 pub(super) use expansion::expand;
 pub(super) use export::export as export_text;
+pub(super) use print::print;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::config::tree::{Node, Reading, Value};
 
 /// `node` as a block of YAML that reads as the same tree.
-pub(super) fn print(node: &Node) -> String {
+pub(in crate::config) fn print(node: &Node) -> String {
     let mut text = String::new();
     write_block(node, 0, &mut text);
     text

@@ -107,6 +107,9 @@ pub(crate) enum Type {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Stage {
+    /// Whether it serves what the file says as soon as a reload finds that changed. Default true;
+    /// with false `gateway deploy` says when.
+    pub(crate) auto_deploy: Option<bool>,
     /// Its variables: names of letters, digits and `_`, values of `A-Za-z0-9-._~:/?#&=,`. At most
     /// 100.
     #[serde(default)]

@@ -59,6 +59,12 @@ pub struct Record {
     /// Its stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Arc<str>>,
+    /// Number of the deployment that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<u32>,
+    /// Whether the stage's canary answered; left out where it did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
     /// Route that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Arc<str>>,
@@ -140,6 +146,8 @@ impl Record {
             path: String::new(),
             api: None,
             stage: None,
+            deployment: None,
+            canary: false,
             route: None,
             client_subject: None,
             client_issuer: None,

@@ -1,0 +1,142 @@
+//! Orders about deployments, and what is known of them: through the gateway while one runs, and in
+//! its state directory while none does.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::output::Output;
+use super::target::Target;
+use crate::config;
+use crate::daemon::deployment_report::{ApiReport, reports};
+use crate::daemon::deployments::{Ordered, order_alone, plan, text};
+use crate::daemon::protocol::{CallError, Request, Response, call};
+use crate::model::DeploymentNumber;
+use crate::store::deployment::{DeploymentStore, Ledger, Order};
+
+/// Has an order followed, and prints what came of it.
+pub(super) fn send(
+    target: &Target,
+    api: &str,
+    order: Order,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let ordered = Ordered {
+        api: api.to_owned(),
+        order,
+    };
+    let request = Request::Order {
+        ordered: ordered.clone(),
+    };
+    match call(&target.admin_socket, &request) {
+        Ok(answer) => output.line(&answer.done()?),
+        Err(CallError::NotRunning(_)) => {
+            let notes = write(target, &ordered, output)?;
+            output.error("no gateway is running: the next one serves this");
+            output.line(&notes.join("; "));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Follows an order while no gateway runs.
+fn write(target: &Target, ordered: &Ordered, output: &mut Output) -> anyhow::Result<Vec<String>> {
+    let (ledger, store) = if ordered.order.reads_file() {
+        let path = target.config.as_deref();
+        let path = path.ok_or_else(unknown_configuration)?;
+        deployed(target, path, ordered, output)?
+    } else {
+        let store = open(target)?;
+        (order_alone(&store, ordered)?, store)
+    };
+    store.write(&ledger)?;
+    Ok(ledger.notes().to_vec())
+}
+
+fn deployed(
+    target: &Target,
+    path: &Path,
+    ordered: &Ordered,
+    output: &mut Output,
+) -> anyhow::Result<(Ledger, DeploymentStore)> {
+    let configuration = config::open(path).map_err(|report| anyhow::anyhow!("{report}"))?;
+    let store = DeploymentStore::open(&target.state_directory)?;
+    let planned = plan(&store, &configuration, Some(ordered))?;
+    for warning in &planned.loaded.warnings {
+        output.error(&format!("warning: {warning}"));
+    }
+    Ok((planned.ledger, store))
+}
+
+/// Everything that is known of deployments.
+pub(super) fn known(target: &Target, output: &mut Output) -> anyhow::Result<Vec<ApiReport>> {
+    match call(&target.admin_socket, &Request::Deployments) {
+        Ok(Response::Deployments { apis }) => Ok(apis),
+        Ok(_) => Err(CallError::OtherAnswer.into()),
+        Err(CallError::NotRunning(_)) => {
+            output.error("no gateway is running: what the next one finds");
+            Ok(reports(&open(target)?.read()?))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is known of the API of this name or id.
+pub(super) fn api(target: &Target, asked: &str, output: &mut Output) -> anyhow::Result<ApiReport> {
+    let apis = known(target, output)?;
+    let found = apis
+        .iter()
+        .find(|api| api.api == asked && api.gone_unix_seconds.is_none())
+        .or_else(|| apis.iter().find(|api| api.id == asked));
+    found
+        .cloned()
+        .ok_or_else(|| anyhow::anyhow!("there is no API `{asked}`: `gateway status` lists them"))
+}
+
+/// What a deployment froze; without a number, what the configuration of the gateway that runs says
+/// now.
+pub(super) fn frozen(target: &Target, api: &str, number: Option<u32>) -> anyhow::Result<String> {
+    let request = Request::DeploymentText {
+        api: api.to_owned(),
+        number,
+    };
+    match (call(&target.admin_socket, &request), number) {
+        (Ok(Response::DeploymentText { text }), _) => Ok(text),
+        (Ok(_), _) => Err(CallError::OtherAnswer.into()),
+        (Err(CallError::NotRunning(_)), Some(number)) => {
+            let store = open(target)?;
+            Ok(text(&store, api, DeploymentNumber(number))?)
+        }
+        (Err(CallError::NotRunning(_)), None) => Err(unknown_configuration()),
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+fn unknown_configuration() -> anyhow::Error {
+    anyhow::anyhow!(
+        "no gateway is running that knows its configuration: name the file with --config"
+    )
+}
+
+fn open(target: &Target) -> anyhow::Result<DeploymentStore> {
+    if !DeploymentStore::exists(&target.state_directory) {
+        let (instance, directory) = (&target.instance, target.state_directory.display());
+        anyhow::bail!(
+            "no gateway `{instance}` has kept deployments in `{directory}` yet: start it, or name \
+             its configuration with --config"
+        );
+    }
+    Ok(DeploymentStore::open(&target.state_directory)?)
+}
+
+/// `NAME=VALUE`, for `clap`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Variables by name.
+pub(super) fn variables(pairs: &[(String, String)]) -> BTreeMap<String, String> {
+    pairs.iter().cloned().collect()
+}

@@ -1,0 +1,135 @@
+//! A configuration that was read and judged, before it is known what its stages serve.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::diagnostic::{Collector, Diagnostic, Report};
+use super::lower::{self, Files};
+use super::tree::Node;
+use super::{DEFINITION_BYTES_MAX, Loaded, frozen, written};
+use crate::model::{ApiName, Described, DescribedStage, Gateway, Placements};
+
+/// A configuration in which every stage could serve what the file says. Files that it names were
+/// read; the file itself is not needed any more.
+#[derive(Debug)]
+pub struct Configuration {
+    tree: Node,
+    file: written::File,
+    base: PathBuf,
+    files: Files,
+    /// Which files messages point into.
+    diagnostics: Collector,
+    /// What was said before anything was lowered.
+    warnings: Vec<Diagnostic>,
+    loaded: Loaded,
+    texts: BTreeMap<ApiName, Arc<str>>,
+}
+
+impl Configuration {
+    /// Lowers what was read of a file. `diagnostics` holds what was said of it so far.
+    ///
+    /// # Errors
+    /// Every error found.
+    pub(super) fn new(
+        tree: Node,
+        file: written::File,
+        base: &Path,
+        files: Files,
+        mut diagnostics: Collector,
+    ) -> Result<Self, Report> {
+        let unsaid = diagnostics.empty();
+        let warnings = diagnostics.warnings().to_vec();
+        let root = Cursor::root(&tree);
+        let none = Placements::new();
+        let gateway = lower::lower_placed(&file, &root, base, files, &none, &mut diagnostics);
+        let mut texts = BTreeMap::new();
+        for (api, at) in root.key("apis").entries() {
+            match frozen::text(&at, base) {
+                Some(text) if text.len() > DEFINITION_BYTES_MAX => {
+                    let message = format!(
+                        "written out, its definition takes {} bytes: at most \
+                         {DEFINITION_BYTES_MAX}; make two APIs of it",
+                        text.len()
+                    );
+                    diagnostics.error(Some(at.key_place), at.path.to_string(), message);
+                }
+                Some(text) => {
+                    texts.insert(ApiName::new(api), text);
+                }
+                None => {}
+            }
+        }
+        let said = diagnostics.finish()?;
+        Ok(Self {
+            loaded: Loaded {
+                gateway,
+                warnings: said,
+            },
+            base: base.to_owned(),
+            diagnostics: unsaid,
+            tree,
+            file,
+            files,
+            warnings,
+            texts,
+        })
+    }
+
+    /// What it means where every stage serves what the file says.
+    #[must_use]
+    pub const fn gateway(&self) -> &Gateway {
+        &self.loaded.gateway
+    }
+
+    /// The same, with what probably should change.
+    #[must_use]
+    pub fn into_loaded(self) -> Loaded {
+        self.loaded
+    }
+
+    /// Its APIs, as deployments freeze them.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        let apis = self.loaded.gateway.apis.iter();
+        let described = apis.filter_map(|api| {
+            Some(Described {
+                name: api.name.clone(),
+                id: api.id.clone(),
+                kind: api.kind,
+                text: Arc::clone(self.texts.get(&api.name)?),
+                stages: api
+                    .stages
+                    .iter()
+                    .map(|stage| DescribedStage {
+                        name: stage.name.clone(),
+                        auto_deploy: stage.auto_deploy,
+                        variables: stage.variables.clone(),
+                    })
+                    .collect(),
+            })
+        });
+        described.collect()
+    }
+
+    /// What it means where stages serve what `placements` say.
+    ///
+    /// # Errors
+    /// Every error found, such as a deployment that names an authorizer which is there no more.
+    pub fn placed(&self, placements: &Placements) -> Result<Loaded, Report> {
+        let mut diagnostics = self.diagnostics.empty();
+        let root = Cursor::root(&self.tree);
+        let gateway = lower::lower_placed(
+            &self.file,
+            &root,
+            &self.base,
+            self.files,
+            placements,
+            &mut diagnostics,
+        );
+        let mut warnings = self.warnings.clone();
+        warnings.extend(diagnostics.finish()?);
+        Ok(Loaded { gateway, warnings })
+    }
+}

@@ -1,0 +1,72 @@
+//! Why deployments cannot be read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::model::{ApiId, DeploymentNumber};
+
+/// Why deployments cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// Another process has the database.
+    #[error(
+        "`{}` is in use: a gateway of this instance runs, or another command; ask that gateway, \
+         or wait for the command",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// It was written by a gateway that knows more.
+    #[error(
+        "`{}` has version {found} and this gateway knows {known}: start the newer gateway again, \
+         or move the file away, and every stage serves what the configuration says",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: u64,
+        /// What this gateway writes.
+        known: u64,
+    },
+    /// A system call failed.
+    #[error("{call} `{}`", path.display())]
+    Io {
+        /// Its name.
+        call: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database failed.
+    #[error(
+        "`{}` cannot be used: put a copy of it back, or move it away, and every stage serves what \
+         the configuration says",
+        path.display()
+    )]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why; boxed, because it is large.
+        source: Box<redb::Error>,
+    },
+    /// What is written of an API cannot be understood.
+    #[error("what `{}` holds of the API with the id `{id}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The API.
+        id: ApiId,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A deployment has no text.
+    #[error("deployment {number} of the API with the id `{id}` is not kept")]
+    NoText {
+        /// The API.
+        id: ApiId,
+        /// The deployment.
+        number: DeploymentNumber,
+    },
+}

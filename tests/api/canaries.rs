@@ -1,0 +1,264 @@
+//! A stage tries a deployment on a share of its requests.
+
+use std::process::{Command, Output};
+
+use gateway_tests::client::Client;
+use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
+use serde_json::{Value, json};
+
+/// A REST API whose backend is told the version, a stage variable and whether a canary asks.
+fn setup(upstream: &Upstream) -> Setup {
+    let mut setup = Setup::new()
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({"prod": {"variables": {"at": "base"}}}),
+        );
+    version(&mut setup, upstream, 1);
+    setup
+}
+
+fn version(setup: &mut Setup, upstream: &Upstream, version: u32) {
+    let uri = format!(
+        "http://{}/v{version}/${{stageVariables.at}}",
+        upstream.address
+    );
+    let route = json!({
+        "authorizer": "none",
+        "integration": {
+            "uri": uri,
+            "request_parameters": {
+                "integration.request.header.x-canary": "context.isCanaryRequest",
+                "integration.request.header.x-at": "stageVariables.at",
+                "integration.request.header.x-deployment": "context.deploymentId",
+            },
+        },
+    });
+    setup.change(&["apis", "main", "routes"], json!({"GET /try": route}));
+    drop(setup.write());
+}
+
+/// Runs a command beside the gateway.
+async fn ask(gateway: &Gateway, arguments: &[&str]) -> Output {
+    let mut command = Command::new(&*BINARY);
+    command.args(arguments);
+    command.arg("--config").arg(gateway.config_path());
+    let run = tokio::task::spawn_blocking(move || command.output());
+    run.await.unwrap().unwrap()
+}
+
+async fn done(gateway: &Gateway, arguments: &[&str]) -> String {
+    let output = ask(gateway, arguments).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {text}{errors}");
+    text.trim_end().to_owned()
+}
+
+async fn refused(gateway: &Gateway, arguments: &[&str]) -> String {
+    let output = ask(gateway, arguments).await;
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr)
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+/// What the backend saw: path, variable, and whether a canary asked; the deployment is that of the
+/// path.
+async fn seen(client: &Client) -> (String, String, String) {
+    let answer = client.get("/prod/try").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let seen = answer.json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let version = format!("/v{}/", text(&seen["headers"]["x-deployment"]));
+    assert!(text(&seen["uri"]).starts_with(&version), "{seen}");
+    (
+        text(&seen["uri"]),
+        text(&seen["headers"]["x-at"]),
+        text(&seen["headers"]["x-canary"]),
+    )
+}
+
+async fn sees_only(client: &Client, uri: &str, at: &str, canary: &str) {
+    for _ in 0..50 {
+        let expected = (uri.to_owned(), at.to_owned(), canary.to_owned());
+        assert_eq!(seen(client).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_canary_gets_its_share_with_variables_of_its_own() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let client = Client::http1(gateway.address().await).await;
+    version(gateway.setup(), &upstream, 2);
+    let deploy = ["deploy", "main", "--stage", "prod", "--canary", "30"];
+    let deploy = [
+        &deploy[..],
+        &["--variable", "at=trial", "--variable", "own=1"],
+    ]
+    .concat();
+    assert_eq!(
+        done(&gateway, &deploy).await,
+        "deployment 2 of `main` was made; the canary of the stage `prod` of `main` serves \
+         deployment 2 to 30 % of requests, the others get deployment 1; generation 2"
+    );
+    const REQUESTS: usize = 2_000;
+    let mut canaries = 0;
+    for _ in 0..REQUESTS {
+        let (uri, at, is_canary) = seen(&client).await;
+        match is_canary.as_str() {
+            "true" => {
+                canaries += 1;
+                assert_eq!((uri.as_str(), at.as_str()), ("/v2/trial", "trial"));
+            }
+            _ => assert_eq!((uri.as_str(), at.as_str()), ("/v1/base", "base")),
+        }
+    }
+    // Six standard deviations around 600.
+    assert!((477..=723).contains(&canaries), "{canaries}");
+    let record = gateway
+        .record("a canary's", |record| record["canary"] == true)
+        .await;
+    assert_eq!(record["deployment"], 2);
+    let record = gateway
+        .record("another", |record| record["canary"].is_null())
+        .await;
+    assert_eq!(record["deployment"], 1);
+
+    // All of them, none of them, none at all.
+    done(
+        &gateway,
+        &[
+            "canary",
+            "set",
+            "main",
+            "--stage",
+            "prod",
+            "--percent",
+            "100",
+        ],
+    )
+    .await;
+    sees_only(&client, "/v2/trial", "trial", "true").await;
+    let set = ["canary", "set", "main", "--stage", "prod"];
+    done(&gateway, &[&set[..], &["--unset", "at"]].concat()).await;
+    sees_only(&client, "/v2/base", "base", "true").await;
+    done(&gateway, &[&set[..], &["--percent", "0"]].concat()).await;
+    sees_only(&client, "/v1/base", "base", "false").await;
+    assert_eq!(
+        done(&gateway, &["canary", "stop", "main", "--stage", "prod"]).await,
+        "the stage `prod` of `main` serves deployment 1 alone; generation 6"
+    );
+    sees_only(&client, "/v1/base", "base", "false").await;
+    let status = done(&gateway, &["status"]).await;
+    assert!(status.contains("says something else"), "{status}");
+}
+
+#[tokio::test]
+async fn a_promoted_canary_serves_everybody_and_stays_with_no_share() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let client = Client::http1(gateway.address().await).await;
+    version(gateway.setup(), &upstream, 2);
+    let deploy = ["deploy", "main", "--stage", "prod", "--canary", "0"];
+    done(
+        &gateway,
+        &[&deploy[..], &["--variable", "at=trial"]].concat(),
+    )
+    .await;
+    sees_only(&client, "/v1/base", "base", "false").await;
+    // Without a canary of its own a stage that has one takes no deployment.
+    let message = refused(&gateway, &["deploy", "main", "--stage", "prod"]).await;
+    assert_eq!(
+        message,
+        "error: the stage `prod` of `main` has a canary: --canary PERCENT gives it this \
+         deployment, `gateway canary promote` and `gateway canary stop` end it"
+    );
+    done(&gateway, &["canary", "promote", "main", "--stage", "prod"]).await;
+    sees_only(&client, "/v2/trial", "trial", "false").await;
+    let status: Value = serde_json::from_str(&done(&gateway, &["status", "--json"]).await).unwrap();
+    let stage = &status[0]["stages"][0];
+    assert_eq!(stage["deployment"], 2);
+    assert_eq!(stage["promoted_variables"], json!({"at": "trial"}));
+    assert_eq!(
+        stage["canary"],
+        json!({"deployment": 2, "percent": "0", "variables": {"at": "trial"}})
+    );
+
+    // What the file says next goes to the canary, as long as there is one.
+    version(gateway.setup(), &upstream, 3);
+    let message = gateway.reload().await["message"].to_string();
+    assert!(
+        message.contains("the canary of the stage `prod` of `main` serves deployment 3 to 0 %"),
+        "{message}"
+    );
+    sees_only(&client, "/v2/trial", "trial", "false").await;
+    // All that outlives a crash.
+    let gateway = Gateway::start(gateway.kill().await).await;
+    let client = Client::http1(gateway.address().await).await;
+    sees_only(&client, "/v2/trial", "trial", "false").await;
+    // Rolling back takes the canary away or has the stage serve what it did.
+    done(
+        &gateway,
+        &["rollback", "main", "--stage", "prod", "--to", "1"],
+    )
+    .await;
+    sees_only(&client, "/v1/trial", "trial", "false").await;
+    done(&gateway, &["canary", "stop", "main", "--stage", "prod"]).await;
+    sees_only(&client, "/v1/trial", "trial", "false").await;
+    // The file's variables win again once they change.
+    let mut gateway = gateway;
+    gateway.setup().change(
+        &["apis", "main", "stages", "prod", "variables"],
+        json!({"at": "changed"}),
+    );
+    assert_eq!(gateway.reload().await["answer"], "done");
+    sees_only(&client, "/v1/changed", "changed", "false").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_canary_is_refused() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let prod = ["--stage", "prod", "--canary", "10"];
+    let with = |more: &[&'static str]| [&["deploy", "main"], &prod[..], more].concat();
+    let message = refused(&gateway, &with(&["--variable", "a b=1"])).await;
+    assert!(
+        message.contains("`a b`: names of stage variables are 1 to 64"),
+        "{message}"
+    );
+    let message = refused(&gateway, &with(&["--variable", "at=a b"])).await;
+    assert!(message.contains("`a b` cannot be the value"), "{message}");
+    let message = refused(
+        &gateway,
+        &["canary", "set", "main", "--stage", "prod", "--percent", "5"],
+    )
+    .await;
+    assert!(message.contains("has no canary"), "{message}");
+    let http = json!({
+        "type": "http",
+        "hosts": ["other.test"],
+        "routes": {"GET /a": {"authorizer": "none", "integration": {"uri": "http://127.0.0.1:9"}}},
+    });
+    gateway.setup().change(&["apis", "other"], http);
+    assert_eq!(gateway.reload().await["answer"], "done");
+    let message = refused(
+        &gateway,
+        &["deploy", "other", "--stage", "$default", "--canary", "1"],
+    )
+    .await;
+    assert_eq!(
+        message,
+        "error: `other` is an HTTP API, and only stages of REST APIs have canaries"
+    );
+    let message = refused(&gateway, &["deploy", "other", "--stage", "$default"]).await;
+    assert_eq!(
+        message,
+        "error: the stage `$default` deploys what the file says by itself: reload, or write \
+         `auto_deploy: false` there"
+    );
+}

@@ -1,0 +1,251 @@
+//! What stages serve: deployments, rollbacks and canaries, through reloads and restarts.
+
+use std::process::{Command, Output};
+
+use gateway_tests::client::Client;
+use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::setup::Setup;
+use serde_json::{Value, json};
+
+/// A REST API of one mock that says `text`, with two stages of which `held` does not follow the
+/// file.
+fn setup() -> Setup {
+    let mut setup = Setup::new()
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({
+                "prod": {"variables": {"greeting": "hello"}},
+                "held": {"auto_deploy": false, "variables": {"greeting": "hello"}},
+            }),
+        );
+    say(&mut setup, "one");
+    setup
+}
+
+fn say(setup: &mut Setup, text: &str) {
+    setup.change(&["apis", "main", "routes"], json!({"GET /say": mock(text)}));
+}
+
+fn mock(text: &str) -> Value {
+    let template = json!({"application/json": r#"{"statusCode": 200}"#});
+    json!({
+        "authorizer": "none",
+        "integration": {
+            "type": "mock",
+            "request_templates": template,
+            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
+        },
+    })
+}
+
+/// Runs a command that speaks to `gateway`, also while it does not run.
+fn run(config: &std::path::Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(&*BINARY);
+    command.args(arguments).arg("--config").arg(config);
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn told(output: &Output) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    text.trim_end().to_owned()
+}
+
+#[track_caller]
+fn refused(output: &Output) -> String {
+    assert!(!output.status.success(), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs a command beside the gateway, whose answers need this thread's runtime.
+async fn ask(gateway: &Gateway, arguments: &[&str]) -> Output {
+    let config = gateway.config_path();
+    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+    tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        run(&config, &arguments)
+    })
+    .await
+    .unwrap()
+}
+
+#[track_caller]
+fn said(answer: &gateway_tests::client::Answer, text: &str) {
+    assert_eq!((answer.status, answer.text().as_str()), (200, text));
+}
+
+async fn changed(gateway: &mut Gateway, text: &str) -> String {
+    say(gateway.setup(), text);
+    drop(gateway.setup().write());
+    let answer = gateway.reload().await;
+    assert_eq!(answer["answer"], "done", "{answer}");
+    answer["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_stage_follows_its_file_until_it_is_rolled_back_and_again_when_that_changes() {
+    let mut gateway = Gateway::start(setup()).await;
+    let client = Client::http1(gateway.address().await).await;
+    said(&client.get("/prod/say").await, "one");
+    assert_eq!(gateway.path("/prod/say").await["deployment"], 1);
+
+    let message = changed(&mut gateway, "two").await;
+    assert_eq!(
+        message,
+        "configuration reloaded, generation 2; deployment 2 of `main` was made; the stage `prod` \
+         of `main` serves deployment 2"
+    );
+    said(&client.get("/prod/say").await, "two");
+    // What does not deploy by itself waits for an order.
+    said(&client.get("/held/say").await, "one");
+
+    let rolled = ask(&gateway, &["rollback", "main", "--stage", "prod"]).await;
+    assert_eq!(
+        told(&rolled),
+        "the stage `prod` of `main` serves deployment 1 instead of 2; generation 3"
+    );
+    said(&client.get("/prod/say").await, "one");
+    // An unchanged file moves nothing, however often it is read.
+    let message = changed(&mut gateway, "two").await;
+    assert_eq!(message, "configuration reloaded, generation 4");
+    said(&client.get("/prod/say").await, "one");
+
+    // Also not after a crash and a start.
+    let mut gateway = Gateway::start(gateway.kill().await).await;
+    let client = Client::http1(gateway.address().await).await;
+    said(&client.get("/prod/say").await, "one");
+    changed(&mut gateway, "three").await;
+    said(&client.get("/prod/say").await, "three");
+    said(&client.get("/held/say").await, "one");
+}
+
+#[tokio::test]
+async fn what_is_deployed_by_hand_serves_the_stage_that_was_named() {
+    let mut gateway = Gateway::start(setup()).await;
+    let client = Client::http1(gateway.address().await).await;
+    // The file is read for it.
+    say(gateway.setup(), "two");
+    drop(gateway.setup().write());
+    let deployed = ask(
+        &gateway,
+        &[
+            "deploy",
+            "main",
+            "--stage",
+            "held",
+            "--description",
+            "a try",
+        ],
+    )
+    .await;
+    assert_eq!(
+        told(&deployed),
+        "deployment 2 of `main` was made; the stage `prod` of `main` serves deployment 2; the \
+         stage `held` of `main` serves deployment 2; generation 2"
+    );
+    said(&client.get("/held/say").await, "two");
+    let listed = told(&ask(&gateway, &["deployments", "main", "--json"]).await);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[1]["description"], "a try");
+    assert_eq!(listed[1]["stages"], json!(["held", "prod"]));
+    assert_eq!(listed[0]["stages"], json!([]));
+    let table = told(&ask(&gateway, &["deployments", "main"]).await);
+    assert!(
+        table.lines().nth(2).unwrap().contains("held,prod"),
+        "{table}"
+    );
+
+    // The same again is no other deployment.
+    let again = told(&ask(&gateway, &["deploy", "main"]).await);
+    assert_eq!(
+        again,
+        "deployment 2 of `main` is what the file says; generation 3"
+    );
+    for (arguments, expected) in [
+        (
+            &["deploy", "none"][..],
+            "error: there is no API `none`: there is only `main`",
+        ),
+        (
+            &["deploy", "main", "--stage", "beta"],
+            "error: the API `main` has no stage `beta`: choose from `held`, `prod`; a new one is \
+             written under `stages` of the API",
+        ),
+        (
+            &["rollback", "main", "--stage", "held", "--to", "9"],
+            "error: the API `main` has no deployment 9: `gateway deployments main` lists them",
+        ),
+        (
+            &["rollback", "main", "--stage", "held", "--to", "2"],
+            "error: the stage `held` serves deployment 2 already",
+        ),
+        (
+            &["canary", "stop", "main", "--stage", "held"],
+            "error: the stage `held` of `main` has no canary: `gateway deploy main --stage held \
+             --canary PERCENT` makes one",
+        ),
+        (
+            &["deploy", "main", "--stage", "held", "--canary", "101"],
+            "error: `101` is not a percentage: write 0 to 100 with at most four decimals, such as \
+             `2.5`",
+        ),
+    ] {
+        let output = ask(&gateway, arguments).await;
+        assert_eq!(refused(&output).trim_end(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_keeps_nothing_from_being_rolled_back_and_deploys_nothing() {
+    let mut gateway = Gateway::start(setup()).await;
+    let client = Client::http1(gateway.address().await).await;
+    changed(&mut gateway, "two").await;
+    gateway
+        .setup()
+        .change(&["apis", "main", "routs"], json!({}));
+    drop(gateway.setup().write());
+    let output = ask(&gateway, &["deploy", "main", "--stage", "prod"]).await;
+    assert!(refused(&output).contains("did you mean `routes`"));
+    said(&client.get("/prod/say").await, "two");
+    // The running gateway needs no file for it.
+    let answer = gateway
+        .admin(
+            r#"{"do":"order","ordered":{"api":"main","order":{"order":"rollback","stage":"prod","to":null}}}"#,
+        )
+        .await;
+    assert_eq!(answer["answer"], "done", "{answer}");
+    said(&client.get("/prod/say").await, "one");
+}
+
+#[tokio::test]
+async fn orders_are_followed_while_no_gateway_runs() {
+    let mut gateway = Gateway::start(setup()).await;
+    changed(&mut gateway, "two").await;
+    let setup = gateway.stop().await;
+    let config = setup.write();
+    let rolled = run(&config, &["rollback", "main", "--stage", "prod"]);
+    assert_eq!(
+        told(&rolled),
+        "the stage `prod` of `main` serves deployment 1 instead of 2"
+    );
+    assert_eq!(
+        String::from_utf8(rolled.stderr).unwrap(),
+        "no gateway is running: the next one serves this\n"
+    );
+    told(&run(&config, &["deploy", "main", "--stage", "held"]));
+    let status = told(&run(&config, &["status", "--json"]));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status[0]["stages"][0]["stage"], "held");
+    assert_eq!(status[0]["stages"][0]["deployment"], 2);
+    assert_eq!(status[0]["stages"][0]["differs_from_file"], false);
+    assert_eq!(status[0]["stages"][1]["deployment"], 1);
+    assert_eq!(status[0]["stages"][1]["differs_from_file"], true);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    said(&client.get("/prod/say").await, "one");
+    said(&client.get("/held/say").await, "two");
+}
