@@ -28,6 +28,22 @@ const UNSET: [&str; 16] = [
     "customDomain.basePathMatched",
 ];
 
+/// As [`UNSET`], of REST APIs alone.
+const REST_UNSET: [&str; 12] = [
+    "authorize.error",
+    "authorize.latency",
+    "authorize.status",
+    "authenticate.error",
+    "authenticate.latency",
+    "authenticate.status",
+    "authorizer.latency",
+    "authorizer.status",
+    "endpointType",
+    "resourceId",
+    "xrayTraceId",
+    "wafResponseCode",
+];
+
 fn setup(upstream: &Upstream, key: &Key, kind: &str) -> Setup {
     let variables = json!({"variables": {"who": "stage"}});
     let setup = issuer::authorize(Setup::forwarding(upstream.address), &[key])
@@ -93,7 +109,8 @@ async fn a_rest_api_knows_a_request_by_these_variables() {
     ];
     let own = ["context.requestId", "context.extendedRequestId"];
     let times = ["context.requestTime", "context.requestTimeEpoch"];
-    let unset = UNSET.map(|name| format!("context.{name}"));
+    let unset = UNSET.iter().chain(&REST_UNSET);
+    let unset: Vec<String> = unset.map(|name| format!("context.{name}")).collect();
     let sources = known.iter().map(|(name, _)| *name);
     let sources = sources.chain(own).chain(times);
     let sources: Vec<&str> = sources.chain(unset.iter().map(String::as_str)).collect();
@@ -164,7 +181,11 @@ async fn an_http_api_knows_a_request_by_these_variables() {
     let sources = sources.chain(own).chain(times);
     let sources = sources.chain(unset.iter().map(String::as_str));
     // All of the claims are no text.
-    let sources: Vec<&str> = sources.chain(["$context.authorizer.claims"]).collect();
+    let more = [
+        "$context.authorizer.claims",
+        "$context.awsEndpointRequestId2",
+    ];
+    let sources: Vec<&str> = sources.chain(more).collect();
     let mappings = sources.iter().enumerate().map(|(index, source)| {
         let target = format!("overwrite:header.x-{index}");
         (target, json!(source))
