@@ -199,6 +199,10 @@ fn no_mistake_opens_a_route() {
         "misspelt-fields",
         "unknown-extension",
         "scheme-names",
+        "root-security-names",
+        "root-security-mapping",
+        "consumes",
+        "lists-for-words",
     ] {
         let config = around(&format!(
             "  a: {{definition: {name}.yaml, partial: true, stages: {{prod: {{}}}}}}"
@@ -364,7 +368,8 @@ apis: {{orders: {{definition: orders-jwt.yaml}}}}
     );
 }
 
-/// Every key of a definition in which every operation is secured, misspelt one after the other.
+/// Every key of a definition in which every operation is secured, misspelt one after the other and
+/// without its colon.
 #[test]
 fn no_misspelt_key_opens_a_route() {
     let text = std::fs::read_to_string(directory().join("orders-jwt.yaml")).unwrap();
@@ -377,7 +382,12 @@ fn no_misspelt_key_opens_a_route() {
         let Some(shorter) = before.strip_suffix(|c: char| c.is_ascii_alphanumeric()) else {
             continue;
         };
-        for misspelt in [format!("{before}x{behind}"), format!("{shorter}{behind}")] {
+        let without = behind.strip_prefix(':').unwrap();
+        for misspelt in [
+            format!("{before}x{behind}"),
+            format!("{shorter}{behind}"),
+            format!("{before}{without}"),
+        ] {
             std::fs::write(folder.path().join("a.yaml"), &misspelt).unwrap();
             let Ok(loaded) = load_text("gateway.yaml", &config, folder.path()) else {
                 continue;

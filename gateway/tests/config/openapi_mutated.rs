@@ -581,6 +581,12 @@ const OF_HTTP: &[Row] = &[
         "HTTP APIs have proxies alone: write `http_proxy`",
     ),
     (
+        "payloadFormatVersion: \"1.0\"\n",
+        "payloadFormatVersion: [\"2.0\"]\n",
+        "24:9",
+        "found a list: write text or a number",
+    ),
+    (
         "append:header.x-id",
         "append:header.host",
         "25:30",

@@ -74,6 +74,28 @@ paths:
 }
 
 #[test]
+fn a_reference_into_a_schema_is_held_against_that_part_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = "x-amazon-apigateway-request-validators: { body: { validateRequestBody: true } }
+x-amazon-apigateway-request-validator: body
+components:
+  schemas:
+    Tag: { type: object, properties: { parentTag: { type: string } } }";
+    let part = "#/components/schemas/Tag/properties/parentTag";
+    let body = format!("requestBody: {{ content: {{ a/b: {{ schema: {{ $ref: '{part}' }} }} }} }}");
+    std::fs::write(folder.path().join("a.yaml"), definition(root, &body)).unwrap();
+    let config =
+        format!("{LISTENERS}\napis: {{a: {{definition: a.yaml, stages: {{prod: {{}}}}}}}}\n");
+    let loaded = load_text("gateway.yaml", &config, folder.path())
+        .unwrap_or_else(|report| panic!("{report}"));
+    let definition = &loaded.gateway.apis[0].definition;
+    let models = definition.routes[0].validation.body.as_ref().unwrap();
+    let (media_type, name) = &models.by_media_type[0];
+    assert_eq!((media_type.as_str(), name.as_str()), ("a/b", "post.a"));
+    assert_eq!(definition.models[name]["$ref"], part);
+}
+
+#[test]
 fn variables_that_stand_for_nothing_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");

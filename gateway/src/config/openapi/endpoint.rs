@@ -42,7 +42,7 @@ fn configuration(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> boo
     let family = at.key("ipAddressType");
     match family.scalar() {
         None | Some("ipv4" | "dualstack") => {
-            if family.is_written() {
+            if findings.is_text(&family) && family.is_written() {
                 let how = "the addresses of `listeners` say which versions of IP are served";
                 findings.approximated(&family, how);
             }

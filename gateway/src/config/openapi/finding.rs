@@ -128,6 +128,13 @@ impl Findings {
         self.is_shaped(at, "a list", |value| matches!(value, Value::Sequence(_)))
     }
 
+    /// Whether `at` holds text or a number, or was left out; anything else is refused.
+    pub(super) fn is_text(&mut self, at: &Cursor<'_>) -> bool {
+        self.is_shaped(at, "text or a number", |value| {
+            matches!(value, Value::Scalar { .. })
+        })
+    }
+
     fn is_shaped(&mut self, at: &Cursor<'_>, form: &str, is_so: fn(&Value) -> bool) -> bool {
         let Some(node) = at.node.filter(|node| !is_so(&node.value)) else {
             return true;

@@ -18,7 +18,7 @@ pub(super) fn translate(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node
         let before = findings.refusals();
         treatment::judge(&response, Object::GatewayResponse, ApiKind::Rest, findings);
         let mut one = Made::at(response.place);
-        status_code(&response.key("statusCode"), &mut one);
+        status_code(&response.key("statusCode"), &mut one, findings);
         texts(
             &response.key("responseParameters"),
             "parameters",

@@ -235,7 +235,7 @@ fn timeout(at: &Cursor<'_>, made: &mut Made, findings: &mut Findings) {
 fn connection(at: &Cursor<'_>, findings: &mut Findings) {
     let kind = at.key("connectionType");
     match kind.scalar().map(str::to_ascii_uppercase).as_deref() {
-        None | Some("INTERNET") => only_if_written(&kind, findings),
+        None | Some("INTERNET") => only_if_text(&kind, findings),
         Some("VPC_LINK") => {
             let why = "private integrations are built by later work: write a `uri` that this \
                        gateway reaches, with `connectionType: INTERNET`";
@@ -249,12 +249,12 @@ fn connection(at: &Cursor<'_>, findings: &mut Findings) {
     }
     let version = at.key("payloadFormatVersion");
     match version.scalar() {
-        None | Some("1.0" | "1") => only_if_written(&version, findings),
+        None | Some("1.0" | "1") => only_if_text(&version, findings),
         Some(_) => findings.refused(&version, "proxies have the version 1.0: write `\"1.0\"`"),
     }
     let mode = at.key("responseTransferMode");
     match mode.scalar().map(str::to_ascii_uppercase).as_deref() {
-        None | Some("STREAM") => only_if_written(&mode, findings),
+        None | Some("STREAM") => only_if_text(&mode, findings),
         Some("BUFFERED") => {
             findings.approximated(
                 &mode,
@@ -268,7 +268,7 @@ fn connection(at: &Cursor<'_>, findings: &mut Findings) {
         let before = findings.refusals();
         treatment::judge(&tls, Object::TlsConfig, ApiKind::Rest, findings);
         let insecure = tls.key("insecureSkipVerification");
-        if insecure.scalar().is_some_and(|text| text != "false") {
+        if findings.is_text(&insecure) && insecure.scalar().is_some_and(|text| text != "false") {
             findings.refused(&insecure, NOT_BUILT);
         }
         if findings.refusals() == before {
@@ -280,6 +280,13 @@ fn connection(at: &Cursor<'_>, findings: &mut Findings) {
 fn only_if_written(at: &Cursor<'_>, findings: &mut Findings) {
     if at.is_written() {
         findings.honoured(at);
+    }
+}
+
+/// As [`only_if_written`] where it is text: what else stands there was not understood.
+fn only_if_text(at: &Cursor<'_>, findings: &mut Findings) {
+    if findings.is_text(at) {
+        only_if_written(at, findings);
     }
 }
 

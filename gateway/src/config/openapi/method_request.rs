@@ -209,7 +209,11 @@ fn swagger_body(
     } else {
         operation.root.key("consumes")
     };
-    let mut media_types: Vec<&str> = consumes.items().filter_map(|at| at.scalar()).collect();
+    // A body is held against a model by its media type: one that is not understood would leave it
+    // unchecked.
+    let Some(mut media_types) = consumed(&consumes, findings) else {
+        return;
+    };
     if media_types.is_empty() {
         media_types.push(JSON);
     }
@@ -219,6 +223,20 @@ fn swagger_body(
             request.models.push(entry);
         }
     }
+}
+
+/// The media types at `at`; `None` where they are no list of texts, which is reported.
+fn consumed<'a>(at: &Cursor<'a>, findings: &mut Findings) -> Option<Vec<&'a str>> {
+    let before = findings.refusals();
+    findings.is_list(at);
+    let mut media_types = Vec::new();
+    for item in at.items() {
+        match item.scalar() {
+            Some(media_type) => media_types.push(media_type),
+            None => findings.refused(&item, "a media type is text: write one such as `text/xml`"),
+        }
+    }
+    (findings.refusals() == before).then_some(media_types)
 }
 
 fn request_body(

@@ -188,14 +188,17 @@ impl Models {
 
 /// The name of the model that a reference leads to as a whole.
 fn target(text: &str) -> Option<&str> {
-    first(text).filter(|name| text.ends_with(name))
+    behind_prefix(text).filter(|name| !name.contains('/'))
 }
 
 /// The name of the model that a reference leads to or into.
 fn first(text: &str) -> Option<&str> {
+    behind_prefix(text)?.split('/').next()
+}
+
+fn behind_prefix(text: &str) -> Option<&str> {
     let mut prefixes = PREFIXES.iter();
-    let rest = prefixes.find_map(|prefix| text.strip_prefix(prefix))?;
-    rest.split('/').next()
+    prefixes.find_map(|prefix| text.strip_prefix(prefix))
 }
 
 /// Every reference in the schema at `at`.

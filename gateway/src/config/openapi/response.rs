@@ -61,7 +61,7 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
     treatment::judge(at, Object::IntegrationResponse, ApiKind::Rest, findings);
     let mut made = Made::at(at.place);
     let status = at.key("statusCode");
-    status_code(&status, &mut made);
+    status_code(&status, &mut made, findings);
     let parameters = at.key("responseParameters");
     match (
         status.scalar(),
@@ -81,6 +81,8 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
             let why = format!("the operation declares no response `{shown}`{fix}");
             findings.refused(&status, why);
         }
+        // What is written and no text was refused.
+        (None, _) if status.is_written() => {}
         (None, _) => {
             findings.refused(at, "nothing says what the client gets: write `statusCode`");
         }
@@ -121,7 +123,10 @@ fn check_headers(at: &Cursor<'_>, response: &Cursor<'_>, findings: &mut Findings
 }
 
 /// A status, which definitions write as text and as a number.
-pub(super) fn status_code(at: &Cursor<'_>, made: &mut Made) {
+pub(super) fn status_code(at: &Cursor<'_>, made: &mut Made, findings: &mut Findings) {
+    if !findings.is_text(at) {
+        return;
+    }
     if let Some(code) = at.scalar() {
         let is_number = code.bytes().all(|b| b.is_ascii_digit());
         let node = if is_number { plain } else { text };

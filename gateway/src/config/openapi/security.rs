@@ -158,6 +158,10 @@ impl Schemes {
             }
             return None;
         };
+        // Only a written `{}` asks for nothing: what has no keys for another reason was meant to.
+        if !findings.is_mapping(&requirement) {
+            return Some(Caller::Nobody);
+        }
         let mut schemes = requirement.entries();
         let first = schemes.next();
         if requirements.next().is_some() || schemes.next().is_some() {

@@ -15,7 +15,7 @@ const DATA: [&str; 6] = [
     "const",
     "x-amazon-apigateway-documentation",
 ];
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "callbacks",
     "content",
     "definitions",
@@ -26,22 +26,54 @@ const NAMES: [&str; 12] = [
     "properties",
     "schemas",
     "scopes",
+    "securityDefinitions",
     "securitySchemes",
     "variables",
 ];
 
-/// Judges every extension that no object of the definition has.
-pub(super) fn sweep(document: &Document, findings: &mut Findings) {
-    for root in document.roots() {
-        walk(&root, false, false, findings);
+/// As [`NAMES`], but only at the root and in `components`: elsewhere extensions stand among them.
+const SHARED: [&str; 3] = ["parameters", "requestBodies", "responses"];
+
+/// What the keys of a mapping are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Those of the root or of `components`.
+    Sections,
+    /// Fields and extensions of any other object.
+    Fields,
+    /// Chosen by somebody.
+    Names,
+}
+
+impl Keys {
+    /// What they are below `key`, which is one of these.
+    fn below(self, key: &str) -> Self {
+        let is_section = self == Self::Sections;
+        if self == Self::Names {
+            Self::Fields
+        } else if NAMES.contains(&key) || (is_section && SHARED.contains(&key)) {
+            Self::Names
+        } else if is_section && key == "components" {
+            Self::Sections
+        } else {
+            Self::Fields
+        }
     }
 }
 
-/// `names` says that the keys here were chosen by somebody, `theirs` that this stands in an
-/// extension, of which every field was judged or refused as a whole.
-fn walk(at: &Cursor<'_>, names: bool, schema: bool, findings: &mut Findings) {
+/// Judges every extension that no object of the definition has.
+pub(super) fn sweep(document: &Document, findings: &mut Findings) {
+    for root in document.roots() {
+        walk(&root, Keys::Sections, false, findings);
+    }
+}
+
+/// `schema` says that this stands in a JSON schema. Extensions are not walked: of those that are
+/// known every field was judged, or they were refused as a whole.
+fn walk(at: &Cursor<'_>, keys: Keys, schema: bool, findings: &mut Findings) {
     match at.node.map(|node| &node.value) {
         Some(Value::Mapping(_)) => {
+            let names = keys == Keys::Names;
             for (key, at) in at.entries() {
                 if !names && key.starts_with("x-") {
                     extension(key, &at, findings);
@@ -50,13 +82,13 @@ fn walk(at: &Cursor<'_>, names: bool, schema: bool, findings: &mut Findings) {
                 let is_response = key == "default" && !schema;
                 if names || is_response || !DATA.contains(&key) {
                     let schema = schema || matches!(key, "schema" | "schemas" | "definitions");
-                    walk(&at, !names && NAMES.contains(&key), schema, findings);
+                    walk(&at, keys.below(key), schema, findings);
                 }
             }
         }
         Some(Value::Sequence(_)) => {
             for at in at.items() {
-                walk(&at, false, schema, findings);
+                walk(&at, Keys::Fields, schema, findings);
             }
         }
         Some(Value::Scalar { .. } | Value::Refused) | None => {}
@@ -72,6 +104,6 @@ fn extension(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
         treatment::misplaced(key, at, findings);
     } else if key == "x-amazon-apigateway-any-method" {
         // It is an operation, within which extensions stand.
-        walk(at, false, false, findings);
+        walk(at, Keys::Fields, false, findings);
     }
 }

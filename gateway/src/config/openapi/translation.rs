@@ -180,10 +180,17 @@ fn judge_version(root: &Cursor<'_>, findings: &mut Findings) {
 /// open. Whoever wrote it did not mean that.
 fn judge_root_security(root: &Cursor<'_>, document: &Document, findings: &mut Findings) {
     let security = root.key("security");
-    let requires = security.items().any(|item| item.names().next().is_some());
     if !security.is_written() {
         return;
     }
+    let mut is_sound = findings.is_list(&security);
+    for requirement in security.items() {
+        is_sound &= findings.is_mapping(&requirement);
+    }
+    if !is_sound {
+        return;
+    }
+    let requires = security.items().any(|item| item.names().next().is_some());
     let has_own = |item: &Cursor<'_>| {
         let mut operations = item
             .entries()
