@@ -1,22 +1,25 @@
 //! Any definition: it is refused with reasons; or what became of each of its parts is told, and no
 //! operation is served without what it asks for.
 
-use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::path::Path;
 
-use gateway::config::{ImportOptions, import, load_text};
+use gateway::config::{Import, ImportOptions, Report, import, load_text};
 
-/// Where definitions are written, because they are read from files: one per process.
-static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+/// Reads a definition, which has to stand in a file for that; one at a time in a process.
+fn read(bytes: &[u8]) -> Result<Import, Report> {
     let folder = std::env::temp_dir().join(format!("gateway-definition-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("temporary directories can be made");
-    folder.join("definition.yaml")
-});
+    let file = folder.join("definition.yaml");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&file, bytes))
+        .expect("temporary files can be written");
+    let import = import(&file, &ImportOptions::default());
+    std::fs::remove_dir_all(&folder).expect("what was made can be removed");
+    import
+}
 
 /// Panics where a definition is accepted whose native form is not, or is refused without a word.
 pub(super) fn check(bytes: &[u8]) {
-    std::fs::write(&*FILE, bytes).expect("temporary files can be written");
-    let import = match import(&FILE, &ImportOptions::default()) {
+    let import = match read(bytes) {
         Ok(import) => import,
         Err(report) => {
             assert!(!report.errors.is_empty());
@@ -35,11 +38,7 @@ pub(super) fn check(bytes: &[u8]) {
         "listeners: {{l: {{address: '127.0.0.1:80'}}}}\n{}",
         import.native
     );
-    if let Err(report) = load_text(
-        "printed.yaml",
-        &around,
-        std::path::Path::new("/nonexistent"),
-    ) {
+    if let Err(report) = load_text("printed.yaml", &around, Path::new("/nonexistent")) {
         // A definition may ask for certificates or hosts, which only a configuration has, and what
         // was refused of it need not have made a whole.
         let is_known = import.has_refusals() || report.errors.iter().all(is_about_hosts);
