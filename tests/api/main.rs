@@ -32,6 +32,7 @@ mod headers;
 mod context;
 mod semantics;
 mod openapi;
+mod export;
 mod exported;
 mod http_mapping;
 mod http_cors;

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let target = arguments.target.resolve()?;
     let from = match arguments.from {
         Some(number) => number,
-        None => served(&target, arguments, output)?,
+        None => orders::served(&target, &arguments.api, arguments.stage.as_deref(), output)?,
     };
     let api = &arguments.api;
     let before = orders::frozen(&target, api, Some(from))?;
@@ -58,34 +58,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-/// The deployment that a stage serves.
-fn served(target: &Target, arguments: &Arguments, output: &mut Output) -> anyhow::Result<u32> {
-    let api = orders::api(target, &arguments.api, output)?;
-    let names: Vec<&str> = api
-        .stages
-        .iter()
-        .map(|stage| stage.stage.as_str())
-        .collect();
-    let stage = match (&arguments.stage, api.stages.as_slice()) {
-        (None, [only]) => Some(only),
-        (None, _) => anyhow::bail!("name one of its stages with --stage: {}", names.join(", ")),
-        (Some(name), stages) => stages.iter().find(|stage| stage.stage == *name),
-    };
-    let (asked, name) = (arguments.stage.as_deref().unwrap_or_default(), &api.api);
-    let stage = stage.ok_or_else(|| {
-        let names = names.join(", ");
-        anyhow::anyhow!("the API `{name}` has no stage `{asked}`: there are {names}")
-    })?;
-    Ok(stage.deployment)
-}
-
 /// What the configuration says now: the one that was named or, of the gateway that runs, its own.
 fn file(target: &Target, api: &str) -> anyhow::Result<String> {
     let Some(path) = &target.config else {
         return orders::frozen(target, api, None);
     };
     let configuration = config::open(path).map_err(|report| anyhow::anyhow!("{report}"))?;
-    Ok(described(&configuration, api)?)
+    Ok(described(&configuration, api)?.text.to_string())
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ mod reload;
 mod check;
 mod schema;
 mod import;
+mod export;
 mod orders;
 mod deploy;
 mod deployments;
@@ -67,6 +68,8 @@ enum Command {
     Status(status::Arguments),
     /// Show what changes between deployments of an API, or against the configuration.
     Diff(diff::Arguments),
+    /// Write an API back as an OpenAPI definition.
+    Export(export::Arguments),
     /// Print the JSON Schema of the configuration, for editors.
     Schema(schema::Arguments),
     /// Show what the kernel edge and the buckets counted.
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Canary(arguments) => canary::run(&arguments, &mut output),
         Command::Status(arguments) => status::run(&arguments, &mut output),
         Command::Diff(arguments) => diff::run(&arguments, &mut output),
+        Command::Export(arguments) => export::run(&arguments, &mut output),
         Command::Schema(arguments) => schema::run(&arguments, &mut output),
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),

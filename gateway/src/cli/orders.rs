@@ -93,6 +93,32 @@ pub(super) fn api(target: &Target, asked: &str, output: &mut Output) -> anyhow::
         .ok_or_else(|| anyhow::anyhow!("there is no API `{asked}`: `gateway status` lists them"))
 }
 
+/// The deployment that a stage serves; without a name the only one.
+pub(super) fn served(
+    target: &Target,
+    asked: &str,
+    stage: Option<&str>,
+    output: &mut Output,
+) -> anyhow::Result<u32> {
+    let api = api(target, asked, output)?;
+    let names: Vec<&str> = api
+        .stages
+        .iter()
+        .map(|stage| stage.stage.as_str())
+        .collect();
+    let found = match (stage, api.stages.as_slice()) {
+        (None, [only]) => Some(only),
+        (None, _) => anyhow::bail!("name one of its stages with --stage: {}", names.join(", ")),
+        (Some(name), stages) => stages.iter().find(|stage| stage.stage == name),
+    };
+    let (asked, name) = (stage.unwrap_or_default(), &api.api);
+    let found = found.ok_or_else(|| {
+        let names = names.join(", ");
+        anyhow::anyhow!("the API `{name}` has no stage `{asked}`: there are {names}")
+    })?;
+    Ok(found.deployment)
+}
+
 /// What a deployment froze; without a number, what the configuration of the gateway that runs says
 /// now.
 pub(super) fn frozen(target: &Target, api: &str, number: Option<u32>) -> anyhow::Result<String> {
@@ -112,13 +138,13 @@ pub(super) fn frozen(target: &Target, api: &str, number: Option<u32>) -> anyhow:
     }
 }
 
-fn unknown_configuration() -> anyhow::Error {
+pub(super) fn unknown_configuration() -> anyhow::Error {
     anyhow::anyhow!(
         "no gateway is running that knows its configuration: name the file with --config"
     )
 }
 
-fn open(target: &Target) -> anyhow::Result<DeploymentStore> {
+pub(super) fn open(target: &Target) -> anyhow::Result<DeploymentStore> {
     if !DeploymentStore::exists(&target.state_directory) {
         let (instance, directory) = (&target.instance, target.state_directory.display());
         anyhow::bail!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, Diagnostic, Report};
 use super::lower::{self, Files};
+use super::openapi::{self, ExportFormat, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, frozen, written};
 use crate::model::{ApiName, Described, DescribedStage, Gateway, Placements};
@@ -75,6 +76,37 @@ impl Configuration {
             warnings,
             texts,
         })
+    }
+
+    /// The definition that `text` froze of the API `name`, as OpenAPI 3.0 with the extensions of
+    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. Authorizers are those
+    /// of this configuration. Where the API answers and its stages are no part of it. `version` is
+    /// what the definition says in `info`.
+    ///
+    /// # Errors
+    /// The text cannot be read any more.
+    pub fn export(
+        &self,
+        name: &ApiName,
+        text: &str,
+        version: &str,
+        format: ExportFormat,
+    ) -> Result<String, Report> {
+        let mut diagnostics = self.diagnostics.empty();
+        let title = Title {
+            name: name.as_str(),
+            version,
+        };
+        let authorizers = Cursor::root(&self.tree).key("authorizers");
+        let shown = format!("definition of `{name}`");
+        if let Some((tree, _)) = frozen::parse(&shown, text, &mut diagnostics) {
+            let definition = openapi::definition(title, &Cursor::root(&tree), &authorizers);
+            match format.write(&definition) {
+                Ok(text) => return Ok(text),
+                Err(error) => diagnostics.error(None, "", format!("cannot be written: {error}")),
+            }
+        }
+        Err(diagnostics.into_report())
     }
 
     /// What it means where every stage serves what the file says.

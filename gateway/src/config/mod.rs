@@ -111,29 +111,6 @@ fn open_file(path: &Path, files: Files) -> Result<Configuration, Report> {
     }
 }
 
-/// The definition of the API `name` of the configuration at `path`, as OpenAPI 3.0 with the
-/// extensions of Amazon API Gateway and, for what those have no place for, `x-gateway-*`. Where the
-/// API answers and its stages are no part of it.
-///
-/// # Errors
-/// Every error of the configuration, and that it has no such API.
-pub fn export(path: &Path, name: &str, format: ExportFormat) -> Result<String, Report> {
-    load(path)?;
-    let shown = path.display().to_string();
-    let refused = |message: String| {
-        let mut diagnostics = Collector::new(&shown);
-        diagnostics.error(None, "", message);
-        diagnostics.into_report()
-    };
-    // It was read a moment ago.
-    let bytes = read_file(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
-    let base = std::path::absolute(path)
-        .map_err(|error| refused(format!("has no absolute path: {error}")))?;
-    let base = base.parent().unwrap_or(Path::new("/"));
-    openapi::export_text(&shown, &text, base, name, format)
-}
-
 const NOT_UTF8: &str = "this is not UTF-8: save the file as UTF-8";
 
 /// Where the text of `file` ends to be UTF-8.

@@ -196,7 +196,7 @@ async fn answer(request: Request, reached: &Reached) -> Response {
             reload(reloads, Cause::Applied(applied)).await
         }
         Request::Order { ordered } => reload(reloads, Cause::Ordered(ordered)).await,
-        Request::Deployments | Request::DeploymentText { .. } => {
+        Request::Deployments | Request::DeploymentText { .. } | Request::Export { .. } => {
             return deployments::answer(request, reached).await;
         }
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),

@@ -7,8 +7,8 @@ use super::admin::Reached;
 use super::deployment_report::reports;
 use super::protocol::{Request, Response};
 use crate::clock;
-use crate::config::{self, Configuration, Loaded, check_stage_variables};
-use crate::model::DeploymentNumber;
+use crate::config::{self, Configuration, ExportFormat, Loaded, check_stage_variables};
+use crate::model::{DeploymentNumber, Described};
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order, Refusal};
 use crate::telemetry::operator_log::explain;
 
@@ -119,8 +119,21 @@ pub(super) async fn answer(request: Request, reached: &Reached) -> Response {
                 Some(number) => text(store, &api, DeploymentNumber(number)),
                 None => {
                     let configuration = config::open(&path).map_err(PlanError::Config)?;
-                    Ok(described(&configuration, &api)?)
+                    Ok(described(&configuration, &api)?.text.to_string())
                 }
+            });
+            let text = text.await;
+            text.map(|text| Response::DeploymentText { text })
+        }
+        Request::Export {
+            api,
+            number,
+            format,
+        } => {
+            let path = reached.config.clone();
+            let text = blocking(store, move |store| {
+                let configuration = config::open(&path).map_err(PlanError::Config)?;
+                exported(Some(store), &configuration, &api, number, format)
             });
             let text = text.await;
             text.map(|text| Response::DeploymentText { text })
@@ -130,19 +143,42 @@ pub(super) async fn answer(request: Request, reached: &Reached) -> Response {
     outcome.unwrap_or_else(|message| Response::Refused { message })
 }
 
-/// What a configuration says that the API of this name or id does.
+/// What a configuration says of the API of this name or id.
 ///
 /// # Errors
 /// [`Refusal::NoApi`].
-pub fn described(configuration: &Configuration, asked: &str) -> Result<String, Refusal> {
+pub fn described(configuration: &Configuration, asked: &str) -> Result<Described, Refusal> {
     let described = configuration.described();
     let by_name = described.iter().find(|api| api.name.as_str() == asked);
     let found = by_name.or_else(|| described.iter().find(|api| api.id.as_str() == asked));
-    let found = found.map(|api| api.text.to_string());
-    found.ok_or_else(|| Refusal::NoApi {
+    found.cloned().ok_or_else(|| Refusal::NoApi {
         asked: asked.to_owned(),
         names: described.iter().map(|api| api.name.to_string()).collect(),
     })
+}
+
+/// A definition of the API of this name or id as OpenAPI: what deployment `number` froze or, without
+/// one, what the configuration says. Only the former needs the store.
+///
+/// # Errors
+/// There is none of this name or number, or the store's.
+pub fn exported(
+    store: Option<&DeploymentStore>,
+    configuration: &Configuration,
+    asked: &str,
+    number: Option<u32>,
+    format: ExportFormat,
+) -> Result<String, PlanError> {
+    let api = described(configuration, asked)?;
+    let (text, version) = match (number, store) {
+        (Some(number), Some(store)) => {
+            let text = text(store, api.id.as_str(), DeploymentNumber(number))?;
+            (text, number.to_string())
+        }
+        (_, _) => (api.text.to_string(), "1.0".to_owned()),
+    };
+    let text = configuration.export(&api.name, &text, &version, format);
+    text.map_err(PlanError::Config)
 }
 
 /// What a deployment of the API of this name or id froze.

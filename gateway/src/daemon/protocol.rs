@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
+use crate::config::ExportFormat;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 
 /// Longest request or response line.
@@ -82,6 +83,15 @@ pub enum Request {
         api: String,
         /// Number of the deployment; `None` asks for what the file says now.
         number: Option<u32>,
+    },
+    /// Write a definition as OpenAPI.
+    Export {
+        /// Name or id of the API.
+        api: String,
+        /// Number of the deployment; `None` asks for what the file says now.
+        number: Option<u32>,
+        /// How.
+        format: ExportFormat,
     },
     /// Say who decides whether the gateway is under attack.
     Attack {

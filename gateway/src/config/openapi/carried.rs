@@ -21,6 +21,10 @@ pub(super) struct Carrier {
     pub(super) foreign: &'static [&'static str],
 }
 
+/// Says of a scheme's authorizer that the configuration has settings of it that a definition has no
+/// place for.
+pub(super) const CONFIGURED: &str = "x-gateway-configured";
+
 /// Settings of the API, at the root.
 pub(super) const API: Carrier = Carrier {
     name: "x-gateway-api",
@@ -45,6 +49,9 @@ pub(super) const API: Carrier = Carrier {
         "default_endpoint",
         "security_policy",
         "endpoint_access_mode",
+        "private",
+        // A definition names no files of the gateway's host.
+        "policy_file",
         "stages",
     ],
 };

@@ -3,6 +3,7 @@
 //! Where the configuration has an authorizer of the scheme's name, that one checks tokens, and has to
 //! say the same as the definition. Where it has none, the definition makes one, as in the service.
 
+use super::carried;
 use super::finding::Findings;
 use super::made::{Made, list, plain, text};
 use super::treatment::{self, Object};
@@ -169,6 +170,15 @@ impl Authorizers<'_> {
         {
             compare(name, jwt, at, &own, kind, findings);
             return Some(Found::Configured);
+        }
+        if section.is_some() && at.key(carried::CONFIGURED).is_true() {
+            let why = format!(
+                "where this was exported, the configuration said more of the authorizer than a \
+                 definition can: add `{}` to `authorizers` of the configuration",
+                shortened(name)
+            );
+            findings.refused(at, why);
+            return None;
         }
         const CHARACTERS_MAX: usize = 64;
         let made = format!("{}-{name}", self.api);

@@ -45,5 +45,5 @@ pub use finding::{Finding, Treatment};
 pub use import::{Import, ImportOptions, import};
 
 pub(super) use expansion::expand;
-pub(super) use export::export as export_text;
+pub(super) use export::{Title, definition};
 pub(super) use print::print;

@@ -416,6 +416,7 @@ const TABLE: &[Row] = &[
     ),
     ("x-gateway-api", &[Root], Both, Translated),
     ("x-gateway-route", OPERATIONS, Both, Translated),
+    ("x-gateway-configured", &[Authorizer], Both, Translated),
     ("x-gateway-validate", OPERATIONS, Rest, Translated),
     ("x-gateway-declared", &[Parameter], Both, Translated),
     ("x-gateway-integration", &[Integration], Both, Translated),

@@ -5,19 +5,19 @@
 //! route under `x-gateway-route`, of an integration under `x-gateway-integration`. So nothing that
 //! is written is ever lost, and the definition imports as the same API.
 
-mod file;
+mod format;
 mod integration;
 mod object;
 mod operation;
 
-pub use file::ExportFormat;
-pub(in crate::config) use file::export;
+pub use format::ExportFormat;
 
 use std::collections::HashMap;
 
 use object::{Object, item, of_text};
 
 use crate::config::cursor::Cursor;
+use crate::config::diagnostic::FileId;
 use crate::config::lower::{NONE, parse_duration, parse_size};
 use crate::config::openapi::carried;
 use crate::config::tree::Node;
@@ -26,18 +26,21 @@ use crate::model::ApiKind;
 
 /// What a definition is called.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Title<'a> {
-    pub(super) name: &'a str,
-    pub(super) version: &'a str,
+pub(in crate::config) struct Title<'a> {
+    pub(in crate::config) name: &'a str,
+    pub(in crate::config) version: &'a str,
 }
 
-/// The definition of the API at `api`, whose authorizers stand at `authorizers`.
-pub(super) fn definition(
+/// The definition of the API at `api`, whose routes may name what stands at `authorizers`.
+pub(in crate::config) fn definition(
     title: Title<'_>,
     api: &Cursor<'_>,
-    kind: ApiKind,
     authorizers: &Cursor<'_>,
 ) -> Node {
+    let kind = match api.key("type").scalar() {
+        Some("rest") => ApiKind::Rest,
+        _ => ApiKind::Http,
+    };
     let mut root = Object::new();
     root.text("openapi", "3.0.1");
     let mut info = of_text("title", title.name);
@@ -47,10 +50,11 @@ pub(super) fn definition(
         root.text("x-amazon-apigateway-importexport-version", "1.0");
     }
     let routes = api.key("routes");
-    root.object("paths", paths(&routes, kind));
+    let scheme = |name: &str| scheme_name(name, title.name, authorizers).to_owned();
+    root.object("paths", paths(&routes, kind, &scheme));
     let mut components = Object::new();
     components.object_if_any("schemas", schemas(api));
-    components.object_if_any("securitySchemes", schemes(&routes, authorizers));
+    components.object_if_any("securitySchemes", schemes(&routes, authorizers, &scheme));
     root.object_if_any("components", components);
     root.object_if_any(
         "x-amazon-apigateway-request-validators",
@@ -65,17 +69,21 @@ pub(super) fn definition(
     let mut carried = Object::carried(api, &carried::API);
     cors(&api.key("cors"), &mut root, &mut carried);
     compression(&api.key("minimum_compression_size"), &mut root);
+    root.copy(
+        "x-amazon-apigateway-binary-media-types",
+        &api.key("binary_media_types"),
+    );
     root.object_if_any(carried::API.name, carried);
     root.finish()
 }
 
 /// The routes, by path and method.
-fn paths(routes: &Cursor<'_>, kind: ApiKind) -> Object {
+fn paths(routes: &Cursor<'_>, kind: ApiKind, scheme: &impl Fn(&str) -> String) -> Object {
     let mut paths: Vec<(&str, Object)> = Vec::new();
     let mut positions: HashMap<&str, usize> = HashMap::new();
     for (key, route) in routes.entries() {
         let (method, path) = key.split_once(' ').unwrap_or(("ANY", DEFAULT_PATH));
-        let mut operation = operation::write(path, &route, kind);
+        let mut operation = operation::write(path, &route, kind, scheme);
         if key == DEFAULT_ROUTE {
             operation.word("isDefaultRoute", true);
         }
@@ -120,26 +128,46 @@ fn schemas(api: &Cursor<'_>) -> Object {
 }
 
 /// A scheme for each authorizer that a route names.
-fn schemes(routes: &Cursor<'_>, authorizers: &Cursor<'_>) -> Object {
+fn schemes(
+    routes: &Cursor<'_>,
+    authorizers: &Cursor<'_>,
+    scheme: &impl Fn(&str) -> String,
+) -> Object {
     let mut made = Object::new();
     for (_, route) in routes.entries() {
-        let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) else {
-            continue;
-        };
-        made.object(name, scheme(&authorizers.key(name)));
+        if let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) {
+            made.object(&scheme(name), scheme_of(&authorizers.key(name)));
+        }
     }
     made
 }
 
-fn scheme(at: &Cursor<'_>) -> Object {
+/// What the scheme for the authorizer `name` is called: what a definition makes is called after its
+/// API and the scheme.
+fn scheme_name<'n>(name: &'n str, api: &str, authorizers: &Cursor<'_>) -> &'n str {
+    let at = authorizers.key(name);
+    let is_made = at.node.is_some_and(|node| node.place.file != FileId::FIRST);
+    let own = name.strip_prefix(api);
+    let own = own.and_then(|rest| rest.strip_prefix('-'));
+    own.filter(|_| is_made).unwrap_or(name)
+}
+
+/// The scheme of the authorizer at `at`.
+fn scheme_of(at: &Cursor<'_>) -> Object {
+    const SOURCE: &str = "identity_source";
+    const KNOWN: [&str; 4] = ["type", "issuer", "audiences", SOURCE];
     let mut jwt = Object::new();
     jwt.copy("issuer", &at.key("issuer"));
     jwt.copy("audience", &at.key("audiences"));
     let mut authorizer = of_text("type", "jwt");
     authorizer.object("jwtConfiguration", jwt);
-    let source = at.key("identity_source");
-    let source = source.scalar().unwrap_or("$request.header.Authorization");
+    let source = at.key(SOURCE).scalar();
+    let source = source.unwrap_or("$request.header.Authorization");
     authorizer.text("identitySource", source);
+    if at.names().any(|key| !KNOWN.contains(&key)) {
+        // Made from the rest alone it could let callers pass whom this one refuses.
+        authorizer.word(carried::CONFIGURED, true);
+    }
     let mut made = of_text("type", "oauth2");
     made.object("x-amazon-apigateway-authorizer", authorizer);
     made

@@ -14,7 +14,12 @@ use crate::model::ApiKind;
 const HEADER: &str = "method.response.header.";
 
 /// The operation of the route at `at`, whose path is `path`.
-pub(super) fn write(path: &str, at: &Cursor<'_>, kind: ApiKind) -> Object {
+pub(super) fn write(
+    path: &str,
+    at: &Cursor<'_>,
+    kind: ApiKind,
+    scheme: &impl Fn(&str) -> String,
+) -> Object {
     let mut made = Object::new();
     let parameters = parameters(path, &at.key("parameters"), kind);
     if !parameters.is_empty() {
@@ -25,7 +30,7 @@ pub(super) fn write(path: &str, at: &Cursor<'_>, kind: ApiKind) -> Object {
     body.object_if_any("content", models(&at.key("models")));
     made.object_if_any("requestBody", body);
     made.object("responses", responses(at));
-    security(at, &mut made);
+    security(at, scheme, &mut made);
     if let Some(name) = validator(&at.key("validate")) {
         made.text("x-amazon-apigateway-request-validator", name);
     }
@@ -170,13 +175,13 @@ fn response<'a>(names: impl Iterator<Item = &'a str>) -> Object {
     made
 }
 
-fn security(route: &Cursor<'_>, made: &mut Object) {
+fn security(route: &Cursor<'_>, scheme: &impl Fn(&str) -> String, made: &mut Object) {
     let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) else {
         return;
     };
     let scopes = route.key("scopes");
     let scopes = scopes.items().filter_map(|scope| scope.scalar().map(item));
     let mut requirement = Object::new();
-    requirement.list(name, scopes.collect());
+    requirement.list(&scheme(name), scopes.collect());
     made.list("security", vec![requirement.finish()]);
 }

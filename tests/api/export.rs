@@ -1,0 +1,119 @@
+//! Deployments are written back as definitions, which serve the same.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use gateway_tests::client::Client;
+use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::setup::Setup;
+use serde_json::{Value, json};
+
+/// A REST API of one mock that says `text`.
+fn setup(text: &str) -> Setup {
+    Setup::new()
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({"prod": {}, "held": {"auto_deploy": false}}),
+        )
+        .set(&["apis", "main", "routes"], routes(text))
+}
+
+fn routes(text: &str) -> Value {
+    json!({"GET /say": {
+        "authorizer": "none",
+        "integration": {
+            "type": "mock",
+            "request_templates": {"application/json": r#"{"statusCode": 200}"#},
+            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
+        },
+    }})
+}
+
+fn export(config: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(&*BINARY);
+    command.arg("export").args(arguments);
+    command.arg("--config").arg(config);
+    command.output().unwrap()
+}
+
+/// Runs the command beside the gateway, whose answers need this thread's runtime.
+async fn exported(gateway: &Gateway, arguments: &[&str]) -> Output {
+    let config = gateway.config_path();
+    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+    tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        export(&config, &arguments)
+    })
+    .await
+    .unwrap()
+}
+
+#[track_caller]
+fn told(output: Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
+    let mut gateway = Gateway::start(setup("one")).await;
+    gateway
+        .setup()
+        .change(&["apis", "main", "routes"], routes("two"));
+    drop(gateway.setup().write());
+    assert_eq!(gateway.reload().await["answer"], "done");
+    let held = told(exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await);
+    let held: Value = serde_json::from_str(&held).unwrap();
+    assert_eq!(held["info"], json!({"title": "main", "version": "1"}));
+    let prod = told(exported(&gateway, &["main", "--deployment", "2"]).await);
+    let written = told(exported(&gateway, &["main", "--file"]).await);
+    assert_eq!(written, prod.replace("version: \"2\"", "version: \"1.0\""));
+    for (arguments, expected) in [
+        (
+            &["main"][..],
+            "error: name one of its stages with --stage: held, prod",
+        ),
+        (
+            &["main", "--stage", "beta"],
+            "error: the API `main` has no stage `beta`: there are held, prod",
+        ),
+        (
+            &["main", "--deployment", "7"],
+            "error: the API `main` has no deployment 7: `gateway deployments main` lists them",
+        ),
+        (
+            &["none", "--file"],
+            "error: there is no API `none`: there is only `main`",
+        ),
+    ] {
+        let output = exported(&gateway, arguments).await;
+        assert!(!output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).trim_end(), expected);
+    }
+
+    // Also while no gateway runs, with a word about that.
+    let old = gateway.stop().await;
+    let alone = export(
+        &old.write(),
+        &["main", "--deployment", "1", "--format", "json"],
+    );
+    assert_eq!(
+        serde_json::from_slice::<Value>(&alone.stdout).unwrap(),
+        held
+    );
+
+    for (definition, text) in [(held.to_string(), "one"), (prod, "two")] {
+        let mut other = Setup::new();
+        drop(other.file("main.openapi", &definition));
+        other.change(
+            &["apis", "main"],
+            json!({"definition": "main.openapi", "stages": {"prod": {}}}),
+        );
+        let gateway = Gateway::start(other).await;
+        let client = Client::http1(gateway.address().await).await;
+        let answer = client.get("/prod/say").await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, text));
+    }
+}
