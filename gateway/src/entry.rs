@@ -16,7 +16,7 @@ use crate::listener::Handler;
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
-use crate::snapshot::{Arrival, NoDestination, Snapshot};
+use crate::snapshot::{Arrival, Missed, NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -56,7 +56,7 @@ impl Worker {
             client: exchange.client.0,
         };
         let found = snapshot.find(&arrival, &exchange.host, request.uri().path());
-        let destination = found.map_err(|missing| missed(missing, exchange, &request))?;
+        let destination = found.map_err(|missed| refusal(missed, exchange, &request))?;
         if destination.client_is_certified {
             note_certificate(exchange);
         }
@@ -127,19 +127,17 @@ impl Worker {
 
 /// The refusal of a request that has no destination. A custom domain refuses in the way of REST APIs,
 /// whatever it leads to.
-fn missed(
-    missing: NoDestination,
-    exchange: &mut Exchange,
-    request: &Request<Incoming>,
-) -> Rejection {
-    match missing {
+fn refusal(missed: Missed, exchange: &mut Exchange, request: &Request<Incoming>) -> Rejection {
+    if missed.asks_for_certificate {
+        note_certificate(exchange);
+    }
+    match missed.why {
         NoDestination::Barred(rejection) => {
             use Reason::{ClientCertificateMissing, ClientCertificateUntrusted};
             if matches!(
                 rejection.reason,
                 ClientCertificateMissing | ClientCertificateUntrusted
             ) {
-                note_certificate(exchange);
                 answer_as_rest(exchange, request);
             }
             *rejection

@@ -197,6 +197,31 @@ async fn a_connection_serves_no_host_whose_policy_is_another_one() {
 }
 
 #[tokio::test]
+async fn what_a_wildcard_asks_for_is_not_asked_of_hosts_with_a_place_of_their_own() {
+    let authority = Authority::new();
+    let mapping = json!({"/": {"api": "main", "stage": "prod"}});
+    let domains = json!({
+        "*.w.test": {
+            "security_policy": "SecurityPolicy_TLS13_1_3_2025_09",
+            "endpoint_access_mode": "basic",
+            "mappings": mapping,
+        },
+        "own.w.test": {"mappings": mapping},
+    });
+    let gateway = start(&authority, domains).await;
+    let client = authority.client(&["http/1.1"]);
+    for (name, host, expected) in [
+        ("own.w.test", "own.w.test", 200),
+        ("other.w.test", "other.w.test", 200),
+        ("own.w.test", "other.w.test", 421),
+        ("other.w.test", "own.w.test", 421),
+    ] {
+        let found = status(&gateway, &client, name, host).await;
+        assert_eq!(found, expected, "{name} {host}");
+    }
+}
+
+#[tokio::test]
 async fn strict_access_asks_for_the_same_name_twice() {
     let authority = Authority::new();
     let mapping = json!({"/": {"api": "main", "stage": "prod"}});

@@ -30,6 +30,9 @@ async fn start(authority: &Authority, upstream: &Upstream, trusted: &[&Issuing])
             json!({"integration": {"request_parameters": {
                 "overwrite:header.x-subject": "$context.identity.clientCert.subjectDN",
                 "overwrite:header.x-serial": "$context.identity.clientCert.serialNumber",
+                "overwrite:header.x-pem": "$context.identity.clientCert.clientCertPem",
+                "append:header.x-also": "$context.identity.clientCert.subjectDN",
+                "overwrite:querystring.subject": "$context.identity.clientCert.subjectDN",
             }}}),
         )
         .set(
@@ -104,6 +107,9 @@ async fn who_is_vouched_for_comes_in_and_is_told_to_backends() {
         assert_eq!(http["headers"]["x-subject"], "CN=below", "{http}");
         let serial = http["headers"]["x-serial"].as_str().unwrap().to_owned();
         assert_eq!(serial.split(':').next().unwrap().len(), 2, "{serial}");
+        let pem = http["headers"]["x-pem"].as_str().unwrap();
+        let pem = pem.replace("%0A", "\n").replace("%20", " ");
+        assert_eq!(pem, below.pem.replace('\r', ""));
         let rest = ask(&client, "a.test", "/rest/who").await.json();
         assert_eq!(rest["headers"]["x-issuer"], "CN=issuing", "{rest}");
         let after = rest["headers"]["x-after"].as_str().unwrap();
@@ -218,6 +224,90 @@ async fn no_connection_to_another_host_leads_around_it() {
             gateway.path("/other-host").await["client_subject"],
             json!(null)
         );
+    }
+}
+
+#[tokio::test]
+async fn no_client_says_what_its_certificate_does_not() {
+    let (authority, upstream) = (Authority::new(), Upstream::echo().await);
+    let root = Issuing::root("root");
+    let gateway = start(&authority, &upstream, &[&root]).await;
+    let nobody = authority.client(&["http/1.1"]);
+    let client = connect(&gateway, &nobody, "b.test").await;
+    let forged = [
+        ("host", "b.test"),
+        ("x-subject", "CN=forged"),
+        ("x-pem", "forged"),
+        ("x-also", "own"),
+        ("x-issuer", "CN=forged"),
+        ("x-after", "forged"),
+    ];
+    let seen = client
+        .send(with(get("/?subject=forged&a=1"), &forged))
+        .await;
+    let seen = seen.json();
+    assert_eq!(seen["uri"], "/?a=1");
+    for (name, expected) in [
+        ("x-subject", json!(null)),
+        ("x-pem", json!(null)),
+        ("x-also", json!("own")),
+    ] {
+        assert_eq!(seen["headers"][name], expected, "{name}");
+    }
+    let seen = client.send(with(get("/rest/who"), &forged)).await.json();
+    for name in ["x-issuer", "x-after"] {
+        assert_eq!(seen["headers"][name], json!(null), "{name}");
+    }
+    // What there is takes the place of what the client wrote.
+    let known = presenting(&authority, &root.client("known"));
+    let client = connect(&gateway, &known, "a.test").await;
+    let headers = [("host", "a.test"), ("x-subject", "CN=forged")];
+    let seen = client.send(with(get("/?subject=forged"), &headers)).await;
+    let seen = seen.json();
+    assert_eq!(seen["headers"]["x-subject"], "CN=known");
+    assert_eq!(seen["uri"], "/?subject=CN%3Dknown");
+    // The log knows the client also where its request leads nowhere.
+    assert_eq!(ask(&client, "a.test", "/a/%2e%2e/b").await.status, 400);
+    assert_eq!(
+        gateway.reason("bad_path").await["client_subject"],
+        "CN=known"
+    );
+}
+
+#[tokio::test]
+async fn an_api_without_hosts_is_reached_by_its_domains_alone() {
+    let (authority, upstream) = (Authority::new(), Upstream::echo().await);
+    let root = Issuing::root("root");
+    let setup = Setup::forwarding(upstream.address);
+    let names = [HOST_NAME, "a.test", "127.0.0.1"];
+    let certificate = authority.write_certificate(setup.directory(), "all", &names);
+    let setup = setup
+        .set(&["apis", "main", "id"], json!("main"))
+        .set(&["apis", "main", "hosts"], json!([]))
+        .set(&["apis", "main", "default_endpoint"], json!(false))
+        .listener("tls", json!({"certificates": [certificate]}))
+        .set(
+            &["domains"],
+            json!({"a.test": {
+                "mappings": {"/": {"api": "main"}},
+                "mutual_tls": {"truststore": "trusted.pem"},
+            }}),
+        );
+    trust(&setup, &[&root]);
+    let gateway = Gateway::start(setup).await;
+    let known = presenting(&authority, &root.client("known"));
+    let client = connect(&gateway, &known, "a.test").await;
+    assert_eq!(ask(&client, "a.test", "/in").await.status, 200);
+    // An address is no server name, so this handshake names none.
+    let nobody = authority.client(&["http/1.1"]);
+    let client = connect(&gateway, &nobody, "127.0.0.1").await;
+    for (host, status) in [
+        ("a.test", 421),
+        ("main.execute-api.local.localhost", 404),
+        ("main", 404),
+        ("127.0.0.1", 404),
+    ] {
+        assert_eq!(ask(&client, host, "/around").await.status, status, "{host}");
     }
 }
 

@@ -85,7 +85,12 @@ fn hosts(gateway: &Gateway) -> impl Iterator<Item = String> {
             .other_hosts
             .then_some("every host that no other API claims");
         let hosts: Vec<&str> = api.hosts.iter().map(String::as_str).chain(other).collect();
-        format!("API `{}` answers on {}", api.name, hosts.join(", "))
+        let hosts = if hosts.is_empty() {
+            "custom domains alone".to_owned()
+        } else {
+            hosts.join(", ")
+        };
+        format!("API `{}` answers on {hosts}", api.name)
     })
 }
 

@@ -1,14 +1,17 @@
 //! What a definition changes of a request on its way to a backend.
 //!
 //! Every value is read from the request as the client sent it, before anything is changed. A value
-//! that is missing changes nothing; only a hole in a path is refused, because the path without it
-//! would be that of something else.
+//! that is missing changes nothing, but for two: a hole in a path is refused, because the path without
+//! it would be that of something else; and where a variable of `$context` was to take the place of a
+//! header or a query parameter, that is taken away, because the backend would believe the client's own
+//! to be what the gateway knows.
 //!
 //! Source: Amazon API Gateway Developer Guide, "Parameter mapping examples for REST APIs in API
 //! Gateway" and "Transform API requests and responses for HTTP APIs in API Gateway".
 
 use std::borrow::Cow;
 
+use ::http::header::HOST;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::path_template::push_escape;
@@ -16,6 +19,7 @@ use crate::exchange::{Context, Exchange, Reason, Rejection};
 use crate::language::mapping::http::{self, Change, RequestTarget};
 use crate::language::mapping::rest;
 use crate::language::message::{Place, Request};
+use crate::language::variable::{Variable, Variables};
 use crate::router::{RequestPath, Slashes};
 
 /// What is changed of one request.
@@ -61,9 +65,14 @@ impl Changes {
             exchange,
             refused: None,
         };
+        let in_headers = InHeaders(context);
         let mut changes = Self::default();
         for mapping in mappings {
-            let values = mapping.evaluate(request, &context);
+            let values = if mapping.place == Place::Header {
+                mapping.evaluate(request, &in_headers)
+            } else {
+                mapping.evaluate(request, &context)
+            };
             let values = values.map_err(|_invalid| Rejection {
                 message: Some(Cow::Borrowed("Invalid JSON in request body")),
                 ..Rejection::new(Reason::BodyNotJson)
@@ -72,9 +81,8 @@ impl Changes {
             match mapping.place {
                 Place::Header => {
                     let value = values.first().map(AsRef::as_ref);
-                    let changed =
-                        value.and_then(|value| HeaderChange::new(Change::Overwrite, name, value));
-                    changes.headers.extend(changed);
+                    let is_ours = mapping.reads_context();
+                    changes.header(Change::Overwrite, name, value, is_ours);
                 }
                 Place::Querystring => {
                     let pairs = values.into_iter();
@@ -115,22 +123,31 @@ impl Changes {
             exchange,
             refused: None,
         };
+        let in_headers = InHeaders(context);
         let mut changes = Self::default();
         for mapping in mappings {
-            let Some(value) = mapping.evaluate(request, &context) else {
-                continue;
+            let value = if let RequestTarget::Header(..) = mapping.target {
+                mapping.evaluate(request, &in_headers)
+            } else {
+                mapping.evaluate(request, &context)
             };
-            match &mapping.target {
-                RequestTarget::Header(change, name) => {
-                    changes
-                        .headers
-                        .extend(HeaderChange::new(*change, name, &value));
+            match (&mapping.target, value) {
+                (RequestTarget::Header(change, name), value) => {
+                    let is_ours = mapping.reads_context();
+                    changes.header(*change, name, value.as_deref(), is_ours);
                 }
-                RequestTarget::Querystring(change, name) => {
+                (RequestTarget::Querystring(change, name), Some(value)) => {
                     let edit = (*change, name.to_string(), value.into_owned());
                     changes.query.push(edit);
                 }
-                RequestTarget::Path => {
+                (RequestTarget::Querystring(Change::Overwrite, name), None)
+                    if mapping.reads_context() =>
+                {
+                    let edit = (Change::Remove, name.to_string(), String::new());
+                    changes.query.push(edit);
+                }
+                (RequestTarget::Querystring(..) | RequestTarget::Path, None) => {}
+                (RequestTarget::Path, Some(value)) => {
                     let path = encoded_path(&value);
                     RequestPath::parse(&path, Slashes::Collapsed)
                         .map_err(|error| Rejection::detailed(Reason::BadPath, error.to_string()))?;
@@ -139,6 +156,19 @@ impl Changes {
             }
         }
         Ok(changes)
+    }
+
+    /// Adds the change of a header. `is_ours` says that its value is what the gateway knows, so that
+    /// the client's own may not stand in for it. The backend's name is never the client's.
+    fn header(&mut self, change: Change, name: &str, value: Option<&str>, is_ours: bool) {
+        let changed = value.and_then(|value| HeaderChange::new(change, name, value));
+        let stands_in =
+            is_ours && change == Change::Overwrite && !HOST.as_str().eq_ignore_ascii_case(name);
+        let changed = changed.or_else(|| {
+            let taken = || HeaderChange::new(Change::Remove, name, "");
+            stands_in.then(taken).flatten()
+        });
+        self.headers.extend(changed);
     }
 
     /// Changes the headers as they are sent.
@@ -193,6 +223,31 @@ impl HeaderChange {
                 headers.remove(self.name);
             }
         }
+    }
+}
+
+/// The variables as headers hold them: a certificate is percent-encoded, because it has several lines.
+struct InHeaders<'a>(Context<'a>);
+
+impl Variables for InHeaders<'_> {
+    fn context(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let value = self.0.context(variable)?;
+        if *variable != Variable::ClientCertPem {
+            return Some(value);
+        }
+        let mut encoded = String::with_capacity(value.len());
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-+/=".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                push_escape(&mut encoded, byte);
+            }
+        }
+        Some(Cow::Owned(encoded))
+    }
+
+    fn stage_variable(&self, name: &str) -> Option<&str> {
+        self.0.stage_variable(name)
     }
 }
 

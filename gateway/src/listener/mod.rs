@@ -53,7 +53,8 @@ impl ListenerPlan {
         model: &Gateway,
         resumption: &Resumption,
     ) -> Result<Self, TlsError> {
-        let hosts = hosts(model, &listener.name);
+        let none = EndpointTls::default();
+        let hosts = hosts(model, &listener.name, &none);
         let compile = |tls| TlsPlan::compile(tls, &hosts, listener.http2, resumption);
         let tls = listener.tls.as_ref().map(compile).transpose()?;
         Ok(Self {
@@ -67,20 +68,23 @@ impl ListenerPlan {
     }
 }
 
-/// The hosts of a listener that may have TLS settings of their own.
-fn hosts<'m>(model: &'m Gateway, listener: &ListenerName) -> Vec<(DomainName, &'m EndpointTls)> {
+/// The hosts of a listener with their TLS settings. Those without any are among them: nothing that a
+/// wildcard above them has is theirs.
+fn hosts<'m>(
+    model: &'m Gateway,
+    listener: &ListenerName,
+    none: &'m EndpointTls,
+) -> Vec<(DomainName, &'m EndpointTls)> {
     let apis = model.apis.iter();
     let apis = apis.filter(|api| api.listeners.contains(listener));
     let of_apis = apis.flat_map(|api| {
-        let hosts = api.hosts.iter().cloned();
-        hosts.map(|host| (DomainName::Host(host), &api.tls))
+        let own = api.hosts.iter().map(|host| (host, &api.tls));
+        let closed = api.closed_host.iter().map(|host| (host, none));
+        let hosts = own.chain(closed);
+        hosts.map(|(host, tls)| (DomainName::Host(host.clone()), tls))
     });
     let domains = model.domains.iter();
     let domains = domains.filter(|domain| domain.listeners.contains(listener));
     let of_domains = domains.map(|domain| (domain.name.clone(), &domain.tls));
-    let default = EndpointTls::default();
-    of_apis
-        .chain(of_domains)
-        .filter(|(_, tls)| **tls != default)
-        .collect()
+    of_apis.chain(of_domains).collect()
 }

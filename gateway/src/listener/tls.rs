@@ -110,7 +110,8 @@ pub struct Served {
 }
 
 impl TlsPlan {
-    /// Compiles a listener's TLS, with what its `hosts` have of their own.
+    /// Compiles a listener's TLS, with what its `hosts` have of their own; those that have nothing of
+    /// their own are served like every other name.
     ///
     /// # Errors
     /// See [`TlsError`].
@@ -150,8 +151,13 @@ impl TlsPlan {
             exact: HashMap::new(),
             wildcard: HashMap::new(),
         };
+        let none = EndpointTls::default();
         for (name, host) in hosts {
-            let served = served(host)?;
+            let served = if **host == none {
+                Arc::clone(&plan.default)
+            } else {
+                served(host)?
+            };
             match name {
                 DomainName::Host(host) => plan.exact.insert(host.clone(), served),
                 DomainName::Wildcard(parent) => plan.wildcard.insert(parent.clone(), served),

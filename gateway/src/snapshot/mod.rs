@@ -8,7 +8,7 @@ mod validation;
 
 pub use compile::{CompileError, Compiler, slot_names, slot_tags};
 pub use door::{Arrival, Room};
-pub use site::{Destination, MappingPlan, NoDestination};
+pub use site::{Destination, MappingPlan, Missed, NoDestination};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -160,15 +160,19 @@ impl Snapshot {
     /// What answers `path` of `host` for a request that came in by `arrival`.
     ///
     /// # Errors
-    /// See [`NoDestination`].
+    /// See [`Missed`].
     pub fn find(
         &self,
         arrival: &Arrival<'_>,
         host: &str,
         path: &str,
-    ) -> Result<Destination<'_>, NoDestination> {
+    ) -> Result<Destination<'_>, Missed> {
         let hosts = self.hosts.get(arrival.listener);
-        hosts.ok_or(NoDestination::Host)?.find(arrival, host, path)
+        let hosts = hosts.ok_or(Missed {
+            why: NoDestination::Host,
+            asks_for_certificate: false,
+        })?;
+        hosts.find(arrival, host, path)
     }
 
     /// Puts the limits of every route in force.

@@ -15,8 +15,9 @@ pub(super) struct Hosts {
     named: HashMap<String, Place>,
     /// By what follows the first label.
     wildcards: HashMap<String, Place>,
-    other: Option<Arc<ApiPlan>>,
-    /// Of every other host.
+    /// What answers every other host.
+    other: Option<(Arc<ApiPlan>, Door)>,
+    /// Of hosts at which nothing answers.
     door: Door,
 }
 
@@ -62,6 +63,15 @@ pub struct Destination<'s> {
     mapping: Option<&'s MappingPlan>,
 }
 
+/// A request that leads nowhere.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    /// Why.
+    pub why: NoDestination,
+    /// Whether its host asks clients for a certificate.
+    pub asks_for_certificate: bool,
+}
+
 /// Why a request has no destination.
 #[derive(Clone, Debug)]
 pub enum NoDestination {
@@ -78,7 +88,7 @@ pub enum NoDestination {
 }
 
 impl Hosts {
-    /// Nothing answers yet; `door` is that of hosts that have none of their own.
+    /// Nothing answers yet; `door` is that of hosts at which nothing will.
     pub(super) fn behind(door: Door) -> Self {
         Self {
             door,
@@ -112,8 +122,7 @@ impl Hosts {
     }
 
     pub(super) fn answer_others(&mut self, door: Door, api: &Arc<ApiPlan>) {
-        self.door = door;
-        self.other = Some(Arc::clone(api));
+        self.other = Some((Arc::clone(api), door));
     }
 
     pub(super) fn find(
@@ -121,25 +130,36 @@ impl Hosts {
         arrival: &Arrival<'_>,
         host: &str,
         path: &str,
-    ) -> Result<Destination<'_>, NoDestination> {
+    ) -> Result<Destination<'_>, Missed> {
         let place = self.named.get(host).or_else(|| {
             let (_, parent) = host.split_once('.')?;
             self.wildcards.get(parent)
         });
-        let door = place.map_or(&self.door, |place| &place.door);
-        door.admit(arrival, host)
-            .map_err(|rejection| NoDestination::Barred(Box::new(rejection)))?;
+        let other = self.other.as_ref();
+        let door = match (place, other) {
+            (Some(place), _) => &place.door,
+            (None, Some((_, door))) => door,
+            (None, None) => &self.door,
+        };
+        let asks_for_certificate = door.asks_for_certificate();
+        let missed = |why| Missed {
+            why,
+            asks_for_certificate,
+        };
+        let barred = |rejection| missed(NoDestination::Barred(Box::new(rejection)));
+        door.admit(arrival, host).map_err(barred)?;
         let mappings = match place.map(|place| &place.site) {
             Some(Site::Api(api)) => return Ok(Destination::of(api)),
             Some(Site::Domain(mappings)) => mappings,
-            Some(Site::Closed(kind)) => return Err(NoDestination::Closed(*kind)),
+            Some(Site::Closed(kind)) => return Err(missed(NoDestination::Closed(*kind))),
             None => {
-                let other = self.other.as_deref();
-                return other.map(Destination::of).ok_or(NoDestination::Host);
+                let found = other.map(|(api, _)| Destination::of(api));
+                return found.ok_or(missed(NoDestination::Host));
             }
         };
         // Which API it is decides what empty segments mean; those at the ends are no mapping's.
-        let path = RequestPath::parse(path, Slashes::Collapsed).map_err(NoDestination::Path)?;
+        let path = RequestPath::parse(path, Slashes::Collapsed);
+        let path = path.map_err(|error| missed(NoDestination::Path(error)))?;
         let begins = |mapping: &&MappingPlan| {
             let segments = path.segments();
             let beginning = segments.get(..mapping.segments.len());
@@ -147,14 +167,13 @@ impl Hosts {
         };
         let longest = mappings.iter().filter(begins);
         let longest = longest.max_by_key(|mapping| mapping.segments.len());
-        let mapping = longest.ok_or(NoDestination::Mapping)?;
+        let mapping = longest.ok_or(missed(NoDestination::Mapping))?;
         if let Some(room) = &mapping.room {
-            room.admit(arrival)
-                .map_err(|rejection| NoDestination::Barred(Box::new(rejection)))?;
+            room.admit(arrival).map_err(barred)?;
         }
         Ok(Destination {
             api: &mapping.api,
-            client_is_certified: door.asks_for_certificate(),
+            client_is_certified: asks_for_certificate,
             mapping: Some(mapping),
         })
     }

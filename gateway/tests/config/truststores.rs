@@ -46,7 +46,7 @@ fn written(site: &Site, content: &str) -> String {
     "listeners: {l: {address: '127.0.0.1:8443', tls: {certificates: \
      [{chain: certs/api.example.com.pem, key: certs/api.example.com.key}]}}}\n\
      upstreams: {u: {url: 'http://127.0.0.1:9000'}}\n\
-     apis: {a: {type: http, hosts: [a.internal], default_endpoint: false, \
+     apis: {a: {type: http, hosts: [], default_endpoint: false, \
      routes: {$default: {authorizer: none, integration: {upstream: u}}}}}\n\
      domains: {api.example.com: {mutual_tls: {truststore: clients.pem}, mappings: {/: {api: a}}}}\n"
         .to_owned()

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::api::lower_listeners;
 use super::host::parse_host;
-use super::{Lowering, certificate, endpoint_tls, private, truststore};
+use super::{Lowering, certificate, endpoint_tls, mutual_tls, private, truststore};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -71,6 +71,9 @@ pub(super) fn lower(
         }
         let tls = lower_tls(domain, &name, &mappings, apis, &at, cx);
         endpoint_tls::check_listeners(&listeners, &TLS_KEYS, &at, cx);
+        if let DomainName::Host(host) = &name {
+            endpoint_tls::check_names([host], &TLS_KEYS, &at, cx);
+        }
         let private_at = at.key("private");
         let private = domain.private.as_ref();
         let private = private::lower(private, &listeners, known, &private_at, cx);
@@ -80,7 +83,7 @@ pub(super) fn lower(
         }
         if domain.mutual_tls.is_some() {
             let own = known.iter().filter(|it| listeners.contains(&it.name));
-            check_mutual_tls(&tls, own, &mappings, apis, &at.key("mutual_tls"), cx);
+            mutual_tls::check_policy(&tls, own, &at.key("mutual_tls"), cx);
         }
         domains.push(Domain {
             name,
@@ -90,7 +93,23 @@ pub(super) fn lower(
             mappings,
         });
     }
+    mutual_tls::warn_of_ways_around(written, apis, &section, cx);
+    warn_of_unreachable(&domains, apis, cx);
     domains
+}
+
+/// Tells of APIs that nothing leads to.
+fn warn_of_unreachable(domains: &[Domain], apis: &[Api], cx: &mut Lowering<'_>) {
+    let mapped = |api: &Api| {
+        let mut mappings = domains.iter().flat_map(|domain| &domain.mappings);
+        mappings.any(|mapping| mapping.api == api.name)
+    };
+    let hostless = |api: &&Api| api.hosts.is_empty() && !api.other_hosts;
+    for api in apis.iter().filter(hostless).filter(|api| !mapped(api)) {
+        let message = "nothing leads to this API: give it a host, or map a path of a domain to it";
+        let at = cx.root.key("apis").key(api.name.as_str());
+        cx.warning(&at, message);
+    }
 }
 
 /// What TLS is like for the clients of a domain.
@@ -119,39 +138,6 @@ fn lower_tls(
         policy,
         access,
         truststore,
-    }
-}
-
-/// What the service does not let go with mutual TLS, and what would let clients around it.
-fn check_mutual_tls<'l>(
-    tls: &EndpointTls,
-    listeners: impl Iterator<Item = &'l Listener>,
-    mappings: &[Mapping],
-    apis: &[Api],
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) {
-    let of_listeners = listeners.filter_map(|listener| listener.tls.as_ref()?.policy);
-    let policies: Vec<SecurityPolicy> = match tls.policy {
-        Some(policy) => vec![policy],
-        None => of_listeners.collect(),
-    };
-    let mut policies = policies.into_iter();
-    if let Some(policy) = policies.find(|policy| *policy != SecurityPolicy::Tls12) {
-        let message = format!("mutual TLS goes with `TLS_1_2` alone, and not with `{policy}`");
-        cx.error_at_key(at, message);
-    }
-    for mapping in mappings {
-        let mut apis = apis.iter();
-        let api = apis.find(|api| api.name == mapping.api);
-        if let Some(api) = api.filter(|api| api.closed_host.is_none() || api.other_hosts) {
-            let message = format!(
-                "the API `{}` also answers on hosts that ask for no certificate: give it \
-                 `default_endpoint: false`, and `hosts` that lead nowhere else",
-                api.name
-            );
-            cx.warning(at, message);
-        }
     }
 }
 

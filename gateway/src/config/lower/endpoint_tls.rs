@@ -2,6 +2,8 @@
 //!
 //! Source: 14.5 of docs/semantics.md.
 
+use std::net::IpAddr;
+
 use super::Lowering;
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
@@ -63,6 +65,7 @@ pub(super) fn lower_api(
     let policy = api.security_policy.as_deref();
     let (policy, access) = lower(policy, api.endpoint_access_mode, at, cx);
     check_listeners(listeners, &KEYS, at, cx);
+    check_names(api.hosts.iter().flatten(), &KEYS, at, cx);
     for key in KEYS.iter().filter(|key| at.key(key).is_written()) {
         if api.hosts.is_none() {
             let message = "this is about hosts, and the API answers for every one: write `hosts`, \
@@ -75,6 +78,30 @@ pub(super) fn lower_api(
         policy,
         access,
         truststore: None,
+    }
+}
+
+/// Refuses those of `keys` that are written of a host that is an address: no handshake names one (RFC
+/// 6066, section 3), so each would be held under what the listener has.
+pub(super) fn check_names<'h>(
+    hosts: impl IntoIterator<Item = &'h String>,
+    keys: &[&str],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let is_address = |host: &&String| host.parse::<IpAddr>().is_ok();
+    let Some(address) = hosts.into_iter().find(is_address) else {
+        return;
+    };
+    for key in keys {
+        let at = at.key(key);
+        if at.is_written() {
+            let message = format!(
+                "this holds for names that clients ask for in the handshake, and `{address}` is an \
+                 address: say it for the listener, or give the host a name"
+            );
+            cx.error_at_key(&at, message);
+        }
     }
 }
 

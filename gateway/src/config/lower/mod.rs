@@ -13,6 +13,7 @@ mod path_template;
 mod certificate;
 mod endpoint_tls;
 mod truststore;
+mod mutual_tls;
 mod private;
 mod listener;
 mod edge;

@@ -34,8 +34,8 @@ pub(crate) struct Api {
     /// Names of the listeners it answers on. Default: all.
     #[schemars(length(min = 1, max = 64))]
     pub(crate) listeners: Option<Vec<String>>,
-    /// Host names it answers for. Default: every host that no other API claims.
-    #[schemars(length(min = 1))]
+    /// Host names it answers for besides its own; with none, custom domains may lead to it.
+    /// Default: every host that no other API claims.
     pub(crate) hosts: Option<Vec<String>>,
     /// Whether it answers on its own host, `{id}.execute-api.{region}.{host_suffix}`. Default true.
     pub(crate) default_endpoint: Option<bool>,

@@ -151,6 +151,15 @@ impl RequestMapping {
         matches!(self.source, RequestSource::Body(_))
     }
 
+    /// Whether it reads a `context` variable: what the gateway knows, and no client says.
+    #[must_use]
+    pub const fn reads_context(&self) -> bool {
+        matches!(
+            self.source,
+            RequestSource::Given(Given::Reference(Reference::Context(_)))
+        )
+    }
+
     /// The values to set: none if the source is missing, several only for a query parameter that
     /// is read with all its values. Those of a header are joined by commas.
     ///

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::{MappingError, unknown_target};
 use crate::language::message::{Body, Place, Request, Response};
-use crate::language::variable::{Variables, shown};
+use crate::language::variable::{Reference, Variables, shown};
 
 mod source;
 mod text;
@@ -108,6 +108,14 @@ impl RequestMapping {
         self.value
             .sources()
             .any(|source| matches!(source, RequestSource::Body(_)))
+    }
+
+    /// Whether it reads a `$context` variable: what the gateway knows, and no client says.
+    #[must_use]
+    pub fn reads_context(&self) -> bool {
+        self.value
+            .sources()
+            .any(|source| matches!(source, RequestSource::Reference(Reference::Context(_))))
     }
 
     /// The value to append or to overwrite with, a path as it must be encoded yet. `None` if the
