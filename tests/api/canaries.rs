@@ -159,6 +159,63 @@ async fn a_canary_gets_its_share_with_variables_of_its_own() {
 }
 
 #[tokio::test]
+async fn base_and_canary_are_counted_side_by_side() {
+    let upstream = Upstream::http(|request| async move {
+        let status = if request.uri().path() == "/v2/base" {
+            502
+        } else {
+            404
+        };
+        gateway_tests::upstream::empty(status)
+    })
+    .await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let client = Client::http1(gateway.address().await).await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/prod/try").await.status, 404);
+    }
+    version(gateway.setup(), &upstream, 2);
+    let deploy = ["deploy", "main", "--stage", "prod", "--canary", "100"];
+    done(&gateway, &deploy).await;
+    for _ in 0..2 {
+        assert_eq!(client.get("/prod/try").await.status, 502);
+    }
+    let sample = |name: &str, track: &str| {
+        format!("gateway_stage_{name}_total{{api=\"main\",stage=\"prod\",track=\"{track}\"}}")
+    };
+    let metrics = gateway
+        .metrics_when("both tracks", |metrics| {
+            metrics.get(&sample("requests", "canary")) == 2.0
+        })
+        .await;
+    for (name, base, canary) in [
+        ("requests", 3.0, 2.0),
+        ("client_errors", 3.0, 0.0),
+        ("server_errors", 0.0, 2.0),
+    ] {
+        assert_eq!(metrics.get(&sample(name, "base")), base, "{name}");
+        assert_eq!(metrics.get(&sample(name, "canary")), canary, "{name}");
+    }
+    assert!(metrics.get(&sample("duration_microseconds", "base")) > 0.0);
+    let stats: Value = serde_json::from_str(&done(&gateway, &["stats", "--json"]).await).unwrap();
+    let count = |index: usize, name: &str| stats["stages"][index][name].clone();
+    assert_eq!(
+        (count(0, "track"), count(0, "client_errors")),
+        (json!("base"), json!(3))
+    );
+    assert_eq!(
+        (count(1, "track"), count(1, "server_errors")),
+        (json!("canary"), json!(2))
+    );
+    let text = done(&gateway, &["stats"]).await;
+    let lines: Vec<&str> = text.lines().rev().take(2).collect();
+    assert!(
+        lines[1].contains("base") && lines[0].contains("canary"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_promoted_canary_serves_everybody_and_stays_with_no_share() {
     let upstream = Upstream::echo().await;
     let mut gateway = Gateway::start(setup(&upstream)).await;

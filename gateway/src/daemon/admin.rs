@@ -2,8 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +14,8 @@ use super::attack::AttackSwitch;
 use super::deployments::{self, Ordered};
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
+use super::stage_figures::counts;
+use crate::snapshot::Snapshot;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
@@ -58,6 +62,7 @@ pub(super) enum Cause {
 pub(super) struct Reached {
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
     pub(super) attack: Option<AttackSwitch>,
@@ -194,6 +199,10 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         Request::XdpApply { config, interfaces } => {
             let applied = Applied { config, interfaces };
             reload(reloads, Cause::Applied(applied)).await
+        }
+        Request::StageCounts => {
+            let stages = counts(&reached.snapshot.load());
+            return Response::StageCounts { stages };
         }
         Request::Order { ordered } => reload(reloads, Cause::Ordered(ordered)).await,
         Request::Deployments | Request::DeploymentText { .. } | Request::Export { .. } => {

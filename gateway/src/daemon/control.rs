@@ -147,6 +147,7 @@ impl Control {
                 Reached {
                     lists: self.lists.clone(),
                     deployments: self.deployments.clone(),
+                    snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     attack: self.attack.clone(),
                     reloads: reload_requests,

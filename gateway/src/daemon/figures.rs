@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::edge_figures::edge_figures;
 use super::names::CurrentNames;
+use super::stage_figures::stage_figures;
 
 use super::attack::AttackSwitch;
 use crate::body::BodyBudget;
@@ -55,6 +56,7 @@ pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
         figures.extend(edge_figures(edge, &sources.names));
     }
     figures.extend(attack_figures(sources));
+    figures.extend(stage_figures(&sources.snapshot));
     figures
 }
 

@@ -21,6 +21,7 @@ mod admin;
 mod metrics_page;
 mod figures;
 mod edge_figures;
+pub mod stage_figures;
 pub mod lock;
 pub mod names;
 pub mod privilege;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
+use super::stage_figures::StageCount;
 use crate::config::ExportFormat;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 
@@ -75,6 +76,8 @@ pub enum Request {
         /// Which API, and how.
         ordered: Ordered,
     },
+    /// Show what every stage has counted.
+    StageCounts,
     /// Show every API with its deployments and stages.
     Deployments,
     /// Show what a deployment froze.
@@ -137,6 +140,11 @@ pub enum Response {
     Deployments {
         /// In the order of their names.
         apis: Vec<ApiReport>,
+    },
+    /// What every stage has counted.
+    StageCounts {
+        /// By API and stage, canaries behind their bases.
+        stages: Vec<StageCount>,
     },
     /// What a deployment froze.
     DeploymentText {

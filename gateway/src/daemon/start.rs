@@ -232,7 +232,7 @@ fn start_workers(
     log: &Writer,
 ) -> anyhow::Result<(Vec<Arc<WorkerMetrics>>, Vec<worker::Handle>)> {
     let counters: Vec<Arc<WorkerMetrics>> = (0..count)
-        .map(|_| Arc::new(WorkerMetrics::new(Reason::NAMES.len())))
+        .map(|number| Arc::new(WorkerMetrics::new(number, Reason::NAMES.len())))
         .collect();
     let mut workers = Vec::with_capacity(count);
     for (number, metrics) in counters.iter().enumerate() {

@@ -14,6 +14,7 @@ use super::client_request::{header_values, query_values};
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
 use crate::model::{ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track};
+use crate::telemetry::stage_counts::StageCounts;
 
 /// The stage of an API that answers a request.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Deployed {
     pub deployment: Option<DeploymentNumber>,
     /// Its variables.
     pub variables: BTreeMap<String, String>,
+    /// What it counts.
+    pub counts: Arc<StageCounts>,
     /// How the API words what it refuses.
     pub responses: Arc<GatewayResponses>,
 }

@@ -24,6 +24,7 @@ pub(super) fn locate<'d, 'p>(
     exchange.record.record.stage = Some(Arc::clone(&stage.deployed.stage));
     exchange.record.record.deployment = stage.deployed.deployment.map(|number| number.0);
     exchange.record.record.canary = stage.deployed.track == Track::Canary;
+    exchange.record.stage = Some(Arc::clone(&stage.deployed.counts));
     exchange.deployed = Some(Arc::clone(&stage.deployed));
     Ok((stage, path))
 }

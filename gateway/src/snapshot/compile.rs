@@ -24,6 +24,7 @@ use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::bucket::{Buckets, SlotsFull};
 use crate::store::lease::{SlotLease, SlotRegistry};
+use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{RootsError, client_config, system_roots};
 use crate::upstream::{UpstreamError, UpstreamPlan};
 
@@ -120,6 +121,7 @@ impl Compiler {
             .map(|authorizer| self.authorizer(authorizer, previous))
             .collect::<Result<Vec<_>, _>>()?;
         let parts = Parts {
+            previous,
             identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
             upstreams: upstreams
@@ -268,6 +270,7 @@ impl Compiler {
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
                 track: served.track,
+                counts: parts.counts(&api.name, &variant),
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
@@ -415,6 +418,23 @@ pub(super) struct Parts<'a> {
     /// Where URLs lead to.
     pub(super) origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
     authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
+    previous: Option<&'a Snapshot>,
+}
+
+impl Parts<'_> {
+    /// What a track of a stage counts on with.
+    fn counts(&self, api: &ApiName, variant: &Variant) -> Arc<StageCounts> {
+        let mut stages = self.previous.into_iter().flat_map(Snapshot::stages);
+        let found = stages.find(|(plan, stage)| {
+            let deployed = &stage.deployed;
+            *plan.name == *api.as_str()
+                && *deployed.stage == *variant.stage.as_str()
+                && deployed.track == variant.track
+        });
+        found.map_or_else(Arc::default, |(_, stage)| {
+            Arc::clone(&stage.deployed.counts)
+        })
+    }
 }
 
 /// The upstreams of the model, and one for each origin that a URL names.

@@ -175,6 +175,12 @@ impl Snapshot {
         hosts.find(arrival, host, path)
     }
 
+    /// Every track of every stage, with its API.
+    pub fn stages(&self) -> impl Iterator<Item = (&ApiPlan, &StagePlan)> {
+        let apis = self.apis.iter();
+        apis.flat_map(|api| api.stages().map(move |stage| (&**api, stage)))
+    }
+
     /// Puts the limits of every route in force.
     pub fn put_limits_in_force(&self, now_ns: u64) {
         let stages = self.apis.iter().flat_map(|api| api.stages());

@@ -85,6 +85,7 @@ impl ConnectionEvent {
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerMetrics {
+    number: usize,
     statuses: Box<[AtomicU64]>,
     rejections: Box<[AtomicU64]>,
     connections: [AtomicU64; ConnectionEvent::ALL.len()],
@@ -94,15 +95,16 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// Counters for as many rejection reasons as there are.
+    /// Counters of the worker `number`, for as many rejection reasons as there are.
     #[must_use]
-    pub fn new(reasons: usize) -> Self {
+    pub fn new(number: usize, reasons: usize) -> Self {
         let zeros = |count| {
             std::iter::repeat_with(AtomicU64::default)
                 .take(count)
                 .collect()
         };
         Self {
+            number,
             statuses: zeros(STATUS_COUNT),
             rejections: zeros(reasons),
             connections: Default::default(),
@@ -122,6 +124,12 @@ impl WorkerMetrics {
         bump(self.durations.get(slower_than));
         self.duration_sum_ns
             .fetch_add(elapsed_ns, Ordering::Relaxed);
+    }
+
+    /// The number of the worker.
+    #[must_use]
+    pub const fn number(&self) -> usize {
+        self.number
     }
 
     /// One rejection, by the number of its reason.

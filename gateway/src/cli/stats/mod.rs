@@ -4,6 +4,7 @@
 //! the mapped file, and says so.
 
 mod report;
+mod stages;
 mod text;
 
 use std::process::ExitCode;
@@ -50,10 +51,18 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         if let Some(before) = &before {
             report.add_rates(before);
         }
+        let stages = stages::counted(&target)?;
         if arguments.json {
-            output.line(&serde_json::to_string(&report)?);
+            let whole = stages::Whole {
+                report: &report,
+                stages: &stages,
+            };
+            output.line(&serde_json::to_string(&whole)?);
         } else {
             output.line(&text::text(&report));
+            if let Some(table) = stages::table(&stages) {
+                output.line(&table);
+            }
         }
         if !arguments.watch || output.is_closed() {
             return Ok(ExitCode::SUCCESS);

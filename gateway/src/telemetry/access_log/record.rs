@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::sink::Sink;
 use crate::body::BodyProgress;
 use crate::clock;
+use crate::telemetry::stage_counts::StageCounts;
 
 /// Longest logged form of anything the client chose freely.
 const TEXT_BYTES_MAX: usize = 512;
@@ -180,6 +181,8 @@ pub struct OpenRecord {
     pub record: Box<Record>,
     /// What the request's body came to so far, once it is being read.
     pub body: Option<Rc<BodyProgress>>,
+    /// Where its stage counts it, once that is found.
+    pub stage: Option<Arc<StageCounts>>,
     started_ns: u64,
     complete: bool,
     sink: Rc<Sink>,
@@ -192,6 +195,7 @@ impl OpenRecord {
         Self {
             record: Box::new(record),
             body: None,
+            stage: None,
             started_ns,
             complete: false,
             sink: Rc::clone(sink),
@@ -220,7 +224,8 @@ impl Drop for OpenRecord {
         if let Some(body) = &self.body {
             self.record.request_bytes = body.bytes();
         }
-        self.sink.request(&self.record, elapsed_ns);
+        let stage = self.stage.as_deref();
+        self.sink.request(&self.record, stage, elapsed_ns);
     }
 }
 

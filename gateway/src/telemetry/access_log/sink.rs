@@ -9,6 +9,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use super::record::Record;
 use super::writer::Message;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::stage_counts::StageCounts;
 
 /// Bytes after which a worker hands its buffer over without waiting for the interval.
 const BUFFER_BYTES: usize = 32 << 10;
@@ -30,8 +31,11 @@ struct Buffer {
 
 impl Sink {
     /// Counts and logs a request.
-    pub(super) fn request(&self, record: &Record, elapsed_ns: u64) {
+    pub(super) fn request(&self, record: &Record, stage: Option<&StageCounts>, elapsed_ns: u64) {
         self.metrics.request(record.status, elapsed_ns);
+        if let Some(stage) = stage {
+            stage.request(self.metrics.number(), record.status, elapsed_ns);
+        }
         self.append(record);
     }
 

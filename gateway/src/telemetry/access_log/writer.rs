@@ -228,7 +228,7 @@ mod tests {
             .unwrap();
         let destination = Destination::File(path);
         let writer = Writer::start(Reopener::prepare(&destination).unwrap()).unwrap();
-        let sink = writer.sinks().sink(Arc::new(WorkerMetrics::new(0)));
+        let sink = writer.sinks().sink(Arc::new(WorkerMetrics::new(0, 0)));
         let mut record = Record::new(
             Kind::Connection,
             SystemTime::UNIX_EPOCH,
