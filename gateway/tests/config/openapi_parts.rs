@@ -163,13 +163,11 @@ fn a_name_of_another_account_is_brought_home_where_it_plainly_means_this_api() {
             "execute-api:/*",
         ),
         (
-            "arn:aws:execute-api:eu-west-1:111122223333:*/prod/GET/a",
+            "arn:aws:execute-api:eu-west-1:*:*/prod/GET/a",
             "execute-api:/prod/GET/a",
         ),
-        (
-            "arn:aws:execute-api:eu-west-1:111122223333:*",
-            "execute-api:/*",
-        ),
+        ("arn:aws:execute-api:eu-west-1:*:*", "execute-api:/*"),
+        ("arn:aws:execute-api:eu-west-1:*", "execute-api:/*"),
         (
             "arn:aws:execute-api:*:*:abc123/prod/*",
             "execute-api:/prod/*",
@@ -182,6 +180,16 @@ fn a_name_of_another_account_is_brought_home_where_it_plainly_means_this_api() {
         "arn:aws:execute-api:us-east-1:111122223333:abc123/*",
         "arn:aws:execute-api:eu-west-?:111122223333:abc123/*",
         "arn:aws:execute-api:eu-west-1:111122223333:abc123",
+        // None of these names anything of this API, neither here nor there.
+        "arn:aws:execute-api:ap-*:*:*/prod/DELETE/*",
+        "arn:aws:execute-*:ap-*:*:*/prod/DELETE/*",
+        "arn:aws:execute-api:ap-south-1:*",
+        "arn:aws:execute-api:ap-south-1:*:*",
+        "arn:aws-cn:execute-api:*:*:*",
+        "arn:aws:execute-api:*:*:zz*/prod/GET/a",
+        // Nothing says that the API is of this account.
+        "arn:aws:execute-api:eu-west-1:111122223333:*/prod/GET/a",
+        "arn:aws:execute-api:eu-west-1:111122223333:*",
     ] {
         let told = policy(&format!("'{foreign}'"));
         assert!(
@@ -189,12 +197,21 @@ fn a_name_of_another_account_is_brought_home_where_it_plainly_means_this_api() {
             "{told}"
         );
     }
+    // The id of this API tells its account to the other names, whichever stands first.
+    let told = policy(
+        "['arn:aws:execute-api:eu-west-1:111122223333:*/prod/GET/a', \
+          'arn:aws:execute-api:eu-west-1:111122223333:abc123/*']",
+    );
+    assert!(
+        told.contains("[0]: approximated") && told.contains("[1]: approximated"),
+        "{told}"
+    );
     // One API is of one account.
     let two = "['arn:aws:execute-api:eu-west-1:111122223333:abc123/*', \
                'arn:aws:execute-api:eu-west-1:999999999999:abc123/*']";
     let told = policy(two);
     assert!(
-        told.contains("[0]: approximated") && told.contains("[1]: refused"),
+        told.contains("[0]: refused") && told.contains("[1]: refused"),
         "{told}"
     );
 }

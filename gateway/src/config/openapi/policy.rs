@@ -8,6 +8,7 @@ use super::finding::Findings;
 use super::made::{list, text};
 use crate::config::cursor::Cursor;
 use crate::config::tree::{Node, Value, shortened};
+use crate::language::policy::is_like;
 use crate::model::{ApiId, Identity};
 
 /// What the API is called here.
@@ -29,10 +30,11 @@ pub(super) fn translate(
         return None;
     }
     let before = findings.refusals();
+    let exported = exported(root);
     let mut names = Names {
         home,
-        exported: exported(root),
-        account: None,
+        account: account(at, home, &exported),
+        exported,
         findings,
     };
     let node = names.policy(node, at);
@@ -62,7 +64,7 @@ fn exported(root: &Cursor<'_>) -> Vec<(String, String)> {
 struct Names<'a> {
     home: &'a Home,
     exported: Vec<(String, String)>,
-    /// The account that the definition was exported from, when a name has told it.
+    /// The account that the definition was exported from, where a name tells it.
     account: Option<String>,
     findings: &'a mut Findings,
 }
@@ -160,44 +162,141 @@ impl Names<'_> {
         )
     }
 
-    fn brought_home(&mut self, written: &str) -> Became {
-        let mut sections = written.splitn(6, ':');
-        let mut next = || sections.next();
-        let (Some("arn"), Some(partition), Some("execute-api"), Some(region), Some(account)) =
-            (next(), next(), next(), next(), next())
-        else {
+    fn brought_home(&self, written: &str) -> Became {
+        let Some(name) = Name::of(written) else {
             // The language of policies judges every other form.
             return Became::Same;
         };
-        let Some(resource) = sections.next() else {
-            return Became::Same;
-        };
-        let (id, rest) = resource.split_once('/').unwrap_or((resource, "*"));
-        let is_open = |text: &str| text.contains(['*', '?', '$']);
-        let identity = &self.home.identity;
-        let ours = [
-            (partition, identity.partition.as_str()),
-            (region, identity.region.as_str()),
-            (account, identity.account.as_str()),
-            (id, self.home.id.as_str()),
+        let Identity {
+            account,
+            region,
+            partition,
+            ..
+        } = &self.home.identity;
+        let is_own_id = name.id == self.home.id.as_str();
+        let sections = [
+            (name.partition, partition.as_str()),
+            (name.region, region.as_str()),
+            (name.account, account.as_str()),
+            (name.id, self.home.id.as_str()),
         ];
-        if ours.iter().all(|(name, own)| is_open(name) || name == own) {
+        if sections.iter().all(|(written, own)| may_be(written, own)) {
             return Became::Same;
         }
-        let is_plain = |text: &str| text == "*" || !is_open(text);
-        let is_exported = |(known, its_region): &(String, String)| {
-            known == id && (region == "*" || region == its_region)
+        let is_own = if name.id == "*" {
+            // Elsewhere it means nothing of this API, there and here.
+            let is_exported_region = self.exported.iter().any(|(_, its)| its == name.region);
+            let is_here = is_or_any(name.region, region) && is_or_any(name.partition, partition);
+            is_exported_region || is_here
+        } else {
+            is_own_id || name.is_exported(&self.exported)
         };
-        let is_own =
-            id == "*" || id == self.home.id.as_str() || self.exported.iter().any(is_exported);
-        let is_same_account = account == "*"
-            || account == identity.account
-            || self.account.get_or_insert_with(|| account.to_owned()) == account;
-        let is_whole = resource.contains('/') || id == "*";
-        if is_own && is_same_account && is_whole && ours.iter().all(|(name, _)| is_plain(name)) {
+        let is_same_account =
+            is_or_any(name.account, account) || self.account.as_deref() == Some(name.account);
+        let is_plain = |text: &str| text == "*" || !is_open(text);
+        if is_own
+            && is_same_account
+            && let Some(rest) = name.rest
+            && sections.iter().all(|(written, _)| is_plain(written))
+        {
             Became::Home(format!("execute-api:/{rest}"))
         } else {
             Became::Foreign
         }
+    }
+}
+
+/// The name of something of an API, or a pattern of such names.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    partition: &'a str,
+    region: &'a str,
+    account: &'a str,
+    id: &'a str,
+    /// Stage, method and path; `None` where the id stands alone, which names no request.
+    rest: Option<&'a str>,
+}
+
+impl<'a> Name<'a> {
+    fn of(written: &'a str) -> Option<Self> {
+        let mut sections = written.splitn(6, ':');
+        // A pattern may end early, with a `*` that takes all that is missing.
+        let mut next = || {
+            sections
+                .next()
+                .or_else(|| written.ends_with('*').then_some("*"))
+        };
+        let (Some("arn"), Some(partition), Some(service), Some(region), Some(account)) =
+            (next(), next(), next(), next(), next())
+        else {
+            return None;
+        };
+        let resource = next()?;
+        if !may_be(service, "execute-api") {
+            return None;
+        }
+        let (id, rest) = match resource.split_once('/') {
+            Some((id, rest)) => (id, Some(rest)),
+            None => (resource, (resource == "*").then_some("*")),
+        };
+        Some(Self {
+            partition,
+            region,
+            account,
+            id,
+            rest,
+        })
+    }
+
+    /// Whether it has the id of an API that the definition was exported from.
+    fn is_exported(&self, exported: &[(String, String)]) -> bool {
+        let is_meant =
+            |(id, region): &(String, String)| id == self.id && is_or_any(self.region, region);
+        exported.iter().any(is_meant)
+    }
+}
+
+/// Whether it holds wildcards or variables.
+fn is_open(text: &str) -> bool {
+    text.contains(['*', '?', '$'])
+}
+
+/// Whether `pattern` matches `own` in some request: what a variable stands for is not known here.
+fn may_be(pattern: &str, own: &str) -> bool {
+    pattern.contains('$') || is_like(pattern, own)
+}
+
+fn is_or_any(written: &str, own: &str) -> bool {
+    written == "*" || written == own
+}
+
+/// The account that the API of the definition is of: names with its id tell it, if they agree.
+fn account(policy: &Cursor<'_>, home: &Home, exported: &[(String, String)]) -> Option<String> {
+    let mut told: Option<String> = None;
+    for statement in one_or_more(&policy.key("Statement")) {
+        for key in ["Resource", "NotResource"] {
+            for at in one_or_more(&statement.key(key)) {
+                let Some(name) = at.scalar().and_then(Name::of) else {
+                    continue;
+                };
+                let has_id = name.id == home.id.as_str() || name.is_exported(exported);
+                if !has_id || is_open(name.account) || name.account == home.identity.account {
+                    continue;
+                }
+                if told.as_deref().is_some_and(|told| told != name.account) {
+                    return None;
+                }
+                told = Some(name.account.to_owned());
+            }
+        }
+    }
+    told
+}
+
+/// The items of the list at `at`, or what stands there without one.
+fn one_or_more<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
+    match at.node.map(|node| &node.value) {
+        Some(Value::Sequence(_)) => at.items().collect(),
+        _ => vec![at.clone()],
     }
 }

@@ -26,6 +26,22 @@ pub(super) fn ignoring_case(a: char, b: char) -> bool {
     a == b || a.to_lowercase().eq(b.to_lowercase())
 }
 
+/// Whether the whole of `text` is like `pattern`, in which `*` and `?` are wildcards and every other
+/// character is itself. Letter case matters.
+#[must_use]
+pub fn is_like(pattern: &str, text: &str) -> bool {
+    matches(&glyphs(pattern), text, exactly)
+}
+
+fn glyphs(pattern: &str) -> Vec<Glyph> {
+    let glyph = |c| match c {
+        '*' => Glyph::Run,
+        '?' => Glyph::One,
+        other => Glyph::Char(other),
+    };
+    pattern.chars().map(glyph).collect()
+}
+
 /// Whether the whole of `text` matches the whole of `pattern`.
 ///
 /// Only the last `*` that was passed is ever widened: what an earlier one took can stay as short as
@@ -70,15 +86,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn glyphs(pattern: &str) -> Vec<Glyph> {
-        let glyph = |c| match c {
-            '*' => Glyph::Run,
-            '?' => Glyph::One,
-            other => Glyph::Char(other),
-        };
-        pattern.chars().map(glyph).collect()
-    }
 
     #[track_caller]
     fn check(pattern: &str, text: &str, expected: bool) {

@@ -38,6 +38,7 @@ pub use cidr::{Cidr, CidrError};
 pub use document::{Form, Policy};
 pub use error::{PolicyError, Problem};
 pub use evaluation::{Decision, Request, evaluate};
+pub use glob::is_like;
 pub use key::{Key, KeyError};
 pub use number::{Number, NumberError};
 pub use offload::{Offload, offloads};
