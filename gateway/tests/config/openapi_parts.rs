@@ -1,7 +1,10 @@
 //! What becomes of parts of a definition that depend on others, or on what is around it.
 
-use gateway::config::{ImportOptions, import, load_text};
-use gateway::model::Integration;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use gateway::config::{Import, ImportOptions, Treatment, import, load_text};
+use gateway::model::{Definition, Integration};
 
 const LISTENERS: &str = "listeners: {local: {address: '127.0.0.1:8080'}}";
 
@@ -18,6 +21,171 @@ paths:
       x-amazon-apigateway-integration: {{ type: http_proxy, uri: 'https://a.example/' }}
 "
     )
+}
+
+/// The API that `text` defines, of which what is refused answers 500, beside the upstream `pets`.
+fn served(text: &str) -> Definition {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let config = format!(
+        "{LISTENERS}
+upstreams: {{pets: {{url: 'http://127.0.0.1:9000'}}}}
+apis: {{a: {{definition: a.yaml, partial: true, stages: {{prod: {{}}}}}}}}
+"
+    );
+    let mut loaded = load_text("gateway.yaml", &config, folder.path())
+        .unwrap_or_else(|report| panic!("{report}"));
+    (*loaded.gateway.apis.remove(0).definition).clone()
+}
+
+fn imported(text: &str) -> Import {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    std::fs::write(&path, text).unwrap();
+    import(&path, &ImportOptions::default()).unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// What is refused of it, with the line and the column.
+fn refused(import: &Import) -> Vec<String> {
+    let findings = import.findings.iter();
+    let refused = findings.filter(|found| matches!(found.treatment, Treatment::Refused(_)));
+    let lines = refused.map(|found| {
+        let place = found.place;
+        let line = found.to_string();
+        let (_, said) = line.split_once(": refused: ").unwrap();
+        format!("{}:{}: {said}", place.line, place.column)
+    });
+    lines.collect()
+}
+
+const VALIDATED: &str =
+    "x-amazon-apigateway-request-validators: { body: { validateRequestBody: true } }
+x-amazon-apigateway-request-validator: body";
+
+#[test]
+fn a_model_of_every_media_type_is_the_one_of_those_without_their_own() {
+    let body = |media_type: &str| {
+        format!("requestBody: {{ content: {{ {media_type}: {{ schema: {{ type: object }} }} }} }}")
+    };
+    let definition_of = |media_type: &str| definition(VALIDATED, &body(media_type));
+    let served = served(&definition_of("'*/*'"));
+    let models = served.routes[0].validation.body.as_ref().unwrap();
+    assert_eq!(models.otherwise.as_deref(), Some("post.a"));
+    assert!(models.by_media_type.is_empty());
+    let why = "is a range, which no body has for its type: name each media type";
+    assert_eq!(
+        refused(&imported(&definition_of("image/*"))),
+        [format!("7:33: `image/*` {why}")]
+    );
+    // Two models for the same bodies.
+    let both = "'*/*': { schema: { type: object } }, $default";
+    assert_eq!(
+        refused(&imported(&definition_of(both))),
+        [format!("7:33: `*/*` {why}")]
+    );
+}
+
+#[test]
+fn a_template_of_every_media_type_is_the_one_of_those_without_their_own() {
+    let text = definition("", "x-a: b").replace(
+        "{ type: http_proxy, uri: 'https://a.example/' }",
+        "{ type: mock, requestTemplates: { '*/*': '{\"statusCode\": 200}' }, responses: { default: { statusCode: 200 } } }",
+    );
+    let text = text.replace("responses: {}", "responses: { '200': { description: d } }");
+    let served = served(&text);
+    let Integration::Mock(mock) = &served.routes[0].integration else {
+        panic!("{served:#?}");
+    };
+    assert!(format!("{mock:?}").contains("otherwise: Some"), "{mock:?}");
+}
+
+#[test]
+fn routes_to_an_upstream_of_the_configuration_are_served() {
+    let text = definition("", "x-a: b").replace(
+        "{ type: http_proxy, uri: 'https://a.example/' }",
+        "{ type: http_proxy, x-gateway-integration: { upstream: pets } }",
+    );
+    let integration = &served(&text).routes[0].integration;
+    assert_ne!(*integration, Integration::Refused);
+    assert_eq!(refused(&imported(&text)), Vec::<String>::new());
+    let text = text.replace("pets", "pet");
+    assert_eq!(served(&text).routes[0].integration, Integration::Refused);
+}
+
+#[test]
+fn operations_that_share_a_body_share_its_model() {
+    let root = format!(
+        "{VALIDATED}
+components:
+  requestBodies:
+    thing: {{ content: {{ application/json: {{ schema: {{ type: object }} }} }} }}"
+    );
+    let text = definition(
+        &root,
+        "requestBody: { $ref: '#/components/requestBodies/thing' }",
+    );
+    let (_, operation) = text.split_once("  /a:\n").unwrap();
+    let served = served(&format!("{text}  /b:\n{operation}"));
+    assert_eq!(served.routes.len(), 2);
+    assert_eq!(served.models.keys().collect::<Vec<_>>(), ["post.a"]);
+}
+
+#[test]
+fn references_lead_to_so_much_in_all() {
+    let shared = |paths: usize| {
+        let paths: String = (0..paths)
+            .map(|path| format!("  /{path}: {{ $ref: '#/x-shared' }}\n"))
+            .collect();
+        let parameters: String = (0..1_000)
+            .map(|name| {
+                let text = "n".repeat(1_000);
+                format!("    - {{ name: p{name}, in: query, description: {text} }}\n")
+            })
+            .collect();
+        format!(
+            "openapi: 3.0.1
+x-shared:
+  parameters:
+{parameters}  get:
+    responses: {{}}
+    x-amazon-apigateway-integration: {{ type: http_proxy, uri: 'https://a.example/' }}
+paths:
+{paths}"
+        )
+    };
+    assert_eq!(refused(&imported(&shared(3))), Vec::<String>::new());
+    let import = imported(&shared(30));
+    let why = "its references lead to more than 64 MiB, counted each time: refer to less, or make \
+               several definitions";
+    assert_eq!(refused(&import), [format!("1007:1: {why}")]);
+    assert!(0 < import.routes && import.routes < 30, "{}", import.routes);
+    assert_eq!(import.refused_routes, import.routes);
+}
+
+/// Each of these took time that grew with the square of its size.
+#[test]
+fn definitions_take_time_that_grows_with_their_size() {
+    let (done, end) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        judge_large_definitions();
+        done.send(()).unwrap();
+    });
+    end.recv_timeout(Duration::from_secs(60)).unwrap();
+}
+
+fn judge_large_definitions() {
+    let text = definition("", &format!("x-a: '{}'", "${".repeat(1_000_000)));
+    assert_eq!(refused(&imported(&text)), Vec::<String>::new());
+    let schemas: String = (0..20_000)
+        .map(|number| format!("a/{number}: {{ schema: {{}} }}, "))
+        .collect();
+    let body = format!("requestBody: {{ content: {{ {schemas} }} }}");
+    assert!(!refused(&imported(&definition(VALIDATED, &body))).is_empty());
+    let parameters: String = (0..50_000)
+        .map(|number| format!("{{ name: p{number}, in: query }}, "))
+        .collect();
+    let text = definition("", &format!("parameters: [{parameters}]"));
+    assert_eq!(refused(&imported(&text)), Vec::<String>::new());
 }
 
 #[test]

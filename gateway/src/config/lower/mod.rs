@@ -154,7 +154,15 @@ impl Lowering<'_> {
 
     /// Checks that `text`, the key of `at`, is a media type such as `application/json`.
     fn media_type(&mut self, text: &str, at: &Cursor<'_>) {
-        if MediaType::first(text).is_none_or(|parsed| parsed.to_string().len() != text.len()) {
+        // Bodies are looked up by the type that they have, which no range is: they would pass.
+        if text.contains('*') {
+            let shown = shortened(text);
+            let message = format!(
+                "`{shown}` is a range, which no body has for its type: name each media type"
+            );
+            self.error_at_key(at, message);
+        } else if MediaType::first(text).is_none_or(|parsed| parsed.to_string().len() != text.len())
+        {
             let shown = shortened(text);
             let message = format!("`{shown}` is not a media type such as `application/json`");
             self.error_at_key(at, message);

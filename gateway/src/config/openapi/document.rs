@@ -2,8 +2,10 @@
 //!
 //! A definition is read whole before it is translated: first its own file, then every file that it
 //! refers to, which lie in its directory or below. What refers to nothing or to itself is reported
-//! then, so that the translation follows references without a doubt.
+//! then, so that the translation follows references without a doubt; how much they lead to together
+//! is bounded.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::placeholder::Placeholders;
@@ -12,13 +14,17 @@ use super::surrogate;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Place};
 use crate::config::lower::read_file;
-use crate::config::tree::Node;
+use crate::config::tree::{Entry, Node, Value};
 use crate::config::yaml::{self, Bounds, FILE_BYTES_MAX, NODES_MAX};
 
 /// Files of one definition.
 pub(super) const FILES_MAX: usize = 64;
 /// References of one definition.
 pub(super) const REFERENCES_MAX: usize = 100_000;
+
+/// Bytes of what references lead to, each time that one is followed: few of them can make many
+/// copies of much.
+pub(super) const FOLLOWED_BYTES_MAX: usize = 64 << 20;
 
 /// Deeper than that of a configuration: schemas nest.
 const BOUNDS: Bounds = Bounds {
@@ -31,6 +37,8 @@ const BOUNDS: Bounds = Bounds {
 pub(super) struct Document {
     /// The first is the definition's own. Never empty.
     sources: Vec<Source>,
+    /// Bytes that references may still lead to; `None` when one would have led to more.
+    bytes_left: Cell<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -98,6 +106,7 @@ impl Document {
         let root = reading.parse(bytes, file)?;
         let mut document = Self {
             sources: vec![Source { file, path, root }],
+            bytes_left: Cell::new(Some(FOLLOWED_BYTES_MAX)),
         };
         reading.read_others(&mut document);
         reference::check(&document, reading.diagnostics);
@@ -137,13 +146,16 @@ impl Document {
     }
 
     /// What stands at `at` or, where that is a reference, what it leads to in the end. `None` where
-    /// it leads nowhere, which was reported.
+    /// it leads nowhere, which was reported, or where references led to too much.
     pub(super) fn follow<'a>(&'a self, at: &Cursor<'a>) -> Option<Cursor<'a>> {
         let mut at = at.clone();
         for _ in 0..=reference::CHAIN_MAX {
             let Some(text) = reference::text(&at) else {
                 return Some(at);
             };
+            if self.is_exhausted() {
+                return None;
+            }
             let place = at.key(reference::KEY).place;
             let parsed = Reference::parse(text).ok()?;
             let key_place = at.key_place;
@@ -152,8 +164,29 @@ impl Document {
             if at.node.is_none() {
                 at.key_place = key_place;
             }
+            let left = self.bytes_left.get();
+            let left = left.and_then(|left| at.node.map_or(Some(left), |node| without(left, node)));
+            self.bytes_left.set(left);
         }
         None
+    }
+
+    /// Whether references led to more than [`FOLLOWED_BYTES_MAX`].
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.bytes_left.get().is_none()
+    }
+}
+
+/// What is left of `bytes` without those of `node` and all in it; `None` where it has more.
+fn without(bytes: usize, node: &Node) -> Option<usize> {
+    let left = bytes.checked_sub(size_of::<Entry>())?;
+    match &node.value {
+        Value::Scalar { text, .. } => left.checked_sub(text.len()),
+        Value::Sequence(items) => items.iter().try_fold(left, without),
+        Value::Mapping(mapping) => mapping.entries().iter().try_fold(left, |left, entry| {
+            without(left.checked_sub(entry.key.len())?, &entry.node)
+        }),
+        Value::Refused => Some(left),
     }
 }
 

@@ -166,6 +166,7 @@ impl Expansion<'_> {
                 api: name,
                 stages: at.key("stages").node.cloned(),
                 authorizers: self.root.key("authorizers").node.cloned(),
+                upstreams: self.root.key("upstreams").node.cloned(),
             };
             around.judge(translation, &mut findings, self.diagnostics);
         }

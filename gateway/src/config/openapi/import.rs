@@ -104,6 +104,7 @@ fn import_into(
         api: &name,
         stages: None,
         authorizers: None,
+        upstreams: judgement::upstreams(&translation),
     };
     let stages = judgement::stages(&translation);
     around.judge(&mut translation, &mut findings, diagnostics);

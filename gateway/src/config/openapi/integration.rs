@@ -3,6 +3,7 @@
 use super::carried;
 use super::finding::{CONSEQUENCE, Findings};
 use super::made::{Made, plain, text};
+use super::method_request::model_key;
 use super::response::{self, Declared, texts};
 use super::treatment::{self, AWS, NOT_BUILT, Object};
 use crate::config::cursor::Cursor;
@@ -152,7 +153,7 @@ fn backend(at: &Cursor<'_>, kind: ApiKind, made: &mut Made, findings: &mut Findi
 /// What integrations that are no proxies make of requests and answers.
 fn mapped(at: &Cursor<'_>, declared: &Declared<'_>, made: &mut Made, findings: &mut Findings) {
     let templates = at.key("requestTemplates");
-    if let Some(node) = literals(&templates, findings) {
+    if let Some(node) = literals(&templates, model_key, findings) {
         made.put("request_templates", templates.key_place, node);
     }
     word(
@@ -310,8 +311,12 @@ fn mock(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findings) -> No
     made.finish()
 }
 
-/// Templates by media type, which have to be fixed text.
-pub(super) fn literals(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
+/// Templates by media type, which have to be fixed text; `key` says what the native form calls one.
+pub(super) fn literals(
+    at: &Cursor<'_>,
+    key: for<'a> fn(&'a str, &Cursor<'_>) -> &'a str,
+    findings: &mut Findings,
+) -> Option<Node> {
     if !at.is_written() || !findings.is_mapping(at) {
         return None;
     }
@@ -324,7 +329,7 @@ pub(super) fn literals(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node>
         {
             Some((written, Ok(_))) => {
                 made.put(
-                    media_type,
+                    key(media_type, at),
                     template.key_place,
                     text(template.place, written),
                 );

@@ -22,6 +22,8 @@ pub(super) struct Around<'a> {
     pub(super) stages: Option<Node>,
     /// The authorizers of the configuration.
     pub(super) authorizers: Option<Node>,
+    /// The upstreams of the configuration; those that the routes name, where there is none.
+    pub(super) upstreams: Option<Node>,
 }
 
 /// A list of models is judged up to its first mistake, so that there may be more of them.
@@ -106,6 +108,9 @@ impl Around<'_> {
         if let Some(authorizers) = &self.authorizers {
             root.put("authorizers", NOWHERE, authorizers.clone());
         }
+        if let Some(upstreams) = &self.upstreams {
+            root.put("upstreams", NOWHERE, upstreams.clone());
+        }
         root.put("apis", NOWHERE, apis.finish());
         with_authorizers(root.finish(), translation.schemes.made().collect())
     }
@@ -143,6 +148,18 @@ pub(super) fn stages(translation: &Translation) -> Node {
     let mut stages = Made::at(NOWHERE);
     stages.put(name, NOWHERE, stage.finish());
     stages.finish()
+}
+
+/// The upstreams that the routes of `translation` name, which lead nowhere; `None` where they name
+/// none.
+pub(super) fn upstreams(translation: &Translation) -> Option<Node> {
+    let mut upstreams = Made::at(NOWHERE);
+    for name in translation.routes.iter().filter_map(Route::upstream) {
+        let mut upstream = Made::at(NOWHERE);
+        upstream.put("url", NOWHERE, text(NOWHERE, "https://stage.invalid"));
+        upstreams.put(name, NOWHERE, upstream.finish());
+    }
+    (!upstreams.is_empty()).then(|| upstreams.finish())
 }
 
 /// A listener that terminates TLS, with a certificate that nobody opens.

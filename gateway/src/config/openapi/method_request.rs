@@ -2,7 +2,7 @@
 //!
 //! What no validator checks is declared all the same, because mappings may only read what is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::carried;
 use super::document::Document;
@@ -34,6 +34,8 @@ pub(super) struct Operation<'a> {
 pub(super) struct MethodRequest {
     /// By their names in the native form, and whether one has to be there.
     parameters: Vec<(String, bool, Place)>,
+    /// The names of `parameters`.
+    names: HashSet<String>,
     /// Media types and models.
     models: Vec<(String, String, Place)>,
     checks: Checks,
@@ -183,7 +185,7 @@ fn parameter(
         findings.honoured(&required);
     }
     let name = format!("{kind}.{}", name.unwrap_or_default());
-    if request.parameters.iter().all(|(known, ..)| *known != name) {
+    if request.names.insert(name.clone()) {
         request.parameters.push((name, is_required, at.key_place));
     }
 }
@@ -219,9 +221,24 @@ fn swagger_body(
     }
     if let Some(model) = models.of_schema(schema, operation.key, findings) {
         for media_type in media_types {
-            let entry = (media_type.to_owned(), model.clone(), schema.key_place);
+            let entry = (
+                model_key(media_type, &consumes).to_owned(),
+                model.clone(),
+                schema.key_place,
+            );
             request.models.push(entry);
         }
+    }
+}
+
+/// What the native form calls a media type: a range of all of them is each that has nothing of its
+/// own. Any other range is refused there, and this one too where `beside` it stands what it means.
+pub(super) fn model_key<'a>(media_type: &'a str, beside: &Cursor<'_>) -> &'a str {
+    const OTHERWISE: &str = "$default";
+    if media_type == "*/*" && !beside.key(OTHERWISE).is_written() {
+        OTHERWISE
+    } else {
+        media_type
     }
 }
 
@@ -257,7 +274,11 @@ fn request_body(
             continue;
         }
         if let Some(model) = models.of_schema(&schema, operation.key, findings) {
-            let entry = (media_type.to_owned(), model, at.key_place);
+            let entry = (
+                model_key(media_type, &content).to_owned(),
+                model,
+                at.key_place,
+            );
             request.models.push(entry);
         }
     }

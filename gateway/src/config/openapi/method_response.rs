@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::document::Document;
 use super::finding::Findings;
 use super::made::{Made, list, text};
+use super::method_request::model_key;
 use super::model::Models;
 use super::validator::flag;
 use crate::config::cursor::Cursor;
@@ -62,12 +63,15 @@ impl MethodResponses {
             let mut models_of = Vec::new();
             if let Some(model) = models.named(&at.key("schema")) {
                 for media_type in &produces {
-                    models_of.push(((*media_type).to_owned(), model.to_owned(), at.key_place));
+                    let media_type = model_key(media_type, &section).to_owned();
+                    models_of.push((media_type, model.to_owned(), at.key_place));
                 }
             }
-            for (media_type, content) in at.key("content").entries() {
+            let contents = at.key("content");
+            for (media_type, content) in contents.entries() {
                 if let Some(model) = models.named(&content.key("schema")) {
-                    models_of.push((media_type.to_owned(), model.to_owned(), content.key_place));
+                    let media_type = model_key(media_type, &contents).to_owned();
+                    models_of.push((media_type, model.to_owned(), content.key_place));
                 }
             }
             let headers = at.key("headers");

@@ -4,7 +4,7 @@
 //! operation becomes one whose name follows from the operation. References stay as they are written:
 //! models resolve those to one another.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -37,6 +37,10 @@ pub(super) struct Models {
     file: FileId,
     models: Vec<Model>,
     names: HashSet<String>,
+    /// The models of schemas that stand in operations, which several may share by reference.
+    by_place: HashMap<Place, String>,
+    /// How many names were taken that begin alike.
+    taken: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,8 @@ impl Models {
             file: root.place.file,
             models: Vec::new(),
             names: HashSet::new(),
+            by_place: HashMap::new(),
+            taken: HashMap::new(),
         };
         // HTTP APIs have no models, so that schemas only describe.
         if kind == ApiKind::Rest && findings.is_mapping(&section) {
@@ -87,7 +93,8 @@ impl Models {
         }
     }
 
-    /// The model of the schema at `at`, which stands in the operation `operation`. `None` where it
+    /// The model of the schema at `at`, which stands in the operation `operation`, or in what it
+    /// refers to: then the first operation names it. `None` where it
     /// cannot be had, which was reported.
     pub(super) fn of_schema(
         &mut self,
@@ -97,6 +104,9 @@ impl Models {
     ) -> Option<String> {
         if let Some(named) = self.named(at) {
             return Some(named.to_owned());
+        }
+        if let Some(known) = self.by_place.get(&at.place) {
+            return Some(known.clone());
         }
         if !findings.is_mapping(at) {
             return None;
@@ -114,6 +124,7 @@ impl Models {
         report(at, findings);
         let name = self.free_name(operation);
         self.add(name.clone(), at);
+        self.by_place.insert(at.place, name.clone());
         Some(name)
     }
 
@@ -123,7 +134,7 @@ impl Models {
         (self.names.contains(named) && at.place.file == self.file).then_some(named)
     }
 
-    fn free_name(&self, operation: &str) -> String {
+    fn free_name(&mut self, operation: &str) -> String {
         let mut name: String = operation
             .to_ascii_lowercase()
             .chars()
@@ -136,13 +147,17 @@ impl Models {
             .take(NAME_BYTES_MAX)
             .collect();
         name.truncate(name.trim_end_matches('.').len());
-        let mut free = name.clone();
-        let mut number = 1_usize;
-        while self.names.contains(&free) {
-            number += 1;
-            free = format!("{name}.{number}");
+        let number = self.taken.entry(name.clone()).or_default();
+        loop {
+            *number += 1;
+            let free = match *number {
+                1 => name.clone(),
+                number => format!("{name}.{number}"),
+            };
+            if !self.names.contains(&free) {
+                return free;
+            }
         }
-        free
     }
 
     /// In the native form; `None` where there are none.

@@ -70,6 +70,13 @@ impl Route {
         Cursor::root(self.integration.as_ref()?).key("uri").scalar()
     }
 
+    /// The name of the upstream that it forwards to.
+    pub(super) fn upstream(&self) -> Option<&str> {
+        Cursor::root(self.integration.as_ref()?)
+            .key("upstream")
+            .scalar()
+    }
+
     pub(super) const fn is_refused(&self) -> bool {
         self.is_refused
     }

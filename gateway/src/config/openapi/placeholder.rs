@@ -181,9 +181,10 @@ impl Replacing<'_> {
         while let Some((literal, behind)) = rest.split_once("${") {
             whole.push_str(literal);
             let Some((name, after)) = behind.split_once('}') else {
+                // Nothing ends those that follow either.
                 whole.push_str("${");
                 rest = behind;
-                continue;
+                break;
             };
             rest = after;
             if let Some(escaped) = name.strip_prefix('!').filter(|_| area == Area::Sub) {

@@ -1,5 +1,7 @@
 //! `responses` of an integration: what the client gets.
 
+use std::collections::{BTreeMap, HashSet};
+
 use super::document::Document;
 use super::finding::Findings;
 use super::integration::{literals, word};
@@ -16,23 +18,22 @@ const HEADER: &str = "method.response.header.";
 /// what is not declared, and a call for a status that is not.
 #[derive(Debug)]
 pub(super) struct Declared<'a> {
-    document: &'a Document,
-    responses: Cursor<'a>,
+    /// By status, the names of their headers in lower case.
+    headers: BTreeMap<&'a str, HashSet<String>>,
 }
 
 impl<'a> Declared<'a> {
     pub(super) fn of(operation: &Cursor<'a>, document: &'a Document) -> Self {
+        let responses = operation.key("responses");
+        let responses = responses.entries().filter_map(|(status, at)| {
+            let at = document.follow(&at).filter(Cursor::is_written)?;
+            let headers = at.key("headers");
+            let names = headers.names().map(str::to_ascii_lowercase).collect();
+            Some((status, names))
+        });
         Self {
-            document,
-            responses: operation.key("responses"),
+            headers: responses.collect(),
         }
-    }
-
-    /// The response for `status`.
-    fn response(&self, status: &str) -> Option<Cursor<'a>> {
-        let at = self.responses.key(status);
-        let at = self.document.follow(&at)?;
-        at.is_written().then_some(at)
     }
 }
 
@@ -65,14 +66,12 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
     let parameters = at.key("responseParameters");
     match (
         status.scalar(),
-        status.scalar().and_then(|code| declared.response(code)),
+        status.scalar().and_then(|code| declared.headers.get(code)),
     ) {
-        (Some(_), Some(response)) => check_headers(&parameters, &response, findings),
+        (Some(_), Some(headers)) => check_headers(&parameters, headers, findings),
         (Some(code), None) => {
             let shown = shortened(code);
-            let known = declared.responses.names();
-            let known: Vec<&str> = known.collect();
-            let fix = suggestion(code, known.into_iter());
+            let fix = suggestion(code, declared.headers.keys().copied());
             let fix = if fix.is_empty() {
                 ": add it to `responses` of the operation".to_owned()
             } else {
@@ -89,7 +88,7 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
     }
     texts(&parameters, "parameters", &mut made, findings);
     let templates = at.key("responseTemplates");
-    if let Some(node) = literals(&templates, findings) {
+    if let Some(node) = literals(&templates, |media_type, _| media_type, findings) {
         made.put("templates", templates.key_place, node);
     }
     let handling = at.key("contentHandling");
@@ -103,16 +102,12 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
     made.finish()
 }
 
-fn check_headers(at: &Cursor<'_>, response: &Cursor<'_>, findings: &mut Findings) {
-    let headers = response.key("headers");
+fn check_headers(at: &Cursor<'_>, declared: &HashSet<String>, findings: &mut Findings) {
     for (key, parameter) in at.entries() {
         let Some(name) = key.strip_prefix(HEADER) else {
             continue;
         };
-        let is_declared = headers
-            .names()
-            .any(|known| known.eq_ignore_ascii_case(name));
-        if !is_declared {
+        if !declared.contains(&name.to_ascii_lowercase()) {
             let shown = shortened(name);
             let why = format!(
                 "the operation's response declares no header `{shown}`: add it to `headers` there"

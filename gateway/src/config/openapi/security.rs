@@ -4,7 +4,7 @@
 //! where that has none, by one that the definition makes. What a definition asks for and cannot be
 //! had makes a route that is refused, never one that is open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::finding::Findings;
@@ -68,7 +68,7 @@ impl Caller {
 #[derive(Debug, Default)]
 pub(super) struct Schemes {
     /// The authorizer of each; `None` where there can be none.
-    authorizers: HashMap<String, Option<String>>,
+    authorizers: BTreeMap<String, Option<String>>,
     /// Authorizers that the definition itself makes, in its order.
     made: Vec<(String, Jwt)>,
 }
@@ -185,9 +185,7 @@ impl Schemes {
         findings: &mut Findings,
     ) -> Caller {
         let Some(authorizer) = self.authorizers.get(name) else {
-            let mut known: Vec<&str> = self.authorizers.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            let fix = suggestion(name, known.into_iter());
+            let fix = suggestion(name, self.authorizers.keys().map(String::as_str));
             let fix = if fix.is_empty() {
                 ": add it to the security schemes".to_owned()
             } else {

@@ -1,7 +1,7 @@
 //! From a definition to the written form of an API.
 
 use super::carried;
-use super::document::Document;
+use super::document::{Document, FOLLOWED_BYTES_MAX};
 use super::finding::Findings;
 use super::jwt::Authorizers;
 use super::kind;
@@ -81,7 +81,14 @@ pub(super) fn translate(
     let paths = root.key("paths");
     let mut routes = operation::translate(&paths, &around, &mut models, findings);
     let before = findings.refusals();
-    if routes.is_empty() {
+    if document.is_exhausted() {
+        let why = format!(
+            "its references lead to more than {} MiB, counted each time: refer to less, or make \
+             several definitions",
+            FOLLOWED_BYTES_MAX >> 20
+        );
+        findings.refused(&paths, why);
+    } else if routes.is_empty() {
         findings.refused(&paths, "there are no operations: add one under `paths`");
     }
     judge_root_security(&root, document, findings);

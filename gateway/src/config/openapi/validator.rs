@@ -3,7 +3,7 @@
 //! A validator that cannot be found refuses the operations that name it: one that is misspelt must
 //! not leave an operation unchecked.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::finding::Findings;
 use super::treatment::{self, Object};
@@ -26,7 +26,7 @@ pub(super) struct Checks {
 #[derive(Debug, Default)]
 pub(super) struct Validators {
     /// `None` for those that were refused.
-    known: HashMap<String, Option<Checks>>,
+    known: BTreeMap<String, Option<Checks>>,
     /// What is checked where an operation names none.
     default: Option<Checks>,
 }
@@ -35,7 +35,7 @@ impl Validators {
     /// Judges the validators of the definition with this root.
     pub(super) fn judge(root: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Self {
         let mut validators = Self {
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             default: Some(Checks::default()),
         };
         // Of HTTP APIs both are refused by the table.
@@ -80,9 +80,7 @@ impl Validators {
                 Some(*checks)
             }
             None => {
-                let mut known: Vec<&str> = self.known.keys().map(String::as_str).collect();
-                known.sort_unstable();
-                let fix = suggestion(name, known.into_iter());
+                let fix = suggestion(name, self.known.keys().map(String::as_str));
                 let fix = if fix.is_empty() {
                     format!(": add it to `{SECTION}`")
                 } else {
