@@ -52,6 +52,7 @@ impl Worker {
         let connection = Rc::clone(&exchange.connection);
         let arrival = Arrival {
             listener: &connection.listener,
+            interface: connection.interface.as_deref(),
             tls: connection.tls.as_ref(),
             client: exchange.client.0,
         };
@@ -157,15 +158,17 @@ fn refusal(missed: Missed, exchange: &mut Exchange, request: &Request<Incoming>)
 
 /// Keeps what the client presented, for whoever names it and for the log.
 fn note_certificate(exchange: &mut Exchange) {
-    let tls = exchange.connection.tls.as_ref();
-    let Some(certificate) = tls.and_then(|tls| tls.client.presented()).cloned() else {
+    let connection = Rc::clone(&exchange.connection);
+    let Some(client) = connection.tls.as_ref().map(|tls| &tls.client) else {
         return;
     };
-    let record = &mut exchange.record.record;
-    record.client_subject = Some(bounded(&certificate.subject));
-    record.client_issuer = Some(bounded(&certificate.issuer));
-    record.client_serial = Some(bounded(&certificate.serial));
-    exchange.client_certificate = Some(certificate);
+    if let Some(names) = client.presented() {
+        let record = &mut exchange.record.record;
+        record.client_subject = Some(bounded(&names.subject));
+        record.client_issuer = Some(bounded(&names.issuer));
+        record.client_serial = Some(bounded(&names.serial));
+    }
+    exchange.client_certificate = client.verified().cloned();
 }
 
 /// Names the request as REST APIs do.

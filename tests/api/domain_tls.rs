@@ -6,9 +6,11 @@ use gateway_tests::authority::Authority;
 use gateway_tests::client::{Client, HOST_NAME, get, tls, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
-use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{ClientConfig, HandshakeKind};
 use serde_json::{Value, json};
+
+use super::mutual_tls::visit;
 
 /// A listener whose certificate is for everything, and the domains of `domains`, which may lead to a
 /// REST API.
@@ -218,6 +220,63 @@ async fn what_a_wildcard_asks_for_is_not_asked_of_hosts_with_a_place_of_their_ow
     ] {
         let found = status(&gateway, &client, name, host).await;
         assert_eq!(found, expected, "{name} {host}");
+    }
+}
+
+#[tokio::test]
+async fn a_lowest_version_holds_for_open_connections_and_for_every_policy() {
+    let authority = Authority::new();
+    let mapping = json!({"/": {"api": "main", "stage": "prod"}});
+    let domains = json!({
+        "a.test": {"security_policy": "TLS_1_2", "mappings": mapping},
+        "b.test": {"mappings": mapping},
+    });
+    let mut gateway = start(&authority, domains).await;
+    let old = authority.client_of(&["http/1.1"], &[&rustls::version::TLS12]);
+    let mut open = Vec::new();
+    for host in ["a.test", "b.test"] {
+        let stream = tls(gateway.address().await, &old, host).await.unwrap();
+        let client = Client::over_tls(stream).await;
+        let request = with(get("/x"), &[("host", host)]);
+        assert_eq!(client.send(request).await.status, 200, "{host}");
+        open.push((host, client));
+    }
+    let listener = ["listeners", "main", "tls", "version_min"];
+    gateway.setup().change(&listener, json!("1.3"));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    for (host, client) in open {
+        let request = with(get("/x"), &[("host", host)]);
+        assert_eq!(client.send(request).await.status, 421, "{host}");
+        assert!(
+            tls(gateway.address().await, &old, host).await.is_err(),
+            "{host}"
+        );
+        let new = authority.client(&["http/1.1"]);
+        assert_eq!(status(&gateway, &new, host, host).await, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_goes_on_under_the_terms_it_began_with_alone() {
+    let authority = Authority::new();
+    let mapping = json!({"/": {"api": "main", "stage": "prod"}});
+    let mut gateway = start(&authority, json!({"a.test": {"mappings": mapping}})).await;
+    let mut policy = None;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let client = authority.client_of(&["http/1.1"], &[version]);
+        assert_eq!(visit(&gateway, &client).await.0, HandshakeKind::Full);
+        assert_eq!(visit(&gateway, &client).await.0, HandshakeKind::Resumed);
+        let next = if policy.is_none() {
+            "TLS_1_2"
+        } else {
+            "TLS_1_0"
+        };
+        policy = Some(next);
+        let at = ["domains", "a.test", "security_policy"];
+        gateway.setup().change(&at, json!(next));
+        assert_eq!(gateway.reload().await["answer"], "done");
+        assert_ne!(visit(&gateway, &client).await.0, HandshakeKind::Resumed);
+        assert_eq!(visit(&gateway, &client).await.0, HandshakeKind::Resumed);
     }
 }
 

@@ -189,6 +189,33 @@ async fn everybody_else_is_forbidden_and_the_log_says_why() {
     );
 }
 
+#[tokio::test]
+async fn certificates_that_are_large_or_cannot_be_understood_come_to_nothing() {
+    let (authority, upstream) = (Authority::new(), Upstream::echo().await);
+    let root = Issuing::root("root");
+    let gateway = start(&authority, &upstream, &[&root]).await;
+    let large = root.client(&"x".repeat(17_000));
+    let client = connect(&gateway, &presenting(&authority, &large), "a.test").await;
+    assert_eq!(ask(&client, "a.test", "/large").await.status, 403);
+    let record = gateway.path("/large").await;
+    assert_eq!(record["reason"], "client_certificate_untrusted");
+    assert_eq!(record["detail"], "it has more than 16384 bytes");
+    assert_eq!(record["client_subject"], json!(null));
+    // Whether the client has its key cannot be checked, so there is nobody to answer.
+    let strange = root.client_with_unknown_extension("strange");
+    let config = authority.client_of(&["http/1.1"], &[&rustls::version::TLS12]);
+    let config = strange.presented_by(&config);
+    assert!(
+        tls(gateway.address().await, &config, "a.test")
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        gateway.reason("handshake_failed").await["kind"],
+        "connection"
+    );
+}
+
 async fn ask_as(gateway: &Gateway, authority: &Authority, identity: &ClientIdentity) -> Answer {
     let client = connect(gateway, &presenting(authority, identity), "a.test").await;
     ask(&client, "a.test", "/four").await
@@ -312,7 +339,10 @@ async fn an_api_without_hosts_is_reached_by_its_domains_alone() {
 }
 
 /// One request on a connection of its own; how its handshake went, and its status line.
-async fn visit(gateway: &Gateway, config: &Arc<ClientConfig>) -> (HandshakeKind, String) {
+pub(super) async fn visit(
+    gateway: &Gateway,
+    config: &Arc<ClientConfig>,
+) -> (HandshakeKind, String) {
     let mut stream = tls(gateway.address().await, config, "a.test")
         .await
         .unwrap();

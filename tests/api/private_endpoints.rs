@@ -110,3 +110,47 @@ async fn a_listener_of_one_of_its_interfaces_is_enough() {
         assert_eq!(answer.status, status, "{listener}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_stays_what_it_came_in_by() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = start(&upstream).await;
+    let client = Client::http1(gateway.address().await).await;
+    let request = || with(get("/a"), &[("host", "inner.test")]);
+    assert_eq!(client.send(request()).await.status, 404);
+    gateway
+        .setup()
+        .change(&["listeners", "main", "interface"], json!("lo"));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(client.send(request()).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_private_on_every_other_host_hides_no_closed_endpoint() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address)
+        .set(
+            &["apis", "main", "private"],
+            json!({"prefixes": ["127.0.0.2"]}),
+        )
+        .set(
+            &["apis", "legacy"],
+            json!({
+                "type": "rest",
+                "id": "legacy",
+                "hosts": ["legacy.test"],
+                "default_endpoint": false,
+                "stages": {"prod": {}},
+                "routes": {"GET /": {"authorizer": "none", "integration": {"upstream": "main"}}},
+            }),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (host, status) in [
+        ("legacy.execute-api.local.localhost", 403),
+        ("other.test", 404),
+    ] {
+        let answer = client.send(with(get("/prod"), &[("host", host)])).await;
+        assert_eq!(answer.status, status, "{host}");
+    }
+}

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -93,6 +93,17 @@ impl Issuing {
         self.issue(client(name), kind)
     }
 
+    /// As [`Issuing::client`], with a critical extension that nobody knows.
+    #[must_use]
+    pub fn client_with_unknown_extension(&self, name: &str) -> ClientIdentity {
+        let mut params = client(name);
+        let mut unknown =
+            CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![5, 0]);
+        unknown.set_criticality(true);
+        params.custom_extensions = vec![unknown];
+        self.issue(params, &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
     /// A certificate that is a server's, and not a client's.
     #[must_use]
     pub fn server(&self, name: &str) -> ClientIdentity {
@@ -120,9 +131,11 @@ impl ClientIdentity {
     /// `config` with this identity, and without memory of sessions of others.
     #[must_use]
     pub fn presented_by(self, config: &ClientConfig) -> Arc<ClientConfig> {
-        let resolver =
-            rustls::sign::CertifiedKey::from_der(self.chain, self.key, config.crypto_provider());
-        let resolver = rustls::sign::SingleCertAndKey::from(resolver.expect("both go together"));
+        // The library looks into no certificate here: some are made to be refused.
+        let keys = config.crypto_provider().key_provider;
+        let key = keys.load_private_key(self.key).expect("the key is one");
+        let resolver = rustls::sign::CertifiedKey::new(self.chain, key);
+        let resolver = rustls::sign::SingleCertAndKey::from(resolver);
         let mut config = config.clone();
         config.client_auth_cert_resolver = Arc::new(resolver);
         config.resumption = rustls::client::Resumption::default();

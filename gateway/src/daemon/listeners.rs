@@ -100,10 +100,8 @@ impl Listeners {
             };
             let running = self.running.get(&listener.name);
             // Sessions are resumed only where they began: listeners may differ in what they demand.
-            let resumption = match running {
-                Some(running) => running.resumption.clone(),
-                None => Resumption::new().map_err(|error| unusable(error.into()))?,
-            };
+            let resumption = running.map(|running| running.resumption.clone());
+            let resumption = resumption.unwrap_or_default();
             let plan = ListenerPlan::compile(listener, model, &resumption).map_err(unusable)?;
             let plan = Arc::new(plan);
             let interface = listener.interface.as_deref();

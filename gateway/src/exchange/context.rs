@@ -196,9 +196,9 @@ impl Variables for Context<'_> {
             }
             Variable::TlsVersion => Some(Cow::Borrowed(connection.tls.as_ref()?.version)),
             Variable::ClientCertPem => Some(Cow::Borrowed(&certificate?.pem)),
-            Variable::ClientCertSubject => Some(Cow::Borrowed(&certificate?.subject)),
-            Variable::ClientCertIssuer => Some(Cow::Borrowed(&certificate?.issuer)),
-            Variable::ClientCertSerialNumber => Some(Cow::Borrowed(&certificate?.serial)),
+            Variable::ClientCertSubject => Some(Cow::Borrowed(&certificate?.names.subject)),
+            Variable::ClientCertIssuer => Some(Cow::Borrowed(&certificate?.names.issuer)),
+            Variable::ClientCertSerialNumber => Some(Cow::Borrowed(&certificate?.names.serial)),
             Variable::ClientCertNotBefore => Some(Cow::Borrowed(&certificate?.not_before)),
             Variable::ClientCertNotAfter => Some(Cow::Borrowed(&certificate?.not_after)),
             Variable::CipherSuite => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::model::{ClientCertificate, Prefix, TlsTerms};
+use crate::model::{CertificateNames, ClientCertificate, Prefix, TlsTerms};
 
 /// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,23 +42,37 @@ pub enum ClientProof {
     Missing,
     /// It has one that the truststore does not vouch for.
     Untrusted {
-        /// The certificate, if it can be read.
-        certificate: Option<Arc<ClientCertificate>>,
+        /// What it is called, if it can be read.
+        names: Option<Box<CertificateNames>>,
         /// What is wrong with it, for the log.
         cause: Box<str>,
     },
     /// It has one that the truststore vouches for.
-    Verified(Arc<ClientCertificate>),
+    Verified {
+        /// The certificate.
+        certificate: Arc<ClientCertificate>,
+        /// Last second, since 1970, at which it and all that vouch for it are valid.
+        until: i64,
+    },
 }
 
 impl ClientProof {
-    /// The certificate that was presented, whoever vouches for it.
+    /// What the certificate that was presented is called, whoever vouches for it.
     #[must_use]
-    pub const fn presented(&self) -> Option<&Arc<ClientCertificate>> {
+    pub fn presented(&self) -> Option<&CertificateNames> {
         match self {
             Self::NotAsked | Self::Missing => None,
-            Self::Untrusted { certificate, .. } => certificate.as_ref(),
-            Self::Verified(certificate) => Some(certificate),
+            Self::Untrusted { names, .. } => names.as_deref(),
+            Self::Verified { certificate, .. } => Some(&certificate.names),
+        }
+    }
+
+    /// The certificate that the truststore vouches for.
+    #[must_use]
+    pub const fn verified(&self) -> Option<&Arc<ClientCertificate>> {
+        match self {
+            Self::NotAsked | Self::Missing | Self::Untrusted { .. } => None,
+            Self::Verified { certificate, .. } => Some(certificate),
         }
     }
 }
@@ -72,6 +86,8 @@ pub struct Connection {
     pub peer: PeerAddress,
     /// Our end.
     pub local: SocketAddr,
+    /// The interface that it came in by, where its listener is bound to one.
+    pub interface: Option<Arc<str>>,
     /// TLS; `None` on a plaintext listener.
     pub tls: Option<TlsFacts>,
     /// Peers whose forwarding headers are believed.

@@ -16,13 +16,16 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::aws_lc_rs as algorithms;
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::clock;
 use crate::exchange::ClientProof;
-use crate::model::{ClientCertificate, Truststore};
+use crate::model::{CertificateNames, ClientCertificate, Truststore};
 
 /// Longest chain, the client's certificate and the root included (14.6 of docs/semantics.md).
 const CHAIN_MAX: usize = 4;
+/// Largest certificate of a client; a larger one is not looked into.
+const LEAF_BYTES_MAX: usize = 16 << 10;
 /// Names of authorities that clients are told; beyond it they are told none, because the message
 /// that names them is bounded by 64 KiB.
 const HINT_BYTES_MAX: usize = 16 << 10;
@@ -163,23 +166,33 @@ impl Authorities {
         let Some(leaf) = presented.and_then(<[_]>::first) else {
             return ClientProof::Missing;
         };
-        let certificate = ClientCertificate::read(leaf).map(Arc::new);
-        let seconds = clock::unix_seconds();
-        match (self.verify(leaf, seconds), certificate) {
-            (Ok(()), Some(certificate)) => ClientProof::Verified(certificate),
-            (Ok(()), None) => ClientProof::Untrusted {
-                certificate: None,
-                cause: "it cannot be read".into(),
+        if leaf.len() > LEAF_BYTES_MAX {
+            return ClientProof::Untrusted {
+                names: None,
+                cause: format!("it has more than {LEAF_BYTES_MAX} bytes").into(),
+            };
+        }
+        let untrusted = |cause: String| ClientProof::Untrusted {
+            names: CertificateNames::of_untrusted(leaf).map(Box::new),
+            cause: cause.into(),
+        };
+        let until = match self.verify(leaf, clock::unix_seconds()) {
+            Ok(until) => until,
+            Err(error) => return untrusted(error.to_string()),
+        };
+        match (until, ClientCertificate::read(leaf)) {
+            (Some(until), Some(certificate)) => ClientProof::Verified {
+                certificate: Arc::new(certificate),
+                until,
             },
-            (Err(error), certificate) => ClientProof::Untrusted {
-                certificate,
-                cause: error.to_string().into(),
-            },
+            _ => untrusted("it cannot be read".to_owned()),
         }
     }
 
-    fn verify(&self, leaf: &CertificateDer<'_>, now: u64) -> Result<(), webpki::Error> {
-        let leaf = EndEntityCert::try_from(leaf)?;
+    /// Until when a certificate is vouched for, in seconds since 1970; `None` where a date of its
+    /// chain cannot be read.
+    fn verify(&self, der: &CertificateDer<'_>, now: u64) -> Result<Option<i64>, webpki::Error> {
+        let leaf = EndEntityCert::try_from(der)?;
         let seconds = i64::try_from(now).unwrap_or(i64::MAX);
         // The library asks roots for nothing but their name and key.
         let valid = |root: &&Anchor| (root.not_before..=root.not_after).contains(&seconds);
@@ -195,7 +208,7 @@ impl Authorities {
             }
             Ok(())
         };
-        leaf.verify_for_usage(
+        let path = leaf.verify_for_usage(
             ALGORITHMS.all,
             &roots,
             &self.intermediates,
@@ -204,8 +217,24 @@ impl Authorities {
             None,
             Some(&is_short),
         )?;
-        Ok(())
+        let issuers = path.intermediate_certificates();
+        let mut ends = vec![end(der)];
+        ends.extend(issuers.map(|issuer| end(&issuer.der())));
+        let anchor = path.anchor();
+        let root = self.roots.iter().find(|root| {
+            root.anchor.subject == anchor.subject
+                && root.anchor.subject_public_key_info == anchor.subject_public_key_info
+        });
+        ends.push(root.map(|root| root.not_after));
+        // An end that is not known comes before all others.
+        Ok(ends.into_iter().min().flatten())
     }
+}
+
+/// The last second at which a certificate is valid, since 1970.
+fn end(der: &[u8]) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 /// Asks for a certificate, and that its key is at hand.
@@ -253,5 +282,70 @@ impl ClientCertVerifier for Asking {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         ALGORITHMS.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+        KeyPair, date_time_ymd,
+    };
+
+    use super::*;
+    use crate::model::{Root, TruststoreId};
+
+    fn params(name: &str, year: i32) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = date_time_ymd(year, 1, 1);
+        params
+    }
+
+    /// Until when a chain is vouched for whose certificates are valid until these years.
+    fn until(root: i32, between: i32, leaf: i32) -> Option<i64> {
+        let authority = |name, year| {
+            let mut params = params(name, year);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            (params, KeyPair::generate().unwrap())
+        };
+        let (root_params, root_key) = authority("root", root);
+        let root_made = root_params.self_signed(&root_key).unwrap();
+        let root_end = root_params.not_after.unix_timestamp();
+        let root_issuer = Issuer::new(root_params, root_key);
+        let (params_between, key) = authority("between", between);
+        let made_between = params_between.signed_by(&key, &root_issuer).unwrap();
+        let issuer = Issuer::new(params_between, key);
+        let mut leaf = params("leaf", leaf);
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let leaf = leaf
+            .signed_by(&KeyPair::generate().unwrap(), &issuer)
+            .unwrap();
+        let truststore = Truststore {
+            id: TruststoreId([0; 32]),
+            roots: vec![Root {
+                der: root_made.der().to_vec(),
+                not_before: 0,
+                not_after: root_end,
+            }],
+            intermediates: vec![made_between.der().to_vec()],
+        };
+        let authorities = Authorities::compile(&truststore).unwrap();
+        let now = date_time_ymd(2026, 1, 1).unix_timestamp();
+        let now = u64::try_from(now).unwrap();
+        authorities.verify(leaf.der(), now).unwrap()
+    }
+
+    #[test]
+    fn a_chain_holds_as_long_as_all_of_it() {
+        let expected = Some(date_time_ymd(2030, 1, 1).unix_timestamp());
+        for (root, between, leaf) in [(2030, 2031, 2032), (2031, 2030, 2032), (2032, 2031, 2030)] {
+            assert_eq!(
+                until(root, between, leaf),
+                expected,
+                "{root} {between} {leaf}"
+            );
+        }
     }
 }

@@ -379,6 +379,7 @@ impl Facts {
             listener: Arc::clone(&plan.name),
             peer,
             local,
+            interface: plan.interface.clone(),
             tls,
             trusted_proxies: Arc::clone(&plan.trusted_proxies),
             header_count_max: plan.limits.header_count_max,

@@ -31,6 +31,9 @@ use crate::model::{
 pub struct ListenerPlan {
     /// Its name.
     pub name: Arc<str>,
+    /// The interface that its clients come in by; `None` for every one. Sockets are bound to it, so
+    /// it is the same for all connections that follow plans of this listener.
+    pub interface: Option<Arc<str>>,
     /// TLS; `None` serves plaintext.
     pub tls: Option<Arc<TlsPlan>>,
     /// Whether HTTP/2 is spoken.
@@ -59,6 +62,7 @@ impl ListenerPlan {
         let tls = listener.tls.as_ref().map(compile).transpose()?;
         Ok(Self {
             name: Arc::from(listener.name.as_str()),
+            interface: listener.interface.as_deref().map(Arc::from),
             tls: tls.map(Arc::new),
             http2: listener.http2,
             trusted_proxies: Arc::from(listener.trusted_proxies.as_slice()),

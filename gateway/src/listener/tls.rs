@@ -1,8 +1,9 @@
 //! TLS termination: certificates and terms by server name, versions, ALPN, resumption.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::server::danger::ClientCertVerifier;
@@ -20,7 +21,7 @@ use crate::model::{
     Certificate, DomainName, EndpointTls, SecurityPolicy, Tls, TlsTerms, TlsVersion,
 };
 
-/// TLS sessions that a listener remembers.
+/// TLS sessions that a listener remembers of each security policy.
 const SESSIONS_MAX: usize = 16_384;
 
 /// Why a listener's TLS cannot be set up.
@@ -68,22 +69,39 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// What lets returning clients resume, on one listener; it survives reloads.
-#[derive(Debug, Clone)]
+/// What lets returning clients resume, on one listener; it survives reloads. A session goes on under
+/// the terms it began with alone, so that no change of them is gone around.
+#[derive(Debug, Clone, Default)]
 pub struct Resumption {
+    /// By policy and lowest version, of which there are few.
+    memories: Arc<Mutex<HashMap<Began, Memory>>>,
+}
+
+/// What the terms of a session that may go on differ in; those with a truststore remember none.
+type Began = (Option<SecurityPolicy>, TlsVersion);
+
+/// What was begun under the same terms.
+#[derive(Debug, Clone)]
+struct Memory {
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
 impl Resumption {
-    /// A fresh session store and ticket key.
+    /// What was begun under `terms`: at first a fresh session store and ticket key.
     ///
     /// # Errors
     /// No randomness for the ticket key.
-    pub fn new() -> Result<Self, rustls::Error> {
-        Ok(Self {
-            sessions: ServerSessionMemoryCache::new(SESSIONS_MAX),
-            tickets: aws_lc_rs::Ticketer::new()?,
+    fn of(&self, terms: TlsTerms) -> Result<Memory, rustls::Error> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match memories.entry((terms.policy, terms.version_min)) {
+            Entry::Occupied(memory) => memory.get().clone(),
+            Entry::Vacant(place) => place
+                .insert(Memory {
+                    sessions: ServerSessionMemoryCache::new(SESSIONS_MAX),
+                    tickets: aws_lc_rs::Ticketer::new()?,
+                })
+                .clone(),
         })
     }
 }
@@ -135,10 +153,13 @@ impl TlsPlan {
             let authorities = host.truststore.as_deref().map(Authorities::compile);
             let authorities = authorities.transpose().map_err(TlsError::Truststore)?;
             let asking = authorities.as_ref().map(Authorities::asking);
-            let resumption = Some(resumption).filter(|_| asking.is_none());
-            let mut config = server_config(terms, tls.version_min, certificates, asking)?;
+            let memory = match asking {
+                None => Some(resumption.of(terms)?),
+                Some(_) => None,
+            };
+            let mut config = server_config(terms, certificates, asking)?;
             config.alpn_protocols = protocols(http2);
-            resume(&mut config, resumption);
+            resume(&mut config, memory);
             let config = Arc::new(config);
             Ok::<_, TlsError>(Arc::new(Served {
                 config,
@@ -181,14 +202,10 @@ impl TlsPlan {
 
 fn server_config(
     terms: TlsTerms,
-    version_min: TlsVersion,
     certificates: Arc<dyn ResolvesServerCert>,
     asking: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<rustls::ServerConfig, TlsError> {
-    let version_min = terms
-        .policy
-        .map_or(version_min, SecurityPolicy::version_min);
-    let versions: &[&rustls::SupportedProtocolVersion] = match version_min {
+    let versions: &[&rustls::SupportedProtocolVersion] = match terms.version_min {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
     };
@@ -212,12 +229,12 @@ fn protocols(http2: bool) -> Vec<Vec<u8>> {
     }
 }
 
-/// Lets clients resume what `resumption` remembers, and without it nothing.
-fn resume(config: &mut rustls::ServerConfig, resumption: Option<&Resumption>) {
-    match resumption {
-        Some(resumption) => {
-            config.session_storage = Arc::clone(&resumption.sessions);
-            config.ticketer = Arc::clone(&resumption.tickets);
+/// Lets clients resume what `memory` holds, and without it nothing.
+fn resume(config: &mut rustls::ServerConfig, memory: Option<Memory>) {
+    match memory {
+        Some(memory) => {
+            config.session_storage = memory.sessions;
+            config.ticketer = memory.tickets;
         }
         None => {
             config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -11,21 +11,63 @@ use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate, X509Name};
 /// Characters of a line of PEM (RFC 7468, section 2).
 const PEM_LINE: usize = 64;
 
-/// A client's certificate, whoever vouches for it.
+/// Bytes of each name of a certificate that nobody vouches for; what follows is cut off. It is kept
+/// as long as the connection is open, and anybody can present it.
+const UNTRUSTED_NAME_BYTES_MAX: usize = 1_024;
+
+/// A client's certificate that is vouched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The certificate as PEM.
     pub pem: Box<str>,
+    /// What it is called.
+    pub names: CertificateNames,
+    /// First moment at which it is valid, such as `May 28 12:30:02 2019 GMT`.
+    pub not_before: Box<str>,
+    /// Last one.
+    pub not_after: Box<str>,
+}
+
+/// What a client's certificate is called, whoever vouches for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateNames {
     /// Whose it is.
     pub subject: Box<str>,
     /// Who issued it.
     pub issuer: Box<str>,
     /// Its number, such as `a1:b2`.
     pub serial: Box<str>,
-    /// First moment at which it is valid, such as `May 28 12:30:02 2019 GMT`.
-    pub not_before: Box<str>,
-    /// Last one.
-    pub not_after: Box<str>,
+}
+
+impl CertificateNames {
+    /// Those of a certificate in DER that nobody vouches for, each cut off where it is long; `None`
+    /// if it is none.
+    #[must_use]
+    pub fn of_untrusted(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let Self {
+            subject,
+            issuer,
+            serial,
+        } = Self::of(&certificate);
+        let cut = |name: Box<str>| {
+            let end = name.floor_char_boundary(UNTRUSTED_NAME_BYTES_MAX);
+            name.get(..end).unwrap_or_default().into()
+        };
+        Some(Self {
+            subject: cut(subject),
+            issuer: cut(issuer),
+            serial: cut(serial),
+        })
+    }
+
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        Self {
+            subject: distinguished_name(certificate.subject()).into(),
+            issuer: distinguished_name(certificate.issuer()).into(),
+            serial: certificate.raw_serial_as_string().into(),
+        }
+    }
 }
 
 impl ClientCertificate {
@@ -36,9 +78,7 @@ impl ClientCertificate {
         let validity = certificate.validity();
         Some(Self {
             pem: pem(der).into(),
-            subject: distinguished_name(certificate.subject()).into(),
-            issuer: distinguished_name(certificate.issuer()).into(),
-            serial: certificate.raw_serial_as_string().into(),
+            names: CertificateNames::of(&certificate),
             not_before: time(validity.not_before).into(),
             not_after: time(validity.not_after).into(),
         })
@@ -143,11 +183,34 @@ mod tests {
         let made = params.self_signed(&key).unwrap();
         let read = ClientCertificate::read(made.der()).unwrap();
         let subject = r#"CN=\ #1,O=Pets\, \"Inc\" \07,C=CH"#;
-        assert_eq!((&*read.subject, &*read.issuer), (subject, subject));
-        assert_eq!(&*read.serial, "2a:a1:05");
+        let names = &read.names;
+        assert_eq!((&*names.subject, &*names.issuer), (subject, subject));
+        assert_eq!(&*names.serial, "2a:a1:05");
+        assert_eq!(
+            CertificateNames::of_untrusted(made.der()).as_ref(),
+            Some(names)
+        );
         assert_eq!(&*read.not_before, "May  8 00:00:00 2019 GMT");
         assert_eq!(&*read.not_after, "Dec 28 00:00:00 2021 GMT");
         assert_eq!(*read.pem, made.pem().replace('\r', ""));
         assert_eq!(ClientCertificate::read(b"none"), None);
+    }
+
+    #[test]
+    fn of_a_stranger_little_is_kept() {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let name = &mut params.distinguished_name;
+        name.remove(DnType::CommonName);
+        name.push(DnType::CommonName, "\u{20ac}".repeat(2_000));
+        let key = KeyPair::generate().unwrap();
+        let made = params.self_signed(&key).unwrap();
+        let kept = CertificateNames::of_untrusted(made.der()).unwrap();
+        for name in [&kept.subject, &kept.issuer] {
+            let lengths = UNTRUSTED_NAME_BYTES_MAX - 2..=UNTRUSTED_NAME_BYTES_MAX;
+            assert!(lengths.contains(&name.len()), "{}", name.len());
+        }
+        let trusted = ClientCertificate::read(made.der()).unwrap();
+        assert_eq!(trusted.names.subject.len(), 6_003);
+        assert_eq!(CertificateNames::of_untrusted(b"none"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Certificate, SecurityPolicy, Tls, Truststore, TruststoreId};
+use super::{Certificate, SecurityPolicy, Tls, TlsVersion, Truststore, TruststoreId};
 
 /// What TLS is like for the clients of one host, where it is not what the listener has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,8 +21,11 @@ impl EndpointTls {
     /// What it asks of connections to a listener with this TLS.
     #[must_use]
     pub fn terms(&self, listener: &Tls) -> TlsTerms {
+        let policy = self.policy.or(listener.policy);
+        let of_policy = policy.map(SecurityPolicy::version_min);
         TlsTerms {
-            policy: self.policy.or(listener.policy),
+            policy,
+            version_min: listener.version_min.max(of_policy.unwrap_or_default()),
             truststore: self.truststore.as_ref().map(|truststore| truststore.id),
         }
     }
@@ -44,6 +47,8 @@ pub enum AccessMode {
 pub struct TlsTerms {
     /// The security policy; `None` for everything that the library offers.
     pub policy: Option<SecurityPolicy>,
+    /// Lowest version: the higher one of what listener and policy ask for.
+    pub version_min: TlsVersion,
     /// Whose certificates clients were asked for; `None` for nobody's.
     pub truststore: Option<TruststoreId>,
 }
@@ -54,6 +59,6 @@ impl TlsTerms {
     #[must_use]
     pub fn meet(&self, asked: &Self) -> bool {
         let is_asked = asked.truststore.is_none() || self.truststore == asked.truststore;
-        self.policy == asked.policy && is_asked
+        self.policy == asked.policy && self.version_min >= asked.version_min && is_asked
     }
 }

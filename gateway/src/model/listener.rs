@@ -52,10 +52,11 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// TLS versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// TLS versions, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
     /// TLS 1.2.
+    #[default]
     V1_2,
     /// TLS 1.3.
     V1_3,

@@ -38,7 +38,7 @@ pub use api::{
     RouteMethod, Segment, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
-pub use client_certificate::{ClientCertificate, distinguished_name};
+pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};
 pub use definition::Definition;
 pub use deployment::{

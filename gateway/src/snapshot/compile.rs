@@ -493,7 +493,7 @@ fn hosts(
     }
     for domain in &model.domains {
         if domain.listeners.contains(&listener.name) {
-            let mappings = mapping_plans(domain, listener, model, apis)?;
+            let mappings = mapping_plans(domain, model, apis)?;
             let door = Door::new(&domain.tls, domain.private.as_ref(), listener);
             hosts.add_domain(&domain.name, door, &mappings);
         }
@@ -503,7 +503,6 @@ fn hosts(
 
 fn mapping_plans(
     domain: &Domain,
-    listener: &Listener,
     model: &Gateway,
     apis: &HashMap<ApiName, Arc<ApiPlan>>,
 ) -> Result<Arc<[MappingPlan]>, CompileError> {
@@ -521,7 +520,7 @@ fn mapping_plans(
             segments: mapping.segments.clone(),
             api: Arc::clone(api),
             stage: Arc::from(mapping.stage.as_str()),
-            room: private(&mapping.api).map(|private| Room::new(private, listener)),
+            room: private(&mapping.api).map(Room::new),
         })
     };
     domain.mappings.iter().map(plan).collect()

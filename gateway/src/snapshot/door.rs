@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::clock;
 use crate::exchange::{ClientProof, Reason, Rejection, TlsFacts};
 use crate::model::{AccessMode, EndpointTls, Listener, Prefix, Private, TlsTerms};
 
@@ -18,32 +19,33 @@ pub(super) struct Door {
     room: Option<Room>,
 }
 
-/// Who may come in to a private endpoint by one listener.
+/// Who may come in to a private endpoint.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// Whether its clients come in by one of the interfaces.
-    is_bound: bool,
+    interfaces: Arc<[String]>,
     prefixes: Arc<[Prefix]>,
 }
 
 impl Room {
-    /// Of what is private, seen from a listener.
+    /// Of what is private.
     #[must_use]
-    pub fn new(private: &Private, listener: &Listener) -> Self {
-        let mut interfaces = private.interfaces.iter();
+    pub fn new(private: &Private) -> Self {
         Self {
-            is_bound: interfaces.any(|name| listener.interface.as_ref() == Some(name)),
+            interfaces: Arc::from(private.interfaces.as_slice()),
             prefixes: Arc::from(private.prefixes.as_slice()),
         }
     }
 
-    /// Lets a request in.
+    /// Lets a request in. What its connection came in by counts, and not what a reload has bound its
+    /// listener to since.
     ///
     /// # Errors
     /// The refusal of a host that is not there.
     pub fn admit(&self, arrival: &Arrival<'_>) -> Result<(), Rejection> {
+        let mut interfaces = self.interfaces.iter();
+        let is_bound = interfaces.any(|name| arrival.interface == Some(name.as_str()));
         let mut prefixes = self.prefixes.iter();
-        if self.is_bound || prefixes.any(|prefix| prefix.contains(arrival.client)) {
+        if is_bound || prefixes.any(|prefix| prefix.contains(arrival.client)) {
             Ok(())
         } else {
             Err(Reason::PrivateEndpoint.into())
@@ -56,6 +58,8 @@ impl Room {
 pub struct Arrival<'a> {
     /// The listener.
     pub listener: &'a str,
+    /// The interface that its connection came in by, where the listener was bound to one.
+    pub interface: Option<&'a str>,
     /// What its connection's handshake settled; `None` in plaintext.
     pub tls: Option<&'a TlsFacts>,
     /// Who sent it.
@@ -69,7 +73,7 @@ impl Door {
         Self {
             terms: tls.map(|tls| host.terms(tls)).unwrap_or_default(),
             access: host.access,
-            room: private.map(|private| Room::new(private, listener)),
+            room: private.map(Room::new),
         }
     }
 
@@ -92,7 +96,14 @@ impl Door {
         }
         if self.terms.truststore.is_some() {
             match arrival.tls.map(|tls| &tls.client) {
-                Some(ClientProof::Verified(_)) => {}
+                Some(ClientProof::Verified { until, .. }) => {
+                    let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
+                    if now > *until {
+                        let message = "it has ended since the handshake";
+                        let reason = Reason::ClientCertificateUntrusted;
+                        return Err(Rejection::detailed(reason, message));
+                    }
+                }
                 Some(ClientProof::Untrusted { cause, .. }) => {
                     let reason = Reason::ClientCertificateUntrusted;
                     return Err(Rejection::detailed(reason, cause.to_string()));
@@ -109,5 +120,57 @@ impl Door {
             return Err(Rejection::detailed(Reason::Misdirected, message));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CertificateNames, ClientCertificate, TruststoreId};
+
+    #[test]
+    fn a_certificate_ends_also_on_an_open_connection() {
+        let terms = TlsTerms {
+            truststore: Some(TruststoreId([7; 32])),
+            ..TlsTerms::default()
+        };
+        let door = Door {
+            terms,
+            ..Door::default()
+        };
+        let now = i64::try_from(clock::unix_seconds()).unwrap();
+        let certificate = Arc::new(ClientCertificate {
+            pem: "".into(),
+            names: CertificateNames {
+                subject: "".into(),
+                issuer: "".into(),
+                serial: "".into(),
+            },
+            not_before: "".into(),
+            not_after: "".into(),
+        });
+        for (until, expected) in [
+            (now + 3_600, None),
+            (now - 1, Some(Reason::ClientCertificateUntrusted)),
+        ] {
+            let tls = TlsFacts {
+                server_name: None,
+                version: "TLSv1.3",
+                cipher: "",
+                terms,
+                client: ClientProof::Verified {
+                    certificate: Arc::clone(&certificate),
+                    until,
+                },
+            };
+            let arrival = Arrival {
+                listener: "main",
+                interface: None,
+                tls: Some(&tls),
+                client: IpAddr::from([127, 0, 0, 1]),
+            };
+            let found = door.admit(&arrival, "a.test").err();
+            assert_eq!(found.map(|rejection| rejection.reason), expected, "{until}");
+        }
     }
 }

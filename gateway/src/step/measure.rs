@@ -23,7 +23,10 @@ pub fn measure(sizes: RequestSizes, kind: ApiKind, head: &Parts) -> Result<(), R
         return Err(Rejection::detailed(Reason::UriTooLong, detail));
     }
     let headers = match kind {
-        ApiKind::Rest => head.headers.values().map(http::HeaderValue::len).sum(),
+        ApiKind::Rest => {
+            let fields: usize = head.headers.values().map(http::HeaderValue::len).sum();
+            fields + host_apart(head).unwrap_or_default()
+        }
         ApiKind::Http => written_bytes(head, target),
     };
     if is_beyond(headers, sizes.header_bytes_max) {
@@ -41,14 +44,14 @@ fn written_bytes(head: &Parts, target: usize) -> usize {
     let fields: usize = fields
         .map(|(name, value)| of_field(name.as_str().len(), value.len()))
         .sum();
-    // HTTP/2 says the host apart from the headers.
-    let host = match head.uri.authority() {
-        Some(authority) if !head.headers.contains_key(http::header::HOST) => {
-            of_field("host".len(), authority.as_str().len())
-        }
-        Some(_) | None => 0,
-    };
+    let host = host_apart(head).map_or(0, |value| of_field("host".len(), value));
     request_line + fields + host
+}
+
+/// The length of the host where it is no header: HTTP/2 says it apart.
+fn host_apart(head: &Parts) -> Option<usize> {
+    let authority = head.uri.authority()?;
+    (!head.headers.contains_key(http::header::HOST)).then(|| authority.as_str().len())
 }
 
 #[cfg(test)]
@@ -92,6 +95,11 @@ mod tests {
             |value, expected| check(ApiKind::Rest, "/", &[("a", 240), ("b", value)], expected);
         rest(10_000, None);
         rest(10_001, Some(Reason::TooManyHeaders));
+        // Over HTTP/2 the host is no header, and counts like one.
+        let host = "https://h.test/";
+        check(ApiKind::Rest, host, &[("a", 10_234)], None);
+        let beyond = Some(Reason::TooManyHeaders);
+        check(ApiKind::Rest, host, &[("a", 10_235)], beyond);
         // `GET / HTTP/1.1` and one field, each with the end of its line.
         let line = "GET / HTTP/1.1\r\na: \r\n".len();
         check(ApiKind::Http, "/", &[("a", 10_240 - line)], None);

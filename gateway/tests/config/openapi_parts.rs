@@ -383,3 +383,19 @@ fn a_name_of_another_account_is_brought_home_where_it_plainly_means_this_api() {
         "{told}"
     );
 }
+
+#[test]
+fn the_older_security_policies_set_none_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let told = ": approximated: it sets none here: ";
+    for policy in ["TLS_1_0", "TLS_1_2"] {
+        let root = format!("x-amazon-apigateway-security-policy: {policy}");
+        std::fs::write(&path, definition(&root, "x-a: b")).unwrap();
+        let import = import(&path, &ImportOptions::default()).unwrap();
+        let mut findings = import.findings.iter().map(ToString::to_string);
+        let found = findings.find(|line| line.contains("security-policy"));
+        let found = found.unwrap();
+        assert!(found.contains(told), "{policy}: {found}");
+    }
+}

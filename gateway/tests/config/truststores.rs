@@ -2,8 +2,8 @@
 
 use gateway::config::load_text;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519,
-    SignatureAlgorithm, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair,
+    PKCS_ED25519, SignatureAlgorithm, date_time_ymd,
 };
 
 use crate::site::{Site, accepted};
@@ -90,7 +90,12 @@ fn what_cannot_be_used_is_left_out_and_said() {
     old.not_after = date_time_ymd(2019, 12, 31);
     let old = made(old, &rcgen::PKCS_ECDSA_P256_SHA256, None);
     let edwards = made(params("edwards"), &PKCS_ED25519, None);
-    let content = [sound.1, leaf.1, old.1, edwards.1].concat();
+    let mut strange = params("strange");
+    let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![5, 0]);
+    unknown.set_criticality(true);
+    strange.custom_extensions = vec![unknown];
+    let strange = made(strange, &rcgen::PKCS_ECDSA_P256_SHA256, None);
+    let content = [sound.1, leaf.1, old.1, edwards.1, strange.1].concat();
     warnings(
         &content,
         &[
@@ -98,6 +103,8 @@ fn what_cannot_be_used_is_left_out_and_said() {
             "certificate 3 of `SITE/clients.pem` is left out: it is not valid at this time",
             "certificate 4 of `SITE/clients.pem` is left out: it is not signed by RSA or ECDSA with \
              SHA-256 or stronger",
+            "certificate 5 of `SITE/clients.pem` is left out: its form, or an extension of it that is \
+             critical, is not supported",
         ],
     );
 }

@@ -143,6 +143,13 @@ fn judge(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
     if !certificate.validity().is_valid() {
         return Err("it is not valid at this time");
     }
+    // What judges clients by it reads certificates in a way of its own.
+    let whole = CertificateDer::from(der);
+    let is_readable = webpki::EndEntityCert::try_from(&whole).is_ok()
+        && webpki::anchor_from_trusted_cert(&whole).is_ok();
+    if !is_readable {
+        return Err("its form, or an extension of it that is critical, is not supported");
+    }
     Ok(certificate)
 }
 

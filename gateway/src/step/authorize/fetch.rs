@@ -28,10 +28,10 @@ const HEAD_BYTES_MAX: usize = 32 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Not an `https` URL with a host and without user information.
-    #[error("`{url}` is not an https URL of a host")]
+    #[error("`{url}` is not an https URL of a host, or has a user or password in it")]
     BadUrl {
-        /// The URL as configured.
-        url: Uri,
+        /// The URL without what may be secret.
+        url: String,
     },
     /// No connection to any address of the host.
     #[error("connecting to `{host}` failed")]
@@ -93,7 +93,7 @@ impl Fetcher {
         timeout: Duration,
         bytes_max: usize,
     ) -> Result<Self, FetchError> {
-        let bad = || FetchError::BadUrl { url: url.clone() };
+        let bad = || FetchError::BadUrl { url: harmless(url) };
         let authority = url.authority().ok_or_else(bad)?;
         // A password in a URL would be sent nowhere and logged everywhere.
         if url.scheme_str() != Some("https") || authority.as_str().contains('@') {
@@ -216,8 +216,18 @@ impl Fetcher {
     }
 }
 
+/// Scheme, host and path of a URL: without user, password and query, which may be secret.
+pub(super) fn harmless(url: &Uri) -> String {
+    let scheme = url.scheme_str().map(|scheme| format!("{scheme}://"));
+    let authority = url.authority().map_or("", |authority| {
+        let whole = authority.as_str();
+        whole.rsplit_once('@').map_or(whole, |(_, host)| host)
+    });
+    format!("{}{authority}{}", scheme.unwrap_or_default(), url.path())
+}
+
 impl fmt::Display for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        f.write_str(&harmless(&self.url))
     }
 }

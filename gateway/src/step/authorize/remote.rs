@@ -14,7 +14,7 @@ use http::uri::InvalidUri;
 use rustls::ClientConfig;
 use serde::Deserialize;
 
-use super::fetch::{FetchError, Fetcher};
+use super::fetch::{FetchError, Fetcher, harmless};
 use super::key_set::KeySetError;
 use crate::model::{Jwks, JwksSource};
 
@@ -33,15 +33,9 @@ pub enum DiscoveryError {
         /// What it says, cut where it is long.
         found: String,
     },
-    /// `jwks_uri` is no URL.
-    #[error("the discovery document says that the keys are at `{found}`, which is no URL")]
-    NotAUrl {
-        /// What it says, cut where it is long.
-        found: String,
-        /// What is wrong with it.
-        #[source]
-        source: InvalidUri,
-    },
+    /// `jwks_uri` is no URL. What it is may hold a password, and is not repeated.
+    #[error("what the discovery document says of where the keys are is no URL")]
+    NotAUrl(#[source] InvalidUri),
     /// The keys were not fetched from where the document says.
     #[error("fetching the keys from `{url}` failed")]
     Keys {
@@ -93,7 +87,7 @@ impl Remote {
             Self::Issuer { issuer, document } => {
                 let url = keys_of(issuer, &document.fetch().await?)?;
                 let at_url = |error| DiscoveryError::Keys {
-                    url: shown(&url.to_string()),
+                    url: shown(&harmless(&url)),
                     source: Box::new(error),
                 };
                 let keys = document.to(&url).map_err(at_url)?;
@@ -121,10 +115,7 @@ fn keys_of(issuer: &str, document: &[u8]) -> Result<Uri, DiscoveryError> {
         });
     }
     let url = document.jwks_uri.parse();
-    url.map_err(|source| DiscoveryError::NotAUrl {
-        found: shown(&document.jwks_uri),
-        source,
-    })
+    url.map_err(DiscoveryError::NotAUrl)
 }
 
 fn shown(text: &str) -> String {

@@ -54,13 +54,18 @@ async fn a_document_that_leads_elsewhere_is_refused() {
         (
             json!({"issuer": issuer, "jwks_uri": "a b"}),
             "no URL",
-            "`a b`, which is no URL",
+            "is no URL",
+        ),
+        (
+            json!({"issuer": issuer, "jwks_uri": "https://me:secret@a b/"}),
+            "no URL with a password",
+            "is no URL",
         ),
         (plain, "no TLS", "fetching the keys from `http://127.0.0.1:"),
         (
-            json!({"issuer": issuer, "jwks_uri": "https://me:secret@127.0.0.1/"}),
+            json!({"issuer": issuer, "jwks_uri": "https://me:secret@127.0.0.1/?secret"}),
             "a password",
-            "fetching the keys from",
+            "fetching the keys from `https://127.0.0.1/` failed",
         ),
     ];
     for (answer, name, expected) in rows {
@@ -70,6 +75,11 @@ async fn a_document_that_leads_elsewhere_is_refused() {
             panic!("{name}: {outcome:?}");
         };
         assert!(error.to_string().contains(expected), "{name}: {error}");
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            assert!(!error.to_string().contains("secret"), "{name}: {error}");
+            cause = error.source();
+        }
     }
     assert_eq!(server.requests(), 0, "nobody was asked for keys");
 }

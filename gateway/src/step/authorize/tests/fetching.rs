@@ -193,5 +193,6 @@ fn takes_only_https_urls_of_a_host() {
         let outcome = open(url);
         let refused = matches!(outcome, Err(KeySetError::Fetch(FetchError::BadUrl { .. })));
         assert!(refused, "{url}: {outcome:?}");
+        assert!(!format!("{outcome:?}").contains("secret"), "{url}");
     }
 }
