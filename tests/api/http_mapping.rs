@@ -68,6 +68,37 @@ async fn a_request_is_changed_as_its_mappings_say() {
 }
 
 #[tokio::test]
+async fn what_the_gateway_does_not_say_of_a_client_it_cannot_say_of_itself() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets",
+        json!({"request_parameters": {
+            "overwrite:header.X-Subject": "$context.identity.clientCert.subjectDN",
+            "overwrite:header.X-Mixed": "by ${context.authorizer.claims.sub}",
+            "append:header.X-More": "$context.authorizer.claims.sub",
+            "overwrite:querystring.user": "$context.authorizer.claims.name",
+            "overwrite:querystring.from": "$context.identity.sourceIp",
+        }}),
+    )
+    .await;
+    let forged = [
+        ("x-subject", "CN=admin"),
+        ("x-subject", "CN=root"),
+        ("x-mixed", "by admin"),
+        ("x-more", "kept"),
+    ];
+    let path = "/pets?user=admin&%75ser=root&from=192.0.2.1&q=1";
+    let seen = client.get_with(path, &forged).await.json();
+    for name in ["x-subject", "x-mixed"] {
+        assert_eq!(seen["headers"][name], json!(null), "{name}");
+    }
+    // What is appended to takes nobody's place.
+    assert_eq!(seen["headers"]["x-more"], "kept");
+    assert_eq!(seen["uri"], "/pets?q=1&from=127.0.0.1");
+}
+
+#[tokio::test]
 async fn a_path_is_replaced_whole_and_leads_nowhere_else() {
     let upstream = Upstream::echo().await;
     let (gateway, client) = start(

@@ -84,6 +84,12 @@ impl Changes {
                     let is_ours = mapping.reads_context();
                     changes.header(Change::Overwrite, name, value, is_ours);
                 }
+                Place::Querystring if mapping.reads_context() => {
+                    let value = values.into_iter().next();
+                    let change = value.as_ref().map_or(Change::Remove, |_| Change::Overwrite);
+                    let value = value.map_or_else(String::new, Cow::into_owned);
+                    changes.query.push((change, name.to_owned(), value));
+                }
                 Place::Querystring => {
                     let pairs = values.into_iter();
                     let pairs =
