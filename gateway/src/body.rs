@@ -209,11 +209,7 @@ impl BodyBudget {
     /// # Errors
     /// [`NoMemory`] if the budget has no room for it.
     pub fn hold(&self, bytes: Vec<u8>) -> Result<Buffered, NoMemory> {
-        let lease = self.lend(bytes.len())?;
-        Ok(Buffered(Bytes::from_owner(Held {
-            bytes: bytes.into(),
-            _lease: lease,
-        })))
+        Ok(self.lend(bytes.len())?.hold(bytes))
     }
 
     /// Lends memory that does not hold a body, but works on one.
@@ -245,11 +241,12 @@ impl Growing {
     /// Adds a piece.
     ///
     /// # Errors
-    /// [`NoMemory`] if the budget has no room for it.
+    /// [`NoMemory`] if the budget has no room for it. It is kept, and accounted for, all the same:
+    /// who can do with what is there loses nothing.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), NoMemory> {
-        self.lease.grow(piece.len())?;
+        let room = self.lease.grow(piece.len());
         self.bytes.extend_from_slice(piece);
-        Ok(())
+        room
     }
 
     /// The whole body.
@@ -270,6 +267,15 @@ pub struct BudgetLease {
 }
 
 impl BudgetLease {
+    /// A body that was made in the memory that was lent.
+    #[must_use]
+    pub fn hold(self, bytes: Vec<u8>) -> Buffered {
+        Buffered(Bytes::from_owner(Held {
+            bytes: bytes.into(),
+            _lease: self,
+        }))
+    }
+
     fn grow(&mut self, by: usize) -> Result<(), NoMemory> {
         let by = u64::try_from(by).unwrap_or(u64::MAX);
         let used = self

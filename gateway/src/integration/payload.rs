@@ -2,14 +2,12 @@
 //!
 //! Source: Amazon API Gateway Developer Guide, "Content type conversions in API Gateway".
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 
-use crate::body::{BodyBudget, NoMemory};
+use crate::body::BodyBudget;
 use crate::exchange::{Reason, Rejection};
 use crate::language::media_type::Conversion;
 
@@ -28,24 +26,44 @@ pub(super) fn convert(
     payload: Bytes,
     budget: &BodyBudget,
 ) -> Result<Bytes, Rejection> {
-    let made = match conversion {
-        Conversion::Unchanged => return Ok(payload),
-        Conversion::Text => match String::from_utf8_lossy(&payload) {
-            Cow::Borrowed(_) => return Ok(payload),
-            Cow::Owned(text) => text.into_bytes(),
-        },
+    // What is made has its room before it is made.
+    match conversion {
+        Conversion::Unchanged => Ok(payload),
+        Conversion::Text if std::str::from_utf8(&payload).is_ok() => Ok(payload),
+        Conversion::Text => {
+            let room = budget.lend(lossy_length(&payload))?;
+            let text = String::from_utf8_lossy(&payload).into_owned();
+            Ok(room.hold(text.into_bytes()).into_bytes())
+        }
         Conversion::Base64Decode => {
-            let decoded = BASE64.decode(payload.trim_ascii());
-            decoded.map_err(|error| {
+            let encoded = payload.trim_ascii();
+            let room = budget.lend(base64::decoded_len_estimate(encoded.len()))?;
+            let decoded = BASE64.decode(encoded).map_err(|error| {
                 let detail = format!("the body is no base64: {error}");
                 Rejection::detailed(Reason::PayloadEncoding, detail)
-            })?
+            })?;
+            Ok(room.hold(decoded).into_bytes())
         }
-        Conversion::Base64Encode => BASE64.encode(&payload).into_bytes(),
+        Conversion::Base64Encode => {
+            // One that cannot be said is more than there is.
+            let length = base64::encoded_len(payload.len(), true).unwrap_or(usize::MAX);
+            let room = budget.lend(length)?;
+            Ok(room.hold(BASE64.encode(&payload).into_bytes()).into_bytes())
+        }
+    }
+}
+
+/// Bytes of the text that invalid bytes make U+FFFD in.
+fn lossy_length(payload: &[u8]) -> usize {
+    let of_chunk = |chunk: std::str::Utf8Chunk<'_>| {
+        let replaced = if chunk.invalid().is_empty() {
+            0
+        } else {
+            char::REPLACEMENT_CHARACTER.len_utf8()
+        };
+        chunk.valid().len() + replaced
     };
-    let held = budget.hold(made);
-    let held = held.map_err(|NoMemory| Rejection::new(Reason::BodyMemory))?;
-    Ok(held.into_bytes())
+    payload.utf8_chunks().map(of_chunk).sum()
 }
 
 #[cfg(test)]
@@ -90,6 +108,13 @@ mod tests {
         let memory = Err(Reason::BodyMemory);
         check(Conversion::Base64Encode, &[0; 49], memory);
         check(Conversion::Text, &[0xff; 22], memory);
+        check(
+            Conversion::Text,
+            &[0xff; 21],
+            Ok("\u{fffd}".repeat(21).as_bytes()),
+        );
+        // Before it is made: what could not be decoded is not even looked at.
+        check(Conversion::Base64Decode, &[b'{'; 100], memory);
         check(Conversion::Unchanged, &[0xff; 65], Ok(&[0xff; 65]));
     }
 
