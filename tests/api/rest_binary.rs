@@ -153,6 +153,19 @@ async fn an_answer_is_converted_by_both_types_and_content_handling() {
 }
 
 #[tokio::test]
+async fn without_headers_a_body_is_of_the_type_that_is_assumed() {
+    // What is wanted of the answer is told by the class of JSON, which `*/*` lists.
+    let upstream = Upstream::http(|request| async { reply(200, sent(request).await) }).await;
+    for (types, expected) in [(&["*/*"][..], BYTES), (&["image/*"], LOSSY)] {
+        let (_gateway, client) = start(&upstream, types, http(None, None)).await;
+        let asked = request(Method::POST, "/prod/image", whole(BYTES));
+        let answer = client.send(asked).await;
+        assert_eq!(answer.status, 200, "{types:?}: {}", answer.text());
+        assert_eq!(answer.body, expected, "{types:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_passes_every_byte_as_it_is() {
     let upstream = backend("text/plain", BYTES).await;
     for types in [&[][..], &["image/png"], &["*/*"]] {

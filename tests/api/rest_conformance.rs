@@ -1,12 +1,16 @@
 //! Two checks that the service does not have: of media types, and of answers.
 
-use gateway_tests::client::{Client, request, whole, with};
+use std::sync::Arc;
+
+use gateway_tests::client::{Answer, Client, get, pieces, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Reply, Upstream, reply};
 use http::Method;
 use http::header::HeaderValue;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 const GOOD: &str = r#"{"name": "rex"}"#;
 const BAD: &str = r#"{"name": 7}"#;
@@ -195,4 +199,80 @@ async fn answers_of_other_integrations_are_checked_as_they_are_sent() {
     route["integration"] = mock;
     let (_gateway, client) = start(&upstream, route).await;
     assert_eq!(client.get("/prod/pets").await.status, 502);
+}
+
+/// A backend whose answers pause behind their first piece until they are told to go on.
+async fn pausing(go_on: &Arc<Notify>) -> Upstream {
+    let go_on = Arc::clone(go_on);
+    Upstream::http(move |_request| {
+        let go_on = Arc::clone(&go_on);
+        async move {
+            let (sender, body) = pieces();
+            tokio::spawn(async move {
+                sender.send("{\"name\": ".into()).await.unwrap();
+                go_on.notified().await;
+                sender.send("\"rex\"}".into()).await.unwrap();
+            });
+            let mut answer = answer(200, "application/json", "");
+            *answer.body_mut() = body.map_err(|never| match never {}).boxed_unsync();
+            answer
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_its_time_is_not_held_back_by_a_monitor() {
+    let go_on = Arc::new(Notify::new());
+    let upstream = pausing(&go_on).await;
+    let slow = |mode: &str| {
+        let mut route = checking(mode);
+        route["integration"] = json!({"timeout": "2s"});
+        route
+    };
+    let (gateway, client) = start(&upstream, slow("monitor")).await;
+    let response = client.start(get("/prod/pets?slow")).await.unwrap();
+    go_on.notify_one();
+    let answer = Answer::read(response).await.unwrap();
+    assert_eq!((answer.status, answer.text().as_str()), (200, GOOD));
+    let record = gateway.path("/prod/pets").await;
+    assert_eq!(record["response_check"], "too_slow");
+    assert_eq!(record["reason"], Value::Null);
+
+    let (gateway, client) = start(&upstream, slow("enforce")).await;
+    let answer = client.get("/prod/pets").await;
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    let record = gateway.reason("upstream_timeout").await;
+    assert_eq!(record["response_check"], "too_slow");
+    go_on.notify_one();
+}
+
+#[tokio::test]
+async fn without_memory_to_look_into_it_a_monitored_answer_is_sent() {
+    const LENGTH: usize = 3 * 1024 * 1024;
+    let upstream =
+        Upstream::http(|_request| async { answer(200, "application/json", vec![b' '; LENGTH]) })
+            .await;
+    for (mode, status) in [("monitor", 200), ("enforce", 503)] {
+        let route = checking(mode);
+        let setup = Setup::forwarding(upstream.address)
+            .set(&["body_memory_max"], json!("1MiB"))
+            .set(&["apis", "main", "type"], json!("rest"))
+            .set(&["apis", "main", "stages"], json!({"prod": {}}))
+            .set(
+                &["apis", "main", "models"],
+                json!({"Pet": {"type": "object"}}),
+            )
+            .set(&["apis", "main", "routes"], json!({}))
+            .route("GET /pets", route);
+        let gateway = Gateway::start(setup).await;
+        let client = Client::http1(gateway.address().await).await;
+        let answer = client.get("/prod/pets").await;
+        assert_eq!(answer.status, status, "{mode}: {}", answer.text());
+        if status == 200 {
+            assert_eq!(answer.body.len(), LENGTH);
+        }
+        let record = gateway.path("/prod/pets").await;
+        assert_eq!(record["response_check"], "memory", "{mode}");
+    }
 }

@@ -598,3 +598,47 @@ async fn answers_share_the_memory_of_bodies() {
     // What was lent has come back.
     assert_eq!(client.get("/prod/pets").await.status, 200);
 }
+
+#[tokio::test]
+async fn what_a_mapping_reads_of_an_answer_needs_memory_and_has_to_fit_a_header() {
+    let upstream = Upstream::http(|request| async move {
+        let list = match request.uri().path() {
+            "/pets" => vec![r#"{"":0}"#; 4000],
+            _ => Vec::new(),
+        };
+        let list = list.join(",");
+        reply(
+            200,
+            format!(r#"{{"name": "r\u00e9x", "lines": "a\nb", "list": [{list}]}}"#),
+        )
+    })
+    .await;
+    let route = json!({"body_max": "1KiB", "integration": {
+        "type": "http",
+        "responses": {"default": {"status": 200, "parameters": {
+            "method.response.header.X-Name": "integration.response.body.name",
+            "method.response.header.X-Lines": "integration.response.body.lines",
+        }}},
+    }});
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["body_memory_max"], json!("1MiB"))
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "routes"], json!({}))
+        .route("GET /pets", route.clone())
+        .route("GET /small", route);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/prod/pets").await.status, 503);
+    gateway.reason("body_memory").await;
+    let answer = client.get("/prod/small").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let name = answer.headers.get("x-name").unwrap();
+    assert_eq!(name.as_bytes(), "r\u{e9}x".as_bytes());
+    // A line end is no part of a header, and the log says what is lost.
+    assert!(!answer.headers.contains_key("x-lines"));
+    let record = gateway.path("/prod/small").await;
+    let detail = "no header can hold the value of X-Lines";
+    assert_eq!(record["detail"], detail);
+    assert_eq!(record["status"], 200);
+}

@@ -85,6 +85,37 @@ async fn headers_are_overwritten_and_query_parameters_appended() {
 }
 
 #[tokio::test]
+async fn what_the_gateway_does_not_say_of_a_client_it_cannot_say_of_itself() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets",
+        json!({"integration": {"request_parameters": {
+            "integration.request.header.X-Subject": "context.identity.clientCert.subjectDN",
+            "integration.request.header.X-Agent": "context.identity.userAgent",
+            "integration.request.header.X-Caller": "context.authorizer.claims.sub",
+            "integration.request.querystring.user": "context.authorizer.claims.name",
+            "integration.request.querystring.from": "context.identity.sourceIp",
+        }}}),
+    )
+    .await;
+    let forged = [
+        ("x-subject", "CN=admin"),
+        ("x-caller", "admin"),
+        ("x-caller", "root"),
+        ("x-agent", "other"),
+        ("user-agent", "own"),
+    ];
+    let path = "/prod/pets?user=admin&from=192.0.2.1&q=1";
+    let seen = client.get_with(path, &forged).await.json();
+    for name in ["x-subject", "x-caller"] {
+        assert_eq!(seen["headers"][name], json!(null), "{name}");
+    }
+    assert_eq!(seen["headers"]["x-agent"], "own");
+    assert_eq!(seen["uri"], "/pets?q=1&from=127.0.0.1");
+}
+
+#[tokio::test]
 async fn values_fill_the_path() {
     let upstream = Upstream::echo().await;
     let base = format!("http://{}", upstream.address);
@@ -163,4 +194,32 @@ async fn a_body_that_is_mapped_is_json() {
         r#"{"message":"Invalid JSON in request body"}"#
     );
     assert_eq!(gateway.reason("body_not_json").await["status"], 400);
+}
+
+#[tokio::test]
+async fn the_value_of_a_mapped_body_needs_memory() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["body_memory_max"], json!("1MiB"))
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(&["apis", "main", "routes"], json!({}))
+        .route(
+            "POST /pets",
+            json!({"body_max": "64KiB", "integration": {"request_parameters": {
+                "integration.request.header.X-Name": "method.request.body.name",
+            }}}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    // A body that is small, and large once it is parsed.
+    let growing = |count: usize| {
+        let list = vec![r#"{"":0}"#; count].join(",");
+        format!(r#"{{"name": "rex", "list": [{list}]}}"#)
+    };
+    for (count, status) in [(8, 200), (4000, 503), (8, 200)] {
+        let asked = request(Method::POST, "/prod/pets", whole(growing(count)));
+        assert_eq!(client.send(asked).await.status, status, "{count}");
+    }
+    gateway.reason("body_memory").await;
 }

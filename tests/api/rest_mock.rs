@@ -139,6 +139,45 @@ async fn a_media_type_without_template_is_handled_as_the_definition_says() {
 }
 
 #[tokio::test]
+async fn only_a_body_that_is_read_has_to_be_as_short_as_a_template() {
+    let (gateway, client) = start(json!({
+        "request_templates": {"application/json": "{\"statusCode\": 200}"},
+        "responses": default(201),
+    }))
+    .await;
+    let long = " ".repeat(300 * 1024 + 1);
+    assert_eq!(ask(&client, None, &long).await.status, 201);
+    let answer = ask(&client, Some("text/plain"), &long).await;
+    assert_eq!(answer.status, 413);
+    let message = "HTTP content length exceeded 307200 bytes.";
+    assert_eq!(answer.text(), message);
+    gateway.reason("body_too_large").await;
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_text_is_told_so() {
+    // Lists of binary types keep it from being made text.
+    let setup = Setup::new()
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "binary_media_types"], json!(["*/*"]))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(
+            &["apis", "main", "routes", "POST /mock"],
+            json!({"authorizer": "none", "integration": {
+                "type": "mock",
+                "responses": default(200),
+            }}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let asked = request(Method::POST, "/prod/mock", whole(&b"{\"a\": \"\xff\"}"[..]));
+    assert_eq!(client.send(asked).await.status, 500);
+    let record = gateway.reason("integration_template").await;
+    let detail = record["detail"].as_str().unwrap();
+    assert!(detail.contains("utf-8"), "{detail}");
+}
+
+#[tokio::test]
 async fn an_answer_without_content_has_no_body() {
     let (_gateway, client) = start(json!({
         "request_templates": {"application/json": "{\"statusCode\": 200}"},

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use http::StatusCode;
 
+use crate::body::NoMemory;
 use crate::model::GatewayResponse;
 
 macro_rules! response_types {
@@ -205,6 +206,12 @@ impl Rejection {
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
         Self::new(reason)
+    }
+}
+
+impl From<NoMemory> for Rejection {
+    fn from(NoMemory: NoMemory) -> Self {
+        Self::new(Reason::BodyMemory)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::mapped::Changes;
 use super::{Found, IntegrationRequest, PathTemplate, PathValue};
-use crate::body::{BodyFault, BodyProgress, UpstreamBody};
+use crate::body::{BodyBudget, BodyFault, BodyProgress, UpstreamBody};
 use crate::exchange::{ClientParameters, ClientRequest, Exchange, Reason, Rejection};
 use crate::language::mapping::http::body as mapping_body;
 use crate::language::message::Body;
@@ -41,15 +41,24 @@ impl BackendPlan {
     /// What is changed of a request.
     ///
     /// # Errors
-    /// 400 for what cannot be mapped.
+    /// 400 for what cannot be mapped, 503 without memory for the value of a body that is mapped.
     pub(super) fn changes(
         &self,
         exchange: &Exchange,
         request: &IntegrationRequest,
         found: Found<'_>,
+        budget: &BodyBudget,
     ) -> Result<Changes, Rejection> {
         let bytes = request.body.bytes().unwrap_or_default();
-        let sent = |body| ClientRequest {
+        let body = match &self.mappings {
+            RequestMappings::Rest(_) => Body::new(bytes),
+            RequestMappings::Http(_) => mapping_body(bytes),
+        };
+        let is_read = self.mappings.read_body();
+        let _room = is_read
+            .then(|| budget.lend(body.value_memory()))
+            .transpose()?;
+        let sent = ClientRequest {
             parameters: ClientParameters {
                 headers: &request.headers,
                 uri: &request.uri,
@@ -60,12 +69,9 @@ impl BackendPlan {
         };
         match &self.mappings {
             RequestMappings::Rest(mappings) => {
-                let sent = sent(Body::new(bytes));
                 Changes::of_rest(mappings, exchange, &sent, self.greedy.as_deref())
             }
-            RequestMappings::Http(mappings) => {
-                Changes::of_http(mappings, exchange, &sent(mapping_body(bytes)))
-            }
+            RequestMappings::Http(mappings) => Changes::of_http(mappings, exchange, &sent),
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn call(
     found: Found<'_>,
 ) -> Result<IntegrationResponse, Rejection> {
     let backend = &plan.backend;
-    let changes = backend.changes(exchange, &request, found)?;
+    let changes = backend.changes(exchange, &request, found, means.budget)?;
     let target = backend.target(found, None, &changes)?;
     let IntegrationRequest {
         method,

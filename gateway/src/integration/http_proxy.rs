@@ -43,7 +43,7 @@ pub(super) async fn forward(
     found: Found<'_>,
 ) -> Result<IntegrationResponse, Rejection> {
     let backend = &plan.backend;
-    let changes = backend.changes(exchange, &request, found)?;
+    let changes = backend.changes(exchange, &request, found, means.budget)?;
     let target = target(plan, &request.uri, found, &changes)?;
     let IntegrationRequest {
         method,

@@ -50,7 +50,8 @@ pub(super) async fn map_response(
     budget: &BodyBudget,
 ) -> Result<IntegrationResponse, Rejection> {
     let mut first = Bytes::new();
-    if mappings.iter().any(http::ResponseMapping::reads_body)
+    let is_read = mappings.iter().any(http::ResponseMapping::reads_body);
+    if is_read
         && let ResponseBody::Upstream {
             body,
             silence_max,
@@ -60,7 +61,7 @@ pub(super) async fn map_response(
         // The part that mappings look at; the rest goes on as it comes.
         let patience = Patience::Silence(*silence_max);
         let start = read_start(body, patience, BODY_BYTES_MAX, budget);
-        first = Box::pin(start).await?.bytes;
+        first = Box::pin(start).await?.accepted()?.bytes;
         *kept = Some(first.clone());
     }
     let (mut headers, mut status) = (Vec::new(), None);
@@ -68,6 +69,9 @@ pub(super) async fn map_response(
         headers: response.head.headers(),
         body: http::body(&first),
     };
+    let _room = is_read
+        .then(|| budget.lend(answered.body.value_memory()))
+        .transpose()?;
     let context = Context {
         exchange,
         refused: None,

@@ -10,15 +10,16 @@ use super::non_proxy::{Answered, NonProxyPlan};
 use super::{IntegrationRequest, IntegrationResponse};
 use crate::body::BodyBudget;
 use crate::exchange::{Exchange, Reason, Rejection};
-use crate::language::template::mock_status;
+use crate::language::template::{TEMPLATE_BYTES_MAX, mock_status};
 
 /// Answers with the status that the template, or else the body, asks for.
 ///
 /// # Errors
-/// 500 where neither asks for one, or nothing is defined for it.
+/// 500 where neither asks for one, or nothing is defined for it; 413 for a body that is read and longer
+/// than a template may be.
 pub(super) fn answer(
     plan: &NonProxyPlan,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     request: IntegrationRequest,
     budget: &BodyBudget,
 ) -> Result<IntegrationResponse, Rejection> {
@@ -26,12 +27,22 @@ pub(super) fn answer(
     // A route with a mock reads bodies whole.
     let body = body.into_whole().ok_or(Reason::BodyBroken)?;
     let document = plan.request(&headers, body, budget)?;
-    let status = mock_status(std::str::from_utf8(&document).unwrap_or_default());
-    let status = status.map_err(|error| {
-        let detail = format!("what says the mock's status: {error}");
-        Rejection::detailed(Reason::IntegrationTemplate, detail)
-    })?;
+    if document.len() > TEMPLATE_BYTES_MAX {
+        // Templates are shorter: it is the body.
+        let message = format!("HTTP content length exceeded {TEMPLATE_BYTES_MAX} bytes.");
+        return Err(Rejection {
+            message: Some(message.into()),
+            ..Rejection::new(Reason::BodyTooLarge)
+        });
+    }
+    let text = std::str::from_utf8(&document).map_err(|error| broken(&error))?;
+    let status = mock_status(text).map_err(|error| broken(&error))?;
     let (none, nothing) = (HeaderMap::new(), Bytes::new());
     let answered = Answered::new(status, &none, &nothing);
     plan.respond(exchange, &headers, &answered, budget)
+}
+
+fn broken(error: &impl std::fmt::Display) -> Rejection {
+    let detail = format!("what says the mock's status: {error}");
+    Rejection::detailed(Reason::IntegrationTemplate, detail)
 }

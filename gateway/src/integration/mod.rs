@@ -21,7 +21,7 @@ pub use non_proxy::NonProxyPlan;
 pub use path_template::{PathTemplate, PathValue};
 pub use request::{Found, IntegrationRequest};
 pub use rest_headers::RestHeaders;
-pub use whole::RESPONSE_BYTES_MAX;
+pub use whole::{RESPONSE_BYTES_MAX, Seen};
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -19,6 +19,7 @@ use super::payload::convert;
 use super::{IntegrationResponse, ResponseBody, rest_headers};
 use crate::body::BodyBudget;
 use crate::exchange::{Context, Exchange, Reason, Rejection};
+use crate::language::mapping::rest;
 use crate::language::media_type::{self, BinaryMediaTypes, MediaType, Transfer};
 use crate::language::message::{self, Body};
 use crate::language::selection::Selection;
@@ -93,7 +94,7 @@ impl NonProxyPlan {
             Rendered::Template(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
             Rendered::Unsupported => Err(Reason::UnsupportedMediaType.into()),
             Rendered::Own => {
-                let class = self.binary.class(content_type.and_then(MediaType::first));
+                let class = self.binary.class(MediaType::of_body(content_type));
                 let handling = self.mapped.content_handling;
                 let conversion = media_type::of_request(Transfer::Converted, class, handling);
                 convert(conversion, body, budget)
@@ -108,7 +109,7 @@ impl NonProxyPlan {
     /// memory.
     pub(super) fn respond(
         &self,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         sent: &HeaderMap,
         answered: &Answered<'_>,
         budget: &BodyBudget,
@@ -133,7 +134,14 @@ impl NonProxyPlan {
             StatusCode::from_u16(rule.status).map_err(|error| broken(error.to_string()))?;
         let value = HeaderValue::from_str(media_type).map_err(|error| broken(error.to_string()))?;
         head.headers_mut().insert(CONTENT_TYPE, value);
-        map_headers(rule, exchange, answered, head.headers_mut())?;
+        let is_read = rule.mappings.iter().any(rest::ResponseMapping::reads_body);
+        let room = is_read.then(|| budget.lend(answered.body.value_memory()));
+        let _room = room.transpose()?;
+        let lost = map_headers(rule, exchange, answered, head.headers_mut())?;
+        if !lost.is_empty() {
+            let detail = format!("no header can hold the value of {}", lost.join(", "));
+            exchange.record.record.detail = Some(detail.into());
+        }
         Ok(IntegrationResponse {
             head,
             body: ResponseBody::Whole(body),
@@ -165,7 +173,7 @@ impl NonProxyPlan {
         answered: &Answered<'_>,
         budget: &BodyBudget,
     ) -> Result<Bytes, Rejection> {
-        let class = |text: Option<&str>| self.binary.class(text.and_then(MediaType::first));
+        let class = |text: Option<&str>| self.binary.class(MediaType::of_body(text));
         let conversion = media_type::of_response(
             Transfer::Converted,
             class(text(answered.headers, &CONTENT_TYPE)),
@@ -176,12 +184,15 @@ impl NonProxyPlan {
     }
 }
 
-fn map_headers(
-    rule: &ResponseRule,
+/// Sets what is mapped. A value that no header can hold is as good as missing, because a backend may
+/// send any; the names of those are returned.
+fn map_headers<'r>(
+    rule: &'r ResponseRule,
     exchange: &Exchange,
     answered: &Answered<'_>,
     headers: &mut HeaderMap,
-) -> Result<(), Rejection> {
+) -> Result<Vec<&'r str>, Rejection> {
+    let mut lost = Vec::new();
     let context = Context {
         exchange,
         refused: None,
@@ -192,13 +203,16 @@ fn map_headers(
         let Some(value) = value.map_err(|error| broken(format!("`{name}`: {error}")))? else {
             continue;
         };
+        let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) else {
+            lost.push(name);
+            continue;
+        };
         let name = HeaderName::try_from(name).map_err(|error| broken(error.to_string()))?;
-        let value = HeaderValue::from_str(&value).map_err(|error| broken(error.to_string()))?;
         if let Some(name) = rest_headers::mapped_name(name) {
             headers.insert(name, value);
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {

@@ -31,8 +31,8 @@ impl<'h> MediaType<'h> {
         (is_token(main) && is_token(sub)).then_some(Self { main, sub })
     }
 
-    /// The media type of a request's body; without a readable `Content-Type` it is
-    /// `application/json`.
+    /// The media type of a body by its `Content-Type`, or that a client accepts first; without a
+    /// readable header it is `application/json`.
     #[must_use]
     pub fn of_body(content_type: Option<&'h str>) -> Self {
         content_type.and_then(Self::first).unwrap_or(DEFAULT)
@@ -43,6 +43,27 @@ impl<'h> MediaType<'h> {
     pub fn is(self, text: &str) -> bool {
         MediaType::first(text).is_some_and(|other| self == other)
     }
+}
+
+/// Whether a header has a comma outside of quotes: several media types, of which one reader may take
+/// the first and another the last. In quotes that are never closed a comma counts as well.
+#[must_use]
+pub fn are_several(header: &str) -> bool {
+    let (mut is_quoted, mut is_escaped, mut in_quotes) = (false, false, false);
+    for byte in header.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => {
+                is_quoted = !is_quoted;
+                in_quotes = false;
+            }
+            b',' if !is_quoted => return true,
+            b',' => in_quotes = true,
+            _ => {}
+        }
+    }
+    is_quoted && in_quotes
 }
 
 impl PartialEq for MediaType<'_> {
@@ -110,11 +131,10 @@ impl BinaryMediaTypes {
         Ok(Self(patterns))
     }
 
-    /// Whether a body or an answer of this type is binary. What has no type is text.
+    /// Whether a body or an answer of this type is binary.
     #[must_use]
-    pub fn class(&self, media_type: Option<MediaType<'_>>) -> Class {
-        let is_listed = |media_type| self.0.iter().any(|pattern| pattern.matches(media_type));
-        if media_type.is_some_and(is_listed) {
+    pub fn class(&self, media_type: MediaType<'_>) -> Class {
+        if self.0.iter().any(|pattern| pattern.matches(media_type)) {
             Class::Binary
         } else {
             Class::Text

@@ -35,7 +35,7 @@ fn the_first_media_type_counts() {
 fn wildcards_stand_for_whole_parts() {
     let class = |list: &[&str], header| {
         let list = BinaryMediaTypes::parse(list.iter().copied()).expect("valid");
-        list.class(MediaType::first(header))
+        list.class(MediaType::of_body(Some(header)))
     };
     for (list, header, expected) in [
         (&["image/png"] as &[&str], "image/PNG", Binary),
@@ -47,10 +47,30 @@ fn wildcards_stand_for_whole_parts() {
         (&["image/png"], "*/*", Text),
         (&["*/*"], "*/*", Binary),
         (&["a/b", "image/png"], "image/png;q=1", Binary),
-        (&["*/*"], "", Text),
+        // Without a media type it is JSON.
+        (&["*/*"], "", Binary),
+        (&["image/*"], "", Text),
+        (&["application/json"], "", Binary),
         (&[], "image/png", Text),
     ] {
         assert_eq!(class(list, header), expected, "{list:?} {header}");
+    }
+}
+
+#[test]
+fn a_comma_outside_of_quotes_separates_types() {
+    for (header, expected) in [
+        ("text/plain, application/json", true),
+        ("text/plain,", true),
+        ("text/plain; a=b, application/json", true),
+        (r#"multipart/mixed; boundary="a,b""#, false),
+        (r#"multipart/mixed; boundary="a\",b""#, false),
+        (r#"text/plain; a="\\", application/json"#, true),
+        (r#"text/plain; a=", application/json"#, true),
+        (r#"text/plain; a=""#, false),
+        ("text/plain; charset=utf-8", false),
+    ] {
+        assert_eq!(are_several(header), expected, "{header}");
     }
 }
 
@@ -136,7 +156,7 @@ proptest! {
         };
         let expected = if entries.iter().any(naive) { Binary } else { Text };
         let list = BinaryMediaTypes::parse(entries.iter().map(String::as_str)).expect("valid");
-        prop_assert_eq!(list.class(MediaType::first(&media_type)), expected);
+        prop_assert_eq!(list.class(MediaType::of_body(Some(&media_type))), expected);
     }
 
     #[test]

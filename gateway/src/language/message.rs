@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 
 use serde_json::Value;
 
+use super::json_memory;
+
 /// Where a parameter of a request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -110,6 +112,19 @@ impl<'b> Body<'b> {
         }
     }
 
+    /// Bytes that its value takes, or that it would take: whoever is going to ask for the value has
+    /// to have room for them. What is no JSON takes none, and is not read again.
+    #[must_use]
+    pub fn value_memory(&self) -> usize {
+        if self.bytes.trim_ascii().is_empty() {
+            return 0;
+        }
+        json_memory::memory(self.bytes).unwrap_or_else(|_error| {
+            self.value.get_or_init(|| Err(InvalidJson));
+            0
+        })
+    }
+
     /// Its value; an empty body counts as `{}`.
     ///
     /// # Errors
@@ -207,6 +222,20 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert_eq!(Body::new(deep.as_bytes()).value(), Err(InvalidJson));
+    }
+
+    #[test]
+    fn the_memory_of_a_value_is_known_before_there_is_one() {
+        let body = Body::new(br#"[{"": 0}, {"": 0}]"#);
+        assert!(body.value_memory() > 1000);
+        assert_eq!(body.value(), Ok(&serde_json::json!([{"": 0}, {"": 0}])));
+        assert_eq!(Body::new(b" ").value_memory(), 0);
+        assert_eq!(Body::new(b" ").value(), Ok(&serde_json::json!({})));
+        let broken = Body::new(br#"[{"": 0}, "#);
+        assert_eq!(
+            (broken.value_memory(), broken.value()),
+            (0, Err(InvalidJson))
+        );
     }
 
     #[test]

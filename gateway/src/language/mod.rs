@@ -6,6 +6,7 @@
 
 pub mod variable;
 pub mod message;
+mod json_memory;
 pub mod json_path;
 pub mod mapping;
 pub mod selection;

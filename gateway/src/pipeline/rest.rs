@@ -144,7 +144,7 @@ async fn input(
     if let Some(plan) = checked {
         // A route whose bodies are checked reads them whole.
         let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
-        validate::body(plan, &request.headers, whole)?;
+        validate::body(plan, &request.headers, whole, &worker.body_budget)?;
     }
     Ok(request)
 }
@@ -224,7 +224,7 @@ impl<'a> Asked<'a> {
 /// Of a body that is too large clients of REST APIs read the limit, and nothing else (2.4 of
 /// docs/semantics.md), whenever it is found out.
 fn told(rejection: Rejection, route: &RoutePlan) -> Rejection {
-    if rejection.reason != Reason::BodyTooLarge {
+    if rejection.reason != Reason::BodyTooLarge || rejection.message.is_some() {
         return rejection;
     }
     let message = format!(

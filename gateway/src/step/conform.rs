@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 
 use super::schemas::BodySchemas;
+use crate::body::{BodyBudget, NoMemory};
 use crate::language::media_type::MediaType;
 use crate::language::message::Body;
 use crate::language::schema::Schema;
@@ -32,6 +33,10 @@ pub enum Nonconformity {
     TooLarge,
     /// Its content coding is not read here, or it is not in it.
     Coding,
+    /// All of it did not come within the time-out of the integration.
+    TooSlow,
+    /// There is no memory to look into it.
+    Memory,
 }
 
 impl Nonconformity {
@@ -42,6 +47,8 @@ impl Nonconformity {
             Self::Invalid => "invalid",
             Self::TooLarge => "too_large",
             Self::Coding => "coding",
+            Self::TooSlow => "too_slow",
+            Self::Memory => "memory",
         }
     }
 }
@@ -67,9 +74,32 @@ impl ConformPlan {
 ///
 /// # Errors
 /// What is wrong.
-pub fn conform(schema: &Schema, body: &[u8]) -> Result<(), Nonconformity> {
+pub fn conform(schema: &Schema, body: &[u8], budget: &BodyBudget) -> Result<(), Nonconformity> {
     let body = Body::new(body);
+    let room = budget.lend(body.value_memory());
+    let _room = room.map_err(|NoMemory| Nonconformity::Memory)?;
     let value = body.value().map_err(|_error| Nonconformity::Invalid)?;
     let judged = schema.validate(value);
     judged.map_err(|_invalid| Nonconformity::Invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::language::schema::Models;
+
+    #[test]
+    fn the_value_of_a_body_needs_memory() {
+        let list = json!({"type": "array"});
+        let schema = Models::new([("List", &list)]).unwrap().compile("List");
+        let schema = schema.unwrap();
+        let budget = BodyBudget::new(10_000);
+        let of = |count: usize| format!("[{}]", vec![r#"{"":0}"#; count].join(","));
+        assert_eq!(conform(&schema, of(5).as_bytes(), &budget), Ok(()));
+        let beyond = conform(&schema, of(50).as_bytes(), &budget);
+        assert_eq!(beyond, Err(Nonconformity::Memory));
+        assert_eq!(budget.used(), 0);
+    }
 }

@@ -9,8 +9,9 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use super::schemas::BodySchemas;
+use crate::body::BodyBudget;
 use crate::exchange::{Reason, Rejection};
-use crate::language::media_type::MediaType;
+use crate::language::media_type::{self, MediaType};
 use crate::language::message::{Body, Parameters, Place};
 
 /// What one method checks.
@@ -70,7 +71,8 @@ pub fn content_type(
         Some(written) => MediaType::first(written),
     };
     let is_allowed = |found: MediaType<'_>| allowed.iter().any(|known| found.is(known));
-    if second.is_none() && found.is_some_and(is_allowed) {
+    let is_one = second.is_none() && !written.is_some_and(media_type::are_several);
+    if is_one && found.is_some_and(is_allowed) {
         return Ok(());
     }
     Err(Reason::ContentType.into())
@@ -79,19 +81,26 @@ pub fn content_type(
 /// Checks a body that was read whole.
 ///
 /// # Errors
-/// A rejection if it is not what the model for its media type says.
-pub fn body(plan: &BodySchemas, headers: &HeaderMap, body: &[u8]) -> Result<(), Rejection> {
+/// A rejection if it is not what the model for its media type says, 503 without memory for its
+/// value.
+pub fn body(
+    plan: &BodySchemas,
+    headers: &HeaderMap,
+    body: &[u8],
+    budget: &BodyBudget,
+) -> Result<(), Rejection> {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (types.next(), types.next());
-    if second.is_some() {
+    let content_type = first.and_then(|value| value.to_str().ok());
+    if second.is_some() || content_type.is_some_and(media_type::are_several) {
         // A backend might take another one than is taken here.
         return Err(invalid("[several content types]".into()));
     }
-    let content_type = first.and_then(|value| value.to_str().ok());
     let Some(schema) = plan.schema(MediaType::of_body(content_type)) else {
         return Ok(());
     };
     let body = Body::new(body);
+    let _room = budget.lend(body.value_memory())?;
     let value = body
         .value()
         .map_err(|error| invalid(format!("[{error}]").into()))?;

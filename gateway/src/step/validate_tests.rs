@@ -65,7 +65,8 @@ fn check_body(otherwise: bool, types: &[&'static str], text: &str, found: Option
     for content_type in types {
         headers.append(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    let judged = body(&schemas(otherwise), &headers, text.as_bytes());
+    let budget = BodyBudget::new(64 * 1024);
+    let judged = body(&schemas(otherwise), &headers, text.as_bytes(), &budget);
     let rejection = judged.err();
     let validation = rejection.as_ref().and_then(|r| r.validation.as_deref());
     assert_eq!(validation, found, "{types:?} {text}");
@@ -95,6 +96,28 @@ fn the_media_type_chooses_the_model() {
 fn two_media_types_are_none() {
     let types = ["text/plain", "application/json"];
     check_body(false, &types, "{}", Some("[several content types]"));
+    let several = Some("[several content types]");
+    for field in [
+        "text/plain, application/json",
+        "text/plain; a=\"b\", application/json",
+    ] {
+        check_body(false, &[field], "x", several);
+    }
+    check_body(false, &["text/plain; a=\"b, application\""], "x", None);
+}
+
+#[test]
+fn the_value_of_a_body_needs_memory() {
+    let of = |count: usize| {
+        let list = vec![r#"{"":0}"#; count].join(",");
+        let text = format!(r#"{{"name": [{list}]}}"#);
+        let budget = BodyBudget::new(64 * 1024);
+        let judged = body(&schemas(false), &HeaderMap::new(), text.as_bytes(), &budget);
+        assert_eq!(budget.used(), 0);
+        judged.map_err(|rejection| rejection.reason)
+    };
+    assert_eq!(of(50), Ok(()));
+    assert_eq!(of(200), Err(Reason::BodyMemory));
 }
 
 #[track_caller]
@@ -129,6 +152,8 @@ fn only_media_types_of_models_are_taken() {
     check_content_type(&["text/html"], true, false);
     check_content_type(&["text/html"], false, false);
     check_content_type(&["text"], true, false);
+    check_content_type(&["text/plain, text/html"], true, false);
+    check_content_type(&["text/plain; a=\"b,c\""], true, true);
     check_content_type(&["text/\u{fc}"], true, false);
     check_content_type(&["text/plain", "text/plain"], true, false);
 }

@@ -10,7 +10,6 @@ use super::{Lowering, integration, method_response, validation};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::language::template::TEMPLATE_BYTES_MAX;
 use crate::model::{
     ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, Route, RouteKey,
     RouteMethod, Throttle,
@@ -100,7 +99,7 @@ fn lower_one(
         cx,
     );
     let (body, body_bytes_max) = match &integration {
-        Some(Integration::Mock(_)) => lower_body_of_mock(written, at, cx),
+        Some(Integration::Mock(_)) => lower_body_of_mock(written, at, around.body_memory_max, cx),
         Some(Integration::Http(_)) => lower_body(written, true, at, around.body_memory_max, cx),
         Some(Integration::HttpProxy(proxy)) => {
             let is_read = validation.body.is_some() || proxy.backend.mappings.read_body();
@@ -217,6 +216,9 @@ fn lower_caller_key(
     }
 }
 
+/// Bytes that a body may have where nothing else is said: the service's limit for payloads.
+const BODY_BYTES_MAX: u64 = 10 * MIB;
+
 /// `is_read` says that the gateway itself reads the body, which it does whole.
 fn lower_body(
     written: &written::Route,
@@ -231,7 +233,7 @@ fn lower_body(
         None | Some(written::Body::Stream) => BodyMode::Stream,
     };
     let size_at = at.key("body_max");
-    let max = cx.size(written.body_max.as_ref(), &size_at, 0..=TIB, 10 * MIB);
+    let max = cx.size(written.body_max.as_ref(), &size_at, 0..=TIB, BODY_BYTES_MAX);
     if mode == BodyMode::Buffer && max > body_memory_max {
         let message =
             "one such body would not fit into `body_memory_max`: lower this or raise that";
@@ -240,10 +242,12 @@ fn lower_body(
     (mode, max)
 }
 
-/// What a mock is not told by a template, it reads in the body.
+/// What a mock is not told by a template, it reads in the body. Bodies that it does not read may be as
+/// large as anywhere.
 fn lower_body_of_mock(
     written: &written::Route,
     at: &Cursor<'_>,
+    body_memory_max: u64,
     cx: &mut Lowering<'_>,
 ) -> (BodyMode, u64) {
     for (key, is_written) in [
@@ -255,5 +259,5 @@ fn lower_body_of_mock(
             cx.error_at_key(&at.key(key), message);
         }
     }
-    (BodyMode::Buffer, TEMPLATE_BYTES_MAX as u64)
+    (BodyMode::Buffer, BODY_BYTES_MAX.min(body_memory_max))
 }

@@ -1,0 +1,153 @@
+//! How much memory the value of a JSON text takes, found without making the value.
+//!
+//! `[{"":0},..]` grows a hundredfold when it is parsed, so that the length of a text says little of
+//! what it costs. The estimate is for the values of `serde_json`, and rather too high: of what a
+//! client chooses, nobody should get more than was accounted for.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+/// Entries of a node of the tree that an object is.
+const NODE_ENTRIES: usize = 11;
+
+/// Fewest entries of a node behind the first.
+const NODE_ENTRIES_MIN: usize = 5;
+
+/// A node: its entries and what leads to others, of which inner nodes have more.
+const NODE_BYTES: usize = NODE_ENTRIES * (size_of::<String>() + size_of::<Value>()) + 16;
+const INNER_NODE_BYTES: usize = NODE_BYTES + (NODE_ENTRIES + 1) * size_of::<usize>();
+
+/// What an allocator adds to a text, and the multiple that it makes of it.
+const ALLOCATION_BYTES: usize = 16;
+
+/// Elements that a list has room for from the first on.
+const LIST_ELEMENTS_MIN: usize = 4;
+
+/// Bytes that the value of `text` takes, texts within it included.
+///
+/// # Errors
+/// Where `serde_json` would make no value of it.
+pub(super) fn memory(text: &[u8]) -> Result<usize, serde_json::Error> {
+    let Memory(bytes) = serde_json::from_slice(text)?;
+    Ok(bytes.saturating_add(size_of::<Value>()))
+}
+
+/// Bytes that a value takes beside the place that it stands in.
+struct Memory(usize);
+
+impl<'de> Deserialize<'de> for Memory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Measuring)
+    }
+}
+
+struct Measuring;
+
+impl<'de> Visitor<'de> for Measuring {
+    type Value = Memory;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Memory, E> {
+        Ok(Memory(0))
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Memory, E> {
+        Ok(Memory(0))
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Memory, E> {
+        Ok(Memory(0))
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Memory, E> {
+        Ok(Memory(0))
+    }
+
+    fn visit_unit<E>(self) -> Result<Memory, E> {
+        Ok(Memory(0))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Memory, E> {
+        let allocated = value.len().next_multiple_of(ALLOCATION_BYTES) + ALLOCATION_BYTES;
+        Ok(Memory(if value.is_empty() { 0 } else { allocated }))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Memory, A::Error> {
+        let (mut elements, mut bytes) = (0_usize, 0_usize);
+        while let Some(Memory(of_element)) = list.next_element()? {
+            elements += 1;
+            bytes = bytes.saturating_add(of_element);
+        }
+        // A list doubles its room when it is full.
+        let room = match elements {
+            0 => 0,
+            _ => elements.next_power_of_two().max(LIST_ELEMENTS_MIN),
+        };
+        Ok(Memory(
+            bytes.saturating_add(room.saturating_mul(size_of::<Value>())),
+        ))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Memory, A::Error> {
+        let (mut entries, mut bytes) = (0_usize, 0_usize);
+        while let Some((Memory(of_name), Memory(of_value))) = object.next_entry()? {
+            entries += 1;
+            bytes = bytes.saturating_add(of_name).saturating_add(of_value);
+        }
+        Ok(Memory(bytes.saturating_add(nodes(entries))))
+    }
+}
+
+/// Bytes of the nodes of an object.
+const fn nodes(entries: usize) -> usize {
+    if entries == 0 {
+        return 0;
+    }
+    if entries <= NODE_ENTRIES {
+        return NODE_BYTES;
+    }
+    let leaves = entries.div_ceil(NODE_ENTRIES_MIN);
+    let inner = leaves.div_ceil(NODE_ENTRIES_MIN);
+    (leaves * NODE_BYTES).saturating_add(inner * INNER_NODE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_grows_most_is_told() {
+        let of = |element: &str, count: usize| {
+            let elements = vec![element; count];
+            let text = format!("[{}]", elements.join(","));
+            memory(text.as_bytes()).unwrap() / count
+        };
+        assert!(of(r#"{"":0}"#, 1024) >= NODE_BYTES);
+        assert!(of("[0]", 1024) >= 5 * size_of::<Value>());
+        assert!(of("0", 1024) >= size_of::<Value>());
+        // Usual documents grow less.
+        let pet = r#"{"id": 123, "name": "Rex", "tags": ["black", "white"], "vaccinated": true}"#;
+        assert!(of(pet, 1024) < 20 * pet.len());
+        assert_eq!(memory(b"true").unwrap(), size_of::<Value>());
+        let long = format!("\"{}\"", "x".repeat(4096));
+        assert!(memory(long.as_bytes()).unwrap() > 4096);
+        let large: Vec<String> = (0..1000).map(|at| format!("\"{at}\":0")).collect();
+        let large = format!("{{{}}}", large.join(","));
+        assert!(memory(large.as_bytes()).unwrap() > 1000 * NODE_BYTES / NODE_ENTRIES);
+    }
+
+    proptest! {
+        #[test]
+        fn what_has_no_value_has_no_size(text in r#"[\[\]{}:,"0-9.eE\\u ntrfals-]{0,24}"#) {
+            let is_value = serde_json::from_str::<Value>(&text).is_ok();
+            prop_assert_eq!(memory(text.as_bytes()).is_ok(), is_value);
+        }
+    }
+}
