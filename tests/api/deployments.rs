@@ -249,3 +249,55 @@ async fn orders_are_followed_while_no_gateway_runs() {
     said(&client.get("/prod/say").await, "one");
     said(&client.get("/held/say").await, "two");
 }
+
+#[tokio::test]
+async fn a_difference_names_routes_and_what_of_them_changed() {
+    let mut gateway = Gateway::start(setup()).await;
+    let same = told(&ask(&gateway, &["diff", "main", "--stage", "held"]).await);
+    assert_eq!(same, "deployment 1 and the configuration say the same");
+
+    let mut said = mock("one");
+    said["throttle"] = json!({"rate": 5, "burst": 10});
+    said["integration"]["responses"]["default"]["status"] = json!(201);
+    gateway.setup().change(
+        &["apis", "main", "routes"],
+        json!({"GET /say": said, "GET /new": mock("new")}),
+    );
+    gateway
+        .setup()
+        .change(&["apis", "main", "minimum_compression_size"], json!("1KiB"));
+    drop(gateway.setup().write());
+    // The file counts as it stands, before anything serves it.
+    let expected = [
+        "~ minimum_compression_size: (not written) -> 1KiB",
+        "+ GET /new",
+        "~ GET /say",
+        "    integration.responses.default.status: 200 -> 201",
+        "    throttle: (not written) -> {burst: 10, rate: 5}",
+    ];
+    let found = told(&ask(&gateway, &["diff", "main", "--stage", "held"]).await);
+    let mut lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.remove(0), "from deployment 1 to the configuration:");
+    assert_eq!(lines, expected, "{found}");
+
+    let answer = gateway.reload().await;
+    assert_eq!(answer["answer"], "done", "{answer}");
+    let back = told(&ask(&gateway, &["diff", "main", "2", "1", "--json"]).await);
+    let back: Value = serde_json::from_str(&back).unwrap();
+    assert_eq!(back["routes_removed"], json!(["GET /new"]));
+    assert_eq!(back["routes_changed"][0]["route"], "GET /say");
+    assert_eq!(back["routes_added"], json!([]));
+
+    let unknown = ask(&gateway, &["diff", "main", "1", "9"]).await;
+    assert_eq!(
+        refused(&unknown).trim_end(),
+        "error: the API `main` has no deployment 9: `gateway deployments main` lists them"
+    );
+    // Also while no gateway runs.
+    let setup = gateway.stop().await;
+    let alone = told(&run(&setup.write(), &["diff", "main", "1", "2"]));
+    assert!(
+        alone.starts_with("from deployment 1 to deployment 2:"),
+        "{alone}"
+    );
+}
