@@ -1,86 +1,29 @@
 //! From the model to what runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
-use super::door::{Door, Room};
+use super::hosts::hosts;
 use super::integration;
-use super::site::Hosts;
+use super::slot::{CALLER, ROUTE, slot_tag};
 use super::validation::Schemas;
-use super::{ApiPlan, MappingPlan, RoutePlan, Snapshot, StagePlan, Tracks};
+use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::exchange::Deployed;
-use crate::language::schema::SchemaError;
-use crate::language::selection::SelectionError;
 use crate::model::{
-    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, DeploymentNumber, Domain,
-    EndpointTls, Gateway, Identity, Listener, Mapping, Route, RouteKey, Stage, StageName, Target,
-    Throttle, Track, Upstream, UpstreamName, UpstreamTarget, Variant,
+    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, DeploymentNumber,
+    Gateway, Identity, Route, Stage, StageName, Target, Throttle, Track, Upstream, UpstreamName,
+    UpstreamTarget, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
-use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySetError};
+use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
-use crate::store::bucket::{Buckets, SlotsFull};
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::telemetry::stage_counts::StageCounts;
+use crate::upstream::UpstreamPlan;
 use crate::upstream::tls::{RootsError, client_config, system_roots};
-use crate::upstream::{UpstreamError, UpstreamPlan};
-
-/// Why a configuration that means something cannot run here and now.
-#[derive(Debug, thiserror::Error)]
-pub enum CompileError {
-    /// An authorizer's keys.
-    #[error("authorizer `{name}`")]
-    Authorizer {
-        /// Its name.
-        name: AuthorizerName,
-        /// What is wrong.
-        source: KeySetError,
-    },
-    /// An upstream's address.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-    /// The system's root certificates, needed for HTTPS upstreams and key sets.
-    #[error("root certificates")]
-    Roots(#[from] RootsError),
-    /// More buckets than there are slots.
-    #[error("{0}")]
-    Slots(SlotsFull),
-    /// Patterns that select integration responses.
-    #[error("integration responses of `{route}`")]
-    Selection {
-        /// The route.
-        route: RouteKey,
-        /// What is wrong.
-        source: SelectionError,
-    },
-    /// What an API tells pages of other origins.
-    #[error("cors of `{api}`")]
-    Cors {
-        /// The API.
-        api: ApiName,
-        /// What is wrong.
-        source: http::header::InvalidHeaderValue,
-    },
-    /// Models of request bodies.
-    #[error("models of `{api}`")]
-    Models {
-        /// The API.
-        api: ApiName,
-        /// What is wrong.
-        source: SchemaError,
-    },
-    /// The model names something it does not hold; the configuration should have refused it.
-    #[error("`{route}` names `{missing}`, which is not configured")]
-    Dangling {
-        /// The route.
-        route: String,
-        /// What it names.
-        missing: String,
-    },
-}
 
 /// Compiles snapshots, carrying over what outlives them.
 #[derive(Debug)]
@@ -362,54 +305,6 @@ struct Served<'a> {
     deployment: Option<DeploymentNumber>,
 }
 
-/// The tags of every slot that `model` names, so that others can be freed before it is compiled.
-#[must_use]
-pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
-    named_slots(model)
-        .map(|(api, stage, route, what)| slot_tag(api, stage, route, what))
-        .collect()
-}
-
-/// What every slot of `model` is called, with its tag: API, stage unless it is `$default`, and
-/// route, such as `pets prod GET /pets`, followed by `per caller` where that throttle is meant.
-#[must_use]
-pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
-    named_slots(model)
-        .map(|(api, stage, route, what)| {
-            let suffix = if what == CALLER { " per caller" } else { "" };
-            let name = if stage.is_default() {
-                format!("{} {}{suffix}", api.name, route.key)
-            } else {
-                format!("{} {stage} {}{suffix}", api.name, route.key)
-            };
-            (slot_tag(api, stage, route, what), name)
-        })
-        .collect()
-}
-
-/// Every slot that a route may have in a stage, by either track: both share the buckets of routes
-/// that they have in common.
-fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &StageName, &Route, &'static str)> {
-    model.apis.iter().flat_map(|api| {
-        api.stages.iter().flat_map(move |stage| {
-            let of_route = move |route| [ROUTE, CALLER].map(|what| (api, &stage.name, route, what));
-            stage.routes().flat_map(of_route)
-        })
-    })
-}
-
-/// What the slots of a route are told apart by.
-const ROUTE: &str = "route";
-const CALLER: &str = "caller";
-
-fn slot_tag(api: &Api, stage: &StageName, route: &Route, what: &str) -> u64 {
-    let (api, route) = (api.name.as_str(), route.key.as_str());
-    if stage.is_default() {
-        return Buckets::slot_tag(&[api, route, what]);
-    }
-    Buckets::slot_tag(&[api, stage.as_str(), route, what])
-}
-
 /// What routes refer to.
 pub(super) struct Parts<'a> {
     identity: &'a Identity,
@@ -464,66 +359,6 @@ fn cors_plan(api: &ApiName, definition: &Definition) -> Result<Option<CorsPlan>,
         api: api.clone(),
         source,
     })
-}
-
-/// What answers which host on one listener.
-fn hosts(
-    listener: &Listener,
-    model: &Gateway,
-    apis: &HashMap<ApiName, Arc<ApiPlan>>,
-) -> Result<Hosts, CompileError> {
-    let none = EndpointTls::default();
-    let mut hosts = Hosts::behind(Door::new(&none, None, listener));
-    for api in &model.apis {
-        let plan = apis.get(&api.name);
-        let Some(plan) = plan.filter(|_| api.listeners.contains(&listener.name)) else {
-            continue;
-        };
-        if api.other_hosts {
-            let door = Door::new(&none, api.private.as_ref(), listener);
-            hosts.answer_others(door, plan);
-        }
-        for host in &api.hosts {
-            let door = Door::new(&api.tls, api.private.as_ref(), listener);
-            hosts.add_api(host.clone(), door, plan);
-        }
-        if let Some(host) = &api.closed_host {
-            hosts.close(host.clone(), api.kind);
-        }
-    }
-    for domain in &model.domains {
-        if domain.listeners.contains(&listener.name) {
-            let mappings = mapping_plans(domain, model, apis)?;
-            let door = Door::new(&domain.tls, domain.private.as_ref(), listener);
-            hosts.add_domain(&domain.name, door, &mappings);
-        }
-    }
-    Ok(hosts)
-}
-
-fn mapping_plans(
-    domain: &Domain,
-    model: &Gateway,
-    apis: &HashMap<ApiName, Arc<ApiPlan>>,
-) -> Result<Arc<[MappingPlan]>, CompileError> {
-    let private = |name: &ApiName| {
-        let mut all = model.apis.iter();
-        all.find(|api| api.name == *name)?.private.as_ref()
-    };
-    let plan = |mapping: &Mapping| {
-        let api = apis.get(&mapping.api);
-        let api = api.ok_or_else(|| CompileError::Dangling {
-            route: mapping.segments.join("/"),
-            missing: mapping.api.to_string(),
-        })?;
-        Ok(MappingPlan {
-            segments: mapping.segments.clone(),
-            api: Arc::clone(api),
-            stage: Arc::from(mapping.stage.as_str()),
-            room: private(&mapping.api).map(Room::new),
-        })
-    };
-    domain.mappings.iter().map(plan).collect()
 }
 
 fn route_bucket(

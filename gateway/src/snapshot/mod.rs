@@ -1,14 +1,19 @@
 //! What runs: compiled once per load, pinned by every request.
 
 mod compile;
+mod error;
+mod slot;
 mod door;
+mod hosts;
 mod integration;
 mod site;
 mod validation;
 
-pub use compile::{CompileError, Compiler, slot_names, slot_tags};
+pub use compile::Compiler;
 pub use door::{Arrival, Room};
+pub use error::CompileError;
 pub use site::{Destination, MappingPlan, Missed, NoDestination};
+pub use slot::{slot_names, slot_tags};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,0 +1,63 @@
+//! Why a configuration cannot run.
+
+use crate::language::schema::SchemaError;
+use crate::language::selection::SelectionError;
+use crate::model::{ApiName, AuthorizerName, RouteKey};
+use crate::step::authorize::KeySetError;
+use crate::store::bucket::SlotsFull;
+use crate::upstream::UpstreamError;
+use crate::upstream::tls::RootsError;
+
+/// Why a configuration that means something cannot run here and now.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// An authorizer's keys.
+    #[error("authorizer `{name}`")]
+    Authorizer {
+        /// Its name.
+        name: AuthorizerName,
+        /// What is wrong.
+        source: KeySetError,
+    },
+    /// An upstream's address.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The system's root certificates, needed for HTTPS upstreams and key sets.
+    #[error("root certificates")]
+    Roots(#[from] RootsError),
+    /// More buckets than there are slots.
+    #[error("{0}")]
+    Slots(SlotsFull),
+    /// Patterns that select integration responses.
+    #[error("integration responses of `{route}`")]
+    Selection {
+        /// The route.
+        route: RouteKey,
+        /// What is wrong.
+        source: SelectionError,
+    },
+    /// What an API tells pages of other origins.
+    #[error("cors of `{api}`")]
+    Cors {
+        /// The API.
+        api: ApiName,
+        /// What is wrong.
+        source: http::header::InvalidHeaderValue,
+    },
+    /// Models of request bodies.
+    #[error("models of `{api}`")]
+    Models {
+        /// The API.
+        api: ApiName,
+        /// What is wrong.
+        source: SchemaError,
+    },
+    /// The model names something it does not hold; the configuration should have refused it.
+    #[error("`{route}` names `{missing}`, which is not configured")]
+    Dangling {
+        /// The route.
+        route: String,
+        /// What it names.
+        missing: String,
+    },
+}
