@@ -23,7 +23,11 @@ impl Upstream {
     /// What a URL of an integration leads to, with everything else as by default.
     #[must_use]
     pub fn of_origin(target: &UpstreamTarget) -> Self {
-        let scheme = if target.tls { "https" } else { "http" };
+        let scheme = if target.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         Self {
             name: UpstreamName::new(&format!("{scheme}://{}:{}", target.host, target.port)),
             target: target.clone(),
@@ -41,11 +45,22 @@ impl Upstream {
     pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
+/// What is asked of a backend's certificate; by default that the system's roots vouch for it and that
+/// it is for the host of the URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendTls {
+    /// Whether any root that the backend itself sends will do.
+    pub any_authority: bool,
+    /// Name that the certificate is for and that is sent as SNI, in lower case; `None` is the URL's
+    /// host.
+    pub server_name: Option<String>,
+}
+
 /// The parsed URL of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamTarget {
-    /// Whether TLS is spoken, verified against the system's roots.
-    pub tls: bool,
+    /// How TLS is spoken; `None` is plaintext.
+    pub tls: Option<BackendTls>,
     /// Host name or address, without brackets.
     pub host: String,
     /// Port; default 80 or 443.

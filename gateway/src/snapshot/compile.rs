@@ -23,7 +23,9 @@ use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::UpstreamPlan;
-use crate::upstream::tls::{RootsError, client_config, system_roots};
+use crate::upstream::tls::{
+    RootsError, client_config, client_config_of_any_authority, system_roots,
+};
 
 /// Compiles snapshots, carrying over what outlives them.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Compiler {
     slots: Arc<SlotRegistry>,
     decisions: Arc<Decisions>,
     client_tls: OnceLock<Arc<rustls::ClientConfig>>,
+    lenient_tls: OnceLock<Arc<rustls::ClientConfig>>,
 }
 
 impl Compiler {
@@ -41,6 +44,7 @@ impl Compiler {
             slots,
             decisions,
             client_tls: OnceLock::new(),
+            lenient_tls: OnceLock::new(),
         }
     }
 
@@ -99,6 +103,15 @@ impl Compiler {
         })
     }
 
+    /// What backends are spoken with of which any authority will do.
+    fn lenient_tls(&self) -> Result<Arc<rustls::ClientConfig>, RootsError> {
+        if let Some(config) = self.lenient_tls.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = client_config_of_any_authority(system_roots()?);
+        Ok(Arc::clone(self.lenient_tls.get_or_init(|| config)))
+    }
+
     fn client_tls(&self) -> Result<Arc<rustls::ClientConfig>, RootsError> {
         if let Some(config) = self.client_tls.get() {
             return Ok(Arc::clone(config));
@@ -117,10 +130,10 @@ impl Compiler {
         if let Some(unchanged) = running {
             return Ok(Arc::clone(unchanged));
         }
-        let tls = if upstream.target.tls {
-            Some(self.client_tls()?)
-        } else {
-            None
+        let tls = match &upstream.target.tls {
+            Some(tls) if tls.any_authority => Some(self.lenient_tls()?),
+            Some(_) => Some(self.client_tls()?),
+            None => None,
         };
         Ok(Arc::new(UpstreamPlan::compile(upstream, tls)?))
     }

@@ -80,8 +80,10 @@ async fn open(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
     let Some(tls) = &plan.tls else {
         return start(TokioIo::new(stream)).await;
     };
-    let name = ServerName::try_from(target.host.clone())
-        .map_err(|_invalid| ConnectError::ServerName(target.host.clone()))?;
+    let written = target.tls.as_ref().and_then(|tls| tls.server_name.as_ref());
+    let name = written.unwrap_or(&target.host);
+    let name = ServerName::try_from(name.clone())
+        .map_err(|_invalid| ConnectError::ServerName(name.clone()))?;
     let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(tls))
         .connect(name, stream)
         .await

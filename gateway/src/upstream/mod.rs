@@ -1,5 +1,6 @@
 //! Connections to backends: one pool per worker, so that a request never crosses threads.
 
+mod any_authority;
 mod connect;
 mod pool;
 pub mod tls;
@@ -54,7 +55,7 @@ impl UpstreamPlan {
         } else {
             target.host.clone()
         };
-        let standard = if target.tls { 443 } else { 80 };
+        let standard = if target.tls.is_some() { 443 } else { 80 };
         let authority = if target.port == standard {
             host
         } else {

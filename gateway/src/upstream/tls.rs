@@ -1,12 +1,16 @@
 //! TLS towards others: backends and issuers of keys.
 //!
-//! Peers are always verified against the given roots, by name; there is no switch that turns that
-//! off. A test, or a private authority, gives its own roots.
+//! Peers are verified against the given roots, by name. Issuers of keys always are; for a backend the
+//! configuration may say that any authority will do, and a client of its own serves those alone, so
+//! that no session of theirs is ever resumed as a verified one.
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+
+use super::any_authority::AnyAuthority;
 
 /// Why the system's roots cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +53,33 @@ pub fn system_roots() -> Result<RootCertStore, RootsError> {
 /// Never: the provider it names supports both versions.
 #[must_use]
 pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    finish(builder().with_root_certificates(roots))
+}
+
+/// As [`client_config`], but also for servers that nobody known vouches for: see
+/// [`AnyAuthority`](super::any_authority::AnyAuthority).
+///
+/// # Panics
+/// Never, as [`client_config`].
+#[must_use]
+pub fn client_config_of_any_authority(roots: RootCertStore) -> Arc<ClientConfig> {
+    let builder = builder();
+    let verifier = AnyAuthority::new(roots, Arc::clone(builder.crypto_provider()));
+    finish(
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier)),
+    )
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the aws-lc-rs provider has suites for TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+}
+
+fn finish(verified: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConfig> {
+    let mut config = verified.with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::quantity::{ms, s};
 use super::route::Around;
 use super::route_key::{self, ParsedKey};
-use super::{Lowering, endpoint, non_proxy, parameters};
+use super::{Lowering, backend_tls, endpoint, non_proxy, parameters};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -117,6 +117,7 @@ fn check_mock(
         ("upstream", written.upstream.is_some()),
         ("path", written.path.is_some()),
         ("uri", written.uri.is_some()),
+        ("tls", written.tls.is_some()),
         ("method", written.method.is_some()),
         ("timeout", written.timeout.is_some()),
         (
@@ -161,6 +162,10 @@ fn lower_target(
 ) -> Option<Target> {
     match (&written.upstream, &written.uri) {
         (Some(upstream), None) => {
+            if written.tls.is_some() {
+                let message = "an upstream has its own: write it there";
+                cx.error_at_key(&at.key("tls"), message);
+            }
             cx.reference("upstreams", "upstream", None, upstream, &at.key("upstream"));
             // The parameters of a key that was refused are not known.
             if let (Some(path), Some(key)) = (&written.path, key)
@@ -182,7 +187,7 @@ fn lower_target(
                 );
             }
             let names = parameters::placeholders(written, key?);
-            lower_uri(uri, &names, &at.key("uri"), around, cx)
+            lower_uri(uri, &names, written, at, around, cx)
         }
         (Some(_), Some(_)) => {
             let message = "`upstream` and `uri` both say where to: keep one";
@@ -200,10 +205,16 @@ fn lower_target(
 fn lower_uri(
     uri: &str,
     names: &[&str],
-    at: &Cursor<'_>,
+    written: &written::Integration,
+    integration: &Cursor<'_>,
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Target> {
+    let (at, tls_at) = (&integration.key("uri"), &integration.key("tls"));
+    if let Some(tls) = &written.tls {
+        backend_tls::check_kind(tls, around.kind, tls_at, cx);
+    }
+    let tls = backend_tls::lower(written.tls.as_ref(), tls_at, cx);
     let mut endpoints = BTreeMap::new();
     for environment in around.environments {
         let stage = &environment.variant.stage;
@@ -218,7 +229,8 @@ fn lower_uri(
         let parsed = endpoint::substituted(uri, environment)
             .and_then(|uri| endpoint::parse(&uri, names.iter().copied()));
         match parsed {
-            Ok(endpoint) => {
+            Ok(mut endpoint) => {
+                backend_tls::apply(&tls, &mut endpoint.origin, tls_at, cx)?;
                 endpoints.insert(environment.variant.clone(), endpoint);
             }
             Err(error) if uri.contains("${") => {

@@ -20,6 +20,7 @@ mod edge;
 mod lists;
 mod rules;
 mod authorizer;
+mod backend_tls;
 mod jwks;
 mod upstream;
 mod endpoint;

@@ -2,12 +2,12 @@
 
 use http::Uri;
 
-use super::Lowering;
 use super::host::parse_url;
 use super::quantity::{ms, s};
+use super::{Lowering, backend_tls};
 use crate::config::cursor::Cursor;
 use crate::config::written;
-use crate::model::{Upstream, UpstreamName, UpstreamTarget};
+use crate::model::{BackendTls, Upstream, UpstreamName, UpstreamTarget};
 
 /// Lowers every upstream.
 pub(super) fn lower(
@@ -44,7 +44,10 @@ fn lower_one(
         ms(10)..=s(3600),
         Upstream::IDLE_TIMEOUT,
     );
-    let target = lower_target(&written.url, &at.key("url"), cx)?;
+    let tls_at = at.key("tls");
+    let tls = backend_tls::lower(written.tls.as_ref(), &tls_at, cx);
+    let mut target = lower_target(&written.url, &at.key("url"), cx)?;
+    backend_tls::apply(&tls, &mut target, &tls_at, cx)?;
     Some(Upstream {
         name: UpstreamName::new(name),
         target,
@@ -91,7 +94,7 @@ pub(super) fn target(url: &Uri) -> Option<UpstreamTarget> {
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
     Some(UpstreamTarget {
-        tls,
+        tls: tls.then(BackendTls::default),
         host: bare.to_ascii_lowercase(),
         port: url.port_u16().unwrap_or(if tls { 443 } else { 80 }),
         base_path: String::new(),

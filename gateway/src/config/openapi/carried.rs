@@ -86,6 +86,7 @@ pub(super) const INTEGRATION: Carrier = Carrier {
     name: "x-gateway-integration",
     placed: &[
         "uri",
+        "tls",
         "method",
         "request_parameters",
         "response_parameters",

@@ -5,7 +5,7 @@ use super::finding::{CONSEQUENCE, Findings};
 use super::made::{Made, plain, text};
 use super::method_request::model_key;
 use super::response::{self, Declared, texts};
-use super::treatment::{self, AWS, NOT_BUILT, Object};
+use super::treatment::{self, AWS, Object};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::{Node, Reading, shortened};
@@ -148,6 +148,7 @@ fn backend(at: &Cursor<'_>, kind: ApiKind, made: &mut Made, findings: &mut Findi
     timeout(&at.key("timeoutInMillis"), made, findings);
     mappings(at, kind, made, findings);
     connection(at, findings);
+    tls(at, kind, made, findings);
 }
 
 /// What integrations that are no proxies make of requests and answers.
@@ -264,17 +265,40 @@ fn connection(at: &Cursor<'_>, findings: &mut Findings) {
         }
         Some(_) => findings.refused(&mode, "the mode is `BUFFERED` or `STREAM`: write one"),
     }
+}
+
+/// What is asked of the backend's certificate.
+fn tls(at: &Cursor<'_>, kind: ApiKind, made: &mut Made, findings: &mut Findings) {
     let tls = at.key("tlsConfig");
-    if tls.is_written() {
-        let before = findings.refusals();
-        treatment::judge(&tls, Object::TlsConfig, ApiKind::Rest, findings);
-        let insecure = tls.key("insecureSkipVerification");
-        if findings.is_text(&insecure) && insecure.scalar().is_some_and(|text| text != "false") {
-            findings.refused(&insecure, NOT_BUILT);
+    if !tls.is_written() {
+        return;
+    }
+    let before = findings.refusals();
+    treatment::judge(&tls, Object::TlsConfig, kind, findings);
+    let mut asked = Made::at(tls.place);
+    let insecure = tls.key("insecureSkipVerification");
+    if kind == ApiKind::Rest && findings.is_text(&insecure) {
+        match insecure.scalar().map(str::to_ascii_lowercase).as_deref() {
+            Some(word @ ("true" | "false")) => {
+                let node = plain(insecure.place, word);
+                asked.put("insecure_skip_verification", insecure.key_place, node);
+            }
+            Some(_) => findings.refused(&insecure, "this is `true` or `false`: write one"),
+            None => {}
         }
-        if findings.refusals() == before {
-            findings.honoured(&tls);
-        }
+    }
+    let name = tls.key("serverNameToVerify");
+    if kind == ApiKind::Http
+        && findings.is_text(&name)
+        && let Some(written) = name.scalar()
+    {
+        asked.put("server_name", name.key_place, text(name.place, written));
+    }
+    if findings.refusals() == before {
+        findings.honoured(&tls);
+    }
+    if !asked.is_empty() {
+        made.put("tls", tls.key_place, asked.finish());
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{DurationText, Named};
+use super::{BackendTls, DurationText, Named};
 
 /// What answers a request.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(crate) struct Integration {
     /// URL to forward to, instead of upstream and path, with `{name}` of the route's parameters
     /// and `${stageVariables.name}`.
     pub(crate) uri: Option<String>,
+    /// What is asked of the certificate behind `uri`; one of an `upstream` has its own. In REST APIs
+    /// `insecure_skip_verification`, in HTTP APIs `server_name`.
+    pub(crate) tls: Option<BackendTls>,
     /// Method sent, such as `POST`. Default, and what `ANY` says: the request's own.
     pub(crate) method: Option<String>,
     /// What the backend gets of the request besides, and all that one of type `http` gets of its

@@ -44,7 +44,7 @@ pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
-pub(super) use upstream::Upstream;
+pub(super) use upstream::{BackendTls, Upstream};
 pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
 
 use schemars::JsonSchema;

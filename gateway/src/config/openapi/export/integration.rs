@@ -18,6 +18,7 @@ pub(super) fn write(at: &Cursor<'_>, kind: ApiKind) -> Object {
     let carried = Object::carried(at, &carried::INTEGRATION);
     made.text("type", word);
     made.copy("uri", &at.key("uri"));
+    made.object_if_any("tlsConfig", tls(&at.key("tls")));
     if word != "mock" {
         made.text("httpMethod", at.key("method").scalar().unwrap_or("ANY"));
     }
@@ -48,6 +49,17 @@ pub(super) fn answer(at: &Cursor<'_>) -> Object {
     made.copy("responseParameters", &at.key("parameters"));
     made.copy("responseTemplates", &at.key("templates"));
     made.copy("contentHandling", &at.key("content_handling"));
+    made
+}
+
+/// What is asked of the backend's certificate.
+fn tls(at: &Cursor<'_>) -> Object {
+    let mut made = Object::new();
+    made.copy(
+        "insecureSkipVerification",
+        &at.key("insecure_skip_verification"),
+    );
+    made.copy("serverNameToVerify", &at.key("server_name"));
     made
 }
 
