@@ -50,6 +50,7 @@ mod mutual_tls;
 mod private_endpoints;
 mod exhaustion;
 mod upstreams;
+mod backend_tls;
 mod sources;
 mod reload;
 mod stop;

@@ -126,3 +126,122 @@ fn check_time(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), Er
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+    };
+    use rustls::crypto::aws_lc_rs::default_provider;
+
+    use super::*;
+
+    const NAME: &str = "pets.test";
+
+    /// Parameters of a certificate called `subject`, valid from 2020 to 2029.
+    fn params(subject: &str, names: &[&str]) -> CertificateParams {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("the names are valid");
+        params.distinguished_name.push(DnType::CommonName, subject);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2030, 1, 1);
+        params
+    }
+
+    fn root() -> CertificateParams {
+        let mut params = params("root", &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    }
+
+    fn alone(params: &CertificateParams) -> Vec<CertificateDer<'static>> {
+        let key = KeyPair::generate().expect("keys can be made");
+        let made = params.self_signed(&key).expect("it signs itself");
+        vec![made.der().clone()]
+    }
+
+    /// A certificate and the root that signed it.
+    fn chain(leaf: &CertificateParams, root: CertificateParams) -> Vec<CertificateDer<'static>> {
+        let key = KeyPair::generate().expect("keys can be made");
+        let made = root.self_signed(&key).expect("a root signs itself");
+        let issuer = Issuer::new(root, key);
+        let own = KeyPair::generate().expect("keys can be made");
+        let leaf = leaf.signed_by(&own, &issuer).expect("a root signs");
+        vec![leaf.der().clone(), made.der().clone()]
+    }
+
+    /// What is made of `chain` in 2025 where `known` are the host's roots.
+    fn judged(
+        chain: &[CertificateDer<'static>],
+        known: &[CertificateDer<'static>],
+    ) -> Result<(), Error> {
+        let mut roots = RootCertStore::empty();
+        for root in known {
+            roots.add(root.clone()).expect("it is a root");
+        }
+        let verifier = AnyAuthority::new(roots, Arc::new(default_provider()));
+        let (own, others) = chain.split_first().expect("it has a certificate");
+        let name = ServerName::try_from(NAME).expect("it is a name");
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_750_000_000));
+        let found = verifier.verify_server_cert(own, others, &name, &[], now);
+        found.map(|_verified| ())
+    }
+
+    /// Refused for this; details of names and times are left aside.
+    #[track_caller]
+    fn refused(chain: &[CertificateDer<'static>], expected: &str) {
+        let error = judged(chain, &[]).expect_err("it is refused");
+        let shown = format!("{error:?}");
+        assert!(shown.contains(expected), "{shown}");
+    }
+
+    #[test]
+    fn a_certificate_that_signed_itself_is_its_own_root() {
+        assert_eq!(judged(&alone(&params("a", &[NAME])), &[]), Ok(()));
+        let mut authority = root();
+        authority.subject_alt_names = params("a", &[NAME]).subject_alt_names;
+        assert_eq!(judged(&alone(&authority), &[]), Ok(()));
+    }
+
+    #[test]
+    fn a_chain_ends_at_a_root_that_was_sent_or_is_known() {
+        let sent = chain(&params("a", &[NAME]), root());
+        assert_eq!(judged(&sent, &[]), Ok(()));
+        let (leaf, known) = sent.split_at(1);
+        refused(leaf, "UnknownIssuer");
+        assert_eq!(judged(leaf, known), Ok(()));
+    }
+
+    #[test]
+    fn a_root_that_did_not_sign_is_no_authority() {
+        let mut mixed = chain(&params("a", &[NAME]), root());
+        mixed.truncate(1);
+        // Of the same name, with another key.
+        mixed.extend(alone(&root()));
+        refused(&mixed, "BadSignature");
+    }
+
+    #[test]
+    fn names_and_dates_are_checked() {
+        let other = params("a", &["other.test"]);
+        refused(&alone(&other), "NotValidForName");
+        refused(&chain(&other, root()), "NotValidForName");
+        let mut old = params("a", &[NAME]);
+        old.not_after = date_time_ymd(2021, 1, 1);
+        refused(&alone(&old), "Expired");
+        refused(&chain(&old, root()), "Expired");
+        let mut early = params("a", &[NAME]);
+        early.not_before = date_time_ymd(2026, 1, 1);
+        refused(&alone(&early), "NotValidYet");
+        let mut old_root = root();
+        old_root.not_after = date_time_ymd(2021, 1, 1);
+        refused(&chain(&params("a", &[NAME]), old_root), "Expired");
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        refused(&[CertificateDer::from(vec![1, 2, 3])], "BadEncoding");
+    }
+}

@@ -149,16 +149,6 @@ fn private_integrations() {
             ),
         ],
     );
-    check_definition(
-        &with_integration(
-            "{type: http_proxy, uri: 'https://a.example/', tlsConfig: {serverNameToVerify: a}}",
-            "",
-        ),
-        &[(
-            &format!("{AT}.tlsConfig.serverNameToVerify"),
-            "not read from definitions yet",
-        )],
-    );
 }
 
 #[test]
