@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Response, Version};
 use hyper::body::Incoming;
+use scopeguard::ScopeGuard;
 
 use crate::clock;
 use crate::exchange::{ClientAddress, Connection, Exchange, Head, Reason, Rejection};
@@ -32,8 +33,11 @@ impl Handler for Worker {
     ) -> Response<ReplyBody> {
         // One snapshot from here to the log record, whatever is reloaded meanwhile.
         let snapshot = self.snapshot.load_full();
-        let mut exchange = self.open(connection, &request);
+        let exchange = self.open(connection, &request);
+        // A client that leaves drops this future: its request is logged in the same form as others.
+        let mut exchange = scopeguard::guard(exchange, |mut left| left.word_line(None));
         let outcome = self.dispatch(&snapshot, &mut exchange, request).await;
+        let exchange = ScopeGuard::into_inner(exchange);
         respond(outcome, exchange, &self.metrics, snapshot)
     }
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::Exchange;
 use super::client_request::{header_values, query_values};
+use crate::language::log_format::LogFormat;
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
 use crate::model::{ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track};
@@ -38,6 +39,8 @@ pub struct Deployed {
     pub counts: Arc<StageCounts>,
     /// How the API words what it refuses.
     pub responses: Arc<GatewayResponses>,
+    /// What the access log says of its requests; `None` for the gateway's own record.
+    pub log_format: Option<Arc<LogFormat>>,
 }
 
 impl Deployed {

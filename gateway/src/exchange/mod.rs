@@ -79,6 +79,21 @@ impl Exchange {
         }
     }
 
+    /// Words its line of the access log in the format of its stage, where that has one, with what is
+    /// known now; `refused` is what its client was told instead of an answer.
+    pub fn word_line(&mut self, refused: Option<Refused<'_>>) {
+        let Some(deployed) = self.deployed.clone() else {
+            return;
+        };
+        if let Some(format) = &deployed.log_format {
+            let context = Context {
+                exchange: self,
+                refused,
+            };
+            self.record.line = Some(Box::new(format.render(&context)));
+        }
+    }
+
     /// What `$context.extendedRequestId` says.
     #[must_use]
     pub fn short_id(&self) -> String {

@@ -11,6 +11,7 @@ pub mod json_path;
 pub mod mapping;
 pub mod selection;
 pub mod template;
+pub mod log_format;
 pub mod schema;
 pub mod media_type;
 pub mod accept_encoding;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::language::log_format::LogFormat;
+
 use super::{Definition, DeploymentNumber, Route, Share, StageName, StageThrottles};
 
 /// One stage of an API.
@@ -17,6 +19,8 @@ pub struct Stage {
     pub variables: BTreeMap<String, String>,
     /// How often its routes may be called.
     pub throttles: StageThrottles,
+    /// What the access log says of its requests; `None` for the gateway's own record.
+    pub log_format: Option<Arc<LogFormat>>,
     /// What it serves.
     pub definition: Arc<Definition>,
     /// The deployment that is; `None` where nobody keeps deployments.
@@ -59,6 +63,7 @@ impl fmt::Debug for Stage {
             auto_deploy,
             variables,
             throttles,
+            log_format,
             definition: _,
             deployment,
             canary,
@@ -68,6 +73,7 @@ impl fmt::Debug for Stage {
             .field("auto_deploy", auto_deploy)
             .field("variables", variables)
             .field("throttles", throttles)
+            .field("log_format", log_format)
             .field("deployment", deployment)
             .field("canary", canary)
             .finish_non_exhaustive()

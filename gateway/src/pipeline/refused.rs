@@ -33,6 +33,28 @@ pub(super) fn write(rejection: &Rejection, exchange: &Exchange) -> (Response<()>
     (response, body)
 }
 
+/// What the access log may say of a rejection that was answered with `status`.
+pub(super) fn told(rejection: &Rejection, kind: ApiKind, status: StatusCode) -> Refused<'_> {
+    let otherwise = rejection.reason.response_type().message();
+    let answer = rejection.reason.gateway_response();
+    Refused {
+        answer,
+        message: match kind {
+            ApiKind::Http => otherwise,
+            ApiKind::Rest => message(rejection),
+        },
+        status,
+        validation: rejection.validation.as_deref(),
+    }
+}
+
+/// What a REST API says of a rejection.
+fn message(rejection: &Rejection) -> &str {
+    let message = rejection.message.as_deref();
+    let message = message.or(rejection.reason.gateway_response().message());
+    message.unwrap_or(rejection.reason.response_type().message())
+}
+
 /// The fixed answers of HTTP APIs.
 fn write_http(rejection: &Rejection) -> (Response<()>, Bytes) {
     let answer = rejection.reason.response_type();
@@ -51,8 +73,7 @@ fn write_http(rejection: &Rejection) -> (Response<()>, Bytes) {
 fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Bytes) {
     let answer = rejection.reason.gateway_response();
     let otherwise = rejection.reason.response_type();
-    let message = rejection.message.as_deref().or(answer.message());
-    let message = message.unwrap_or(otherwise.message());
+    let message = message(rejection);
     let status = answer.status().unwrap_or(otherwise.status());
     let responses = exchange
         .deployed

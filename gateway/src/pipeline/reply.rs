@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::refused;
-use crate::exchange::{Exchange, Rejection};
+use crate::exchange::{Exchange, Refused, Rejection};
 use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
 use crate::snapshot::Snapshot;
@@ -35,10 +35,15 @@ pub(crate) fn respond(
     snapshot: Arc<Snapshot>,
 ) -> Response<ReplyBody> {
     let (mut response, body) = match outcome {
-        Ok(IntegrationResponse { head, body }) => (head, body),
+        Ok(IntegrationResponse { head, body }) => {
+            note(&mut exchange, head.status(), None);
+            (head, body)
+        }
         Err(rejection) => {
             metrics.rejection(rejection.reason as usize);
             let (head, body) = refused::write(&rejection, &exchange);
+            let told = refused::told(&rejection, exchange.kind, head.status());
+            note(&mut exchange, head.status(), Some(told));
             let record = &mut exchange.record.record;
             record.reason = Some(rejection.reason.name());
             record.detail = rejection.detail;
@@ -72,11 +77,9 @@ pub(crate) fn respond(
         cors::replace(response.headers_mut(), said);
     }
     name(response.headers_mut(), &exchange);
-    let mut record = exchange.record;
-    record.record.status = Some(response.status().as_u16());
     let mut body = ReplyBody {
         source,
-        record,
+        record: exchange.record,
         _snapshot: snapshot,
     };
     // An answer without body is never asked for one.
@@ -84,6 +87,12 @@ pub(crate) fn respond(
         body.record.complete();
     }
     response.map(|()| body)
+}
+
+/// Keeps what the log says of the answer: behind this only its body is still to come.
+fn note(exchange: &mut Exchange, status: StatusCode, refused: Option<Refused<'_>>) {
+    exchange.record.record.status = Some(status.as_u16());
+    exchange.word_line(refused);
 }
 
 /// Names the request in the way of its API's type, over anything that an upstream called it.

@@ -230,6 +230,7 @@ impl Compiler {
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
+                log_format: stage.log_format.clone(),
             }),
             cors: cors_plan(&api.name, definition)?,
             compress: definition

@@ -357,6 +357,7 @@ mod tests {
                 canary: None,
                 variables: BTreeMap::new(),
                 throttles: StageThrottles::default(),
+                log_format: None,
                 definition: Arc::clone(&definition),
             }],
             sizes: RequestSizes::SERVICE,

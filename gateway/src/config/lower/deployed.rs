@@ -142,6 +142,7 @@ impl<'a> Placed<'a> {
             auto_deploy: self.stage.auto_deploy,
             variables: self.stage.variables,
             throttles: StageThrottles::default(),
+            log_format: self.stage.log_format,
         })
     }
 }

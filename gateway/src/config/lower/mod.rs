@@ -26,6 +26,7 @@ mod upstream;
 mod endpoint;
 mod identity;
 mod quotas;
+mod log_format;
 mod stage;
 mod stage_throttles;
 mod response;

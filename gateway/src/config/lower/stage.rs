@@ -1,11 +1,13 @@
 //! Stages and their variables.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::Lowering;
+use super::{Lowering, log_format};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
+use crate::language::log_format::LogFormat;
 use crate::model::{ApiKind, StageName, Variant};
 
 /// Longest name of a stage.
@@ -28,6 +30,7 @@ pub(super) struct Lowered {
     pub(super) name: StageName,
     pub(super) auto_deploy: bool,
     pub(super) variables: BTreeMap<String, String>,
+    pub(super) log_format: Option<Arc<LogFormat>>,
 }
 
 /// Lowers the stages of one API. Never empty.
@@ -48,6 +51,7 @@ pub(super) fn lower(
             name: StageName::new(StageName::DEFAULT),
             auto_deploy: true,
             variables: BTreeMap::new(),
+            log_format: None,
         }];
     };
     let mut stages = Vec::new();
@@ -58,6 +62,7 @@ pub(super) fn lower(
             name: StageName::new(name),
             auto_deploy: stage.auto_deploy != Some(false),
             variables: lower_variables(&stage.variables, &at.key("variables"), cx),
+            log_format: log_format::lower(stage.access_log.as_ref(), kind, &at, cx),
         });
     }
     stages

@@ -114,11 +114,22 @@ pub(crate) struct Stage {
     /// 100.
     #[serde(default)]
     pub(crate) variables: Named<String>,
+    /// What the access log says of its requests. Default: the gateway's own record, as JSON.
+    pub(crate) access_log: Option<StageLog>,
     /// Limit of all callers of a route together, in requests, for each route that has no other.
     pub(crate) throttle: Option<Rate>,
     /// What differs for single routes, by their keys.
     #[serde(default)]
     pub(crate) routes: Named<StageRoute>,
+}
+
+/// What the access log says of the requests to one stage.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageLog {
+    /// The line of a request, with `$context.*` in it: up to 3 KiB. It has to name
+    /// `$context.requestId` or `$context.extendedRequestId`.
+    pub(crate) format: String,
 }
 
 /// What a stage says of one route.

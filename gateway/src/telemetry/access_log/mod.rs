@@ -1,4 +1,4 @@
-//! One JSON object per request, on one line.
+//! One line per request: a JSON object, or what the format of its stage says.
 //!
 //! Every worker formats into a buffer of its own and hands it to one writer thread, so that no
 //! request waits for a disk. The queue between them is bounded; what does not fit is dropped and

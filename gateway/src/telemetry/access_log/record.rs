@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::sink::Sink;
 use crate::body::BodyProgress;
 use crate::clock;
+use crate::language::log_format::{Late, LogLine};
 use crate::telemetry::stage_counts::StageCounts;
 
 /// Longest logged form of anything the client chose freely.
@@ -128,6 +129,15 @@ impl<const N: usize> Serialize for ShortText<N> {
 }
 
 impl Record {
+    /// What a format knows only now.
+    pub(super) const fn late(&self, what: Late) -> u64 {
+        match what {
+            Late::Latency => self.duration_us / 1_000,
+            Late::Length => self.response_bytes,
+            Late::Data => self.request_bytes.saturating_add(self.response_bytes),
+        }
+    }
+
     /// An empty record of what happened at `time` on a connection from `peer`.
     #[must_use]
     pub const fn new(kind: Kind, time: SystemTime, listener: Arc<str>, peer: Arc<str>) -> Self {
@@ -181,6 +191,8 @@ pub struct OpenRecord {
     pub record: Box<Record>,
     /// What the request's body came to so far, once it is being read.
     pub body: Option<Rc<BodyProgress>>,
+    /// What is logged instead of the record, in the format of its stage.
+    pub line: Option<Box<LogLine>>,
     /// Where its stage counts it, once that is found.
     pub stage: Option<Arc<StageCounts>>,
     started_ns: u64,
@@ -195,6 +207,7 @@ impl OpenRecord {
         Self {
             record: Box::new(record),
             body: None,
+            line: None,
             stage: None,
             started_ns,
             complete: false,
@@ -224,8 +237,8 @@ impl Drop for OpenRecord {
         if let Some(body) = &self.body {
             self.record.request_bytes = body.bytes();
         }
-        let stage = self.stage.as_deref();
-        self.sink.request(&self.record, stage, elapsed_ns);
+        let (line, stage) = (self.line.as_deref(), self.stage.as_deref());
+        self.sink.request(&self.record, line, stage, elapsed_ns);
     }
 }
 

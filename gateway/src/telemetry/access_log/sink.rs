@@ -8,6 +8,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use super::record::Record;
 use super::writer::Message;
+use crate::language::log_format::LogLine;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::stage_counts::StageCounts;
 
@@ -30,24 +31,32 @@ struct Buffer {
 }
 
 impl Sink {
-    /// Counts and logs a request.
-    pub(super) fn request(&self, record: &Record, stage: Option<&StageCounts>, elapsed_ns: u64) {
+    /// Counts and logs a request, in the words of `line` where it has one.
+    pub(super) fn request(
+        &self,
+        record: &Record,
+        line: Option<&LogLine>,
+        stage: Option<&StageCounts>,
+        elapsed_ns: u64,
+    ) {
         self.metrics.request(record.status, elapsed_ns);
         if let Some(stage) = stage {
             stage.request(self.metrics.number(), record.status, elapsed_ns);
         }
-        self.append(record);
+        self.append(record, line);
     }
 
     /// Logs what happened to a connection that yielded no request.
     pub fn connection(&self, record: &Record) {
-        self.append(record);
+        self.append(record, None);
     }
 
-    fn append(&self, record: &Record) {
+    fn append(&self, record: &Record, line: Option<&LogLine>) {
         let mut buffer = self.buffer.borrow_mut();
         let start = buffer.bytes.len();
-        if serde_json::to_writer(&mut buffer.bytes, record).is_err() {
+        if let Some(line) = line {
+            line.write(&mut buffer.bytes, |what| record.late(what));
+        } else if serde_json::to_writer(&mut buffer.bytes, record).is_err() {
             // A record is plain text and numbers; if it ever fails, half a line must not stay.
             buffer.bytes.truncate(start);
             self.dropped.fetch_add(1, Ordering::Relaxed);
