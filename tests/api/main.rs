@@ -30,6 +30,7 @@ mod rest_failures;
 mod rest_cors;
 mod headers;
 mod context;
+mod access_log_formats;
 mod semantics;
 mod openapi;
 mod export;

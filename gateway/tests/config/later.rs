@@ -330,17 +330,3 @@ fn settings_by_method() {
         ],
     );
 }
-
-#[test]
-fn formats_of_access_logs() {
-    check_native(
-        &native(
-            "rest",
-            "",
-            "access_log: {format: $context.requestId}",
-            "",
-            "",
-        ),
-        &["apis.a.stages.prod: unknown key `access_log`"],
-    );
-}
