@@ -285,7 +285,7 @@ async fn a_format_is_no_part_of_a_deployment() {
         .setup()
         .change(&["apis", "main", "stages"], setup("after"));
     let reloaded = gateway.reload().await;
-    assert_eq!(reloaded["ok"], true, "{reloaded}");
+    assert_eq!(reloaded["answer"], "done", "{reloaded}");
     let begins = ask("after", Method::PUT).await;
     let found = line(&gateway, &begins).await;
     assert_eq!(found, format!("{begins} 1 PUT"));

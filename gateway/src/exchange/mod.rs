@@ -82,10 +82,9 @@ impl Exchange {
     /// Words its line of the access log in the format of its stage, where that has one, with what is
     /// known now; `refused` is what its client was told instead of an answer.
     pub fn word_line(&mut self, refused: Option<Refused<'_>>) {
-        let Some(deployed) = self.deployed.clone() else {
-            return;
-        };
-        if let Some(format) = &deployed.log_format {
+        let deployed = self.deployed.as_ref();
+        let format = deployed.and_then(|deployed| deployed.log_format.clone());
+        if let Some(format) = format {
             let context = Context {
                 exchange: self,
                 refused,

@@ -32,12 +32,17 @@ pub(super) fn lower(
     }
 }
 
-/// What an unknown variable is probably called.
+/// What to do about an unknown variable.
 fn fix(error: &FormatError, api_type: ApiType) -> String {
     let FormatError::Unknown(VariableError::UnknownContext(name)) = error else {
         return String::new();
     };
     let rows = Variable::ROWS.iter();
     let known = rows.filter(|row| row.api_types.contains(&api_type));
-    suggestion(name, known.map(|row| row.name))
+    let fix = suggestion(name, known.map(|row| row.name));
+    if fix.is_empty() {
+        ": take it out".to_owned()
+    } else {
+        fix
+    }
 }
