@@ -12,7 +12,7 @@ use http::{Method, Request};
 use tokio::time::Instant;
 
 use super::mapped::Changes;
-use super::non_proxy::{Answered, NonProxyPlan};
+use super::non_proxy::{NonProxyPlan, Whole};
 use super::rest_headers::{self, RestHeaders};
 use super::whole::read_whole;
 use super::{BackendPlan, Found, IntegrationRequest, IntegrationResponse, Means};
@@ -69,10 +69,8 @@ pub(super) async fn call(
     let answer = backend.send(means.pool, exchange, outgoing, None, deadline);
     let (head, body) = answer.await?.into_parts();
     let body = read_whole(body, deadline, means.budget).await?;
-    let answered = Answered::new(head.status.as_u16(), &head.headers, &body);
-    let mut response = plan
-        .mapped
-        .respond(exchange, &sent, &answered, means.budget)?;
+    let whole = Whole::new(head.status.as_u16(), &head.headers, &body);
+    let mut response = plan.mapped.respond(exchange, &sent, &whole, means.budget)?;
     response.head.headers_mut().extend(trace);
     Ok(response)
 }

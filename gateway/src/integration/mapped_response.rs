@@ -3,41 +3,17 @@
 //! Source: Amazon API Gateway Developer Guide, "Transform API requests and responses for HTTP APIs
 //! in API Gateway".
 
-use std::borrow::Cow;
-
+use ::http::StatusCode;
 use ::http::header::CONTENT_LENGTH;
-use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 
+use super::answered::Answered;
 use super::mapped::HeaderChange;
 use super::whole::{Patience, read_start};
 use super::{IntegrationResponse, ResponseBody};
 use crate::body::BodyBudget;
 use crate::exchange::{Context, Exchange, Rejection};
 use crate::language::mapping::http::{self, BODY_BYTES_MAX, ResponseTarget};
-use crate::language::message::{Body, Response};
-
-/// An answer as mappings read it.
-struct Answered<'a> {
-    headers: &'a HeaderMap,
-    body: Body<'a>,
-}
-
-impl Response for Answered<'_> {
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.header_values(name).pop()
-    }
-
-    fn header_values(&self, name: &str) -> Vec<Cow<'_, str>> {
-        let values = self.headers.get_all(name).iter();
-        let text = values.filter_map(|value| value.to_str().ok());
-        text.map(Cow::Borrowed).collect()
-    }
-
-    fn body(&self) -> &Body<'_> {
-        &self.body
-    }
-}
 
 /// Changes an answer. Every value is read from it as it came.
 ///

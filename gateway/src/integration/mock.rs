@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::non_proxy::{Answered, NonProxyPlan};
+use super::non_proxy::{NonProxyPlan, Whole};
 use super::{IntegrationRequest, IntegrationResponse};
 use crate::body::BodyBudget;
 use crate::exchange::{Exchange, Reason, Rejection};
@@ -38,8 +38,8 @@ pub(super) fn answer(
     let text = std::str::from_utf8(&document).map_err(|error| broken(&error))?;
     let status = mock_status(text).map_err(|error| broken(&error))?;
     let (none, nothing) = (HeaderMap::new(), Bytes::new());
-    let answered = Answered::new(status, &none, &nothing);
-    plan.respond(exchange, &headers, &answered, budget)
+    let whole = Whole::new(status, &none, &nothing);
+    plan.respond(exchange, &headers, &whole, budget)
 }
 
 fn broken(error: &impl std::fmt::Display) -> Rejection {

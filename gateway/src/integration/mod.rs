@@ -11,6 +11,7 @@ mod whole;
 mod headers;
 mod rest_headers;
 mod path_template;
+mod answered;
 mod mapped;
 mod mapped_response;
 

@@ -8,20 +8,20 @@
 //! Source: Amazon API Gateway Developer Guide, "Integration responses for REST APIs in API Gateway"
 //! and "Content type conversions in API Gateway".
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 
+use super::answered::Answered;
 use super::payload::convert;
 use super::{IntegrationResponse, ResponseBody, rest_headers};
 use crate::body::BodyBudget;
 use crate::exchange::{Context, Exchange, Reason, Rejection};
 use crate::language::mapping::rest;
 use crate::language::media_type::{self, BinaryMediaTypes, MediaType, Transfer};
-use crate::language::message::{self, Body};
+use crate::language::message::Body;
 use crate::language::selection::Selection;
 use crate::language::template::{Rendered, choose};
 use crate::model::{NonProxy, ResponseRule};
@@ -39,38 +39,23 @@ pub struct NonProxyPlan {
     pub binary: BinaryMediaTypes,
 }
 
-/// What an integration answered.
-pub(super) struct Answered<'a> {
+/// The whole of what an integration answered.
+pub(super) struct Whole<'a> {
     status: u16,
-    headers: &'a HeaderMap,
     bytes: &'a Bytes,
-    body: Body<'a>,
+    answered: Answered<'a>,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> Whole<'a> {
     pub(super) fn new(status: u16, headers: &'a HeaderMap, bytes: &'a Bytes) -> Self {
         Self {
             status,
-            headers,
             bytes,
-            body: Body::new(bytes),
+            answered: Answered {
+                headers,
+                body: Body::new(bytes),
+            },
         }
-    }
-}
-
-impl message::Response for Answered<'_> {
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.header_values(name).pop()
-    }
-
-    fn header_values(&self, name: &str) -> Vec<Cow<'_, str>> {
-        let values = self.headers.get_all(name).iter();
-        let text = values.filter_map(|value| value.to_str().ok());
-        text.map(Cow::Borrowed).collect()
-    }
-
-    fn body(&self) -> &Body<'_> {
-        &self.body
     }
 }
 
@@ -111,12 +96,12 @@ impl NonProxyPlan {
         &self,
         exchange: &mut Exchange,
         sent: &HeaderMap,
-        answered: &Answered<'_>,
+        whole: &Whole<'_>,
         budget: &BodyBudget,
     ) -> Result<IntegrationResponse, Rejection> {
-        let rule = self.rule(answered.status)?;
+        let rule = self.rule(whole.status)?;
         let accept = text(sent, &ACCEPT);
-        let payload = self.payload(rule, accept, answered, budget)?;
+        let payload = self.payload(rule, accept, whole, budget)?;
         let template = choose(&rule.templates, accept);
         let (media_type, body) = match template {
             None => ("application/json", payload),
@@ -135,9 +120,9 @@ impl NonProxyPlan {
         let value = HeaderValue::from_str(media_type).map_err(|error| broken(error.to_string()))?;
         head.headers_mut().insert(CONTENT_TYPE, value);
         let is_read = rule.mappings.iter().any(rest::ResponseMapping::reads_body);
-        let room = is_read.then(|| budget.lend(answered.body.value_memory()));
+        let room = is_read.then(|| budget.lend(whole.answered.body.value_memory()));
         let _room = room.transpose()?;
-        let lost = map_headers(rule, exchange, answered, head.headers_mut())?;
+        let lost = map_headers(rule, exchange, &whole.answered, head.headers_mut())?;
         if !lost.is_empty() {
             let detail = format!("no header can hold the value of {}", lost.join(", "));
             exchange.record.record.detail = Some(detail.into());
@@ -170,17 +155,17 @@ impl NonProxyPlan {
         &self,
         rule: &ResponseRule,
         accept: Option<&str>,
-        answered: &Answered<'_>,
+        whole: &Whole<'_>,
         budget: &BodyBudget,
     ) -> Result<Bytes, Rejection> {
         let class = |text: Option<&str>| self.binary.class(MediaType::of_body(text));
         let conversion = media_type::of_response(
             Transfer::Converted,
-            class(text(answered.headers, &CONTENT_TYPE)),
+            class(text(whole.answered.headers, &CONTENT_TYPE)),
             class(accept),
             rule.content_handling,
         );
-        convert(conversion, answered.bytes.clone(), budget)
+        convert(conversion, whole.bytes.clone(), budget)
     }
 }
 
