@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, FileId};
 use super::lower::{POLICY_BYTES_MAX, read_file};
-use super::openapi::print;
+use super::openapi::{NO_PART, print};
 use super::tree::{Entry, Mapping, Node, Reading, Value};
 use super::written;
 use super::yaml::{self, Bounds, NODES_MAX};
@@ -26,22 +26,6 @@ const BOUNDS: Bounds = Bounds {
     nodes: NODES_MAX,
 };
 
-/// What says where an API answers, or was put in place of a definition in another form.
-const NOT_FROZEN: [&str; 12] = [
-    "id",
-    "listeners",
-    "hosts",
-    "default_endpoint",
-    "security_policy",
-    "endpoint_access_mode",
-    "private",
-    "limits",
-    "stages",
-    "definition",
-    "variables",
-    "partial",
-];
-
 /// The text of the definition that stands at `api`, whose files start at `base`. `None` where a
 /// file that it names cannot be used, which is reported where that is lowered.
 pub(super) fn text(api: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
@@ -50,7 +34,7 @@ pub(super) fn text(api: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
         return None;
     };
     for entry in written.entries() {
-        if NOT_FROZEN.contains(&entry.key.as_str()) {
+        if NO_PART.contains(&entry.key.as_str()) {
             continue;
         }
         if entry.key == "policy_file" {
@@ -180,7 +164,7 @@ mod tests {
         let schema = SCHEMA.pointer("/$defs/Api/properties").unwrap();
         for name in schema.as_object().unwrap().keys() {
             let is_frozen = FROZEN.contains(&name.as_str());
-            assert_ne!(is_frozen, NOT_FROZEN.contains(&name.as_str()), "{name}");
+            assert_ne!(is_frozen, NO_PART.contains(&name.as_str()), "{name}");
         }
     }
 

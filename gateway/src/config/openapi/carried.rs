@@ -25,6 +25,23 @@ pub(super) struct Carrier {
 /// place for.
 pub(super) const CONFIGURED: &str = "x-gateway-configured";
 
+/// What says where an API answers, or was put in place of a definition in another form: no part of
+/// what it does.
+pub(in crate::config) const NO_PART: [&str; 12] = [
+    "id",
+    "listeners",
+    "hosts",
+    "default_endpoint",
+    "security_policy",
+    "endpoint_access_mode",
+    "private",
+    "limits",
+    "stages",
+    "definition",
+    "variables",
+    "partial",
+];
+
 /// Settings of the API, at the root.
 pub(super) const API: Carrier = Carrier {
     name: "x-gateway-api",
@@ -36,24 +53,12 @@ pub(super) const API: Carrier = Carrier {
         "minimum_compression_size",
         "binary_media_types",
         "policy",
+        // A definition names no files of the gateway's host: its policy stands in it.
+        "policy_file",
     ],
     // The service counts whole seconds.
     mostly_placed: &["cors"],
-    foreign: &[
-        "definition",
-        "variables",
-        "partial",
-        "id",
-        "listeners",
-        "hosts",
-        "default_endpoint",
-        "security_policy",
-        "endpoint_access_mode",
-        "private",
-        // A definition names no files of the gateway's host.
-        "policy_file",
-        "stages",
-    ],
+    foreign: &NO_PART,
 };
 
 /// Settings of a route, at its operation.

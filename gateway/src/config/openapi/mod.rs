@@ -44,6 +44,7 @@ pub use export::ExportFormat;
 pub use finding::{Finding, Treatment};
 pub use import::{Import, ImportOptions, import};
 
+pub(super) use carried::NO_PART;
 pub(super) use expansion::expand;
 pub(super) use export::{Title, definition};
 pub(super) use print::print;
