@@ -8,6 +8,7 @@ use super::target::{Target, TargetArguments};
 use crate::config::{self, ExportFormat};
 use crate::daemon::deployments::exported;
 use crate::daemon::protocol::{CallError, Request, Response, call};
+use crate::model::DeploymentNumber;
 
 /// Options of `gateway export`.
 #[derive(Debug, clap::Args)]
@@ -75,7 +76,8 @@ fn alone(
     let path = target.config.as_deref();
     let path = path.ok_or_else(orders::unknown_configuration)?;
     let configuration = config::open(path).map_err(|report| anyhow::anyhow!("{report}"))?;
-    let store = number.map(|_| orders::open(target)).transpose()?;
-    let text = exported(store.as_ref(), &configuration, api, number, format)?;
-    Ok(text)
+    let opened = |number| Ok::<_, anyhow::Error>((orders::open(target)?, DeploymentNumber(number)));
+    let deployment = number.map(opened).transpose()?;
+    let deployment = deployment.as_ref().map(|(store, number)| (store, *number));
+    Ok(exported(&configuration, api, deployment, format)?)
 }

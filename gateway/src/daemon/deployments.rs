@@ -133,7 +133,8 @@ pub(super) async fn answer(request: Request, reached: &Reached) -> Response {
             let path = reached.config.clone();
             let text = blocking(store, move |store| {
                 let configuration = config::open(&path).map_err(PlanError::Config)?;
-                exported(Some(store), &configuration, &api, number, format)
+                let deployment = number.map(|number| (store, DeploymentNumber(number)));
+                exported(&configuration, &api, deployment, format)
             });
             let text = text.await;
             text.map(|text| Response::DeploymentText { text })
@@ -157,25 +158,21 @@ pub fn described(configuration: &Configuration, asked: &str) -> Result<Described
     })
 }
 
-/// A definition of the API of this name or id as OpenAPI: what deployment `number` froze or, without
-/// one, what the configuration says. Only the former needs the store.
+/// A definition of the API of this name or id as OpenAPI: what a deployment of this number in the
+/// store froze or, without one, what the configuration says.
 ///
 /// # Errors
 /// There is none of this name or number, or the store's.
 pub fn exported(
-    store: Option<&DeploymentStore>,
     configuration: &Configuration,
     asked: &str,
-    number: Option<u32>,
+    deployment: Option<(&DeploymentStore, DeploymentNumber)>,
     format: ExportFormat,
 ) -> Result<String, PlanError> {
     let api = described(configuration, asked)?;
-    let (text, version) = match (number, store) {
-        (Some(number), Some(store)) => {
-            let text = text(store, api.id.as_str(), DeploymentNumber(number))?;
-            (text, number.to_string())
-        }
-        (_, _) => (api.text.to_string(), "1.0".to_owned()),
+    let (text, version) = match deployment {
+        Some((store, number)) => (text(store, api.id.as_str(), number)?, number.to_string()),
+        None => (api.text.to_string(), "1.0".to_owned()),
     };
     let text = configuration.export(&api.name, &text, &version, format);
     text.map_err(PlanError::Config)
