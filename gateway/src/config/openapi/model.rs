@@ -247,8 +247,10 @@ fn report(at: &Cursor<'_>, findings: &mut Findings) {
 
 /// Whether this is a model that every API has: an export writes those that are referred to.
 fn is_built_in(name: &str, at: &Cursor<'_>) -> bool {
-    let known = BUILT_IN.iter().find(|(known, _)| *known == name);
-    let known = known.and_then(|(_, json)| serde_json::from_str::<Json>(json).ok());
+    let Some((_, json)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
+        return false;
+    };
+    let known = serde_json::from_str::<Json>(json).ok();
     let written = at.node.and_then(|node| read::<Json>(node).ok());
     known.is_some() && known == written
 }
