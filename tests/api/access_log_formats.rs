@@ -199,6 +199,48 @@ async fn what_is_refused_is_told_and_nothing_breaks_a_line() {
 }
 
 #[tokio::test]
+async fn an_http_api_tells_what_it_refused() {
+    let upstream = Upstream::echo().await;
+    let names = [
+        "extendedRequestId",
+        "error.message",
+        "error.messageString",
+        "error.responseType",
+        "integration.error",
+        "integration.status",
+        "routeKey",
+        "status",
+    ];
+    let route = json!({"body_max": "4"});
+    let setup = Setup::new()
+        .upstream("main", upstream.address)
+        .set(
+            &["apis", "main", "stages"],
+            stages(&[("$default", object(&names))]),
+        )
+        .route("POST /pets", route);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.post("/pets", whole("12345")).await;
+    assert_eq!(answer.status, 413);
+    let id = answer.header("apigw-requestid");
+    let told: Value = serde_json::from_str(&line(&gateway, id).await).unwrap();
+    assert_eq!(
+        told,
+        json!({
+            "extendedRequestId": id,
+            "error.message": answer.json()["message"],
+            "error.messageString": answer.json()["message"],
+            "error.responseType": "REQUEST_TOO_LARGE",
+            "integration.error": "-",
+            "integration.status": "-",
+            "routeKey": "POST /pets",
+            "status": "413",
+        })
+    );
+}
+
+#[tokio::test]
 async fn what_is_late_is_counted_to_the_last_byte() {
     let upstream = Upstream::http(|_| async { reply(200, "seven b") }).await;
     let names = [
