@@ -1,11 +1,11 @@
 //! What is asked of the certificates of backends.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use gateway_tests::authority::Authority;
 use gateway_tests::client::{Client, get, with};
-use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::command::{ask, told};
+use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use rcgen::{CertificateParams, KeyPair};
@@ -209,20 +209,9 @@ async fn definitions_say_so_by_tls_config() {
         assert_eq!(client.send(asked).await.status, 200, "{host}");
     }
     for (api, stage, expected) in [("rest", "prod", insecure), ("http", "$default", verified)] {
-        let config = gateway.config_path();
-        let output = tokio::task::spawn_blocking(move || {
-            Command::new(&*BINARY)
-                .args([
-                    "export", api, "--stage", stage, "--format", "json", "--config",
-                ])
-                .arg(config)
-                .output()
-                .unwrap()
-        })
-        .await
-        .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let exported: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let export = ["export", api, "--stage", stage, "--format", "json"];
+        let exported = told(&ask(&gateway, &export).await);
+        let exported: Value = serde_json::from_str(&exported).unwrap();
         let integration = &exported["paths"]["/x"]["get"]["x-amazon-apigateway-integration"];
         assert_eq!(integration["tlsConfig"], expected, "{api}");
     }

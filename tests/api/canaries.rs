@@ -1,9 +1,8 @@
 //! A stage tries a deployment on a share of its requests.
 
-use std::process::{Command, Output};
-
 use gateway_tests::client::Client;
-use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::command::{self, ask, told};
+use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
@@ -40,30 +39,12 @@ fn version(setup: &mut Setup, upstream: &Upstream, version: u32) {
     drop(setup.write());
 }
 
-/// Runs a command beside the gateway.
-async fn ask(gateway: &Gateway, arguments: &[&str]) -> Output {
-    let mut command = Command::new(&*BINARY);
-    command.args(arguments);
-    command.arg("--config").arg(gateway.config_path());
-    let run = tokio::task::spawn_blocking(move || command.output());
-    run.await.unwrap().unwrap()
-}
-
 async fn done(gateway: &Gateway, arguments: &[&str]) -> String {
-    let output = ask(gateway, arguments).await;
-    let text = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {text}{errors}");
-    text.trim_end().to_owned()
+    told(&ask(gateway, arguments).await)
 }
 
 async fn refused(gateway: &Gateway, arguments: &[&str]) -> String {
-    let output = ask(gateway, arguments).await;
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr)
-        .unwrap()
-        .trim_end()
-        .to_owned()
+    command::refused(&ask(gateway, arguments).await)
 }
 
 /// What the backend saw: path, variable, and whether a canary asked; the deployment is that of the

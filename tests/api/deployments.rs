@@ -1,9 +1,8 @@
 //! What stages serve: deployments, rollbacks and canaries, through reloads and restarts.
 
-use std::process::{Command, Output};
-
 use gateway_tests::client::Client;
-use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::command::{ask, refused, run, told};
+use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use serde_json::{Value, json};
 
@@ -37,40 +36,6 @@ fn mock(text: &str) -> Value {
             "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
         },
     })
-}
-
-/// Runs a command that speaks to `gateway`, also while it does not run.
-fn run(config: &std::path::Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(&*BINARY);
-    command.args(arguments).arg("--config").arg(config);
-    command.output().unwrap()
-}
-
-#[track_caller]
-fn told(output: &Output) -> String {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{errors}");
-    text.trim_end().to_owned()
-}
-
-#[track_caller]
-fn refused(output: &Output) -> String {
-    assert!(!output.status.success(), "{output:?}");
-    assert!(output.stdout.is_empty(), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Runs a command beside the gateway, whose answers need this thread's runtime.
-async fn ask(gateway: &Gateway, arguments: &[&str]) -> Output {
-    let config = gateway.config_path();
-    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-    tokio::task::spawn_blocking(move || {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        run(&config, &arguments)
-    })
-    .await
-    .unwrap()
 }
 
 #[track_caller]
@@ -195,7 +160,7 @@ async fn what_is_deployed_by_hand_serves_the_stage_that_was_named() {
         ),
     ] {
         let output = ask(&gateway, arguments).await;
-        assert_eq!(refused(&output).trim_end(), expected);
+        assert_eq!(refused(&output), expected);
     }
 }
 
@@ -236,7 +201,11 @@ async fn orders_are_followed_while_no_gateway_runs() {
         String::from_utf8(rolled.stderr).unwrap(),
         "no gateway is running: the next one serves this\n"
     );
-    told(&run(&config, &["deploy", "main", "--stage", "held"]));
+    let deployed = told(&run(&config, &["deploy", "main", "--stage", "held"]));
+    assert_eq!(
+        deployed,
+        "deployment 2 of `main` is what the file says; the stage `held` of `main` serves deployment 2"
+    );
     let status = told(&run(&config, &["status", "--json"]));
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status[0]["stages"][0]["stage"], "held");
@@ -290,7 +259,7 @@ async fn a_difference_names_routes_and_what_of_them_changed() {
 
     let unknown = ask(&gateway, &["diff", "main", "1", "9"]).await;
     assert_eq!(
-        refused(&unknown).trim_end(),
+        refused(&unknown),
         "error: the API `main` has no deployment 9: `gateway deployments main` lists them"
     );
     // Also while no gateway runs.

@@ -1,10 +1,10 @@
 //! Deployments are written back as definitions, which serve the same.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use gateway_tests::client::Client;
-use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::command::{ask, refused, run, told};
+use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use serde_json::{Value, json};
 
@@ -30,30 +30,8 @@ fn routes(text: &str) -> Value {
     }})
 }
 
-fn export(config: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(&*BINARY);
-    command.arg("export").args(arguments);
-    command.arg("--config").arg(config);
-    command.output().unwrap()
-}
-
-/// Runs the command beside the gateway, whose answers need this thread's runtime.
 async fn exported(gateway: &Gateway, arguments: &[&str]) -> Output {
-    let config = gateway.config_path();
-    let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-    tokio::task::spawn_blocking(move || {
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        export(&config, &arguments)
-    })
-    .await
-    .unwrap()
-}
-
-#[track_caller]
-fn told(output: Output) -> String {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout).unwrap()
+    ask(gateway, &[&["export"], arguments].concat()).await
 }
 
 #[tokio::test]
@@ -64,11 +42,11 @@ async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
         .change(&["apis", "main", "routes"], routes("two"));
     drop(gateway.setup().write());
     assert_eq!(gateway.reload().await["answer"], "done");
-    let held = told(exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await);
+    let held = told(&exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await);
     let held: Value = serde_json::from_str(&held).unwrap();
     assert_eq!(held["info"], json!({"title": "main", "version": "1"}));
-    let prod = told(exported(&gateway, &["main", "--deployment", "2"]).await);
-    let written = told(exported(&gateway, &["main", "--file"]).await);
+    let prod = told(&exported(&gateway, &["main", "--deployment", "2"]).await);
+    let written = told(&exported(&gateway, &["main", "--file"]).await);
     assert_eq!(written, prod.replace("version: \"2\"", "version: \"1.0\""));
     for (arguments, expected) in [
         (
@@ -89,15 +67,14 @@ async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
         ),
     ] {
         let output = exported(&gateway, arguments).await;
-        assert!(!output.status.success(), "{output:?}");
-        assert_eq!(String::from_utf8_lossy(&output.stderr).trim_end(), expected);
+        assert_eq!(refused(&output), expected);
     }
 
     // Also while no gateway runs, with a word about that.
     let old = gateway.stop().await;
-    let alone = export(
+    let alone = run(
         &old.write(),
-        &["main", "--deployment", "1", "--format", "json"],
+        &["export", "main", "--deployment", "1", "--format", "json"],
     );
     assert_eq!(
         serde_json::from_slice::<Value>(&alone.stdout).unwrap(),

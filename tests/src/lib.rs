@@ -19,6 +19,7 @@ pub mod lines;
 pub mod named;
 pub mod setup;
 pub mod gateway;
+pub mod command;
 pub mod metrics;
 pub mod upstream;
 pub mod client;

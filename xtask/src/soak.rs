@@ -26,7 +26,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 8] = [
+const PROOFS: [Proof; 9] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -38,6 +38,12 @@ const PROOFS: [Proof; 8] = [
         tests: &["--package", "gateway", "--test", "config"],
         variable: "GATEWAY_SOAK_CASES",
         full: "1000000",
+    },
+    Proof {
+        claim: "what a definition is written back as imports as the same definition",
+        tests: &["--package", "gateway", "--test", "config", "exported::"],
+        variable: "GATEWAY_SOAK_EXPORTS",
+        full: "20000",
     },
     Proof {
         claim: "host parser, BPF program and etherparse agree on mutated packets",

@@ -101,8 +101,9 @@ proptest! {
     }
 }
 
+/// 64 cases by default; the soak asks for more.
 fn cases() -> u32 {
-    std::env::var("GATEWAY_EXPORT_CASES").map_or(64, |cases| cases.parse().unwrap())
+    std::env::var("GATEWAY_SOAK_EXPORTS").map_or(64, |cases| cases.parse().unwrap())
 }
 
 fn api() -> impl Strategy<Value = Value> {
