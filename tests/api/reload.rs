@@ -336,3 +336,77 @@ async fn an_access_log_that_was_moved_away_is_opened_anew() {
     written(log, "/after").await;
     assert!(!std::fs::read_to_string(moved).unwrap().contains("/after"));
 }
+
+/// Waits until `client` can send no more. What it sent before that was refused.
+async fn cut_off(client: &Client) {
+    gateway_tests::wait::until("the connection's end", || async {
+        match client.try_send(get("/late")).await {
+            Ok(answer) => {
+                assert_eq!(answer.status, 421, "{answer:?}");
+                None
+            }
+            Err(_closed) => Some(()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn connections_in_plaintext_end_once_their_listener_has_tls() {
+    let authority = Authority::new();
+    for address in [None, Some("127.0.0.2:0")] {
+        let go = Arc::new(tokio::sync::Semaphore::new(0));
+        let gate = Arc::clone(&go);
+        let upstream = Upstream::http(move |request| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if request.uri().path() == "/long" {
+                    gate.acquire().await.unwrap().forget();
+                }
+                reply(200, "whole")
+            }
+        })
+        .await;
+        let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
+        let plain = gateway.address().await;
+        let idle = [Client::http1(plain).await, Client::http2(plain).await];
+        for client in &idle {
+            assert_eq!(client.get("/early").await.status, 200);
+        }
+        let busy = [
+            Arc::new(Client::http1(plain).await),
+            Arc::new(Client::http2(plain).await),
+        ];
+        let calls = busy.each_ref().map(|client| {
+            let client = Arc::clone(client);
+            tokio::spawn(async move { client.get("/long").await })
+        });
+        upstream.when("the calls", |seen| seen.requests == 4).await;
+        let certificate =
+            authority.write_certificate(gateway.setup().directory(), "api", &[HOST_NAME]);
+        let tls = json!({"certificates": [certificate]});
+        let main = ["listeners", "main"];
+        gateway.setup().change(&[&main[..], &["tls"]].concat(), tls);
+        if let Some(address) = address {
+            let path = [&main[..], &["address"]].concat();
+            gateway.setup().change(&path, json!(address));
+        }
+        assert_eq!(gateway.reload().await["answer"], "done");
+        for client in &idle {
+            cut_off(client).await;
+        }
+        go.add_permits(2);
+        for call in calls {
+            let answer = call.await.unwrap();
+            assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
+        }
+        for client in &busy {
+            cut_off(client).await;
+        }
+        assert_eq!(upstream.seen().requests, 4);
+        if address.is_none() {
+            let secured = Client::tls(plain, &authority.client(&["http/1.1"])).await;
+            assert_eq!(secured.get("/early").await.status, 200);
+        }
+    }
+}

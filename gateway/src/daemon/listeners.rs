@@ -42,6 +42,8 @@ struct Running {
     accepting: Accepting,
     resumption: Resumption,
     stop: watch::Sender<bool>,
+    /// Whether its plan terminates TLS.
+    secured: watch::Sender<bool>,
 }
 
 /// Changes that cannot fail any more.
@@ -158,7 +160,9 @@ impl Listeners {
         });
         for (name, plan) in prepared.kept {
             if let Some(running) = self.running.get(&name) {
+                let is_secured = plan.tls.is_some();
                 running.accepting.plan.store(plan);
+                running.secured.send_replace(is_secured);
                 running.accepting.doorkeeper.follow(rules_of(&name));
             }
         }
@@ -177,13 +181,16 @@ impl Listeners {
             resumption,
             sockets,
         } = fresh;
-        let protocol = if plan.tls.is_some() { "https" } else { "http" };
+        let is_secured = plan.tls.is_some();
+        let protocol = if is_secured { "https" } else { "http" };
         let (stop, stopping) = watch::channel(false);
+        let (secured, securing) = watch::channel(is_secured);
         let accepting = Accepting {
             plan: Arc::new(ArcSwap::new(plan)),
             doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules), rules)),
             stopping,
             draining: around.draining.clone(),
+            secured: securing,
         };
         for (worker, socket) in around.workers.iter().zip(sockets) {
             let order = Order::Listen {
@@ -203,10 +210,13 @@ impl Listeners {
                 accepting,
                 resumption,
                 stop,
+                secured,
             },
         );
         if let Some(moved) = moved {
             moved.stop.send_replace(true);
+            // What its address changed with holds for the connections that it leaves behind.
+            moved.secured.send_replace(is_secured);
             tracing::info!(address = %moved.address, "no longer listening");
         }
     }

@@ -111,7 +111,7 @@ reasons! {
     BadHost BadRequest Default4xx "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
     PrivateEndpoint RouteNotFound MissingAuthenticationToken "private_endpoint" "The API or domain is private, and the client does not come from where it may.",
-    Misdirected Misdirected Default4xx "misdirected" "The connection's handshake was for another host, whose terms are not this one's.",
+    Misdirected Misdirected Default4xx "misdirected" "The connection's handshake was for another host, whose terms are not this one's, or there was none because its listener had no TLS yet.",
     ClientCertificateMissing AccessDenied Forbidden "client_certificate_missing" "The custom domain asks for a client certificate, and there is none.",
     ClientCertificateUntrusted AccessDenied Forbidden "client_certificate_untrusted" "The truststore of the custom domain does not vouch for the client's certificate.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",

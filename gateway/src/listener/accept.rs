@@ -33,6 +33,8 @@ pub struct Accepting {
     pub stopping: watch::Receiver<bool>,
     /// Turns true when the gateway stops.
     pub draining: watch::Receiver<bool>,
+    /// Whether the plan terminates TLS: once it does, connections in plaintext end.
+    pub secured: watch::Receiver<bool>,
 }
 
 /// One worker's loop over one socket.
@@ -99,6 +101,7 @@ impl<H: Handler> AcceptLoop<H> {
             plan: Arc::clone(&accepting.plan),
             doorkeeper: Arc::clone(&accepting.doorkeeper),
             draining,
+            secured: accepting.secured.clone(),
         };
         Self {
             accepting,

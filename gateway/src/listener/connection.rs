@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
@@ -21,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ListenerPlan;
+use super::ending::Ending;
 use super::handshake::shake_hands;
 use super::tls::TlsPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
@@ -37,9 +37,6 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HYPER_BUFFER_MIN: usize = 8 << 10;
 /// Header count up to which hyper parses without allocating.
 const HYPER_HEADERS_DEFAULT: u32 = 100;
-
-/// How long a stopping gateway waits for the first request of a connection that it has accepted.
-const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What answers requests.
 pub trait Handler: 'static {
@@ -68,6 +65,8 @@ pub(super) struct Surroundings<H> {
     pub(super) doorkeeper: Arc<Doorkeeper>,
     /// Turns true when the gateway stops.
     pub(super) draining: watch::Receiver<bool>,
+    /// Whether the plan in force terminates TLS.
+    pub(super) secured: watch::Receiver<bool>,
 }
 
 impl<H> Clone for Surroundings<H> {
@@ -79,6 +78,7 @@ impl<H> Clone for Surroundings<H> {
             plan: Arc::clone(&self.plan),
             doorkeeper: Arc::clone(&self.doorkeeper),
             draining: self.draining.clone(),
+            secured: self.secured.clone(),
         }
     }
 }
@@ -159,6 +159,10 @@ impl<H: Handler> Open<H> {
         protocol: Protocol,
         activity: Rc<Activity>,
     ) {
+        let ending = Ending {
+            draining: self.around.draining.clone(),
+            secured: tls.is_none().then(|| self.around.secured.clone()),
+        };
         let facts = Facts::new(&self.plan, self.peer, local, tls);
         let around = self.around.clone();
         let peer = self.peer;
@@ -188,6 +192,7 @@ impl<H: Handler> Open<H> {
                     connection,
                     |connection| connection.graceful_shutdown(),
                     &activity,
+                    ending,
                 )
                 .await
             }
@@ -198,6 +203,7 @@ impl<H: Handler> Open<H> {
                     connection,
                     |connection| connection.graceful_shutdown(),
                     &activity,
+                    ending,
                 )
                 .await
             }
@@ -233,16 +239,17 @@ impl<H: Handler> Open<H> {
         builder
     }
 
-    /// Runs the connection until it ends, a time-out cuts it, or the gateway has drained it.
+    /// Runs the connection until it ends, a time-out cuts it, or `ending` has come and what was
+    /// asked is answered.
     async fn drive<C: Future<Output = hyper::Result<()>>>(
         &self,
         connection: C,
         shut_down: impl Fn(Pin<&mut C>),
         activity: &Activity,
+        mut ending: Ending,
     ) -> Ended {
         let mut connection = pin!(connection);
         let mut timer = pin!(sleep_until(self.deadline(activity, Instant::now()).at));
-        let mut draining = self.around.draining.clone();
         let mut shutting_down = false;
         loop {
             tokio::select! {
@@ -261,7 +268,7 @@ impl<H: Handler> Open<H> {
                         return Ended::Cut(deadline.event);
                     }
                 }
-                () = last_call(&mut draining, activity), if !shutting_down => {
+                () = ending.comes(activity), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }
@@ -399,18 +406,6 @@ enum Ended {
 struct Deadline {
     at: Instant,
     event: Option<ConnectionEvent>,
-}
-
-/// Waits until the gateway stops, and then, on a connection that has asked for nothing yet, a moment
-/// longer: its first request may be on its way.
-async fn last_call(draining: &mut watch::Receiver<bool>, activity: &Activity) {
-    if draining.wait_for(|&draining| draining).await.is_err() {
-        // The control thread has died; nobody stops this gateway in order.
-        std::future::pending::<()>().await;
-    }
-    match timeout(LAST_CALL, activity.first_request()).await {
-        Ok(()) | Err(_) => {}
-    }
 }
 
 /// Reads until it is certain whether HTTP/2 is spoken.

@@ -10,6 +10,7 @@ mod cipher_policy;
 mod client_auth;
 mod tls;
 mod handshake;
+mod ending;
 mod connection;
 mod watched;
 

@@ -14,6 +14,8 @@ use crate::model::{AccessMode, EndpointTls, Listener, Prefix, Private, TlsTerms}
 /// What one host asks of the connections that its requests come on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Door {
+    /// Whether they have to be encrypted: a listener may have begun to terminate TLS since.
+    is_encrypted: bool,
     terms: TlsTerms,
     access: AccessMode,
     room: Option<Room>,
@@ -71,6 +73,7 @@ impl Door {
     pub(super) fn new(host: &EndpointTls, private: Option<&Private>, listener: &Listener) -> Self {
         let tls = listener.tls.as_ref();
         Self {
+            is_encrypted: tls.is_some(),
             terms: tls.map(|tls| host.terms(tls)).unwrap_or_default(),
             access: host.access,
             room: private.map(Room::new),
@@ -87,6 +90,10 @@ impl Door {
         // Before anything else: who may not know of the host learns nothing of it.
         if let Some(room) = &self.room {
             room.admit(arrival)?;
+        }
+        if self.is_encrypted && arrival.tls.is_none() {
+            let message = "the connection began before its listener had TLS";
+            return Err(Rejection::detailed(Reason::Misdirected, message));
         }
         let held = arrival.tls.map(|tls| tls.terms).unwrap_or_default();
         if !held.meet(&self.terms) {
