@@ -116,6 +116,8 @@ impl Worker {
             head: Head::new(request.method(), request.uri(), request.headers()),
             deployed: None,
             identity: None,
+            authorizer: None,
+            policy: None,
             client_certificate: None,
             base_path: None,
             chosen_id_is_invalid: false,

@@ -29,17 +29,11 @@ const UNSET: [&str; 16] = [
 ];
 
 /// As [`UNSET`], of REST APIs alone.
-const REST_UNSET: [&str; 12] = [
+const REST_UNSET: [&str; 6] = [
     "authorize.error",
-    "authorize.latency",
-    "authorize.status",
     "authenticate.error",
     "authenticate.latency",
     "authenticate.status",
-    "authorizer.latency",
-    "authorizer.status",
-    "endpointType",
-    "resourceId",
     "xrayTraceId",
     "wafResponseCode",
 ];
@@ -99,6 +93,10 @@ async fn a_rest_api_knows_a_request_by_these_variables() {
         ("context.resourcePath", "/pets/{id}"),
         ("context.identity.sourceIp", "127.0.0.1"),
         ("context.identity.userAgent", "test/1"),
+        ("context.resourceId", "ai0s2unx22"),
+        ("context.endpointType", "REGIONAL"),
+        ("context.authorizer.status", "200"),
+        ("context.authorize.status", "200"),
         ("context.isCanaryRequest", "false"),
         ("context.authorizer.claims.sub", "user-1"),
         ("stageVariables.who", "stage"),
@@ -109,16 +107,21 @@ async fn a_rest_api_knows_a_request_by_these_variables() {
     ];
     let own = ["context.requestId", "context.extendedRequestId"];
     let times = ["context.requestTime", "context.requestTimeEpoch"];
+    let latencies = ["context.authorizer.latency", "context.authorize.latency"];
     let unset = UNSET.iter().chain(&REST_UNSET);
     let unset: Vec<String> = unset.map(|name| format!("context.{name}")).collect();
     let sources = known.iter().map(|(name, _)| *name);
-    let sources = sources.chain(own).chain(times);
+    let sources = sources.chain(own).chain(times).chain(latencies);
     let sources: Vec<&str> = sources.chain(unset.iter().map(String::as_str)).collect();
     let mappings = sources.iter().enumerate().map(|(index, source)| {
         let target = format!("integration.request.header.x-{index}");
         (target, json!(source))
     });
-    let setup = setup(&upstream, &key, "rest").route(
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*"},
+    ]});
+    let setup = setup(&upstream, &key, "rest").set(&["apis", "main", "policy"], policy);
+    let setup = setup.route(
         "GET /pets/{id}",
         json!({
             "authorizer": "main",
@@ -135,7 +138,10 @@ async fn a_rest_api_knows_a_request_by_these_variables() {
     let text = |index: usize| values[known.len() + index].as_str().unwrap().to_owned();
     assert_eq!(format!("{} {}", text(0), text(1)), ids);
     check_times(&text(2), &text(3));
-    for (source, found) in sources.iter().zip(&values).skip(known.len() + 4) {
+    for milliseconds in [text(4), text(5)] {
+        assert!(milliseconds.parse::<u64>().unwrap() < 60_000);
+    }
+    for (source, found) in sources.iter().zip(&values).skip(known.len() + 6) {
         assert_eq!(found, &Value::Null, "{source}");
     }
 }
@@ -147,6 +153,79 @@ fn check_times(time: &str, epoch: &str) {
     assert!(issuer::now().abs_diff(seconds) < 60, "{epoch}");
     let second = format!("{:02} +0000", seconds % 60);
     assert!(time.ends_with(&second), "{time} {epoch}");
+}
+
+#[tokio::test]
+async fn the_step_that_refuses_says_so() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("context");
+    let format = "$context.requestId $context.path|$context.authorizer.status|\
+                  $context.authorizer.error|$context.authorize.status|$context.authorize.error|\
+                  $context.endpointType";
+    let deny = json!({
+        "Effect": "Deny", "Principal": "*", "Action": "execute-api:Invoke",
+        "Resource": ["execute-api:/prod/GET/denied", "execute-api:/prod/GET/both"],
+    });
+    let allow = json!({
+        "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "*",
+    });
+    let setup = setup(&upstream, &key, "rest")
+        .set(
+            &["apis", "main", "policy"],
+            json!({"Version": "2012-10-17", "Statement": [allow, deny]}),
+        )
+        .set(
+            &["apis", "main", "private"],
+            json!({"prefixes": ["127.0.0.0/8"]}),
+        )
+        .set(
+            &["apis", "main", "stages", "prod", "access_log"],
+            json!({"format": format}),
+        )
+        .route("GET /denied", json!({}))
+        .route("GET /both", json!({"authorizer": "main"}))
+        .route("GET /known", json!({"authorizer": "main"}))
+        .route("GET /anybody", json!({}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
+    let stale = key.token(&claims(json!({"exp": 1})));
+    let denial = "User: anonymous is not authorized to perform: execute-api:Invoke on resource: \
+                  arn:aws:execute-api:test-1:********3333:abc123/prod/GET/";
+    for (path, token, status, expected) in [
+        ("anybody", "", 200, "-|-|200|-".to_owned()),
+        (
+            "denied",
+            "",
+            403,
+            format!("-|-|403|{denial}denied with an explicit deny"),
+        ),
+        ("known", "", 401, "401|Unauthorized|-|-".to_owned()),
+        (
+            "known",
+            stale.as_str(),
+            401,
+            "401|Unauthorized|-|-".to_owned(),
+        ),
+        ("known", bearer.as_str(), 200, "200|-|200|-".to_owned()),
+        (
+            "both",
+            bearer.as_str(),
+            403,
+            format!("200|-|403|{denial}both with an explicit deny"),
+        ),
+    ] {
+        let headers = [("authorization", token)];
+        let headers = if token.is_empty() { &[][..] } else { &headers };
+        let answer = client.get_with(&format!("/prod/{path}"), headers).await;
+        let id = answer.header("x-amzn-requestid").to_owned();
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let line = gateway
+            .log
+            .find(path, |line| line.contains(&id).then(|| line.to_owned()))
+            .await;
+        assert_eq!(line, format!("{id} /prod/{path}|{expected}|PRIVATE"));
+    }
 }
 
 #[tokio::test]

@@ -9,12 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
-use super::Exchange;
 use super::client_request::{header_values, query_values};
+use super::{Exchange, Judged};
 use crate::language::log_format::LogFormat;
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
-use crate::model::{ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track};
+use crate::model::{
+    ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track, resource_id,
+};
 use crate::telemetry::stage_counts::StageCounts;
 
 /// The stage of an API that answers a request.
@@ -27,6 +29,8 @@ pub struct Deployed {
     /// What the ARNs of its methods begin with, such as
     /// `arn:aws:execute-api:local:000000000000:a1b2c3d4e5/prod/`.
     pub arn: Box<str>,
+    /// Whether its clients may come from some places alone.
+    pub is_private: bool,
     /// Name of the stage.
     pub stage: Arc<str>,
     /// Which of its tracks serves this request.
@@ -51,6 +55,8 @@ impl Deployed {
             Variable::ApiId => Some(Cow::Borrowed(self.id.as_str())),
             Variable::Stage => Some(Cow::Borrowed(self.stage.as_ref())),
             Variable::DeploymentId => Some(Cow::Owned(self.deployment?.to_string())),
+            Variable::EndpointType if self.is_private => Some(Cow::Borrowed("PRIVATE")),
+            Variable::EndpointType => Some(Cow::Borrowed("REGIONAL")),
             _ => None,
         }
     }
@@ -126,6 +132,39 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The path of a REST API's resource, with its variables.
+    fn resource_path(&self) -> Option<&str> {
+        if self.exchange.kind != ApiKind::Rest {
+            return None;
+        }
+        let (_, path) = self
+            .exchange
+            .record
+            .record
+            .route
+            .as_deref()?
+            .split_once(' ')?;
+        Some(path)
+    }
+
+    /// What the authorizer and the resource policy came to.
+    fn judged(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let Exchange {
+            authorizer, policy, ..
+        } = self.exchange;
+        let error = |judged: &'_ Judged| judged.error.as_deref().map(str::to_owned);
+        let text = match variable {
+            Variable::AuthorizerError => error(authorizer.as_ref()?)?,
+            Variable::AuthorizerLatency => authorizer.as_ref()?.latency_ms.to_string(),
+            Variable::AuthorizerStatus => authorizer.as_ref()?.status.to_string(),
+            Variable::AuthorizeError => error(policy.as_ref()?)?,
+            Variable::AuthorizeLatency => policy.as_ref()?.latency_ms.to_string(),
+            Variable::AuthorizeStatus => policy.as_ref()?.status.to_string(),
+            _ => return None,
+        };
+        Some(Cow::Owned(text))
+    }
+
     /// What became of the request.
     fn outcome(&self, variable: &Variable) -> Option<Cow<'_, str>> {
         let record = &self.exchange.record.record;
@@ -168,9 +207,11 @@ impl Variables for Context<'_> {
         let deployed = deployed.as_deref();
         let certificate = self.exchange.client_certificate.as_deref();
         match variable {
-            Variable::AccountId | Variable::ApiId | Variable::Stage | Variable::DeploymentId => {
-                deployed?.variable(variable)
-            }
+            Variable::AccountId
+            | Variable::ApiId
+            | Variable::Stage
+            | Variable::DeploymentId
+            | Variable::EndpointType => deployed?.variable(variable),
             Variable::DomainName => Some(Cow::Borrowed(host.as_str())),
             Variable::DomainPrefix => Some(Cow::Borrowed(host.split('.').next()?)),
             Variable::BasePathMatched => Some(Cow::Borrowed(self.exchange.base_path.as_deref()?)),
@@ -185,9 +226,10 @@ impl Variables for Context<'_> {
                 let since = record.time.duration_since(UNIX_EPOCH).ok()?;
                 Some(Cow::Owned(since.as_millis().to_string()))
             }
-            Variable::ResourcePath if self.exchange.kind == ApiKind::Rest => {
-                let (_, path) = record.route.as_deref()?.split_once(' ')?;
-                Some(Cow::Borrowed(path))
+            Variable::ResourcePath => Some(Cow::Borrowed(self.resource_path()?)),
+            Variable::ResourceId => {
+                let path = self.resource_path()?;
+                Some(Cow::Owned(resource_id(&deployed?.id, path)))
             }
             Variable::RouteKey if self.exchange.kind == ApiKind::Http => {
                 Some(Cow::Borrowed(record.route.as_deref()?))
@@ -216,7 +258,7 @@ impl Variables for Context<'_> {
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
             Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
-            _ => self.outcome(variable),
+            _ => self.judged(variable).or_else(|| self.outcome(variable)),
         }
     }
 

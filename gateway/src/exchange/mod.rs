@@ -7,12 +7,14 @@ mod peer;
 mod client_request;
 mod context;
 mod identity;
+mod judged;
 mod rejection;
 mod request_id;
 
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use identity::Identity;
+pub use judged::Judged;
 pub use peer::{
     ClientAddress, ClientProof, Connection, PeerAddress, TlsFacts, Told, forwarded_for,
 };
@@ -47,6 +49,10 @@ pub struct Exchange {
     pub deployed: Option<Arc<Deployed>>,
     /// Who sent it, once that is known.
     pub identity: Option<Arc<Identity>>,
+    /// What its authorizer came to, once that has answered.
+    pub authorizer: Option<Judged>,
+    /// What the resource policy of its API came to, once that was asked.
+    pub policy: Option<Judged>,
     /// The certificate that its client presented, where its host asks for one.
     pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The path of the mapping that a custom domain has for it.

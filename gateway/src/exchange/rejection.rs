@@ -203,6 +203,25 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// The status that a client is told, as long as no gateway response says another.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self.reason.gateway_response().status() {
+            Some(status) => status,
+            None => self.reason.response_type().status(),
+        }
+    }
+
+    /// What the client of a REST API may read of it.
+    #[must_use]
+    pub fn rest_message(&self) -> &str {
+        let message = self.message.as_deref();
+        let message = message.or(self.reason.gateway_response().message());
+        message.unwrap_or(self.reason.response_type().message())
+    }
+}
+
 impl From<Reason> for Rejection {
     fn from(reason: Reason) -> Self {
         Self::new(reason)

@@ -28,6 +28,7 @@ mod mappings;
 mod cors;
 mod request_sizes;
 mod deployment;
+mod derived;
 mod stage;
 mod stage_throttles;
 mod definition;
@@ -45,6 +46,7 @@ pub use deployment::{
     CanaryPlacement, DeploymentNumber, Described, DescribedStage, Placement, Placements, Serving,
     Share, ShareError,
 };
+pub use derived::{derived_id, resource_id};
 pub use domain::{Domain, DomainName, Mapping};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ::http::{Request, StatusCode};
 use hyper::body::Incoming;
 
+use super::identify::identify;
 use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
@@ -17,7 +18,7 @@ use crate::integration::{Found, IntegrationResponse, integrate};
 use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
-use crate::step::{admit::admit, authorize::authorize, cors::is_preflight, measure::measure};
+use crate::step::{admit::admit, cors::is_preflight, measure::measure};
 
 /// Takes a request through the steps.
 ///
@@ -51,9 +52,7 @@ pub(crate) async fn handle(
     exchange.record.record.route = Some(Arc::clone(&route.key));
 
     if let Some(plan) = &route.authorize {
-        let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
-        exchange.record.record.subject = identity.subject().map(Into::into);
-        exchange.identity = Some(identity);
+        identify(plan, &head, exchange).await?;
     }
 
     // The authorizer may have waited for keys: the clock is read behind it.

@@ -2,6 +2,7 @@
 
 pub mod rest;
 pub mod http;
+mod identify;
 mod locate;
 mod unmatched;
 mod prepare;

@@ -41,18 +41,11 @@ pub(super) fn told(rejection: &Rejection, kind: ApiKind, status: StatusCode) -> 
         answer,
         message: match kind {
             ApiKind::Http => otherwise,
-            ApiKind::Rest => message(rejection),
+            ApiKind::Rest => rejection.rest_message(),
         },
         status,
         validation: rejection.validation.as_deref(),
     }
-}
-
-/// What a REST API says of a rejection.
-fn message(rejection: &Rejection) -> &str {
-    let message = rejection.message.as_deref();
-    let message = message.or(rejection.reason.gateway_response().message());
-    message.unwrap_or(rejection.reason.response_type().message())
 }
 
 /// The fixed answers of HTTP APIs.
@@ -72,9 +65,8 @@ fn write_http(rejection: &Rejection) -> (Response<()>, Bytes) {
 /// The gateway responses of REST APIs, as they are by default and as the API changes them.
 fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Bytes) {
     let answer = rejection.reason.gateway_response();
-    let otherwise = rejection.reason.response_type();
-    let message = message(rejection);
-    let status = answer.status().unwrap_or(otherwise.status());
+    let message = rejection.rest_message();
+    let status = rejection.status();
     let responses = exchange
         .deployed
         .as_ref()

@@ -13,11 +13,12 @@ use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
 use super::conformed::conformed;
+use super::identify::identify;
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use super::unmatched::unmatched;
 use crate::clock;
-use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
+use crate::exchange::{ClientParameters, Exchange, Judged, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
 use crate::model::{ApiKind, BodyMode};
@@ -25,10 +26,7 @@ use crate::pipeline::Worker;
 use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::proof::Permit;
-use crate::step::{
-    admit::admit, authorize::authorize, compress, decode, measure::measure, resource_policy,
-    validate,
-};
+use crate::step::{admit::admit, compress, decode, measure::measure, resource_policy, validate};
 
 /// Takes a request through the steps.
 ///
@@ -63,9 +61,7 @@ pub(crate) async fn handle(
     let asked = Asked::new(stage, route, &head.headers, &path);
     asked.policy(Phase::Before, exchange)?;
     if let Some(plan) = &route.authorize {
-        let identity = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await?;
-        exchange.record.record.subject = identity.subject().map(Into::into);
-        exchange.identity = Some(identity);
+        identify(plan, &head, exchange).await?;
     }
     asked.policy(Phase::After, exchange)?;
 
@@ -191,7 +187,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn policy(&self, phase: Phase, exchange: &Exchange) -> Result<(), Rejection> {
+    fn policy(&self, phase: Phase, exchange: &mut Exchange) -> Result<(), Rejection> {
         let Some(policy) = &self.stage.policy else {
             // Whoever has an authorizer is told an ARN of the same length at most.
             return match (&self.route.authorize, phase) {
@@ -209,7 +205,8 @@ impl<'a> Asked<'a> {
             return Ok(());
         }
         let (path, folded) = (self.path.decoded(), self.path.folded());
-        resource_policy::check(
+        let started_ns = clock::monotonic_ns();
+        let outcome = resource_policy::check(
             policy,
             authorization,
             phase,
@@ -217,7 +214,9 @@ impl<'a> Asked<'a> {
             self.headers,
             &path,
             folded.as_deref(),
-        )
+        );
+        exchange.policy = Some(Judged::of(&outcome, started_ns));
+        outcome
     }
 }
 

@@ -223,6 +223,7 @@ impl Compiler {
             deployed: Arc::new(Deployed {
                 account: Arc::clone(&parts.account),
                 id: api.id.clone(),
+                is_private: api.private.is_some(),
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
                 track: served.track,

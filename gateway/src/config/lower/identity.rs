@@ -1,20 +1,16 @@
 //! What ARNs and hosts of all APIs have in common, and the ids of the APIs.
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::Lowering;
 use super::host::parse_host;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{ApiId, Identity};
+use crate::model::{self, ApiId, Identity};
 
 /// Digits of an account.
 const ACCOUNT_DIGITS: usize = 12;
 /// Longest id of an API.
 const ID_BYTES_MAX: usize = 32;
-/// Characters of an id that follows from a name, as many as those of the service have.
-const ID_BYTES: usize = 10;
 
 /// Lowers the identity of the gateway.
 pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Identity {
@@ -108,26 +104,7 @@ pub(super) fn lower_id(
     derived_id(name)
 }
 
-/// Ten characters that stay the same as long as the name does, on every host.
+/// The id of an API that writes none.
 pub(in crate::config) fn derived_id(name: &str) -> ApiId {
-    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let digest = digest(&SHA256, name.as_bytes());
-    let characters = digest.as_ref().iter().take(ID_BYTES).map(|byte| {
-        let index = usize::from(*byte) % ALPHABET.len();
-        ALPHABET.get(index).copied().map_or('0', char::from)
-    });
-    ApiId::new(&characters.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_derived_id_follows_from_the_name_alone() {
-        // Changing these would change the hosts and ARNs of every API without an id of its own.
-        assert_eq!(derived_id("pets").as_str(), "n9wykop9j2");
-        assert_ne!(derived_id("pets"), derived_id("orders"));
-        assert_eq!(derived_id("pets").as_str().len(), ID_BYTES);
-    }
+    ApiId::new(&model::derived_id(name))
 }

@@ -1,0 +1,28 @@
+//! The step of the authorizer, with what is kept of it.
+
+use http::request::Parts;
+
+use crate::clock;
+use crate::exchange::{Exchange, Judged, Rejection};
+use crate::step::authorize::{AuthorizePlan, authorize};
+
+/// Finds out who sends a request to a route that asks for that.
+///
+/// # Errors
+/// 401 where the caller is not known, 403 where it lacks every scope of the route.
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub(super) async fn identify(
+    plan: &AuthorizePlan,
+    head: &Parts,
+    exchange: &mut Exchange,
+) -> Result<(), Rejection> {
+    let started_ns = clock::monotonic_ns();
+    let outcome = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await;
+    exchange.authorizer = Some(Judged::of(&outcome, started_ns));
+    let identity = outcome?;
+    exchange.record.record.subject = identity.subject().map(Into::into);
+    exchange.identity = Some(identity);
+    Ok(())
+}
