@@ -35,7 +35,12 @@ fn names(count: usize) -> Vec<String> {
 /// without `limits: aws`.
 #[track_caller]
 fn check(make: impl Fn(usize) -> String, max: usize, place: &str, words: &str) {
-    let site = Site::new();
+    check_at(&Site::new(), make, max, place, words);
+}
+
+/// As [`check`], at a site that `make` may put files in.
+#[track_caller]
+fn check_at(site: &Site, make: impl Fn(usize) -> String, max: usize, place: &str, words: &str) {
     let load = |count, limits: &str| {
         let text = format!("{limits}\n{}", make(count));
         load_text("g.yaml", &text, site.path())
@@ -182,4 +187,57 @@ fn sizes() {
     };
     let place = "authorizers.main.jwks.bytes_max";
     check(keys, 150_000, place, "write at most 150000");
+}
+
+#[test]
+fn definitions_and_resources_of_policies() {
+    let site = Site::new();
+    let definition = |bytes: usize| {
+        let text = r#"{"openapi": "3.0.1", "info": {}, "paths": {"/a": {"get": {"responses": {},
+            "x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET",
+            "payloadFormatVersion": "1.0", "uri": "https://a.example/"}}}}}"#;
+        std::fs::write(
+            site.path().join("a.json"),
+            text.to_owned() + &" ".repeat(bytes - text.len()),
+        )
+        .unwrap();
+        "listeners: {l: {address: '127.0.0.1:8080'}}
+apis: {a: {type: http, definition: a.json}}
+"
+        .to_owned()
+    };
+    let words = "a definition has at most 6291456";
+    check_at(&site, definition, 6 << 20, "apis.a.definition", words);
+
+    let route = [format!("GET /a: {{{PUBLIC}}}")];
+    let statement = |resource: String| {
+        format!(
+            r#"{{"Statement": {{"Effect": "Allow", "Principal": "*",
+                "Action": "execute-api:Invoke", "Resource": ["execute-api:/*", "{resource}"]}}}}"#
+        )
+    };
+    let words = "one has at most 512";
+    // The short form counts as the ARN that it stands for.
+    let short = |characters: usize| {
+        let root = "arn:aws:execute-api:us-east-1:123456789012:abc/".len();
+        let resource = format!("execute-api:/{}", "x".repeat(characters - root));
+        let api = format!(
+            "id: abc\n    stages: {{prod: {{}}}}\n    policy: {}",
+            statement(resource)
+        );
+        let identity = "gateway: {account: '123456789012', region: us-east-1}";
+        configuration("rest", &api, &route, identity)
+    };
+    let place = "apis.a.policy.Statement.Resource[1]";
+    check(short, 512, place, words);
+    let of_file = |characters: usize| {
+        let resource = format!(
+            "{:x<characters$}",
+            "arn:aws:execute-api:us-east-1:123456789012:"
+        );
+        std::fs::write(site.path().join("p.json"), statement(resource)).unwrap();
+        let api = "stages: {prod: {}}\n    policy_file: p.json";
+        configuration("rest", api, &route, "")
+    };
+    check_at(&site, of_file, 512, "apis.a.policy_file", words);
 }

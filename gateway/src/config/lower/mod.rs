@@ -62,6 +62,7 @@ pub(super) use file::read as read_file;
 pub(super) use identity::derived_id;
 pub(super) use policy::FILE_BYTES_MAX as POLICY_BYTES_MAX;
 pub(super) use quantity::{parse_duration, parse_size};
+pub(super) use quotas::{definition_refusal, hold as quotas_hold};
 pub(super) use stage::check_variables;
 
 /// Lowers `file`, which was read from `tree`. Relative paths start at `base`.

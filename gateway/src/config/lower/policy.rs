@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::Lowering;
+use super::{Lowering, quotas};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Report};
 use crate::config::read;
@@ -42,7 +42,7 @@ pub(super) fn lower(
     let (path, content) = cx.readable(written.policy_file.as_ref()?, FILE_BYTES_MAX, &file_at);
     let content = content?;
     let name = path.display().to_string();
-    match parse(&name, &content, identity, id) {
+    match parse(&name, &content, &scope(identity, id), quotas::hold(cx.root)) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(report) => {
             for error in report.errors {
@@ -65,8 +65,16 @@ fn lower_inline(
         cx.error_at_key(at, message);
         return None;
     }
-    match Policy::parse(document, Form::Resource(&scope(identity, id))) {
-        Ok(policy) => Some(Arc::new(policy)),
+    let scope = scope(identity, id);
+    match Policy::parse(document, Form::Resource(&scope)) {
+        Ok(policy) => {
+            if quotas::hold(cx.root) {
+                for (at, message) in quotas::resource_refusals(at, &scope) {
+                    cx.error(&at, message);
+                }
+            }
+            Some(Arc::new(policy))
+        }
         Err(errors) => {
             for error in errors {
                 let segments = error.place.segments().iter();
@@ -100,9 +108,10 @@ fn scope(identity: &Identity, id: &ApiId) -> ApiScope {
     }
 }
 
-fn parse(name: &str, content: &[u8], identity: &Identity, id: &ApiId) -> Result<Policy, Report> {
+/// Reads a policy of a file; `is_of_aws` says whether the quotas of the service hold.
+fn parse(name: &str, content: &[u8], scope: &ApiScope, is_of_aws: bool) -> Result<Policy, Report> {
     let mut diagnostics = Collector::new(name);
-    let policy = read(content, identity, id, &mut diagnostics);
+    let policy = read(content, scope, is_of_aws, &mut diagnostics);
     match (policy, diagnostics.finish()) {
         (_, Err(report)) => Err(report),
         (Some(policy), Ok(_)) => Ok(policy),
@@ -116,8 +125,8 @@ fn parse(name: &str, content: &[u8], identity: &Identity, id: &ApiId) -> Result<
 
 fn read(
     content: &[u8],
-    identity: &Identity,
-    id: &ApiId,
+    scope: &ApiScope,
+    is_of_aws: bool,
     diagnostics: &mut Collector,
 ) -> Option<Policy> {
     let Ok(text) = std::str::from_utf8(content) else {
@@ -138,8 +147,15 @@ fn read(
         diagnostics.error(None, "", message);
         return None;
     }
-    match Policy::parse(&document, Form::Resource(&scope(identity, id))) {
-        Ok(policy) => Some(policy),
+    match Policy::parse(&document, Form::Resource(scope)) {
+        Ok(policy) => {
+            if is_of_aws {
+                for (at, message) in quotas::resource_refusals(&Cursor::root(&tree), scope) {
+                    diagnostics.error(Some(at.place), at.path.to_string(), message);
+                }
+            }
+            Some(policy)
+        }
         Err(errors) => {
             for error in errors {
                 let place = node_at(&tree, &error.place).place;
@@ -174,8 +190,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        let identity = Identity::default();
-        let parsed = parse("p.json", text.as_bytes(), &identity, &ApiId::new("abc"));
+        let scope = scope(&Identity::default(), &ApiId::new("abc"));
+        let parsed = parse("p.json", text.as_bytes(), &scope, false);
         let report = parsed
             .map(|_policy| ())
             .map_err(|report| report.to_string());

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use super::Lowering;
 use super::quantity::MIB;
 use crate::config::cursor::Cursor;
-use crate::config::tree::shortened;
+use crate::config::tree::{Value, shortened};
+use crate::language::policy::{ApiScope, expand};
 use crate::model::{Api, ApiKind, Authorizer, Domain, RequestSizes, Route, Segment};
 
 const REST_RESOURCES_MAX: usize = 300;
@@ -21,6 +22,57 @@ const SCOPES_MAX: usize = 10;
 const DOMAINS_MAX: usize = 120;
 const PAYLOAD_BYTES_MAX: u64 = 10 * MIB;
 const KEY_SET_BYTES_MAX: usize = 150_000;
+const DEFINITION_BYTES_MAX: u64 = 6 * MIB;
+const RESOURCE_CHARACTERS_MAX: usize = 512;
+
+/// Whether the configuration with this root has to fit into the service.
+pub(in crate::config) fn hold(root: &Cursor<'_>) -> bool {
+    root.key("limits").scalar() == Some("aws")
+}
+
+/// What is wrong with a definition whose files have so many bytes together.
+pub(in crate::config) fn definition_refusal(bytes: u64) -> Option<String> {
+    (bytes > DEFINITION_BYTES_MAX).then(|| {
+        format!(
+            "{bytes} bytes are too many with `limits: aws`, by which a definition has at most \
+             {DEFINITION_BYTES_MAX}: make two APIs of it, or take `limits: aws` out"
+        )
+    })
+}
+
+/// What is wrong with the resources of the statements of `policy`, each with its place.
+pub(super) fn resource_refusals<'a>(
+    policy: &Cursor<'a>,
+    scope: &ApiScope,
+) -> Vec<(Cursor<'a>, String)> {
+    let mut refusals = Vec::new();
+    for statement in one_or_all(&policy.key("Statement")) {
+        for key in ["Resource", "NotResource"] {
+            for at in one_or_all(&statement.key(key)) {
+                let written = at.scalar().unwrap_or_default();
+                let found = expand(written, scope).chars().count();
+                if found > RESOURCE_CHARACTERS_MAX {
+                    let message = format!(
+                        "an ARN of {found} characters is too long with `limits: aws`, by which \
+                         one has at most {RESOURCE_CHARACTERS_MAX}: shorten it with `*`, or take \
+                         `limits: aws` out"
+                    );
+                    refusals.push((at, message));
+                }
+            }
+        }
+    }
+    refusals
+}
+
+/// The items of a list, or what stands there without one.
+fn one_or_all<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
+    match at.node.map(|node| &node.value) {
+        Some(Value::Sequence(_)) => at.items().collect(),
+        Some(_) => vec![at.clone()],
+        None => Vec::new(),
+    }
+}
 
 /// Refuses what the service would not take.
 pub(super) fn check(

@@ -37,6 +37,8 @@ const BOUNDS: Bounds = Bounds {
 pub(super) struct Document {
     /// The first is the definition's own. Never empty.
     sources: Vec<Source>,
+    /// Of all files together.
+    bytes: u64,
     /// Bytes that references may still lead to; `None` when one would have led to more.
     bytes_left: Cell<Option<usize>>,
 }
@@ -106,11 +108,18 @@ impl Document {
         let root = reading.parse(bytes, file)?;
         let mut document = Self {
             sources: vec![Source { file, path, root }],
+            bytes: 0,
             bytes_left: Cell::new(Some(FOLLOWED_BYTES_MAX)),
         };
         reading.read_others(&mut document);
+        document.bytes = (FILE_BYTES_MAX as u64).saturating_sub(reading.bytes_left);
         reference::check(&document, reading.diagnostics);
         Some(document)
+    }
+
+    /// How many bytes its files have together.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The definition's own file.

@@ -12,7 +12,7 @@ use super::policy::Home;
 use super::translation::translate;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Collector;
-use crate::config::lower::{Files, derived_id};
+use crate::config::lower::{Files, definition_refusal, derived_id, quotas_hold};
 use crate::config::tree::{Entry, Node, Value};
 use crate::model::{ApiId, ApiKind, Identity};
 
@@ -132,6 +132,11 @@ impl Expansion<'_> {
             &mut placeholders,
             self.diagnostics,
         )?;
+        if quotas_hold(self.root)
+            && let Some(message) = definition_refusal(document.bytes())
+        {
+            self.error(&definition, &message);
+        }
         for name in placeholders.unused() {
             let at = at.key("variables").key(name);
             let message = format!("nothing in the definition is `${{{name}}}`: take this out");
