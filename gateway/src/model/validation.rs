@@ -7,9 +7,11 @@ use crate::language::message::Place;
 /// What a method checks; REST APIs only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validation {
-    /// Parameters that have to be there and not blank, in the order of their names with their
-    /// places.
+    /// Parameters that are declared as required, in the order of their names with their places.
     pub required: Vec<(Place, Box<str>)>,
+    /// Whether these have to be there and not blank. Otherwise nothing checks it, and only exports
+    /// and mappings have them.
+    pub parameters: bool,
     /// What the body has to be; `None` leaves it unchecked.
     pub body: Option<BodyModels>,
     /// The media types of bodies beside which every other one is refused; `None` refuses none. No

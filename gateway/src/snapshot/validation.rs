@@ -45,16 +45,22 @@ impl<'a> Schemas<'a> {
     ) -> Result<Option<ValidatePlan>, CompileError> {
         let Validation {
             required,
+            parameters,
             body,
             content_types,
             response: _,
         } = validation;
+        let required = if *parameters {
+            required.as_slice()
+        } else {
+            &[]
+        };
         if required.is_empty() && body.is_none() && content_types.is_none() {
             return Ok(None);
         }
         let body = body.as_ref().map(|models| self.bodies(models));
         Ok(Some(ValidatePlan {
-            required: required.clone(),
+            required: required.to_vec(),
             content_types: content_types.clone(),
             body: body.transpose()?,
         }))

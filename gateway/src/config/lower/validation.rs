@@ -35,11 +35,8 @@ pub(super) fn lower(
     let models = lower_models(&written.models, &at.key("models"), around, cx);
     warn_of_unchecked(written, !required.is_empty(), at, cx);
     Validation {
-        required: if written.validate.parameters {
-            required
-        } else {
-            Vec::new()
-        },
+        parameters: written.validate.parameters && !required.is_empty(),
+        required,
         content_types: lower_content_types(written, &models, at, cx),
         // Where there is no model, every body passes.
         body: Some(models).filter(|models| written.validate.body && !models.is_empty()),
@@ -163,7 +160,8 @@ fn warn_of_unchecked(
         ..
     } = written.validate;
     if has_required && !parameters {
-        let message = "nothing checks that these are there: write `validate: {parameters: true}`";
+        let message = "nothing checks that those which are required are there: write \
+                       `validate: {parameters: true}`, or name a request validator in a definition";
         cx.warning(&at.key("parameters"), message);
     }
     let has_models = !written.models.0.is_empty();

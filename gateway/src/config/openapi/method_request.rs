@@ -52,11 +52,7 @@ impl MethodRequest {
         };
         let mut parameters = Made::at(place);
         for (name, is_required, place) in &self.parameters {
-            let word = if *is_required && self.checks.parameters {
-                "required"
-            } else {
-                "optional"
-            };
+            let word = if *is_required { "required" } else { "optional" };
             parameters.put(name, *place, plain(*place, word));
         }
         let mut models = Made::at(place);
