@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::origin::Origins;
+
 /// A file, by the order in which one run came to it. A configuration is spread over several when
 /// its APIs have definitions of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +85,10 @@ pub(super) struct Collector {
     files: Vec<Arc<str>>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    /// What the native form was made from.
+    origins: Origins,
+    /// How many errors and warnings named parts of that before it was known.
+    told_before: (usize, usize),
 }
 
 impl Collector {
@@ -91,7 +97,15 @@ impl Collector {
             files: vec![Arc::from(file)],
             errors: Vec::new(),
             warnings: Vec::new(),
+            origins: Origins::default(),
+            told_before: (0, 0),
         }
+    }
+
+    /// From now on messages that point into these name what stands there.
+    pub(super) fn learn(&mut self, origins: Origins) {
+        self.origins = origins;
+        self.told_before = (self.errors.len(), self.warnings.len());
     }
 
     /// Another file, which messages call `name`; `None` when there are too many.
@@ -158,6 +172,8 @@ impl Collector {
             files: self.files.clone(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            origins: self.origins.clone(),
+            told_before: (0, 0),
         }
     }
 
@@ -176,6 +192,11 @@ impl Collector {
 
     /// Everything that was collected, in the order of the files.
     pub(super) fn into_report(mut self) -> Report {
+        let (errors, warnings) = self.told_before;
+        for (told, before) in [(&mut self.errors, errors), (&mut self.warnings, warnings)] {
+            self.origins
+                .rename(told.get_mut(before..).unwrap_or_default());
+        }
         self.errors.sort_by_key(|error| error.place);
         self.warnings.sort_by_key(|warning| warning.place);
         Report {

@@ -10,6 +10,7 @@ mod diagnostic;
 mod tree;
 mod yaml;
 mod cursor;
+mod origin;
 mod near_miss;
 mod written;
 mod schema;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod files;
+mod late;
 #[cfg(test)]
 mod site;
 #[cfg(test)]

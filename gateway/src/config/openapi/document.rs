@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::placeholder::Placeholders;
 use super::reference::{self, Reference, ReferenceError};
@@ -48,7 +49,7 @@ struct Source {
     file: FileId,
     /// Without symbolic links.
     path: PathBuf,
-    root: Node,
+    root: Arc<Node>,
 }
 
 /// The file of a definition.
@@ -105,7 +106,7 @@ impl Document {
                 }
             },
         };
-        let root = reading.parse(bytes, file)?;
+        let root = Arc::new(reading.parse(bytes, file)?);
         let mut document = Self {
             sources: vec![Source { file, path, root }],
             bytes: 0,
@@ -129,7 +130,12 @@ impl Document {
             .map(|source| Cursor::root(&source.root))
     }
 
-    /// Every file.
+    /// Every file, for messages that point into it later.
+    pub(super) fn files(&self) -> impl Iterator<Item = Arc<Node>> {
+        self.sources.iter().map(|source| Arc::clone(&source.root))
+    }
+
+    /// The root of every file.
     pub(super) fn roots(&self) -> impl Iterator<Item = Cursor<'_>> {
         self.sources.iter().map(|source| Cursor::root(&source.root))
     }
@@ -287,6 +293,7 @@ impl Reading<'_> {
             .ok_or_else(|| "more files than one configuration may have".to_owned())?;
         // Why it could not be read was reported; what refers into it is reported too.
         if let Some(root) = self.parse(bytes, file) {
+            let root = Arc::new(root);
             document.sources.push(Source { file, path, root });
         }
         Ok(())

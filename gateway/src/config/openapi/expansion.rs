@@ -1,6 +1,7 @@
 //! Puts definitions into a configuration: `apis.<name>.definition`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::document::{Document, Location};
 use super::finding::Findings;
@@ -13,6 +14,7 @@ use super::translation::translate;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Collector;
 use crate::config::lower::{Files, definition_refusal, derived_id, quotas_hold};
+use crate::config::origin::Origins;
 use crate::config::tree::{Entry, Node, Value};
 use crate::model::{ApiId, ApiKind, Identity};
 
@@ -33,6 +35,7 @@ pub(in crate::config) fn expand(
     let root = Cursor::root(&tree);
     let mut expanded: Vec<(String, Node)> = Vec::new();
     let mut made: Vec<(String, Node)> = Vec::new();
+    let mut origins: Vec<Arc<Node>> = Vec::new();
     for (api, at) in root.key("apis").entries() {
         if at.key("definition").is_written() {
             let mut expansion = Expansion {
@@ -41,6 +44,7 @@ pub(in crate::config) fn expand(
                 base,
                 files,
                 made: &mut made,
+                origins: &mut origins,
                 diagnostics,
             };
             expanded.push((api.to_owned(), expansion.api(api, &at)));
@@ -57,6 +61,7 @@ pub(in crate::config) fn expand(
     if expanded.is_empty() {
         return tree;
     }
+    diagnostics.learn(Origins::new(origins));
     let tree = with_authorizers(tree, made);
     tree.with_entries(|section| {
         if section.key != "apis" {
@@ -83,6 +88,8 @@ struct Expansion<'a> {
     files: Files,
     /// Authorizers that definitions made.
     made: &'a mut Vec<(String, Node)>,
+    /// The files of definitions.
+    origins: &'a mut Vec<Arc<Node>>,
     diagnostics: &'a mut Collector,
 }
 
@@ -150,6 +157,7 @@ impl Expansion<'_> {
     fn translated(&mut self, name: &str, at: &Cursor<'_>) -> Option<impl FnOnce(Made) -> Node> {
         let kind = self.kind(&at.key("type"))?;
         let document = self.document(at)?;
+        self.origins.extend(document.files());
         let taken: Vec<String> = self.made.iter().map(|(name, _)| name.clone()).collect();
         let authorizers = Authorizers {
             api: name,
@@ -173,7 +181,7 @@ impl Expansion<'_> {
                 authorizers: self.root.key("authorizers").node.cloned(),
                 upstreams: self.root.key("upstreams").node.cloned(),
             };
-            around.judge(translation, &mut findings, self.diagnostics);
+            around.judge(translation, &document, &mut findings, self.diagnostics);
         }
         for finding in findings.finish(self.diagnostics) {
             if let Some(why) = finding.treatment.refusal() {

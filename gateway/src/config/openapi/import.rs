@@ -107,7 +107,7 @@ fn import_into(
         upstreams: judgement::upstreams(&translation),
     };
     let stages = judgement::stages(&translation);
-    around.judge(&mut translation, &mut findings, diagnostics);
+    around.judge(&mut translation, &document, &mut findings, diagnostics);
     let start = Place {
         file: FileId::FIRST,
         line: 1,

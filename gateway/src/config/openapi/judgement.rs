@@ -3,6 +3,7 @@
 
 use std::path::Path as FilePath;
 
+use super::document::Document;
 use super::finding::Findings;
 use super::jwt::with_authorizers;
 use super::made::{Made, list, text};
@@ -11,6 +12,7 @@ use super::translation::Translation;
 use crate::config::cursor::{Cursor, Path};
 use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};
 use crate::config::lower::Files;
+use crate::config::origin::Origins;
 use crate::config::tree::Node;
 use crate::model::ApiKind;
 
@@ -43,9 +45,11 @@ impl Around<'_> {
     pub(super) fn judge(
         &self,
         translation: &mut Translation,
+        document: &Document,
         findings: &mut Findings,
         diagnostics: &Collector,
     ) {
+        let origins = Origins::new(document.files().collect());
         let mut told: Vec<Diagnostic> = Vec::new();
         // Everything is judged once as it is defined, and then what is left of it.
         let mut write: Write = Translation::write_defined;
@@ -57,9 +61,12 @@ impl Around<'_> {
             }
             for error in &errors {
                 refuse(error, self.api, translation);
+            }
+            told.extend(errors.iter().cloned());
+            origins.rename(&mut errors);
+            for error in &errors {
                 findings.wrong(error);
             }
-            told.extend(errors);
             write = Translation::write;
         }
         let gone = translation.models.clear();
