@@ -1,9 +1,8 @@
 //! TLS termination: certificates and terms by server name, versions, ALPN, resumption.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::crypto::aws_lc_rs;
 use rustls::server::danger::ClientCertVerifier;
@@ -70,11 +69,12 @@ pub enum TlsError {
 }
 
 /// What lets returning clients resume, on one listener; it survives reloads. A session goes on under
-/// the terms it began with alone, so that no change of them is gone around.
+/// the terms it began with alone, so that no change of them is gone around. Terms that no plan has any
+/// more take their sessions with them.
 #[derive(Debug, Clone, Default)]
 pub struct Resumption {
-    /// By policy and lowest version, of which there are few.
-    memories: Arc<Mutex<HashMap<Began, Memory>>>,
+    /// By policy and lowest version; plans own them.
+    memories: Arc<Mutex<HashMap<Began, Remembered>>>,
 }
 
 /// What the terms of a session that may go on differ in; those with a truststore remember none.
@@ -87,22 +87,44 @@ struct Memory {
     tickets: Arc<dyn ProducesTickets>,
 }
 
+/// The same, as long as a plan has it.
+#[derive(Debug)]
+struct Remembered {
+    sessions: Weak<dyn StoresServerSessions>,
+    tickets: Weak<dyn ProducesTickets>,
+}
+
+impl Remembered {
+    fn memory(&self) -> Option<Memory> {
+        Some(Memory {
+            sessions: self.sessions.upgrade()?,
+            tickets: self.tickets.upgrade()?,
+        })
+    }
+}
+
 impl Resumption {
     /// What was begun under `terms`: at first a fresh session store and ticket key.
     ///
     /// # Errors
     /// No randomness for the ticket key.
     fn of(&self, terms: TlsTerms) -> Result<Memory, rustls::Error> {
+        let began = (terms.policy, terms.version_min);
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(match memories.entry((terms.policy, terms.version_min)) {
-            Entry::Occupied(memory) => memory.get().clone(),
-            Entry::Vacant(place) => place
-                .insert(Memory {
-                    sessions: ServerSessionMemoryCache::new(SESSIONS_MAX),
-                    tickets: aws_lc_rs::Ticketer::new()?,
-                })
-                .clone(),
-        })
+        memories.retain(|_, remembered| remembered.memory().is_some());
+        if let Some(memory) = memories.get(&began).and_then(Remembered::memory) {
+            return Ok(memory);
+        }
+        let memory = Memory {
+            sessions: ServerSessionMemoryCache::new(SESSIONS_MAX),
+            tickets: aws_lc_rs::Ticketer::new()?,
+        };
+        let remembered = Remembered {
+            sessions: Arc::downgrade(&memory.sessions),
+            tickets: Arc::downgrade(&memory.tickets),
+        };
+        memories.insert(began, remembered);
+        Ok(memory)
     }
 }
 
@@ -332,4 +354,36 @@ fn load_certificate(certificate: &Certificate) -> Result<(CertifiedKey, Vec<Stri
         }
     }
     Ok((certified, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms(version_min: TlsVersion) -> TlsTerms {
+        TlsTerms {
+            policy: None,
+            version_min,
+            truststore: None,
+        }
+    }
+
+    #[test]
+    fn sessions_go_with_the_last_plan_that_has_their_terms() {
+        let resumption = Resumption::default();
+        let old = resumption.of(terms(TlsVersion::V1_2)).unwrap();
+        let other = resumption.of(terms(TlsVersion::V1_3)).unwrap();
+        assert!(!Arc::ptr_eq(&old.sessions, &other.sessions));
+        assert!(!Arc::ptr_eq(&old.tickets, &other.tickets));
+        // A plan that follows another with the same terms goes on with its sessions.
+        let new = resumption.of(terms(TlsVersion::V1_2)).unwrap();
+        assert!(Arc::ptr_eq(&old.sessions, &new.sessions));
+        assert!(Arc::ptr_eq(&old.tickets, &new.tickets));
+        let (sessions, tickets) = (Arc::downgrade(&old.sessions), Arc::downgrade(&old.tickets));
+        drop((old, new));
+        assert!(sessions.upgrade().is_none() && tickets.upgrade().is_none());
+        let again = resumption.of(terms(TlsVersion::V1_3)).unwrap();
+        assert!(Arc::ptr_eq(&again.sessions, &other.sessions));
+        assert_eq!(resumption.memories.lock().unwrap().len(), 1);
+    }
 }
