@@ -3,6 +3,7 @@
 use gateway_tests::client::Client;
 use gateway_tests::command::{self, ask, told};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
@@ -177,7 +178,6 @@ async fn base_and_canary_are_counted_side_by_side() {
         assert_eq!(metrics.get(&sample(name, "base")), base, "{name}");
         assert_eq!(metrics.get(&sample(name, "canary")), canary, "{name}");
     }
-    assert!(metrics.get(&sample("duration_microseconds", "base")) > 0.0);
     let stats: Value = serde_json::from_str(&done(&gateway, &["stats", "--json"]).await).unwrap();
     let count = |index: usize, name: &str| stats["stages"][index][name].clone();
     assert_eq!(
@@ -188,12 +188,38 @@ async fn base_and_canary_are_counted_side_by_side() {
         (count(1, "track"), count(1, "server_errors")),
         (json!("canary"), json!(2))
     );
+    latencies_are_told(&metrics, &stats);
     let text = done(&gateway, &["stats"]).await;
     let lines: Vec<&str> = text.lines().rev().take(2).collect();
     assert!(
         lines[1].contains("base") && lines[0].contains("canary"),
         "{text}"
     );
+    for line in lines {
+        // Of three quantiles each.
+        assert_eq!(line.matches("<=").count(), 3, "{text}");
+    }
+}
+
+/// Both tracks have the same histogram, in the metrics and in the statistics.
+#[track_caller]
+fn latencies_are_told(metrics: &Metrics, stats: &Value) {
+    for (index, track, requests) in [(0, "base", 3_u32), (1, "canary", 2)] {
+        let sample = |part: &str, more: &str| {
+            let metric = "gateway_stage_request_duration_seconds";
+            let labels = format!("api=\"main\",stage=\"prod\",track=\"{track}\"");
+            // The page has the bound of a bucket before the other labels.
+            metrics.get(&format!("{metric}_{part}{{{more}{labels}}}"))
+        };
+        assert_eq!(sample("count", ""), f64::from(requests), "{track}");
+        assert_eq!(sample("bucket", "le=\"+Inf\","), f64::from(requests));
+        assert!(sample("sum", "") > 0.0);
+        let durations = stats["stages"][index]["durations"].as_array().unwrap();
+        assert_eq!(durations.len(), 13);
+        let counted = durations.iter().map(|it| it["requests"].as_u64().unwrap());
+        assert_eq!(counted.sum::<u64>(), u64::from(requests));
+        assert_eq!(durations[12]["at_most_us"], Value::Null);
+    }
 }
 
 #[tokio::test]

@@ -7,17 +7,18 @@ use arc_swap::ArcSwap;
 
 use super::edge_figures::edge_figures;
 use super::names::CurrentNames;
-use super::stage_figures::stage_figures;
+use super::stage_figures::{stage_distribution, stage_figures};
 
 use super::attack::AttackSwitch;
 use crate::body::BodyBudget;
+use crate::exchange::Reason;
 use crate::snapshot::Snapshot;
 use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
-use crate::telemetry::metrics::{Figure, Sample};
+use crate::telemetry::metrics::{Figure, Metrics, Sample, WorkerMetrics};
 use crate::telemetry::operator_log::explain;
 use crate::xdp::stats::StatisticsReader;
 
@@ -46,8 +47,13 @@ pub(super) struct Sources {
     pub(super) penalties: Option<Penalties>,
 }
 
-/// Every figure.
-pub(super) fn figures(sources: &Sources) -> Vec<Figure> {
+/// What the workers count, and every figure.
+pub(super) fn metrics(workers: Vec<Arc<WorkerMetrics>>, sources: &Sources) -> Metrics {
+    let distributions = vec![stage_distribution(&sources.snapshot)];
+    Metrics::new(workers, Reason::NAMES, figures(sources), distributions)
+}
+
+fn figures(sources: &Sources) -> Vec<Figure> {
     let mut figures = load_figures(sources);
     figures.extend(authorization_figures(sources));
     figures.extend(memory_figures(sources));

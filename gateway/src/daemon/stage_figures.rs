@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Track;
 use crate::snapshot::Snapshot;
-use crate::telemetry::metrics::{Figure, Sample};
+use crate::telemetry::latency::BOUNDS_US;
+use crate::telemetry::metrics::{Distribution, Figure, Labels, Sample};
 
 /// What one track of a stage has counted since the gateway started, or since it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,24 +27,54 @@ pub struct StageCount {
     pub server_errors: u64,
     /// Microseconds that they took together.
     pub duration_us: u64,
+    /// How many of them took how long, the fastest first.
+    pub durations: Vec<DurationBucket>,
+}
+
+/// Requests that took longer than what the bucket before holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurationBucket {
+    /// Longest time of a request in it, in microseconds; `None` where it has no bound.
+    pub at_most_us: Option<u64>,
+    /// How many are in it.
+    pub requests: u64,
+}
+
+impl StageCount {
+    /// The bucket of the slowest among the fastest `percent` of requests; `None` where there were
+    /// none.
+    #[must_use]
+    pub fn quantile(&self, percent: u64) -> Option<DurationBucket> {
+        let count: u64 = self.durations.iter().map(|bucket| bucket.requests).sum();
+        let rank = u128::from(count) * u128::from(percent);
+        let mut seen = 0;
+        let mut buckets = self.durations.iter();
+        let found = buckets.find(|bucket| {
+            seen += u128::from(bucket.requests) * 100;
+            bucket.requests > 0 && seen >= rank
+        });
+        found.copied()
+    }
 }
 
 /// Every stage by API and name, its canary behind it.
 pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
     let stages = snapshot.stages().map(|(api, stage)| {
         let totals = stage.deployed.counts.totals();
-        let track = match stage.deployed.track {
-            Track::Base => "base",
-            Track::Canary => "canary",
+        let bounds = BOUNDS_US.into_iter().map(Some).chain([None]);
+        let bucket = |(at_most_us, requests)| DurationBucket {
+            at_most_us,
+            requests,
         };
         StageCount {
             api: api.name.to_string(),
             stage: stage.deployed.stage.to_string(),
-            track: track.to_owned(),
+            track: track_name(stage.deployed.track).to_owned(),
             requests: totals.requests,
             client_errors: totals.client_errors,
             server_errors: totals.server_errors,
-            duration_us: totals.duration_us,
+            duration_us: totals.latency.sum_ns / 1_000,
+            durations: bounds.zip(totals.latency.buckets).map(bucket).collect(),
         }
     });
     let mut counts: Vec<StageCount> = stages.collect();
@@ -57,17 +88,47 @@ pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
     counts
 }
 
+const fn track_name(track: Track) -> &'static str {
+    match track {
+        Track::Base => "base",
+        Track::Canary => "canary",
+    }
+}
+
+fn labels(api: &str, stage: &str, track: &str) -> Labels {
+    vec![
+        ("api", api.to_owned()),
+        ("stage", stage.to_owned()),
+        ("track", track.to_owned()),
+    ]
+}
+
+/// The histograms of the metrics page: one for each track of each stage that is configured.
+pub(super) fn stage_distribution(snapshot: &Arc<ArcSwap<Snapshot>>) -> Distribution {
+    let snapshot = Arc::clone(snapshot);
+    Distribution {
+        name: "gateway_stage_request_duration_seconds",
+        help: "From the head of a stage's request to the last byte of its answer",
+        read: Box::new(move || {
+            let snapshot = snapshot.load();
+            let stages = snapshot.stages().map(|(api, stage)| {
+                let deployed = &stage.deployed;
+                let track = track_name(deployed.track);
+                let labels = labels(&api.name, &deployed.stage, track);
+                (labels, deployed.counts.totals().latency)
+            });
+            stages.collect()
+        }),
+    }
+}
+
 /// The figures of the metrics page.
-pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
+pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 3] {
     let figure = |name, help, value: fn(&StageCount) -> u64| {
         let snapshot = Arc::clone(snapshot);
         let sample = move |count: StageCount| Sample {
             value: value(&count),
-            labels: vec![
-                ("api", count.api),
-                ("stage", count.stage),
-                ("track", count.track),
-            ],
+            labels: labels(&count.api, &count.stage, &count.track),
         };
         Figure {
             name,
@@ -92,10 +153,45 @@ pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
             "Requests of a stage that ended with a status of 500 to 599",
             |count| count.server_errors,
         ),
-        figure(
-            "gateway_stage_duration_microseconds",
-            "Time that the requests of a stage took together, from head to last byte",
-            |count| count.duration_us,
-        ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(requests: [u64; 3]) -> StageCount {
+        let bounds = [Some(250), Some(500), None];
+        let buckets = bounds.into_iter().zip(requests);
+        StageCount {
+            api: "a".to_owned(),
+            stage: "s".to_owned(),
+            track: "base".to_owned(),
+            requests: requests.iter().sum(),
+            client_errors: 0,
+            server_errors: 0,
+            duration_us: 0,
+            durations: buckets
+                .map(|(at_most_us, requests)| DurationBucket {
+                    at_most_us,
+                    requests,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn quantiles_are_the_bucket_that_holds_them() {
+        for (requests, percent, expected) in [
+            ([0, 0, 0], 50, None),
+            ([1, 1, 0], 50, Some(Some(250))),
+            ([1, 2, 0], 50, Some(Some(500))),
+            ([98, 1, 1], 99, Some(Some(500))),
+            ([98, 0, 2], 99, Some(None)),
+            ([0, 0, 1], 50, Some(None)),
+        ] {
+            let found = count(requests).quantile(percent);
+            assert_eq!(found.map(|it| it.at_most_us), expected, "{requests:?}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ use crate::store::deployment::Ledger;
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
-use crate::telemetry::metrics::{Metrics, WorkerMetrics};
+use crate::telemetry::metrics::WorkerMetrics;
 use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
@@ -161,7 +161,7 @@ fn assemble(
     let statistics = edge.get().map(|edge| edge.statistics());
     let names = CurrentNames::of_last_run(&model.runtime_directory);
     names.replace(&model, &lists, statistics.as_ref());
-    let figures = figures::figures(&Sources {
+    let sources = Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
         buckets: buckets.clone(),
@@ -174,7 +174,7 @@ fn assemble(
         attack: attack.clone(),
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
-    });
+    };
     let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
@@ -195,7 +195,7 @@ fn assemble(
         lists,
         deployments,
         configuration,
-        metrics: Arc::new(Metrics::new(counters, Reason::NAMES, figures)),
+        metrics: Arc::new(figures::metrics(counters, &sources)),
         reloads,
         names,
         reopener: log.reopener(),

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeMetric as _, MetricEncoder, NoLabelSet,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
+use super::latency::{BOUNDS_US, Latency, LatencyTotals};
+
 /// Statuses are 100 to 599; anything else counts as 0, "no answer was sent".
 const STATUS_COUNT: usize = 600;
-/// Upper bounds of the duration histogram, in microseconds.
-const BOUNDS_US: [u64; 12] = [
-    250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000,
-];
 
 /// Things that happen to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +90,7 @@ pub struct WorkerMetrics {
     rejections: Box<[AtomicU64]>,
     connections: [AtomicU64; ConnectionEvent::ALL.len()],
     closed: AtomicU64,
-    durations: [AtomicU64; BOUNDS_US.len() + 1],
-    duration_sum_ns: AtomicU64,
+    latency: Latency,
 }
 
 impl WorkerMetrics {
@@ -109,21 +108,14 @@ impl WorkerMetrics {
             rejections: zeros(reasons),
             connections: Default::default(),
             closed: AtomicU64::default(),
-            durations: Default::default(),
-            duration_sum_ns: AtomicU64::default(),
+            latency: Latency::default(),
         }
     }
 
     /// One request, at its end. `None`: the client left before a status was sent.
     pub fn request(&self, status: Option<u16>, elapsed_ns: u64) {
         bump(self.statuses.get(usize::from(status.unwrap_or(0))));
-        let slower_than = BOUNDS_US
-            .iter()
-            .filter(|&&bound| elapsed_ns > bound * 1_000)
-            .count();
-        bump(self.durations.get(slower_than));
-        self.duration_sum_ns
-            .fetch_add(elapsed_ns, Ordering::Relaxed);
+        self.latency.record(elapsed_ns);
     }
 
     /// The number of the worker.
@@ -174,11 +166,14 @@ impl std::fmt::Debug for Figure {
     }
 }
 
+/// Names and values of labels.
+pub type Labels = Vec<(&'static str, String)>;
+
 /// One sample of a [`Figure`].
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// Labels; names and values from closed sets.
-    pub labels: Vec<(&'static str, String)>,
+    pub labels: Labels,
     /// The value.
     pub value: u64,
 }
@@ -205,26 +200,47 @@ impl Figure {
     }
 }
 
-/// All workers and figures, as one Prometheus collector.
+/// Histograms that some other part of the gateway keeps, told apart by labels.
+pub struct Distribution {
+    /// Metric name.
+    pub name: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// Labels with what was counted under them; names and values from closed sets.
+    pub read: Box<dyn Fn() -> Vec<(Labels, LatencyTotals)> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Distribution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Distribution")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All workers, figures and distributions, as one Prometheus collector.
 #[derive(Debug)]
 pub struct Metrics {
     workers: Vec<Arc<WorkerMetrics>>,
     reasons: &'static [&'static str],
     figures: Vec<Figure>,
+    distributions: Vec<Distribution>,
 }
 
 impl Metrics {
-    /// Over these workers and figures; `reasons` names the rejections in their order.
+    /// Over these workers, figures and distributions; `reasons` names the rejections in their order.
     #[must_use]
     pub const fn new(
         workers: Vec<Arc<WorkerMetrics>>,
         reasons: &'static [&'static str],
         figures: Vec<Figure>,
+        distributions: Vec<Distribution>,
     ) -> Self {
         Self {
             workers,
             reasons,
             figures,
+            distributions,
         }
     }
 
@@ -332,28 +348,40 @@ impl Page {
     }
 
     fn encode_durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "seconds are shown to people and dashboards"
-        )]
-        let seconds = |ns: u64| ns as f64 / 1e9;
-        let bounds = BOUNDS_US
-            .iter()
-            .map(|us| seconds(us * 1_000))
-            .chain([f64::INFINITY]);
-        let counts: Vec<(f64, u64)> = bounds
-            .enumerate()
-            .map(|(index, bound)| (bound, self.0.sum(|worker| worker.durations.get(index))))
-            .collect();
-        let total = counts.iter().map(|(_, count)| count).sum();
-        let sum = seconds(self.0.sum(|worker| Some(&worker.duration_sum_ns)));
-        let mut histogram = encoder.encode_descriptor(
+        let workers = self.0.workers.iter();
+        let totals = LatencyTotals::sum(workers.map(|worker| worker.latency.totals()));
+        let histogram = encoder.encode_descriptor(
             "gateway_request_duration_seconds",
             "From a request's head to the last byte of its answer",
             None,
             MetricType::Histogram,
         )?;
-        histogram
-            .encode_histogram::<prometheus_client::encoding::NoLabelSet>(sum, total, &counts, None)
+        encode_latency(&totals, histogram)?;
+        for distribution in &self.0.distributions {
+            let Distribution { name, help, read } = distribution;
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+            for (labels, totals) in read() {
+                encode_latency(&totals, family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
+}
+
+fn encode_latency(
+    totals: &LatencyTotals,
+    mut histogram: MetricEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds are shown to people and dashboards"
+    )]
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    let bounds = BOUNDS_US
+        .iter()
+        .map(|us| seconds(us * 1_000))
+        .chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(totals.buckets).collect();
+    let (sum, count) = (seconds(totals.sum_ns), totals.count());
+    histogram.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }

@@ -2,6 +2,7 @@
 //! and the operator's log through `tracing`.
 
 pub mod access_log;
+pub mod latency;
 pub mod metrics;
 pub mod operator_log;
 pub mod stage_counts;

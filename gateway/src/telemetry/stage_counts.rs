@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::latency::{Latency, LatencyTotals};
+
 /// Sets of counters, so that workers rarely share a cache line.
 const SHARDS: usize = 8;
 
@@ -15,7 +17,7 @@ struct Shard {
     requests: AtomicU64,
     client_errors: AtomicU64,
     server_errors: AtomicU64,
-    duration_us: AtomicU64,
+    latency: Latency,
 }
 
 /// What was counted up to a moment.
@@ -27,8 +29,8 @@ pub struct StageTotals {
     pub client_errors: u64,
     /// Of those, answered with a status of 500 to 599.
     pub server_errors: u64,
-    /// Microseconds that they took together, from head to last byte.
-    pub duration_us: u64,
+    /// How long they took, from head to last byte.
+    pub latency: LatencyTotals,
 }
 
 impl StageCounts {
@@ -43,8 +45,7 @@ impl StageCounts {
             Some(500..=599) => shard.server_errors.fetch_add(1, Ordering::Relaxed),
             Some(_) | None => 0,
         };
-        let duration = elapsed_ns / 1_000;
-        shard.duration_us.fetch_add(duration, Ordering::Relaxed);
+        shard.latency.record(elapsed_ns);
     }
 
     /// Everything counted so far.
@@ -58,7 +59,7 @@ impl StageCounts {
             requests: sum(|shard| &shard.requests),
             client_errors: sum(|shard| &shard.client_errors),
             server_errors: sum(|shard| &shard.server_errors),
-            duration_us: sum(|shard| &shard.duration_us),
+            latency: LatencyTotals::sum(self.0.iter().map(|shard| shard.latency.totals())),
         }
     }
 }
@@ -77,14 +78,14 @@ mod tests {
             (2, Some(502)),
             (3, None),
         ] {
-            counts.request(worker, status, 2_000);
+            counts.request(worker, status, 2_000_000);
         }
-        let expected = StageTotals {
-            requests: 5,
-            client_errors: 2,
-            server_errors: 1,
-            duration_us: 10,
-        };
-        assert_eq!(counts.totals(), expected);
+        let totals = counts.totals();
+        let counted = (totals.requests, totals.client_errors, totals.server_errors);
+        assert_eq!(counted, (5, 2, 1));
+        assert_eq!(
+            (totals.latency.count(), totals.latency.sum_ns),
+            (5, 10_000_000)
+        );
     }
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::report::Report;
 use crate::cli::target::Target;
 use crate::daemon::protocol::{CallError, Request, Response, call};
-use crate::daemon::stage_figures::StageCount;
+use crate::daemon::stage_figures::{DurationBucket, StageCount};
+use crate::telemetry::latency::BOUNDS_US;
 
 /// The whole of `--json`.
 #[derive(Serialize)]
@@ -33,22 +34,39 @@ pub(super) fn table(stages: &[StageCount]) -> Option<String> {
         return None;
     }
     let mut rows = vec![format!(
-        "\n{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>12}",
-        "api", "stage", "track", "requests", "4xx", "5xx", "mean ms"
+        "\n{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
+        "api", "stage", "track", "requests", "4xx", "5xx", "mean ms", "p50 ms", "p95 ms", "p99 ms"
     )];
     rows.extend(stages.iter().map(|count| {
         let mean_us = count.duration_us.checked_div(count.requests).unwrap_or(0);
-        let (ms, us) = (mean_us / 1_000, mean_us % 1_000);
+        let quantile = |percent| within(count.quantile(percent));
         format!(
-            "{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>12}",
+            "{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
             count.api,
             count.stage,
             count.track,
             count.requests,
             count.client_errors,
             count.server_errors,
-            format!("{ms}.{us:03}")
+            format!("{}.{:03}", mean_us / 1_000, mean_us % 1_000),
+            quantile(50),
+            quantile(95),
+            quantile(99),
         )
     }));
     Some(rows.join("\n"))
+}
+
+/// The bound that a quantile keeps, in milliseconds.
+fn within(bucket: Option<DurationBucket>) -> String {
+    let ms = |us: u64| {
+        let text = format!("{}.{:03}", us / 1_000, us % 1_000);
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        text.to_owned()
+    };
+    match bucket.map(|bucket| bucket.at_most_us) {
+        None => "-".to_owned(),
+        Some(Some(bound)) => format!("<={}", ms(bound)),
+        Some(None) => format!(">{}", ms(BOUNDS_US.last().copied().unwrap_or_default())),
+    }
 }
