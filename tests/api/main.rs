@@ -8,6 +8,7 @@
 
 mod forwarding;
 mod stages;
+mod deployment_failures;
 mod deployments;
 mod canaries;
 mod domains;

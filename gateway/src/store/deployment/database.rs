@@ -2,9 +2,10 @@
 //! disk when they end.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::backends::FileBackend;
 use redb::{
@@ -20,7 +21,8 @@ use super::record;
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "gateway.redb";
-/// Version of the tables. A gateway that changes them migrates older ones when it opens the file.
+/// Version of the tables and of what stands in them. What another version wrote is refused: stages
+/// must not serve what was understood in part.
 const VERSION: u64 = 1;
 /// Memory that pages may occupy: texts are read at start and on reload, and never per request.
 const CACHE_BYTES: usize = 8 << 20;
@@ -37,8 +39,11 @@ const TEXTS: TableDefinition<'_, (&str, u32), &str> = TableDefinition::new("text
 /// The deployments of an instance. Clones share the file.
 #[derive(Clone, Debug)]
 pub struct DeploymentStore {
+    state_directory: Arc<Path>,
     path: Arc<Path>,
-    database: Arc<Database>,
+    /// `None` behind a failure: a database that could not be written is of no use any more, and
+    /// whoever needs it next opens it anew. Every use is short and on a thread that may block.
+    database: Arc<Mutex<Option<Database>>>,
 }
 
 impl DeploymentStore {
@@ -50,19 +55,12 @@ impl DeploymentStore {
     /// See [`DeploymentError`].
     pub fn open(state_directory: &Path) -> Result<Self, DeploymentError> {
         let path = state_directory.join(FILE_NAME);
-        directory::create(state_directory, 0o700).map_err(io_error("create", state_directory))?;
-        let file = open_private(&path, state_directory)?;
-        let backend = FileBackend::new(file).map_err(|error| opening(&path, error))?;
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_with_backend(backend)
-            .map_err(|error| opening(&path, error))?;
-        let store = Self {
+        let database = open_database(&path, state_directory)?;
+        Ok(Self {
+            state_directory: state_directory.into(),
             path: path.into(),
-            database: Arc::new(database),
-        };
-        store.check_version()?;
-        Ok(store)
+            database: Arc::new(Mutex::new(Some(database))),
+        })
     }
 
     /// Whether `state_directory` has a database.
@@ -76,16 +74,7 @@ impl DeploymentStore {
     /// # Errors
     /// See [`DeploymentError`].
     pub fn read(&self) -> Result<Ledger, DeploymentError> {
-        let mut ledger = Ledger::default();
-        let transaction = self.database.begin_read().map_err(self.failed())?;
-        let table = transaction.open_table(APIS).map_err(self.failed())?;
-        for entry in table.iter().map_err(self.failed())? {
-            let (id, written) = entry.map_err(self.failed())?;
-            let id = ApiId::new(id.value());
-            let api = record::read(written.value()).map_err(|source| self.damaged(&id, source))?;
-            ledger.apis.insert(id, api);
-        }
-        Ok(ledger)
+        self.with(|database| read(database, &self.path))
     }
 
     /// What a deployment froze.
@@ -93,15 +82,18 @@ impl DeploymentStore {
     /// # Errors
     /// See [`DeploymentError`].
     pub fn text(&self, id: &ApiId, number: DeploymentNumber) -> Result<Arc<str>, DeploymentError> {
-        let transaction = self.database.begin_read().map_err(self.failed())?;
-        let table = transaction.open_table(TEXTS).map_err(self.failed())?;
-        let text = table.get((id.as_str(), number.0)).map_err(self.failed())?;
-        let missing = || DeploymentError::NoText {
-            id: id.clone(),
-            number,
-        };
-        let text = text.ok_or_else(missing)?;
-        Ok(Arc::from(text.value()))
+        self.with(|database| {
+            let transaction = database.begin_read().map_err(failed(&self.path))?;
+            let table = transaction.open_table(TEXTS).map_err(failed(&self.path))?;
+            let text = table.get((id.as_str(), number.0));
+            let text = text.map_err(failed(&self.path))?;
+            let missing = || DeploymentError::NoText {
+                id: id.clone(),
+                number,
+            };
+            let text = text.ok_or_else(missing)?;
+            Ok(Arc::from(text.value()))
+        })
     }
 
     /// Writes what has become of a ledger that was read from here. When this returns it is on the
@@ -110,84 +102,140 @@ impl DeploymentStore {
     /// # Errors
     /// See [`DeploymentError`].
     pub fn write(&self, ledger: &Ledger) -> Result<(), DeploymentError> {
-        let before = self.read()?;
-        if before.apis == ledger.apis {
-            return Ok(());
+        self.with(|database| write(database, &self.path, ledger))
+    }
+
+    /// Does something with the database, which is opened again where it was given up.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, DeploymentError>,
+    ) -> Result<T, DeploymentError> {
+        let mut place = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match place.take() {
+            Some(database) => database,
+            None => open_database(&self.path, &self.state_directory)?,
+        };
+        let outcome = work(&database);
+        let is_usable = !matches!(
+            outcome,
+            Err(DeploymentError::Disk { .. } | DeploymentError::Database { .. })
+        );
+        if is_usable {
+            *place = Some(database);
         }
-        let transaction = self.database.begin_write().map_err(self.failed())?;
-        {
-            let mut apis = transaction.open_table(APIS).map_err(self.failed())?;
-            let mut texts = transaction.open_table(TEXTS).map_err(self.failed())?;
-            for (id, api) in &ledger.apis {
-                if before.apis.get(id) != Some(api) {
-                    let written = record::write(api).map_err(|source| self.damaged(id, source))?;
-                    let written = written.as_slice();
-                    apis.insert(id.as_str(), written).map_err(self.failed())?;
-                }
+        outcome
+    }
+}
+
+fn open_database(path: &Path, state_directory: &Path) -> Result<Database, DeploymentError> {
+    directory::create(state_directory, 0o700).map_err(io_error("create", state_directory))?;
+    let file = open_private(path, state_directory)?;
+    let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(backend)
+        .map_err(|error| opening(path, error))?;
+    check_version(&database, path)?;
+    Ok(database)
+}
+
+fn read(database: &Database, path: &Path) -> Result<Ledger, DeploymentError> {
+    let mut ledger = Ledger::default();
+    let transaction = database.begin_read().map_err(failed(path))?;
+    let table = transaction.open_table(APIS).map_err(failed(path))?;
+    for entry in table.iter().map_err(failed(path))? {
+        let (id, written) = entry.map_err(failed(path))?;
+        let id = ApiId::new(id.value());
+        let api = record::read(written.value()).map_err(damaged(path, &id))?;
+        ledger.apis.insert(id, api);
+    }
+    Ok(ledger)
+}
+
+fn write(database: &Database, path: &Path, ledger: &Ledger) -> Result<(), DeploymentError> {
+    let before = read(database, path)?;
+    if before.apis == ledger.apis {
+        return Ok(());
+    }
+    let transaction = database.begin_write().map_err(failed(path))?;
+    {
+        let mut apis = transaction.open_table(APIS).map_err(failed(path))?;
+        let mut texts = transaction.open_table(TEXTS).map_err(failed(path))?;
+        for (id, api) in &ledger.apis {
+            if before.apis.get(id) != Some(api) {
+                let written = record::write(api).map_err(damaged(path, id))?;
+                let written = written.as_slice();
+                apis.insert(id.as_str(), written).map_err(failed(path))?;
             }
-            for ((id, number), text) in &ledger.texts {
+        }
+        for ((id, number), text) in &ledger.texts {
+            let key = (id.as_str(), number.0);
+            texts.insert(key, text.as_ref()).map_err(failed(path))?;
+        }
+        for (id, api) in &before.apis {
+            let kept = ledger.apis.get(id);
+            if kept.is_none() {
+                apis.remove(id.as_str()).map_err(failed(path))?;
+            }
+            let is_kept = |number: &DeploymentNumber| {
+                kept.is_some_and(|kept| kept.deployments.contains_key(number))
+            };
+            for number in api.deployments.keys().filter(|number| !is_kept(number)) {
                 let key = (id.as_str(), number.0);
-                texts.insert(key, text.as_ref()).map_err(self.failed())?;
-            }
-            for (id, api) in &before.apis {
-                let kept = ledger.apis.get(id);
-                if kept.is_none() {
-                    apis.remove(id.as_str()).map_err(self.failed())?;
-                }
-                let is_kept = |number: &DeploymentNumber| {
-                    kept.is_some_and(|kept| kept.deployments.contains_key(number))
-                };
-                for number in api.deployments.keys().filter(|number| !is_kept(number)) {
-                    let key = (id.as_str(), number.0);
-                    texts.remove(key).map_err(self.failed())?;
-                }
+                texts.remove(key).map_err(failed(path))?;
             }
         }
-        transaction.commit().map_err(self.failed())
     }
+    transaction.commit().map_err(failed(path))
+}
 
-    /// Makes the tables of a new file, and refuses those of a newer gateway.
-    fn check_version(&self) -> Result<(), DeploymentError> {
-        let transaction = self.database.begin_write().map_err(self.failed())?;
-        {
-            let mut facts = transaction.open_table(FACTS).map_err(self.failed())?;
-            let found = facts.get(VERSION_KEY).map_err(self.failed())?;
-            let found = found.map(|found| found.value());
-            match found {
-                Some(VERSION) => return Ok(()),
-                None => {
-                    let key = VERSION_KEY;
-                    facts.insert(key, VERSION).map_err(self.failed())?;
-                }
-                Some(found) => {
-                    return Err(DeploymentError::Version {
-                        path: self.path.to_path_buf(),
-                        found,
-                        known: VERSION,
-                    });
-                }
+/// Makes the tables of a new file, and refuses those of other gateways.
+fn check_version(database: &Database, path: &Path) -> Result<(), DeploymentError> {
+    let transaction = database.begin_write().map_err(failed(path))?;
+    {
+        let mut facts = transaction.open_table(FACTS).map_err(failed(path))?;
+        let found = facts.get(VERSION_KEY).map_err(failed(path))?;
+        let found = found.map(|found| found.value());
+        let (known, path) = (VERSION, path.to_owned());
+        match found {
+            Some(VERSION) => return Ok(()),
+            Some(found) if found > known => {
+                return Err(DeploymentError::Newer { path, found, known });
             }
-            transaction.open_table(APIS).map_err(self.failed())?;
-            transaction.open_table(TEXTS).map_err(self.failed())?;
+            Some(found) => return Err(DeploymentError::Older { path, found, known }),
+            None => {
+                let key = VERSION_KEY;
+                facts.insert(key, VERSION).map_err(failed(&path))?;
+            }
         }
-        transaction.commit().map_err(self.failed())
+        transaction.open_table(APIS).map_err(failed(&path))?;
+        transaction.open_table(TEXTS).map_err(failed(&path))?;
     }
+    transaction.commit().map_err(failed(path))
+}
 
-    fn failed<E: Into<redb::Error>>(&self) -> impl FnOnce(E) -> DeploymentError {
-        let path = self.path.to_path_buf();
-        move |error| DeploymentError::Database {
+fn failed<E: Into<redb::Error>>(path: &Path) -> impl FnOnce(E) -> DeploymentError {
+    let path = path.to_owned();
+    move |error| database_error(path, error.into())
+}
+
+fn database_error(path: PathBuf, error: redb::Error) -> DeploymentError {
+    // By these the library says that the disk gave something, and that it is no database.
+    let is_of_content = |kind| matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof);
+    match error {
+        redb::Error::Io(source) if !is_of_content(source.kind()) => {
+            DeploymentError::Disk { path, source }
+        }
+        error => DeploymentError::Database {
             path,
-            source: Box::new(error.into()),
-        }
+            source: Box::new(error),
+        },
     }
+}
 
-    fn damaged(&self, id: &ApiId, source: serde_json::Error) -> DeploymentError {
-        DeploymentError::Damaged {
-            path: self.path.to_path_buf(),
-            id: id.clone(),
-            source,
-        }
-    }
+fn damaged(path: &Path, id: &ApiId) -> impl FnOnce(serde_json::Error) -> DeploymentError {
+    let (path, id) = (path.to_owned(), id.clone());
+    move |source| DeploymentError::Damaged { path, id, source }
 }
 
 /// Root may write the deployments of a gateway that runs as another user, who has to read them
@@ -214,10 +262,7 @@ fn open_private(path: &Path, state_directory: &Path) -> Result<File, DeploymentE
 fn opening(path: &Path, error: DatabaseError) -> DeploymentError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DeploymentError::InUse(path.to_owned()),
-        error => DeploymentError::Database {
-            path: path.to_owned(),
-            source: Box::new(error.into()),
-        },
+        error => database_error(path.to_owned(), error.into()),
     }
 }
 

@@ -17,17 +17,43 @@ pub enum DeploymentError {
     InUse(PathBuf),
     /// It was written by a gateway that knows more.
     #[error(
-        "`{}` has version {found} and this gateway knows {known}: start the newer gateway again, \
-         or move the file away, and every stage serves what the configuration says",
+        "`{}` has version {found}, of a newer gateway, and this one knows {known}: start the newer \
+         gateway again, or move the file away, and every stage serves what the configuration says",
         path.display()
     )]
-    Version {
+    Newer {
         /// The file.
         path: PathBuf,
         /// What it has.
         found: u64,
         /// What this gateway writes.
         known: u64,
+    },
+    /// It was written by a gateway that knew less.
+    #[error(
+        "`{}` has version {found}, of an older gateway, and this one knows {known}: start the older \
+         gateway again, or move the file away, and every stage serves what the configuration says",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: u64,
+        /// What this gateway writes.
+        known: u64,
+    },
+    /// The disk failed the database.
+    #[error(
+        "`{}` cannot be read or written, and nothing of this was kept: see that its disk has room \
+         and is sound, then try again",
+        path.display()
+    )]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A system call failed.
     #[error("{call} `{}`", path.display())]

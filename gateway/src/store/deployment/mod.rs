@@ -16,6 +16,8 @@ mod record;
 mod database;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod model_tests;
 
 pub use database::DeploymentStore;
 pub use error::DeploymentError;

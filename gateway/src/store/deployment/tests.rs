@@ -1,9 +1,7 @@
-//! The rules, against a naive model that knows texts instead of numbers; and the file.
+//! The rules, and the file.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
@@ -197,140 +195,72 @@ fn what_is_written_is_read_again_and_one_process_has_it() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
+fn written_by(version: u64) -> (tempfile::TempDir, DeploymentError) {
+    let directory = tempfile::tempdir().unwrap();
+    drop(DeploymentStore::open(directory.path()).unwrap());
+    let database = redb::Database::open(directory.path().join("gateway.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let facts: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("facts");
+    transaction
+        .open_table(facts)
+        .unwrap()
+        .insert("version", version)
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refused = DeploymentStore::open(directory.path()).unwrap_err();
+    (directory, refused)
+}
+
 #[test]
-fn what_a_newer_gateway_wrote_and_what_is_no_database_are_refused() {
+fn what_newer_and_older_gateways_wrote_is_refused_and_what_to_do_is_said() {
+    for (version, said) in [(9, "newer"), (0, "older")] {
+        let (directory, refused) = written_by(version);
+        let path = directory.path().join("gateway.redb");
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "`{}` has version {version}, of {} {said} gateway, and this one knows 1: start the \
+                 {said} gateway again, or move the file away, and every stage serves what the \
+                 configuration says",
+                path.display(),
+                if said == "older" { "an" } else { "a" },
+            )
+        );
+        // Once it is out of the way, there is a new one.
+        std::fs::rename(&path, directory.path().join("old.redb")).unwrap();
+        assert!(DeploymentStore::open(directory.path()).is_ok());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_or_was_cut_short_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.redb");
-    {
-        let database = redb::Database::create(&path).unwrap();
-        let transaction = database.begin_write().unwrap();
-        let facts: redb::TableDefinition<'_, &str, u64> = redb::TableDefinition::new("facts");
-        transaction
-            .open_table(facts)
-            .unwrap()
-            .insert("version", 9)
-            .unwrap();
-        transaction.commit().unwrap();
-    }
-    let refused = DeploymentStore::open(directory.path()).unwrap_err();
-    assert!(
-        refused
-            .to_string()
-            .contains("has version 9 and this gateway knows 1")
-    );
     std::fs::write(&path, "this is no database").unwrap();
     let refused = DeploymentStore::open(directory.path()).unwrap_err();
     assert!(refused.to_string().contains("move it away"), "{refused}");
-}
 
-/// What may happen to an API with two stages.
-#[derive(Clone, Debug)]
-enum Event {
-    /// The file says this from now on, and is read.
-    File(u8),
-    /// It is read again.
-    Reload,
-    /// Everything is written and read again.
-    Restart,
-    /// A stage is rolled back to the deployment before, or to this one.
-    Rollback(bool, Option<u8>),
-    /// What the file says is deployed to a stage.
-    Deploy(bool),
-}
-
-fn events() -> impl Strategy<Value = Vec<Event>> {
-    let event = prop_oneof![
-        (0..4_u8).prop_map(Event::File),
-        Just(Event::Reload),
-        Just(Event::Restart),
-        (any::<bool>(), proptest::option::of(0..8_u8))
-            .prop_map(|(auto, to)| Event::Rollback(auto, to)),
-        any::<bool>().prop_map(Event::Deploy),
-    ];
-    proptest::collection::vec(event, 1..30)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// The naive model: every text that was ever deployed, in order, and which of them each stage
-    /// serves.
-    #[test]
-    fn stages_serve_what_a_naive_model_says(events in events()) {
-        let directory = tempfile::tempdir().unwrap();
-        let mut store = DeploymentStore::open(directory.path()).unwrap();
-        let mut file = "0".to_owned();
-        let mut ledger = store.read().unwrap();
-        ledger.follow(&[api("a", &file, STAGES)], 0).unwrap();
-        store.write(&ledger).unwrap();
-        let mut deployed = vec![file.clone()];
-        let (mut auto, mut held, mut seen) = (0, 0, file.clone());
-        for event in events {
-            let described = |text: &str| [api("a", text, STAGES)];
-            let mut ledger = store.read().unwrap();
-            match event {
-                Event::File(text) => {
-                    file = text.to_string();
-                    ledger.follow(&described(&file), 0).unwrap();
-                    if file != seen {
-                        seen = file.clone();
-                        deployed.push(file.clone());
-                        auto = deployed.len() - 1;
-                    }
-                }
-                Event::Reload => ledger.follow(&described(&file), 0).unwrap(),
-                Event::Restart => {
-                    drop(store);
-                    store = DeploymentStore::open(directory.path()).unwrap();
-                    ledger = store.read().unwrap();
-                    ledger.follow(&described(&file), 0).unwrap();
-                }
-                Event::Rollback(is_auto, to) => {
-                    let (name, place) = if is_auto {
-                        ("auto", &mut auto)
-                    } else {
-                        ("held", &mut held)
-                    };
-                    let order = rollback(name, to.map(u32::from));
-                    let outcome = ledger.order(&[], "a", &order, 0);
-                    let wanted = match to {
-                        Some(number) => usize::from(number).checked_sub(1),
-                        None => place.checked_sub(1),
-                    };
-                    let wanted = wanted.filter(|wanted| *wanted < deployed.len());
-                    match wanted.filter(|wanted| wanted != place) {
-                        Some(wanted) => {
-                            prop_assert_eq!(outcome, Ok(()));
-                            *place = wanted;
-                        }
-                        None => {
-                            prop_assert!(outcome.is_err());
-                            continue;
-                        }
-                    }
-                }
-                Event::Deploy(is_auto) => {
-                    let name = if is_auto { "auto" } else { "held" };
-                    let order = deploy(Some(name), None);
-                    ledger.order(&described(&file), "a", &order, 0).unwrap();
-                    if deployed.last() != Some(&file) {
-                        deployed.push(file.clone());
-                    }
-                    let newest = deployed.len() - 1;
-                    *(if is_auto { &mut auto } else { &mut held }) = newest;
-                }
-            }
-            store.write(&ledger).unwrap();
-            let placements = ledger
-                .placements(&described(&file), |id, number| store.text(id, number))
-                .unwrap();
-            for (name, expected) in [("auto", auto), ("held", held)] {
-                let key = (ApiName::new("a"), StageName::new(name));
-                let base = &placements[&key].base;
-                prop_assert_eq!(base.number.0 as usize, expected + 1);
-                let text = base.text.as_deref().unwrap_or(&file);
-                prop_assert_eq!(text, &deployed[expected]);
-            }
-        }
+    std::fs::remove_file(&path).unwrap();
+    let store = DeploymentStore::open(directory.path()).unwrap();
+    let mut ledger = store.read().unwrap();
+    let text = "x".repeat(100_000);
+    ledger.follow(&[api("a", &text, STAGES)], 0).unwrap();
+    store.write(&ledger).unwrap();
+    drop(store);
+    let whole = std::fs::read(&path).unwrap();
+    for share in 1..=9 {
+        let part = &whole[..whole.len() * share / 10];
+        std::fs::write(&path, part).unwrap();
+        let refused = DeploymentStore::open(directory.path()).and_then(|store| {
+            store.read()?;
+            store.text(&ApiId::new("a"), DeploymentNumber(1))
+        });
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("gateway.redb"), "{share}: {refused}");
     }
+    // A copy that is put back serves again.
+    std::fs::write(&path, whole).unwrap();
+    let store = DeploymentStore::open(directory.path()).unwrap();
+    assert_eq!(store.read().unwrap().apis, ledger.apis);
 }
