@@ -53,6 +53,7 @@ mod private_endpoints;
 mod exhaustion;
 mod upstreams;
 mod backend_tls;
+mod client_certificates;
 mod sources;
 mod reload;
 mod stop;

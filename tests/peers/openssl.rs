@@ -1,11 +1,12 @@
 //! Certificates as OpenSSL makes them, the way most people do, and its client.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use gateway_tests::authority::Authority;
-use gateway_tests::client::HOST_NAME;
+use gateway_tests::client::{Client, HOST_NAME};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::lines::Lines;
 use gateway_tests::setup::Setup;
 use serde_json::json;
 
@@ -33,6 +34,91 @@ fn make_certificates(program: &Path, directory: &Path) {
     ] {
         openssl(program, directory, words);
     }
+}
+
+/// Its server. Dropping it ends it.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The command of the guide that makes a certificate for backends.
+fn documented() -> String {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let mut lines = guide.lines();
+    let line = lines.find_map(|line| line.strip_prefix("openssl req "));
+    format!("req {}", line.unwrap())
+}
+
+#[tokio::test]
+async fn a_certificate_that_it_made_is_shown_to_its_server() {
+    let Some(openssl_program) = program("openssl") else {
+        return;
+    };
+    let authority = Authority::new();
+    let setup = Setup::new();
+    let directory = setup.directory().to_owned();
+    openssl(&openssl_program, &directory, &documented());
+    drop(authority.write_certificate(&directory, "server", &["127.0.0.1"]));
+    let root = authority.write_root(&directory).display().to_string();
+    let mut command = Command::new(&openssl_program);
+    command
+        .current_dir(&directory)
+        .args([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-www",
+            "-naccept",
+            "2",
+        ])
+        .args(["-cert", "server.pem", "-key", "server.key"])
+        .args([
+            "-CAfile",
+            "to-backends.pem",
+            "-Verify",
+            "1",
+            "-verify_return_error",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut server = Server(command.spawn().unwrap());
+    let output = Lines::read(server.0.stdout.take().unwrap());
+    let address = output
+        .find("where it listens", |line| {
+            line.strip_prefix("ACCEPT ").map(str::to_owned)
+        })
+        .await;
+    let setup = setup.environment("SSL_CERT_FILE", &root).set(
+        &["apis", "main"],
+        json!({
+            "type": "rest",
+            "stages": {
+                "prod": {"client_certificate": {"chain": "to-backends.pem", "key": "to-backends.key"}},
+                "none": {},
+            },
+            "routes": {"GET /": {"authorizer": "none", "integration": {
+                "uri": format!("https://{address}/"),
+            }}},
+        }),
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/none").await.status, 504);
+    assert_eq!(gateway.path("/none").await["reason"], "upstream_tls");
+    let answer = client.get("/prod").await;
+    assert_eq!(answer.status, 200);
+    let told = answer.text();
+    assert!(
+        told.contains("Subject: CN = gateway") || told.contains("Subject: CN=gateway"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

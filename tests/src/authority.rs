@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -94,6 +95,34 @@ impl Authority {
             .expect("the provider has both versions")
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], private.into())
+            .expect("key and certificate belong together");
+        Arc::new(config)
+    }
+
+    /// As [`Authority::server`], with these versions, to those alone who show a certificate of
+    /// `clients`. It sends its root along.
+    #[must_use]
+    pub fn server_asking(
+        &self,
+        names: &[&str],
+        clients: &Self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
+        let (certificate, key) = self.certificate("server", names);
+        let private = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let provider = Arc::new(default_provider());
+        let roots = Arc::new(clients.roots());
+        let clients = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .expect("there is a root");
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .expect("the provider has these versions")
+            .with_client_cert_verifier(clients)
+            .with_single_cert(
+                vec![certificate.der().clone(), self.root.clone()],
+                private.into(),
+            )
             .expect("key and certificate belong together");
         Arc::new(config)
     }

@@ -194,9 +194,8 @@ fn accept(answer: Answer) -> Result<Answer, Rejection> {
 fn rejection(error: &SendError) -> Rejection {
     let reason = match error {
         SendError::Connect(ConnectError::Refused(_)) => Reason::UpstreamRefused,
-        SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_)) => {
-            Reason::UpstreamTls
-        }
+        SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_))
+        | SendError::Tls(_) => Reason::UpstreamTls,
         SendError::Connect(ConnectError::Timeout(_)) => Reason::UpstreamConnectTimeout,
         SendError::Http(error) if error.is_parse() => Reason::UpstreamInvalid,
         SendError::Connect(ConnectError::Http(_)) | SendError::Http(_) => Reason::UpstreamReset,

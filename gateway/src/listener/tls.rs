@@ -311,7 +311,13 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn load_certificate(certificate: &Certificate) -> Result<(CertifiedKey, Vec<String>), TlsError> {
+/// Reads a certificate with its key, and the names that it is for, in lower case.
+///
+/// # Errors
+/// See [`TlsError`]; none tells what a key file holds.
+pub fn load_certificate(
+    certificate: &Certificate,
+) -> Result<(CertifiedKey, Vec<String>), TlsError> {
     let pem = |what, path: &Path| {
         let path = path.to_owned();
         move |cause| TlsError::Pem { what, path, cause }

@@ -44,9 +44,9 @@ pub struct Tls {
 }
 
 /// A certificate chain and its key, both PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Certificate {
-    /// Chain, leaf first. The names it is served for are its own subject alternative names.
+    /// Chain, leaf first. A listener serves it for its own subject alternative names.
     pub chain: PathBuf,
     /// Private key.
     pub key: PathBuf,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::language::log_format::LogFormat;
 
-use super::{Definition, DeploymentNumber, Route, Share, StageName, StageThrottles};
+use super::{Certificate, Definition, DeploymentNumber, Route, Share, StageName, StageThrottles};
 
 /// One stage of an API.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Stage {
     pub throttles: StageThrottles,
     /// What the access log says of its requests; `None` for the gateway's own record.
     pub log_format: Option<Arc<LogFormat>>,
+    /// What HTTPS backends are shown that ask who calls; `None` shows nothing. REST APIs only.
+    pub client_certificate: Option<Certificate>,
     /// What it serves.
     pub definition: Arc<Definition>,
     /// The deployment that is; `None` where nobody keeps deployments.
@@ -64,6 +66,7 @@ impl fmt::Debug for Stage {
             variables,
             throttles,
             log_format,
+            client_certificate,
             definition: _,
             deployment,
             canary,
@@ -74,6 +77,7 @@ impl fmt::Debug for Stage {
             .field("variables", variables)
             .field("throttles", throttles)
             .field("log_format", log_format)
+            .field("client_certificate", client_certificate)
             .field("deployment", deployment)
             .field("canary", canary)
             .finish_non_exhaustive()

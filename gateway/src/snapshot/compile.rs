@@ -1,9 +1,10 @@
 //! From the model to what runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use super::backends::Backends;
 use super::hosts::hosts;
 use super::integration;
 use super::slot::{CALLER, ROUTE, slot_tag};
@@ -11,9 +12,9 @@ use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::exchange::Deployed;
 use crate::model::{
-    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Definition, DeploymentNumber,
-    Gateway, Identity, Route, Stage, StageName, Target, Throttle, Track, Upstream, UpstreamName,
-    UpstreamTarget, Variant,
+    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Certificate, Definition,
+    DeploymentNumber, Gateway, Identity, Route, Stage, StageName, Throttle, Track, Upstream,
+    Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -22,18 +23,15 @@ use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::telemetry::stage_counts::StageCounts;
-use crate::upstream::UpstreamPlan;
-use crate::upstream::tls::{
-    RootsError, client_config, client_config_of_any_authority, system_roots,
-};
+use crate::upstream::tls::{Clients, RootsError, system_roots};
+use crate::upstream::{ClientIdentity, UpstreamPlan};
 
 /// Compiles snapshots, carrying over what outlives them.
 #[derive(Debug)]
 pub struct Compiler {
     slots: Arc<SlotRegistry>,
     decisions: Arc<Decisions>,
-    client_tls: OnceLock<Arc<rustls::ClientConfig>>,
-    lenient_tls: OnceLock<Arc<rustls::ClientConfig>>,
+    clients: OnceLock<Clients>,
 }
 
 impl Compiler {
@@ -43,8 +41,7 @@ impl Compiler {
         Self {
             slots,
             decisions,
-            client_tls: OnceLock::new(),
-            lenient_tls: OnceLock::new(),
+            clients: OnceLock::new(),
         }
     }
 
@@ -58,10 +55,10 @@ impl Compiler {
         model: &Gateway,
         previous: Option<&Snapshot>,
     ) -> Result<Snapshot, CompileError> {
-        let upstreams = upstreams(model)
-            .iter()
-            .map(|upstream| self.upstream(upstream, previous))
-            .collect::<Result<Vec<_>, _>>()?;
+        let backends = Backends::compile(model, previous, |upstream, identity| {
+            self.upstream(upstream, identity)
+        })?;
+        let upstreams = backends.plans().cloned().collect();
         let authorizers = model
             .authorizers
             .iter()
@@ -71,14 +68,7 @@ impl Compiler {
             previous,
             identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
-            upstreams: upstreams
-                .iter()
-                .map(|plan| (plan.name.clone(), plan))
-                .collect(),
-            origins: upstreams
-                .iter()
-                .map(|plan| (plan.settings.target.clone(), plan))
-                .collect(),
+            backends,
             authorizers: authorizers
                 .iter()
                 .map(|a| (a.model().name.clone(), a))
@@ -103,39 +93,24 @@ impl Compiler {
         })
     }
 
-    /// What backends are spoken with of which any authority will do.
-    fn lenient_tls(&self) -> Result<Arc<rustls::ClientConfig>, RootsError> {
-        if let Some(config) = self.lenient_tls.get() {
-            return Ok(Arc::clone(config));
+    fn clients(&self) -> Result<&Clients, RootsError> {
+        if let Some(clients) = self.clients.get() {
+            return Ok(clients);
         }
-        let config = client_config_of_any_authority(system_roots()?);
-        Ok(Arc::clone(self.lenient_tls.get_or_init(|| config)))
-    }
-
-    fn client_tls(&self) -> Result<Arc<rustls::ClientConfig>, RootsError> {
-        if let Some(config) = self.client_tls.get() {
-            return Ok(Arc::clone(config));
-        }
-        let config = client_config(system_roots()?);
-        Ok(Arc::clone(self.client_tls.get_or_init(|| config)))
+        let clients = Clients::new(system_roots()?);
+        Ok(self.clients.get_or_init(|| clients))
     }
 
     fn upstream(
         &self,
         upstream: &Upstream,
-        previous: Option<&Snapshot>,
-    ) -> Result<Arc<UpstreamPlan>, CompileError> {
-        let running =
-            previous.and_then(|p| p.upstreams.iter().find(|plan| plan.settings == *upstream));
-        if let Some(unchanged) = running {
-            return Ok(Arc::clone(unchanged));
-        }
+        identity: Option<&ClientIdentity>,
+    ) -> Result<UpstreamPlan, CompileError> {
         let tls = match &upstream.target.tls {
-            Some(tls) if tls.any_authority => Some(self.lenient_tls()?),
-            Some(_) => Some(self.client_tls()?),
+            Some(asked) => Some(self.clients()?.backend(asked, identity)),
             None => None,
         };
-        Ok(Arc::new(UpstreamPlan::compile(upstream, tls)?))
+        Ok(UpstreamPlan::compile(upstream, tls)?)
     }
 
     fn authorizer(
@@ -148,12 +123,16 @@ impl Compiler {
                 .iter()
                 .find(|running| running.model().name == authorizer.name)
         });
-        JwtAuthorizer::build(authorizer, &self.decisions, &self.client_tls()?, running).map_err(
-            |source| CompileError::Authorizer {
-                name: authorizer.name.clone(),
-                source,
-            },
+        JwtAuthorizer::build(
+            authorizer,
+            &self.decisions,
+            self.clients()?.issuers(),
+            running,
         )
+        .map_err(|source| CompileError::Authorizer {
+            name: authorizer.name.clone(),
+            source,
+        })
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
@@ -176,8 +155,14 @@ impl Compiler {
     }
 
     fn tracks(&self, api: &Api, stage: &Stage, parts: &Parts<'_>) -> Result<Tracks, CompileError> {
+        let variant = |track| Variant {
+            stage: stage.name.clone(),
+            track,
+        };
+        let client_certificate = stage.client_certificate.as_ref();
         let base = Served {
-            track: Track::Base,
+            variant: variant(Track::Base),
+            client_certificate,
             definition: &stage.definition,
             variables: &stage.variables,
             deployment: stage.deployment,
@@ -186,7 +171,8 @@ impl Compiler {
             None => None,
             Some(canary) => {
                 let served = Served {
-                    track: Track::Canary,
+                    variant: variant(Track::Canary),
+                    client_certificate,
                     definition: &canary.definition,
                     variables: &canary.variables,
                     deployment: Some(canary.deployment),
@@ -208,15 +194,11 @@ impl Compiler {
         parts: &Parts<'_>,
     ) -> Result<StagePlan, CompileError> {
         let definition = served.definition;
-        let variant = Variant {
-            stage: stage.name.clone(),
-            track: served.track,
-        };
         let schemas = Schemas::compile(&api.name, definition)?;
         let mut router = Router::default();
         for route in &definition.routes {
             let route = &*stage.throttles.applied(route);
-            let plan = self.route(api, definition, &variant, route, &schemas, parts)?;
+            let plan = self.route(api, served, route, &schemas, parts)?;
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
@@ -226,8 +208,8 @@ impl Compiler {
                 is_private: api.private.is_some(),
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
-                track: served.track,
-                counts: parts.counts(&api.name, &variant),
+                track: served.variant.track,
+                counts: parts.counts(&api.name, &served.variant),
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
@@ -245,8 +227,7 @@ impl Compiler {
     fn route(
         &self,
         api: &Api,
-        definition: &Definition,
-        variant: &Variant,
+        served: &Served<'_>,
         route: &Route,
         schemas: &Schemas<'_>,
         parts: &Parts<'_>,
@@ -262,7 +243,7 @@ impl Compiler {
                 scopes: route.scopes.clone(),
             }),
         };
-        let lease = |what| self.lease(api, &variant.stage, route, what);
+        let lease = |what| self.lease(api, &served.variant.stage, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
@@ -281,7 +262,7 @@ impl Compiler {
             conform: schemas.conform(route)?,
             body: route.body,
             body_bytes_max: route.body_bytes_max,
-            integration: integration::plan(api, definition, variant, route, parts)?,
+            integration: integration::plan(api, served, route, parts)?,
         })
     }
 
@@ -313,9 +294,11 @@ impl Compiler {
 }
 
 /// What one track of a stage serves.
-struct Served<'a> {
-    track: Track,
-    definition: &'a Definition,
+pub(super) struct Served<'a> {
+    pub(super) variant: Variant,
+    pub(super) definition: &'a Definition,
+    /// What its backends are shown.
+    pub(super) client_certificate: Option<&'a Certificate>,
     variables: &'a BTreeMap<String, String>,
     deployment: Option<DeploymentNumber>,
 }
@@ -324,9 +307,7 @@ struct Served<'a> {
 pub(super) struct Parts<'a> {
     identity: &'a Identity,
     account: Arc<str>,
-    pub(super) upstreams: HashMap<UpstreamName, &'a Arc<UpstreamPlan>>,
-    /// Where URLs lead to.
-    pub(super) origins: HashMap<UpstreamTarget, &'a Arc<UpstreamPlan>>,
+    pub(super) backends: Backends<'a>,
     authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
     previous: Option<&'a Snapshot>,
 }
@@ -345,20 +326,6 @@ impl Parts<'_> {
             Arc::clone(&stage.deployed.counts)
         })
     }
-}
-
-/// The upstreams of the model, and one for each origin that a URL names.
-fn upstreams(model: &Gateway) -> Vec<Upstream> {
-    let mut origins = BTreeSet::new();
-    let stages = model.apis.iter().flat_map(|api| &api.stages);
-    for route in stages.flat_map(Stage::routes) {
-        let backend = route.integration.backend();
-        if let Some(Target::Uri(endpoints)) = backend.map(|backend| &backend.target) {
-            origins.extend(endpoints.values().map(|endpoint| &endpoint.origin));
-        }
-    }
-    let origins = origins.into_iter().map(Upstream::of_origin);
-    model.upstreams.iter().cloned().chain(origins).collect()
 }
 
 pub(super) fn dangling(route: &Route, missing: &str) -> CompileError {

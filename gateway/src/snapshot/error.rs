@@ -2,7 +2,8 @@
 
 use crate::language::schema::SchemaError;
 use crate::language::selection::SelectionError;
-use crate::model::{ApiName, AuthorizerName, RouteKey};
+use crate::listener::TlsError;
+use crate::model::{ApiName, AuthorizerName, RouteKey, StageName};
 use crate::step::authorize::KeySetError;
 use crate::store::bucket::SlotsFull;
 use crate::upstream::UpstreamError;
@@ -25,6 +26,16 @@ pub enum CompileError {
     /// The system's root certificates, needed for HTTPS upstreams and key sets.
     #[error("root certificates")]
     Roots(#[from] RootsError),
+    /// The certificate that a stage shows backends.
+    #[error("client certificate of the stage `{stage}` of `{api}`")]
+    ClientCertificate {
+        /// The API.
+        api: ApiName,
+        /// The stage.
+        stage: StageName,
+        /// What is wrong.
+        source: TlsError,
+    },
     /// More buckets than there are slots.
     #[error("{0}")]
     Slots(SlotsFull),

@@ -3,26 +3,27 @@
 use std::sync::Arc;
 
 use super::CompileError;
-use super::compile::{Parts, dangling};
+use super::backends::Place;
+use super::compile::{Parts, Served, dangling};
 use crate::integration::{
     BackendPlan, ForwardPlan, HttpPlan, IntegrationPlan, NonProxyPlan, PathTemplate, RestHeaders,
 };
 use crate::language::selection::Selection;
 use crate::model::{
-    Api, ApiKind, Backend, Definition, Integration, NonProxy, Route, Segment, Target, Variant,
+    Api, ApiKind, Backend, Definition, Integration, NonProxy, Route, Segment, Target,
 };
 
 /// Compiles the integration of a route.
 pub(super) fn plan(
     api: &Api,
-    definition: &Definition,
-    variant: &Variant,
+    served: &Served<'_>,
     route: &Route,
     parts: &Parts<'_>,
 ) -> Result<IntegrationPlan, CompileError> {
+    let definition = served.definition;
     Ok(match &route.integration {
         Integration::HttpProxy(proxy) => IntegrationPlan::HttpProxy(ForwardPlan {
-            backend: backend_plan(route, variant, &proxy.backend, parts)?,
+            backend: backend_plan(route, served, &proxy.backend, parts)?,
             response_mappings: proxy.response_mappings.clone(),
             rest: match api.kind {
                 ApiKind::Rest => Some(rest_headers(api, route)?),
@@ -30,7 +31,7 @@ pub(super) fn plan(
             },
         }),
         Integration::Http(http) => IntegrationPlan::Http(HttpPlan {
-            backend: backend_plan(route, variant, &http.backend, parts)?,
+            backend: backend_plan(route, served, &http.backend, parts)?,
             mapped: non_proxy_plan(definition, route, &http.mapped)?,
             rest: rest_headers(api, route)?,
         }),
@@ -47,7 +48,7 @@ fn rest_headers(api: &Api, route: &Route) -> Result<RestHeaders, CompileError> {
 
 fn backend_plan(
     route: &Route,
-    variant: &Variant,
+    served: &Served<'_>,
     backend: &Backend,
     parts: &Parts<'_>,
 ) -> Result<BackendPlan, CompileError> {
@@ -60,16 +61,18 @@ fn backend_plan(
             Segment::Greedy(name) => Some(name.clone()),
             Segment::Static(_) | Segment::Parameter(_) => None,
         });
+    let find = |place| parts.backends.find(place, served.client_certificate);
     let (upstream, path, query) = match &backend.target {
         Target::Upstream { name, path } => {
-            let upstream = parts.upstreams.get(name);
+            let upstream = find(Place::Upstream(name));
             let upstream = upstream.ok_or_else(|| dangling(route, name.as_str()))?;
             (upstream, path.as_deref(), None)
         }
         Target::Uri(endpoints) => {
+            let variant = &served.variant;
             let endpoint = endpoints.get(variant);
             let endpoint = endpoint.ok_or_else(|| dangling(route, variant.stage.as_str()))?;
-            let upstream = parts.origins.get(&endpoint.origin);
+            let upstream = find(Place::Origin(&endpoint.origin));
             let upstream = upstream.ok_or_else(|| dangling(route, &endpoint.origin.host))?;
             (
                 upstream,

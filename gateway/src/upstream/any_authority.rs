@@ -20,32 +20,20 @@ use x509_parser::time::ASN1Time;
 /// Verifies servers, those of roots that only they know included.
 #[derive(Debug)]
 pub(super) struct AnyAuthority {
-    known: RootCertStore,
+    /// Verifies by the roots that are known; `None` where there are none.
+    known: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl AnyAuthority {
     /// One that also takes what `known` vouches for.
-    pub(super) const fn new(known: RootCertStore, provider: Arc<CryptoProvider>) -> Self {
-        Self { known, provider }
-    }
-
-    /// The known roots and those that the server sent.
-    fn roots(
-        &self,
-        sent: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<Arc<RootCertStore>, Error> {
-        let mut roots = self.known.clone();
-        for certificate in sent {
-            let parsed = parse(certificate)?;
-            // Of a root, a chain's verification reads name and key only, not the time.
-            if is_root(&parsed) {
-                check_time(&parsed, now)?;
-                roots.add(certificate.clone().into_owned())?;
-            }
+    pub(super) fn new(known: Arc<RootCertStore>, provider: Arc<CryptoProvider>) -> Self {
+        let known = WebPkiServerVerifier::builder_with_provider(known, Arc::clone(&provider));
+        Self {
+            // Without revocation lists, all that it can refuse is to have no roots.
+            known: known.build().ok(),
+            provider,
         }
-        Ok(Arc::new(roots))
     }
 }
 
@@ -66,14 +54,22 @@ impl ServerCertVerifier for AnyAuthority {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        let roots = self.roots(intermediates, now)?;
-        if roots.is_empty() {
-            return Err(CertificateError::UnknownIssuer.into());
+        let verified = |verifier: &WebPkiServerVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        let unknown = || Err(CertificateError::UnknownIssuer.into());
+        let judged = self.known.as_deref().map_or_else(unknown, verified);
+        if judged.is_ok() {
+            return judged;
         }
-        WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&self.provider))
-            .build()
-            .map_err(|error| Error::General(error.to_string()))?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let sent = roots(intermediates, now)?;
+        if sent.is_empty() {
+            return judged;
+        }
+        let sent =
+            WebPkiServerVerifier::builder_with_provider(sent.into(), Arc::clone(&self.provider));
+        let sent = sent.build();
+        verified(&*sent.map_err(|error| Error::General(error.to_string()))?)
     }
 
     fn verify_tls12_signature(
@@ -100,6 +96,20 @@ impl ServerCertVerifier for AnyAuthority {
         let algorithms = &self.provider.signature_verification_algorithms;
         algorithms.supported_schemes()
     }
+}
+
+/// The roots among what the server sent.
+fn roots(sent: &[CertificateDer<'_>], now: UnixTime) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in sent {
+        let parsed = parse(certificate)?;
+        // Of a root, a chain's verification reads name and key only, not the time.
+        if is_root(&parsed) {
+            check_time(&parsed, now)?;
+            roots.add(certificate.clone().into_owned())?;
+        }
+    }
+    Ok(roots)
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
@@ -181,7 +191,7 @@ mod tests {
         for root in known {
             roots.add(root.clone()).expect("it is a root");
         }
-        let verifier = AnyAuthority::new(roots, Arc::new(default_provider()));
+        let verifier = AnyAuthority::new(Arc::new(roots), Arc::new(default_provider()));
         let (own, others) = chain.split_first().expect("it has a certificate");
         let name = ServerName::try_from(NAME).expect("it is a name");
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_750_000_000));

@@ -1,6 +1,7 @@
 //! A fresh connection to an upstream.
 
 use std::io;
+use std::sync::Arc;
 
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -84,7 +85,7 @@ async fn open(plan: &UpstreamPlan) -> Result<Link, ConnectError> {
     let name = written.unwrap_or(&target.host);
     let name = ServerName::try_from(name.clone())
         .map_err(|_invalid| ConnectError::ServerName(name.clone()))?;
-    let stream = tokio_rustls::TlsConnector::from(std::sync::Arc::clone(tls))
+    let stream = tokio_rustls::TlsConnector::from(Arc::clone(tls.config()))
         .connect(name, stream)
         .await
         .map_err(ConnectError::Tls)?;

@@ -2,33 +2,39 @@
 
 mod any_authority;
 mod connect;
+mod identity;
 mod pool;
 pub mod tls;
 
 pub use connect::ConnectError;
+pub use identity::ClientIdentity;
 pub use pool::{Answer, Pool, PooledBody, SendError};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 use http::uri::Authority;
 
+use self::tls::BackendClient;
 use crate::model::{Upstream, UpstreamName};
 
-/// An upstream as requests need it.
+/// What no other plan of this process has: the key of its pooled connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PlanId(u64);
+
+/// An upstream as requests need it. What is spoken to in another way, or shown another certificate,
+/// is another plan, and connections never change plans.
 #[derive(Debug)]
 pub struct UpstreamPlan {
-    /// Number that no other plan of this process has: the key of its pooled connections.
-    pub id: u64,
+    id: PlanId,
     /// Its name.
     pub name: UpstreamName,
     /// What the file says.
     pub settings: Upstream,
     /// `Host` of forwarded requests.
     pub host: HeaderValue,
-    /// TLS; `None` speaks plaintext.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// `None` speaks plaintext.
+    tls: Option<BackendClient>,
 }
 
 /// An upstream whose URL cannot be spoken to.
@@ -44,10 +50,7 @@ impl UpstreamPlan {
     ///
     /// # Errors
     /// The host is no authority.
-    pub fn compile(
-        settings: &Upstream,
-        tls: Option<Arc<rustls::ClientConfig>>,
-    ) -> Result<Self, UpstreamError> {
+    pub fn compile(settings: &Upstream, tls: Option<BackendClient>) -> Result<Self, UpstreamError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let target = &settings.target;
         let host = if target.host.contains(':') {
@@ -69,11 +72,18 @@ impl UpstreamPlan {
             .parse::<Authority>()
             .map_err(|_invalid| invalid())?;
         Ok(Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: PlanId(NEXT.fetch_add(1, Ordering::Relaxed)),
             name: settings.name.clone(),
             host: HeaderValue::from_str(&authority).map_err(|_invalid| invalid())?,
             tls,
             settings: settings.clone(),
         })
+    }
+
+    /// Whether this is the plan of an upstream with these settings that is shown `identity`.
+    #[must_use]
+    pub fn is_of(&self, settings: &Upstream, identity: Option<&ClientIdentity>) -> bool {
+        let shown = self.tls.as_ref().and_then(BackendClient::identity);
+        self.settings == *settings && shown == identity
     }
 }

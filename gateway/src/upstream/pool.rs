@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -13,13 +15,13 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::connect::{Link, connect};
-use super::{ConnectError, UpstreamPlan};
+use super::{ConnectError, PlanId, UpstreamPlan};
 use crate::body::UpstreamBody;
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    idle: RefCell<HashMap<PlanId, Vec<Idle>>>,
 }
 
 #[derive(Debug)]
@@ -34,9 +36,34 @@ pub enum SendError {
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// TLS ended, as where the upstream did not take the certificate that it was shown, or was shown
+    /// none: since TLS 1.3 it says so after the handshake.
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
     /// The connection broke, or what came is not HTTP.
     #[error("{0}")]
     Http(hyper::Error),
+}
+
+impl From<hyper::Error> for SendError {
+    fn from(error: hyper::Error) -> Self {
+        match tls_fault(&error) {
+            Some(fault) => Self::Tls(fault),
+            None => Self::Http(error),
+        }
+    }
+}
+
+/// What TLS says of an error that was one of TLS.
+fn tls_fault(error: &hyper::Error) -> Option<rustls::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.get_ref()?.downcast_ref::<rustls::Error>().cloned();
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// An upstream's answer.
@@ -66,7 +93,7 @@ impl Pool {
                 Err((_stale, Some(unsent))) => unsent,
                 Err((error, None)) => match repeat.filter(|_| is_broken_off(&error)) {
                     Some(again) => *again,
-                    None => return Err(SendError::Http(error)),
+                    None => return Err(error.into()),
                 },
             };
         }
@@ -74,7 +101,7 @@ impl Pool {
         let fresh = Box::pin(connect(plan)).await?;
         self.try_send(plan, fresh, request)
             .await
-            .map_err(|(error, _)| SendError::Http(error))
+            .map_err(|(error, _)| error.into())
     }
 
     async fn try_send(
@@ -122,7 +149,7 @@ impl Pool {
 
     /// Closes what has been idle too long and what belongs to upstreams that are gone.
     pub fn sweep<'p>(&self, plans: impl Iterator<Item = &'p UpstreamPlan>) {
-        let timeouts: HashMap<u64, _> = plans
+        let timeouts: HashMap<PlanId, _> = plans
             .map(|plan| (plan.id, plan.settings.idle_timeout))
             .collect();
         self.idle.borrow_mut().retain(|upstream, connections| {
@@ -160,7 +187,7 @@ fn repeatable(request: &Request<UpstreamBody>) -> Option<Box<Request<UpstreamBod
 #[derive(Debug)]
 struct Home {
     pool: Weak<Pool>,
-    upstream: u64,
+    upstream: PlanId,
     idle_max: usize,
     link: Link,
 }

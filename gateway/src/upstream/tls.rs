@@ -1,16 +1,19 @@
 //! TLS towards others: backends and issuers of keys.
 //!
 //! Peers are verified against the given roots, by name. Issuers of keys always are; for a backend the
-//! configuration may say that any authority will do, and a client of its own serves those alone, so
-//! that no session of theirs is ever resumed as a verified one.
+//! configuration may say that any authority will do, and a stage that it is shown a certificate. What
+//! differs in either is spoken to by a client of its own, so that no session of the one is ever resumed
+//! as one of the other.
 
 use std::sync::Arc;
 
-use rustls::client::WantsClientCert;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
+use super::ClientIdentity;
 use super::any_authority::AnyAuthority;
+use crate::model::BackendTls;
 
 /// Why the system's roots cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,17 +55,12 @@ pub fn system_roots() -> Result<RootCertStore, RootsError> {
 /// # Panics
 /// Never: the provider it names supports both versions.
 #[must_use]
-pub fn client_config(roots: RootCertStore) -> Arc<ClientConfig> {
+pub fn client_config(roots: impl Into<Arc<RootCertStore>>) -> Arc<ClientConfig> {
     finish(builder().with_root_certificates(roots))
 }
 
-/// As [`client_config`], but also for servers that nobody known vouches for: see
-/// [`AnyAuthority`](super::any_authority::AnyAuthority).
-///
-/// # Panics
-/// Never, as [`client_config`].
-#[must_use]
-pub fn client_config_of_any_authority(roots: RootCertStore) -> Arc<ClientConfig> {
+/// As [`client_config`], but also for servers that nobody known vouches for.
+fn client_config_of_any_authority(roots: Arc<RootCertStore>) -> Arc<ClientConfig> {
     let builder = builder();
     let verifier = AnyAuthority::new(roots, Arc::clone(builder.crypto_provider()));
     finish(
@@ -70,6 +68,75 @@ pub fn client_config_of_any_authority(roots: RootCertStore) -> Arc<ClientConfig>
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier)),
     )
+}
+
+/// What speaks TLS to all peers, with the same roots.
+#[derive(Debug)]
+pub struct Clients {
+    strict: Arc<ClientConfig>,
+    /// For backends of which any authority will do.
+    lenient: Arc<ClientConfig>,
+}
+
+impl Clients {
+    /// Clients that know these roots.
+    #[must_use]
+    pub fn new(roots: RootCertStore) -> Self {
+        let roots = Arc::new(roots);
+        Self {
+            strict: client_config(Arc::clone(&roots)),
+            lenient: client_config_of_any_authority(roots),
+        }
+    }
+
+    /// What speaks to issuers of keys: they are always verified and shown nothing.
+    #[must_use]
+    pub const fn issuers(&self) -> &Arc<ClientConfig> {
+        &self.strict
+    }
+
+    /// What speaks to backends of which `asked` is asked and which are shown `identity`.
+    #[must_use]
+    pub fn backend(&self, asked: &BackendTls, identity: Option<&ClientIdentity>) -> BackendClient {
+        let plain = if asked.any_authority {
+            &self.lenient
+        } else {
+            &self.strict
+        };
+        let config = match identity {
+            None => Arc::clone(plain),
+            Some(identity) => {
+                let mut config = (**plain).clone();
+                config.client_auth_cert_resolver = identity.resolver();
+                // The copy would share the memory of sessions that began without the certificate.
+                config.resumption = Resumption::default();
+                Arc::new(config)
+            }
+        };
+        BackendClient {
+            config,
+            identity: identity.cloned(),
+        }
+    }
+}
+
+/// What speaks TLS to one backend, and shows it one certificate or none.
+#[derive(Debug)]
+pub struct BackendClient {
+    config: Arc<ClientConfig>,
+    identity: Option<ClientIdentity>,
+}
+
+impl BackendClient {
+    /// The library's set-up.
+    pub(super) const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// What is shown.
+    pub(super) const fn identity(&self) -> Option<&ClientIdentity> {
+        self.identity.as_ref()
+    }
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {

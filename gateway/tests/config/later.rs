@@ -264,14 +264,6 @@ fn execution_logs() {
 }
 
 #[test]
-fn certificates_towards_backends() {
-    check_native(
-        &native("rest", "", "client_certificate: c", "", ""),
-        &["apis.a.stages.prod: unknown key `client_certificate`"],
-    );
-}
-
-#[test]
 fn routing_rules() {
     check_native(
         &native(

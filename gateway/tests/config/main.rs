@@ -12,6 +12,8 @@ mod refused;
 #[cfg(test)]
 mod truststores;
 #[cfg(test)]
+mod client_certificates;
+#[cfg(test)]
 mod ranges;
 #[cfg(test)]
 mod mutated;

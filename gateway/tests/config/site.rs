@@ -19,7 +19,7 @@ impl Site {
         root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let root = root.self_signed(&rcgen::KeyPair::generate().unwrap());
         std::fs::write(certs.join("clients.pem"), root.unwrap().pem()).unwrap();
-        for name in ["api.example.com", "www.example.com"] {
+        for name in ["api.example.com", "www.example.com", "to-backends"] {
             let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
             let key = certs.join(format!("{name}.key"));
             std::fs::write(certs.join(format!("{name}.pem")), made.cert.pem()).unwrap();

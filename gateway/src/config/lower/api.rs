@@ -358,6 +358,7 @@ mod tests {
                 variables: BTreeMap::new(),
                 throttles: StageThrottles::default(),
                 log_format: None,
+                client_certificate: None,
                 definition: Arc::clone(&definition),
             }],
             sizes: RequestSizes::SERVICE,

@@ -5,6 +5,8 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use super::Lowering;
 use super::file::PEM_BYTES_MAX;
@@ -44,6 +46,36 @@ pub(super) fn lower_for(
                 shortened(&names)
             );
             cx.error(&at.key("chain"), message);
+        }
+    }
+    certificate
+}
+
+/// Lowers what backends are shown, with a warning of what those will not take that look into it.
+pub(super) fn lower_shown(
+    written: &written::Certificate,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Certificate {
+    let (certificate, leaf) = lower_with_leaf(written, at, cx);
+    let leaf = leaf.as_deref().map(X509Certificate::from_der);
+    // One that is broken has been reported.
+    if let Some(Ok((_, leaf))) = leaf {
+        let at = at.key("chain");
+        if !leaf.validity().is_valid() {
+            let validity = leaf.validity();
+            let message = format!(
+                "this certificate is not valid now, and backends will refuse it: it is from {} to {}",
+                validity.not_before, validity.not_after
+            );
+            cx.warning(&at, message);
+        }
+        if let Ok(Some(usage)) = leaf.extended_key_usage()
+            && !(usage.value.client_auth || usage.value.any)
+        {
+            let message = "this certificate is not for clients, and backends will refuse it: have it \
+                           issued with the extended key usage `clientAuth`";
+            cx.warning(&at, message);
         }
     }
     certificate

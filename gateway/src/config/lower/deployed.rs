@@ -143,6 +143,7 @@ impl<'a> Placed<'a> {
             variables: self.stage.variables,
             throttles: StageThrottles::default(),
             log_format: self.stage.log_format,
+            client_certificate: self.stage.client_certificate,
         })
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Lowering, log_format};
+use super::{Lowering, certificate, log_format};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::language::log_format::LogFormat;
-use crate::model::{ApiKind, StageName, Variant};
+use crate::model::{ApiKind, Certificate, StageName, Variant};
 
 /// Longest name of a stage.
 const NAME_BYTES_MAX: usize = 128;
@@ -31,6 +31,7 @@ pub(super) struct Lowered {
     pub(super) auto_deploy: bool,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) log_format: Option<Arc<LogFormat>>,
+    pub(super) client_certificate: Option<Certificate>,
 }
 
 /// Lowers the stages of one API. Never empty.
@@ -52,6 +53,7 @@ pub(super) fn lower(
             auto_deploy: true,
             variables: BTreeMap::new(),
             log_format: None,
+            client_certificate: None,
         }];
     };
     let mut stages = Vec::new();
@@ -63,6 +65,7 @@ pub(super) fn lower(
             auto_deploy: stage.auto_deploy != Some(false),
             variables: lower_variables(&stage.variables, &at.key("variables"), cx),
             log_format: log_format::lower(stage.access_log.as_ref(), kind, &at, cx),
+            client_certificate: lower_client_certificate(stage, kind, &at, cx),
         });
     }
     stages
@@ -81,6 +84,22 @@ fn check_name(name: &str, kind: ApiKind, at: &Cursor<'_>, cx: &mut Lowering<'_>)
             format!("names of stages are 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
         cx.error_at_key(at, message);
     }
+}
+
+fn lower_client_certificate(
+    written: &written::Stage,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Certificate> {
+    let written = written.client_certificate.as_ref()?;
+    let at = at.key("client_certificate");
+    if kind == ApiKind::Http {
+        let message = "only REST APIs show backends a certificate: take it out";
+        cx.error_at_key(&at, message);
+        return None;
+    }
+    Some(certificate::lower_shown(written, &at, cx))
 }
 
 fn lower_variables(

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::xdp::{Number, Rate};
 use super::{
-    AccessMode, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Private, Size,
-    Validate,
+    AccessMode, Certificate, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Private,
+    Size, Validate,
 };
 
 /// One API.
@@ -116,6 +116,8 @@ pub(crate) struct Stage {
     pub(crate) variables: Named<String>,
     /// What the access log says of its requests. Default: the gateway's own record, as JSON.
     pub(crate) access_log: Option<StageLog>,
+    /// What it shows `https` backends that ask who calls; REST APIs only. Default: nothing.
+    pub(crate) client_certificate: Option<Certificate>,
     /// Limit of all callers of a route together, in requests, for each route that has no other.
     pub(crate) throttle: Option<Rate>,
     /// What differs for single routes, by their keys.
