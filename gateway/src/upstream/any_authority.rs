@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn a_root_that_is_not_needed_is_not_looked_at() {
+        let sent = chain(&params("a", &[NAME]), root());
+        let (leaf, known) = sent.split_at(1);
+        let mut old = root();
+        old.not_after = date_time_ymd(2021, 1, 1);
+        let both: Vec<_> = leaf.iter().cloned().chain(alone(&old)).collect();
+        assert_eq!(judged(&both, known), Ok(()));
+        refused(&both, "Expired");
+    }
+
+    #[test]
     fn a_root_that_did_not_sign_is_no_authority() {
         let mut mixed = chain(&params("a", &[NAME]), root());
         mixed.truncate(1);
