@@ -5,6 +5,7 @@ use std::process::Command;
 
 use gateway_tests::client::Client;
 use gateway_tests::gateway::{BINARY, Gateway};
+use gateway_tests::process::output;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 
@@ -77,7 +78,7 @@ async fn other_users_are_refused_whatever_the_mode() {
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(&binary);
     command.arg("reload").arg("--config").arg(&config);
-    let output = command.output().unwrap();
+    let output = output(&mut command).unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(

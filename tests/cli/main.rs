@@ -17,12 +17,13 @@ mod top;
 use std::process::{Command, Output};
 
 use gateway_tests::gateway::BINARY;
+use gateway_tests::process::output;
 
 /// Runs the binary to its end.
 fn gateway(arguments: &[&str]) -> Output {
     let mut command = Command::new(&*BINARY);
     command.args(arguments).env("COLUMNS", "100");
-    command.output().expect("the binary runs")
+    output(&mut command).expect("the binary runs")
 }
 
 fn stdout(output: &Output) -> String {

@@ -203,10 +203,12 @@ impl Client {
             Sender::Http1(sender) => {
                 let host = http::HeaderValue::from_static(HOST_NAME);
                 request.headers_mut().entry(HOST).or_insert(host);
-                let mut sender = sender.lock().await;
-                sender.ready().await?;
-                let answer = sender.send_request(request);
-                within("a response", answer).await
+                let answer = async {
+                    let mut sender = sender.lock().await;
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                };
+                within("a response over HTTP/1", answer).await
             }
             Sender::Http2(sender) => {
                 let target = request
@@ -219,8 +221,11 @@ impl Client {
                     .path_and_query(target);
                 *request.uri_mut() = uri.build().expect("the parts are valid");
                 let mut sender = sender.clone();
-                sender.ready().await?;
-                within("a response", sender.send_request(request)).await
+                let answer = async {
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                };
+                within("a response over HTTP/2", answer).await
             }
         }
     }

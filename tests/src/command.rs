@@ -4,16 +4,17 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::gateway::{BINARY, Gateway};
+use crate::process::output;
 
 /// Runs a command with this configuration to its end.
 ///
 /// # Panics
-/// If the binary cannot be started.
+/// If the binary cannot be started, or does not end.
 #[must_use]
 pub fn run(config: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(&*BINARY);
     command.args(arguments).arg("--config").arg(config);
-    command.output().expect("the binary runs")
+    output(&mut command).expect("the binary runs")
 }
 
 /// Runs a command beside `gateway`, whose answers may need this thread's runtime.

@@ -30,6 +30,7 @@ use crate::assembled::{
     value_of, xor,
 };
 use crate::namespace::Namespace;
+use crate::process::joined;
 
 /// Runs of the program before the link is told.
 const BATCH: u32 = 64;
@@ -382,7 +383,10 @@ impl Flood {
     fn end(&mut self) -> anyhow::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         match self.thread.take() {
-            Some(thread) => thread.join().expect("a flood returns its errors"),
+            Some(thread) => match joined(thread, "the end of a flood") {
+                Some(outcome) => outcome.expect("a flood returns its errors"),
+                None => Ok(()),
+            },
             None => Ok(()),
         }
     }

@@ -6,14 +6,16 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::lines::Lines;
 use crate::metrics::Metrics;
+use crate::process::ended;
 use crate::setup::Setup;
-use crate::wait::{DEADLINE, until, within};
+use crate::wait::{DEADLINE, fail, until, within};
 
 /// The binary under test, built once per suite.
 pub static BINARY: LazyLock<PathBuf> = LazyLock::new(build);
@@ -46,10 +48,29 @@ fn build() -> PathBuf {
             .parent()
             .expect("which lies in the target directory"),
     );
-    let status = command.status().expect("cargo can be run");
+    let mut cargo = command.spawn().expect("cargo can be run");
+    let waited = "a child can be waited for";
+    let mut status = ended(&mut cargo, PATIENCE).expect(waited);
+    if status.is_none() {
+        // Past what the test runner captures, so that it is seen while the suite stands still.
+        let note = "cargo still builds the gateway; another cargo may hold the target directory";
+        drop(writeln!(std::io::stderr(), "{note}"));
+        status = ended(&mut cargo, BUILD_DEADLINE).expect(waited);
+    }
+    let Some(status) = status else {
+        drop(cargo.kill());
+        fail(&format!(
+            "cargo has not built the gateway after {BUILD_DEADLINE:?}: another cargo may hold the \
+             target directory"
+        ));
+    };
     assert!(status.success(), "the gateway does not build");
     profile.join("gateway")
 }
+
+/// How long a build may take before that is said, and before it fails the tests.
+const PATIENCE: Duration = DEADLINE;
+const BUILD_DEADLINE: Duration = Duration::from_secs(900);
 
 /// A running gateway. Dropping it kills it, and fails the test if it has panicked.
 #[derive(Debug)]
@@ -275,7 +296,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         // It may have ended already, which is as good.
         drop(self.process.kill());
-        drop(self.process.wait());
+        let is_gone = matches!(ended(&mut self.process, DEADLINE), Ok(Some(_)));
+        assert!(
+            is_gone || std::thread::panicking(),
+            "the gateway was killed and has not ended after {DEADLINE:?}"
+        );
         let errors = self.errors.finish();
         if std::thread::panicking() {
             let tail = errors
@@ -304,12 +329,13 @@ fn find_address(line: &str, event: &str, mark: &str) -> Option<SocketAddr> {
 
 fn parse(line: &str) -> Value {
     let parsed = serde_json::from_str(line);
-    parsed.unwrap_or_else(|error| crate::wait::fail(&format!("{error} in {line:?}")))
+    parsed.unwrap_or_else(|error| fail(&format!("{error} in {line:?}")))
 }
 
 fn admin(socket: &Path, line: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
     stream.write_all(line.as_bytes())?;
     stream.write_all(b"\n")?;
     let mut answer = String::new();

@@ -134,16 +134,23 @@ impl Http2 {
 
     /// The first frame of this type; `None` if the end comes before.
     pub async fn read_kind(&mut self, kind: u8) -> Option<Frame> {
-        loop {
-            let frame = self.read().await?;
-            if frame.kind == kind {
-                return Some(frame);
+        let reading = async {
+            loop {
+                let frame = self.read().await?;
+                if frame.kind == kind {
+                    return Some(frame);
+                }
             }
-        }
+        };
+        within("a frame of the type that has to come", reading).await
     }
 
     /// Whether a stream is reset, or the connection ended for an error, before an answer comes.
     pub async fn refused(&mut self) -> bool {
+        within("a refusal or an answer", self.is_refused()).await
+    }
+
+    async fn is_refused(&mut self) -> bool {
         loop {
             match self.read().await {
                 Some(Frame {

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::authority::Authority;
 use crate::setup::Setup;
-use crate::wait::within;
+use crate::wait::{DEADLINE, within};
 
 /// What tokens say in `iss`.
 pub const ISSUER: &str = "https://issuer.test/";
@@ -226,8 +226,9 @@ impl KeyServer {
                     .lock()
                     .expect("nobody panics while holding it")
                     .clone();
-                // A client that leaves sees to itself.
-                drop(serve(&acceptor, stream, &count, &discovery, answer).await);
+                // A client that leaves sees to itself, and one that says nothing keeps nobody out.
+                let served = serve(&acceptor, stream, &count, &discovery, answer);
+                drop(tokio::time::timeout(DEADLINE, served).await);
             }
         });
         let root = authority.write_root(directory.path());

@@ -15,6 +15,7 @@ pub mod flood;
 pub mod receive;
 
 pub mod wait;
+pub mod process;
 pub mod lines;
 pub mod named;
 pub mod setup;

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
+use crate::process::joined;
 use crate::wait::{DEADLINE, fail};
 
 /// Everything a process has written to one of its outputs so far.
@@ -37,11 +38,18 @@ impl Lines {
         self.seen.borrow().clone()
     }
 
-    /// All lines, once the process has closed its output.
+    /// All lines, once the process has closed its output. A test that is failing already takes what
+    /// there is when it waited too long.
+    ///
+    /// # Panics
+    /// When the output is not closed within the deadline.
     #[must_use]
     pub fn finish(&mut self) -> Vec<String> {
         if let Some(reader) = self.reader.take() {
-            reader.join().expect("the reading thread does not panic");
+            let what = "the end of an output, which something holds open";
+            if let Some(outcome) = joined(reader, what) {
+                outcome.expect("the reading thread does not panic");
+            }
         }
         self.all()
     }

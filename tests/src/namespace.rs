@@ -6,8 +6,12 @@ use std::marker::PhantomData;
 use std::process::Command;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+
+use crate::process::{joined, output};
+use crate::wait::{DEADLINE, fail};
 
 /// What a namespace's thread is asked to do.
 type Task = Box<dyn FnOnce() + Send>;
@@ -19,6 +23,9 @@ pub struct Namespace {
     thread: Option<JoinHandle<()>>,
     thread_id: i32,
 }
+
+/// How long work in a namespace may take.
+const WORK_DEADLINE: Duration = Duration::from_secs(300);
 
 impl Namespace {
     /// A fresh namespace with its loopback interface up.
@@ -38,8 +45,8 @@ impl Namespace {
             }
         });
         let thread_id = entered
-            .recv()
-            .context("the namespace's thread ended")?
+            .recv_timeout(DEADLINE)
+            .context("the namespace's thread has ended or does not answer")?
             .context("cannot create a network namespace (needs root)")?;
         let namespace = Self {
             tasks: Some(tasks),
@@ -53,7 +60,7 @@ impl Namespace {
     /// Runs `work` inside and hands back what it returns.
     ///
     /// # Panics
-    /// When `work` does.
+    /// When `work` does, or takes longer than five minutes.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, outcome) = sync_channel(1);
         let task: Task = Box::new(move || {
@@ -64,9 +71,12 @@ impl Namespace {
         });
         let tasks = self.tasks.as_ref().expect("present until dropped");
         tasks.send(task).expect("the thread runs until dropped");
-        match outcome.recv().expect("every task answers") {
-            Ok(value) => value,
-            Err(panic) => std::panic::resume_unwind(panic),
+        match outcome.recv_timeout(WORK_DEADLINE) {
+            Ok(Ok(value)) => value,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => fail(&format!(
+                "work in a namespace had not ended after {WORK_DEADLINE:?}"
+            )),
         }
     }
 
@@ -111,10 +121,9 @@ impl Namespace {
     pub fn ip(&self, arguments: &str) -> anyhow::Result<()> {
         let arguments = arguments.to_owned();
         self.run(move || {
-            let output = Command::new("ip")
-                .args(arguments.split_whitespace())
-                .output()
-                .context("cannot run `ip`")?;
+            let mut command = Command::new("ip");
+            command.args(arguments.split_whitespace());
+            let output = output(&mut command).context("cannot run `ip`")?;
             if !output.status.success() {
                 let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
                 bail!("`ip {arguments}`: {}", complaint.trim());
@@ -128,16 +137,16 @@ impl Namespace {
     /// # Errors
     /// What it printed.
     pub fn ip_from_outside(&self, arguments: &str) -> anyhow::Result<()> {
-        let output = Command::new("nsenter")
+        let mut command = Command::new("nsenter");
+        command
             .arg(format!(
                 "--net=/proc/{}/task/{}/ns/net",
                 std::process::id(),
                 self.thread_id
             ))
             .arg("ip")
-            .args(arguments.split_whitespace())
-            .output()
-            .context("cannot run `nsenter`")?;
+            .args(arguments.split_whitespace());
+        let output = output(&mut command).context("cannot run `nsenter`")?;
         if !output.status.success() {
             bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
         }
@@ -185,7 +194,7 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         drop(self.tasks.take());
         if let Some(thread) = self.thread.take()
-            && let Err(panic) = thread.join()
+            && let Some(Err(panic)) = joined(thread, "the last work in a namespace")
             && !std::thread::panicking()
         {
             std::panic::resume_unwind(panic);

@@ -18,6 +18,7 @@ use gateway::xdp::stats::open_pinned;
 use gateway_common::reason::Family;
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::authority::Authority;
 use crate::client::{Answer, Client, HOST_NAME, get, tls_over, with};
@@ -27,9 +28,10 @@ use crate::gateway::{BINARY, Gateway};
 use crate::issuer::{self, Key, claims};
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
+use crate::process::output;
 use crate::setup::Setup;
 use crate::upstream::Upstream;
-use crate::wait::{DEADLINE, until};
+use crate::wait::{DEADLINE, fail, until};
 
 /// The gateway's interface.
 pub const INTERFACE: &str = "gw0";
@@ -190,10 +192,7 @@ impl Site {
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Output {
         let _inside = self.inside.enter();
-        Command::new(&*BINARY)
-            .args(arguments)
-            .output()
-            .expect("the gateway can be run")
+        output(Command::new(&*BINARY).args(arguments)).expect("the gateway can be run")
     }
 
     /// As [`Self::command`], where it has to succeed: what it printed.
@@ -343,11 +342,15 @@ impl Site {
     pub fn level(&self) -> Level {
         // A packet that is under way has been counted by one side and not by the other.
         let mut before = self.read_level();
+        let start = Instant::now();
         loop {
             std::thread::sleep(UNDER_WAY);
             let now = self.read_level();
             if now == before {
                 return now;
+            }
+            if start.elapsed() > DEADLINE {
+                fail(&format!("packets still flow after {DEADLINE:?}"));
             }
             before = now;
         }
@@ -377,9 +380,8 @@ impl Site {
     #[must_use]
     pub fn program(&self) -> Option<(String, bool)> {
         let _inside = self.inside.enter();
-        let output = Command::new("ip")
-            .args(["-details", "link", "show", "dev", INTERFACE])
-            .output();
+        let mut command = Command::new("ip");
+        let output = output(command.args(["-details", "link", "show", "dev", INTERFACE]));
         let text = String::from_utf8(output.expect("`ip` runs").stdout).expect("it prints text");
         let (mode, after) = text.split_once("prog/xdp id ")?;
         let id = after.split_whitespace().next()?.to_owned();

@@ -37,7 +37,7 @@ impl Raw {
 
     /// Says that nothing more will be sent.
     pub async fn finish(&mut self) {
-        drop(self.stream.shutdown().await);
+        drop(within("the end of writing", self.stream.shutdown()).await);
     }
 
     /// Everything until the peer closes, whether orderly or with a reset.

@@ -9,6 +9,7 @@ use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::namespace::Namespace;
+use crate::process::output;
 
 /// Gives `interface` a receiving thread of its own (threaded NAPI, Linux 5.12) and ties it to
 /// `cpu`. To be called for both ends, before a program is attached, and at one place at a time.
@@ -89,7 +90,7 @@ fn run(namespace: &Namespace, words: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.args(arguments);
     let output = namespace
-        .run(move || command.output())
+        .run(move || output(&mut command))
         .with_context(|| format!("cannot run `{program}`"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
