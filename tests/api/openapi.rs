@@ -160,6 +160,45 @@ async fn an_http_api_is_served_in_part_with_its_authorizer() {
     assert_eq!(gateway.reason("refused_definition").await["status"], 500);
 }
 
+/// What is wrong in a definition is not left to what it serves beside that.
+#[tokio::test]
+async fn a_path_that_was_not_understood_is_not_served_by_a_greedy_one() {
+    let upstream = Upstream::echo().await;
+    let integration = format!(
+        "x-amazon-apigateway-integration: {{ type: http_proxy, uri: 'http://{}/' }}",
+        upstream.address
+    );
+    let definition = format!(
+        "openapi: 3.0.1
+paths:
+  /admin: {{ Get: {{ security: [{{ jwt: [] }}] }} }}
+  /nothing:
+  /list: []
+  /trace: {{ trace: {{ security: [{{ jwt: [] }}] }} }}
+  /{{proxy+}}: {{ x-amazon-apigateway-any-method: {{ responses: {{}}, {integration} }} }}
+"
+    );
+    for (kind, stage, base) in [("rest", "prod", "/prod"), ("http", "$default", "")] {
+        let setup = Setup::new().set(
+            &["apis", "pets"],
+            json!({
+                "type": kind, "definition": "pets.yaml", "partial": true, "stages": {stage: {}},
+            }),
+        );
+        let _file = setup.file("pets.yaml", &definition);
+        let gateway = Gateway::start(setup).await;
+        let client = Client::http1(gateway.address().await).await;
+        assert_eq!(client.get(&format!("{base}/other")).await.status, 200);
+        for path in ["admin", "nothing", "list", "trace"] {
+            for method in [Method::GET, Method::POST, Method::DELETE] {
+                let asked = request(method.clone(), &format!("{base}/{path}"), whole(""));
+                let answer = client.send(asked).await;
+                assert_eq!(answer.status, 500, "{kind} {method} {path}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reload_with_a_broken_definition_changes_nothing() {
     let upstream = Upstream::echo().await;

@@ -35,3 +35,5 @@ mod quotas;
 mod openapi_mutated;
 #[cfg(test)]
 mod openapi_parts;
+#[cfg(test)]
+mod openapi_references;

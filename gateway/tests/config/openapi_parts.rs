@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gateway::config::{Import, ImportOptions, Treatment, import, load_text};
-use gateway::model::{Definition, Integration};
+use gateway::model::{Definition, Integration, SecurityPolicy};
 
 const LISTENERS: &str = "listeners: {local: {address: '127.0.0.1:8080'}}";
 
@@ -158,8 +158,8 @@ paths:
     let why = "its references lead to more than 64 MiB, counted each time: refer to less, or make \
                several definitions";
     assert_eq!(refused(&import), [format!("1007:1: {why}")]);
-    assert!(0 < import.routes && import.routes < 30, "{}", import.routes);
-    assert_eq!(import.refused_routes, import.routes);
+    // Those that were not followed any more are there as well.
+    assert_eq!((import.routes, import.refused_routes), (30, 30));
 }
 
 /// Each of these took time that grew with the square of its size.
@@ -385,17 +385,106 @@ fn a_name_of_another_account_is_brought_home_where_it_plainly_means_this_api() {
 }
 
 #[test]
-fn the_older_security_policies_set_none_and_that_is_said() {
+fn the_older_security_policies_hold_for_the_hosts_of_their_api() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
-    let told = ": approximated: it sets none here: ";
-    for policy in ["TLS_1_0", "TLS_1_2"] {
+    let credentials = rcgen::generate_simple_self_signed(["api.example.com".to_owned()]).unwrap();
+    let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
+    write("chain.pem", credentials.cert.pem());
+    write("key.pem", credentials.signing_key.serialize_pem());
+    let policy_of = |listener: &str, api: &str| {
+        let config = format!(
+            "listeners:
+  web: {{address: '127.0.0.1:8443', tls: {{certificates: [{{chain: chain.pem, key: key.pem}}]{listener}}}}}
+  plain: {{address: '127.0.0.1:8080'}}
+apis: {{a: {{definition: a.yaml, stages: {{prod: {{}}}}{api}}}}}
+"
+        );
+        let loaded = load_text("gateway.yaml", &config, folder.path());
+        let mut loaded = loaded.map_err(|report| report.to_string())?;
+        Ok::<_, String>(loaded.gateway.apis.remove(0).tls.policy)
+    };
+    for policy in [SecurityPolicy::Tls10, SecurityPolicy::Tls12] {
         let root = format!("x-amazon-apigateway-security-policy: {policy}");
         std::fs::write(&path, definition(&root, "x-a: b")).unwrap();
         let import = import(&path, &ImportOptions::default()).unwrap();
         let mut findings = import.findings.iter().map(ToString::to_string);
         let found = findings.find(|line| line.contains("security-policy"));
         let found = found.unwrap();
-        assert!(found.contains(told), "{policy}: {found}");
+        let narrower = ": approximated: narrower here: ";
+        assert!(found.contains(narrower), "{policy}: {found}");
+
+        let hosts = ", listeners: [web], hosts: [api.example.com]";
+        assert_eq!(policy_of("", hosts), Ok(Some(policy)));
+        // Without hosts it can only be said of listeners.
+        let refused = policy_of("", ", listeners: [web]").unwrap_err();
+        let told = "this is about hosts, and the API answers for every one: write `hosts`, or say it \
+                    for the listener";
+        assert!(refused.contains(told), "{refused}");
+        let same = format!(", security_policy: {policy}");
+        assert_eq!(policy_of(&same, ", listeners: [web]"), Ok(None));
+        assert_eq!(policy_of(&same, ""), Ok(None));
+        let wider = ", security_policy: SecurityPolicy_TLS13_1_2_PQ_2025_09";
+        assert!(policy_of(wider, ", listeners: [web]").is_err());
+        // There is no TLS of which it could say anything.
+        assert_eq!(policy_of("", ", listeners: [plain]"), Ok(None));
     }
+}
+
+#[test]
+fn what_an_export_leaves_to_the_configuration_is_asked_of_it() {
+    let text = |configured: &str| {
+        format!(
+            "openapi: 3.0.1
+paths:
+  /a:
+    get:
+      security: [{{ login: [] }}]
+      responses: {{}}
+      x-amazon-apigateway-integration: {{ type: http_proxy, uri: 'https://a.example/' }}
+components:
+  securitySchemes:
+    login:
+      type: oauth2
+      x-amazon-apigateway-authorizer:
+        type: jwt
+        x-gateway-configured: {configured}
+        jwtConfiguration: {{ issuer: 'https://login.example.com/', audience: [pets] }}
+"
+        )
+    };
+    let more = "where this was exported, the configuration said more of the authorizer than a \
+                definition can: ";
+    let by_itself = format!(
+        "12:7: {more}name this file as `definition` in a configuration that has `login` under \
+         `authorizers`"
+    );
+    let import = imported(&text("true"));
+    assert_eq!(refused(&import), [by_itself]);
+    assert_eq!(import.refused_routes, 1);
+    let word = "14:9: found the text `true`: write `true` or `false` without quotes";
+    assert_eq!(refused(&imported(&text("'true'"))), [word]);
+    assert_eq!(refused(&imported(&text("false"))), Vec::<String>::new());
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), text("true")).unwrap();
+    let load = |authorizers: &str| {
+        let config = format!(
+            "{LISTENERS}\n{authorizers}apis: {{a: {{definition: a.yaml, stages: {{prod: {{}}}}}}}}\n"
+        );
+        load_text("gateway.yaml", &config, folder.path())
+            .map(|loaded| loaded.gateway)
+            .map_err(|report| report.to_string())
+    };
+    let report = load("").unwrap_err();
+    let expected = format!("{more}add `login` to `authorizers` of the configuration");
+    assert!(report.contains(&expected), "{report}");
+    let gateway = load(
+        "authorizers: {login: {type: jwt, issuer: 'https://login.example.com/', audiences: [pets], \
+         algorithms: [ES256], jwks: {url: 'https://login.example.com/keys'}}}\n",
+    )
+    .unwrap();
+    assert_eq!(gateway.authorizers.len(), 1);
+    let route = &gateway.apis[0].definition.routes[0];
+    assert_eq!(route.authorizer.as_ref().unwrap().as_str(), "login");
 }

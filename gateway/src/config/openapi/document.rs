@@ -6,12 +6,15 @@
 //! is bounded.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::finding::Findings;
 use super::placeholder::Placeholders;
 use super::reference::{self, Reference, ReferenceError};
 use super::surrogate;
+use super::survey::{Kind, Referrer, Survey};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Place};
 use crate::config::lower::read_file;
@@ -40,6 +43,8 @@ pub(super) struct Document {
     sources: Vec<Source>,
     /// Of all files together.
     bytes: u64,
+    /// Where references stand that were reported.
+    broken: HashSet<Place>,
     /// Bytes that references may still lead to; `None` when one would have led to more.
     bytes_left: Cell<Option<usize>>,
 }
@@ -110,11 +115,12 @@ impl Document {
         let mut document = Self {
             sources: vec![Source { file, path, root }],
             bytes: 0,
+            broken: HashSet::new(),
             bytes_left: Cell::new(Some(FOLLOWED_BYTES_MAX)),
         };
-        reading.read_others(&mut document);
+        let survey = reading.read_others(&mut document);
         document.bytes = (FILE_BYTES_MAX as u64).saturating_sub(reading.bytes_left);
-        reference::check(&document, reading.diagnostics);
+        document.broken = reference::check(&document, survey.references(), reading.diagnostics);
         Some(document)
     }
 
@@ -133,11 +139,6 @@ impl Document {
     /// Every file, for messages that point into it later.
     pub(super) fn files(&self) -> impl Iterator<Item = Arc<Node>> {
         self.sources.iter().map(|source| Arc::clone(&source.root))
-    }
-
-    /// The root of every file.
-    pub(super) fn roots(&self) -> impl Iterator<Item = Cursor<'_>> {
-        self.sources.iter().map(|source| Cursor::root(&source.root))
     }
 
     /// What `reference`, which stands at `place`, leads to.
@@ -160,9 +161,28 @@ impl Document {
         reference.walk(Cursor::root(&source.root))
     }
 
+    /// As [`Self::resolve`]. What cannot be had is a refusal, so that nothing goes without what it
+    /// refers to.
+    pub(super) fn follow<'a>(
+        &'a self,
+        at: &Cursor<'a>,
+        findings: &mut Findings,
+    ) -> Option<Cursor<'a>> {
+        let found = self.resolve(at);
+        if found.is_none() {
+            let reference = at.key(reference::KEY);
+            if self.broken.contains(&reference.place) || self.is_exhausted() {
+                findings.affected();
+            } else {
+                findings.refused(&reference, "what it refers to cannot be had: write it here");
+            }
+        }
+        found
+    }
+
     /// What stands at `at` or, where that is a reference, what it leads to in the end. `None` where
-    /// it leads nowhere, which was reported, or where references led to too much.
-    pub(super) fn follow<'a>(&'a self, at: &Cursor<'a>) -> Option<Cursor<'a>> {
+    /// it leads nowhere, or where references led to too much.
+    pub(super) fn resolve<'a>(&'a self, at: &Cursor<'a>) -> Option<Cursor<'a>> {
         let mut at = at.clone();
         for _ in 0..=reference::CHAIN_MAX {
             let Some(text) = reference::text(&at) else {
@@ -246,32 +266,44 @@ impl Reading<'_> {
     }
 
     /// Reads the files that are referred to, those that they refer to, and so on.
-    fn read_others(&mut self, document: &mut Document) {
-        let mut next = 0;
-        while let Some(source) = document.sources.get(next) {
-            next += 1;
-            let mut wanted: Vec<(PathBuf, Place, String)> = Vec::new();
-            let here = source.path.parent().unwrap_or(Path::new("/")).to_owned();
-            reference::each(&Cursor::root(&source.root), &mut |object, text| {
-                let at = object.key(reference::KEY);
-                if let Ok(Reference {
-                    file: Some(name), ..
-                }) = Reference::parse(text)
-                {
-                    wanted.push((here.join(name), at.place, at.path.to_string()));
-                }
-            });
-            for (path, place, at) in wanted {
-                // One that is not there is reported with the reference.
-                let Ok(path) = path.canonicalize() else {
-                    continue;
-                };
-                if document.sources.iter().all(|known| known.path != path)
-                    && let Err(message) = self.read_other(path, document)
-                {
-                    self.diagnostics.error(Some(place), at, message);
-                }
+    fn read_others(&mut self, document: &mut Document) -> Survey {
+        let mut survey = Survey::default();
+        if let Some(root) = document.root() {
+            survey.walk(&root, Kind::Sections, &mut |_, _| {});
+        }
+        while let Some(referrer) = survey.next() {
+            if !referrer.kind.is_schema() {
+                self.read_file_of(&referrer, document);
             }
+            if let Some(at) = referrer.target(document) {
+                survey.walk(&at, referrer.kind, &mut |_, _| {});
+            }
+        }
+        survey
+    }
+
+    /// Reads the file that `referrer` names, unless that was read.
+    fn read_file_of(&mut self, referrer: &Referrer, document: &mut Document) {
+        let Ok(Reference {
+            file: Some(name), ..
+        }) = Reference::parse(&referrer.text)
+        else {
+            return;
+        };
+        let mut sources = document.sources.iter();
+        let Some(here) = sources.find(|source| source.file == referrer.place.file) else {
+            return;
+        };
+        let here = here.path.parent().unwrap_or(Path::new("/"));
+        // One that is not there is reported with the reference.
+        let Ok(path) = here.join(name).canonicalize() else {
+            return;
+        };
+        if document.sources.iter().all(|known| known.path != path)
+            && let Err(message) = self.read_other(path, document)
+        {
+            let (place, at) = (Some(referrer.place), referrer.path.clone());
+            self.diagnostics.error(place, at, message);
         }
     }
 

@@ -15,6 +15,28 @@ const CONFIGURATION: &str = "x-amazon-apigateway-endpoint-configuration";
 const SECURITY_POLICY: &str = "x-amazon-apigateway-security-policy";
 const ACCESS_MODE: &str = "x-amazon-apigateway-endpoint-access-mode";
 
+/// The native form of [`SECURITY_POLICY`].
+pub(super) const POLICY_KEY: &str = "security_policy";
+
+/// Whether the older policy that is written at `policy` holds for every connection to the API at
+/// `api` without being said of its hosts, which a definition knows nothing of: each of its listeners
+/// that has TLS says the same. Also where none has any, so that there is nothing to hold it for.
+pub(super) fn is_held(policy: &Node, api: &Cursor<'_>, listeners: &Cursor<'_>) -> bool {
+    let written = Cursor::root(policy).scalar();
+    let legacy = written.and_then(SecurityPolicy::named);
+    if !legacy.is_some_and(SecurityPolicy::is_legacy) {
+        return false;
+    }
+    let named = api.key("listeners");
+    let is_own =
+        |name: &str| !named.is_written() || named.items().any(|at| at.scalar() == Some(name));
+    listeners
+        .entries()
+        .filter(|(name, _)| is_own(name))
+        .map(|(_, listener)| listener.key("tls"))
+        .all(|tls| !tls.is_written() || tls.key(POLICY_KEY).scalar() == written)
+}
+
 /// Whether the API answers on its own host, in the native form: `default_endpoint`. `None` where
 /// nothing takes that away.
 pub(super) fn default_endpoint(
@@ -70,9 +92,9 @@ pub(super) fn tls(
     let at = root.key(SECURITY_POLICY);
     let policy = policy(&at, findings);
     let is_own = policy.is_some_and(|policy| !policy.is_legacy());
-    if let Some(policy) = policy.filter(|_| is_own) {
+    if let Some(policy) = policy {
         let node = text(at.place, policy.name());
-        settings.push(("security_policy", at.key_place, node));
+        settings.push((POLICY_KEY, at.key_place, node));
     }
     let at = root.key(ACCESS_MODE);
     // Of HTTP APIs this is refused by the table.
@@ -107,12 +129,7 @@ fn policy(at: &Cursor<'_>, findings: &mut Findings) -> Option<SecurityPolicy> {
         return None;
     };
     let differences = policy.differences();
-    if policy.is_legacy() {
-        // What it asks for is about hosts, which many definitions that have it know nothing of.
-        let how = "it sets none here: what the listeners have holds, and where they have no policy TLS \
-                   1.2 and 1.3 with every suite and group there is, which is more";
-        findings.approximated(at, how);
-    } else if differences.is_empty() {
+    if differences.is_empty() {
         findings.honoured(at);
     } else {
         findings.approximated(at, format!("narrower here: {}", differences.join("; ")));

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::document::{Document, Location};
+use super::endpoint;
 use super::finding::Findings;
 use super::judgement;
 use super::jwt::{Authorizers, with_authorizers};
@@ -193,7 +194,7 @@ impl Expansion<'_> {
                 }
             }
         }
-        let translation = translation?;
+        let mut translation = translation?;
         self.made.extend(translation.schemes.made());
         for setting in &translation.settings {
             let at = at.key(setting.key);
@@ -201,6 +202,11 @@ impl Expansion<'_> {
                 self.error(&at, BESIDE);
             }
         }
+        let listeners = self.root.key("listeners");
+        translation.settings.retain(|setting| {
+            let is_policy = setting.key == endpoint::POLICY_KEY;
+            !is_policy || !endpoint::is_held(&setting.node, at, &listeners)
+        });
         Some(move |own| translation.write(own))
     }
 

@@ -103,6 +103,11 @@ impl Findings {
         self.add(at, Treatment::Refused(why.into()));
     }
 
+    /// Notes that something is refused for what was reported elsewhere.
+    pub(super) const fn affected(&mut self) {
+        self.refusals += 1;
+    }
+
     pub(super) fn ignored(&mut self, at: &Cursor<'_>) {
         self.add(at, Treatment::Ignored);
     }

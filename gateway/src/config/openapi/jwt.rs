@@ -7,6 +7,7 @@ use super::carried;
 use super::finding::Findings;
 use super::made::{Made, list, plain, text};
 use super::treatment::{self, Object};
+use super::validator::flag;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::{Node, Value, shortened};
@@ -165,17 +166,29 @@ impl Authorizers<'_> {
         findings: &mut Findings,
     ) -> Option<Found> {
         let section = self.configured.as_ref();
+        let configured = at.key(carried::CONFIGURED);
+        let is_configured = flag(&configured, findings);
         if let Some(own) = section.map(|section| section.key(name))
             && own.is_written()
         {
-            compare(name, jwt, at, &own, kind, findings);
+            compare(name, jwt, at, &own, findings);
+            if configured.is_written() {
+                findings.honoured(&configured);
+            }
             return Some(Found::Configured);
         }
-        if section.is_some() && at.key(carried::CONFIGURED).is_true() {
+        if is_configured {
+            let shown = shortened(name);
+            let fix = match section {
+                Some(_) => format!("add `{shown}` to `authorizers` of the configuration"),
+                None => format!(
+                    "name this file as `definition` in a configuration that has `{shown}` under \
+                     `authorizers`"
+                ),
+            };
             let why = format!(
                 "where this was exported, the configuration said more of the authorizer than a \
-                 definition can: add `{}` to `authorizers` of the configuration",
-                shortened(name)
+                 definition can: {fix}"
             );
             findings.refused(at, why);
             return None;
@@ -203,7 +216,8 @@ impl Authorizers<'_> {
             ApiKind::Http => findings.honoured(at),
             ApiKind::Rest => findings.approximated(
                 at,
-                "tokens are checked as those of HTTP APIs: by one issuer, with RSA signatures",
+                "tokens are checked as in HTTP APIs: one issuer, signatures with RSA, and no further \
+                 claims that are required",
             ),
         }
         Some(Found::Made(made))
@@ -216,15 +230,10 @@ fn compare(
     jwt: &Jwt,
     at: &Cursor<'_>,
     configured: &Cursor<'_>,
-    kind: ApiKind,
     findings: &mut Findings,
 ) {
     let shown = shortened(name);
-    let alone = match kind {
-        ApiKind::Rest => ", which the service has for HTTP APIs alone",
-        ApiKind::Http => "",
-    };
-    let how = format!("the authorizer `{shown}` of the configuration checks tokens{alone}");
+    let how = format!("the authorizer `{shown}` of the configuration checks tokens");
     let (expected, _) = &jwt.issuer;
     let differs = |what: &str, here: &str, there: &str| {
         format!(

@@ -27,7 +27,7 @@ pub(super) fn detect(document: &Document) -> ApiKind {
 
 fn has_http_route(root: &Cursor<'_>, document: &Document) -> bool {
     root.key("paths").entries().any(|(path, at)| {
-        let Some(item) = document.follow(&at) else {
+        let Some(item) = document.resolve(&at) else {
             return false;
         };
         path == "/$default"
@@ -40,7 +40,7 @@ fn has_http_route(root: &Cursor<'_>, document: &Document) -> bool {
 /// Whether the operation is a default route, or its integration names a format of payloads.
 fn is_http(operation: &Cursor<'_>, document: &Document) -> bool {
     let integration = operation.key("x-amazon-apigateway-integration");
-    let integration = document.follow(&integration);
+    let integration = document.resolve(&integration);
     operation.key("isDefaultRoute").is_written()
         || integration.is_some_and(|at| at.key("payloadFormatVersion").is_written())
 }

@@ -117,11 +117,12 @@ pub(super) fn translate(
     let shared = operation.item.key("parameters");
     // Those of an operation come first: the first of a name stays.
     for at in own.items().chain(shared.items()) {
-        if let Some(at) = operation.document.follow(&at) {
+        if let Some(at) = operation.document.follow(&at, findings) {
             parameter(&at, operation, &mut request, models, findings);
         }
     }
-    let body = operation.document.follow(&operation.at.key("requestBody"));
+    let body = operation.at.key("requestBody");
+    let body = operation.document.follow(&body, findings);
     if let Some(body) = body.filter(Cursor::is_written) {
         request_body(&body, operation, &mut request, models, findings);
     }

@@ -51,7 +51,7 @@ impl MethodResponses {
         };
         let mut one = |(code, at): (&str, Cursor<'_>)| {
             let is_status = code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
-            let at = document.follow(&at).filter(|_| is_status)?;
+            let at = document.follow(&at, findings).filter(|_| is_status)?;
             // An export writes those that OpenAPI asks for and the route does not declare.
             let declared = at.key("x-gateway-declared");
             if declared.is_written() {

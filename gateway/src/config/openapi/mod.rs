@@ -11,6 +11,7 @@
 mod surrogate;
 mod placeholder;
 mod reference;
+mod survey;
 mod document;
 mod finding;
 mod made;

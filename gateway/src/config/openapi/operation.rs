@@ -44,6 +44,26 @@ pub(super) struct Route {
 }
 
 impl Route {
+    /// Every method of `path` that has no operation, of which the item at `at` is refused: what was
+    /// meant there must not be answered by a route that others mean for the rest.
+    fn refused(path: &str, at: &Cursor<'_>, kind: ApiKind) -> Self {
+        let key = if kind == ApiKind::Http && path == DEFAULT_PATH {
+            "$default".to_owned()
+        } else {
+            format!("ANY {path}")
+        };
+        Self {
+            key,
+            key_place: at.key_place,
+            caller: Caller::Nobody,
+            request: MethodRequest::default(),
+            responses: MethodResponses::default(),
+            integration: None,
+            carried: Vec::new(),
+            is_refused: true,
+        }
+    }
+
     /// From now on it answers 500.
     pub(super) fn refuse(&mut self) {
         self.is_refused = true;
@@ -137,10 +157,11 @@ pub(super) fn translate(
             judge_section_key(path, &at, findings);
             continue;
         }
-        let Some(item) = around.document.follow(&at) else {
+        let before = findings.refusals();
+        let Some(item) = around.document.follow(&at, findings) else {
+            routes.push(Route::refused(path, &at, around.kind));
             continue;
         };
-        let before = findings.refusals();
         treatment::judge(&item, Object::PathItem, around.kind, findings);
         judge_shared(&item, around, findings);
         let reference = item.key(reference::KEY);
@@ -151,6 +172,9 @@ pub(super) fn translate(
             );
         }
         let is_item_refused = findings.refusals() != before;
+        if is_item_refused && !item.key(ANY_METHOD).is_written() {
+            routes.push(Route::refused(path, &at, around.kind));
+        }
         for (key, operation) in item.entries() {
             let Some(method) = method(key) else {
                 continue;
@@ -260,8 +284,9 @@ fn translate_one(
     };
     let integration_at = at.key(INTEGRATION);
     let integration = if integration_at.is_written() {
-        around.document.follow(&integration_at).and_then(|target| {
-            let declared = Declared::of(at, around.document);
+        let target = around.document.follow(&integration_at, findings);
+        target.and_then(|target| {
+            let declared = Declared::of(at, around.document, findings);
             let node = integration::translate(&target, &declared, around.kind, findings);
             if node.is_some() {
                 findings.honoured(&integration_at);

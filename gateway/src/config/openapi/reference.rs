@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use super::document::{Document, REFERENCES_MAX};
+use super::survey::Referrer;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, Place};
 use crate::config::tree::{Reading, Value, shortened};
@@ -95,78 +96,57 @@ pub(super) fn text<'a>(at: &Cursor<'a>) -> Option<&'a str> {
     }
 }
 
-/// Calls `visit` with every object below `at` that is a reference, those within schemas excepted.
-pub(super) fn each<'a>(at: &Cursor<'a>, visit: &mut impl FnMut(&Cursor<'a>, &'a str)) {
-    walk(at, false, &mut |at, text, in_schema| {
-        if !in_schema {
-            visit(at, text);
-        }
-    });
-}
-
-fn walk<'a>(at: &Cursor<'a>, in_schema: bool, visit: &mut impl FnMut(&Cursor<'a>, &'a str, bool)) {
-    if let Some(text) = text(at) {
-        visit(at, text, in_schema);
-    }
-    match at.node.map(|node| &node.value) {
-        Some(Value::Mapping(_)) => {
-            for (key, at) in at.entries() {
-                let is_data = matches!(key, "example" | "examples")
-                    || (in_schema && matches!(key, "default" | "enum"));
-                if !is_data {
-                    let is_schema = matches!(key, "schema" | "schemas" | "definitions");
-                    walk(&at, in_schema || is_schema, visit);
-                }
-            }
-        }
-        Some(Value::Sequence(_)) => {
-            for at in at.items() {
-                walk(&at, in_schema, visit);
-            }
-        }
-        Some(Value::Scalar { .. } | Value::Refused) | None => {}
-    }
-}
-
-/// Reports every reference that leads nowhere.
-pub(super) fn check(document: &Document, diagnostics: &mut Collector) {
-    let mut count = 0_usize;
-    for root in document.roots() {
-        walk(&root, false, &mut |object, text, in_schema| {
-            let at = object.key(KEY);
-            count += 1;
-            if count > REFERENCES_MAX {
-                return;
-            }
-            if !in_schema && let Some(other) = sibling(object) {
-                let message = format!(
-                    "`{}` beside a reference would be passed over: move it to what is meant",
-                    shortened(other)
-                );
-                diagnostics.error(Some(at.place), at.path.to_string(), message);
-            }
-            if let Err(error) = check_one(document, text, at.place, in_schema) {
-                let cause = match &error {
-                    ReferenceError::File(source) => format!(": {source}"),
-                    _ => String::new(),
-                };
-                let message = format!("`{}` {error}{cause}", shortened(text));
-                diagnostics.error(Some(at.place), at.path.to_string(), message);
-            }
-        });
-    }
-    if count > REFERENCES_MAX
-        && let Some(root) = document.root()
-    {
-        let message = format!("{count} references are too many: at most {REFERENCES_MAX}");
-        diagnostics.error(Some(root.place), "", message);
-    }
-}
-
 /// What stands beside the reference in the object at `at` and does more than describe.
-fn sibling<'a>(at: &Cursor<'a>) -> Option<&'a str> {
+pub(super) fn sibling<'a>(at: &Cursor<'a>) -> Option<&'a str> {
     at.names()
         .find(|key| !matches!(*key, KEY | "summary" | "description"))
+}
+
+/// Reports every one of `referrers` that leads nowhere, and returns where these stand.
+pub(super) fn check(
+    document: &Document,
+    referrers: &[Referrer],
+    diagnostics: &mut Collector,
+) -> HashSet<Place> {
+    let mut broken = HashSet::new();
+    for referrer in referrers {
+        let mut wrong = |message: String| {
+            broken.insert(referrer.place);
+            diagnostics.error(Some(referrer.place), referrer.path.clone(), message);
+        };
+        let kind = referrer.kind;
+        if !kind.is_schema() && !kind.is_one() {
+            wrong(
+                "a reference stands for one thing, not for several with names: write one at each \
+                 name"
+                    .to_owned(),
+            );
+            continue;
+        }
+        if let Some(other) = referrer.sibling.as_deref().filter(|_| !kind.is_schema()) {
+            wrong(format!(
+                "`{}` beside a reference would be passed over: move it to what is meant",
+                shortened(other)
+            ));
+        }
+        if let Err(error) = check_one(document, &referrer.text, referrer.place, kind.is_schema()) {
+            let cause = match &error {
+                ReferenceError::File(source) => format!(": {source}"),
+                _ => String::new(),
+            };
+            wrong(format!("`{}` {error}{cause}", shortened(&referrer.text)));
+        }
+    }
+    if referrers.len() > REFERENCES_MAX
+        && let Some(root) = document.root()
+    {
+        let message = format!(
+            "{} references are too many: at most {REFERENCES_MAX}",
+            referrers.len()
+        );
+        diagnostics.error(Some(root.place), "", message);
+    }
+    broken
 }
 
 fn check_one(

@@ -23,10 +23,14 @@ pub(super) struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    pub(super) fn of(operation: &Cursor<'a>, document: &'a Document) -> Self {
+    pub(super) fn of(
+        operation: &Cursor<'a>,
+        document: &'a Document,
+        findings: &mut Findings,
+    ) -> Self {
         let responses = operation.key("responses");
         let responses = responses.entries().filter_map(|(status, at)| {
-            let at = document.follow(&at).filter(Cursor::is_written)?;
+            let at = document.follow(&at, findings).filter(Cursor::is_written)?;
             let headers = at.key("headers");
             let names = headers.names().map(str::to_ascii_lowercase).collect();
             Some((status, names))

@@ -85,7 +85,8 @@ impl Schemes {
         let mut schemes = Self::default();
         findings.is_mapping(section);
         for (name, at) in section.entries() {
-            let Some(at) = document.follow(&at) else {
+            let Some(at) = document.follow(&at, findings) else {
+                schemes.authorizers.insert(name.to_owned(), None);
                 continue;
             };
             let before = findings.refusals();

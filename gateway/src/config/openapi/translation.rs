@@ -207,7 +207,7 @@ fn judge_root_security(root: &Cursor<'_>, document: &Document, findings: &mut Fi
     let paths = root.key("paths");
     let all_own = paths
         .entries()
-        .all(|(_, at)| document.follow(&at).is_none_or(|item| has_own(&item)));
+        .all(|(_, at)| document.resolve(&at).is_none_or(|item| has_own(&item)));
     if requires && !all_own {
         let why = "the service ignores security at the root, which leaves operations open that \
                    have none of their own: write `security` at each operation";
@@ -231,7 +231,7 @@ fn judge_shared_integrations(
     }
     for (_, at) in section.entries() {
         let used = document
-            .follow(&at)
+            .resolve(&at)
             .is_some_and(|target| findings.is_judged(&target.key("type")));
         if !used {
             findings.approximated(&at, "no operation refers to it, so that it is left out");
