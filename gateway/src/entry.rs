@@ -17,7 +17,7 @@ use crate::listener::Handler;
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
-use crate::snapshot::{Arrival, Missed, NoDestination, Snapshot};
+use crate::snapshot::{Arrival, Asked, Missed, NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -60,7 +60,12 @@ impl Worker {
             tls: connection.tls.as_ref(),
             client: exchange.client.0,
         };
-        let found = snapshot.find(&arrival, &exchange.host, request.uri().path());
+        let asked = Asked {
+            host: &exchange.host,
+            path: request.uri().path(),
+            headers: request.headers(),
+        };
+        let found = snapshot.find(&arrival, &asked);
         let destination = found.map_err(|missed| refusal(missed, exchange, &request))?;
         if destination.client_is_certified {
             note_certificate(exchange);
@@ -68,6 +73,7 @@ impl Worker {
         let api = destination.api;
         exchange.record.record.api = Some(Arc::clone(&api.name));
         exchange.base_path = destination.base_path();
+        exchange.record.record.routing_rule = destination.routing_rule().map(Arc::clone);
         exchange.kind = api.kind;
         match api.kind {
             ApiKind::Http => pipeline::http::handle(destination, exchange, request, self).await,

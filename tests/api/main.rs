@@ -12,6 +12,7 @@ mod deployment_failures;
 mod deployments;
 mod canaries;
 mod domains;
+mod routing_rules;
 mod sizes;
 mod rest;
 mod rest_mock;

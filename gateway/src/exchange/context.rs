@@ -214,6 +214,7 @@ impl Variables for Context<'_> {
             | Variable::EndpointType => deployed?.variable(variable),
             Variable::DomainName => Some(Cow::Borrowed(host.as_str())),
             Variable::DomainPrefix => Some(Cow::Borrowed(host.split('.').next()?)),
+            Variable::RoutingRuleIdMatched => Some(Cow::Borrowed(record.routing_rule.as_deref()?)),
             Variable::BasePathMatched => Some(Cow::Borrowed(self.exchange.base_path.as_deref()?)),
             Variable::HttpMethod => Some(Cow::Borrowed(head.method.as_str())),
             Variable::Path => Some(Cow::Borrowed(head.uri.path())),

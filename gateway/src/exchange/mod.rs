@@ -55,7 +55,7 @@ pub struct Exchange {
     pub policy: Option<Judged>,
     /// The certificate that its client presented, where its host asks for one.
     pub client_certificate: Option<Arc<ClientCertificate>>,
-    /// The path of the mapping that a custom domain has for it.
+    /// The path of the mapping that a custom domain has for it; `None` where a rule led it.
     pub base_path: Option<String>,
     /// Whether its client chose a name for it that is none.
     pub chosen_id_is_invalid: bool,

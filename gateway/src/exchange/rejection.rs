@@ -115,7 +115,7 @@ reasons! {
     ClientCertificateMissing AccessDenied Forbidden "client_certificate_missing" "The custom domain asks for a client certificate, and there is none.",
     ClientCertificateUntrusted AccessDenied Forbidden "client_certificate_untrusted" "The truststore of the custom domain does not vouch for the client's certificate.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
-    MappingNotFound AccessDenied Forbidden "mapping_not_found" "No mapping of the custom domain is for this path.",
+    MappingNotFound AccessDenied Forbidden "mapping_not_found" "Neither a routing rule nor a mapping of the custom domain is for this request.",
     SignatureIncomplete AccessDenied Default4xx "signature_incomplete" "No route answers, and the credentials are no signature, which a REST API says.",
     EndpointClosed RouteNotFound Forbidden "endpoint_closed" "The API does not answer on its own endpoint.",
     StageNotFound RouteNotFound Forbidden "stage_not_found" "No stage of the API answers this path.",

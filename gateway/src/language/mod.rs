@@ -14,5 +14,6 @@ pub mod template;
 pub mod log_format;
 pub mod schema;
 pub mod media_type;
+pub mod value_glob;
 pub mod accept_encoding;
 pub mod policy;

@@ -139,7 +139,7 @@ variables! {
         MessageId "messageId" [WebSocket] Routed "The message.",
         MessageDirection "messageDirection" [WebSocket] Routed "`IN` or `OUT`.",
         BasePathMatched "customDomain.basePathMatched" [Rest Http] Routed "The path of the API mapping.",
-        RoutingRuleIdMatched "customDomain.routingRuleIdMatched" [Rest] Routed "The routing rule.",
+        RoutingRuleIdMatched "customDomain.routingRuleIdMatched" [Rest] Routed "The routing rule that led to it.",
         DataProcessed "dataProcessed" [Http] Answered "Bytes that were processed.",
         DeploymentId "deploymentId" [Rest] Routed "The deployment that the stage points at.",
         DomainName "domainName" [Rest Http WebSocket] Routed "The host that was asked.",

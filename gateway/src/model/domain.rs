@@ -1,6 +1,9 @@
-//! Custom domains: hosts whose paths are mapped to stages of APIs.
+//! Custom domains: hosts whose requests lead to stages of APIs, by rules and by paths.
 
-use super::{ApiName, EndpointTls, ListenerName, Private, StageName};
+use http::HeaderName;
+
+use super::{ApiName, EndpointTls, ListenerName, Private, RoutingRuleId, StageName};
+use crate::language::value_glob::ValueGlob;
 
 /// One custom domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +16,19 @@ pub struct Domain {
     pub tls: EndpointTls,
     /// Who may come in; `None` for everybody.
     pub private: Option<Private>,
+    /// Its routing rules in the order of the file, each priority once. They are asked before its
+    /// mappings.
+    pub rules: Vec<RoutingRule>,
     /// Its mappings, each path once.
     pub mappings: Vec<Mapping>,
+}
+
+impl Domain {
+    /// The APIs that it leads to, one as often as something leads there.
+    pub fn apis(&self) -> impl Iterator<Item = &ApiName> {
+        let by_rules = self.rules.iter().map(|rule| &rule.api);
+        by_rules.chain(self.mappings.iter().map(|mapping| &mapping.api))
+    }
 }
 
 /// A host, or every host that has one label more than a name; lower-cased.
@@ -35,6 +49,43 @@ pub struct Mapping {
     pub api: ApiName,
     /// The stage of it.
     pub stage: StageName,
+}
+
+/// What leads those requests of a domain to a stage of a REST API that meet all of its conditions,
+/// if no rule with a lower priority has led them anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutingRule {
+    /// What `$context.customDomain.routingRuleIdMatched` says.
+    pub id: RoutingRuleId,
+    /// The lowest number is asked first: 1 to 1,000,000.
+    pub priority: u32,
+    /// What headers have to say; up to two.
+    pub headers: Vec<HeaderCondition>,
+    /// What the path has to begin with; `None` for any path.
+    pub base_path: Option<BasePath>,
+    /// The API.
+    pub api: ApiName,
+    /// The stage of it.
+    pub stage: StageName,
+}
+
+/// What a header has to say: one of its fields matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderCondition {
+    /// Which. `host` stands for the host that was asked, in lower case and without port, whichever
+    /// version of HTTP says it.
+    pub header: HeaderName,
+    /// What its value has to be.
+    pub value: ValueGlob,
+}
+
+/// What a path has to begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BasePath {
+    /// Its segments. Never empty.
+    pub segments: Vec<String>,
+    /// Whether the API does not see them.
+    pub is_stripped: bool,
 }
 
 impl DomainName {

@@ -54,6 +54,8 @@ names! {
     ApiId,
     /// Name of a stage; `$default` serves whatever names no other stage of an HTTP API.
     StageName,
+    /// Name of a custom domain's routing rule.
+    RoutingRuleId,
     /// Name of an authorizer.
     AuthorizerName,
     /// Name of an upstream.

@@ -47,14 +47,14 @@ pub use deployment::{
     Share, ShareError,
 };
 pub use derived::{derived_id, resource_id};
-pub use domain::{Domain, DomainName, Mapping};
+pub use domain::{BasePath, Domain, DomainName, HeaderCondition, Mapping, RoutingRule};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{
     ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
-    ListName, ListenerName, RouteKey, StageName, UpstreamName,
+    ListName, ListenerName, RouteKey, RoutingRuleId, StageName, UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};

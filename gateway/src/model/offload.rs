@@ -78,8 +78,8 @@ pub fn offloaded(gateway: &Gateway) -> Result<Vec<Prefix>, Hindrance> {
 /// Whether an API answers on a listener that offloads, itself or behind a domain.
 fn answers(api: &Api, gateway: &Gateway, offloading: &dyn Fn(&ListenerName) -> bool) -> bool {
     let domains = gateway.domains.iter().filter(|domain| {
-        let mut mappings = domain.mappings.iter();
-        mappings.any(|mapping| mapping.api == api.name)
+        let mut led_to = domain.apis();
+        led_to.any(|name| *name == api.name)
     });
     let of_domains = domains.flat_map(|domain| &domain.listeners);
     api.listeners.iter().chain(of_domains).any(offloading)

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::domain::{DomainPlan, MappingPlan, RulePlan, TargetPlan};
 use super::door::{Door, Room};
 use super::site::Hosts;
-use super::{ApiPlan, CompileError, MappingPlan};
-use crate::model::{ApiName, Domain, EndpointTls, Gateway, Listener, Mapping};
+use super::{ApiPlan, CompileError};
+use crate::model::{ApiName, Domain, EndpointTls, Gateway, Listener, StageName};
 
 /// What answers which host on one listener.
 pub(super) fn hosts(
@@ -35,35 +36,45 @@ pub(super) fn hosts(
     }
     for domain in &model.domains {
         if domain.listeners.contains(&listener.name) {
-            let mappings = mapping_plans(domain, model, apis)?;
+            let plan = domain_plan(domain, model, apis)?;
             let door = Door::new(&domain.tls, domain.private.as_ref(), listener);
-            hosts.add_domain(&domain.name, door, &mappings);
+            hosts.add_domain(&domain.name, door, plan);
         }
     }
     Ok(hosts)
 }
 
-fn mapping_plans(
+fn domain_plan(
     domain: &Domain,
     model: &Gateway,
     apis: &HashMap<ApiName, Arc<ApiPlan>>,
-) -> Result<Arc<[MappingPlan]>, CompileError> {
+) -> Result<DomainPlan, CompileError> {
     let private = |name: &ApiName| {
         let mut all = model.apis.iter();
         all.find(|api| api.name == *name)?.private.as_ref()
     };
-    let plan = |mapping: &Mapping| {
-        let api = apis.get(&mapping.api);
-        let api = api.ok_or_else(|| CompileError::Dangling {
-            route: mapping.segments.join("/"),
-            missing: mapping.api.to_string(),
+    let target = |api: &ApiName, stage: &StageName, from: String| {
+        let plan = apis.get(api).ok_or_else(|| CompileError::Dangling {
+            route: from,
+            missing: api.to_string(),
         })?;
-        Ok(MappingPlan {
-            segments: mapping.segments.clone(),
-            api: Arc::clone(api),
-            stage: Arc::from(mapping.stage.as_str()),
-            room: private(&mapping.api).map(Room::new),
+        Ok::<_, CompileError>(TargetPlan {
+            api: Arc::clone(plan),
+            stage: Arc::from(stage.as_str()),
+            room: private(api).map(Room::new),
         })
     };
-    domain.mappings.iter().map(plan).collect()
+    let mut rules = Vec::new();
+    for rule in &domain.rules {
+        let target = target(&rule.api, &rule.stage, rule.id.to_string())?;
+        rules.push((rule.priority, RulePlan::new(rule, target)));
+    }
+    let mut mappings = Vec::new();
+    for mapping in &domain.mappings {
+        mappings.push(MappingPlan {
+            segments: mapping.segments.clone(),
+            target: target(&mapping.api, &mapping.stage, mapping.segments.join("/"))?,
+        });
+    }
+    Ok(DomainPlan::new(rules, mappings))
 }

@@ -5,15 +5,17 @@ mod compile;
 mod error;
 mod slot;
 mod door;
+mod domain;
 mod hosts;
 mod integration;
 mod site;
 mod validation;
 
 pub use compile::Compiler;
+pub use domain::Asked;
 pub use door::{Arrival, Room};
 pub use error::CompileError;
-pub use site::{Destination, MappingPlan, Missed, NoDestination};
+pub use site::{Destination, Missed, NoDestination};
 pub use slot::{slot_names, slot_tags};
 
 use std::collections::HashMap;
@@ -163,22 +165,21 @@ pub struct RoutePlan {
 }
 
 impl Snapshot {
-    /// What answers `path` of `host` for a request that came in by `arrival`.
+    /// What answers a request that came in by `arrival`.
     ///
     /// # Errors
     /// See [`Missed`].
     pub fn find(
         &self,
         arrival: &Arrival<'_>,
-        host: &str,
-        path: &str,
+        asked: &Asked<'_>,
     ) -> Result<Destination<'_>, Missed> {
         let hosts = self.hosts.get(arrival.listener);
         let hosts = hosts.ok_or(Missed {
             why: NoDestination::Host,
             asks_for_certificate: false,
         })?;
-        hosts.find(arrival, host, path)
+        hosts.find(arrival, asked)
     }
 
     /// Every track of every stage, with its API.

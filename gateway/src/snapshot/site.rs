@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::door::{Arrival, Door, Room};
+use super::domain::{Asked, DomainPlan, Lead};
+use super::door::{Arrival, Door};
 use super::{ApiPlan, StagePlan};
 use crate::exchange::Rejection;
 use crate::model::{ApiKind, DomainName};
@@ -33,34 +34,20 @@ struct Place {
 enum Site {
     /// An API, whose stages stand in the path.
     Api(Arc<ApiPlan>),
-    /// A custom domain, which maps paths to stages.
-    Domain(Arc<[MappingPlan]>),
+    /// A custom domain.
+    Domain(Arc<DomainPlan>),
     /// The endpoint of an API that does not answer there.
     Closed(ApiKind),
 }
 
-/// What a path of a domain leads to.
-#[derive(Clone, Debug)]
-pub struct MappingPlan {
-    /// The segments that a path begins with.
-    pub segments: Vec<String>,
-    /// The API.
-    pub api: Arc<ApiPlan>,
-    /// The name of its stage.
-    pub stage: Arc<str>,
-    /// Who may come in to the API; `None` for everybody.
-    pub room: Option<Room>,
-}
-
-/// Where a request is to be answered: an API and, behind a custom domain, the mapping that led to
-/// it.
+/// Where a request is to be answered: an API and, behind a custom domain, what led to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'s> {
     /// The API.
     pub api: &'s ApiPlan,
     /// Whether the client has presented a certificate, because the host asks for one.
     pub client_is_certified: bool,
-    mapping: Option<&'s MappingPlan>,
+    lead: Option<Lead<'s>>,
 }
 
 /// A request that leads nowhere.
@@ -81,7 +68,7 @@ pub enum NoDestination {
     Host,
     /// It is the endpoint of an API of this type that does not answer there.
     Closed(ApiKind),
-    /// No mapping of the domain is for this path.
+    /// Neither a rule nor a mapping of the domain is for it.
     Mapping,
     /// The path cannot be read.
     Path(PathError),
@@ -101,13 +88,8 @@ impl Hosts {
         self.named.insert(host, Place { door, site });
     }
 
-    pub(super) fn add_domain(
-        &mut self,
-        name: &DomainName,
-        door: Door,
-        mappings: &Arc<[MappingPlan]>,
-    ) {
-        let site = Site::Domain(Arc::clone(mappings));
+    pub(super) fn add_domain(&mut self, name: &DomainName, door: Door, plan: DomainPlan) {
+        let site = Site::Domain(Arc::new(plan));
         let place = Place { door, site };
         match name {
             DomainName::Host(host) => self.named.insert(host.clone(), place),
@@ -128,9 +110,9 @@ impl Hosts {
     pub(super) fn find(
         &self,
         arrival: &Arrival<'_>,
-        host: &str,
-        path: &str,
+        asked: &Asked<'_>,
     ) -> Result<Destination<'_>, Missed> {
+        let host = asked.host;
         let place = self.named.get(host).or_else(|| {
             let (_, parent) = host.split_once('.')?;
             self.wildcards.get(parent)
@@ -148,9 +130,9 @@ impl Hosts {
         };
         let barred = |rejection| missed(NoDestination::Barred(Box::new(rejection)));
         door.admit(arrival, host).map_err(barred)?;
-        let mappings = match place.map(|place| &place.site) {
+        let domain = match place.map(|place| &place.site) {
             Some(Site::Api(api)) => return Ok(Destination::of(api)),
-            Some(Site::Domain(mappings)) => mappings,
+            Some(Site::Domain(domain)) => domain,
             Some(Site::Closed(kind)) => return Err(missed(NoDestination::Closed(*kind))),
             None => {
                 let found = other.map(|(api, _)| Destination::of(api));
@@ -158,23 +140,18 @@ impl Hosts {
             }
         };
         // Which API it is decides what empty segments mean; those at the ends are no mapping's.
-        let path = RequestPath::parse(path, Slashes::Collapsed);
+        let path = RequestPath::parse(asked.path, Slashes::Collapsed);
         let path = path.map_err(|error| missed(NoDestination::Path(error)))?;
-        let begins = |mapping: &&MappingPlan| {
-            let segments = path.segments();
-            let beginning = segments.get(..mapping.segments.len());
-            beginning.is_some_and(|beginning| mapping.segments.iter().eq(beginning))
-        };
-        let longest = mappings.iter().filter(begins);
-        let longest = longest.max_by_key(|mapping| mapping.segments.len());
-        let mapping = longest.ok_or(missed(NoDestination::Mapping))?;
-        if let Some(room) = &mapping.room {
+        let lead = domain.lead(asked, &path);
+        let lead = lead.ok_or(missed(NoDestination::Mapping))?;
+        let target = lead.target();
+        if let Some(room) = &target.room {
             room.admit(arrival).map_err(barred)?;
         }
         Ok(Destination {
-            api: &mapping.api,
+            api: &target.api,
             client_is_certified: asks_for_certificate,
-            mapping: Some(mapping),
+            lead: Some(lead),
         })
     }
 }
@@ -184,7 +161,7 @@ impl<'s> Destination<'s> {
         Self {
             api,
             client_is_certified: false,
-            mapping: None,
+            lead: None,
         }
     }
 
@@ -196,22 +173,28 @@ impl<'s> Destination<'s> {
         path: RequestPath<'p>,
         draw: u64,
     ) -> Option<(&'s StagePlan, RequestPath<'p>)> {
-        let Some(mapping) = self.mapping else {
+        let Some(lead) = self.lead else {
             let (stage, path) = self.api.stage(path)?;
             return Some((stage.draw(draw), path));
         };
-        let stage = self.api.stage_named(&mapping.stage)?;
+        let stage = self.api.stage_named(&lead.target().stage)?;
         let mut path = path;
-        for _ in &mapping.segments {
+        for _ in 0..lead.stripped() {
             (_, path) = path.split_first(self.api.slashes())?;
         }
         Some((stage.draw(draw), path))
     }
 
     /// The path of the mapping that led here, without slashes at its ends; `None` without a custom
-    /// domain.
+    /// domain, and where a routing rule led here.
     #[must_use]
     pub fn base_path(&self) -> Option<String> {
-        self.mapping.map(|mapping| mapping.segments.join("/"))
+        self.lead?.mapping()
+    }
+
+    /// The id of the routing rule that led here, if one did.
+    #[must_use]
+    pub fn routing_rule(&self) -> Option<&'s Arc<str>> {
+        self.lead?.rule()
     }
 }

@@ -264,23 +264,6 @@ fn execution_logs() {
 }
 
 #[test]
-fn routing_rules() {
-    check_native(
-        &native(
-            "rest",
-            "",
-            "",
-            "",
-            "routing_rules: [{priority: 1}], routing_mode: ROUTING_RULE_ONLY",
-        ),
-        &[
-            "domains.\"a.example\": unknown key `routing_rules`",
-            "domains.\"a.example\": unknown key `routing_mode`",
-        ],
-    );
-}
-
-#[test]
 fn private_endpoints() {
     let served = with_integration("{type: http_proxy, uri: 'https://a.example/'}", "");
     check_definition(

@@ -110,6 +110,40 @@ fn stages_and_domains() {
         configuration("http", "", &route, &format!("domains: {{{domains}}}"))
     };
     check(domains, 120, "domains", "at most 120 custom domains");
+    let rules = |count: usize| {
+        let domain = ruled("rules.example", count);
+        configuration("rest", "stages: {prod: {}}", &route, &domain)
+    };
+    let words = "at most 50 routing rules of a custom domain";
+    let place = "domains.\"rules.example\".routing_rules";
+    check(rules, 50, place, words);
+}
+
+/// A domain with so many rules.
+fn ruled(name: &str, count: usize) -> String {
+    let rule = |number: usize| {
+        format!("n{number}: {{priority: {number}, match_base_path: n, api: a, stage: prod}}")
+    };
+    let rules: Vec<_> = (1..=count).map(rule).collect();
+    let rules = rules.join(", ");
+    format!("domains: {{{name}: {{routing_mode: routing_rule_only, routing_rules: {{{rules}}}}}}}")
+}
+
+#[test]
+fn routing_rules_are_bounded_without_quotas_too() {
+    let route = [format!("GET /a: {{{PUBLIC}}}")];
+    let site = Site::new();
+    let load = |count: usize| {
+        let domain = ruled("rules.example", count);
+        let text = configuration("rest", "stages: {prod: {}}", &route, &domain);
+        load_text("g.yaml", &text, site.path())
+    };
+    if let Err(report) = load(200) {
+        panic!("{report}");
+    }
+    let refused = load(201).unwrap_err().to_string();
+    let words = "domains.\"rules.example\".routing_rules: 201 rules are too many: at most 200";
+    assert!(refused.contains(words), "{refused}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::api::lower_listeners;
 use super::host::parse_host;
-use super::{Lowering, certificate, endpoint_tls, mutual_tls, private, truststore};
+use super::{Lowering, certificate, endpoint_tls, mutual_tls, private, routing_rule, truststore};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -54,6 +54,7 @@ pub(super) fn lower(
         let at = section.key(name);
         let listeners = lower_listeners(domain.listeners.as_deref(), &at, cx);
         let mappings = lower_mappings(domain, &at.key("mappings"), apis, cx);
+        let rules = routing_rule::lower(domain, &mappings, apis, &at, cx);
         let Some(name) = lower_name(name, &at, cx) else {
             continue;
         };
@@ -90,6 +91,7 @@ pub(super) fn lower(
             listeners,
             tls,
             private,
+            rules,
             mappings,
         });
     }
@@ -100,12 +102,12 @@ pub(super) fn lower(
 
 /// Tells of APIs that nothing leads to.
 fn warn_of_unreachable(domains: &[Domain], apis: &[Api], cx: &mut Lowering<'_>) {
-    let mapped = |api: &Api| {
-        let mut mappings = domains.iter().flat_map(|domain| &domain.mappings);
-        mappings.any(|mapping| mapping.api == api.name)
+    let is_led_to = |api: &Api| {
+        let mut led_to = domains.iter().flat_map(Domain::apis);
+        led_to.any(|name| *name == api.name)
     };
     let hostless = |api: &&Api| api.hosts.is_empty() && !api.other_hosts;
-    for api in apis.iter().filter(hostless).filter(|api| !mapped(api)) {
+    for api in apis.iter().filter(hostless).filter(|api| !is_led_to(api)) {
         let message = "nothing leads to this API: give it a host, or map a path of a domain to it";
         let at = cx.root.key("apis").key(api.name.as_str());
         cx.warning(&at, message);
@@ -214,7 +216,14 @@ fn lower_mappings(
     mappings
 }
 
-fn check_stage(api: &Api, stage: &str, is_written: bool, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+/// Checks that the API of the mapping or rule at `at` has this stage.
+pub(super) fn check_stage(
+    api: &Api,
+    stage: &str,
+    is_written: bool,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
     let names = || api.stages.iter().map(|stage| stage.name.as_str());
     if names().any(|name| name == stage) {
         return;
@@ -238,17 +247,23 @@ fn lower_path(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<V
     if written == EVERY_PATH {
         return Some(Vec::new());
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&b);
-    let segment = |segment: &str| {
-        !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(allowed)
-    };
-    if written.len() > PATH_BYTES_MAX || !written.split('/').all(segment) {
+    let segments = base_path(written, PATH_BYTES_MAX);
+    if segments.is_none() {
         let message = format!(
             "a path is `{EVERY_PATH}` or up to {PATH_BYTES_MAX} letters, digits and `$-_.+!*'()`, \
              with `/` between segments and none at the ends"
         );
         cx.error_at_key(at, message);
-        return None;
     }
-    Some(written.split('/').map(str::to_owned).collect())
+    segments
+}
+
+/// The segments of a path that requests begin with; `None` where it is none, or longer than that.
+pub(super) fn base_path(written: &str, bytes_max: usize) -> Option<Vec<String>> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&b);
+    let segment = |segment: &str| {
+        !segment.is_empty() && !matches!(segment, "." | "..") && segment.bytes().all(allowed)
+    };
+    let is_path = written.len() <= bytes_max && written.split('/').all(segment);
+    is_path.then(|| written.split('/').map(str::to_owned).collect())
 }

@@ -43,6 +43,7 @@ mod definition;
 mod deployed;
 mod api;
 mod domain;
+mod routing_rule;
 mod route;
 mod process;
 

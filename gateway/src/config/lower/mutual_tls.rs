@@ -41,8 +41,9 @@ pub(super) fn warn_of_ways_around(
     cx: &mut Lowering<'_>,
 ) {
     let leads_to = |domain: &written::Domain, api: &Api| {
-        let mut mappings = domain.mappings.0.iter();
-        mappings.any(|(_, mapping)| mapping.api == api.name.as_str())
+        let mappings = domain.mappings.0.iter().map(|(_, mapping)| &mapping.api);
+        let rules = domain.routing_rules.0.iter().map(|(_, rule)| &rule.api);
+        rules.chain(mappings).any(|name| name == api.name.as_str())
     };
     let asking = written.0.iter();
     for (name, domain) in asking.filter(|(_, domain)| domain.mutual_tls.is_some()) {

@@ -20,6 +20,7 @@ const AUTHORIZERS_MAX: usize = 10;
 const AUDIENCES_MAX: usize = 50;
 const SCOPES_MAX: usize = 10;
 const DOMAINS_MAX: usize = 120;
+const ROUTING_RULES_MAX: usize = 50;
 const PAYLOAD_BYTES_MAX: u64 = 10 * MIB;
 const KEY_SET_BYTES_MAX: usize = 150_000;
 const DEFINITION_BYTES_MAX: u64 = 6 * MIB;
@@ -96,6 +97,12 @@ pub(super) fn check(
     }
     let (found, at) = (domains.len(), root.key("domains"));
     check_count(found, DOMAINS_MAX, "custom domains", &at, cx);
+    for (_, domain) in at.entries() {
+        let at = domain.key("routing_rules");
+        let found = at.names().count();
+        let what = "routing rules of a custom domain";
+        check_count(found, ROUTING_RULES_MAX, what, &at, cx);
+    }
 }
 
 fn check_api(api: &Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) {

@@ -30,7 +30,7 @@ pub(super) use api::{
 };
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use cors::Cors;
-pub(super) use domain::Domain;
+pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
 pub(super) use identity::Identity;
 pub(super) use integration::{
     ContentHandling as ContentHandlingWord, Integration, IntegrationType,

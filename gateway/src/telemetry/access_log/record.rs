@@ -55,6 +55,9 @@ pub struct Record {
     /// Path without query.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// Routing rule of the custom domain that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing_rule: Option<Arc<str>>,
     /// API that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api: Option<Arc<str>>,
@@ -155,6 +158,7 @@ impl Record {
             method: None,
             host: String::new(),
             path: String::new(),
+            routing_rule: None,
             api: None,
             stage: None,
             deployment: None,
