@@ -2,6 +2,8 @@
 
 use gateway_tests::client::{Answer, Client, get, nothing, request, with};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{Key, authorize};
+use gateway_tests::raw::exchange;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, reply};
 use http::{HeaderValue, Method};
@@ -27,8 +29,9 @@ async fn backend() -> Upstream {
 }
 
 async fn start(upstream: &Upstream, cors: Option<Value>) -> (Gateway, Client) {
-    let mut setup = Setup::new()
+    let mut setup = authorize(Setup::new(), &[&Key::ec("ec")])
         .upstream("main", upstream.address)
+        .route("GET /guarded", json!({"authorizer": "main"}))
         .route("GET /pets", json!({}))
         .route("ANY /any", json!({}))
         .route(
@@ -66,7 +69,7 @@ async fn preflight(client: &Client, path: &str, origin: &str) -> Answer {
 async fn a_preflight_is_answered_before_any_route() {
     let upstream = backend().await;
     let (gateway, client) = start(&upstream, Some(cors())).await;
-    for path in ["/pets", "/any", "/nowhere"] {
+    for path in ["/pets", "/any", "/guarded", "/nowhere"] {
         let answer = preflight(&client, path, "https://app.test").await;
         assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
         for (name, value) in [
@@ -113,6 +116,7 @@ async fn every_answer_says_who_may_read_it() {
         ("/pets", 200),
         ("/nowhere", 404),
         ("/a/../b", 400),
+        ("/guarded", 401),
         ("/limited", 200),
         ("/limited", 429),
     ] {
@@ -180,8 +184,30 @@ async fn without_cors_the_backend_decides() {
     let (_gateway, client) = start(&upstream, None).await;
     let answer = client.send(with(get("/pets"), &[ORIGIN])).await;
     assert_eq!(answer.header("access-control-allow-origin"), "theirs");
+    let routed = preflight(&client, "/any", "https://app.test").await;
+    assert_eq!((routed.status, routed.text().as_str()), (200, "OPTIONS"));
     assert_eq!(
         preflight(&client, "/pets", "https://app.test").await.status,
         404
     );
+}
+
+/// Clients hide how the names are written, so that only bytes show it.
+#[tokio::test]
+async fn headers_have_names_in_lower_case() {
+    let upstream = backend().await;
+    let (gateway, _client) = start(&upstream, Some(cors())).await;
+    let asked = "GET /pets HTTP/1.1\r\nhost: api.test\r\norigin: https://app.test\r\n\
+                 connection: close\r\n\r\n";
+    let answer = exchange(gateway.address().await, asked).await;
+    let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+    let names = head
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(':').unwrap().0);
+    let names: Vec<&str> = names.collect();
+    assert!(names.contains(&"access-control-allow-origin"), "{head}");
+    for name in names {
+        assert_eq!(name, name.to_lowercase(), "{head}");
+    }
 }

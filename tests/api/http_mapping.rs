@@ -134,6 +134,15 @@ async fn a_path_is_replaced_whole_and_leads_nowhere_else() {
     .await;
     let seen = client.get("/beta/pets/a%20b%2F?q=1").await.json();
     assert_eq!(seen["uri"], "/pets/a%20b%2F?q=1");
+
+    let mapping = json!({"request_parameters": {"overwrite:path": "/moved"}});
+    let based = json!({"url": format!("http://{}/base", upstream.address)});
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["upstreams", "main"], based)
+        .route("GET /pets", json!({"integration": mapping}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/pets").await.json()["uri"], "/base/moved");
 }
 
 fn answering(

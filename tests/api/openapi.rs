@@ -38,6 +38,7 @@ const REST: &str = r#"{
 			}
 		}
 	},
+	"x-amazon-apigateway-minimum-compression-size": 0,
 	"x-amazon-apigateway-gateway-responses": {
 		"MISSING_AUTHENTICATION_TOKEN": {
 			"statusCode": "404",
@@ -66,6 +67,11 @@ async fn a_rest_api_is_served_as_it_is_defined() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json()["uri"], "/v1/pets/7?a=b");
     assert_eq!(answer.json()["method"], "POST");
+    assert!(!answer.headers.contains_key("content-encoding"));
+
+    let accepting = [("accept-encoding", "gzip")];
+    let answer = client.get_with("/prod/pets/7", &accepting).await;
+    assert_eq!(answer.header("content-encoding"), "gzip");
 
     let answer = client
         .send(request(Method::OPTIONS, "/prod/pets/7", whole("")))

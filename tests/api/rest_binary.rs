@@ -18,6 +18,15 @@ async fn start(upstream: &Upstream, types: &[&str], integration: Value) -> (Gate
         .set(&["apis", "main", "type"], json!("rest"))
         .set(&["apis", "main", "binary_media_types"], json!(types))
         .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(
+            &[
+                "apis",
+                "main",
+                "gateway_responses",
+                "API_CONFIGURATION_ERROR",
+            ],
+            json!({"parameters": {"gatewayresponse.header.X-Kind": "'configuration'"}}),
+        )
         .set(&["apis", "main", "routes"], json!({}));
     let setup = if integration["type"] == "mock" {
         let route = json!({"authorizer": "none", "integration": integration});
@@ -94,6 +103,7 @@ async fn a_request_is_converted_by_its_type_and_content_handling() {
                 assert_eq!(answer.text(), r#"{"message":"Internal server error"}"#);
                 let kind = answer.header("x-amzn-errortype");
                 assert_eq!(kind, "InternalServerErrorException");
+                assert_eq!(answer.header("x-kind"), "configuration", "{case}");
                 gateway.reason("payload_encoding").await;
             }
         }

@@ -296,6 +296,7 @@ async fn the_status_selects_what_the_client_gets() {
             "method.response.header.X-Name": "integration.response.body.pet.name",
             "method.response.header.X-None": "integration.response.header.none",
             "method.response.header.X-Stage": "stageVariables.who",
+            "method.response.header.X-Api": "context.apiId",
             "method.response.header.X-Fixed": "'fixed'",
         }},
         "40[0-9]": {"status": 404, "templates": {
@@ -319,6 +320,7 @@ async fn the_status_selects_what_the_client_gets() {
         ("x-all", "one,two"),
         ("x-name", "rex"),
         ("x-stage", "stage"),
+        ("x-api", "abc123"),
         ("x-fixed", "fixed"),
     ] {
         assert_eq!(answer.header(name), value, "{name}");
