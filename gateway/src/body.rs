@@ -1,7 +1,7 @@
 //! Bodies with bounds: the one limited reader of request bodies, the memory that buffered ones may
 //! take, and what a response body can be.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,6 +33,15 @@ pub enum BodyFault {
 pub struct BodyProgress {
     bytes: Cell<u64>,
     fault: Cell<Option<BodyFault>>,
+    /// What it begins with, where somebody wants that.
+    start: RefCell<Option<Start>>,
+}
+
+/// What a body begins with.
+#[derive(Debug)]
+struct Start {
+    bytes: Vec<u8>,
+    bytes_max: usize,
 }
 
 impl BodyProgress {
@@ -40,6 +49,27 @@ impl BodyProgress {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.get()
+    }
+
+    /// Keeps what it begins with, up to `bytes_max`.
+    pub fn keep_start(&self, bytes_max: usize) {
+        let bytes = Vec::new();
+        *self.start.borrow_mut() = Some(Start { bytes, bytes_max });
+    }
+
+    /// What it began with so far, where that was kept and nobody has taken it.
+    #[must_use]
+    pub fn take_start(&self) -> Option<Vec<u8>> {
+        self.start.borrow_mut().take().map(|start| start.bytes)
+    }
+
+    fn note(&self, piece: &[u8], length: u64) {
+        self.bytes.set(self.bytes.get().saturating_add(length));
+        if let Some(start) = &mut *self.start.borrow_mut() {
+            let room = start.bytes_max.saturating_sub(start.bytes.len());
+            let part = piece.get(..room.min(piece.len()));
+            start.bytes.extend_from_slice(part.unwrap_or_default());
+        }
     }
 
     /// What ended it, if not its end.
@@ -136,9 +166,7 @@ impl Body for LimitedBody {
             return self.fail(BodyFault::TooLarge);
         };
         self.remaining = remaining;
-        self.progress
-            .bytes
-            .set(self.progress.bytes.get().saturating_add(length));
+        self.progress.note(&data, length);
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 

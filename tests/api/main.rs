@@ -33,6 +33,7 @@ mod rest_cors;
 mod headers;
 mod context;
 mod access_log_formats;
+mod execution_log;
 mod semantics;
 mod openapi;
 mod export;

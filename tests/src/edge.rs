@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::{
-    AccessLog, Admin, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, Listener,
-    ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts, Lists, OnExit, OtherTraffic,
+    Admin, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, Listener, ListenerEdge,
+    ListenerLimits, ListenerName, ListenerTimeouts, Lists, LogOutput, OnExit, OtherTraffic,
     SharedRate, SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
@@ -234,7 +234,8 @@ pub fn configuration(instance: &str) -> Gateway {
         apis: Vec::new(),
         domains: Vec::new(),
         telemetry: Telemetry {
-            access_log: AccessLog::Off,
+            access_log: LogOutput::Off,
+            execution_log: LogOutput::Off,
             metrics: None,
         },
         admin: Admin {

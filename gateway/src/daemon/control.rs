@@ -26,6 +26,7 @@ use crate::snapshot::Compiler;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::{Reopener, Writer};
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeHandle;
@@ -60,8 +61,8 @@ pub(super) struct Control {
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) names: CurrentNames,
-    pub(super) reopener: Reopener,
-    pub(super) log: Writer,
+    pub(super) reopener: Logs<Reopener>,
+    pub(super) logs: Logs<Writer>,
     pub(super) sockets: Option<Sockets>,
     pub(super) draining: watch::Sender<bool>,
     pub(super) drain_deadline: watch::Sender<Option<Instant>>,
@@ -227,7 +228,7 @@ impl Control {
                 Err(error) => tracing::error!(error = explain(&error), "kernel edge"),
             }
         }
-        self.log.stop().await;
+        self.logs.stop().await;
         drop(self.lock);
         tracing::info!("stopped");
     }

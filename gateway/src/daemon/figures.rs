@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::edge_figures::edge_figures;
 use super::names::CurrentNames;
+use super::route_figures::route_figures;
 use super::stage_figures::{stage_distribution, stage_figures};
 
 use super::attack::AttackSwitch;
@@ -18,6 +19,7 @@ use crate::store::bucket::Buckets;
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::{Figure, Metrics, Sample, WorkerMetrics};
 use crate::telemetry::operator_log::explain;
 use crate::xdp::stats::StatisticsReader;
@@ -36,7 +38,7 @@ pub(super) struct Sources {
     pub(super) decisions: Arc<Decisions>,
     pub(super) buckets: Buckets,
     pub(super) body_budget: BodyBudget,
-    pub(super) log_dropped: Arc<AtomicU64>,
+    pub(super) logs_dropped: Logs<Arc<AtomicU64>>,
     pub(super) reloads: Arc<Reloads>,
     /// The kernel's counters, where there is a kernel edge.
     pub(super) edge: Option<StatisticsReader>,
@@ -63,6 +65,7 @@ fn figures(sources: &Sources) -> Vec<Figure> {
     }
     figures.extend(attack_figures(sources));
     figures.extend(stage_figures(&sources.snapshot));
+    figures.extend(route_figures(&sources.snapshot));
     figures
 }
 
@@ -130,7 +133,7 @@ fn authorization_figures(sources: &Sources) -> Vec<Figure> {
 fn memory_figures(sources: &Sources) -> Vec<Figure> {
     let body_budget = sources.body_budget.clone();
     let buckets = sources.buckets.clone();
-    let log_dropped = Arc::clone(&sources.log_dropped);
+    let dropped = sources.logs_dropped.clone();
     vec![
         Figure::single(
             "gateway_body_memory_bytes",
@@ -148,7 +151,13 @@ fn memory_figures(sources: &Sources) -> Vec<Figure> {
             "gateway_access_log_dropped_records",
             "Access-log records that could not be written",
             true,
-            move || log_dropped.load(Ordering::Relaxed),
+            move || dropped.access.load(Ordering::Relaxed),
+        ),
+        Figure::single(
+            "gateway_execution_log_dropped_records",
+            "Records of the execution log that could not be written",
+            true,
+            move || dropped.execution.load(Ordering::Relaxed),
         ),
     ]
 }

@@ -15,7 +15,8 @@ use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deployment::DeploymentStore;
 use crate::store::directory;
 use crate::store::list::{Lists, Moment};
-use crate::telemetry::access_log::{Destination, Opened, Reopener};
+use crate::telemetry::access_log::{Destination, Opened};
+use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::{self, EdgeHandle, Start, doctor};
 
@@ -29,7 +30,7 @@ pub(super) struct Ground {
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
     pub(super) sockets: Sockets,
-    pub(super) log: Opened,
+    pub(super) logs: Logs<Opened>,
     identity: Identity,
 }
 
@@ -102,10 +103,11 @@ impl Ground {
                 group: identity.group,
             },
         };
-        let destination = destination(&model.telemetry.access_log);
-        let log = Reopener::prepare(&destination).context("access log")?;
-        if let Some(file) = log.file() {
-            identity.own_file(file).context("access log")?;
+        let logs = destinations(&model.telemetry).open()?;
+        for log in [&logs.access, &logs.execution] {
+            if let Some(file) = log.file() {
+                identity.own_file(file).context("log")?;
+            }
         }
         Ok(Self {
             lock,
@@ -115,7 +117,7 @@ impl Ground {
             lists,
             deployments,
             sockets,
-            log,
+            logs,
             identity,
         })
     }
@@ -169,12 +171,19 @@ pub(super) fn bound(model: &Gateway, addresses: &[SocketAddr]) -> Gateway {
     bound
 }
 
-/// Where access-log records go.
-pub(super) fn destination(log: &model::AccessLog) -> Destination {
+/// Where the logs go.
+pub(super) fn destinations(telemetry: &model::Telemetry) -> Logs<Destination> {
+    Logs {
+        access: destination(&telemetry.access_log),
+        execution: destination(&telemetry.execution_log),
+    }
+}
+
+fn destination(log: &model::LogOutput) -> Destination {
     match log {
-        model::AccessLog::Off => Destination::Off,
-        model::AccessLog::Stdout => Destination::Stdout,
-        model::AccessLog::File(path) => Destination::File(path.clone()),
+        model::LogOutput::Off => Destination::Off,
+        model::LogOutput::Stdout => Destination::Stdout,
+        model::LogOutput::File(path) => Destination::File(path.clone()),
     }
 }
 

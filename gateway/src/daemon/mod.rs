@@ -22,6 +22,7 @@ mod metrics_page;
 mod figures;
 mod edge_figures;
 pub mod stage_figures;
+mod route_figures;
 pub mod lock;
 pub mod names;
 pub mod privilege;

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use super::admin::{Applied, Cause};
 use super::control::Control;
 use super::deployments::{self, Planned};
-use super::ground::{bound, destination, warn_of_obstacles};
+use super::ground::{bound, destinations, warn_of_obstacles};
 use super::listeners::Prepared;
 use super::lists::{blocking, wanted};
 use crate::clock;
@@ -20,7 +20,8 @@ use crate::model::Gateway;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::Ledger;
 use crate::store::list::Prepared as PreparedLists;
-use crate::telemetry::access_log::{Opened, Reopener};
+use crate::telemetry::access_log::Opened;
+use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
 
 /// Everything that a change needs, had while the gateway runs on as it is.
@@ -33,7 +34,7 @@ struct Ready {
     snapshot: Snapshot,
     listeners: Prepared,
     lists: PreparedLists,
-    log: Opened,
+    logs: Logs<Opened>,
 }
 
 impl Control {
@@ -108,9 +109,8 @@ impl Control {
             move |lists| lists.prepare(&wanted)
         })
         .await?;
-        let log_destination = destination(&model.telemetry.access_log);
-        let log =
-            Reopener::prepare(&log_destination).map_err(|error| format!("access log: {error}"))?;
+        let logs = destinations(&model.telemetry).open();
+        let logs = logs.map_err(|error| explain(&error))?;
         self.keys.start(&snapshot).await;
         Ok(Ready {
             read,
@@ -119,7 +119,7 @@ impl Control {
             snapshot,
             listeners,
             lists,
-            log,
+            logs,
         })
     }
 
@@ -137,7 +137,7 @@ impl Control {
             snapshot,
             listeners,
             lists,
-            log,
+            logs,
         } = ready;
         let store = self.deployments.clone();
         let written = deployments::blocking(store, move |store| store.write(&ledger)).await;
@@ -154,7 +154,7 @@ impl Control {
         snapshot.put_limits_in_force(now_ns);
         self.keys.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);
-        self.reopener.install(log);
+        self.reopener.install(logs);
         let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &model, &self.around).await;
         let interfaces = match cause {

@@ -57,6 +57,14 @@ impl StageCount {
     }
 }
 
+/// What labels call a track.
+pub(super) const fn track_name(track: Track) -> &'static str {
+    match track {
+        Track::Base => "base",
+        Track::Canary => "canary",
+    }
+}
+
 /// Every stage by API and name, its canary behind it.
 pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
     let stages = snapshot.stages().map(|(api, stage)| {
@@ -86,13 +94,6 @@ pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
     };
     counts.sort_by_key(key);
     counts
-}
-
-const fn track_name(track: Track) -> &'static str {
-    match track {
-        Track::Base => "base",
-        Track::Canary => "canary",
-    }
 }
 
 fn labels(api: &str, stage: &str, track: &str) -> Labels {

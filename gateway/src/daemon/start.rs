@@ -35,6 +35,7 @@ use crate::store::deployment::Ledger;
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::xdp::EdgeHandle;
 
@@ -148,15 +149,15 @@ fn assemble(
         lists,
         deployments,
         sockets,
-        log,
+        logs,
         ..
     } = ground;
-    let log = Writer::start(log).context("access-log thread")?;
+    let logs = logs.start()?;
     let attack = edge
         .get()
         .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
     let (shared, drain_deadline) = share(&model, snapshot, &buckets, edge.get());
-    let (counters, workers) = start_workers(model.workers.get(), &shared, &log)?;
+    let (counters, workers) = start_workers(model.workers.get(), &shared, &logs)?;
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
     let names = CurrentNames::of_last_run(&model.runtime_directory);
@@ -166,7 +167,7 @@ fn assemble(
         decisions: Arc::clone(compiler.decisions()),
         buckets: buckets.clone(),
         body_budget: shared.body_budget.clone(),
-        log_dropped: log.dropped(),
+        logs_dropped: logs.dropped(),
         reloads: Arc::clone(&reloads),
         edge: statistics,
         lists: lists.clone(),
@@ -198,8 +199,8 @@ fn assemble(
         metrics: Arc::new(figures::metrics(counters, &sources)),
         reloads,
         names,
-        reopener: log.reopener(),
-        log,
+        reopener: logs.reopener(),
+        logs,
         sockets: Some(sockets),
         draining,
         drain_deadline,
@@ -229,7 +230,7 @@ fn share(
 fn start_workers(
     count: usize,
     shared: &Shared,
-    log: &Writer,
+    logs: &Logs<Writer>,
 ) -> anyhow::Result<(Vec<Arc<WorkerMetrics>>, Vec<worker::Handle>)> {
     let counters: Vec<Arc<WorkerMetrics>> = (0..count)
         .map(|number| Arc::new(WorkerMetrics::new(number, Reason::NAMES.len())))
@@ -237,7 +238,7 @@ fn start_workers(
     let mut workers = Vec::with_capacity(count);
     for (number, metrics) in counters.iter().enumerate() {
         let seed = random()?;
-        let worker = worker::start(number, shared.clone(), log, Arc::clone(metrics), seed);
+        let worker = worker::start(number, shared.clone(), logs, Arc::clone(metrics), seed);
         workers.push(worker.context("worker thread")?);
     }
     Ok((counters, workers))

@@ -17,6 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
+use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::Pool;
 
@@ -62,7 +63,7 @@ pub(super) struct Handle {
 pub(super) fn start(
     number: usize,
     shared: Shared,
-    log: &Writer,
+    logs: &Logs<Writer>,
     metrics: Arc<WorkerMetrics>,
     request_id_seed: u64,
 ) -> std::io::Result<Handle> {
@@ -70,7 +71,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let sinks = log.sinks();
+    let sinks = logs.sinks();
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || {

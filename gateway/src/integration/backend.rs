@@ -16,6 +16,7 @@ use crate::language::mapping::http::body as mapping_body;
 use crate::language::message::Body;
 use crate::model::RequestMappings;
 use crate::router::{RequestPath, Slashes};
+use crate::telemetry::execution_log::{Follower, MASK, Masks, Message, Step};
 use crate::upstream::{Answer, ConnectError, Pool, SendError, UpstreamPlan};
 
 /// Where a route's requests go, and what they take along.
@@ -149,6 +150,9 @@ impl BackendPlan {
         progress: Option<&BodyProgress>,
         deadline: Instant,
     ) -> Result<Answer, Rejection> {
+        if let Some(follower) = exchange.record.follower() {
+            self.tell_sending(follower, &outgoing);
+        }
         let started = Instant::now();
         let sent = timeout_at(deadline, pool.send(&self.upstream, outgoing)).await;
         let elapsed = started.elapsed();
@@ -165,8 +169,56 @@ impl BackendPlan {
                 return Err(Rejection::detailed(Reason::UpstreamTimeout, detail));
             }
         };
-        exchange.record.record.upstream_status = Some(answer.status().as_u16());
+        let status = answer.status().as_u16();
+        exchange.record.record.upstream_status = Some(status);
+        if let Some(follower) = exchange.record.follower() {
+            let milliseconds = elapsed.as_millis();
+            follower.tell(
+                Step::Answered,
+                format_args!(
+                    "Received response. Status: {status}, Integration latency: {milliseconds} ms"
+                ),
+            );
+            follower.show(Step::EndpointResponseHeaders, |message, masks| {
+                message.push(format_args!("Endpoint response headers: "));
+                message.pairs(masks.told(answer.headers()));
+            });
+        }
         Ok(answer)
+    }
+}
+
+impl BackendPlan {
+    /// Tells where a request is sent, and with which headers. Queries may hold credentials, and are
+    /// left out.
+    fn tell_sending(&self, follower: Follower<'_>, outgoing: &Request<UpstreamBody>) {
+        let target = &self.upstream.settings.target;
+        let scheme = if target.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let host = self.upstream.host.to_str().unwrap_or_default();
+        let uri = |message: &mut Message, masks: &Masks| {
+            if masks.endpoint_path {
+                message.push(format_args!("{scheme}://{host}/{MASK}"));
+            } else {
+                let path = outgoing.uri().path();
+                message.push(format_args!("{scheme}://{host}{path}"));
+            }
+        };
+        follower.tell_masked(Step::EndpointUri, |message, masks| {
+            message.push(format_args!("Endpoint request URI: "));
+            uri(message, masks);
+        });
+        follower.show(Step::EndpointHeaders, |message, masks| {
+            message.push(format_args!("Endpoint request headers: "));
+            message.pairs(masks.told_endpoint(outgoing.headers()));
+        });
+        follower.tell_masked(Step::Sent, |message, masks| {
+            message.push(format_args!("Sending request to "));
+            uri(message, masks);
+        });
     }
 }
 

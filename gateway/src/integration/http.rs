@@ -19,6 +19,7 @@ use super::{BackendPlan, Found, IntegrationRequest, IntegrationResponse, Means};
 use crate::body::UpstreamBody;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
+use crate::telemetry::execution_log::Step;
 
 /// A backend and what is mapped, compiled.
 #[derive(Debug)]
@@ -59,6 +60,10 @@ pub(super) async fn call(
     let body = plan.mapped.request(&sent, body, means.budget)?;
     let method = backend.method.clone().unwrap_or(method);
     let has_body = !body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&method);
+    if let Some(follower) = exchange.record.follower() {
+        let what = "Endpoint request body after transformations";
+        follower.show_body(Step::EndpointBody, what, &body);
+    }
     let mut outgoing = Request::new(UpstreamBody::whole(body));
     *outgoing.method_mut() = method;
     *outgoing.uri_mut() = target;
@@ -69,6 +74,10 @@ pub(super) async fn call(
     let answer = backend.send(means.pool, exchange, outgoing, None, deadline);
     let (head, body) = answer.await?.into_parts();
     let body = read_whole(body, deadline, means.budget).await?;
+    if let Some(follower) = exchange.record.follower() {
+        let what = "Endpoint response body before transformations";
+        follower.show_body(Step::EndpointResponseBody, what, &body);
+    }
     let whole = Whole::new(head.status.as_u16(), &head.headers, &body);
     let mut response = plan.mapped.respond(exchange, &sent, &whole, means.budget)?;
     response.head.headers_mut().extend(trace);

@@ -25,6 +25,7 @@ use crate::language::message::Body;
 use crate::language::selection::Selection;
 use crate::language::template::{Rendered, choose};
 use crate::model::{NonProxy, ResponseRule};
+use crate::telemetry::execution_log::Step;
 
 /// What is mapped, compiled.
 #[derive(Debug)]
@@ -100,6 +101,14 @@ impl NonProxyPlan {
         budget: &BodyBudget,
     ) -> Result<IntegrationResponse, Rejection> {
         let rule = self.rule(whole.status)?;
+        if let Some(follower) = exchange.record.follower() {
+            let (status, answered) = (whole.status, rule.status);
+            let pattern = rule.pattern.as_deref().unwrap_or("default");
+            let said = format_args!(
+                "Integration response `{pattern}` selected for status {status}: status {answered}"
+            );
+            follower.tell(Step::Mapping, said);
+        }
         let accept = text(sent, &ACCEPT);
         let payload = self.payload(rule, accept, whole, budget)?;
         let template = choose(&rule.templates, accept);

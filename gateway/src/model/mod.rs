@@ -25,6 +25,7 @@ mod non_proxy;
 mod domain;
 mod validation;
 mod mappings;
+mod method_settings;
 mod cors;
 mod request_sizes;
 mod deployment;
@@ -59,11 +60,12 @@ pub use ids::{
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use mappings::{RequestMappings, ResponseMappings};
+pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;
-pub use process::{AccessLog, Admin, Gateway, Telemetry};
+pub use process::{Admin, Gateway, LogOutput, Telemetry};
 pub use request_sizes::RequestSizes;
 pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,

@@ -55,14 +55,16 @@ pub struct Gateway {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {
     /// Where access-log records go.
-    pub access_log: AccessLog,
+    pub access_log: LogOutput,
+    /// Where the steps of requests go that stages have followed.
+    pub execution_log: LogOutput,
     /// Where Prometheus scrapes; loopback addresses only. `None` turns it off.
     pub metrics: Option<SocketAddr>,
 }
 
-/// Where access-log records go, one JSON object per line.
+/// Where the records of a log go, one JSON object per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessLog {
+pub enum LogOutput {
     /// Nowhere.
     Off,
     /// Standard output.

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use crate::language::log_format::LogFormat;
 
-use super::{Certificate, Definition, DeploymentNumber, Route, Share, StageName, StageThrottles};
+use super::{
+    Certificate, Definition, DeploymentNumber, Route, Share, StageName, StageSettings,
+    StageThrottles,
+};
 
 /// One stage of an API.
 #[derive(Clone)]
@@ -23,6 +26,8 @@ pub struct Stage {
     pub log_format: Option<Arc<LogFormat>>,
     /// What HTTPS backends are shown that ask who calls; `None` shows nothing. REST APIs only.
     pub client_certificate: Option<Certificate>,
+    /// What else is logged and counted of its routes.
+    pub settings: StageSettings,
     /// What it serves.
     pub definition: Arc<Definition>,
     /// The deployment that is; `None` where nobody keeps deployments.
@@ -67,6 +72,7 @@ impl fmt::Debug for Stage {
             throttles,
             log_format,
             client_certificate,
+            settings,
             definition: _,
             deployment,
             canary,
@@ -78,6 +84,7 @@ impl fmt::Debug for Stage {
             .field("throttles", throttles)
             .field("log_format", log_format)
             .field("client_certificate", client_certificate)
+            .field("settings", settings)
             .field("deployment", deployment)
             .field("canary", canary)
             .finish_non_exhaustive()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ::http::{Request, StatusCode};
 use hyper::body::Incoming;
 
+use super::follow::follow;
 use super::identify::identify;
 use super::locate::locate;
 use super::prepare::prepare;
@@ -50,6 +51,7 @@ pub(crate) async fn handle(
         .ok_or(Reason::RouteNotFound)?;
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
+    follow(&route.observed, &head, &found.parameters, exchange);
 
     if let Some(plan) = &route.authorize {
         identify(plan, &head, exchange).await?;

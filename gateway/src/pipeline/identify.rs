@@ -2,9 +2,11 @@
 
 use http::request::Parts;
 
+use super::follow::passed;
 use crate::clock;
 use crate::exchange::{Exchange, Judged, Rejection};
 use crate::step::authorize::{AuthorizePlan, authorize};
+use crate::telemetry::execution_log::Step;
 
 /// Finds out who sends a request to a route that asks for that.
 ///
@@ -18,11 +20,16 @@ pub(super) async fn identify(
     head: &Parts,
     exchange: &mut Exchange,
 ) -> Result<(), Rejection> {
+    let name = &plan.authorizer.model().name;
+    let starting = format_args!("Starting authorizer: {name}");
+    passed(exchange, Step::Authorizer, starting);
     let started_ns = clock::monotonic_ns();
     let outcome = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await;
     exchange.authorizer = Some(Judged::of(&outcome, started_ns));
     let identity = outcome?;
     exchange.record.record.subject = identity.subject().map(Into::into);
     exchange.identity = Some(identity);
+    let said = format_args!("Successfully completed authorizer execution");
+    passed(exchange, Step::Authorizer, said);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 pub mod rest;
 pub mod http;
+mod follow;
 mod identify;
 mod locate;
 mod unmatched;

@@ -1,7 +1,5 @@
 //! The body of an admitted request, in the form that its route asks for.
 
-use std::rc::Rc;
-
 use hyper::body::{Body as _, Incoming};
 
 use crate::body::{BufferError, LimitedBody, UpstreamBody};
@@ -41,7 +39,7 @@ pub(super) async fn prepare(
     }
     let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
     let progress = body.progress();
-    exchange.record.body = Some(Rc::clone(&progress));
+    exchange.record.reads(&progress);
     let body = match mode {
         BodyMode::Stream => UpstreamBody::Stream(body),
         BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {

@@ -19,6 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::step::compress::{EncodeError, Encoder};
 use crate::step::cors;
 use crate::telemetry::access_log::{OpenRecord, REASON_UPSTREAM_BROKE_OFF};
+use crate::telemetry::execution_log::Step;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::PooledBody;
 
@@ -77,6 +78,12 @@ pub(crate) fn respond(
         cors::replace(response.headers_mut(), said);
     }
     name(response.headers_mut(), &exchange);
+    if let Some(follower) = exchange.record.follower() {
+        follower.show(Step::ResponseHeaders, |message, masks| {
+            message.push(format_args!("Method response headers: "));
+            message.pairs(masks.told(response.headers()));
+        });
+    }
     let mut body = ReplyBody {
         source,
         record: exchange.record,
@@ -249,8 +256,7 @@ impl Body for ReplyBody {
                 Poll::Ready(None)
             }
             Some(Ok(data)) => {
-                let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                record.record.response_bytes = record.record.response_bytes.saturating_add(length);
+                record.answers(&data);
                 if this.source.is_end_stream() {
                     record.complete();
                 }

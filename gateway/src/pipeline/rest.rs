@@ -13,6 +13,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
 use super::conformed::conformed;
+use super::follow::{follow, passed};
 use super::identify::identify;
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
@@ -27,6 +28,7 @@ use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::proof::Permit;
 use crate::step::{admit::admit, compress, decode, measure::measure, resource_policy, validate};
+use crate::telemetry::execution_log::Step;
 
 /// Takes a request through the steps.
 ///
@@ -54,6 +56,7 @@ pub(crate) async fn handle(
         .ok_or_else(|| unmatched(&head.headers))?;
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
+    follow(&route.observed, &head, &found.parameters, exchange);
     if stage.deployed.responses.are_customized() {
         exchange.head.parameters = found.owned_parameters();
     }
@@ -130,17 +133,26 @@ async fn input(
         };
         validate::parameters(plan, &sent)?;
         validate::content_type(plan, &head.headers, !body.is_end_stream())?;
+        let said = format_args!("The request has the parameters that its method requires");
+        passed(exchange, Step::Validation, said);
     }
     let mode = coding.map_or(route.body, |_| BodyMode::Buffer);
     let mut request = prepare(route, mode, exchange, permit, head, body, worker).await?;
     if let Some(coding) = coding {
         request = decoded(route, coding, request, worker).await?;
     }
+    if request.body.bytes().is_some()
+        && let Some(follower) = exchange.record.follower()
+    {
+        follower.request_body(exchange.record.body.as_deref());
+    }
     let checked = route.validate.as_ref().and_then(|plan| plan.body.as_ref());
     if let Some(plan) = checked {
         // A route whose bodies are checked reads them whole.
         let whole = request.body.bytes().ok_or(Reason::BodyInvalid)?;
         validate::body(plan, &request.headers, whole, &worker.body_budget)?;
+        let said = format_args!("The body is what its model says");
+        passed(exchange, Step::Validation, said);
     }
     Ok(request)
 }
@@ -216,6 +228,10 @@ impl<'a> Asked<'a> {
             folded.as_deref(),
         );
         exchange.policy = Some(Judged::of(&outcome, started_ns));
+        if outcome.is_ok() {
+            let said = format_args!("The resource policy allows the request");
+            passed(exchange, Step::ResourcePolicy, said);
+        }
         outcome
     }
 }

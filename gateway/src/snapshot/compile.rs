@@ -7,14 +7,15 @@ use std::sync::OnceLock;
 use super::backends::Backends;
 use super::hosts::hosts;
 use super::integration;
+use super::observed::{Observed, Observing};
 use super::slot::{CALLER, ROUTE, slot_tag};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::exchange::Deployed;
 use crate::model::{
     Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Certificate, Definition,
-    DeploymentNumber, Gateway, Identity, Route, Stage, StageName, Throttle, Track, Upstream,
-    Variant,
+    DeploymentNumber, Gateway, Identity, IdentitySource, Route, Stage, StageName, Throttle, Track,
+    Upstream, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -22,7 +23,6 @@ use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
-use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};
 use crate::upstream::{ClientIdentity, UpstreamPlan};
 
@@ -195,10 +195,15 @@ impl Compiler {
     ) -> Result<StagePlan, CompileError> {
         let definition = served.definition;
         let schemas = Schemas::compile(&api.name, definition)?;
+        let previous = parts.previous_stage(&api.name, &served.variant);
+        let observing = Observing::new(previous, parts.identity_sources());
         let mut router = Router::default();
         for route in &definition.routes {
             let route = &*stage.throttles.applied(route);
-            let plan = self.route(api, served, route, &schemas, parts)?;
+            let plan = RoutePlan {
+                observed: observing.of(route, stage.settings.of(&route.key)),
+                ..self.route(api, served, route, &schemas, parts)?
+            };
             router.insert(&route.method, route.path.as_deref(), plan);
         }
         Ok(StagePlan {
@@ -209,7 +214,7 @@ impl Compiler {
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
                 track: served.variant.track,
-                counts: parts.counts(&api.name, &served.variant),
+                counts: previous.map_or_else(Arc::default, |it| Arc::clone(&it.deployed.counts)),
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
@@ -260,6 +265,7 @@ impl Compiler {
             },
             validate: schemas.plan(&route.validation)?,
             conform: schemas.conform(route)?,
+            observed: Observed::default(),
             body: route.body,
             body_bytes_max: route.body_bytes_max,
             integration: integration::plan(api, served, route, parts)?,
@@ -313,8 +319,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// What a track of a stage counts on with.
-    fn counts(&self, api: &ApiName, variant: &Variant) -> Arc<StageCounts> {
+    /// A track of a stage as it runs: what it counts is counted on.
+    fn previous_stage(&self, api: &ApiName, variant: &Variant) -> Option<&StagePlan> {
         let mut stages = self.previous.into_iter().flat_map(Snapshot::stages);
         let found = stages.find(|(plan, stage)| {
             let deployed = &stage.deployed;
@@ -322,9 +328,14 @@ impl Parts<'_> {
                 && *deployed.stage == *variant.stage.as_str()
                 && deployed.track == variant.track
         });
-        found.map_or_else(Arc::default, |(_, stage)| {
-            Arc::clone(&stage.deployed.counts)
-        })
+        found.map(|(_, stage)| stage)
+    }
+
+    /// Where the authorizers of the gateway read tokens from.
+    fn identity_sources(&self) -> Vec<&IdentitySource> {
+        let authorizers = self.authorizers.values();
+        let sources = authorizers.map(|authorizer| &authorizer.model().identity_source);
+        sources.collect()
     }
 }
 

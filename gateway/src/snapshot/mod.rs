@@ -8,6 +8,7 @@ mod door;
 mod domain;
 mod hosts;
 mod integration;
+mod observed;
 mod site;
 mod validation;
 
@@ -15,6 +16,7 @@ pub use compile::Compiler;
 pub use domain::Asked;
 pub use door::{Arrival, Room};
 pub use error::CompileError;
+pub use observed::Observed;
 pub use site::{Destination, Missed, NoDestination};
 pub use slot::{slot_names, slot_tags};
 
@@ -156,6 +158,8 @@ pub struct RoutePlan {
     pub validate: Option<ValidatePlan>,
     /// What answers have to be; `None` lets every one pass.
     pub conform: Option<ConformPlan>,
+    /// What is told and counted of its requests.
+    pub observed: Observed,
     /// How the request body travels.
     pub body: BodyMode,
     /// Largest request body.

@@ -1,8 +1,10 @@
-//! What the gateway says about itself: one access-log record per request, metrics for Prometheus,
-//! and the operator's log through `tracing`.
+//! What the gateway says about itself: one access-log record per request, the steps of those that are
+//! followed, metrics for Prometheus, and the operator's log through `tracing`.
 
 pub mod access_log;
 pub mod latency;
+pub mod execution_log;
+pub mod logs;
 pub mod metrics;
 pub mod operator_log;
 pub mod stage_counts;

@@ -253,17 +253,6 @@ fn firewalls_and_traces() {
 }
 
 #[test]
-fn execution_logs() {
-    check_native(
-        &native("rest", "", "logging_level: INFO, data_trace: true", "", ""),
-        &[
-            "apis.a.stages.prod: unknown key `logging_level`",
-            "apis.a.stages.prod: unknown key `data_trace`",
-        ],
-    );
-}
-
-#[test]
 fn private_endpoints() {
     let served = with_integration("{type: http_proxy, uri: 'https://a.example/'}", "");
     check_definition(
@@ -290,18 +279,18 @@ fn canaries_in_the_file() {
 }
 
 #[test]
-fn settings_by_method() {
+fn caches_by_method() {
     check_native(
         &native(
             "rest",
             "",
-            "caching: true, routes: {GET /a: {throttle: {rate: 1, burst: 1}, logging_level: INFO}}",
+            "caching: true, routes: {GET /a: {throttle: {rate: 1, burst: 1}, cache_ttl: 5m}}",
             "",
             "",
         ),
         &[
             "apis.a.stages.prod: unknown key `caching`",
-            "apis.a.stages.prod.routes.\"GET /a\": unknown key `logging_level`",
+            "apis.a.stages.prod.routes.\"GET /a\": unknown key `cache_ttl`",
         ],
     );
 }

@@ -300,8 +300,8 @@ mod tests {
     use crate::language::media_type::BinaryMediaTypes;
     use crate::model::{
         ApiKind, Backend, BodyMode, Definition, GatewayResponses, HttpProxy, Integration,
-        Placements, RequestMappings, ResponseMappings, RouteMethod, StageName, StageThrottles,
-        Target, Throttle, UpstreamName, Validation,
+        Placements, RequestMappings, ResponseMappings, RouteMethod, StageName, StageSettings,
+        StageThrottles, Target, Throttle, UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -359,6 +359,7 @@ mod tests {
                 throttles: StageThrottles::default(),
                 log_format: None,
                 client_certificate: None,
+                settings: StageSettings::default(),
                 definition: Arc::clone(&definition),
             }],
             sizes: RequestSizes::SERVICE,

@@ -144,6 +144,7 @@ impl<'a> Placed<'a> {
             throttles: StageThrottles::default(),
             log_format: self.stage.log_format,
             client_certificate: self.stage.client_certificate,
+            settings: self.stage.settings,
         })
     }
 }

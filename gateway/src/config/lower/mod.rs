@@ -27,6 +27,7 @@ mod endpoint;
 mod identity;
 mod quotas;
 mod log_format;
+mod method_settings;
 mod stage;
 mod stage_throttles;
 mod response;

@@ -16,7 +16,7 @@ use super::{
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
-    AccessLog, Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, Target,
+    Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, LogOutput, Target,
     Telemetry, offloaded,
 };
 
@@ -163,11 +163,13 @@ fn lower_admin_socket(file: &File, default: PathBuf, cx: &mut Lowering<'_>) -> P
 
 fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -> Telemetry {
     let at = cx.root.key("telemetry");
-    let access_log = match file.telemetry.access_log.as_deref() {
-        None | Some("stdout") => AccessLog::Stdout,
-        Some("off") => AccessLog::Off,
-        Some(path) => AccessLog::File(cx.path(path, &at.key("access_log"))),
+    let mut log = |written: Option<&str>, key| match written {
+        None | Some("stdout") => LogOutput::Stdout,
+        Some("off") => LogOutput::Off,
+        Some(path) => LogOutput::File(cx.path(path, &at.key(key))),
     };
+    let access_log = log(file.telemetry.access_log.as_deref(), "access_log");
+    let execution_log = log(file.telemetry.execution_log.as_deref(), "execution_log");
     let at = at.key("metrics");
     let metrics = match file.telemetry.metrics.as_deref() {
         None => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, METRICS_PORT))),
@@ -195,6 +197,7 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
     }
     Telemetry {
         access_log,
+        execution_log,
         metrics,
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Lowering, certificate, log_format};
+use super::{Lowering, certificate, log_format, method_settings};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::language::log_format::LogFormat;
-use crate::model::{ApiKind, Certificate, StageName, Variant};
+use crate::model::{ApiKind, Certificate, StageName, StageSettings, Variant};
 
 /// Longest name of a stage.
 const NAME_BYTES_MAX: usize = 128;
@@ -32,6 +32,7 @@ pub(super) struct Lowered {
     pub(super) variables: BTreeMap<String, String>,
     pub(super) log_format: Option<Arc<LogFormat>>,
     pub(super) client_certificate: Option<Certificate>,
+    pub(super) settings: StageSettings,
 }
 
 /// Lowers the stages of one API. Never empty.
@@ -54,6 +55,7 @@ pub(super) fn lower(
             variables: BTreeMap::new(),
             log_format: None,
             client_certificate: None,
+            settings: StageSettings::default(),
         }];
     };
     let mut stages = Vec::new();
@@ -66,6 +68,7 @@ pub(super) fn lower(
             variables: lower_variables(&stage.variables, &at.key("variables"), cx),
             log_format: log_format::lower(stage.access_log.as_ref(), kind, &at, cx),
             client_certificate: lower_client_certificate(stage, kind, &at, cx),
+            settings: method_settings::lower(stage, kind, &at, cx),
         });
     }
     stages

@@ -30,7 +30,8 @@ pub(super) fn lower(
                 let fix = suggestion(key, known);
                 cx.error_at_key(&at, format!("the API has no route `{shown}`{fix}"));
             }
-            let limit = throttle(&settings.throttle, &at.key("throttle"), cx);
+            let limit = settings.throttle.as_ref();
+            let limit = limit.and_then(|rate| throttle(rate, &at.key("throttle"), cx));
             own.extend(limit.map(|limit| (RouteKey::new(key), limit)));
         }
         let throttles = StageThrottles {

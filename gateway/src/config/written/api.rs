@@ -118,6 +118,13 @@ pub(crate) struct Stage {
     pub(crate) access_log: Option<StageLog>,
     /// What it shows `https` backends that ask who calls; REST APIs only. Default: nothing.
     pub(crate) client_certificate: Option<Certificate>,
+    /// What the execution log is told of requests to a REST API: default `off`.
+    pub(crate) logging_level: Option<LoggingLevel>,
+    /// Whether that log is told headers and the beginnings of bodies too, where the level is `info`.
+    /// Default false.
+    pub(crate) data_trace: Option<bool>,
+    /// Whether each route has metrics of its own. Default false.
+    pub(crate) detailed_metrics: Option<bool>,
     /// Limit of all callers of a route together, in requests, for each route that has no other.
     pub(crate) throttle: Option<Rate>,
     /// What differs for single routes, by their keys.
@@ -134,13 +141,32 @@ pub(crate) struct StageLog {
     pub(crate) format: String,
 }
 
-/// What a stage says of one route.
+/// What a stage says of one route. What is left out is as the stage says of each route.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub(crate) struct StageRoute {
+    /// What the execution log is told of its requests, in REST APIs.
+    pub(crate) logging_level: Option<LoggingLevel>,
+    /// Whether that log is told headers and the beginnings of bodies too, where the level is `info`.
+    pub(crate) data_trace: Option<bool>,
+    /// Whether it has metrics of its own.
+    pub(crate) detailed_metrics: Option<bool>,
     /// Limit of all its callers together, in requests, instead of the route's own and of that of
     /// the stage.
-    pub(crate) throttle: Rate,
+    pub(crate) throttle: Option<Rate>,
+}
+
+/// What the execution log is told of a request.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LoggingLevel {
+    /// Nothing.
+    Off,
+    /// Why it failed.
+    Error,
+    /// Every step.
+    Info,
 }
 
 /// How one type of gateway response is worded.

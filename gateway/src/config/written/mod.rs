@@ -25,8 +25,8 @@ mod telemetry;
 
 pub(super) use access_mode::AccessMode;
 pub(super) use api::{
-    Api, Body, CallerThrottle, GatewayResponse, RequestLimits, Route, Stage, StageLog,
-    Type as ApiType,
+    Api, Body, CallerThrottle, GatewayResponse, LoggingLevel, RequestLimits, Route, Stage,
+    StageLog, StageRoute, Type as ApiType,
 };
 pub(super) use authorizer::{Algorithm, Authorizer, Jwks, Type as AuthorizerType};
 pub(super) use cors::Cors;

@@ -9,6 +9,9 @@ use serde::Deserialize;
 pub(crate) struct Telemetry {
     /// Where access-log records go: `stdout`, `off` or a file's path. Default `stdout`.
     pub(crate) access_log: Option<String>,
+    /// Where the steps of requests go that stages have followed by `logging_level`: `stdout`, `off`
+    /// or a file's path. Default `stdout`.
+    pub(crate) execution_log: Option<String>,
     /// Where Prometheus scrapes: a loopback address with port, or `off`. Default
     /// `127.0.0.1:9901`.
     pub(crate) metrics: Option<String>,

@@ -10,7 +10,7 @@ use super::{
     unknown_target,
 };
 use crate::language::message::{Body, InvalidJson, Parameters, Place, Request, Response};
-use crate::language::variable::{Reference, Variables, shown};
+use crate::language::variable::{Reference, Variable, Variables, shown};
 
 const REQUEST_TARGETS: &str = "`integration.request.{header|querystring|path}.NAME`";
 const RESPONSE_TARGETS: &str = "`method.response.header.NAME`";
@@ -158,6 +158,21 @@ impl RequestMapping {
             self.source,
             RequestSource::Given(Given::Reference(Reference::Context(_)))
         )
+    }
+
+    /// Whether what it sets may be a secret: a text or a variable that the configuration holds, an API
+    /// key, or a parameter of the request for which `hides` says so.
+    pub fn may_carry_secret(&self, hides: impl Fn(Place, &str) -> bool) -> bool {
+        match &self.source {
+            RequestSource::Last(place, name) | RequestSource::All(place, name) => {
+                hides(*place, name.text())
+            }
+            RequestSource::Body(_) => false,
+            RequestSource::Given(Given::Reference(Reference::Context(variable))) => {
+                *variable == Variable::IdentityApiKey
+            }
+            RequestSource::Given(Given::Reference(Reference::Stage(_)) | Given::Static(_)) => true,
+        }
     }
 
     /// The values to set: none if the source is missing, several only for a query parameter that

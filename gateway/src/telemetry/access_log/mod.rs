@@ -8,10 +8,11 @@ mod record;
 mod sink;
 mod writer;
 
+pub(super) use record::timestamp;
 pub use record::{
     Kind, OpenRecord, REASON_CLIENT_LEFT, REASON_UPSTREAM_BROKE_OFF, Record, ShortText, bounded,
 };
-pub use sink::{Sink, Sinks};
+pub use sink::{Queue, Sink, Sinks};
 pub use writer::{Destination, Opened, Reopener, Writer};
 
 use std::time::Duration;

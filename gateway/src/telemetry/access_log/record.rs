@@ -11,6 +11,7 @@ use super::sink::Sink;
 use crate::body::BodyProgress;
 use crate::clock;
 use crate::language::log_format::{Late, LogLine};
+use crate::telemetry::execution_log::{BODY_BYTES_MAX, Execution, ExecutionPlan, Follower};
 use crate::telemetry::stage_counts::StageCounts;
 
 /// Longest logged form of anything the client chose freely.
@@ -119,6 +120,8 @@ pub enum Kind {
     Request,
     /// A connection on which no request could be read.
     Connection,
+    /// A step of a request, in the execution log.
+    Execution,
 }
 
 /// Up to `N` bytes of ASCII, kept without allocation.
@@ -199,6 +202,10 @@ pub struct OpenRecord {
     pub line: Option<Box<LogLine>>,
     /// Where its stage counts it, once that is found.
     pub stage: Option<Arc<StageCounts>>,
+    /// Where its route does, where that has counters of its own.
+    pub route: Option<Arc<StageCounts>>,
+    /// What follows it for the execution log; nothing for most.
+    execution: Option<Box<Execution>>,
     started_ns: u64,
     complete: bool,
     sink: Rc<Sink>,
@@ -213,9 +220,45 @@ impl OpenRecord {
             body: None,
             line: None,
             stage: None,
+            route: None,
+            execution: None,
             started_ns,
             complete: false,
             sink: Rc::clone(sink),
+        }
+    }
+
+    /// Follows the request from here on.
+    pub fn follow(&mut self, plan: &Arc<ExecutionPlan>) {
+        self.execution = Some(Box::new(Execution::new(Arc::clone(plan))));
+    }
+
+    /// What tells of its steps, where it is followed.
+    #[must_use]
+    pub fn follower(&self) -> Option<Follower<'_>> {
+        Some(Follower {
+            execution: self.execution.as_deref()?,
+            record: &self.record,
+            sink: &self.sink,
+        })
+    }
+
+    /// Says that its body is going to be read.
+    pub fn reads(&mut self, body: &Rc<BodyProgress>) {
+        if let Some(execution) = &self.execution
+            && execution.tells_data()
+        {
+            body.keep_start(BODY_BYTES_MAX);
+        }
+        self.body = Some(Rc::clone(body));
+    }
+
+    /// Says that a piece of the answer's body is handed over.
+    pub fn answers(&mut self, piece: &[u8]) {
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        self.record.response_bytes = self.record.response_bytes.saturating_add(length);
+        if let Some(execution) = &mut self.execution {
+            execution.answer(piece);
         }
     }
 
@@ -241,8 +284,12 @@ impl Drop for OpenRecord {
         if let Some(body) = &self.body {
             self.record.request_bytes = body.bytes();
         }
-        let (line, stage) = (self.line.as_deref(), self.stage.as_deref());
-        self.sink.request(&self.record, line, stage, elapsed_ns);
+        if let Some(execution) = &self.execution {
+            execution.end(&self.record, &self.sink, self.body.as_deref());
+        }
+        let counts = [self.stage.as_deref(), self.route.as_deref()];
+        let line = self.line.as_deref();
+        self.sink.request(&self.record, line, counts, elapsed_ns);
     }
 }
 
@@ -254,6 +301,10 @@ pub fn bounded(text: &str) -> String {
         .to_owned()
 }
 
-fn timestamp<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+/// RFC 3339 in UTC, with milliseconds.
+pub(in crate::telemetry) fn timestamp<S: Serializer>(
+    at: &SystemTime,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*at))
 }

@@ -1,4 +1,4 @@
-//! One worker's end of the log: records are formatted into a buffer of the worker's own.
+//! One worker's end of the logs: lines are formatted into buffers of the worker's own.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,28 +6,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
+use serde::Serialize;
+
 use super::record::Record;
 use super::writer::Message;
 use crate::language::log_format::LogLine;
+use crate::telemetry::execution_log::Event;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::stage_counts::StageCounts;
 
 /// Bytes after which a worker hands its buffer over without waiting for the interval.
 const BUFFER_BYTES: usize = 32 << 10;
 
-/// One worker's end of the log.
+/// One worker's end of both logs.
 #[derive(Debug)]
 pub struct Sink {
-    buffer: RefCell<Buffer>,
-    queue: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+    access: Lines,
+    execution: Lines,
     metrics: Arc<WorkerMetrics>,
+}
+
+/// One worker's end of one log.
+#[derive(Debug)]
+struct Lines {
+    buffer: RefCell<Buffer>,
+    queue: Queue,
 }
 
 #[derive(Debug, Default)]
 struct Buffer {
     bytes: Vec<u8>,
-    records: u64,
+    lines: u64,
 }
 
 impl Sink {
@@ -36,42 +45,70 @@ impl Sink {
         &self,
         record: &Record,
         line: Option<&LogLine>,
-        stage: Option<&StageCounts>,
+        counts: [Option<&StageCounts>; 2],
         elapsed_ns: u64,
     ) {
         self.metrics.request(record.status, elapsed_ns);
-        if let Some(stage) = stage {
-            stage.request(self.metrics.number(), record.status, elapsed_ns);
+        for counts in counts.into_iter().flatten() {
+            counts.request(self.metrics.number(), record.status, elapsed_ns);
         }
-        self.append(record, line);
+        match line {
+            None => self.access.json(record),
+            Some(line) => self.access.append(|bytes| {
+                line.write(bytes, |what| record.late(what));
+                true
+            }),
+        }
     }
 
     /// Logs what happened to a connection that yielded no request.
     pub fn connection(&self, record: &Record) {
-        self.append(record, None);
+        self.access.json(record);
     }
 
-    fn append(&self, record: &Record, line: Option<&LogLine>) {
+    /// Logs a step of a request that is followed.
+    pub(in crate::telemetry) fn execution(&self, event: &Event<'_>) {
+        self.execution.json(event);
+    }
+
+    /// Hands everything buffered to the writers.
+    pub fn flush(&self) {
+        for lines in [&self.access, &self.execution] {
+            lines.hand_over(&mut lines.buffer.borrow_mut());
+        }
+    }
+}
+
+impl Lines {
+    const fn new(queue: Queue) -> Self {
+        Self {
+            buffer: RefCell::new(Buffer {
+                bytes: Vec::new(),
+                lines: 0,
+            }),
+            queue,
+        }
+    }
+
+    fn json(&self, line: &impl Serialize) {
+        self.append(|bytes| serde_json::to_writer(bytes, line).is_ok());
+    }
+
+    /// Appends what `write` makes, which says whether it made a whole line.
+    fn append(&self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let mut buffer = self.buffer.borrow_mut();
         let start = buffer.bytes.len();
-        if let Some(line) = line {
-            line.write(&mut buffer.bytes, |what| record.late(what));
-        } else if serde_json::to_writer(&mut buffer.bytes, record).is_err() {
-            // A record is plain text and numbers; if it ever fails, half a line must not stay.
+        if !write(&mut buffer.bytes) {
+            // A line is plain text and numbers; if it ever fails, half of it must not stay.
             buffer.bytes.truncate(start);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
         buffer.bytes.push(b'\n');
-        buffer.records += 1;
+        buffer.lines += 1;
         if buffer.bytes.len() >= BUFFER_BYTES {
             self.hand_over(&mut buffer);
         }
-    }
-
-    /// Hands everything buffered to the writer.
-    pub fn flush(&self) {
-        self.hand_over(&mut self.buffer.borrow_mut());
     }
 
     fn hand_over(&self, buffer: &mut Buffer) {
@@ -79,24 +116,33 @@ impl Sink {
             return;
         }
         let full = std::mem::replace(&mut buffer.bytes, Vec::with_capacity(BUFFER_BYTES + 1024));
-        let records = std::mem::take(&mut buffer.records);
-        match self.queue.try_send(Message::Lines {
+        let records = std::mem::take(&mut buffer.lines);
+        match self.queue.messages.try_send(Message::Lines {
             bytes: full,
             records,
         }) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(records, Ordering::Relaxed);
+                self.queue.dropped.fetch_add(records, Ordering::Relaxed);
             }
         }
     }
 }
 
+/// The way to the writer of one log.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub(super) messages: SyncSender<Message>,
+    pub(super) dropped: Arc<AtomicU64>,
+}
+
 /// Makes the ends of workers, on the workers' own threads.
 #[derive(Clone, Debug)]
 pub struct Sinks {
-    pub(super) queue: SyncSender<Message>,
-    pub(super) dropped: Arc<AtomicU64>,
+    /// To the access log.
+    pub access: Queue,
+    /// To the execution log.
+    pub execution: Queue,
 }
 
 impl Sinks {
@@ -104,9 +150,8 @@ impl Sinks {
     #[must_use]
     pub fn sink(self, metrics: Arc<WorkerMetrics>) -> Rc<Sink> {
         Rc::new(Sink {
-            buffer: RefCell::default(),
-            queue: self.queue,
-            dropped: self.dropped,
+            access: Lines::new(self.access),
+            execution: Lines::new(self.execution),
             metrics,
         })
     }

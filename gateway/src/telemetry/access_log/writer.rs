@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::sink::Sinks;
+use super::sink::Queue;
 
 /// Buffers that may wait for the writer; beyond them records are dropped and counted.
 const QUEUE_BUFFERS_MAX: usize = 256;
@@ -52,35 +52,38 @@ pub struct Writer {
     dropped: Arc<AtomicU64>,
     next: Arc<Mutex<Option<Output>>>,
     thread: JoinHandle<()>,
+    /// What people call the log.
+    name: &'static str,
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread of the log that is called `name`.
     ///
     /// # Errors
     /// No thread can be had.
-    pub fn start(Opened(output): Opened) -> std::io::Result<Self> {
+    pub fn start(Opened(output): Opened, name: &'static str) -> std::io::Result<Self> {
         let (queue, messages) = sync_channel(QUEUE_BUFFERS_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
         let next = Arc::<Mutex<Option<Output>>>::default();
         let reopened = Arc::clone(&next);
         let thread = std::thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || write_all(output, &reopened, &messages, &lost))?;
+            .name(name.replace(' ', "-"))
+            .spawn(move || write_all(name, output, &reopened, &messages, &lost))?;
         Ok(Self {
             queue,
             dropped,
             next,
             thread,
+            name,
         })
     }
 
-    /// What makes the ends of workers.
+    /// The way here.
     #[must_use]
-    pub fn sinks(&self) -> Sinks {
-        Sinks {
-            queue: self.queue.clone(),
+    pub fn queue(&self) -> Queue {
+        Queue {
+            messages: self.queue.clone(),
             dropped: Arc::clone(&self.dropped),
         }
     }
@@ -110,9 +113,12 @@ impl Writer {
             tokio::time::sleep(STOP_LOOK).await;
         }
         if !self.thread.is_finished() {
-            tracing::error!("nobody reads the access log; the last records are lost");
+            tracing::error!("nobody reads the {}; its last records are lost", self.name);
         } else if self.thread.join().is_err() {
-            tracing::error!("the access-log thread died; the last records are lost");
+            tracing::error!(
+                "the thread of the {} died; its last records are lost",
+                self.name
+            );
         }
     }
 }
@@ -171,6 +177,7 @@ fn open(destination: &Destination) -> std::io::Result<Output> {
 }
 
 fn write_all(
+    name: &str,
     mut output: Output,
     next: &Mutex<Option<Output>>,
     messages: &Receiver<Message>,
@@ -199,7 +206,7 @@ fn write_all(
             Err(error) => {
                 dropped.fetch_add(records, Ordering::Relaxed);
                 if !failing {
-                    tracing::error!(%error, "access log cannot be written; records are dropped");
+                    tracing::error!(%error, "{name} cannot be written; records are dropped");
                 }
                 failing = true;
             }
@@ -211,7 +218,7 @@ fn write_all(
 mod tests {
     use std::time::SystemTime;
 
-    use super::super::{Kind, Record};
+    use super::super::{Kind, Record, Sinks};
     use super::*;
     use crate::telemetry::metrics::WorkerMetrics;
 
@@ -227,8 +234,12 @@ mod tests {
             .open(&path)
             .unwrap();
         let destination = Destination::File(path);
-        let writer = Writer::start(Reopener::prepare(&destination).unwrap()).unwrap();
-        let sink = writer.sinks().sink(Arc::new(WorkerMetrics::new(0, 0)));
+        let writer = Writer::start(Reopener::prepare(&destination).unwrap(), "log").unwrap();
+        let sinks = Sinks {
+            access: writer.queue(),
+            execution: writer.queue(),
+        };
+        let sink = sinks.sink(Arc::new(WorkerMetrics::new(0, 0)));
         let mut record = Record::new(
             Kind::Connection,
             SystemTime::UNIX_EPOCH,
