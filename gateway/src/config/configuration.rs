@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, Diagnostic, Report};
+use super::frozen::{self, AUTHORIZERS};
 use super::lower::{self, Files};
 use super::openapi::{self, ExportFormat, Title};
 use super::tree::Node;
-use super::{DEFINITION_BYTES_MAX, Loaded, frozen, written};
+use super::{DEFINITION_BYTES_MAX, Loaded, written};
 use crate::model::{ApiName, Described, DescribedStage, Gateway, Placements};
 
 /// A configuration in which every stage could serve what the file says. Files that it names were
@@ -46,8 +47,9 @@ impl Configuration {
         let none = Placements::new();
         let gateway = lower::lower_placed(&file, &root, base, files, &none, &mut diagnostics);
         let mut texts = BTreeMap::new();
+        let authorizers = root.key(AUTHORIZERS);
         for (api, at) in root.key("apis").entries() {
-            match frozen::text(&at, base) {
+            match frozen::text(&at, &authorizers, base) {
                 Some(text) if text.len() > DEFINITION_BYTES_MAX => {
                     let message = format!(
                         "written out, its definition takes {} bytes: at most \
@@ -79,8 +81,7 @@ impl Configuration {
     }
 
     /// The definition that `text` froze of the API `name`, as OpenAPI 3.0 with the extensions of
-    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. Authorizers are those
-    /// of this configuration. Where the API answers and its stages are no part of it. `version` is
+    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. Where the API answers and its stages are no part of it. `version` is
     /// what the definition says in `info`.
     ///
     /// # Errors
@@ -97,10 +98,15 @@ impl Configuration {
             name: name.as_str(),
             version,
         };
-        let authorizers = Cursor::root(&self.tree).key("authorizers");
+        let configured = Cursor::root(&self.tree).key(AUTHORIZERS);
         let shown = format!("definition of `{name}`");
-        if let Some((tree, _)) = frozen::parse(&shown, text, &mut diagnostics) {
-            let definition = openapi::definition(title, &Cursor::root(&tree), &authorizers);
+        if let Some(frozen) = frozen::parse(&shown, text, &mut diagnostics) {
+            let api = Cursor::root(&frozen.tree);
+            let authorizers = openapi::Authorizers {
+                frozen: &api.key(AUTHORIZERS),
+                configured: &configured,
+            };
+            let definition = openapi::definition(title, &api, authorizers);
             match format.write(&definition) {
                 Ok(text) => return Ok(text),
                 Err(error) => diagnostics.error(None, "", format!("cannot be written: {error}")),

@@ -2,7 +2,7 @@
 //!
 //! Definitions are compared as they are written, key by key: neither the order of routes and
 //! settings nor spaces, comments and quotes make a difference, but the order of rules does of which
-//! the first that matches counts.
+//! the first that matches counts. The authorizers that routes name are settings of the API here.
 
 use super::cursor::{Cursor, Path};
 use super::diagnostic::{Collector, Report};
@@ -100,7 +100,7 @@ fn read((name, text): (&str, &str)) -> Result<Node, Report> {
         diagnostics.finish(),
     ) {
         (_, Err(report)) => Err(report),
-        (Some((tree, _)), Ok(_)) => Ok(tree),
+        (Some(frozen), Ok(_)) => Ok(frozen.tree),
         (None, Ok(_)) => {
             let mut diagnostics = Collector::new(name);
             diagnostics.error(None, "", "was refused for no reason that could be named");

@@ -1,16 +1,21 @@
 //! Definitions as deployments freeze them: the native form of what an API does, as text of its own.
 //!
 //! The text holds everything that the file says of the API but where it answers and its stages, in
-//! the order of the file, without comments, and with what stands in files that it names. So it
-//! means the same as long as authorizers and upstreams do, and two texts are equal where nothing
-//! changed but spaces, comments and quotes.
+//! the order of the file, without comments, and with what stands in files that it names; behind that,
+//! the authorizers that its routes name, which are a part of what it does as well. Key sets are not:
+//! whoever signs changes keys when they like. So it means the same as long as upstreams do, and two
+//! texts are equal where nothing changed but spaces, comments and quotes. Nothing in it is secret:
+//! authorizers know public keys alone.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, FileId};
-use super::lower::{POLICY_BYTES_MAX, read_file};
+use super::lower::{NONE, POLICY_BYTES_MAX, read_file};
 use super::openapi::{NO_PART, print};
 use super::tree::{Entry, Mapping, Node, Reading, Value};
 use super::written;
@@ -26,9 +31,24 @@ const BOUNDS: Bounds = Bounds {
     nodes: NODES_MAX,
 };
 
-/// The text of the definition that stands at `api`, whose files start at `base`. `None` where a
-/// file that it names cannot be used, which is reported where that is lowered.
-pub(super) fn text(api: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
+/// Where authorizers stand, in a configuration and behind a frozen definition.
+pub(super) const AUTHORIZERS: &str = "authorizers";
+
+/// What a text says.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    /// All of it, in which the API is the root.
+    pub(super) tree: Node,
+    /// The API.
+    pub(super) api: written::Api,
+    /// The authorizers that its routes name, at [`AUTHORIZERS`].
+    pub(super) authorizers: written::Named<written::Authorizer>,
+}
+
+/// The text of the definition that stands at `api`, with those of the `authorizers` that its routes
+/// name; its files start at `base`. `None` where a file that it names cannot be used, which is
+/// reported where that is lowered.
+pub(super) fn text(api: &Cursor<'_>, authorizers: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
     let mut mapping = Mapping::default();
     let Some(Value::Mapping(written)) = api.node.map(|node| &node.value) else {
         return None;
@@ -51,11 +71,47 @@ pub(super) fn text(api: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
             });
         }
     }
+    let named = named(api, authorizers);
+    if !named.entries().is_empty() {
+        mapping.push(Entry {
+            key: AUTHORIZERS.to_owned(),
+            key_place: api.place,
+            node: Node {
+                place: api.place,
+                value: Value::Mapping(named),
+            },
+        });
+    }
     let node = Node {
         place: api.place,
         value: Value::Mapping(mapping),
     };
     Some(print(&node).into())
+}
+
+/// The `authorizers` that routes of `api` name, in the order of their names.
+fn named(api: &Cursor<'_>, authorizers: &Cursor<'_>) -> Mapping {
+    let routes = api.key("routes");
+    let names = routes.entries();
+    let names = names.filter_map(|(_, route)| route.key("authorizer").scalar());
+    let names: BTreeSet<&str> = names.filter(|name| *name != NONE).collect();
+    let mut named = Mapping::default();
+    for name in names {
+        let at = authorizers.key(name);
+        if let Some(node) = at.node {
+            named.push(Entry {
+                key: name.to_owned(),
+                key_place: at.key_place,
+                node: normal(node.clone()),
+            });
+        }
+    }
+    named
+}
+
+/// Whether two settings are written in the same way but for spaces, comments and quotes.
+pub(super) fn is_same(one: &Node, other: &Node) -> bool {
+    print(&normal(one.clone())) == print(&normal(other.clone()))
 }
 
 /// What a file with a policy holds.
@@ -98,13 +154,8 @@ fn normal(node: Node) -> Node {
     }
 }
 
-/// Reads a text as the tree and the written form of an API; messages call it `name`. `None` where it
-/// cannot be read, which is reported.
-pub(super) fn parse(
-    name: &str,
-    text: &str,
-    diagnostics: &mut Collector,
-) -> Option<(Node, written::Api)> {
+/// Reads a text, which messages call `name`. `None` where it cannot be read, which is reported.
+pub(super) fn parse(name: &str, text: &str, diagnostics: &mut Collector) -> Option<Frozen> {
     let Some(file) = diagnostics.add_file(name) else {
         diagnostics.error(
             None,
@@ -114,12 +165,46 @@ pub(super) fn parse(
         return None;
     };
     let tree = yaml::parse(text, file, BOUNDS, diagnostics)?;
-    let sound = shape::check_part(&SCHEMA, "Api", &tree, diagnostics)?;
-    match read::read(&sound) {
-        Ok(written) => Some((tree, written)),
+    let root = Cursor::root(&tree);
+    let own = without_authorizers(&tree);
+    let own = shape::check_part(&SCHEMA, "/$defs/Api", &root, &own, diagnostics);
+    let at = root.key(AUTHORIZERS);
+    let authorizers = match at.node {
+        None => written::Named::default(),
+        Some(node) => {
+            let sound =
+                shape::check_part(&SCHEMA, "/properties/authorizers", &at, node, diagnostics)?;
+            understood(&sound, diagnostics)?
+        }
+    };
+    let api = understood(&own?, diagnostics)?;
+    Some(Frozen {
+        api,
+        authorizers,
+        tree,
+    })
+}
+
+/// The API alone.
+fn without_authorizers(tree: &Node) -> Node {
+    let mut own = tree.clone();
+    if let Value::Mapping(all) = &tree.value {
+        let mut mapping = Mapping::default();
+        let entries = all.entries().iter();
+        for entry in entries.filter(|entry| entry.key != AUTHORIZERS) {
+            mapping.push(entry.clone());
+        }
+        own.value = Value::Mapping(mapping);
+    }
+    own
+}
+
+fn understood<T: DeserializeOwned>(sound: &Node, diagnostics: &mut Collector) -> Option<T> {
+    match read::read(sound) {
+        Ok(written) => Some(written),
         Err(error) => {
             let message = format!("cannot be understood: {error}");
-            diagnostics.error(Some(tree.place), "", message);
+            diagnostics.error(Some(sound.place), "", message);
             None
         }
     }
@@ -269,8 +354,8 @@ mod tests {
                 "gateway.yaml:5:14: apis.pets.stages.prod: it serves deployment 3, which this \
                  configuration does not fit: put back what that needs, or have it serve another \
                  one with `gateway rollback pets --stage prod --to <number>`",
-                "deployment 3 of `pets`:4:17: routes.\"GET /pets\".authorizer: there is no \
-                 authorizer `staff`: there is only `none`",
+                "deployment 3 of `pets`:4:17: routes.\"GET /pets\".authorizer: the authorizer `staff` \
+                 was not kept with this deployment",
             ]
         );
         let other = frozen.replace("type: rest", "type: http");
@@ -290,6 +375,50 @@ mod tests {
         ] {
             let report = opened.placed(&placements(broken, None)).unwrap_err();
             assert!(report.to_string().contains(expected), "{report}");
+        }
+    }
+
+    const STAFF: &str = "authorizers:
+  staff:
+    type: jwt
+    issuer: https://login.test
+    audiences: [app]
+  others: {type: jwt, issuer: https://others.test, audiences: [others]}
+";
+
+    /// What each stage's route is authorized by: the name and the audiences.
+    fn authorizers(loaded: &crate::config::Loaded) -> Vec<(String, Vec<String>)> {
+        let gateway = &loaded.gateway;
+        let stages = gateway.apis[0].stages.iter();
+        let named = stages.map(|stage| stage.definition.routes[0].authorizer.clone().unwrap());
+        let found = |name: crate::model::AuthorizerName| {
+            let mut all = gateway.authorizers.iter();
+            let found = all.find(|it| it.name == name).unwrap();
+            (name.to_string(), found.audiences.clone())
+        };
+        named.map(found).collect()
+    }
+
+    #[test]
+    fn authorizers_are_frozen_with_the_apis_whose_routes_name_them() {
+        let behind = PETS.replace("authorizer: none", "authorizer: staff");
+        let config = around(&behind) + STAFF;
+        let frozen = text_of(&config);
+        assert!(frozen.contains("authorizers:\n  staff:\n"), "{frozen}");
+        assert!(!frozen.contains("others"), "{frozen}");
+        let said_again = STAFF.replace("[app]", "[ 'app' ] # as before");
+        assert_eq!(text_of(&(around(&behind) + &said_again)), frozen);
+        let same = ("staff".to_owned(), vec!["app".to_owned()]);
+        let kept = ("staff@pets.3".to_owned(), vec!["app".to_owned()]);
+        let new = ("staff".to_owned(), vec!["new".to_owned()]);
+        for (written, expected) in [
+            (STAFF.to_owned(), [same.clone(), same]),
+            (STAFF.replace("[app]", "[new]"), [kept, new]),
+        ] {
+            let text = around(&behind) + &written;
+            let opened = open_text("gateway.yaml", &text, Path::new("/nowhere")).unwrap();
+            let placed = opened.placed(&placements(&frozen, None)).unwrap();
+            assert_eq!(authorizers(&placed), expected);
         }
     }
 

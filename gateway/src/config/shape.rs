@@ -20,19 +20,21 @@ pub(super) fn check(schema: &Json, tree: &Node, diagnostics: &mut Collector) -> 
     checker.value(schema, &Cursor::root(tree), tree)
 }
 
-/// Checks `tree` against the part of `schema` that is called `name`.
+/// Checks `node`, which stands at `at`, against the part of `schema` that `pointer` (RFC 6901) leads
+/// to.
 pub(super) fn check_part(
     schema: &Json,
-    name: &str,
-    tree: &Node,
+    pointer: &str,
+    at: &Cursor<'_>,
+    node: &Node,
     diagnostics: &mut Collector,
 ) -> Option<Node> {
-    let part = schema.get("$defs")?.get(name)?;
+    let part = schema.pointer(pointer)?;
     let mut checker = Checker {
         schema,
         diagnostics,
     };
-    checker.value(part, &Cursor::root(tree), tree)
+    checker.value(part, at, node)
 }
 
 struct Checker<'a> {

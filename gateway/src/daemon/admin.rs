@@ -15,6 +15,7 @@ use super::deployments::{self, Ordered};
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
+use crate::config::Configuration;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
@@ -65,6 +66,8 @@ pub(super) struct Reached {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
+    /// What it said when it was last read, and runs.
+    pub(super) configuration: Arc<ArcSwap<Configuration>>,
     pub(super) attack: Option<AttackSwitch>,
     pub(super) reloads: mpsc::Sender<ReloadRequest>,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -43,7 +44,7 @@ pub(super) struct Control {
     pub(super) lock: InstanceLock,
     pub(super) options: Options,
     /// What the file said when it was last read.
-    pub(super) configuration: Configuration,
+    pub(super) configuration: Arc<ArcSwap<Configuration>>,
     /// What it means with the deployments that stages serve.
     pub(super) model: Gateway,
     pub(super) shared: Shared,
@@ -150,6 +151,7 @@ impl Control {
                     deployments: self.deployments.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
+                    configuration: Arc::clone(&self.configuration),
                     attack: self.attack.clone(),
                     reloads: reload_requests,
                 },

@@ -8,7 +8,7 @@ use super::deployment_report::reports;
 use super::protocol::{Request, Response};
 use crate::clock;
 use crate::config::{self, Configuration, ExportFormat, Loaded, check_stage_variables};
-use crate::model::{DeploymentNumber, Described};
+use crate::model::{ApiName, DeploymentNumber, Described};
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order, Refusal};
 use crate::telemetry::operator_log::explain;
 
@@ -131,10 +131,17 @@ pub(super) async fn answer(request: Request, reached: &Reached) -> Response {
             format,
         } => {
             let path = reached.config.clone();
-            let text = blocking(store, move |store| {
-                let configuration = config::open(&path).map_err(PlanError::Config)?;
-                let deployment = number.map(|number| (store, DeploymentNumber(number)));
-                exported(&configuration, &api, deployment, format)
+            let running = reached.configuration.load_full();
+            let text = blocking(store, move |store| match number {
+                // What was frozen needs no file, which may be broken just now.
+                Some(number) => {
+                    let number = DeploymentNumber(number);
+                    exported(&running, &api, Some((store, number)), format)
+                }
+                None => {
+                    let written = config::open(&path).map_err(PlanError::Config)?;
+                    exported(&written, &api, None, format)
+                }
             });
             let text = text.await;
             text.map(|text| Response::DeploymentText { text })
@@ -159,7 +166,8 @@ pub fn described(configuration: &Configuration, asked: &str) -> Result<Described
 }
 
 /// A definition of the API of this name or id as OpenAPI: what a deployment of this number in the
-/// store froze or, without one, what the configuration says.
+/// store froze or, without one, what the configuration says. Of a deployment the configuration only
+/// tells which authorizers definitions have made.
 ///
 /// # Errors
 /// There is none of this name or number, or the store's.
@@ -169,12 +177,17 @@ pub fn exported(
     deployment: Option<(&DeploymentStore, DeploymentNumber)>,
     format: ExportFormat,
 ) -> Result<String, PlanError> {
-    let api = described(configuration, asked)?;
-    let (text, version) = match deployment {
-        Some((store, number)) => (text(store, api.id.as_str(), number)?, number.to_string()),
-        None => (api.text.to_string(), "1.0".to_owned()),
+    let (name, text, version) = match deployment {
+        Some((store, number)) => {
+            let (name, text) = frozen(store, asked, number)?;
+            (name, text, number.to_string())
+        }
+        None => {
+            let api = described(configuration, asked)?;
+            (api.name, api.text.to_string(), "1.0".to_owned())
+        }
     };
-    let text = configuration.export(&api.name, &text, &version, format);
+    let text = configuration.export(&name, &text, &version, format);
     text.map_err(PlanError::Config)
 }
 
@@ -187,13 +200,22 @@ pub fn text(
     api: &str,
     number: DeploymentNumber,
 ) -> Result<String, PlanError> {
+    Ok(frozen(store, api, number)?.1)
+}
+
+/// The name of an API, and what a deployment of it froze.
+fn frozen(
+    store: &DeploymentStore,
+    api: &str,
+    number: DeploymentNumber,
+) -> Result<(ApiName, String), PlanError> {
     let ledger = store.read()?;
     let (id, found) = ledger.find(api)?;
     if !found.deployments.contains_key(&number) {
         let api = found.name.clone();
         return Err(Refusal::NoDeployment { api, number }.into());
     }
-    Ok(store.text(id, number)?.to_string())
+    Ok((found.name.clone(), store.text(id, number)?.to_string()))
 }
 
 /// Does something with the store on a thread that may block.

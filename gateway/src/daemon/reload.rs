@@ -86,7 +86,8 @@ impl Control {
         } else {
             None
         };
-        let configuration = read.as_ref().unwrap_or(&self.configuration);
+        let running = self.configuration.load();
+        let configuration = read.as_ref().unwrap_or(&running);
         let Planned { ledger, loaded } =
             deployments::plan(&self.deployments, configuration, ordered)
                 .map_err(|error| explain(&error))?;
@@ -171,7 +172,7 @@ impl Control {
         }
         self.model = model;
         if let Some(read) = read {
-            self.configuration = read;
+            self.configuration.store(Arc::new(read));
         }
         let mut lapses = Vec::new();
         if let Err(error) = followed {

@@ -195,7 +195,7 @@ fn assemble(
         list_keeper: Keeper::start(&lists).context("list thread")?,
         lists,
         deployments,
-        configuration,
+        configuration: Arc::new(ArcSwap::from_pointee(configuration)),
         metrics: Arc::new(figures::metrics(counters, &sources)),
         reloads,
         names,

@@ -118,11 +118,21 @@ impl Compiler {
         authorizer: &Authorizer,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<JwtAuthorizer>, CompileError> {
-        let running = previous.and_then(|p| {
-            p.authorizers
-                .iter()
-                .find(|running| running.model().name == authorizer.name)
+        let running = previous.map(|previous| &previous.authorizers);
+        let named = running.and_then(|all| {
+            let mut all = all.iter();
+            all.find(|running| running.model().name == authorizer.name)
         });
+        // One that a deployment has frozen goes on with the keys that it had under the name of the
+        // file: its issuer need not be within reach just now.
+        let same_keys = running.and_then(|all| {
+            let mut all = all.iter();
+            all.find(|running| running.model().jwks == authorizer.jwks)
+        });
+        let running = named
+            .filter(|named| named.model().jwks == authorizer.jwks)
+            .or(same_keys)
+            .or(named);
         JwtAuthorizer::build(
             authorizer,
             &self.decisions,

@@ -386,6 +386,7 @@ mod tests {
                 base,
                 files: Files::Named,
                 placements: &Placements::new(),
+                thawed: Vec::new(),
                 diagnostics: &mut diagnostics,
             };
             check_slots(&throttled_routes(count), &root, &mut cx);

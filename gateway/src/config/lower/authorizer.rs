@@ -1,4 +1,4 @@
-//! Authorizers.
+//! Authorizers: those of the file, and those that deployments have frozen.
 
 use http::HeaderName;
 use http::header::AUTHORIZATION;
@@ -33,7 +33,8 @@ pub(super) fn lower(
     authorizers
 }
 
-fn lower_one(
+/// Lowers the authorizer `name` at `at`.
+pub(super) fn lower_one(
     name: &str,
     written: &written::Authorizer,
     at: &Cursor<'_>,

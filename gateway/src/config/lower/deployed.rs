@@ -1,21 +1,22 @@
 //! What the stages of an API serve: the definition in its file, or one that was frozen earlier.
 //!
 //! A frozen definition is text of the native form. It is read and judged like the file itself, with
-//! the authorizers, upstreams and limits of today; what it names and the configuration no longer
-//! has refuses the configuration, because a stage must never serve less than its deployment says.
+//! the authorizers that were frozen with it and the upstreams and limits of today; what it names and
+//! the configuration no longer has refuses the configuration, because a stage must never serve less
+//! than its deployment says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::definition;
-use super::route::Around;
+use super::route::{Around, Thawed as Authorizers};
 use super::stage::{Environment, Lowered};
-use super::{Lowering, read_definition};
+use super::{AUTHORIZERS, Lowering, authorizer, is_same, read_definition};
 use crate::config::cursor::Cursor;
 use crate::config::written;
 use crate::model::{
-    ApiId, ApiKind, ApiName, Canary, Definition, DeploymentNumber, Identity, Placement, Serving,
-    Stage, StageThrottles, Track, Variant,
+    ApiId, ApiKind, ApiName, AuthorizerName, Canary, Definition, DeploymentNumber, Identity,
+    Placement, Serving, Stage, StageThrottles, Track, Variant,
 };
 
 /// What every definition of one API has around it.
@@ -156,6 +157,7 @@ impl Host<'_> {
             kind: self.kind,
             environments,
             body_memory_max: self.body_memory_max,
+            authorizers: None,
         }
     }
 }
@@ -198,8 +200,8 @@ fn thaw_text(
     cx: &mut Lowering<'_>,
 ) -> Option<Definition> {
     let name = format!("deployment {number} of `{}`", host.name);
-    let (tree, written) = read_definition(&name, text, cx.diagnostics)?;
-    let at = Cursor::root(&tree);
+    let frozen = read_definition(&name, text, cx.diagnostics)?;
+    let (at, written) = (Cursor::root(&frozen.tree), frozen.api);
     let kind = definition::lower_kind(&written, &at, cx);
     if kind != host.kind {
         let message = "this is another type than that of the API now: one that serves both needs \
@@ -207,6 +209,43 @@ fn thaw_text(
         cx.error(&at.key("type"), message);
         return None;
     }
-    let around = host.around(&at, users);
+    let authorizers = thaw_authorizers(number, &frozen.authorizers, &at, host, cx);
+    let around = Around {
+        authorizers: Some(&authorizers),
+        ..host.around(&at, users)
+    };
     Some(definition::lower(&written, &around, host, cx))
+}
+
+/// What the authorizers of a deployment are: those of the file, where they say the same, so that they
+/// share their decisions; else others beside them.
+fn thaw_authorizers(
+    number: DeploymentNumber,
+    frozen: &written::Named<written::Authorizer>,
+    at: &Cursor<'_>,
+    host: &Host<'_>,
+    cx: &mut Lowering<'_>,
+) -> Authorizers {
+    let section = at.key(AUTHORIZERS);
+    let mut thawed = Authorizers::new();
+    for (name, written) in &frozen.0 {
+        let at = section.key(name);
+        let of_file = cx.root.key(AUTHORIZERS).key(name);
+        let is_same = match (of_file.node, at.node) {
+            (Some(of_file), Some(frozen)) => is_same(of_file, frozen),
+            (None, _) | (_, None) => false,
+        };
+        let shown = if is_same {
+            name.clone()
+        } else {
+            // No name in a file has such characters.
+            format!("{name}@{}.{number}", host.name)
+        };
+        if !is_same {
+            let lowered = authorizer::lower_one(&shown, written, &at, cx);
+            cx.thawed.extend(lowered);
+        }
+        thawed.insert(name.clone(), AuthorizerName::new(&shown));
+    }
+    thawed
 }

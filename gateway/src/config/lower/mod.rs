@@ -52,12 +52,12 @@ use std::path::Path;
 
 use super::cursor::Cursor;
 use super::diagnostic::Collector;
-use super::frozen::parse as read_definition;
+use super::frozen::{AUTHORIZERS, is_same, parse as read_definition};
 use super::near_miss::suggestion;
 use super::tree::shortened;
 use super::written::File;
 use crate::language::media_type::MediaType;
-use crate::model::{Gateway, Placements};
+use crate::model::{Authorizer, Gateway, Placements};
 
 pub(super) use authorizer::NONE;
 pub(super) use file::read as read_file;
@@ -95,6 +95,7 @@ pub(super) fn lower_placed(
         base,
         files,
         placements,
+        thawed: Vec::new(),
         diagnostics,
     };
     process::lower(file, &mut lowering)
@@ -115,6 +116,8 @@ struct Lowering<'a> {
     base: &'a Path,
     files: Files,
     placements: &'a Placements,
+    /// Authorizers of deployments that are not those of the file.
+    thawed: Vec<Authorizer>,
     diagnostics: &'a mut Collector,
 }
 

@@ -56,7 +56,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let telemetry = lower_telemetry(file, &listeners, cx);
     let edge = edge::lower(&file.xdp, cx);
     let lists = lists::lower(&file.lists, cx);
-    let authorizers = authorizer::lower(&file.authorizers, cx);
+    let mut authorizers = authorizer::lower(&file.authorizers, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
@@ -65,6 +65,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         quotas::check(&apis, &authorizers, &domains, cx);
     }
     warn_of_unused(&apis, &domains, cx);
+    authorizers.append(&mut cx.thawed);
     let gateway = Gateway {
         instance,
         identity,

@@ -1,12 +1,12 @@
 //! Routes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::authorizer::NONE;
 use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
-use super::{Lowering, integration, method_response, validation};
+use super::{AUTHORIZERS, Lowering, integration, method_response, validation};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -24,7 +24,12 @@ pub(super) struct Around<'a> {
     pub(super) environments: &'a [Environment],
     /// Bounds what a route may buffer.
     pub(super) body_memory_max: u64,
+    /// What its routes may name; `None` for the authorizers of the configuration.
+    pub(super) authorizers: Option<&'a Thawed>,
 }
+
+/// Authorizers that a deployment has frozen, by their names there.
+pub(super) type Thawed = BTreeMap<String, AuthorizerName>;
 
 /// Lowers the routes of one API.
 pub(super) fn lower(
@@ -75,7 +80,7 @@ fn lower_one(
     around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Route> {
-    let authorizer = lower_authorizer(written, at, cx);
+    let authorizer = lower_authorizer(written, at, around, cx);
     let throttle = written.throttle.as_ref().and_then(|throttle| {
         let limit = cx.limit(throttle.rate.0, throttle.burst, &at.key("throttle"));
         limit.map(|(_, limit)| Throttle { limit })
@@ -130,6 +135,7 @@ fn lower_one(
 fn lower_authorizer(
     written: &written::Route,
     at: &Cursor<'_>,
+    around: &Around<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<AuthorizerName> {
     let scopes = at.key("scopes");
@@ -152,15 +158,17 @@ fn lower_authorizer(
         }
         return None;
     }
-    let named = &written.authorizer;
-    cx.reference(
-        "authorizers",
-        "authorizer",
-        Some(NONE),
-        named,
-        &at.key("authorizer"),
-    );
-    Some(AuthorizerName::new(&written.authorizer))
+    let (named, at) = (&written.authorizer, at.key("authorizer"));
+    let Some(thawed) = around.authorizers else {
+        cx.reference(AUTHORIZERS, "authorizer", Some(NONE), named, &at);
+        return Some(AuthorizerName::new(named));
+    };
+    if !thawed.contains_key(named) {
+        let shown = shortened(named);
+        let message = format!("the authorizer `{shown}` was not kept with this deployment");
+        cx.error(&at, message);
+    }
+    thawed.get(named).cloned()
 }
 
 fn lower_caller_throttle(

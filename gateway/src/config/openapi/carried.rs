@@ -49,6 +49,8 @@ pub(super) const API: Carrier = Carrier {
         "type",
         "models",
         "routes",
+        // A frozen definition has them behind it, and the schemes say what they are.
+        "authorizers",
         "gateway_responses",
         "minimum_compression_size",
         "binary_media_types",

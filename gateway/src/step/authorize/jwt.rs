@@ -23,7 +23,8 @@ pub struct JwtAuthorizer {
 impl JwtAuthorizer {
     /// Builds the authorizer that `model` describes.
     ///
-    /// `previous` is the authorizer of the same name in the running snapshot. It is returned if
+    /// `previous` is the authorizer of the same name in the running snapshot, or one with the same key
+    /// set. It is returned if
     /// nothing changed, with its decisions; otherwise older decisions are out of reach of the new
     /// one. A fetched key set, with its last good keys, goes over as long as its settings stand; a
     /// file is read again. TLS settings of a key set that goes over stay as they were.

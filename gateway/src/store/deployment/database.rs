@@ -22,8 +22,8 @@ use super::record;
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "gateway.redb";
 /// Version of the tables and of what stands in them. What another version wrote is refused: stages
-/// must not serve what was understood in part.
-const VERSION: u64 = 1;
+/// must not serve what was understood in part. Version 1 froze no authorizers.
+const VERSION: u64 = 2;
 /// Memory that pages may occupy: texts are read at start and on reload, and never per request.
 const CACHE_BYTES: usize = 8 << 20;
 

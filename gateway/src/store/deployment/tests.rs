@@ -214,13 +214,13 @@ fn written_by(version: u64) -> (tempfile::TempDir, DeploymentError) {
 
 #[test]
 fn what_newer_and_older_gateways_wrote_is_refused_and_what_to_do_is_said() {
-    for (version, said) in [(9, "newer"), (0, "older")] {
+    for (version, said) in [(3, "newer"), (1, "older")] {
         let (directory, refused) = written_by(version);
         let path = directory.path().join("gateway.redb");
         assert_eq!(
             refused.to_string(),
             format!(
-                "`{}` has version {version}, of {} {said} gateway, and this one knows 1: start the \
+                "`{}` has version {version}, of {} {said} gateway, and this one knows 2: start the \
                  {said} gateway again, or move the file away, and every stage serves what the \
                  configuration says",
                 path.display(),

@@ -31,12 +31,22 @@ pub(in crate::config) struct Title<'a> {
     pub(in crate::config) version: &'a str,
 }
 
-/// The definition of the API at `api`, whose routes may name what stands at `authorizers`.
+/// What routes name.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::config) struct Authorizers<'a> {
+    /// What they are.
+    pub(in crate::config) frozen: &'a Cursor<'a>,
+    /// Those of the configuration, with those that its definitions make.
+    pub(in crate::config) configured: &'a Cursor<'a>,
+}
+
+/// The definition of the API at `api`, whose routes may name `authorizers`.
 pub(in crate::config) fn definition(
     title: Title<'_>,
     api: &Cursor<'_>,
-    authorizers: &Cursor<'_>,
+    authorizers: Authorizers<'_>,
 ) -> Node {
+    let Authorizers { frozen, configured } = authorizers;
     let kind = match api.key("type").scalar() {
         Some("rest") => ApiKind::Rest,
         _ => ApiKind::Http,
@@ -50,11 +60,11 @@ pub(in crate::config) fn definition(
         root.text("x-amazon-apigateway-importexport-version", "1.0");
     }
     let routes = api.key("routes");
-    let scheme = |name: &str| scheme_name(name, title.name, authorizers).to_owned();
+    let scheme = |name: &str| scheme_name(name, title.name, configured).to_owned();
     root.object("paths", paths(&routes, kind, &scheme));
     let mut components = Object::new();
     components.object_if_any("schemas", schemas(api));
-    components.object_if_any("securitySchemes", schemes(&routes, authorizers, &scheme));
+    components.object_if_any("securitySchemes", schemes(&routes, frozen, &scheme));
     root.object_if_any("components", components);
     root.object_if_any(
         "x-amazon-apigateway-request-validators",
@@ -143,10 +153,10 @@ fn schemes(
 }
 
 /// What the scheme for the authorizer `name` is called: what a definition makes is called after its
-/// API and the scheme.
-fn scheme_name<'n>(name: &'n str, api: &str, authorizers: &Cursor<'_>) -> &'n str {
-    let at = authorizers.key(name);
-    let is_made = at.node.is_some_and(|node| node.place.file != FileId::FIRST);
+/// API and the scheme. One that is there no more is made by whoever reads the export.
+fn scheme_name<'n>(name: &'n str, api: &str, configured: &Cursor<'_>) -> &'n str {
+    let at = configured.key(name);
+    let is_made = at.node.is_none_or(|node| node.place.file != FileId::FIRST);
     let own = name.strip_prefix(api);
     let own = own.and_then(|rest| rest.strip_prefix('-'));
     own.filter(|_| is_made).unwrap_or(name)
