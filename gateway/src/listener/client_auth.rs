@@ -6,6 +6,7 @@
 //! is resumed on such connections: a session that goes on would go around the truststore and the end
 //! of the certificate's validity.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,16 +109,10 @@ static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 /// A truststore, ready to judge.
 #[derive(Debug)]
 pub struct Authorities {
-    roots: Vec<Anchor>,
+    roots: Vec<TrustAnchor<'static>>,
+    /// From when until when each root is valid, in seconds since 1970.
+    validities: Vec<RangeInclusive<i64>>,
     intermediates: Vec<CertificateDer<'static>>,
-}
-
-#[derive(Debug)]
-struct Anchor {
-    anchor: TrustAnchor<'static>,
-    /// In seconds since 1970.
-    not_before: i64,
-    not_after: i64,
 }
 
 impl Authorities {
@@ -128,15 +123,15 @@ impl Authorities {
     pub fn compile(truststore: &Truststore) -> Result<Self, webpki::Error> {
         let roots = truststore.roots.iter().map(|root| {
             let der = CertificateDer::from(root.der.as_slice());
-            Ok(Anchor {
-                anchor: anchor_from_trusted_cert(&der)?.to_owned(),
-                not_before: root.not_before,
-                not_after: root.not_after,
-            })
+            Ok(anchor_from_trusted_cert(&der)?.to_owned())
         });
+        let validities = truststore.roots.iter();
         let intermediates = truststore.intermediates.iter().cloned();
         Ok(Self {
             roots: roots.collect::<Result<_, webpki::Error>>()?,
+            validities: validities
+                .map(|root| root.not_before..=root.not_after)
+                .collect(),
             intermediates: intermediates.map(CertificateDer::from).collect(),
         })
     }
@@ -146,7 +141,7 @@ impl Authorities {
     pub fn asking(&self) -> Arc<dyn ClientCertVerifier> {
         let mut hints = Vec::new();
         let roots = self.roots.iter();
-        hints.extend(roots.map(|root| DistinguishedName::in_sequence(&root.anchor.subject)));
+        hints.extend(roots.map(|root| DistinguishedName::in_sequence(&root.subject)));
         for intermediate in &self.intermediates {
             // One that cannot be read issues nothing that is accepted.
             if let Ok(anchor) = anchor_from_trusted_cert(intermediate) {
@@ -194,40 +189,39 @@ impl Authorities {
     fn verify(&self, der: &CertificateDer<'_>, now: u64) -> Result<Option<i64>, webpki::Error> {
         let leaf = EndEntityCert::try_from(der)?;
         let seconds = i64::try_from(now).unwrap_or(i64::MAX);
-        // The library asks roots for nothing but their name and key.
-        let valid = |root: &&Anchor| (root.not_before..=root.not_after).contains(&seconds);
-        let roots: Vec<TrustAnchor<'_>> = self
-            .roots
-            .iter()
-            .filter(valid)
-            .map(|root| root.anchor.clone())
-            .collect();
-        let is_short = |path: &VerifiedPath<'_>| {
+        let accept = |path: &VerifiedPath<'_>| {
             if path.intermediate_certificates().count() + 2 > CHAIN_MAX {
                 return Err(webpki::Error::MaximumPathDepthExceeded);
             }
-            Ok(())
+            // The library asks roots for nothing but their name and key.
+            match self.root_end(path.anchor(), seconds) {
+                Some(_) => Ok(()),
+                None => Err(webpki::Error::UnknownIssuer),
+            }
         };
         let path = leaf.verify_for_usage(
             ALGORITHMS.all,
-            &roots,
+            &self.roots,
             &self.intermediates,
             UnixTime::since_unix_epoch(Duration::from_secs(now)),
             KeyUsage::client_auth(),
             None,
-            Some(&is_short),
+            Some(&accept),
         )?;
         let issuers = path.intermediate_certificates();
         let mut ends = vec![end(der)];
         ends.extend(issuers.map(|issuer| end(&issuer.der())));
-        let anchor = path.anchor();
-        let root = self.roots.iter().find(|root| {
-            root.anchor.subject == anchor.subject
-                && root.anchor.subject_public_key_info == anchor.subject_public_key_info
-        });
-        ends.push(root.map(|root| root.not_after));
+        ends.push(self.root_end(path.anchor(), seconds));
         // An end that is not known comes before all others.
         Ok(ends.into_iter().min().flatten())
+    }
+
+    /// Until when a root vouches that is valid at `seconds` since 1970; `None` of one that is not. One
+    /// that was renewed with its key stands among the roots more than once, and the last to end counts.
+    fn root_end(&self, anchor: &TrustAnchor<'_>, seconds: i64) -> Option<i64> {
+        let same = self.roots.iter().zip(&self.validities);
+        let same = same.filter(|(root, validity)| *root == anchor && validity.contains(&seconds));
+        same.map(|(_, validity)| *validity.end()).max()
     }
 }
 
@@ -303,38 +297,73 @@ mod tests {
         params
     }
 
-    /// Until when a chain is vouched for whose certificates are valid until these years.
-    fn until(root: i32, between: i32, leaf: i32) -> Option<i64> {
-        let authority = |name, year| {
-            let mut params = params(name, year);
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            (params, KeyPair::generate().unwrap())
-        };
-        let (root_params, root_key) = authority("root", root);
-        let root_made = root_params.self_signed(&root_key).unwrap();
-        let root_end = root_params.not_after.unix_timestamp();
-        let root_issuer = Issuer::new(root_params, root_key);
-        let (params_between, key) = authority("between", between);
-        let made_between = params_between.signed_by(&key, &root_issuer).unwrap();
-        let issuer = Issuer::new(params_between, key);
-        let mut leaf = params("leaf", leaf);
-        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let leaf = leaf
-            .signed_by(&KeyPair::generate().unwrap(), &issuer)
-            .unwrap();
+    fn authority(name: &str, year: i32) -> CertificateParams {
+        let mut params = params(name, year);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    }
+
+    fn leaf(year: i32, issuer: &Issuer<'_, KeyPair>) -> CertificateDer<'static> {
+        let mut params = params("leaf", year);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        params.signed_by(&key, issuer).unwrap().der().clone()
+    }
+
+    fn root(params: &CertificateParams, key: &KeyPair) -> Root {
+        Root {
+            der: params.self_signed(key).unwrap().der().to_vec(),
+            not_before: 0,
+            not_after: params.not_after.unix_timestamp(),
+        }
+    }
+
+    /// Until when a certificate is vouched for in 2026.
+    fn until(
+        roots: Vec<Root>,
+        intermediates: Vec<Vec<u8>>,
+        leaf: &CertificateDer<'_>,
+    ) -> Result<Option<i64>, webpki::Error> {
         let truststore = Truststore {
             id: TruststoreId([0; 32]),
-            roots: vec![Root {
-                der: root_made.der().to_vec(),
-                not_before: 0,
-                not_after: root_end,
-            }],
-            intermediates: vec![made_between.der().to_vec()],
+            roots,
+            intermediates,
         };
-        let authorities = Authorities::compile(&truststore).unwrap();
+        let authorities = Authorities::compile(&truststore)?;
         let now = date_time_ymd(2026, 1, 1).unix_timestamp();
-        let now = u64::try_from(now).unwrap();
-        authorities.verify(leaf.der(), now).unwrap()
+        authorities.verify(leaf, u64::try_from(now).unwrap())
+    }
+
+    /// As [`until`], for a chain of three whose certificates are valid until these years.
+    fn of_chain(first: i32, between: i32, last: i32) -> Option<i64> {
+        let (params, key) = (authority("root", first), KeyPair::generate().unwrap());
+        let above = root(&params, &key);
+        let issuer = Issuer::new(params, key);
+        let (params, key) = (authority("between", between), KeyPair::generate().unwrap());
+        let made = params.signed_by(&key, &issuer).unwrap();
+        let leaf = leaf(last, &Issuer::new(params, key));
+        until(vec![above], vec![made.der().to_vec()], &leaf).unwrap()
+    }
+
+    #[test]
+    fn a_root_that_was_renewed_with_its_key_vouches_on() {
+        let key = KeyPair::generate().unwrap();
+        let of_year = |year| root(&authority("root", year), &key);
+        let renewed = [2020, 2027, 2030].map(of_year);
+        let [expired, ending, lasting] = renewed;
+        let copy = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+        let leaf = leaf(2040, &Issuer::new(authority("root", 2030), copy));
+        let end = |year| Ok(Some(date_time_ymd(year, 1, 1).unix_timestamp()));
+        let all = [&expired, &ending, &lasting];
+        for (roots, expected) in [
+            (vec![expired.clone(), lasting.clone()], end(2030)),
+            (vec![lasting.clone(), expired.clone()], end(2030)),
+            (vec![expired.clone(), ending.clone()], end(2027)),
+            (all.map(Root::clone).to_vec(), end(2030)),
+            (vec![expired.clone()], Err(webpki::Error::UnknownIssuer)),
+        ] {
+            assert_eq!(until(roots, Vec::new(), &leaf), expected);
+        }
     }
 
     #[test]
@@ -342,7 +371,7 @@ mod tests {
         let expected = Some(date_time_ymd(2030, 1, 1).unix_timestamp());
         for (root, between, leaf) in [(2030, 2031, 2032), (2031, 2030, 2032), (2032, 2031, 2030)] {
             assert_eq!(
-                until(root, between, leaf),
+                of_chain(root, between, leaf),
                 expected,
                 "{root} {between} {leaf}"
             );
