@@ -410,3 +410,78 @@ async fn connections_in_plaintext_end_once_their_listener_has_tls() {
         }
     }
 }
+
+#[tokio::test]
+async fn connections_of_a_listener_that_moves_or_goes_end_in_order() {
+    let authority = Authority::new();
+    for is_moved in [true, false] {
+        let go = Arc::new(tokio::sync::Semaphore::new(0));
+        let gate = Arc::clone(&go);
+        let upstream = Upstream::http(move |request| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if request.uri().path() == "/long" {
+                    gate.acquire().await.unwrap().forget();
+                }
+                reply(200, "whole")
+            }
+        })
+        .await;
+        let mut setup = Setup::forwarding(upstream.address);
+        let certificate = authority.write_certificate(setup.directory(), "api", &[HOST_NAME]);
+        let tls = json!({"certificates": [certificate]});
+        setup.change(
+            &["listeners", "safe"],
+            json!({"address": "127.0.0.1:0", "tls": tls}),
+        );
+        setup.change(&["listeners", "more", "address"], json!("127.0.0.1:0"));
+        let mut gateway = Gateway::start(setup).await;
+        let (plain, safe) = (gateway.address().await, gateway.listener("safe").await);
+        let kept = Client::http2(gateway.listener("more").await).await;
+        assert_eq!(kept.get("/early").await.status, 200);
+        let clients = [
+            Client::http1(plain).await,
+            Client::http2(plain).await,
+            Client::tls(safe, &authority.client(&["h2"])).await,
+        ];
+        let clients = clients.map(Arc::new);
+        for client in &clients {
+            assert_eq!(client.get("/early").await.status, 200);
+        }
+        let busy = Arc::new(Client::http2(plain).await);
+        let calls = [&busy, &clients[0]].map(|client| {
+            let client = Arc::clone(client);
+            tokio::spawn(async move { client.get("/long").await })
+        });
+        upstream.when("the calls", |seen| seen.requests == 6).await;
+        for name in ["main", "safe"] {
+            if is_moved {
+                let path = ["listeners", name, "address"];
+                gateway.setup().change(&path, json!("127.0.0.2:0"));
+            } else {
+                gateway.setup().remove(&["listeners", name]);
+            }
+        }
+        assert_eq!(gateway.reload().await["answer"], "done");
+        for client in &clients[1..] {
+            ended(client).await;
+        }
+        go.add_permits(2);
+        for call in calls {
+            let answer = call.await.unwrap();
+            assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
+        }
+        for client in [&busy, &clients[0]] {
+            ended(client).await;
+        }
+        assert_eq!(kept.get("/kept").await.status, 200);
+    }
+}
+
+/// Waits until `client` can send no more.
+async fn ended(client: &Client) {
+    gateway_tests::wait::until("the connection's end", || async {
+        client.try_send(get("/late")).await.is_err().then_some(())
+    })
+    .await;
+}

@@ -1,8 +1,9 @@
 //! The listeners of the running gateway, and how a reload changes them.
 //!
 //! A listener that stays keeps its sockets: no connection in their queues is lost, and a port that
-//! needed rights to bind is not bound again. New ones are bound before anything changes; removed
-//! ones stop accepting, and their connections end in their own time.
+//! needed rights to bind is not bound again. New ones are bound before anything changes. One that is
+//! removed, or has another address, stops accepting, and its connections end in order: they would
+//! keep limits and trusted proxies that the configuration no longer has.
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::worker::{Handle, Order};
-use crate::listener::{Accepting, BindError, ListenerPlan, Resumption, TlsError, bind};
+use crate::listener::{Accepting, BindError, Farewell, ListenerPlan, Resumption, TlsError, bind};
 use crate::model::{Gateway, ListenerName};
 use crate::store::connection::{Doorkeeper, ListenerRules, SourceRules};
 
@@ -42,8 +43,7 @@ struct Running {
     accepting: Accepting,
     resumption: Resumption,
     stop: watch::Sender<bool>,
-    /// Whether its plan terminates TLS.
-    secured: watch::Sender<bool>,
+    farewell: watch::Sender<Farewell>,
 }
 
 /// Changes that cannot fail any more.
@@ -153,16 +153,15 @@ impl Listeners {
         self.running.retain(|name, running| {
             let stays = stay.contains(&name);
             if !stays {
-                running.stop.send_replace(true);
-                tracing::info!(listener = %name, address = %running.address, "no longer listening");
+                running.end(name);
             }
             stays
         });
         for (name, plan) in prepared.kept {
             if let Some(running) = self.running.get(&name) {
-                let is_secured = plan.tls.is_some();
+                let farewell = farewell(&plan);
                 running.accepting.plan.store(plan);
-                running.secured.send_replace(is_secured);
+                running.farewell.send_replace(farewell);
                 running.accepting.doorkeeper.follow(rules_of(&name));
             }
         }
@@ -181,16 +180,15 @@ impl Listeners {
             resumption,
             sockets,
         } = fresh;
-        let is_secured = plan.tls.is_some();
-        let protocol = if is_secured { "https" } else { "http" };
+        let protocol = if plan.tls.is_some() { "https" } else { "http" };
         let (stop, stopping) = watch::channel(false);
-        let (secured, securing) = watch::channel(is_secured);
+        let (farewell, leaving) = watch::channel(farewell(&plan));
         let accepting = Accepting {
             plan: Arc::new(ArcSwap::new(plan)),
             doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules), rules)),
             stopping,
             draining: around.draining.clone(),
-            secured: securing,
+            farewell: leaving,
         };
         for (worker, socket) in around.workers.iter().zip(sockets) {
             let order = Order::Listen {
@@ -203,21 +201,18 @@ impl Listeners {
         }
         tracing::info!(listener = %name, %address, protocol, "listening");
         let moved = self.running.insert(
-            name,
+            name.clone(),
             Running {
                 configured,
                 address,
                 accepting,
                 resumption,
                 stop,
-                secured,
+                farewell,
             },
         );
         if let Some(moved) = moved {
-            moved.stop.send_replace(true);
-            // What its address changed with holds for the connections that it leaves behind.
-            moved.secured.send_replace(is_secured);
-            tracing::info!(address = %moved.address, "no longer listening");
+            moved.end(&name);
         }
     }
 
@@ -226,6 +221,23 @@ impl Listeners {
         for running in self.running.values() {
             running.stop.send_replace(true);
         }
+    }
+}
+
+impl Running {
+    /// Stops accepting and ends what is open in order.
+    fn end(&self, name: &ListenerName) {
+        self.stop.send_replace(true);
+        self.farewell.send_replace(Farewell::Everybody);
+        tracing::info!(listener = %name, address = %self.address, "no longer listening");
+    }
+}
+
+/// Whose connections end under a plan that takes the place of another.
+fn farewell(plan: &ListenerPlan) -> Farewell {
+    match plan.tls {
+        Some(_) => Farewell::Plaintext,
+        None => Farewell::Nobody,
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::ListenerPlan;
 use super::connection::{Handler, Surroundings, note, serve};
+use super::ending::Farewell;
 use crate::clock;
 use crate::store::connection::Doorkeeper;
 use crate::telemetry::access_log::Sink;
@@ -33,8 +34,8 @@ pub struct Accepting {
     pub stopping: watch::Receiver<bool>,
     /// Turns true when the gateway stops.
     pub draining: watch::Receiver<bool>,
-    /// Whether the plan terminates TLS: once it does, connections in plaintext end.
-    pub secured: watch::Receiver<bool>,
+    /// Which open connections end.
+    pub farewell: watch::Receiver<Farewell>,
 }
 
 /// One worker's loop over one socket.
@@ -101,7 +102,7 @@ impl<H: Handler> AcceptLoop<H> {
             plan: Arc::clone(&accepting.plan),
             doorkeeper: Arc::clone(&accepting.doorkeeper),
             draining,
-            secured: accepting.secured.clone(),
+            farewell: accepting.farewell.clone(),
         };
         Self {
             accepting,

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ListenerPlan;
-use super::ending::Ending;
+use super::ending::{Ending, Farewell};
 use super::handshake::shake_hands;
 use super::tls::TlsPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
@@ -65,8 +65,8 @@ pub(super) struct Surroundings<H> {
     pub(super) doorkeeper: Arc<Doorkeeper>,
     /// Turns true when the gateway stops.
     pub(super) draining: watch::Receiver<bool>,
-    /// Whether the plan in force terminates TLS.
-    pub(super) secured: watch::Receiver<bool>,
+    /// Which open connections of the listener end.
+    pub(super) farewell: watch::Receiver<Farewell>,
 }
 
 impl<H> Clone for Surroundings<H> {
@@ -78,7 +78,7 @@ impl<H> Clone for Surroundings<H> {
             plan: Arc::clone(&self.plan),
             doorkeeper: Arc::clone(&self.doorkeeper),
             draining: self.draining.clone(),
-            secured: self.secured.clone(),
+            farewell: self.farewell.clone(),
         }
     }
 }
@@ -161,7 +161,8 @@ impl<H: Handler> Open<H> {
     ) {
         let ending = Ending {
             draining: self.around.draining.clone(),
-            secured: tls.is_none().then(|| self.around.secured.clone()),
+            farewell: self.around.farewell.clone(),
+            is_plaintext: tls.is_none(),
         };
         let facts = Facts::new(&self.plan, self.peer, local, tls);
         let around = self.around.clone();

@@ -18,6 +18,7 @@ pub use accept::{AcceptLoop, Accepting, Live};
 pub use bind::{BindError, bind};
 pub use client_auth::Authorities;
 pub use connection::Handler;
+pub use ending::Farewell;
 pub use tls::{Resumption, Served, TlsError, TlsPlan, load_certificate};
 
 use std::sync::Arc;
