@@ -152,6 +152,51 @@ async fn a_rest_proxy_passes_drops_and_renames_as_the_table_says() {
 }
 
 #[tokio::test]
+async fn what_concerns_one_connection_ends_here() {
+    let upstream = Upstream::http(|request| async {
+        let mut answer = describe(request).await;
+        let headers = answer.headers_mut();
+        headers.insert(
+            "connection",
+            HeaderValue::from_bytes(b"X-Hop, \xff,keep-alive").unwrap(),
+        );
+        for name in ["x-hop", "keep-alive", "proxy-connection", "x-kept"] {
+            let name = HeaderName::from_static(name);
+            headers.insert(name, HeaderValue::from_static("backend"));
+        }
+        answer
+    })
+    .await;
+    let hops = ["connection", "x-hop", "keep-alive", "proxy-connection"];
+    for (kind, path) in [("rest", "/prod/x"), ("http", "/x")] {
+        let (_gateway, client) = start(setup(&upstream, kind)).await;
+        let mut asked = get(path);
+        for name in &hops[1..] {
+            let name = HeaderName::from_static(name);
+            asked
+                .headers_mut()
+                .insert(name, HeaderValue::from_static("client"));
+        }
+        let named = HeaderValue::from_bytes(b"keep-alive, X-Hop,\xff").unwrap();
+        asked.headers_mut().insert("connection", named);
+        let answer = client.send(asked).await;
+        let seen = answer.json()["headers"].clone();
+        for name in hops {
+            assert_eq!(seen[name], Value::Null, "{kind} {name}");
+            let own = answer.headers.get(name);
+            assert!(own.is_none_or(|own| own == "keep-alive"), "{kind} {name}");
+        }
+        assert_eq!(answer.header("x-kept"), "backend");
+        let renamed = answer.headers.get("x-amzn-remapped-connection");
+        let expected: Option<&[u8]> = match kind {
+            "rest" => Some(b"X-Hop, \xff,keep-alive"),
+            _ => None,
+        };
+        assert_eq!(renamed.map(HeaderValue::as_bytes), expected, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn an_http_proxy_tells_who_asked() {
     let upstream = Upstream::echo().await;
     let (_gateway, client) = start(setup(&upstream, "http")).await;

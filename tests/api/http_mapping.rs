@@ -99,6 +99,118 @@ async fn what_the_gateway_does_not_say_of_a_client_it_cannot_say_of_itself() {
 }
 
 #[tokio::test]
+async fn a_stage_without_the_variable_lets_no_client_say_it() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets/{id}",
+        json!({"request_parameters": {
+            "overwrite:header.X-Tenant": "$stageVariables.who",
+            "overwrite:querystring.tenant": "t-${stageVariables.who}",
+        }}),
+    )
+    .await;
+    let forged = [("x-tenant", "victim"), ("x_tenant", "victim")];
+    for (path, header, uri) in [
+        (
+            "/pets/1?tenant=victim&q",
+            json!("stage"),
+            "/pets/1?q&tenant=t-stage",
+        ),
+        ("/beta/pets/1?tenant=victim&q", json!(null), "/pets/1?q"),
+    ] {
+        let seen = client.get_with(path, &forged).await.json();
+        assert_eq!(seen["headers"]["x-tenant"], header, "{path}");
+        assert_eq!(seen["headers"]["x_tenant"], json!(null), "{path}");
+        assert_eq!(seen["uri"], uri);
+    }
+}
+
+#[tokio::test]
+async fn no_name_that_backends_take_for_the_gateways_own_passes() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets",
+        json!({"request_parameters": {
+            "overwrite:header.X-User-Id": "$context.authorizer.claims.sub",
+            "overwrite:header.X-From": "$context.identity.sourceIp",
+            "overwrite:header.X-Role": "guest",
+            "remove:header.X-Debug": "",
+            "overwrite:header.X-Own": "$request.querystring.q",
+            "overwrite:querystring.user_id": "$context.identity.sourceIp",
+        }}),
+    )
+    .await;
+    let sent = [
+        ("x_user_id", "victim"),
+        ("x.user_id", "victim"),
+        ("x_from", "192.0.2.1"),
+        ("x_role", "admin"),
+        ("x_debug", "1"),
+        ("x_own", "kept"),
+        ("x_forwarded_for", "192.0.2.1"),
+        ("x-forwarded_host", "victim.test"),
+        ("x_forwarded_proto", "https"),
+    ];
+    let path = "/pets?a=1;user_id=victim&user.id=victim&USER-ID[]=victim&user=kept&q=5";
+    let seen = client.get_with(path, &sent).await.json();
+    let headers = seen["headers"].as_object().unwrap();
+    let mut with_marks = headers.keys().filter(|name| name.contains(['_', '.']));
+    assert_eq!(with_marks.next().unwrap(), "x_own");
+    assert_eq!(with_marks.next(), None);
+    for (name, value) in [
+        ("x-from", "127.0.0.1"),
+        ("x-role", "guest"),
+        ("x-own", "5"),
+        ("x_own", "kept"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-forwarded-host", "api.test"),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+    }
+    assert!(!headers.contains_key("x-user-id"));
+    let uri = "/pets?a=1%3Buser_id=victim&user=kept&q=5&user_id=127.0.0.1";
+    assert_eq!(seen["uri"], uri);
+}
+
+#[tokio::test]
+async fn a_path_that_variables_make_is_never_the_clients_own() {
+    let upstream = Upstream::echo().await;
+    for (value, agent, expected) in [
+        ("/users/${context.authorizer.claims.tenant}", "", None),
+        (
+            "/users/${stageVariables.none}/${request.path.proxy}",
+            "",
+            None,
+        ),
+        (
+            "/users/${context.identity.userAgent}",
+            "me",
+            Some("/users/me"),
+        ),
+        ("/users/${context.identity.userAgent}", "", None),
+        ("$context.identity.userAgent", "/me", Some("/me")),
+        ("$context.identity.userAgent", "me", None),
+    ] {
+        let mapping = json!({"request_parameters": {"overwrite:path": value}});
+        let (gateway, client) = start(&upstream, "ANY /{proxy+}", mapping).await;
+        let answer = client
+            .get_with("/users/victim", &[("user-agent", agent)])
+            .await;
+        match expected {
+            Some(path) => assert_eq!(answer.json()["uri"], path, "{value} {agent}"),
+            None => {
+                assert_eq!(answer.status, 400, "{value} {agent}");
+                assert_eq!(answer.text(), r#"{"message":"Bad Request"}"#);
+                assert_eq!(gateway.reason("bad_path").await["status"], 400);
+            }
+        }
+    }
+    assert_eq!(upstream.seen().requests, 2);
+}
+
+#[tokio::test]
 async fn a_path_is_replaced_whole_and_leads_nowhere_else() {
     let upstream = Upstream::echo().await;
     let (gateway, client) = start(
@@ -229,5 +341,24 @@ async fn a_status_without_body_has_none() {
         let answer = client.get("/pets").await;
         assert_eq!((answer.status, answer.body.len()), (204, 0));
         assert!(!answer.headers.contains_key("content-length"));
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_gets_a_body_loses_the_length_of_another() {
+    let upstream = Upstream::http(|_request| async {
+        let mut answer = reply(304, "");
+        let length = HeaderValue::from_static("1234");
+        answer.headers_mut().insert("content-length", length);
+        answer
+    })
+    .await;
+    let mappings = json!({"response_parameters": {"304": {"overwrite:statuscode": "200"}}});
+    let (gateway, first) = start(&upstream, "GET /pets", mappings).await;
+    let second = Client::http2(gateway.address().await).await;
+    for client in [&first, &second] {
+        let answer = client.get("/pets").await;
+        assert_eq!((answer.status, answer.body.len()), (200, 0));
+        assert!(["", "0"].contains(&answer.header("content-length")));
     }
 }

@@ -116,6 +116,80 @@ async fn what_the_gateway_does_not_say_of_a_client_it_cannot_say_of_itself() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_missing_is_not_the_clients_to_say() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets",
+        json!({
+            "parameters": {"header.X-In": "optional"},
+            "integration": {"request_parameters": {
+                "integration.request.header.X-Tenant": "stageVariables.none",
+                "integration.request.header.X-Caller": "context.authorizer.claims.sub",
+                "integration.request.header.X-Role": "'guest'",
+                "integration.request.header.X-Own": "method.request.header.X-In",
+                "integration.request.querystring.tenant": "stageVariables.none",
+            }},
+        }),
+    )
+    .await;
+    let forged = [
+        ("x-tenant", "victim"),
+        ("x_tenant", "victim"),
+        ("x_caller", "victim"),
+        ("x_role", "admin"),
+        ("x_amzn_apigateway_api_id", "other"),
+        ("x_own", "kept"),
+    ];
+    let path = "/prod/pets?tenant=victim&Tenant[]=victim&a=1;tenant=victim";
+    let seen = client.get_with(path, &forged).await.json();
+    let headers = seen["headers"].as_object().unwrap();
+    let marked: Vec<&String> = headers.keys().filter(|name| name.contains('_')).collect();
+    assert_eq!(marked, ["x_own"]);
+    for name in ["x-tenant", "x-caller"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    assert_eq!(headers["x-role"], "guest");
+    assert_eq!(seen["uri"], "/pets?a=1%3Btenant=victim");
+}
+
+#[tokio::test]
+async fn no_mapping_says_of_a_body_or_a_hop_what_is_not_so() {
+    let upstream = Upstream::echo().await;
+    let names = ["Content-Encoding", "Content-MD5", "Server", "Via"];
+    let declared = names.map(|name| (format!("header.{name}"), json!("optional")));
+    let mapped = names.map(|name| {
+        let target = format!("integration.request.header.{name}");
+        (target, json!(format!("method.request.header.{name}")))
+    });
+    let (_gateway, client) = start(
+        &upstream,
+        "POST /pets",
+        json!({
+            "parameters": declared.into_iter().collect::<Value>(),
+            "integration": {"request_parameters": mapped.into_iter().collect::<Value>()},
+        }),
+    )
+    .await;
+    let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut coder, b"plain").unwrap();
+    let body = coder.finish().unwrap();
+    let asked = request(Method::POST, "/prod/pets", whole(body));
+    let sent = [
+        ("content-encoding", "gzip"),
+        ("content-md5", "Q2hlY2s="),
+        ("server", "other"),
+        ("via", "1.1 other"),
+    ];
+    let seen = client.send(with(asked, &sent)).await.json();
+    assert_eq!(seen["body"], "plain");
+    for name in ["content-encoding", "content-md5", "server"] {
+        assert_eq!(seen["headers"][name], json!(null), "{name}");
+    }
+    assert_eq!(seen["headers"]["via"], "1.1 gateway");
+}
+
+#[tokio::test]
 async fn values_fill_the_path() {
     let upstream = Upstream::echo().await;
     let base = format!("http://{}", upstream.address);

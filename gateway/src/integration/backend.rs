@@ -92,8 +92,7 @@ impl BackendPlan {
             (None, None) => text.push_str(found.path),
             (None, Some(template)) => text.push_str(&self.rendered(template, found, changes)?),
         }
-        let queries = self.query.as_deref().into_iter().chain(query);
-        if let Some(query) = changes.query(queries) {
+        if let Some(query) = changes.query(self.query.as_deref(), query) {
             text.push('?');
             text.push_str(&query);
         }

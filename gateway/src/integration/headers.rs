@@ -1,8 +1,8 @@
 //! Which headers cross the gateway.
 //!
 //! What is forwarded is written anew from the parsed message. Connection-level headers end here
-//! (RFC 9110, section 7.6.1), forwarding headers of peers that are not trusted are replaced, and
-//! the upstream learns the client in both common forms.
+//! (RFC 9110, section 7.6.1), forwarding headers of peers that are not trusted are replaced, also
+//! under names that a backend takes for them, and the upstream learns the client in both common forms.
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
@@ -10,6 +10,7 @@ use http::header::{
     VIA,
 };
 
+use super::look_alike;
 use crate::exchange::{Exchange, forwarded_for};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -32,6 +33,14 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
+/// Headers by which the upstream learns of the client.
+const TOLD: [HeaderName; 4] = [
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PORT,
+    X_FORWARDED_PROTO,
+];
+
 /// Turns the headers of a request into those sent to the upstream.
 pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host: &HeaderValue) {
     remove_hop_by_hop(headers);
@@ -40,6 +49,7 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, host.clone());
     join_cookies(headers);
+    look_alike::remove_headers(headers, &TOLD);
     let told = &exchange.connection.told;
     let chain = if told.peer_is_trusted {
         chain(headers, &told.peer)
@@ -109,9 +119,8 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named_by_connection = headers
         .get_all(CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok());
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
     let doomed: Vec<HeaderName> = present.cloned().chain(named_by_connection).collect();
     for name in doomed {
         headers.remove(name);

@@ -102,7 +102,6 @@ fn headers(
         .made(&mut headers, exchange, sent, clock::unix_seconds());
     headers.insert(HOST, plan.backend.upstream.host.clone());
     changes.apply(&mut headers);
-    rest_headers::drop_unmappable(&mut headers);
     if sent.contains_key(CONTENT_ENCODING) {
         // The body has been decoded, whatever is mapped.
         headers.remove(CONTENT_ENCODING);

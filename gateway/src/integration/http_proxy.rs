@@ -1,6 +1,6 @@
 //! `HTTP_PROXY`: a request is forwarded, and its answer passed on.
 
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, Uri};
 use http_body::Body as _;
 use tokio::time::Instant;
@@ -47,18 +47,12 @@ pub(super) async fn forward(
     let target = target(plan, &request.uri, found, &changes)?;
     let IntegrationRequest {
         method,
-        mut headers,
+        headers,
         body,
         progress,
         ..
     } = request;
-    if let Some(rest) = &plan.rest {
-        // What the client says of its connection must not reach what is added here.
-        headers::remove_hop_by_hop(&mut headers);
-        rest.proxied(&mut headers, exchange, clock::unix_seconds());
-    }
-    headers::forward_request(&mut headers, exchange, &backend.upstream.host);
-    changes.apply(&mut headers);
+    let mut headers = outgoing_headers(plan, exchange, headers, changes);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
         // Without this a method that seldom has a body would be sent without it.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -101,6 +95,29 @@ pub(super) async fn forward(
         None => Ok(response),
         Some(mappings) => map_response(mappings, exchange, response, means.budget).await,
     }
+}
+
+/// The client's headers as the backend gets them.
+fn outgoing_headers(
+    plan: &ForwardPlan,
+    exchange: &Exchange,
+    mut headers: HeaderMap,
+    changes: Changes,
+) -> HeaderMap {
+    // The bodies of REST APIs have been decoded, whatever is mapped.
+    let is_decoded = plan.rest.is_some() && headers.contains_key(CONTENT_ENCODING);
+    changes.remove_look_alikes(&mut headers);
+    if let Some(rest) = &plan.rest {
+        // What the client says of its connection must not reach what is added here.
+        headers::remove_hop_by_hop(&mut headers);
+        rest.proxied(&mut headers, exchange, clock::unix_seconds());
+    }
+    headers::forward_request(&mut headers, exchange, &plan.backend.upstream.host);
+    changes.apply(&mut headers);
+    if is_decoded {
+        headers.remove(CONTENT_ENCODING);
+    }
+    headers
 }
 
 fn target(

@@ -1,10 +1,11 @@
 //! What a definition changes of a request on its way to a backend.
 //!
 //! Every value is read from the request as the client sent it, before anything is changed. A value
-//! that is missing changes nothing, but for two: a hole in a path is refused, because the path without
-//! it would be that of something else; and where a variable of `$context` was to take the place of a
-//! header or a query parameter, that is taken away, because the backend would believe the client's own
-//! to be what the gateway knows.
+//! that is missing changes nothing, but for what the gateway alone can say: where a variable of
+//! `$context` or of the stage was to take the place of a header or a query parameter, that is taken
+//! away, because the backend would believe the client's own to be what the gateway knows. So is, in any
+//! case, what a backend may take for it. A hole in a path is refused, because the path without it
+//! would be that of something else.
 //!
 //! Source: Amazon API Gateway Developer Guide, "Parameter mapping examples for REST APIs in API
 //! Gateway" and "Transform API requests and responses for HTTP APIs in API Gateway".
@@ -14,7 +15,9 @@ use std::borrow::Cow;
 use ::http::header::HOST;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::mapped_query::{self, QueryChange};
 use super::path_template::push_escape;
+use super::{look_alike, rest_headers};
 use crate::exchange::{Context, Exchange, Reason, Rejection};
 use crate::language::mapping::http::{self, Change, RequestTarget};
 use crate::language::mapping::rest;
@@ -26,7 +29,9 @@ use crate::router::{RequestPath, Slashes};
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     headers: Vec<HeaderChange>,
-    query: Vec<(Change, String, String)>,
+    /// Headers whose value is the gateway's own.
+    ours: Vec<HeaderName>,
+    query: Vec<QueryChange>,
     /// The whole path, encoded; `None` leaves it.
     pub(super) path: Option<String>,
     /// Values for the integration's path.
@@ -79,22 +84,23 @@ impl Changes {
             })?;
             let name = mapping.name.text();
             match mapping.place {
+                Place::Header if rest_headers::is_unmappable(name) => {}
                 Place::Header => {
                     let value = values.first().map(AsRef::as_ref);
-                    let is_ours = mapping.reads_context();
-                    changes.header(Change::Overwrite, name, value, is_ours);
+                    changes.header(Change::Overwrite, name, value, mapping.is_ours());
                 }
-                Place::Querystring if mapping.reads_context() => {
+                Place::Querystring if mapping.reads_variables() => {
                     let value = values.into_iter().next();
-                    let change = value.as_ref().map_or(Change::Remove, |_| Change::Overwrite);
-                    let value = value.map_or_else(String::new, Cow::into_owned);
-                    changes.query.push((change, name.to_owned(), value));
+                    changes.own_parameter(name, value);
                 }
                 Place::Querystring => {
-                    let pairs = values.into_iter();
-                    let pairs =
-                        pairs.map(|value| (Change::Append, name.to_owned(), value.into_owned()));
-                    changes.query.extend(pairs);
+                    let changed = values.into_iter().map(|value| QueryChange {
+                        change: Change::Append,
+                        name: name.to_owned(),
+                        value: value.into_owned(),
+                        is_ours: false,
+                    });
+                    changes.query.extend(changed);
                 }
                 Place::Path => {
                     let value = values.into_iter().next().unwrap_or_default();
@@ -119,7 +125,7 @@ impl Changes {
     /// By the mappings of an HTTP API.
     ///
     /// # Errors
-    /// 400 for a path that leads elsewhere.
+    /// 400 for a path that leads elsewhere, or that a variable was to make which has no value.
     pub(super) fn of_http(
         mappings: &[http::RequestMapping],
         exchange: &Exchange,
@@ -139,18 +145,24 @@ impl Changes {
             };
             match (&mapping.target, value) {
                 (RequestTarget::Header(change, name), value) => {
-                    let is_ours = mapping.reads_context();
-                    changes.header(*change, name, value.as_deref(), is_ours);
+                    changes.header(*change, name, value.as_deref(), mapping.is_ours());
+                }
+                (RequestTarget::Querystring(Change::Overwrite, name), value)
+                    if mapping.reads_variables() =>
+                {
+                    changes.own_parameter(name, value);
                 }
                 (RequestTarget::Querystring(change, name), Some(value)) => {
-                    let edit = (*change, name.to_string(), value.into_owned());
-                    changes.query.push(edit);
+                    changes.query.push(QueryChange {
+                        change: *change,
+                        name: name.to_string(),
+                        value: value.into_owned(),
+                        is_ours: false,
+                    });
                 }
-                (RequestTarget::Querystring(Change::Overwrite, name), None)
-                    if mapping.reads_context() =>
-                {
-                    let edit = (Change::Remove, name.to_string(), String::new());
-                    changes.query.push(edit);
+                (RequestTarget::Path, None) if mapping.reads_variables() => {
+                    let detail = "what `overwrite:path` takes from variables is missing or no path";
+                    return Err(Rejection::detailed(Reason::BadPath, detail));
                 }
                 (RequestTarget::Querystring(..) | RequestTarget::Path, None) => {}
                 (RequestTarget::Path, Some(value)) => {
@@ -164,17 +176,36 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Adds the change of a header. `is_ours` says that its value is what the gateway knows, so that
-    /// the client's own may not stand in for it. The backend's name is never the client's.
+    /// Adds the change of a header. `is_ours` says that its value is the gateway's own, so that the
+    /// client's may not stand in for it. The backend's name is never the client's.
     fn header(&mut self, change: Change, name: &str, value: Option<&str>, is_ours: bool) {
         let changed = value.and_then(|value| HeaderChange::new(change, name, value));
-        let stands_in =
-            is_ours && change == Change::Overwrite && !HOST.as_str().eq_ignore_ascii_case(name);
-        let changed = changed.or_else(|| {
-            let taken = || HeaderChange::new(Change::Remove, name, "");
-            stands_in.then(taken).flatten()
-        });
+        let is_guarded =
+            is_ours && change != Change::Append && !HOST.as_str().eq_ignore_ascii_case(name);
+        let taken = || HeaderChange::new(Change::Remove, name, "");
+        let changed = changed.or_else(|| is_guarded.then(taken).flatten());
+        if is_guarded && let Some(changed) = &changed {
+            self.ours.push(changed.name.clone());
+        }
         self.headers.extend(changed);
+    }
+
+    /// Adds a query parameter whose value is what the gateway knows; where there is none, the client
+    /// can say none either.
+    fn own_parameter(&mut self, name: &str, value: Option<Cow<'_, str>>) {
+        let change = value.as_ref().map_or(Change::Remove, |_| Change::Overwrite);
+        self.query.push(QueryChange {
+            change,
+            name: name.to_owned(),
+            value: value.map_or_else(String::new, Cow::into_owned),
+            is_ours: true,
+        });
+    }
+
+    /// Takes away what a backend may take for a header that is the gateway's own. `headers` are the
+    /// client's, before others are added.
+    pub(super) fn remove_look_alikes(&self, headers: &mut HeaderMap) {
+        look_alike::remove_headers(headers, &self.ours);
     }
 
     /// Changes the headers as they are sent.
@@ -189,21 +220,9 @@ impl Changes {
         self.query.is_empty() && self.parameters.is_empty() && self.path.is_none()
     }
 
-    /// The query as it is sent. What is not changed stays as it was written.
-    pub(super) fn query<'q>(&self, sent: impl Iterator<Item = &'q str>) -> Option<String> {
-        let pieces = sent.flat_map(|query| query.split('&'));
-        let mut pieces: Vec<Cow<'q, str>> = pieces.map(Cow::Borrowed).collect();
-        for (change, name, value) in &self.query {
-            if matches!(change, Change::Overwrite | Change::Remove) {
-                pieces.retain(|piece| !is_named(piece, name));
-            }
-            if matches!(change, Change::Overwrite | Change::Append) {
-                let mut pair = form_urlencoded::Serializer::new(String::new());
-                let pair = pair.append_pair(name, value).finish();
-                pieces.push(Cow::Owned(pair));
-            }
-        }
-        (!pieces.is_empty()).then(|| pieces.join("&"))
+    /// The query as it is sent: of `own`, which the integration's URL has, and of the client's.
+    pub(super) fn query(&self, own: Option<&str>, sent: Option<&str>) -> Option<String> {
+        mapped_query::changed(own, sent, &self.query)
     }
 }
 
@@ -257,12 +276,6 @@ impl Variables for InHeaders<'_> {
     }
 }
 
-/// Whether a piece of a query is a parameter of this name.
-fn is_named(piece: &str, name: &str) -> bool {
-    let mut pairs = form_urlencoded::parse(piece.as_bytes());
-    pairs.next().is_some_and(|(known, _)| known == name)
-}
-
 /// A path in which what no path holds is percent-encoded; what is encoded already stays.
 fn encoded_path(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
@@ -289,38 +302,6 @@ fn hole(name: &str) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(sent: &[&str], edits: &[(Change, &str, &str)], expected: Option<&str>) {
-        let edits = edits.iter();
-        let changes = Changes {
-            query: edits
-                .map(|(change, name, value)| (*change, (*name).into(), (*value).into()))
-                .collect(),
-            ..Changes::default()
-        };
-        let found = changes.query(sent.iter().copied());
-        assert_eq!(found.as_deref(), expected, "{sent:?}");
-    }
-
-    #[test]
-    fn a_query_keeps_what_is_not_changed() {
-        use Change::{Append, Overwrite, Remove};
-        check(&[], &[], None);
-        check(&["a=1&&b=%20;+"], &[], Some("a=1&&b=%20;+"));
-        check(
-            &["x=1", "a"],
-            &[(Append, "a", "b c&")],
-            Some("x=1&a&a=b+c%26"),
-        );
-        check(
-            &["x=1", "x&%78=2&y"],
-            &[(Overwrite, "x", "3")],
-            Some("y&x=3"),
-        );
-        check(&["x=1&y=2"], &[(Remove, "y", "")], Some("x=1"));
-        check(&["x=1&x"], &[(Remove, "x", "")], None);
-    }
 
     #[test]
     fn a_path_is_encoded_once() {

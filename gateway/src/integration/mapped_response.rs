@@ -69,12 +69,19 @@ pub(super) async fn map_response(
         change.apply(response.head.headers_mut());
     }
     if let Some(status) = status {
-        *response.head.status_mut() = status;
-        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            // These have no body, whatever the backend sent.
+        let was = std::mem::replace(response.head.status_mut(), status);
+        if has_no_body(was) || has_no_body(status) {
+            // What a backend says with such a status is the length of another body.
             response.head.headers_mut().remove(CONTENT_LENGTH);
+        }
+        if has_no_body(status) {
             response.body = ResponseBody::Whole(Bytes::new());
         }
     }
     Ok(response)
+}
+
+/// Whether an answer of this status has no body, whatever the backend sent.
+fn has_no_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

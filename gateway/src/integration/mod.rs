@@ -12,6 +12,8 @@ mod headers;
 mod rest_headers;
 mod path_template;
 mod answered;
+mod look_alike;
+mod mapped_query;
 mod mapped;
 mod mapped_response;
 

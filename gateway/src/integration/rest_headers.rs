@@ -9,6 +9,7 @@ use http::header::{
     WWW_AUTHENTICATE,
 };
 
+use super::look_alike;
 use crate::exchange::Exchange;
 use crate::model::ApiId;
 
@@ -63,6 +64,9 @@ const fn renamed(name: HeaderName, to: &'static str) -> (HeaderName, HeaderName)
     (name, HeaderName::from_static(to))
 }
 
+/// Headers by which the gateway tells a backend of the request.
+const TOLD: [HeaderName; 3] = [X_AMZN_REQUESTID, X_AMZN_TRACE_ID, X_AMZN_APIGATEWAY_API_ID];
+
 /// What the requests of one REST API say about it.
 #[derive(Clone, Debug)]
 pub struct RestHeaders {
@@ -86,6 +90,7 @@ impl RestHeaders {
         for name in REQUEST_DROPPED {
             headers.remove(name);
         }
+        look_alike::remove_headers(headers, &TOLD);
         self.add(headers, exchange, now);
         // The request has one name, also where the client sent one that is none.
         let name = exchange.record.record.amzn_request_id.as_deref();
@@ -126,11 +131,11 @@ impl RestHeaders {
     }
 }
 
-/// Takes away what no mapping can send to the backend of an `HTTP` integration.
-pub(super) fn drop_unmappable(headers: &mut HeaderMap) {
-    for name in UNMAPPABLE {
-        headers.remove(name);
-    }
+/// Whether no mapping sends a header of this name to a backend.
+pub(super) fn is_unmappable(name: &str) -> bool {
+    UNMAPPABLE
+        .iter()
+        .any(|known| known.as_str().eq_ignore_ascii_case(name))
 }
 
 /// What a request to a backend, and so the answer to its client, says of its trace.

@@ -1,6 +1,6 @@
 //! Parameter mappings of integrations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Lowering;
 use super::route::Around;
@@ -12,6 +12,7 @@ use crate::config::written;
 use crate::language::mapping::http::{self, Change, RequestTarget, ResponseTarget};
 use crate::language::mapping::rest;
 use crate::language::message::Place;
+use crate::language::variable::StageVariable;
 use crate::model::{ApiKind, RequestMappings, ResponseMappings};
 
 /// What begins the target of a mapping that fills a part of the integration's path.
@@ -44,13 +45,19 @@ pub(super) fn lower(
     match around.kind {
         ApiKind::Rest => {
             let lower = |(target, source): &(String, String)| {
-                lower_rest(target, source, route, key, &section.key(target), cx)
+                let at = section.key(target);
+                let mapping = lower_rest(target, source, route, key, &at, cx)?;
+                warn_of_missing(mapping.stage_variable(), &at, around, cx);
+                Some(mapping)
             };
             RequestMappings::Rest(written.filter_map(lower).collect())
         }
         ApiKind::Http => {
             let lower = |(target, source): &(String, String)| {
-                lower_http(target, source, &section.key(target), cx)
+                let at = section.key(target);
+                let mapping = lower_http(target, source, &at, cx)?;
+                warn_of_missing(mapping.stage_variables(), &at, around, cx);
+                Some(mapping)
             };
             RequestMappings::Http(written.filter_map(lower).collect())
         }
@@ -107,7 +114,41 @@ fn lower_http(
             cx.error_at_key(at, message);
         }
     }
+    if let RequestTarget::Header(Change::Append, _) | RequestTarget::Querystring(Change::Append, _) =
+        &mapping.target
+        && mapping.reads_variables()
+    {
+        let fix = shortened(target.trim_start_matches("append:"));
+        let message = format!(
+            "what a client sends itself stays in front, and a backend may believe it: write \
+             `overwrite:{fix}`"
+        );
+        cx.warning(at, message);
+    }
     Some(mapping)
+}
+
+/// Warns of stage variables that a mapping reads and a stage does not have.
+fn warn_of_missing<'v>(
+    variables: impl IntoIterator<Item = &'v StageVariable>,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let variables: BTreeSet<&str> = variables.into_iter().map(StageVariable::name).collect();
+    let mut missing = BTreeSet::new();
+    for environment in around.environments {
+        let unknown = variables
+            .iter()
+            .filter(|name| !environment.variables.contains_key(**name));
+        missing.extend(unknown.map(|name| (&environment.variant.stage, *name)));
+    }
+    for (stage, name) in missing {
+        let message = format!(
+            "the stage `{stage}` has no variable `{name}`: the mapping has no value there, write one under `variables` of the stage"
+        );
+        cx.warning(at, message);
+    }
 }
 
 fn lower_response(

@@ -10,7 +10,7 @@ use super::{
     unknown_target,
 };
 use crate::language::message::{Body, InvalidJson, Parameters, Place, Request, Response};
-use crate::language::variable::{Reference, Variable, Variables, shown};
+use crate::language::variable::{Reference, StageVariable, Variable, Variables, shown};
 
 const REQUEST_TARGETS: &str = "`integration.request.{header|querystring|path}.NAME`";
 const RESPONSE_TARGETS: &str = "`method.response.header.NAME`";
@@ -151,12 +151,21 @@ impl RequestMapping {
         matches!(self.source, RequestSource::Body(_))
     }
 
-    /// Whether it reads a `context` variable: what the gateway knows, and no client says.
+    /// Whether its value is the definition's own, a variable or fixed text: nothing of it is the
+    /// client's to say.
     #[must_use]
-    pub const fn reads_context(&self) -> bool {
+    pub const fn is_ours(&self) -> bool {
+        matches!(self.source, RequestSource::Given(_))
+    }
+
+    /// Whether it reads a `context` or stage variable: what the gateway knows, and may not know.
+    #[must_use]
+    pub const fn reads_variables(&self) -> bool {
         matches!(
             self.source,
-            RequestSource::Given(Given::Reference(Reference::Context(_)))
+            RequestSource::Given(Given::Reference(
+                Reference::Context(_) | Reference::Stage(_)
+            ))
         )
     }
 
@@ -172,6 +181,18 @@ impl RequestMapping {
                 *variable == Variable::IdentityApiKey
             }
             RequestSource::Given(Given::Reference(Reference::Stage(_)) | Given::Static(_)) => true,
+        }
+    }
+
+    /// The stage variable that it reads.
+    #[must_use]
+    pub const fn stage_variable(&self) -> Option<&StageVariable> {
+        match &self.source {
+            RequestSource::Given(Given::Reference(Reference::Stage(variable))) => Some(variable),
+            RequestSource::Last(..)
+            | RequestSource::All(..)
+            | RequestSource::Body(_)
+            | RequestSource::Given(_) => None,
         }
     }
 

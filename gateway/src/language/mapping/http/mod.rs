@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::{MappingError, unknown_target};
 use crate::language::message::{Body, Place, Request, Response};
-use crate::language::variable::{Reference, Variables, shown};
+use crate::language::variable::{Reference, StageVariable, Variables, shown};
 
 mod source;
 mod text;
@@ -110,27 +110,46 @@ impl RequestMapping {
             .any(|source| matches!(source, RequestSource::Body(_)))
     }
 
-    /// Whether it reads a `$context` variable: what the gateway knows, and no client says.
+    /// Whether its value is the definition's own: one with a variable of `$context` or of the stage,
+    /// or without any. Of what is removed it is.
     #[must_use]
-    pub fn reads_context(&self) -> bool {
-        self.value
-            .sources()
-            .any(|source| matches!(source, RequestSource::Reference(Reference::Context(_))))
+    pub fn is_ours(&self) -> bool {
+        self.reads_variables() || self.value.sources().next().is_none()
+    }
+
+    /// Whether it reads a `$context` or stage variable: what the gateway knows, and may not know.
+    #[must_use]
+    pub fn reads_variables(&self) -> bool {
+        self.value.sources().any(RequestSource::is_variable)
+    }
+
+    /// The stage variables that it reads.
+    pub fn stage_variables(&self) -> impl Iterator<Item = &StageVariable> {
+        self.value.sources().filter_map(|source| match source {
+            RequestSource::Reference(Reference::Stage(variable)) => Some(variable),
+            RequestSource::Reference(Reference::Context(_))
+            | RequestSource::Parameter(..)
+            | RequestSource::Path
+            | RequestSource::Body(_) => None,
+        })
     }
 
     /// The value to append or to overwrite with, a path as it must be encoded yet. `None` if the
-    /// mapping must be left out: a variable has no value, or a path does not begin with a slash.
-    /// Of what is removed the value is empty.
+    /// mapping must be left out: a variable has no value, or a path does not begin with a slash or
+    /// would have nothing where a `$context` variable stands. Of what is removed the value is empty.
     #[must_use]
     pub fn evaluate<'v>(
         &'v self,
         request: &'v impl Request,
         variables: &'v impl Variables,
     ) -> Option<Cow<'v, str>> {
-        let value = self
-            .value
-            .render(|source| source.evaluate(request, variables))?;
-        (self.target != RequestTarget::Path || value.starts_with('/')).then_some(value)
+        let is_path = self.target == RequestTarget::Path;
+        let value = self.value.render(|source| {
+            let value = source.evaluate(request, variables)?;
+            let is_hole = is_path && value.is_empty() && source.is_variable();
+            (!is_hole).then_some(value)
+        })?;
+        (!is_path || value.starts_with('/')).then_some(value)
     }
 }
 

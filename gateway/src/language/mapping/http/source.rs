@@ -42,6 +42,11 @@ impl Source for RequestSource {
 }
 
 impl RequestSource {
+    /// Whether it is a `$context` or stage variable.
+    pub(super) const fn is_variable(&self) -> bool {
+        matches!(self, Self::Reference(_))
+    }
+
     pub(super) fn evaluate<'v>(
         &'v self,
         request: &'v impl Request,
