@@ -6,6 +6,7 @@ use gateway_tests::gateway::Gateway;
 use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
+use gateway_tests::wait::until;
 use serde_json::{Value, json};
 
 /// A REST API whose backend is told the version, a stage variable and whether a canary asks.
@@ -179,15 +180,8 @@ async fn base_and_canary_are_counted_side_by_side() {
         assert_eq!(metrics.get(&sample(name, "canary")), canary, "{name}");
     }
     let stats: Value = serde_json::from_str(&done(&gateway, &["stats", "--json"]).await).unwrap();
-    let count = |index: usize, name: &str| stats["stages"][index][name].clone();
-    assert_eq!(
-        (count(0, "track"), count(0, "client_errors")),
-        (json!("base"), json!(3))
-    );
-    assert_eq!(
-        (count(1, "track"), count(1, "server_errors")),
-        (json!("canary"), json!(2))
-    );
+    // What the base answered before there was a canary cannot be held against that.
+    assert_eq!(counted(&stats), [("base", 1, 0, 0), ("canary", 2, 0, 2)]);
     latencies_are_told(&metrics, &stats);
     let text = done(&gateway, &["stats"]).await;
     let lines: Vec<&str> = text.lines().rev().take(2).collect();
@@ -195,16 +189,100 @@ async fn base_and_canary_are_counted_side_by_side() {
         lines[1].contains("base") && lines[0].contains("canary"),
         "{text}"
     );
-    for line in lines {
-        // Of three quantiles each.
-        assert_eq!(line.matches("<=").count(), 3, "{text}");
+    // Of three quantiles, where there were requests.
+    assert_eq!(lines[0].matches("<=").count(), 3, "{text}");
+    assert!(lines[0].contains(" 2 20"), "{text}");
+}
+
+/// Track, deployment, 4xx and 5xx of both tracks, which are counted since the same moment.
+#[track_caller]
+fn counted(stats: &Value) -> [(&str, u64, u64, u64); 2] {
+    let (base, canary) = (&stats["stages"][0], &stats["stages"][1]);
+    assert!(base["since_unix_seconds"].as_u64().unwrap() > 0, "{stats}");
+    assert_eq!(base["since_unix_seconds"], canary["since_unix_seconds"]);
+    [base, canary].map(|it| {
+        let number = |name: &str| it[name].as_u64().unwrap();
+        let track = it["track"].as_str().unwrap();
+        (
+            track,
+            number("deployment"),
+            number("client_errors"),
+            number("server_errors"),
+        )
+    })
+}
+
+/// Waits until the tracks have counted this: a request may be counted after its answer was read.
+async fn counts(gateway: &Gateway, expected: [(&str, u64, u64, u64); 2]) {
+    until(&format!("{expected:?}"), || async {
+        let stats = done(gateway, &["stats", "--json"]).await;
+        let stats: Value = serde_json::from_str(&stats).unwrap();
+        (counted(&stats) == expected).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_pair_of_base_and_canary_is_counted_from_its_beginning() {
+    let upstream = Upstream::http(|request| async move {
+        let is_second = request.uri().path() == "/v2/base";
+        gateway_tests::upstream::empty(if is_second { 502 } else { 404 })
+    })
+    .await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let client = Client::http1(gateway.address().await).await;
+    let requests = async |status: u16| {
+        for _ in 0..3 {
+            assert_eq!(client.get("/prod/try").await.status, status);
+        }
+    };
+    let sample = |track: &str, name: &str| {
+        format!("gateway_stage_{name}{{api=\"main\",stage=\"prod\",track=\"{track}\"}}")
+    };
+    let all = ["deploy", "main", "--stage", "prod", "--canary", "100"];
+    requests(404).await;
+    version(gateway.setup(), &upstream, 2);
+    done(&gateway, &all).await;
+    requests(502).await;
+    // Its share may change meanwhile.
+    let set = ["canary", "set", "main", "--stage", "prod"];
+    let none = [&set[..], &["--percent", "0"]].concat();
+    done(&gateway, &none).await;
+    requests(404).await;
+    counts(&gateway, [("base", 1, 3, 0), ("canary", 2, 0, 3)]).await;
+
+    // A canary that is mended starts anew, and so does what it is held against.
+    version(gateway.setup(), &upstream, 3);
+    done(&gateway, &all).await;
+    counts(&gateway, [("base", 1, 0, 0), ("canary", 3, 0, 0)]).await;
+    requests(404).await;
+    counts(&gateway, [("base", 1, 0, 0), ("canary", 3, 3, 0)]).await;
+    // Back to the one that failed, and with another variable.
+    done(&gateway, &[&set[..], &["--to", "2"]].concat()).await;
+    requests(502).await;
+    counts(&gateway, [("base", 1, 0, 0), ("canary", 2, 0, 3)]).await;
+    done(&gateway, &[&set[..], &["--variable", "at=trial"]].concat()).await;
+    requests(404).await;
+    counts(&gateway, [("base", 1, 0, 0), ("canary", 2, 3, 0)]).await;
+    done(&gateway, &["canary", "promote", "main", "--stage", "prod"]).await;
+    counts(&gateway, [("base", 2, 0, 0), ("canary", 2, 0, 0)]).await;
+    // The metrics go on, and say what is served.
+    let metrics = gateway.metrics().await;
+    for (name, base, of_canary) in [
+        ("deployment", 2.0, 2.0),
+        ("requests_total", 6.0, 12.0),
+        ("client_errors_total", 6.0, 6.0),
+        ("server_errors_total", 0.0, 6.0),
+    ] {
+        assert_eq!(metrics.get(&sample("base", name)), base, "{name}");
+        assert_eq!(metrics.get(&sample("canary", name)), of_canary, "{name}");
     }
 }
 
 /// Both tracks have the same histogram, in the metrics and in the statistics.
 #[track_caller]
 fn latencies_are_told(metrics: &Metrics, stats: &Value) {
-    for (index, track, requests) in [(0, "base", 3_u32), (1, "canary", 2)] {
+    for (index, track, requests, in_window) in [(0, "base", 3_u32, 0), (1, "canary", 2, 2)] {
         let sample = |part: &str, more: &str| {
             let metric = "gateway_stage_request_duration_seconds";
             let labels = format!("api=\"main\",stage=\"prod\",track=\"{track}\"");
@@ -217,7 +295,7 @@ fn latencies_are_told(metrics: &Metrics, stats: &Value) {
         let durations = stats["stages"][index]["durations"].as_array().unwrap();
         assert_eq!(durations.len(), 13);
         let counted = durations.iter().map(|it| it["requests"].as_u64().unwrap());
-        assert_eq!(counted.sum::<u64>(), u64::from(requests));
+        assert_eq!(counted.sum::<u64>(), in_window);
         assert_eq!(durations[12]["at_most_us"], Value::Null);
     }
 }
@@ -257,7 +335,10 @@ async fn a_promoted_canary_serves_everybody_and_stays_with_no_share() {
     version(gateway.setup(), &upstream, 3);
     let message = gateway.reload().await["message"].to_string();
     assert!(
-        message.contains("the canary of the stage `prod` of `main` serves deployment 3 to 0 %"),
+        message.contains(
+            "the canary of the stage `prod` of `main` serves deployment 3 to 0 % of requests: \
+             warning: nobody gets it before `gateway canary promote main --stage prod`"
+        ),
         "{message}"
     );
     sees_only(&client, "/v2/trial", "trial", "false").await;

@@ -4,6 +4,7 @@ use gateway_tests::client::Client;
 use gateway_tests::command::{ask, refused, run, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
 /// A REST API of one mock that says `text`, with two stages of which `held` does not follow the
@@ -176,14 +177,49 @@ async fn a_file_that_is_wrong_keeps_nothing_from_being_rolled_back_and_deploys_n
     let output = ask(&gateway, &["deploy", "main", "--stage", "prod"]).await;
     assert!(refused(&output).contains("did you mean `routes`"));
     said(&client.get("/prod/say").await, "two");
-    // The running gateway needs no file for it.
-    let answer = gateway
-        .admin(
-            r#"{"do":"order","ordered":{"api":"main","order":{"order":"rollback","stage":"prod","to":null}}}"#,
-        )
-        .await;
-    assert_eq!(answer["answer"], "done", "{answer}");
+    // All that needs no definition goes on, beside a gateway whose directories only the file names.
+    let rolled = ask(&gateway, &["rollback", "main", "--stage", "prod"]).await;
+    assert_eq!(
+        told(&rolled),
+        "the stage `prod` of `main` serves deployment 1 instead of 2; generation 3"
+    );
     said(&client.get("/prod/say").await, "one");
+    for arguments in [
+        &["status"][..],
+        &["deployments", "main"],
+        &["diff", "main", "1", "2"],
+        &["stats"],
+        &["deny", "list"],
+    ] {
+        drop(told(&ask(&gateway, arguments).await));
+    }
+
+    // Also where it cannot even be read as YAML, and while no gateway runs.
+    let directory = gateway.setup().directory().display().to_string();
+    let broken = format!(
+        "runtime_directory: {directory}/run\nstate_directory: {directory}/state\napis: {{\n"
+    );
+    std::fs::write(gateway.config_path(), &broken).unwrap();
+    let back = ["rollback", "main", "--stage", "prod", "--to", "2"];
+    drop(told(&ask(&gateway, &back).await));
+    said(&client.get("/prod/say").await, "two");
+    let output = ask(&gateway, &["deploy", "main", "--stage", "prod"]).await;
+    assert!(refused(&output).contains("gateway.yaml:"));
+    let config = gateway.config_path();
+    let _setup = gateway.stop().await;
+    drop(told(&run(
+        &config,
+        &["rollback", "main", "--stage", "prod", "--to", "1"],
+    )));
+    let status = told(&run(&config, &["status", "--json"]));
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status[0]["stages"][1]["deployment"], 1);
+
+    // What leads to a gateway has to be right, or another one would be changed.
+    let misled = broken.replace("state_directory", "state_directry");
+    std::fs::write(&config, misled).unwrap();
+    let output = run(&config, &["rollback", "main", "--stage", "prod"]);
+    assert!(refused(&output).contains("did you mean `state_directory`"));
 }
 
 #[tokio::test]
@@ -217,6 +253,99 @@ async fn orders_are_followed_while_no_gateway_runs() {
     let client = Client::http1(gateway.address().await).await;
     said(&client.get("/prod/say").await, "one");
     said(&client.get("/held/say").await, "two");
+}
+
+#[tokio::test]
+async fn stages_of_http_apis_follow_their_file_or_wait_for_an_order() {
+    let upstream = Upstream::echo().await;
+    let address = upstream.address;
+    let routes = |version: u32| {
+        let uri = format!("http://{address}/v{version}");
+        json!({"GET /say": {"authorizer": "none", "integration": {"uri": uri}}})
+    };
+    let setup = Setup::new()
+        .set(&["apis", "main", "type"], json!("http"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({"$default": {}, "held": {"auto_deploy": false}}),
+        )
+        .set(&["apis", "main", "routes"], routes(1));
+    let mut gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let serve = async |default: &str, held: &str| {
+        for (path, version) in [("/say", default), ("/held/say", held)] {
+            let answer = client.get(path).await;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.json()["uri"], version, "{path}");
+        }
+    };
+    serve("/v1", "/v1").await;
+    gateway
+        .setup()
+        .change(&["apis", "main", "routes"], routes(2));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    serve("/v2", "/v1").await;
+    let diff = told(&ask(&gateway, &["diff", "main", "--stage", "held"]).await);
+    let expected = format!(
+        "from deployment 1 to the configuration:\n~ GET /say\n    integration.uri: \
+         http://{address}/v1 -> http://{address}/v2"
+    );
+    assert_eq!(diff, expected);
+
+    drop(told(
+        &ask(&gateway, &["deploy", "main", "--stage", "held"]).await,
+    ));
+    serve("/v2", "/v2").await;
+    for stage in ["held", "$default"] {
+        drop(told(
+            &ask(&gateway, &["rollback", "main", "--stage", stage]).await,
+        ));
+    }
+    serve("/v1", "/v1").await;
+    // Which of them is meant has to be said.
+    let output = ask(&gateway, &["rollback", "main", "--to", "2"]).await;
+    assert_eq!(
+        refused(&output),
+        "error: name one of the stages of `main` with --stage: choose from `$default`, `held`"
+    );
+    // All that outlives a crash; a rollback ends where the file changes.
+    let mut gateway = Gateway::start(gateway.kill().await).await;
+    gateway
+        .setup()
+        .change(&["apis", "main", "routes"], routes(3));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(client.get("/say").await.json()["uri"], "/v3");
+    assert_eq!(client.get("/held/say").await.json()["uri"], "/v1");
+    // What a stage served before is not the number before.
+    let order = ["rollback", "main", "--stage", "$default"];
+    assert_eq!(
+        told(&ask(&gateway, &order).await),
+        "the stage `$default` of `main` serves deployment 1 instead of 3; generation 3"
+    );
+}
+
+#[tokio::test]
+async fn the_only_stage_need_not_be_named() {
+    let mut setup = setup();
+    setup.remove(&["apis", "main", "stages", "held"]);
+    let mut gateway = Gateway::start(setup).await;
+    changed(&mut gateway, "two").await;
+    assert_eq!(
+        told(&ask(&gateway, &["rollback", "main"]).await),
+        "the stage `prod` of `main` serves deployment 1 instead of 2; generation 3"
+    );
+    drop(told(
+        &ask(
+            &gateway,
+            &["deploy", "main", "--stage", "prod", "--canary", "5"],
+        )
+        .await,
+    ));
+    assert_eq!(
+        told(&ask(&gateway, &["canary", "stop", "main"]).await),
+        "the stage `prod` of `main` serves deployment 1 alone; generation 5"
+    );
 }
 
 #[tokio::test]

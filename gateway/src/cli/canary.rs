@@ -51,9 +51,9 @@ enum Action {
 struct Stage {
     /// Name or id of the API.
     api: String,
-    /// The stage.
+    /// The stage. Default: the only one.
     #[arg(long)]
-    stage: String,
+    stage: Option<String>,
     #[command(flatten)]
     target: TargetArguments,
 }

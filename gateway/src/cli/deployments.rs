@@ -1,11 +1,11 @@
 //! `gateway deployments`.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
 
 use super::orders;
 use super::output::Output;
 use super::target::TargetArguments;
+use super::time::moment;
 use crate::daemon::deployment_report::{ApiReport, DeploymentReport};
 
 /// Options of `gateway deployments`.
@@ -50,18 +50,10 @@ fn table(api: &ApiReport) -> String {
         };
         let row = format!(
             "{number:>6} {:<20} {stages:<24} {}",
-            time(*created_unix_seconds),
+            moment(*created_unix_seconds),
             description.as_deref().unwrap_or_default()
         );
         row.trim_end().to_owned()
     }));
     rows.join("\n")
-}
-
-fn time(unix_seconds: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds));
-    time.map_or_else(
-        || unix_seconds.to_string(),
-        |time| humantime::format_rfc3339_seconds(time).to_string(),
-    )
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::orders;
 use super::output::Output;
 use crate::config::{self, Finding, Import, ImportOptions, Treatment};
 use crate::model::ApiKind;
@@ -17,7 +18,7 @@ pub(super) struct Arguments {
     #[arg(long = "type", value_enum)]
     kind: Option<Kind>,
     /// What stands for `${NAME}` in the definition.
-    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = variable)]
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = orders::variable)]
     variables: Vec<(String, String)>,
     /// Accept a definition of which a part is refused: the routes that are affected answer 500.
     #[arg(long)]
@@ -33,12 +34,6 @@ enum Kind {
     Rest,
     /// An HTTP API (v2).
     Http,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = pair.ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Says what became of each part of the definition. Fails if any of them was refused, unless a part

@@ -12,10 +12,10 @@ use crate::store::deployment::Order;
 pub(super) struct Arguments {
     /// Name or id of the API.
     api: String,
-    /// The stage.
+    /// The stage. Default: the only one.
     #[arg(long)]
-    stage: String,
-    /// Number of the deployment that it is to serve. Default: the one before.
+    stage: Option<String>,
+    /// Number of the deployment that it is to serve. Default: what it served before.
     #[arg(long, value_name = "NUMBER")]
     to: Option<u32>,
     #[command(flatten)]

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::model::InstanceName;
+use crate::config::whereabouts;
+use crate::model::{InstanceName, Whereabouts};
 
 /// Options that name a gateway.
 #[derive(Debug, clap::Args)]
@@ -27,18 +28,27 @@ pub(super) struct Target {
 }
 
 impl TargetArguments {
-    /// Resolves the options, reading the configuration where one is named.
+    /// Resolves the options. Of a configuration that is named only those settings are read which lead
+    /// to its gateway: it may be the broken file for which that is to be rolled back.
     pub(super) fn resolve(&self) -> anyhow::Result<Target> {
         if let Some(path) = &self.config {
-            let gateway = crate::config::load_settings(path)
-                .map_err(|report| anyhow::anyhow!("{report}"))?
-                .gateway;
+            let Whereabouts {
+                instance,
+                runtime_directory,
+                state_directory,
+                admin_socket,
+            } = whereabouts(path).map_err(|report| {
+                anyhow::anyhow!(
+                    "{report}\nwhere its directories are the default ones, --instance NAME finds \
+                     the gateway without its file"
+                )
+            })?;
             return Ok(Target {
-                instance: gateway.instance,
+                instance,
                 config: Some(path.clone()),
-                admin_socket: gateway.admin.socket,
-                runtime_directory: gateway.runtime_directory,
-                state_directory: gateway.state_directory,
+                admin_socket,
+                runtime_directory,
+                state_directory,
             });
         }
         let instance = InstanceName::parse(&self.instance)?;

@@ -1,6 +1,6 @@
 //! Times as people write and read them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// `90s`, `10m`, `2h`, `7d`: at least a second.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
@@ -25,6 +25,15 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
         Some(seconds) => Ok(Duration::from_secs(seconds)),
         None => Err(expected()),
     }
+}
+
+/// A moment in seconds since 1970, in UTC.
+pub(super) fn moment(unix_seconds: u64) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds));
+    time.map_or_else(
+        || unix_seconds.to_string(),
+        |time| humantime::format_rfc3339_seconds(time).to_string(),
+    )
 }
 
 /// Seconds as people say them, in the two largest units.

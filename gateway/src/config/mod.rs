@@ -21,6 +21,7 @@ mod openapi;
 mod frozen;
 mod configuration;
 mod difference;
+mod whereabouts;
 
 pub use configuration::Configuration;
 pub use diagnostic::{Diagnostic, FileId, Place, Report};
@@ -28,12 +29,13 @@ pub use difference::{Detail, Difference, RouteDifference, difference};
 pub use frozen::DEFINITION_BYTES_MAX;
 pub use openapi::{ExportFormat, Finding, Import, ImportOptions, Treatment, import};
 pub use schema::schema;
+pub use whereabouts::whereabouts;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::LazyLock;
 
@@ -70,8 +72,8 @@ pub fn open(path: &Path) -> Result<Configuration, Report> {
     open_file(path, Files::Opened)
 }
 
-/// As [`load`], for commands that only ask where a gateway keeps things: the files it names stay
-/// closed, because whoever runs such a command may not be allowed to read a private key.
+/// As [`load`], for commands that need no file which it names: those stay closed, because whoever
+/// runs such a command may not be allowed to read a private key.
 ///
 /// # Errors
 /// Every error found, at least one.
@@ -88,28 +90,44 @@ pub fn check_stage_variables(variables: &BTreeMap<String, String>) -> Result<(),
 }
 
 fn open_file(path: &Path, files: Files) -> Result<Configuration, Report> {
+    let Named { name, text, path } = read_named(path)?;
+    open_named(&name, &text, base_of(&path), files)
+}
+
+/// A file that was read.
+struct Named {
+    /// What messages call it.
+    name: String,
+    text: String,
+    /// From the root on.
+    path: PathBuf,
+}
+
+/// Where relative paths in the file at `path` start.
+fn base_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+fn read_named(path: &Path) -> Result<Named, Report> {
     let name = path.display().to_string();
-    let refused = |message: String| {
+    let refused = |place: Option<Place>, message: String| {
         let mut diagnostics = Collector::new(&name);
-        diagnostics.error(None, "", message);
+        diagnostics.error(place, "", message);
         diagnostics.into_report()
     };
-    let bytes = read_file(path).map_err(|error| refused(format!("cannot be read: {error}")))?;
+    let bytes =
+        read_file(path).map_err(|error| refused(None, format!("cannot be read: {error}")))?;
     if bytes.len() > FILE_BYTES_MAX {
-        return Err(refused(format!("larger than {FILE_BYTES_MAX} bytes")));
+        let message = format!("larger than {FILE_BYTES_MAX} bytes");
+        return Err(refused(None, message));
     }
     let path = std::path::absolute(path)
-        .map_err(|error| refused(format!("has no absolute path: {error}")))?;
-    let base = path.parent().unwrap_or(Path::new("/"));
-    match String::from_utf8(bytes) {
-        Ok(text) => open_named(&name, &text, base, files),
-        Err(error) => {
-            let place = not_utf8(&error, FileId::FIRST);
-            let mut diagnostics = Collector::new(&name);
-            diagnostics.error(Some(place), "", NOT_UTF8);
-            Err(diagnostics.into_report())
-        }
-    }
+        .map_err(|error| refused(None, format!("has no absolute path: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let place = not_utf8(&error, FileId::FIRST);
+        refused(Some(place), NOT_UTF8.to_owned())
+    })?;
+    Ok(Named { name, text, path })
 }
 
 const NOT_UTF8: &str = "this is not UTF-8: save the file as UTF-8";

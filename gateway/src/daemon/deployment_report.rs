@@ -49,7 +49,9 @@ pub struct StageReport {
     pub stage: String,
     /// Number of the deployment that it serves.
     pub deployment: u32,
-    /// Whether that is something else than what the file said when it was last read.
+    /// Numbers of those that it served before, the latest last: a rollback leads there.
+    pub before: Vec<u32>,
+    /// Whether what it serves is something else than what the file said when it was last read.
     pub differs_from_file: bool,
     /// Variables that a promoted canary brought along.
     pub promoted_variables: BTreeMap<String, String>,
@@ -95,6 +97,7 @@ fn report(id: &ApiId, api: &ApiState) -> ApiReport {
     let stages = api.stages.iter().map(|(name, stage)| StageReport {
         stage: name.to_string(),
         deployment: stage.deployment.0,
+        before: stage.before.iter().map(|number| number.0).collect(),
         differs_from_file: digest(stage) != Some(&api.seen),
         promoted_variables: stage.promoted.clone(),
         canary: stage.canary.as_ref().map(|canary| CanaryReport {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Deployed;
 use crate::model::Track;
 use crate::snapshot::Snapshot;
 use crate::telemetry::latency::BOUNDS_US;
 use crate::telemetry::metrics::{Distribution, Figure, Labels, Sample};
 
-/// What one track of a stage has counted since the gateway started, or since it is there.
+/// What one track of a stage has counted since the stage serves what it serves now, base and canary
+/// alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageCount {
     /// The API.
@@ -19,6 +21,11 @@ pub struct StageCount {
     pub stage: String,
     /// `base` or `canary`.
     pub track: String,
+    /// Number of the deployment that it serves; `None` where nobody keeps deployments.
+    pub deployment: Option<u32>,
+    /// Since when, in seconds since 1970: what the base or the canary served before is not counted
+    /// here.
+    pub since_unix_seconds: u64,
     /// Requests that ended.
     pub requests: u64,
     /// Of those, answered with a status of 400 to 499.
@@ -68,7 +75,8 @@ pub(super) const fn track_name(track: Track) -> &'static str {
 /// Every stage by API and name, its canary behind it.
 pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
     let stages = snapshot.stages().map(|(api, stage)| {
-        let totals = stage.deployed.counts.totals();
+        let deployed = &stage.deployed;
+        let totals = deployed.counts.window();
         let bounds = BOUNDS_US.into_iter().map(Some).chain([None]);
         let bucket = |(at_most_us, requests)| DurationBucket {
             at_most_us,
@@ -76,8 +84,10 @@ pub(super) fn counts(snapshot: &Snapshot) -> Vec<StageCount> {
         };
         StageCount {
             api: api.name.to_string(),
-            stage: stage.deployed.stage.to_string(),
-            track: track_name(stage.deployed.track).to_owned(),
+            stage: deployed.stage.to_string(),
+            track: track_name(deployed.track).to_owned(),
+            deployment: deployed.deployment.map(|number| number.0),
+            since_unix_seconds: deployed.counts.since_unix_seconds(),
             requests: totals.requests,
             client_errors: totals.client_errors,
             server_errors: totals.server_errors,
@@ -123,36 +133,53 @@ pub(super) fn stage_distribution(snapshot: &Arc<ArcSwap<Snapshot>>) -> Distribut
     }
 }
 
-/// The figures of the metrics page.
-pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 3] {
-    let figure = |name, help, value: fn(&StageCount) -> u64| {
+/// The figures of the metrics page. Counters go on where a stage serves something else.
+pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
+    let figure = |name, help, counter, value: fn(&Deployed) -> Option<u64>| {
         let snapshot = Arc::clone(snapshot);
-        let sample = move |count: StageCount| Sample {
-            value: value(&count),
-            labels: labels(&count.api, &count.stage, &count.track),
+        let read = move || {
+            let snapshot = snapshot.load();
+            let samples = snapshot.stages().filter_map(|(api, stage)| {
+                let deployed = &stage.deployed;
+                let track = track_name(deployed.track);
+                Some(Sample {
+                    value: value(deployed)?,
+                    labels: labels(&api.name, &deployed.stage, track),
+                })
+            });
+            samples.collect()
         };
         Figure {
             name,
             help,
-            counter: true,
-            read: Box::new(move || counts(&snapshot.load()).into_iter().map(sample).collect()),
+            counter,
+            read: Box::new(read),
         }
     };
     [
         figure(
+            "gateway_stage_deployment",
+            "Number of the deployment that a stage serves, by its base or its canary",
+            false,
+            |deployed| Some(u64::from(deployed.deployment?.0)),
+        ),
+        figure(
             "gateway_stage_requests",
             "Requests that a stage answered, by what served them: its base or its canary",
-            |count| count.requests,
+            true,
+            |deployed| Some(deployed.counts.totals().requests),
         ),
         figure(
             "gateway_stage_client_errors",
             "Requests of a stage that ended with a status of 400 to 499",
-            |count| count.client_errors,
+            true,
+            |deployed| Some(deployed.counts.totals().client_errors),
         ),
         figure(
             "gateway_stage_server_errors",
             "Requests of a stage that ended with a status of 500 to 599",
-            |count| count.server_errors,
+            true,
+            |deployed| Some(deployed.counts.totals().server_errors),
         ),
     ]
 }
@@ -168,6 +195,8 @@ mod tests {
             api: "a".to_owned(),
             stage: "s".to_owned(),
             track: "base".to_owned(),
+            deployment: None,
+            since_unix_seconds: 0,
             requests: requests.iter().sum(),
             client_errors: 0,
             server_errors: 0,

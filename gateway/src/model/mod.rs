@@ -65,7 +65,7 @@ pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;
-pub use process::{Admin, Gateway, LogOutput, Telemetry};
+pub use process::{Admin, Gateway, LogOutput, Telemetry, Whereabouts};
 pub use request_sizes::RequestSizes;
 pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,

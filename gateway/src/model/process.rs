@@ -51,6 +51,19 @@ pub struct Gateway {
     pub admin: Admin,
 }
 
+/// Where a gateway keeps what belongs to it on its host: what leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Its name; default `default`.
+    pub instance: InstanceName,
+    /// See [`Gateway::runtime_directory`].
+    pub runtime_directory: PathBuf,
+    /// See [`Gateway::state_directory`].
+    pub state_directory: PathBuf,
+    /// Path of its admin socket; default `admin.sock` in its runtime directory.
+    pub admin_socket: PathBuf,
+}
+
 /// Logs and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telemetry {

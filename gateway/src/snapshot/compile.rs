@@ -11,6 +11,7 @@ use super::observed::{Observed, Observing};
 use super::slot::{CALLER, ROUTE, slot_tag};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
+use crate::clock;
 use crate::exchange::Deployed;
 use crate::model::{
     Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Certificate, Definition,
@@ -23,6 +24,7 @@ use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
+use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};
 use crate::upstream::{ClientIdentity, UpstreamPlan};
 
@@ -170,12 +172,14 @@ impl Compiler {
             track,
         };
         let client_certificate = stage.client_certificate.as_ref();
+        let [counts, canary_counts] = parts.counts(&api.name, stage);
         let base = Served {
             variant: variant(Track::Base),
             client_certificate,
             definition: &stage.definition,
             variables: &stage.variables,
             deployment: stage.deployment,
+            counts,
         };
         let canary = match &stage.canary {
             None => None,
@@ -186,6 +190,7 @@ impl Compiler {
                     definition: &canary.definition,
                     variables: &canary.variables,
                     deployment: Some(canary.deployment),
+                    counts: canary_counts,
                 };
                 Some((canary.share, self.stage(api, stage, &served, parts)?))
             }
@@ -224,7 +229,7 @@ impl Compiler {
                 arn: parts.identity.stage_arn(&api.id, &stage.name).into(),
                 stage: Arc::from(stage.name.as_str()),
                 track: served.variant.track,
-                counts: previous.map_or_else(Arc::default, |it| Arc::clone(&it.deployed.counts)),
+                counts: Arc::clone(&served.counts),
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
@@ -317,6 +322,7 @@ pub(super) struct Served<'a> {
     pub(super) client_certificate: Option<&'a Certificate>,
     variables: &'a BTreeMap<String, String>,
     deployment: Option<DeploymentNumber>,
+    counts: Arc<StageCounts>,
 }
 
 /// What routes refer to.
@@ -329,16 +335,13 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// A track of a stage as it runs: what it counts is counted on.
+    /// A track of a stage as it runs: what its routes count is counted on.
     fn previous_stage(&self, api: &ApiName, variant: &Variant) -> Option<&StagePlan> {
-        let mut stages = self.previous.into_iter().flat_map(Snapshot::stages);
-        let found = stages.find(|(plan, stage)| {
-            let deployed = &stage.deployed;
-            *plan.name == *api.as_str()
-                && *deployed.stage == *variant.stage.as_str()
-                && deployed.track == variant.track
-        });
-        found.map(|(_, stage)| stage)
+        let tracks = self.previous?.tracks(api, &variant.stage)?;
+        match variant.track {
+            Track::Base => Some(&tracks.base),
+            Track::Canary => tracks.canary.as_ref().map(|(_, canary)| canary),
+        }
     }
 
     /// Where the authorizers of the gateway read tokens from.
@@ -346,6 +349,42 @@ impl Parts<'_> {
         let authorizers = self.authorizers.values();
         let sources = authorizers.map(|authorizer| &authorizer.model().identity_source);
         sources.collect()
+    }
+
+    /// What the tracks of a stage count with, of the base and of its canary: as before, while both
+    /// serve what they did.
+    fn counts(&self, api: &ApiName, stage: &Stage) -> [Arc<StageCounts>; 2] {
+        let known = self.previous.and_then(|it| it.tracks(api, &stage.name));
+        let goes_on = known.is_some_and(|known| known.serve(stage));
+        let since = clock::unix_seconds();
+        let counts = |track: Option<&StagePlan>| match track.map(|it| &it.deployed.counts) {
+            Some(counts) if goes_on => Arc::clone(counts),
+            Some(counts) => Arc::new(counts.next(since)),
+            None => Arc::new(StageCounts::begin(since)),
+        };
+        let canary = known.and_then(|known| known.canary.as_ref());
+        [
+            counts(known.map(|known| &known.base)),
+            counts(canary.map(|(_, canary)| canary)),
+        ]
+    }
+}
+
+impl Tracks {
+    /// Whether base and canary serve what they are to serve of `stage`. That is more than their
+    /// deployments: variables lead to backends.
+    fn serve(&self, stage: &Stage) -> bool {
+        let serves = |plan: &StagePlan, deployment, variables: &BTreeMap<String, String>| {
+            plan.deployed.deployment == deployment && plan.deployed.variables == *variables
+        };
+        let canary = match (&self.canary, &stage.canary) {
+            (None, None) => true,
+            (Some((_, plan)), Some(canary)) => {
+                serves(plan, Some(canary.deployment), &canary.variables)
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        canary && serves(&self.base, stage.deployment, &stage.variables)
     }
 }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{ApiKind, BodyMode, RequestSizes, Share, StageName};
+use crate::model::{ApiKind, ApiName, BodyMode, RequestSizes, Share, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
@@ -190,6 +190,12 @@ impl Snapshot {
     pub fn stages(&self) -> impl Iterator<Item = (&ApiPlan, &StagePlan)> {
         let apis = self.apis.iter();
         apis.flat_map(|api| api.stages().map(move |stage| (&**api, stage)))
+    }
+
+    /// What a stage of the API of this name serves.
+    fn tracks(&self, api: &ApiName, stage: &StageName) -> Option<&Tracks> {
+        let api = self.apis.iter().find(|plan| *plan.name == *api.as_str());
+        api?.stage_named(stage.as_str())
     }
 
     /// Puts the limits of every route in force.

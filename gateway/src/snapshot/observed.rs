@@ -9,7 +9,7 @@ use super::StagePlan;
 use crate::language::message::Place;
 use crate::model::{IdentitySource, Logging, MethodSettings, RequestMappings, Route, RouteKey};
 use crate::telemetry::execution_log::{Detail, ExecutionPlan, Masks};
-use crate::telemetry::stage_counts::StageCounts;
+use crate::telemetry::stage_counts::Counts;
 
 /// What is told and counted of the requests to a route.
 #[derive(Debug, Default)]
@@ -17,13 +17,13 @@ pub struct Observed {
     /// How they are followed for the execution log; `None` for not at all.
     pub execution: Option<Arc<ExecutionPlan>>,
     /// What the route counts for itself; `None` where only its stage does.
-    pub counts: Option<Arc<StageCounts>>,
+    pub counts: Option<Arc<Counts>>,
 }
 
 /// What the routes of one track of a stage have in common.
 pub(super) struct Observing<'a> {
     /// What routes of this track have counted before, by their keys.
-    counted: HashMap<&'a str, &'a Arc<StageCounts>>,
+    counted: HashMap<&'a str, &'a Arc<Counts>>,
     /// Where the authorizers of the gateway read tokens from.
     sources: Vec<&'a IdentitySource>,
 }
@@ -61,7 +61,7 @@ impl<'a> Observing<'a> {
         }
     }
 
-    fn counts(&self, key: &RouteKey) -> Arc<StageCounts> {
+    fn counts(&self, key: &RouteKey) -> Arc<Counts> {
         let known = self.counted.get(key.as_str());
         known.map_or_else(Arc::default, |counts| Arc::clone(counts))
     }

@@ -1,5 +1,6 @@
-//! What one track of a stage has counted: its base, or its canary beside it.
+//! What one track of a stage has counted, its base or its canary beside it; or one route.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::latency::{Latency, LatencyTotals};
@@ -7,9 +8,19 @@ use super::latency::{Latency, LatencyTotals};
 /// Sets of counters, so that workers rarely share a cache line.
 const SHARDS: usize = 8;
 
-/// Counters of one track of a stage. They outlive snapshots.
+/// What one track of a stage counts, in all and over a window: since the stage serves what it serves
+/// now. Base and canary change their windows together, so that one can be held against the other.
+#[derive(Debug)]
+pub struct StageCounts {
+    since_unix_seconds: u64,
+    window: Counts,
+    /// Outlives windows.
+    total: Arc<Counts>,
+}
+
+/// Counters of requests. They outlive snapshots.
 #[derive(Debug, Default)]
-pub struct StageCounts([Shard; SHARDS]);
+pub struct Counts([Shard; SHARDS]);
 
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -34,6 +45,53 @@ pub struct StageTotals {
 }
 
 impl StageCounts {
+    /// Of a track that is only there since then.
+    #[must_use]
+    pub fn begin(since_unix_seconds: u64) -> Self {
+        Self {
+            since_unix_seconds,
+            window: Counts::default(),
+            total: Arc::default(),
+        }
+    }
+
+    /// Another window of the same track. What is counted by requests that the last one still serves
+    /// is no part of it.
+    #[must_use]
+    pub fn next(&self, since_unix_seconds: u64) -> Self {
+        Self {
+            since_unix_seconds,
+            window: Counts::default(),
+            total: Arc::clone(&self.total),
+        }
+    }
+
+    /// Where its requests are counted.
+    #[must_use]
+    pub fn both(&self) -> [&Counts; 2] {
+        [&self.window, &self.total]
+    }
+
+    /// When its window began, in seconds since 1970.
+    #[must_use]
+    pub const fn since_unix_seconds(&self) -> u64 {
+        self.since_unix_seconds
+    }
+
+    /// What was counted in its window.
+    #[must_use]
+    pub fn window(&self) -> StageTotals {
+        self.window.totals()
+    }
+
+    /// What was counted in all its windows.
+    #[must_use]
+    pub fn totals(&self) -> StageTotals {
+        self.total.totals()
+    }
+}
+
+impl Counts {
     /// Counts a request at its end, on the worker of this number.
     pub fn request(&self, worker: usize, status: Option<u16>, elapsed_ns: u64) {
         let Some(shard) = self.0.get(worker % SHARDS) else {
@@ -70,7 +128,7 @@ mod tests {
 
     #[test]
     fn statuses_are_told_apart_and_workers_added_up() {
-        let counts = StageCounts::default();
+        let counts = Counts::default();
         for (worker, status) in [
             (0, Some(200)),
             (1, Some(404)),
@@ -87,5 +145,32 @@ mod tests {
             (totals.latency.count(), totals.latency.sum_ns),
             (5, 10_000_000)
         );
+    }
+
+    #[test]
+    fn a_window_begins_at_nothing_and_the_total_goes_on() {
+        let request = |counts: &StageCounts, worker, status, elapsed_ns| {
+            for counts in counts.both() {
+                counts.request(worker, Some(status), elapsed_ns);
+            }
+        };
+        let first = StageCounts::begin(7);
+        request(&first, 0, 500, 1);
+        let second = first.next(9);
+        request(&second, 1, 200, 2);
+        // A request that began before it.
+        request(&first, 2, 404, 3);
+        let counted = |totals: StageTotals| {
+            (
+                totals.requests,
+                totals.client_errors,
+                totals.server_errors,
+                totals.latency.sum_ns,
+            )
+        };
+        assert_eq!(second.since_unix_seconds(), 9);
+        assert_eq!(counted(second.window()), (1, 0, 0, 2));
+        assert_eq!(counted(second.totals()), (3, 1, 1, 6));
+        assert_eq!(first.totals(), second.totals());
     }
 }

@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         Names::default()
     });
     let mut before: Option<Report> = None;
+    let mut is_told = false;
     loop {
         // A reload may have changed them.
         let names = source.names().unwrap_or_else(|_told_before| names.clone());
@@ -51,7 +52,13 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         if let Some(before) = &before {
             report.add_rates(before);
         }
-        let stages = stages::counted(&target)?;
+        let (stages, hindrance) = stages::counted(&target)?;
+        if let Some(hindrance) = hindrance.filter(|_| !is_told) {
+            output.error(&format!(
+                "warning: what stages counted is not shown: {hindrance}"
+            ));
+            is_told = true;
+        }
         if arguments.json {
             let whole = stages::Whole {
                 report: &report,

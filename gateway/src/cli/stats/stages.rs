@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::report::Report;
 use crate::cli::target::Target;
+use crate::cli::time::moment;
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::daemon::stage_figures::{DurationBucket, StageCount};
 use crate::telemetry::latency::BOUNDS_US;
@@ -17,13 +18,14 @@ pub(super) struct Whole<'a> {
     pub(super) stages: &'a [StageCount],
 }
 
-/// What the gateway that runs has counted; nothing where none does.
-pub(super) fn counted(target: &Target) -> anyhow::Result<Vec<StageCount>> {
+/// What the gateway that runs has counted, nothing where none does; and what keeps whoever asks from
+/// being told, who may read the kernel's counters all the same.
+pub(super) fn counted(target: &Target) -> anyhow::Result<(Vec<StageCount>, Option<CallError>)> {
     match call(&target.admin_socket, &Request::StageCounts) {
-        Ok(Response::StageCounts { stages }) => Ok(stages),
+        Ok(Response::StageCounts { stages }) => Ok((stages, None)),
         Ok(_) => Err(CallError::OtherAnswer.into()),
-        // The kernel's counters are for whoever may read them.
-        Err(CallError::NotRunning(_) | CallError::NotAllowed(_)) => Ok(Vec::new()),
+        Err(CallError::NotRunning(_)) => Ok((Vec::new(), None)),
+        Err(error @ CallError::NotAllowed(_)) => Ok((Vec::new(), Some(error))),
         Err(error) => Err(error.into()),
     }
 }
@@ -34,17 +36,31 @@ pub(super) fn table(stages: &[StageCount]) -> Option<String> {
         return None;
     }
     let mut rows = vec![format!(
-        "\n{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
-        "api", "stage", "track", "requests", "4xx", "5xx", "mean ms", "p50 ms", "p95 ms", "p99 ms"
+        "\n{:<24} {:<16} {:<7} {:>6} {:<20} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
+        "api",
+        "stage",
+        "track",
+        "serves",
+        "since",
+        "requests",
+        "4xx",
+        "5xx",
+        "mean ms",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms"
     )];
     rows.extend(stages.iter().map(|count| {
         let mean_us = count.duration_us.checked_div(count.requests).unwrap_or(0);
         let quantile = |percent| within(count.quantile(percent));
+        let deployment = count.deployment;
         format!(
-            "{:<24} {:<16} {:<7} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
+            "{:<24} {:<16} {:<7} {:>6} {:<20} {:>12} {:>10} {:>10} {:>10} {:>9} {:>9} {:>9}",
             count.api,
             count.stage,
             count.track,
+            deployment.map_or_else(|| "-".to_owned(), |number| number.to_string()),
+            moment(count.since_unix_seconds),
             count.requests,
             count.client_errors,
             count.server_errors,

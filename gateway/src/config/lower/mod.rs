@@ -47,6 +47,7 @@ mod domain;
 mod routing_rule;
 mod route;
 mod process;
+mod whereabouts;
 
 use std::path::Path;
 
@@ -57,7 +58,7 @@ use super::near_miss::suggestion;
 use super::tree::shortened;
 use super::written::File;
 use crate::language::media_type::MediaType;
-use crate::model::{Authorizer, Gateway, Placements};
+use crate::model::{Authorizer, Gateway, Placements, Whereabouts};
 
 pub(super) use authorizer::NONE;
 pub(super) use file::read as read_file;
@@ -99,6 +100,23 @@ pub(super) fn lower_placed(
         diagnostics,
     };
     process::lower(file, &mut lowering)
+}
+
+/// Lowers of `tree`, whose shape is sound, only where the gateway keeps what belongs to it.
+pub(super) fn lower_whereabouts(
+    tree: &Cursor<'_>,
+    base: &Path,
+    diagnostics: &mut Collector,
+) -> Whereabouts {
+    let mut lowering = Lowering {
+        root: tree,
+        base,
+        files: Files::Named,
+        placements: &Placements::new(),
+        thawed: Vec::new(),
+        diagnostics,
+    };
+    whereabouts::lower(whereabouts::Written::of(tree), &mut lowering)
 }
 
 /// What becomes of the files that a configuration names.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use gateway_common::capacity::LIST_MAX;
@@ -12,16 +11,13 @@ use gateway_common::list::LIST_NAMED;
 use super::quantity::{MIB, TIB, s};
 use super::{
     Files, Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream,
+    whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
-    Admin, Api, Domain, Gateway, InstanceName, Listener, ListenerName, LogOutput, Target,
-    Telemetry, offloaded,
+    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Target, Telemetry, offloaded,
 };
-
-/// Name of the instance, where nothing is written.
-const INSTANCE: &str = "default";
 
 /// Where metrics are served, where nothing is written.
 const METRICS_PORT: u16 = 9901;
@@ -29,27 +25,21 @@ const METRICS_PORT: u16 = 9901;
 /// Lists from files beside the one of what policies deny, which takes a number of theirs.
 const NAMED_BESIDE_OFFLOAD_MAX: usize = LIST_MAX - LIST_NAMED as usize - 1;
 
-/// Longest path of a Unix socket, without its final zero (`unix(7)`).
-const SOCKET_PATH_BYTES_MAX: usize = 107;
-
 /// Lowers a whole file.
 pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let root = cx.root;
-    let instance = lower_instance(file, &root.key("instance"), cx);
+    let written = whereabouts::Written {
+        instance: file.instance.as_deref(),
+        runtime_directory: file.runtime_directory.as_deref(),
+        state_directory: file.state_directory.as_deref(),
+        admin_socket: file.admin.socket.as_deref(),
+    };
+    let whereabouts = whereabouts::lower(written, cx);
     let drain = file.drain_timeout.as_ref();
     let drain_timeout = cx.duration(drain, &root.key("drain_timeout"), s(0)..=s(3600), s(30));
     let memory = file.body_memory_max.as_ref();
     let memory_at = root.key("body_memory_max");
     let body_memory_bytes_max = cx.size(memory, &memory_at, MIB..=TIB, 256 * MIB);
-    let runtime_directory = match &file.runtime_directory {
-        Some(written) => cx.path(written, &root.key("runtime_directory")),
-        None => instance.default_runtime_directory(),
-    };
-    let state_directory = match &file.state_directory {
-        Some(written) => cx.path(written, &root.key("state_directory")),
-        None => instance.default_state_directory(),
-    };
-    let socket = lower_admin_socket(file, runtime_directory.join("admin.sock"), cx);
     check_account(file.user.as_deref(), &root.key("user"), cx);
     check_account(file.group.as_deref(), &root.key("group"), cx);
     let listeners = listener::lower(&file.listeners, cx);
@@ -67,13 +57,13 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     warn_of_unused(&apis, &domains, cx);
     authorizers.append(&mut cx.thawed);
     let gateway = Gateway {
-        instance,
+        instance: whereabouts.instance,
         identity,
         user: file.user.clone(),
         group: file.group.clone(),
         workers: lower_workers(file, &root.key("workers"), cx),
-        runtime_directory,
-        state_directory,
+        runtime_directory: whereabouts.runtime_directory,
+        state_directory: whereabouts.state_directory,
         drain_timeout,
         body_memory_bytes_max,
         listeners,
@@ -84,7 +74,9 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         apis,
         domains,
         telemetry,
-        admin: Admin { socket },
+        admin: Admin {
+            socket: whereabouts.admin_socket,
+        },
     };
     check_offload(&gateway, cx);
     gateway
@@ -112,14 +104,6 @@ fn check_offload(gateway: &Gateway, cx: &mut Lowering<'_>) {
     }
 }
 
-fn lower_instance(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> InstanceName {
-    let written = file.instance.as_deref().unwrap_or(INSTANCE);
-    InstanceName::parse(written).unwrap_or_else(|error| {
-        cx.error(at, error.to_string());
-        InstanceName::new(INSTANCE)
-    })
-}
-
 fn lower_workers(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> NonZeroUsize {
     let written = file
         .workers
@@ -142,24 +126,6 @@ fn check_account(name: Option<&str>, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     if name.is_some_and(|name| name.is_empty() || name.contains(foreign)) {
         cx.error(at, "this is not the name of an account");
     }
-}
-
-fn lower_admin_socket(file: &File, default: PathBuf, cx: &mut Lowering<'_>) -> PathBuf {
-    let at = cx.root.key("admin").key("socket");
-    let socket = match &file.admin.socket {
-        Some(written) => cx.path(written, &at),
-        None => default,
-    };
-    let bytes = socket.as_os_str().len();
-    if bytes > SOCKET_PATH_BYTES_MAX {
-        let shown = socket.display();
-        let message = format!(
-            "`{shown}` is {bytes} bytes long and a Unix socket's path at most \
-             {SOCKET_PATH_BYTES_MAX}: choose a shorter one"
-        );
-        cx.error(&at, message);
-    }
-    socket
 }
 
 fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -> Telemetry {

@@ -56,7 +56,7 @@ impl Ledger {
     pub(super) fn set_canary(
         &mut self,
         api: &str,
-        stage: &str,
+        stage: Option<&str>,
         percent: Option<&str>,
         to: Option<u32>,
         variables: &BTreeMap<String, String>,
@@ -82,11 +82,11 @@ impl Ledger {
     }
 
     /// The canary stays, with no share, until it is stopped.
-    pub(super) fn promote_canary(&mut self, api: &str, stage: &str) -> Result<(), Refusal> {
+    pub(super) fn promote_canary(&mut self, api: &str, stage: Option<&str>) -> Result<(), Refusal> {
         let (name, state, stage) = self.stage(api, stage)?;
         let (known, canary) = canary_of(&name, state.stages.get_mut(&stage), &stage)?;
         let number = canary.deployment;
-        known.deployment = number;
+        known.serve(number);
         known.promoted.extend(canary.overrides.clone());
         known.canary = Some(CanaryState {
             share: Share::default(),
@@ -100,7 +100,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn stop_canary(&mut self, api: &str, stage: &str) -> Result<(), Refusal> {
+    pub(super) fn stop_canary(&mut self, api: &str, stage: Option<&str>) -> Result<(), Refusal> {
         let (name, state, stage) = self.stage(api, stage)?;
         let (known, _gone) = canary_of(&name, state.stages.get_mut(&stage), &stage)?;
         known.canary = None;

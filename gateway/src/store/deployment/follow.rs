@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{ApiId, ApiKind, DeploymentNumber, Described, StageName};
+use crate::model::{ApiId, ApiKind, DeploymentNumber, Described, Share, StageName};
 
 use super::ledger::Ledger;
 use super::state::{ApiState, Digest, Frozen, StageState};
@@ -111,6 +111,7 @@ impl Ledger {
                 None => {
                     let new = StageState {
                         deployment: newest,
+                        before: Vec::new(),
                         variables: found.variables.clone(),
                         promoted: BTreeMap::new(),
                         canary: None,
@@ -209,13 +210,22 @@ fn moved(
         Some(canary) => {
             canary.deployment = to;
             let share = canary.share;
+            let warning = if share == Share::default() {
+                format!(
+                    ": warning: nobody gets it before `gateway canary promote {api} --stage {name}` \
+                     or, for a stage without canary, `gateway canary stop {api} --stage {name}` and \
+                     `gateway deploy {api} --stage {name}`"
+                )
+            } else {
+                String::new()
+            };
             format!(
                 "the canary of the stage `{name}` of `{api}` serves deployment {to} to {share} % \
-                 of requests"
+                 of requests{warning}"
             )
         }
         None => {
-            stage.deployment = to;
+            stage.serve(to);
             format!("the stage `{name}` of `{api}` serves deployment {to}")
         }
     }

@@ -8,7 +8,7 @@ use crate::model::{
     StageName,
 };
 
-use super::state::{ApiState, Digest, StageState};
+use super::state::{ApiState, Digest};
 use super::{DEPLOYMENTS_MAX, Order, Refusal};
 
 /// Every API, and the texts of deployments that are not written yet.
@@ -94,16 +94,19 @@ impl Ledger {
                     }
                 }
             }
-            Order::Rollback { stage, to } => self.rollback(api, stage, *to)?,
+            Order::Rollback { stage, to } => self.rollback(api, stage.as_deref(), *to)?,
             Order::SetCanary {
                 stage,
                 percent,
                 to,
                 variables,
                 unset,
-            } => self.set_canary(api, stage, percent.as_deref(), *to, variables, unset)?,
-            Order::PromoteCanary { stage } => self.promote_canary(api, stage)?,
-            Order::StopCanary { stage } => self.stop_canary(api, stage)?,
+            } => {
+                let (stage, percent) = (stage.as_deref(), percent.as_deref());
+                self.set_canary(api, stage, percent, *to, variables, unset)?;
+            }
+            Order::PromoteCanary { stage } => self.promote_canary(api, stage.as_deref())?,
+            Order::StopCanary { stage } => self.stop_canary(api, stage.as_deref())?,
         }
         self.prune();
         Ok(())
@@ -177,54 +180,66 @@ impl Ledger {
             })
     }
 
-    fn rollback(&mut self, api: &str, stage: &str, to: Option<u32>) -> Result<(), Refusal> {
+    fn rollback(&mut self, api: &str, stage: Option<&str>, to: Option<u32>) -> Result<(), Refusal> {
         let (name, state, stage_name) = self.stage(api, stage)?;
-        let now = served(state, &stage_name);
-        let to = match to {
-            Some(number) => DeploymentNumber(number),
-            None => {
-                let mut before = state.deployments.range(..now);
-                let before = before.next_back().map(|(number, _)| *number);
-                before.ok_or(Refusal::NothingBefore {
-                    stage: stage_name.clone(),
-                    number: now,
-                })?
-            }
+        let missing = |number| Refusal::NoDeployment {
+            api: name.clone(),
+            number,
         };
-        if !state.deployments.contains_key(&to) {
-            return Err(Refusal::NoDeployment {
-                api: name,
-                number: to,
-            });
+        let kept = |number: &DeploymentNumber| state.deployments.contains_key(number);
+        let to = to.map(DeploymentNumber);
+        if let Some(number) = to.filter(|number| !kept(number)) {
+            return Err(missing(number));
         }
+        // Whoever asks for a stage gets one that is there.
+        let Some(stage) = state.stages.get_mut(&stage_name) else {
+            return Err(missing(state.last));
+        };
+        let now = stage.deployment;
+        let nothing_before = || Refusal::NothingBefore {
+            stage: stage_name.clone(),
+            number: now,
+        };
+        let last = stage.before.last().copied();
+        let to = to.or(last).ok_or_else(nothing_before)?;
         if to == now {
             return Err(Refusal::ServedAlready {
                 stage: stage_name,
                 number: now,
             });
         }
-        if let Some(stage) = state.stages.get_mut(&stage_name) {
-            stage.deployment = to;
-        }
+        stage.go_back(to);
         self.notes.push(format!(
             "the stage `{stage_name}` of `{name}` serves deployment {to} instead of {now}"
         ));
         Ok(())
     }
 
-    /// A stage of an API that is known.
+    /// A stage of an API that is known; without a name the only one.
     pub(super) fn stage(
         &mut self,
         api: &str,
-        stage: &str,
+        stage: Option<&str>,
     ) -> Result<(ApiName, &mut ApiState, StageName), Refusal> {
         let (id, found) = self.find(api)?;
-        let (id, name, stage) = (id.clone(), found.name.clone(), StageName::new(stage));
+        let (id, name) = (id.clone(), found.name.clone());
+        let names = || found.stages.keys().map(ToString::to_string).collect();
+        let mut all = found.stages.keys();
+        let stage = match (stage, all.next(), all.next()) {
+            (Some(stage), ..) => StageName::new(stage),
+            (None, Some(only), None) => only.clone(),
+            (None, ..) => {
+                return Err(Refusal::WhichStage {
+                    api: name,
+                    names: names(),
+                });
+            }
+        };
         if !found.stages.contains_key(&stage) {
             return Err(Refusal::NoStage {
                 api: name,
                 asked: stage.to_string(),
-                names: found.stages.keys().map(ToString::to_string).collect(),
+                names: names(),
             });
         }
         let missing = || Refusal::NoApi {
@@ -247,14 +262,11 @@ impl Ledger {
                 if Some(number) != newest && api.users(number).next().is_none() {
                     api.deployments.remove(&number);
                     self.texts.remove(&(id.clone(), number));
+                    for stage in api.stages.values_mut() {
+                        stage.before.retain(|known| *known != number);
+                    }
                 }
             }
         }
     }
-}
-
-/// What a stage serves. Whoever asks has found it.
-fn served(api: &ApiState, stage: &StageName) -> DeploymentNumber {
-    let stage = api.stages.get(stage);
-    stage.map_or(api.last, |stage: &StageState| stage.deployment)
 }

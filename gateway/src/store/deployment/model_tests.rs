@@ -84,6 +84,8 @@ struct Trial {
 #[derive(Clone, Debug)]
 struct Known {
     place: usize,
+    /// Where a rollback leads, the latest last.
+    before: Vec<usize>,
     variables: Variables,
     promoted: Variables,
     trial: Option<Trial>,
@@ -157,6 +159,7 @@ impl Model {
             let Some(stage) = &mut self.stages[index] else {
                 self.stages[index] = Some(Known {
                     place: newest,
+                    before: Vec::new(),
                     variables: one(value),
                     promoted: Variables::new(),
                     trial: None,
@@ -170,7 +173,7 @@ impl Model {
             if has_changed && NAMES[index] == "auto" && named != Some(index) {
                 match &mut stage.trial {
                     Some(trial) => trial.place = newest,
-                    None => stage.place = newest,
+                    None => stage.moves(newest),
                 }
             }
         }
@@ -228,7 +231,7 @@ fn order(event: &Event) -> Order {
     };
     match event {
         Event::Rollback(stage, to) => Order::Rollback {
-            stage: name(stage),
+            stage: Some(name(stage)),
             to: to.map(u32::from),
         },
         Event::Deploy(stage, _) => deploy(stage, None),
@@ -240,14 +243,18 @@ fn order(event: &Event) -> Order {
             deploy(stage, Some(canary))
         }
         Event::Set(stage, share, to, value, unset) => Order::SetCanary {
-            stage: name(stage),
+            stage: Some(name(stage)),
             percent: share.map(|share| share.to_string()),
             to: to.map(u32::from),
             variables: value.map(|value| one(VALUES[value])).unwrap_or_default(),
             unset: unset.then(|| "v".to_owned()).into_iter().collect(),
         },
-        Event::Promote(stage) => Order::PromoteCanary { stage: name(stage) },
-        Event::Stop(stage) => Order::StopCanary { stage: name(stage) },
+        Event::Promote(stage) => Order::PromoteCanary {
+            stage: Some(name(stage)),
+        },
+        Event::Stop(stage) => Order::StopCanary {
+            stage: Some(name(stage)),
+        },
         file => panic!("{file:?} is about the file"),
     }
 }
@@ -276,13 +283,32 @@ fn follow_order(event: &Event, next: &mut Model) -> Option<()> {
 }
 
 fn rolled_back(model: &mut Model, stage: usize, to: Option<u8>) -> Option<()> {
-    let at = model.stages[stage].as_ref()?.place;
-    let wanted = match to {
-        Some(number) => model.place(number)?,
-        None => at.checked_sub(1)?,
-    };
-    model.stages[stage].as_mut()?.place = wanted;
-    (wanted != at).then_some(())
+    let wanted = to.map(|to| model.place(to).ok_or(())).transpose().ok()?;
+    let known = model.stages[stage].as_mut()?;
+    let wanted = wanted.or(known.before.last().copied())?;
+    if wanted == known.place {
+        return None;
+    }
+    if known.before.contains(&wanted) {
+        while known.before.pop() != Some(wanted) {}
+        known.place = wanted;
+    } else {
+        known.moves(wanted);
+    }
+    Some(())
+}
+
+impl Known {
+    fn moves(&mut self, place: usize) {
+        if place != self.place {
+            let before = self.before.drain(..);
+            let others = before.filter(|known| *known != self.place && *known != place);
+            let others: Vec<usize> = others.collect();
+            self.before = others;
+            self.before.push(self.place);
+            self.place = place;
+        }
+    }
 }
 
 fn deployed(model: &mut Model, stage: usize) -> Option<()> {
@@ -291,7 +317,7 @@ fn deployed(model: &mut Model, stage: usize) -> Option<()> {
         return None;
     }
     let newest = model.freeze(stage);
-    model.stages[stage].as_mut()?.place = newest;
+    model.stages[stage].as_mut()?.moves(newest);
     Some(())
 }
 
@@ -333,8 +359,9 @@ fn promoted(model: &mut Model, stage: usize) -> Option<()> {
     let known = model.stages[stage].as_mut()?;
     let trial = known.trial.as_mut()?;
     trial.share = 0;
-    known.place = trial.place;
-    known.promoted.extend(trial.overrides.clone());
+    let (place, overrides) = (trial.place, trial.overrides.clone());
+    known.moves(place);
+    known.promoted.extend(overrides);
     Some(())
 }
 

@@ -19,15 +19,15 @@ pub enum Order {
     },
     /// Have a stage serve an older deployment.
     Rollback {
-        /// The stage.
-        stage: String,
-        /// Number of the deployment; the one before by default.
+        /// The stage; the only one by default.
+        stage: Option<String>,
+        /// Number of the deployment; what the stage served before by default.
         to: Option<u32>,
     },
     /// Change the canary of a stage.
     SetCanary {
-        /// The stage.
-        stage: String,
+        /// The stage; the only one by default.
+        stage: Option<String>,
         /// Its share of requests, in percent.
         percent: Option<String>,
         /// Number of the deployment it serves.
@@ -39,13 +39,13 @@ pub enum Order {
     },
     /// Have a stage serve everybody what its canary serves.
     PromoteCanary {
-        /// The stage.
-        stage: String,
+        /// The stage; the only one by default.
+        stage: Option<String>,
     },
     /// Take the canary of a stage away.
     StopCanary {
-        /// The stage.
-        stage: String,
+        /// The stage; the only one by default.
+        stage: Option<String>,
     },
 }
 

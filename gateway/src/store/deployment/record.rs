@@ -42,6 +42,7 @@ struct FrozenRecord {
 #[serde(deny_unknown_fields)]
 struct StageRecord {
     deployment: u32,
+    before: Vec<u32>,
     variables: BTreeMap<String, String>,
     promoted: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +78,7 @@ pub(super) fn write(api: &ApiState) -> Result<Vec<u8>, serde_json::Error> {
         });
         let record = StageRecord {
             deployment: stage.deployment.0,
+            before: stage.before.iter().map(|number| number.0).collect(),
             variables: stage.variables.clone(),
             promoted: stage.promoted.clone(),
             canary,
@@ -129,6 +131,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<ApiState, serde_json::Error> {
         });
         let state = StageState {
             deployment: kept(stage.deployment)?,
+            before: stage
+                .before
+                .into_iter()
+                .map(kept)
+                .collect::<Result<_, _>>()?,
             variables: stage.variables,
             promoted: stage.promoted,
             canary: canary.transpose()?,

@@ -28,6 +28,14 @@ pub enum Refusal {
         /// Those that there are.
         names: Vec<String>,
     },
+    /// Several stages, of which none was named.
+    #[error("name one of the stages of `{api}` with --stage: {}", known(names))]
+    WhichStage {
+        /// The API.
+        api: ApiName,
+        /// Those that there are.
+        names: Vec<String>,
+    },
     /// No deployment of this number is kept.
     #[error("the API `{api}` has no deployment {number}: `gateway deployments {api}` lists them")]
     NoDeployment {
@@ -36,10 +44,10 @@ pub enum Refusal {
         /// As asked for.
         number: DeploymentNumber,
     },
-    /// There is nothing older.
+    /// The stage served nothing else, as far as that is kept.
     #[error(
-        "the stage `{stage}` serves deployment {number}, and none before it is kept: name one with \
-         --to"
+        "the stage `{stage}` serves deployment {number}, and nothing that it served before is kept: \
+         name a deployment with --to"
     )]
     NothingBefore {
         /// The stage.

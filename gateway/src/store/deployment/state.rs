@@ -73,6 +73,9 @@ pub struct Frozen {
 pub struct StageState {
     /// What it serves.
     pub deployment: DeploymentNumber,
+    /// What it served before, the latest last, each once: where a rollback leads, step by step. Only
+    /// what is kept.
+    pub before: Vec<DeploymentNumber>,
     /// Its variables in the file when that was last seen.
     pub variables: BTreeMap<String, String>,
     /// Variables that a promoted canary brought along. They win until the file's change.
@@ -112,6 +115,29 @@ impl ApiState {
 }
 
 impl StageState {
+    /// Serves a deployment from now on; what it served until now is what a rollback leads to.
+    pub(super) fn serve(&mut self, number: DeploymentNumber) {
+        if number != self.deployment {
+            let until_now = self.deployment;
+            self.before
+                .retain(|known| ![until_now, number].contains(known));
+            self.before.push(until_now);
+            self.deployment = number;
+        }
+    }
+
+    /// Goes back to a deployment: what was served since is forgotten, unless this one was not served
+    /// before at all.
+    pub(super) fn go_back(&mut self, number: DeploymentNumber) {
+        match self.before.iter().position(|known| *known == number) {
+            Some(place) => {
+                self.before.truncate(place);
+                self.deployment = number;
+            }
+            None => self.serve(number),
+        }
+    }
+
     /// Its variables, and those of its canary where it has one.
     #[must_use]
     pub fn all_variables(&self) -> BTreeMap<String, String> {

@@ -36,7 +36,7 @@ fn served(ledger: &Ledger, api: &str, stage: &str) -> u32 {
 
 fn rollback(stage: &str, to: Option<u32>) -> Order {
     Order::Rollback {
-        stage: stage.to_owned(),
+        stage: Some(stage.to_owned()),
         to,
     }
 }
@@ -81,6 +81,65 @@ fn a_new_api_serves_its_first_deployment_everywhere_and_a_new_stage_the_newest()
     ledger.follow(&[api("a", "2", &more[1..])], 0).unwrap();
     ledger.follow(&[api("a", "2", &more)], 0).unwrap();
     assert_eq!(served(&ledger, "a", "auto"), 2);
+}
+
+#[test]
+fn a_rollback_leads_to_what_the_stage_served_before_step_by_step() {
+    let mut ledger = Ledger::default();
+    let says = |ledger: &mut Ledger, text: &str| {
+        ledger.follow(&[api("a", text, STAGES)], 0).unwrap();
+    };
+    for text in ["1", "2", "3"] {
+        says(&mut ledger, text);
+    }
+    let back = |ledger: &mut Ledger, to| {
+        let outcome = ledger.order(&[], "a", &rollback("auto", to), 0);
+        outcome.map(|()| served(ledger, "a", "auto"))
+    };
+    assert_eq!(back(&mut ledger, None), Ok(2));
+    assert_eq!(back(&mut ledger, None), Ok(1));
+    let nothing = back(&mut ledger, None).unwrap_err();
+    assert!(
+        matches!(nothing, Refusal::NothingBefore { .. }),
+        "{nothing}"
+    );
+    // What is mended was never 3 here, which was found to be broken.
+    says(&mut ledger, "4");
+    assert_eq!(back(&mut ledger, None), Ok(1));
+    // Undoing a rollback can be taken back as well.
+    assert_eq!(back(&mut ledger, Some(4)), Ok(4));
+    says(&mut ledger, "5");
+    assert_eq!(back(&mut ledger, Some(1)), Ok(1));
+    assert_eq!(back(&mut ledger, Some(5)), Ok(5));
+    assert_eq!(back(&mut ledger, None), Ok(1));
+
+    // Only what is kept, however much there was.
+    for number in 0..=2 * DEPLOYMENTS_MAX {
+        says(&mut ledger, &format!("x{number}"));
+    }
+    let stage = &ledger.apis[&ApiId::new("a")].stages[&StageName::new("auto")];
+    assert_eq!(stage.before.len(), DEPLOYMENTS_MAX - 1);
+    let kept = &ledger.apis[&ApiId::new("a")].deployments;
+    assert!(stage.before.iter().all(|number| kept.contains_key(number)));
+}
+
+#[test]
+fn of_several_stages_one_has_to_be_named() {
+    let mut ledger = Ledger::default();
+    ledger.follow(&[api("a", "1", STAGES)], 0).unwrap();
+    ledger.follow(&[api("a", "2", STAGES)], 0).unwrap();
+    let order = Order::Rollback {
+        stage: None,
+        to: Some(1),
+    };
+    let refused = ledger.order(&[], "a", &order, 0).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "name one of the stages of `a` with --stage: choose from `auto`, `held`"
+    );
+    ledger.follow(&[api("a", "2", &STAGES[..1])], 0).unwrap();
+    ledger.order(&[], "a", &order, 0).unwrap();
+    assert_eq!(served(&ledger, "a", "auto"), 1);
 }
 
 #[test]
@@ -178,6 +237,8 @@ fn what_is_written_is_read_again_and_one_process_has_it() {
     let store = DeploymentStore::open(directory.path()).unwrap();
     let mut found = store.read().unwrap();
     assert_eq!(found.apis, ledger.apis);
+    let stage = &found.apis[&ApiId::new("a")].stages[&StageName::new("auto")];
+    assert_eq!(stage.before, [1, 2].map(DeploymentNumber));
     let id = ApiId::new("a");
     for (number, text) in [(1, "first"), (2, "second"), (3, "third")] {
         let found = store.text(&id, DeploymentNumber(number)).unwrap();

@@ -12,7 +12,7 @@ use crate::body::BodyProgress;
 use crate::clock;
 use crate::language::log_format::{Late, LogLine};
 use crate::telemetry::execution_log::{BODY_BYTES_MAX, Execution, ExecutionPlan, Follower};
-use crate::telemetry::stage_counts::StageCounts;
+use crate::telemetry::stage_counts::{Counts, StageCounts};
 
 /// Longest logged form of anything the client chose freely.
 const TEXT_BYTES_MAX: usize = 512;
@@ -203,7 +203,7 @@ pub struct OpenRecord {
     /// Where its stage counts it, once that is found.
     pub stage: Option<Arc<StageCounts>>,
     /// Where its route does, where that has counters of its own.
-    pub route: Option<Arc<StageCounts>>,
+    pub route: Option<Arc<Counts>>,
     /// What follows it for the execution log; nothing for most.
     execution: Option<Box<Execution>>,
     started_ns: u64,
@@ -287,7 +287,8 @@ impl Drop for OpenRecord {
         if let Some(execution) = &self.execution {
             execution.end(&self.record, &self.sink, self.body.as_deref());
         }
-        let counts = [self.stage.as_deref(), self.route.as_deref()];
+        let stage = self.stage.as_deref().map(StageCounts::both);
+        let counts = stage.into_iter().flatten().chain(self.route.as_deref());
         let line = self.line.as_deref();
         self.sink.request(&self.record, line, counts, elapsed_ns);
     }

@@ -13,7 +13,7 @@ use super::writer::Message;
 use crate::language::log_format::LogLine;
 use crate::telemetry::execution_log::Event;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::telemetry::stage_counts::StageCounts;
+use crate::telemetry::stage_counts::Counts;
 
 /// Bytes after which a worker hands its buffer over without waiting for the interval.
 const BUFFER_BYTES: usize = 32 << 10;
@@ -41,15 +41,15 @@ struct Buffer {
 
 impl Sink {
     /// Counts and logs a request, in the words of `line` where it has one.
-    pub(super) fn request(
+    pub(super) fn request<'a>(
         &self,
         record: &Record,
         line: Option<&LogLine>,
-        counts: [Option<&StageCounts>; 2],
+        counts: impl Iterator<Item = &'a Counts>,
         elapsed_ns: u64,
     ) {
         self.metrics.request(record.status, elapsed_ns);
-        for counts in counts.into_iter().flatten() {
+        for counts in counts {
             counts.request(self.metrics.number(), record.status, elapsed_ns);
         }
         match line {
