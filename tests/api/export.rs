@@ -5,7 +5,9 @@ use std::process::Output;
 use gateway_tests::client::Client;
 use gateway_tests::command::{ask, refused, run, told};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{Key, authorize, claims};
 use gateway_tests::setup::Setup;
+use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
 /// A REST API of one mock that says `text`.
@@ -42,7 +44,10 @@ async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
         .change(&["apis", "main", "routes"], routes("two"));
     drop(gateway.setup().write());
     assert_eq!(gateway.reload().await["answer"], "done");
-    let held = told(&exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await);
+    let held = exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await;
+    let left = String::from_utf8_lossy(&held.stderr);
+    assert_eq!(left, "left to the configuration: apis.main.stages\n");
+    let held = told(&held);
     let held: Value = serde_json::from_str(&held).unwrap();
     assert_eq!(held["info"], json!({"title": "main", "version": "1"}));
     let prod = told(&exported(&gateway, &["main", "--deployment", "2"]).await);
@@ -92,5 +97,54 @@ async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
         let client = Client::http1(gateway.address().await).await;
         let answer = client.get("/prod/say").await;
         assert_eq!((answer.status, answer.text().as_str()), (200, text));
+    }
+}
+
+#[tokio::test]
+async fn an_http_api_is_exported_and_serves_the_same_elsewhere() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let api = json!({
+        "type": "http",
+        "cors": {"allow_origins": ["https://app.test"]},
+        "limits": {"url_bytes_max": "1KiB"},
+        "routes": {
+            "GET /open/{path+}": {
+                "authorizer": "none",
+                "integration": {"uri": format!("http://{}/stored/{{path}}", upstream.address)},
+            },
+            "$default": {
+                "authorizer": "main", "scopes": ["read"],
+                "integration": {"uri": format!("http://{}/rest", upstream.address)},
+            },
+        },
+    });
+    let setup = authorize(Setup::new(), &[&key]).set(&["apis", "main"], api);
+    let first = Gateway::start(setup).await;
+    let output = exported(&first, &["main"]).await;
+    let left = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(left, "left to the configuration: authorizers.main\n");
+    let mut other = authorize(Setup::new(), &[&key]);
+    drop(other.file("main.openapi", &told(&output)));
+    other.change(&["apis", "main"], json!({"definition": "main.openapi"}));
+    let second = Gateway::start(other).await;
+    for gateway in [&first, &second] {
+        let client = Client::http1(gateway.address().await).await;
+        let answer = client
+            .get_with("/open/a/b", &[("origin", "https://app.test")])
+            .await;
+        assert_eq!(answer.json()["uri"], "/stored/a/b");
+        let origin = answer.header("access-control-allow-origin");
+        assert_eq!(origin, "https://app.test");
+        assert_eq!(client.get("/other").await.status, 401);
+        for (scope, status) in [("write", 403), ("read", 200)] {
+            let token = format!("Bearer {}", key.token(&claims(json!({"scope": scope}))));
+            let answer = client
+                .get_with("/other", &[("authorization", &token)])
+                .await;
+            assert_eq!(answer.status, status, "{}", answer.text());
+        }
+        let long = format!("/open/{}", "a".repeat(1_100));
+        assert_eq!(client.get(&long).await.status, 414);
     }
 }

@@ -224,3 +224,64 @@ async fn an_exported_backend_that_is_no_proxy_answers_as_it_is_mapped() {
     assert_eq!(answer.text(), r#"{"message": "no such report"}"#);
     assert_eq!(client.get("/prod/reports/9").await.status, 502);
 }
+
+/// The export of a REST API with NONE and a JWT authorizer.
+const MEMBERS: &str = include_str!("../../examples/openapi/members-rest.json");
+
+#[tokio::test]
+async fn an_exported_rest_api_brings_its_authorizer() {
+    let upstream = Upstream::echo().await;
+    let key = Key::rsa("rsa");
+    let issuer = KeyServer::start(&[&key]).await;
+    // Only where it logs in and where its backend is are its own.
+    let definition = MEMBERS
+        .replace("https://login.example.com/", &issuer.issuer())
+        .replace(
+            "https://members.example.com",
+            &format!("http://{}", upstream.address),
+        );
+    let setup = issuer
+        .authorize_by_discovery(Setup::new())
+        .set(&["gateway"], json!({"region": "eu-west-1"}))
+        .set(
+            &["apis", "members"],
+            json!({"definition": "members.json", "id": "k1l2m3n4o5", "stages": {"prod": {}}}),
+        );
+    let _file = setup.file("members.json", &definition);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let host = ("host", "k1l2m3n4o5.execute-api.eu-west-1.localhost");
+
+    let answer = client.get_with("/prod/health", &[host]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = client.get_with("/prod/members/7", &[host]).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.text(), r#"{"message":"Unauthorized"}"#);
+    assert_eq!(answer.header("x-amzn-errortype"), "UnauthorizedException");
+    let call = async |method: Method, scope: &str, more: &[(&str, &str)]| {
+        let changes =
+            json!({"iss": issuer.issuer(), "aud": "https://api.example.com", "scope": scope});
+        let token = format!("Bearer {}", key.token(&claims(changes)));
+        let headers = [&[host, ("authorization", &token)], more].concat();
+        let asked = request(method, "/prod/members/7", whole(""));
+        client.send(with(asked, &headers)).await
+    };
+    wait::until("the keys", || async {
+        let answer = call(Method::GET, "members.read", &[]).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let answer = call(Method::GET, "members.read", &[]).await;
+    assert_eq!(answer.json()["uri"], "/v1/7");
+    assert_eq!(call(Method::GET, "orders.read", &[]).await.status, 403);
+    // A scope of one route is none of another, and whom the authorizer lets pass is checked.
+    assert_eq!(call(Method::PUT, "members.read", &[]).await.status, 403);
+    let answer = call(Method::PUT, "members.write", &[]).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.json()["message"],
+        "Missing required request parameters: [If-Match]"
+    );
+    let answer = call(Method::PUT, "members.write", &[("if-match", "\"1\"")]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

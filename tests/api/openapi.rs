@@ -319,3 +319,53 @@ async fn a_backend_that_is_no_proxy_is_served_as_it_is_defined() {
     assert_eq!(answer.text(), r#"{"message": "no such picture"}"#);
     assert_eq!(answer.header("content-type"), "application/json");
 }
+
+/// Of a definition that is imported in part, each route has what was written for it or is not served.
+#[tokio::test]
+async fn a_rest_api_is_served_in_part_and_never_without_its_validator() {
+    let upstream = Upstream::echo().await;
+    let uri = format!("http://{}/", upstream.address);
+    let operation = |validator: &str, more: &str| {
+        format!(
+            "{{ parameters: [{{ name: tenant, in: query, required: true }}],
+        x-amazon-apigateway-request-validator: {validator}, responses: {{}}, {more}
+        x-amazon-apigateway-integration: {{ type: http_proxy, uri: '{uri}' }} }}"
+        )
+    };
+    let definition = format!(
+        "openapi: 3.0.1
+x-amazon-apigateway-request-validators:
+  sound: {{ validateRequestParameters: true }}
+  broken: {{ validateRequestParameters: 'yes' }}
+paths:
+  /sound: {{ get: {} }}
+  /misspelt: {{ get: {} }}
+  /broken: {{ get: {} }}
+  /closed: {{ get: {} }}
+  /lambda: {{ get: {{ responses: {{}}, x-amazon-apigateway-integration: {{ type: aws_proxy, uri: 'arn:x' }} }} }}
+",
+        operation("sound", ""),
+        operation("sond", ""),
+        operation("broken", ""),
+        operation("sound", "security: [{ nobody: [] }],"),
+    );
+    let setup = Setup::new().set(
+        &["apis", "pets"],
+        json!({"definition": "pets.yaml", "partial": true, "stages": {"prod": {}}}),
+    );
+    let _file = setup.file("pets.yaml", &definition);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (path, status) in [
+        ("/prod/sound", 400),
+        ("/prod/sound?tenant=a", 200),
+        ("/prod/misspelt", 500),
+        ("/prod/misspelt?tenant=a", 500),
+        ("/prod/broken?tenant=a", 500),
+        ("/prod/closed?tenant=a", 500),
+        ("/prod/lambda", 500),
+    ] {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+}

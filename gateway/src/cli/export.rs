@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::orders;
 use super::output::Output;
 use super::target::{Target, TargetArguments};
-use crate::config::{self, ExportFormat};
+use crate::config::{self, ExportFormat, Exported};
 use crate::daemon::deployments::exported;
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::DeploymentNumber;
@@ -56,13 +56,17 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         number,
         format,
     };
-    let text = match call(&target.admin_socket, &request) {
-        Ok(Response::DeploymentText { text }) => text,
+    let exported = match call(&target.admin_socket, &request) {
+        Ok(Response::Exported(exported)) => exported,
         Ok(_) => return Err(CallError::OtherAnswer.into()),
         Err(CallError::NotRunning(_)) => alone(&target, &arguments.api, number, format)?,
         Err(error) => return Err(error.into()),
     };
-    output.line(text.trim_end());
+    output.line(exported.text.trim_end());
+    if !exported.left.is_empty() {
+        let left = exported.left.join(", ");
+        output.error(&format!("left to the configuration: {left}"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -72,7 +76,7 @@ fn alone(
     api: &str,
     number: Option<u32>,
     format: ExportFormat,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Exported> {
     let path = target.config.as_deref();
     let path = path.ok_or_else(orders::unknown_configuration)?;
     let configuration = config::open(path).map_err(|report| anyhow::anyhow!("{report}"))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::orders;
 use super::output::Output;
 use crate::config::{self, Finding, Import, ImportOptions, Treatment};
-use crate::model::ApiKind;
+use crate::model::{ApiId, ApiKind};
 
 /// Options of `gateway import`.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,10 @@ pub(super) struct Arguments {
     /// What stands for `${NAME}` in the definition.
     #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = orders::variable)]
     variables: Vec<(String, String)>,
+    /// What ARNs call the API, such as in its policy: as `id` will in the configuration. Default:
+    /// what follows from the name of the file.
+    #[arg(long, value_parser = config::parse_id)]
+    id: Option<ApiId>,
     /// Accept a definition of which a part is refused: the routes that are affected answer 500.
     #[arg(long)]
     partial: bool,
@@ -46,6 +50,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             Kind::Http => ApiKind::Http,
         }),
         variables: arguments.variables.clone(),
+        id: arguments.id.clone(),
     };
     let import = match config::import(&arguments.file, &options) {
         Ok(import) => import,

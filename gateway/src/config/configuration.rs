@@ -8,10 +8,19 @@ use super::cursor::Cursor;
 use super::diagnostic::{Collector, Diagnostic, Report};
 use super::frozen::{self, AUTHORIZERS};
 use super::lower::{self, Files};
-use super::openapi::{self, ExportFormat, Title};
+use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, written};
 use crate::model::{ApiName, Described, DescribedStage, Gateway, Placements};
+
+/// An API, written as a definition.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Exported {
+    /// The definition.
+    pub text: String,
+    /// Settings of the configuration that it needs and has no place for, such as `authorizers.login`.
+    pub left: Vec<String>,
+}
 
 /// A configuration in which every stage could serve what the file says. Files that it names were
 /// read; the file itself is not needed any more.
@@ -81,8 +90,8 @@ impl Configuration {
     }
 
     /// The definition that `text` froze of the API `name`, as OpenAPI 3.0 with the extensions of
-    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. Where the API answers and its stages are no part of it. `version` is
-    /// what the definition says in `info`.
+    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. How the API is reached
+    /// is what this configuration says. `version` is what the definition says in `info`.
     ///
     /// # Errors
     /// The text cannot be read any more.
@@ -92,23 +101,26 @@ impl Configuration {
         text: &str,
         version: &str,
         format: ExportFormat,
-    ) -> Result<String, Report> {
+    ) -> Result<Exported, Report> {
         let mut diagnostics = self.diagnostics.empty();
         let title = Title {
             name: name.as_str(),
             version,
         };
-        let configured = Cursor::root(&self.tree).key(AUTHORIZERS);
+        let root = Cursor::root(&self.tree);
         let shown = format!("definition of `{name}`");
         if let Some(frozen) = frozen::parse(&shown, text, &mut diagnostics) {
             let api = Cursor::root(&frozen.tree);
-            let authorizers = openapi::Authorizers {
-                frozen: &api.key(AUTHORIZERS),
-                configured: &configured,
+            let surroundings = Surroundings {
+                api: root.key("apis").key(name.as_str()),
+                frozen: api.key(AUTHORIZERS),
+                configured: root.key(AUTHORIZERS),
+                upstreams: root.key("upstreams"),
             };
-            let definition = openapi::definition(title, &api, authorizers);
+            let definition = openapi::definition(title, &api, &surroundings);
+            let left = openapi::left(&api, &surroundings);
             match format.write(&definition) {
-                Ok(text) => return Ok(text),
+                Ok(text) => return Ok(Exported { text, left }),
                 Err(error) => diagnostics.error(None, "", format!("cannot be written: {error}")),
             }
         }

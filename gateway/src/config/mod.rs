@@ -23,10 +23,11 @@ mod configuration;
 mod difference;
 mod whereabouts;
 
-pub use configuration::Configuration;
+pub use configuration::{Configuration, Exported};
 pub use diagnostic::{Diagnostic, FileId, Place, Report};
 pub use difference::{Detail, Difference, RouteDifference, difference};
 pub use frozen::DEFINITION_BYTES_MAX;
+pub use lower::parse_id;
 pub use openapi::{ExportFormat, Finding, Import, ImportOptions, Treatment, import};
 pub use schema::schema;
 pub use whereabouts::whereabouts;

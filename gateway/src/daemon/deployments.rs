@@ -7,7 +7,7 @@ use super::admin::Reached;
 use super::deployment_report::reports;
 use super::protocol::{Request, Response};
 use crate::clock;
-use crate::config::{self, Configuration, ExportFormat, Loaded, check_stage_variables};
+use crate::config::{self, Configuration, ExportFormat, Exported, Loaded, check_stage_variables};
 use crate::model::{ApiName, DeploymentNumber, Described};
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order, Refusal};
 use crate::telemetry::operator_log::explain;
@@ -143,8 +143,8 @@ pub(super) async fn answer(request: Request, reached: &Reached) -> Response {
                     exported(&written, &api, None, format)
                 }
             });
-            let text = text.await;
-            text.map(|text| Response::DeploymentText { text })
+            let exported = text.await;
+            exported.map(Response::Exported)
         }
         _ => Err("this is no request about deployments".to_owned()),
     };
@@ -167,7 +167,7 @@ pub fn described(configuration: &Configuration, asked: &str) -> Result<Described
 
 /// A definition of the API of this name or id as OpenAPI: what a deployment of this number in the
 /// store froze or, without one, what the configuration says. Of a deployment the configuration only
-/// tells which authorizers definitions have made.
+/// tells which authorizers definitions have made, and how the API is reached.
 ///
 /// # Errors
 /// There is none of this name or number, or the store's.
@@ -176,7 +176,7 @@ pub fn exported(
     asked: &str,
     deployment: Option<(&DeploymentStore, DeploymentNumber)>,
     format: ExportFormat,
-) -> Result<String, PlanError> {
+) -> Result<Exported, PlanError> {
     let (name, text, version) = match deployment {
         Some((store, number)) => {
             let (name, text) = frozen(store, asked, number)?;
@@ -187,8 +187,8 @@ pub fn exported(
             (api.name, api.text.to_string(), "1.0".to_owned())
         }
     };
-    let text = configuration.export(&name, &text, &version, format);
-    text.map_err(PlanError::Config)
+    let exported = configuration.export(&name, &text, &version, format);
+    exported.map_err(PlanError::Config)
 }
 
 /// What a deployment of the API of this name or id froze.

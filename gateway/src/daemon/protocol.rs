@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
 use super::stage_figures::StageCount;
-use crate::config::ExportFormat;
+use crate::config::{ExportFormat, Exported};
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 
 /// Longest request or response line.
@@ -151,6 +151,8 @@ pub enum Response {
         /// In the native form.
         text: String,
     },
+    /// An API as OpenAPI.
+    Exported(Exported),
     /// Every list.
     Lists {
         /// In the order of their numbers.

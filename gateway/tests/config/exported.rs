@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gateway::config::{ExportFormat, load_text, open};
+use gateway::config::{ExportFormat, Exported, ImportOptions, import, load_text, open};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -37,7 +37,13 @@ fn configuration(api: &Value) -> String {
         })
     };
     let configuration = json!({
-        "listeners": {"public": {"address": "127.0.0.1:8080"}},
+        "listeners": {"public": {
+            "address": "127.0.0.1:8443",
+            "interface": "eth1",
+            "tls": {"certificates": [{
+                "chain": "certs/api.example.com.pem", "key": "certs/api.example.com.key",
+            }]},
+        }},
         "authorizers": {"login": issuer("EdDSA"), "Partner-2": issuer("RS256")},
         "upstreams": {"pets": {"url": "http://127.0.0.1:9001"}},
         "apis": {"pets": api},
@@ -53,24 +59,36 @@ fn meaning(text: &str, site: &Site) -> Result<String, String> {
     let mut definition = (*api.definition).clone();
     let routes = &mut definition.routes;
     routes.sort_by(|a, b| a.key.as_str().cmp(b.key.as_str()));
-    Ok(format!("{definition:#?}"))
+    let reached = (
+        &api.hosts,
+        &api.closed_host,
+        api.other_hosts,
+        &api.tls,
+        &api.sizes,
+        &api.private,
+    );
+    Ok(format!("{definition:#?}\n{reached:#?}"))
 }
 
 /// What is exported of the API `name` of the configuration at `path`.
-fn export(path: &Path, name: &str, format: ExportFormat) -> String {
+fn export(path: &Path, name: &str, format: ExportFormat) -> Exported {
     let configuration = open(path).unwrap_or_else(|report| panic!("{report}"));
     let mut described = configuration.described().into_iter();
     let api = described.find(|api| api.name.as_str() == name).unwrap();
-    let text = configuration.export(&api.name, &api.text, "1.0", format);
-    text.unwrap_or_else(|report| panic!("{report}"))
+    let exported = configuration.export(&api.name, &api.text, "1.0", format);
+    exported.unwrap_or_else(|report| panic!("{report}"))
 }
 
 /// The same API, defined by its own export.
 fn exported(api: &Value, format: ExportFormat, site: &Site) -> Value {
     let path = site.path().join("gateway.yaml");
     std::fs::write(&path, configuration(api)).unwrap();
-    let definition = export(&path, "pets", format);
-    std::fs::write(site.path().join("exported"), definition).unwrap();
+    let exported = export(&path, "pets", format);
+    std::fs::write(site.path().join("exported"), &exported.text).unwrap();
+    for key in ["id", "stages", "hosts"] {
+        let is_left = exported.left.contains(&format!("apis.pets.{key}"));
+        assert_eq!(is_left, api.get(key).is_some(), "{:?}", exported.left);
+    }
     let mut imported = Map::new();
     for key in ["type", "id", "stages", "hosts"] {
         if let Some(value) = api.get(key) {
@@ -122,9 +140,11 @@ fn api() -> impl Strategy<Value = Value> {
                 .collect();
             routes.prop_shuffle()
         });
-        let settings = settings(kind);
+        let settings = (settings(kind), reached());
         (routes, default_route(kind), settings).prop_map(move |(routes, default, settings)| {
-            let mut api = settings;
+            let (mut api, reached) = settings;
+            api.extend(reached);
+            api.insert("hosts".to_owned(), json!(["api.example.com"]));
             let mut all: Map<String, Value> = routes.into_iter().collect();
             if let Some(default) = default {
                 all.insert("$default".to_owned(), default);
@@ -136,6 +156,38 @@ fn api() -> impl Strategy<Value = Value> {
             api.insert("stages".to_owned(), json!({name: stage}));
             Value::Object(api)
         })
+    })
+}
+
+/// How an API is reached, which its definition says too.
+fn reached() -> impl Strategy<Value = Map<String, Value>> {
+    // Of two with one name the last counts.
+    let some = some_of(vec![
+        ("id", json!("a1b2c3")),
+        ("default_endpoint", json!(false)),
+        ("default_endpoint", json!(true)),
+        ("security_policy", json!("TLS_1_0")),
+        ("security_policy", json!("TLS_1_2")),
+        ("security_policy", json!("SecurityPolicy_TLS13_1_3_2025_09")),
+        ("endpoint_access_mode", json!("strict")),
+        ("endpoint_access_mode", json!("basic")),
+        ("private", json!({"interfaces": ["eth1"]})),
+        (
+            "private",
+            json!({"interfaces": ["eth1"], "prefixes": ["192.0.2.0/24"]}),
+        ),
+        (
+            "limits",
+            json!({"url_bytes_max": "2KiB", "header_bytes_max": "4KiB"}),
+        ),
+    ]);
+    some.prop_map(|mut reached| {
+        let policy = reached.get("security_policy").and_then(Value::as_str);
+        if policy.is_some_and(|name| name.starts_with("Sec")) {
+            let basic = json!("basic");
+            reached.entry("endpoint_access_mode").or_insert(basic);
+        }
+        reached
     })
 }
 
@@ -396,10 +448,62 @@ fn an_export_reads_as_the_service_writes_it() {
     let path = site.path().join("gateway.yaml");
     std::fs::copy(reference, &path).unwrap();
     for (api, name) in [("legacy", "legacy.openapi"), ("pets", "pets.openapi")] {
-        let text = export(&path, api, ExportFormat::Yaml);
+        let text = export(&path, api, ExportFormat::Yaml).text;
         let expected = repository()
             .join("gateway/tests/config/exported")
             .join(name);
         compare(&expected, &text);
     }
+}
+
+/// What an export holds of how its API is reached, by the names that the service has for it, is
+/// understood by an import that knows no configuration.
+#[test]
+fn what_is_exported_of_an_endpoint_is_imported_by_itself() {
+    let site = Site::new();
+    let api = json!({
+        "type": "rest", "hosts": ["api.example.com"], "stages": {"prod": {}},
+        "default_endpoint": false, "security_policy": "SecurityPolicy_TLS13_1_3_2025_09",
+        "endpoint_access_mode": "strict", "private": {"interfaces": ["eth1"]},
+        "limits": {"url_bytes_max": "2KiB"},
+        "routes": {"GET /": {"authorizer": "login", "integration": {"upstream": "pets"}}},
+    });
+    let path = site.path().join("gateway.yaml");
+    std::fs::write(&path, configuration(&api)).unwrap();
+    let exported = export(&path, "pets", ExportFormat::Json);
+    let definition: Value = serde_json::from_str(&exported.text).unwrap();
+    let endpoint = "x-amazon-apigateway-endpoint-configuration";
+    assert_eq!(
+        definition["servers"],
+        json!([{"url": "/", endpoint: {"disableExecuteApiEndpoint": true}}])
+    );
+    assert_eq!(
+        definition["x-amazon-apigateway-security-policy"],
+        "SecurityPolicy_TLS13_1_3_2025_09"
+    );
+    assert_eq!(
+        definition["x-amazon-apigateway-endpoint-access-mode"],
+        "STRICT"
+    );
+    assert_eq!(
+        definition["x-gateway-api"],
+        json!({"private": {"interfaces": ["eth1"]}, "limits": {"url_bytes_max": "2KiB"}})
+    );
+    assert_eq!(
+        exported.left,
+        [
+            "apis.pets.hosts",
+            "apis.pets.stages",
+            "authorizers.login",
+            "upstreams.pets"
+        ]
+    );
+    let open = exported.text.replace(
+        "\"x-gateway-configured\": true",
+        "\"x-gateway-configured\": false",
+    );
+    let path = site.path().join("exported.json");
+    std::fs::write(&path, open).unwrap();
+    let import = import(&path, &ImportOptions::default()).unwrap();
+    assert!(!import.has_refusals(), "{:#?}", import.findings);
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use gateway::config::{Import, ImportOptions, Treatment, import, load_text};
+use gateway::config::{Import, ImportOptions, Treatment, import, load_text, parse_id};
 use gateway::model::{Definition, Integration, SecurityPolicy};
 
 const LISTENERS: &str = "listeners: {local: {address: '127.0.0.1:8080'}}";
@@ -288,6 +288,7 @@ apis: {{a: {{definition: a.yaml, variables: {{Host: a.example, Hots: a}}, stages
     let options = ImportOptions {
         kind: None,
         variables: variables.to_vec(),
+        ..ImportOptions::default()
     };
     assert_eq!(import(&path, &options).unwrap().unused, ["Hots"]);
 }
@@ -487,4 +488,37 @@ components:
     assert_eq!(gateway.authorizers.len(), 1);
     let route = &gateway.apis[0].definition.routes[0];
     assert_eq!(route.authorizer.as_ref().unwrap().as_str(), "login");
+}
+
+/// What a refusal says to do is done.
+#[test]
+fn a_policy_speaks_of_the_api_by_the_id_that_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let root = "x-amazon-apigateway-policy:
+  Statement: { Effect: Allow, Principal: '*', Action: 'execute-api:Invoke',
+    Resource: 'arn:aws:execute-api:eu-west-1:111122223333:z9y8x7w6v5/*' }";
+    std::fs::write(&path, definition(root, "x-a: b")).unwrap();
+    let refusals = refused(&import(&path, &ImportOptions::default()).unwrap());
+    let fix = "or give the API the id that it has there: `id` beside `definition`, `--id` of `gateway \
+               import`";
+    assert!(refusals[0].ends_with(fix), "{refusals:?}");
+    let import = import(
+        &path,
+        &ImportOptions {
+            id: Some(parse_id("z9y8x7w6v5").unwrap()),
+            ..ImportOptions::default()
+        },
+    );
+    let import = import.unwrap();
+    assert_eq!(refused(&import), Vec::<String>::new());
+    let found = import.findings.iter().map(ToString::to_string);
+    let found = found.collect::<Vec<_>>().join("\n");
+    assert!(found.contains("here it is `execute-api:/*`"), "{found}");
+    assert!(
+        import.native.contains("id: z9y8x7w6v5\n"),
+        "{}",
+        import.native
+    );
+    assert!(parse_id("Z9").is_err() && parse_id("").is_err());
 }

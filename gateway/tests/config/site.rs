@@ -37,6 +37,12 @@ impl Site {
         // What the documentation calls `pets.yaml`: JSON is YAML.
         let definition = crate::files::repository().join("examples/openapi/petstore-rest.json");
         std::fs::copy(definition, site.path().join("pets.yaml")).unwrap();
+        // What the service exported: for the documentation, and for the example.
+        let export = crate::files::repository().join("examples/openapi/members-rest.json");
+        std::fs::create_dir(site.path().join("openapi")).unwrap();
+        for name in ["members.json", "openapi/members-rest.json"] {
+            std::fs::copy(&export, site.path().join(name)).unwrap();
+        }
         let lists = site.path().join("lists");
         std::fs::create_dir(&lists).unwrap();
         std::fs::write(lists.join("drop.netset"), "192.0.2.0/24\n").unwrap();

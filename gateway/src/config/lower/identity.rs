@@ -90,18 +90,27 @@ pub(super) fn lower_id(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> ApiId {
-    if let Some(id) = written {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        if (1..=ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(allowed) {
-            return ApiId::new(id);
-        }
-        let shown = shortened(id);
-        cx.error(
-            at,
-            format!("`{shown}` is not an id: 1 to {ID_BYTES_MAX} lower-case letters and digits"),
-        );
+    match written.map(parse_id) {
+        Some(Ok(id)) => return id,
+        Some(Err(message)) => cx.error(at, message),
+        None => {}
     }
     derived_id(name)
+}
+
+/// The id of an API that is written so.
+///
+/// # Errors
+/// What an id is: 1 to 32 lower-case letters and digits.
+pub fn parse_id(text: &str) -> Result<ApiId, String> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    if (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(ApiId::new(text));
+    }
+    let shown = shortened(text);
+    Err(format!(
+        "`{shown}` is not an id: 1 to {ID_BYTES_MAX} lower-case letters and digits"
+    ))
 }
 
 /// The id of an API that writes none.

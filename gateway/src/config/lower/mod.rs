@@ -63,6 +63,7 @@ use crate::model::{Authorizer, Gateway, Placements, Whereabouts};
 pub(super) use authorizer::NONE;
 pub(super) use file::read as read_file;
 pub(super) use identity::derived_id;
+pub use identity::parse_id;
 pub(super) use policy::FILE_BYTES_MAX as POLICY_BYTES_MAX;
 pub(super) use quantity::{parse_duration, parse_size};
 pub(super) use quotas::{definition_refusal, hold as quotas_hold};

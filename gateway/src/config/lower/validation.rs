@@ -33,7 +33,9 @@ pub(super) fn lower(
     }
     let required = lower_parameters(written, key, &at.key("parameters"), cx);
     let models = lower_models(&written.models, &at.key("models"), around, cx);
-    warn_of_unchecked(written, !required.is_empty(), at, cx);
+    // Whoever comes by a path has its parameters.
+    let may_lack = |(place, _): &(Place, _)| !matches!(place, Place::Path);
+    warn_of_unchecked(written, required.iter().any(may_lack), at, cx);
     Validation {
         parameters: written.validate.parameters && !required.is_empty(),
         required,
@@ -149,7 +151,7 @@ pub(super) fn lower_models(
 /// for a check.
 fn warn_of_unchecked(
     written: &written::Route,
-    has_required: bool,
+    may_lack_required: bool,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) {
@@ -159,7 +161,7 @@ fn warn_of_unchecked(
         content_type,
         ..
     } = written.validate;
-    if has_required && !parameters {
+    if may_lack_required && !parameters {
         let message = "nothing checks that those which are required are there: write \
                        `validate: {parameters: true}`, or name a request validator in a definition";
         cx.warning(&at.key("parameters"), message);

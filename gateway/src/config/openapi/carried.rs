@@ -25,8 +25,8 @@ pub(super) struct Carrier {
 /// place for.
 pub(super) const CONFIGURED: &str = "x-gateway-configured";
 
-/// What says where an API answers, or was put in place of a definition in another form: no part of
-/// what it does.
+/// What says where an API answers and to whom, or was put in place of a definition in another form:
+/// no part of what it does.
 pub(in crate::config) const NO_PART: [&str; 12] = [
     "id",
     "listeners",
@@ -42,6 +42,9 @@ pub(in crate::config) const NO_PART: [&str; 12] = [
     "partial",
 ];
 
+/// Of these, what no definition holds: where this gateway has the API.
+pub(in crate::config) const LEFT: [&str; 4] = ["id", "listeners", "hosts", "stages"];
+
 /// Settings of the API, at the root.
 pub(super) const API: Carrier = Carrier {
     name: "x-gateway-api",
@@ -51,6 +54,8 @@ pub(super) const API: Carrier = Carrier {
         "routes",
         // A frozen definition has them behind it, and the schemes say what they are.
         "authorizers",
+        "default_endpoint",
+        "security_policy",
         "gateway_responses",
         "minimum_compression_size",
         "binary_media_types",
@@ -58,9 +63,17 @@ pub(super) const API: Carrier = Carrier {
         // A definition names no files of the gateway's host: its policy stands in it.
         "policy_file",
     ],
-    // The service counts whole seconds.
-    mostly_placed: &["cors"],
-    foreign: &NO_PART,
+    // The service counts whole seconds, and its HTTP APIs have no access mode.
+    mostly_placed: &["cors", "endpoint_access_mode"],
+    foreign: &[
+        "id",
+        "listeners",
+        "hosts",
+        "stages",
+        "definition",
+        "variables",
+        "partial",
+    ],
 };
 
 /// Settings of a route, at its operation.

@@ -11,9 +11,9 @@ use crate::config::near_miss::suggestion;
 use crate::config::tree::{Node, shortened};
 use crate::model::{ApiKind, SecurityPolicy};
 
-const CONFIGURATION: &str = "x-amazon-apigateway-endpoint-configuration";
-const SECURITY_POLICY: &str = "x-amazon-apigateway-security-policy";
-const ACCESS_MODE: &str = "x-amazon-apigateway-endpoint-access-mode";
+pub(super) const CONFIGURATION: &str = "x-amazon-apigateway-endpoint-configuration";
+pub(super) const SECURITY_POLICY: &str = "x-amazon-apigateway-security-policy";
+pub(super) const ACCESS_MODE: &str = "x-amazon-apigateway-endpoint-access-mode";
 
 /// The native form of [`SECURITY_POLICY`].
 pub(super) const POLICY_KEY: &str = "security_policy";

@@ -196,9 +196,9 @@ impl Expansion<'_> {
         }
         let mut translation = translation?;
         self.made.extend(translation.schemes.made());
-        for setting in &translation.settings {
-            let at = at.key(setting.key);
-            if at.is_written() && !DEFINED.contains(&setting.key) {
+        for key in translation.keys().filter(|key| !DEFINED.contains(key)) {
+            let at = at.key(key);
+            if at.is_written() {
                 self.error(&at, BESIDE);
             }
         }

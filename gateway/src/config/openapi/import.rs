@@ -6,14 +6,14 @@ use super::document::{Document, Location};
 use super::finding::{Finding, Findings, Treatment};
 use super::judgement::{self, Around};
 use super::jwt::{Authorizers, with_authorizers};
-use super::made::Made;
+use super::made::{Made, text};
 use super::placeholder::Placeholders;
 use super::policy::Home;
 use super::print;
 use super::translation::translate;
 use crate::config::diagnostic::{Collector, FileId, Place, Report};
 use crate::config::lower::derived_id;
-use crate::model::{ApiKind, Identity};
+use crate::model::{ApiId, ApiKind, Identity};
 
 /// How a definition is imported.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ pub struct ImportOptions {
     pub kind: Option<ApiKind>,
     /// What stands for `${name}`.
     pub variables: Vec<(String, String)>,
+    /// What ARNs call the API. Default: what follows from the name of the file.
+    pub id: Option<ApiId>,
 }
 
 /// A definition that was understood.
@@ -84,7 +86,7 @@ fn import_into(
     let name = api_name(path);
     let home = Home {
         identity: Identity::default(),
-        id: derived_id(&name),
+        id: options.id.clone().unwrap_or_else(|| derived_id(&name)),
     };
     let authorizers = Authorizers {
         api: &name,
@@ -114,6 +116,9 @@ fn import_into(
         column: 1,
     };
     let mut api = Made::at(start);
+    if let Some(id) = &options.id {
+        api.put("id", start, text(start, id.as_str()));
+    }
     if translation.kind == ApiKind::Rest {
         api.put("stages", start, stages);
     }

@@ -31,6 +31,9 @@ pub(super) struct Around<'a> {
 /// A list of models is judged up to its first mistake, so that there may be more of them.
 const ROUNDS_MAX: usize = 16;
 
+/// As many listeners as a configuration may have.
+const LISTENERS_MAX: u16 = 64;
+
 /// How a translation is written.
 type Write = fn(&Translation, Made) -> Node;
 
@@ -109,7 +112,11 @@ impl Around<'_> {
         let mut apis = Made::at(NOWHERE);
         apis.put(self.api, NOWHERE, write(translation, api));
         let mut listeners = Made::at(NOWHERE);
-        listeners.put("any", NOWHERE, listener());
+        listeners.put("any", NOWHERE, listener(1, None));
+        for (port, interface) in (2..LISTENERS_MAX).zip(translation.interfaces()) {
+            let name = format!("any-{port}");
+            listeners.put(&name, NOWHERE, listener(port, Some(interface)));
+        }
         let mut root = Made::at(NOWHERE);
         root.put("listeners", NOWHERE, listeners.finish());
         if let Some(authorizers) = &self.authorizers {
@@ -170,7 +177,7 @@ pub(super) fn upstreams(translation: &Translation) -> Option<Node> {
 }
 
 /// A listener that terminates TLS, with a certificate that nobody opens.
-fn listener() -> Node {
+fn listener(port: u16, interface: Option<&str>) -> Node {
     let mut certificate = Made::at(NOWHERE);
     certificate.put("chain", NOWHERE, text(NOWHERE, "chain.pem"));
     certificate.put("key", NOWHERE, text(NOWHERE, "key.pem"));
@@ -178,7 +185,11 @@ fn listener() -> Node {
     let certificates = list(NOWHERE, vec![certificate.finish()]);
     tls.put("certificates", NOWHERE, certificates);
     let mut listener = Made::at(NOWHERE);
-    listener.put("address", NOWHERE, text(NOWHERE, "127.0.0.1:0"));
+    let address = format!("127.0.0.1:{port}");
+    listener.put("address", NOWHERE, text(NOWHERE, &address));
+    if let Some(interface) = interface {
+        listener.put("interface", NOWHERE, text(NOWHERE, interface));
+    }
     listener.put("tls", NOWHERE, tls.finish());
     listener.finish()
 }

@@ -47,5 +47,5 @@ pub use import::{Import, ImportOptions, import};
 
 pub(super) use carried::NO_PART;
 pub(super) use expansion::expand;
-pub(super) use export::{Authorizers, Title, definition};
+pub(super) use export::{Surroundings, Title, definition, left};
 pub(super) use print::print;

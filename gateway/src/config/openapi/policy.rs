@@ -139,7 +139,7 @@ impl Names<'_> {
                 let why = format!(
                     "`{}` does not plainly name this API, which is `{}`: write \
                      `execute-api:/<stage>/<method>/<path>`, or give the API the id that it has \
-                     there",
+                     there: `id` beside `definition`, `--id` of `gateway import`",
                     shortened(written),
                     self.root()
                 );

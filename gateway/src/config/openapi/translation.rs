@@ -110,6 +110,23 @@ pub(super) fn translate(
 }
 
 impl Translation {
+    /// What it says of the API as a whole, by the keys of the native form.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let carried = self.carried.iter().map(|entry| entry.key.as_str());
+        let settings = self.settings.iter().map(|setting| setting.key);
+        settings.chain(carried)
+    }
+
+    /// The interfaces that it asks listeners for.
+    pub(super) fn interfaces(&self) -> impl Iterator<Item = &str> {
+        let private = self.carried.iter().filter(|entry| entry.key == "private");
+        private.flat_map(|entry| {
+            let interfaces = Cursor::root(&entry.node).key("interfaces");
+            let names: Vec<_> = interfaces.items().filter_map(|at| at.scalar()).collect();
+            names
+        })
+    }
+
     /// The written form as it is served, behind what `api` holds already.
     pub(super) fn write(&self, api: Made) -> Node {
         self.write_with(api, Route::write)

@@ -2,15 +2,18 @@
 //!
 //! What OpenAPI and the service's extensions have a place for goes there, so that others can read
 //! it. Everything else is carried as it stands: settings of the API under `x-gateway-api`, of a
-//! route under `x-gateway-route`, of an integration under `x-gateway-integration`. So nothing that
-//! is written is ever lost, and the definition imports as the same API.
+//! route under `x-gateway-route`, of an integration under `x-gateway-integration`. So the definition
+//! imports as the same API, and what it has to leave to a configuration is told.
 
+mod endpoint;
 mod format;
 mod integration;
 mod object;
+mod left;
 mod operation;
 
 pub use format::ExportFormat;
+pub(in crate::config) use left::left;
 
 use std::collections::HashMap;
 
@@ -31,22 +34,28 @@ pub(in crate::config) struct Title<'a> {
     pub(in crate::config) version: &'a str,
 }
 
-/// What routes name.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::config) struct Authorizers<'a> {
-    /// What they are.
-    pub(in crate::config) frozen: &'a Cursor<'a>,
+/// What stands around the routes of an API.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Surroundings<'a> {
+    /// The API in the configuration, which says how it is reached.
+    pub(in crate::config) api: Cursor<'a>,
+    /// The authorizers that its routes name.
+    pub(in crate::config) frozen: Cursor<'a>,
     /// Those of the configuration, with those that its definitions make.
-    pub(in crate::config) configured: &'a Cursor<'a>,
+    pub(in crate::config) configured: Cursor<'a>,
+    /// Upstreams of the configuration.
+    pub(in crate::config) upstreams: Cursor<'a>,
 }
 
-/// The definition of the API at `api`, whose routes may name `authorizers`.
+/// The definition of the API at `api`, which may be one that was frozen before.
 pub(in crate::config) fn definition(
     title: Title<'_>,
     api: &Cursor<'_>,
-    authorizers: Authorizers<'_>,
+    surroundings: &Surroundings<'_>,
 ) -> Node {
-    let Authorizers { frozen, configured } = authorizers;
+    let Surroundings {
+        frozen, configured, ..
+    } = surroundings;
     let kind = match api.key("type").scalar() {
         Some("rest") => ApiKind::Rest,
         _ => ApiKind::Http,
@@ -77,6 +86,7 @@ pub(in crate::config) fn definition(
     }
     root.object_if_any("x-amazon-apigateway-gateway-responses", responses);
     let mut carried = Object::carried(api, &carried::API);
+    endpoint::write(&surroundings.api, kind, &mut root, &mut carried);
     cors(&api.key("cors"), &mut root, &mut carried);
     compression(&api.key("minimum_compression_size"), &mut root);
     root.copy(
@@ -162,10 +172,17 @@ fn scheme_name<'n>(name: &'n str, api: &str, configured: &Cursor<'_>) -> &'n str
     own.filter(|_| is_made).unwrap_or(name)
 }
 
+/// Where a token stands.
+const SOURCE: &str = "identity_source";
+
+/// Whether the authorizer at `at` has settings that a definition has no place for.
+fn says_more(at: &Cursor<'_>) -> bool {
+    const KNOWN: [&str; 4] = ["type", "issuer", "audiences", SOURCE];
+    at.names().any(|key| !KNOWN.contains(&key))
+}
+
 /// The scheme of the authorizer at `at`.
 fn scheme_of(at: &Cursor<'_>) -> Object {
-    const SOURCE: &str = "identity_source";
-    const KNOWN: [&str; 4] = ["type", "issuer", "audiences", SOURCE];
     let mut jwt = Object::new();
     jwt.copy("issuer", &at.key("issuer"));
     jwt.copy("audience", &at.key("audiences"));
@@ -174,7 +191,7 @@ fn scheme_of(at: &Cursor<'_>) -> Object {
     let source = at.key(SOURCE).scalar();
     let source = source.unwrap_or("$request.header.Authorization");
     authorizer.text("identitySource", source);
-    if at.names().any(|key| !KNOWN.contains(&key)) {
+    if says_more(at) {
         // Made from the rest alone it could let callers pass whom this one refuses.
         authorizer.word(carried::CONFIGURED, true);
     }
