@@ -59,6 +59,7 @@ mod backend_tls;
 mod client_certificates;
 mod sources;
 mod reload;
+mod served;
 mod stop;
 mod admin;
 mod metrics;

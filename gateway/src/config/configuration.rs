@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, Diagnostic, Report};
+use super::files::Files;
 use super::frozen::{self, AUTHORIZERS};
-use super::lower::{self, Files};
+use super::lower;
 use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, written};
@@ -23,7 +24,7 @@ pub struct Exported {
 }
 
 /// A configuration in which every stage could serve what the file says. Files that it names were
-/// read; the file itself is not needed any more.
+/// read, and what they held is kept; neither they nor the file itself are needed any more.
 #[derive(Debug)]
 pub struct Configuration {
     tree: Node,
@@ -54,11 +55,11 @@ impl Configuration {
         let warnings = diagnostics.warnings().to_vec();
         let root = Cursor::root(&tree);
         let none = Placements::new();
-        let gateway = lower::lower_placed(&file, &root, base, files, &none, &mut diagnostics);
+        let gateway = lower::lower_placed(&file, &root, base, &files, &none, &mut diagnostics);
         let mut texts = BTreeMap::new();
         let authorizers = root.key(AUTHORIZERS);
         for (api, at) in root.key("apis").entries() {
-            match frozen::text(&at, &authorizers, base) {
+            match frozen::text(&at, &authorizers, base, &files) {
                 Some(text) if text.len() > DEFINITION_BYTES_MAX => {
                     let message = format!(
                         "written out, its definition takes {} bytes: at most \
@@ -174,7 +175,7 @@ impl Configuration {
             &self.file,
             &root,
             &self.base,
-            self.files,
+            &self.files,
             placements,
             &mut diagnostics,
         );

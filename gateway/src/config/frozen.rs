@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, FileId};
-use super::lower::{NONE, POLICY_BYTES_MAX, read_file};
+use super::files::Files;
+use super::lower::{NONE, POLICY_BYTES_MAX};
 use super::openapi::{NO_PART, print};
 use super::tree::{Entry, Mapping, Node, Reading, Value};
 use super::written;
@@ -47,8 +48,13 @@ pub(super) struct Frozen {
 
 /// The text of the definition that stands at `api`, with those of the `authorizers` that its routes
 /// name; its files start at `base`. `None` where a file that it names cannot be used, which is
-/// reported where that is lowered.
-pub(super) fn text(api: &Cursor<'_>, authorizers: &Cursor<'_>, base: &Path) -> Option<Arc<str>> {
+/// reported where that is lowered, or is not opened.
+pub(super) fn text(
+    api: &Cursor<'_>,
+    authorizers: &Cursor<'_>,
+    base: &Path,
+    files: &Files,
+) -> Option<Arc<str>> {
     let mut mapping = Mapping::default();
     let Some(Value::Mapping(written)) = api.node.map(|node| &node.value) else {
         return None;
@@ -60,7 +66,7 @@ pub(super) fn text(api: &Cursor<'_>, authorizers: &Cursor<'_>, base: &Path) -> O
         if entry.key == "policy_file" {
             mapping.push(Entry {
                 key: "policy".to_owned(),
-                node: policy(&entry.node, base)?,
+                node: policy(&entry.node, base, files)?,
                 ..entry.clone()
             });
         } else {
@@ -115,14 +121,15 @@ pub(super) fn is_same(one: &Node, other: &Node) -> bool {
 }
 
 /// What a file with a policy holds.
-fn policy(named: &Node, base: &Path) -> Option<Node> {
+fn policy(named: &Node, base: &Path, files: &Files) -> Option<Node> {
     let Value::Scalar { text: path, .. } = &named.value else {
         return None;
     };
-    let content = read_file(&base.join(path), POLICY_BYTES_MAX).ok()?;
-    let content = String::from_utf8(content).ok()?;
+    let content = files.kept()?.read(&base.join(path), POLICY_BYTES_MAX);
+    let content = content.ok()?;
+    let content = std::str::from_utf8(&content).ok()?;
     let mut unreported = Collector::new("");
-    yaml::parse(&content, FileId::FIRST, BOUNDS, &mut unreported)
+    yaml::parse(content, FileId::FIRST, BOUNDS, &mut unreported)
         .filter(|_| !unreported.has_errors())
         .map(normal)
 }

@@ -11,6 +11,7 @@ mod tree;
 mod yaml;
 mod cursor;
 mod origin;
+mod files;
 mod near_miss;
 mod written;
 mod schema;
@@ -26,6 +27,7 @@ mod whereabouts;
 pub use configuration::{Configuration, Exported};
 pub use diagnostic::{Diagnostic, FileId, Place, Report};
 pub use difference::{Detail, Difference, RouteDifference, difference};
+pub use files::NAMED_BYTES_MAX;
 pub use frozen::DEFINITION_BYTES_MAX;
 pub use lower::parse_id;
 pub use openapi::{ExportFormat, Finding, Import, ImportOptions, Treatment, import};
@@ -41,7 +43,7 @@ use std::string::FromUtf8Error;
 use std::sync::LazyLock;
 
 use diagnostic::Collector;
-use lower::Files;
+use files::Files;
 use tree::Node;
 use yaml::Bounds;
 
@@ -70,7 +72,7 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// Every error found, at least one.
 pub fn open(path: &Path) -> Result<Configuration, Report> {
-    open_file(path, Files::Opened)
+    open_file(path, Files::opened())
 }
 
 /// As [`load`], for commands that need no file which it names: those stay closed, because whoever
@@ -157,12 +159,12 @@ pub fn load_text(name: &str, text: &str, base: &Path) -> Result<Loaded, Report> 
 /// # Errors
 /// Every error found, at least one.
 pub fn open_text(name: &str, text: &str, base: &Path) -> Result<Configuration, Report> {
-    open_named(name, text, base, Files::Opened)
+    open_named(name, text, base, Files::opened())
 }
 
 fn open_named(name: &str, text: &str, base: &Path, files: Files) -> Result<Configuration, Report> {
     let mut diagnostics = Collector::new(name);
-    match shaped(name, text, base, files, &mut diagnostics) {
+    match shaped(name, text, base, &files, &mut diagnostics) {
         Some((tree, file)) => Configuration::new(tree, file, base, files, diagnostics),
         None => {
             if !diagnostics.has_errors() {
@@ -179,7 +181,7 @@ fn shaped(
     name: &str,
     text: &str,
     base: &Path,
-    files: Files,
+    files: &Files,
     diagnostics: &mut Collector,
 ) -> Option<(Node, written::File)> {
     if text.len() > FILE_BYTES_MAX {

@@ -87,7 +87,7 @@ pub(super) enum ListenError {
 }
 
 impl Listeners {
-    /// Reads certificates and binds a socket for each of the model's workers; changes nothing that
+    /// Compiles plans and binds a socket for each of the model's workers; changes nothing that
     /// runs.
     pub(super) fn prepare(&self, model: &Gateway) -> Result<Prepared, ListenError> {
         let mut prepared = Prepared {

@@ -19,7 +19,7 @@ pub use bind::{BindError, bind};
 pub use client_auth::Authorities;
 pub use connection::Handler;
 pub use ending::Farewell;
-pub use tls::{Resumption, Served, TlsError, TlsPlan, load_certificate};
+pub use tls::{Resumption, Served, TlsError, TlsPlan};
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub struct ListenerPlan {
 }
 
 impl ListenerPlan {
-    /// Compiles a listener of `model`, reading its certificates and those of its hosts.
+    /// Compiles a listener of `model`, with its certificates and those of its hosts.
     ///
     /// # Errors
     /// See [`TlsError`].

@@ -1,7 +1,7 @@
 //! TLS termination: certificates and terms by server name, versions, ALPN, resumption.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::crypto::aws_lc_rs;
@@ -11,13 +11,11 @@ use rustls::server::{
     ServerSessionMemoryCache, StoresServerSessions,
 };
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::cipher_policy::provider;
 use super::client_auth::Authorities;
 use crate::model::{
-    Certificate, DomainName, EndpointTls, SecurityPolicy, Tls, TlsTerms, TlsVersion,
+    Certificate, DomainName, EndpointTls, SecurityPolicy, Tls, TlsTerms, TlsVersion, Unopened,
 };
 
 /// TLS sessions that a listener remembers of each security policy.
@@ -26,32 +24,9 @@ const SESSIONS_MAX: usize = 16_384;
 /// Why a listener's TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A PEM file cannot be read or holds no such item.
-    #[error("{what} in `{path}` cannot be read: {cause}")]
-    Pem {
-        /// Certificate chain or private key.
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reader's words.
-        cause: rustls_pki_types::pem::Error,
-    },
-    /// The key is of a kind that cannot sign.
-    #[error("private key in `{path}` cannot be used: {cause}")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// The library's words.
-        cause: rustls::Error,
-    },
-    /// Chain and key do not belong together.
-    #[error("`{key}` is not the private key of the certificate in `{chain}`")]
-    Mismatch {
-        /// The chain.
-        chain: PathBuf,
-        /// The key.
-        key: PathBuf,
-    },
+    /// The configuration was read without its files.
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
     /// The leaf is no certificate.
     #[error("`{path}` does not start with a certificate: {cause}")]
     Certificate {
@@ -162,12 +137,12 @@ impl TlsPlan {
         resumption: &Resumption,
     ) -> Result<Self, TlsError> {
         let certificates: Arc<dyn ResolvesServerCert> =
-            Arc::new(Certificates::load(&tls.certificates)?);
+            Arc::new(Certificates::new(&tls.certificates)?);
         let served = |host: &EndpointTls| {
             let certificates = match &host.certificate {
                 None => Arc::clone(&certificates),
                 Some(certificate) => {
-                    let (key, _names) = load_certificate(certificate)?;
+                    let (key, _names) = certified(certificate)?;
                     Arc::new(SingleCertAndKey::from(key)) as Arc<dyn ResolvesServerCert>
                 }
             };
@@ -275,15 +250,14 @@ struct Certificates {
 }
 
 impl Certificates {
-    fn load(certificates: &[Certificate]) -> Result<Self, TlsError> {
+    fn new(certificates: &[Certificate]) -> Result<Self, TlsError> {
         let mut all = Self {
             exact: HashMap::new(),
             wildcard: HashMap::new(),
             first: None,
         };
         for certificate in certificates {
-            let (key, names) = load_certificate(certificate)?;
-            let key = Arc::new(key);
+            let (key, names) = certified(certificate)?;
             for name in names {
                 // Of two certificates for one name the first in the file is served.
                 let (table, name) = match name.strip_prefix("*.") {
@@ -311,55 +285,16 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// Reads a certificate with its key, and the names that it is for, in lower case.
-///
-/// # Errors
-/// See [`TlsError`]; none tells what a key file holds.
-pub fn load_certificate(
-    certificate: &Certificate,
-) -> Result<(CertifiedKey, Vec<String>), TlsError> {
-    let pem = |what, path: &Path| {
-        let path = path.to_owned();
-        move |cause| TlsError::Pem { what, path, cause }
-    };
-    let chain = CertificateDer::pem_file_iter(&certificate.chain)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(pem("certificate chain", &certificate.chain))?;
-    let key = PrivateKeyDer::from_pem_file(&certificate.key)
-        .map_err(pem("private key", &certificate.key))?;
-    let signer = aws_lc_rs::default_provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(|cause| TlsError::Key {
-            path: certificate.key.clone(),
-            cause,
-        })?;
-    let names = match chain.first() {
-        Some(leaf) => webpki::EndEntityCert::try_from(leaf)
-            .map_err(|cause| TlsError::Certificate {
-                path: certificate.chain.clone(),
-                cause,
-            })?
-            .valid_dns_names()
-            .map(str::to_ascii_lowercase)
-            .collect(),
-        None => {
-            let cause = rustls_pki_types::pem::Error::NoItemsFound;
-            return Err(pem("certificate chain", &certificate.chain)(cause));
-        }
-    };
-    let certified = CertifiedKey::new(chain, signer);
-    match certified.keys_match() {
-        // `Unknown`: the signer does not tell its public key, which aws-lc-rs ones do.
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
-        Err(_mismatch) => {
-            return Err(TlsError::Mismatch {
-                chain: certificate.chain.clone(),
-                key: certificate.key.clone(),
-            });
-        }
-    }
-    Ok((certified, names))
+/// A certificate with its key, and the names that it is for, in lower case.
+fn certified(certificate: &Certificate) -> Result<(Arc<CertifiedKey>, Vec<String>), TlsError> {
+    let pair = certificate.opened()?;
+    let leaf = pair.end_entity_cert()?;
+    let leaf = webpki::EndEntityCert::try_from(leaf).map_err(|cause| TlsError::Certificate {
+        path: certificate.chain.clone(),
+        cause,
+    })?;
+    let names = leaf.valid_dns_names().map(str::to_ascii_lowercase);
+    Ok((Arc::clone(pair), names.collect()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Who proves a caller's identity, and how.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::AuthorizerName;
@@ -68,7 +70,7 @@ pub struct Jwks {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwksSource {
     /// A local file, read at start and on reload.
-    File(PathBuf),
+    File(JwksFile),
     /// An HTTPS URL, verified against the system's roots.
     Url(http::Uri),
     /// Where the issuer's discovery document says (OpenID Connect Discovery 1.0).
@@ -78,4 +80,19 @@ pub enum JwksSource {
         /// The document, on HTTPS as well.
         document: http::Uri,
     },
+}
+
+/// A key set in a file.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JwksFile {
+    /// The file.
+    pub path: PathBuf,
+    /// What it held when the configuration was read; `None` where it was not to be opened.
+    pub document: Option<Arc<[u8]>>,
+}
+
+impl fmt::Debug for JwksFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
+    }
 }

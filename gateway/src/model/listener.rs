@@ -1,10 +1,9 @@
 //! Where the gateway answers.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ListenerEdge, ListenerName, Prefix, SecurityPolicy};
+use super::{Certificate, ListenerEdge, ListenerName, Prefix, SecurityPolicy};
 
 /// One listening address with its protocol and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +40,6 @@ pub struct Tls {
     pub version_min: TlsVersion,
     /// Security policy; `None` for everything that the library offers from `version_min` on.
     pub policy: Option<SecurityPolicy>,
-}
-
-/// A certificate chain and its key, both PEM files.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Certificate {
-    /// Chain, leaf first. A listener serves it for its own subject alternative names.
-    pub chain: PathBuf,
-    /// Private key.
-    pub key: PathBuf,
 }
 
 /// TLS versions, in their order.

@@ -8,6 +8,7 @@ mod ids;
 mod identity;
 mod process;
 mod listener;
+mod certificate;
 mod security_policy;
 mod endpoint_tls;
 mod private;
@@ -39,7 +40,8 @@ pub use api::{
     Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, Route,
     RouteMethod, Segment, Target,
 };
-pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksSource};
+pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksFile, JwksSource};
+pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};
 pub use definition::Definition;
@@ -58,7 +60,7 @@ pub use ids::{
     ListName, ListenerName, RouteKey, RoutingRuleId, StageName, UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
-pub use listener::{Certificate, Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use mappings::{RequestMappings, ResponseMappings};
 pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};

@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{CompileError, Snapshot};
-use crate::listener::load_certificate;
 use crate::model::{
     Api, Certificate, Gateway, Stage, Target, Upstream, UpstreamName, UpstreamTarget,
 };
@@ -137,11 +136,11 @@ fn identity(
     stage: &Stage,
     certificate: &Certificate,
 ) -> Result<ClientIdentity, CompileError> {
-    let (certified, _names) =
-        load_certificate(certificate).map_err(|source| CompileError::ClientCertificate {
-            api: api.name.clone(),
-            stage: stage.name.clone(),
-            source,
-        })?;
-    Ok(ClientIdentity::new(certified))
+    let certified = certificate.opened();
+    let certified = certified.map_err(|source| CompileError::ClientCertificate {
+        api: api.name.clone(),
+        stage: stage.name.clone(),
+        source,
+    })?;
+    Ok(ClientIdentity::new(Arc::clone(certified)))
 }

@@ -2,8 +2,7 @@
 
 use crate::language::schema::SchemaError;
 use crate::language::selection::SelectionError;
-use crate::listener::TlsError;
-use crate::model::{ApiName, AuthorizerName, RouteKey, StageName};
+use crate::model::{ApiName, AuthorizerName, RouteKey, StageName, Unopened};
 use crate::step::authorize::KeySetError;
 use crate::store::bucket::SlotsFull;
 use crate::upstream::UpstreamError;
@@ -34,7 +33,7 @@ pub enum CompileError {
         /// The stage.
         stage: StageName,
         /// What is wrong.
-        source: TlsError,
+        source: Unopened,
     },
     /// More buckets than there are slots.
     #[error("{0}")]

@@ -16,8 +16,8 @@ pub struct ClientIdentity(Arc<CertifiedKey>);
 impl ClientIdentity {
     /// The identity of who has this key.
     #[must_use]
-    pub fn new(certified: CertifiedKey) -> Self {
-        Self(Arc::new(certified))
+    pub const fn new(certified: Arc<CertifiedKey>) -> Self {
+        Self(certified)
     }
 
     /// Shows it to every server that asks, whomever that names as issuers.

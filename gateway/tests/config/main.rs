@@ -8,6 +8,8 @@ mod site;
 #[cfg(test)]
 mod accepted;
 #[cfg(test)]
+mod read_once;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod truststores;

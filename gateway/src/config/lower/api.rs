@@ -293,9 +293,9 @@ mod tests {
     use gateway_common::capacity::SLOT_COUNT;
     use gateway_common::limit::{Limit, Rate};
 
-    use super::super::Files;
     use super::*;
     use crate::config::diagnostic::{Collector, FileId, Place};
+    use crate::config::files::Files;
     use crate::config::tree::{Node, Value};
     use crate::language::media_type::BinaryMediaTypes;
     use crate::model::{
@@ -384,7 +384,7 @@ mod tests {
             let mut cx = Lowering {
                 root: &root,
                 base,
-                files: Files::Named,
+                files: &Files::Named,
                 placements: &Placements::new(),
                 thawed: Vec::new(),
                 diagnostics: &mut diagnostics,

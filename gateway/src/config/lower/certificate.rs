@@ -1,5 +1,7 @@
 //! Certificates: that the files hold what they are said to hold, and belong together.
 
+use std::sync::Arc;
+
 use rustls::Error::InconsistentKeys;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
@@ -11,6 +13,7 @@ use x509_parser::prelude::FromDer as _;
 use super::Lowering;
 use super::file::PEM_BYTES_MAX;
 use crate::config::cursor::Cursor;
+use crate::config::files::Certified;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{Certificate, DomainName};
@@ -87,9 +90,35 @@ fn lower_with_leaf(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> (Certificate, Option<CertificateDer<'static>>) {
+    let (chain, key) = (cx.base.join(&written.chain), cx.base.join(&written.key));
+    let kept = cx.files.kept();
+    let known = kept.and_then(|kept| kept.certified(&chain, &key));
+    let (certified, leaf) = match known {
+        Some(certified) => {
+            if certified.is_exposed {
+                cx.warn_of_exposed(&key, &at.key("key"));
+            }
+            let leaf = certified.pair.cert.first().cloned();
+            (Some(certified), leaf)
+        }
+        None => open(written, at, cx),
+    };
+    if let (Some(kept), Some(certified)) = (kept, &certified) {
+        kept.keep(&chain, &key, certified.clone());
+    }
+    let pair = certified.map(|found| found.pair);
+    (Certificate { chain, key, pair }, leaf)
+}
+
+/// Reads both files, and finds out whether they belong together.
+fn open(
+    written: &written::Certificate,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> (Option<Certified>, Option<CertificateDer<'static>>) {
     let (chain_at, key_at) = (at.key("chain"), at.key("key"));
     let (chain_path, chain_pem) = cx.readable(&written.chain, PEM_BYTES_MAX, &chain_at);
-    let (key_path, key_pem) = cx.secret(&written.key, PEM_BYTES_MAX, &key_at);
+    let key_pem = cx.secret(&written.key, PEM_BYTES_MAX, &key_at);
     let chain = chain_pem.and_then(|pem| {
         let chain: Option<Vec<_>> = CertificateDer::pem_slice_iter(&pem)
             .map(Result::ok)
@@ -104,37 +133,37 @@ fn lower_with_leaf(
         }
         chain
     });
-    let key = key_pem.and_then(|pem| {
+    let key = key_pem.and_then(|(pem, is_exposed)| {
         let key = PrivateKeyDer::from_pem_slice(&pem).ok();
         if key.is_none() {
-            let shown = key_path.display();
+            let shown = cx.base.join(&written.key);
+            let shown = shown.display();
             cx.error(
                 &key_at,
                 format!("`{shown}` does not hold a private key in PEM form"),
             );
         }
-        key
+        Some((key?, is_exposed))
     });
     let leaf = chain.as_ref().and_then(|chain| chain.first()).cloned();
-    if let (Some(chain), Some(key)) = (chain, key) {
-        check_pair(chain, key, &chain_at, &key_at, cx);
-    }
-    let certificate = Certificate {
-        chain: chain_path,
-        key: key_path,
+    let certified = match (chain, key) {
+        (Some(chain), Some((key, is_exposed))) => {
+            pair(chain, key, &chain_at, &key_at, cx).map(|pair| Certified { pair, is_exposed })
+        }
+        _ => None,
     };
-    (certificate, leaf)
+    (certified, leaf)
 }
 
-fn check_pair(
+fn pair(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     chain_at: &Cursor<'_>,
     key_at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
-) {
+) -> Option<Arc<CertifiedKey>> {
     match CertifiedKey::from_der(chain, key, &default_provider()) {
-        Ok(_) => {}
+        Ok(pair) => return Some(Arc::new(pair)),
         Err(InconsistentKeys(_)) => {
             cx.error(
                 key_at,
@@ -149,4 +178,5 @@ fn check_pair(
         }
         Err(error) => cx.error(key_at, format!("this key cannot be used: {error}")),
     }
+    None
 }

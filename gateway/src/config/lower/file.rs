@@ -1,21 +1,21 @@
 //! Paths, and whether what they name can be read.
 
-use std::fs::File;
-use std::io::{Error, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Files, Lowering};
+use super::Lowering;
 use crate::config::cursor::Cursor;
+use crate::config::files::{Kept, read};
 
 /// The largest PEM file that is read.
 pub(super) const PEM_BYTES_MAX: u64 = 1 << 20;
 
-/// A path with what its file holds now; `None` where that could not be read, which was reported,
-/// or was not to be.
-pub(super) type Named = (PathBuf, Option<Vec<u8>>);
+/// A path with what its file held when the configuration was read; `None` where that could not be
+/// read, which was reported, or was not to be.
+pub(super) type Named = (PathBuf, Option<Arc<[u8]>>);
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     /// A path; relative ones start at the configuration's directory.
     pub(super) fn path(&mut self, written: &str, at: &Cursor<'_>) -> PathBuf {
         if !is_path(written) {
@@ -27,57 +27,56 @@ impl Lowering<'_> {
         self.base.join(written)
     }
 
-    /// A path whose file can be read now and is at most `bytes_max` long.
+    /// A path whose file could be read and is at most `bytes_max` long.
     pub(super) fn readable(&mut self, written: &str, bytes_max: u64, at: &Cursor<'_>) -> Named {
-        let path = self.path(written, at);
-        if self.files == Files::Named || !is_path(written) {
-            return (path, None);
-        }
-        let content = read(&path, bytes_max)
-            .inspect_err(|error| {
-                self.error(at, format!("cannot read `{}`: {error}", path.display()))
-            })
-            .ok();
+        let (path, kept) = self.awaited(written, at);
+        let content = kept.and_then(|kept| {
+            kept.read(&path, bytes_max)
+                .inspect_err(|error| self.unreadable(&path, error, at))
+                .ok()
+        });
         (path, content)
     }
 
-    /// A readable file that should be so to few.
-    pub(super) fn secret(&mut self, written: &str, bytes_max: u64, at: &Cursor<'_>) -> Named {
-        let (path, content) = self.readable(written, bytes_max, at);
-        if content.is_some()
-            && let Ok(metadata) = path.metadata()
-            && metadata.permissions().mode() & 0o004 != 0
-        {
-            let shown = path.display();
-            self.warning(
-                at,
-                format!("every user can read this private key: chmod o-r {shown}"),
-            );
+    /// The content of a readable file that should be so to few, which is kept nowhere, and whether
+    /// every user can read it, which was said.
+    pub(super) fn secret(
+        &mut self,
+        written: &str,
+        bytes_max: u64,
+        at: &Cursor<'_>,
+    ) -> Option<(Vec<u8>, bool)> {
+        let (path, kept) = self.awaited(written, at);
+        kept?;
+        let content = read(&path, bytes_max)
+            .inspect_err(|error| self.unreadable(&path, error, at))
+            .ok()?;
+        let metadata = path.metadata();
+        let is_exposed = metadata.is_ok_and(|found| found.permissions().mode() & 0o004 != 0);
+        if is_exposed {
+            self.warn_of_exposed(&path, at);
         }
-        (path, content)
+        Some((content, is_exposed))
+    }
+
+    /// Says that every user can read a private key.
+    pub(super) fn warn_of_exposed(&mut self, path: &Path, at: &Cursor<'_>) {
+        let shown = path.display();
+        let message = format!("every user can read this private key: chmod o-r {shown}");
+        self.warning(at, message);
+    }
+
+    /// A path, and who reads it where that can and is to be done.
+    fn awaited(&mut self, written: &str, at: &Cursor<'_>) -> (PathBuf, Option<&'a Kept>) {
+        let path = self.path(written, at);
+        (path, self.files.kept().filter(|_| is_path(written)))
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error, at: &Cursor<'_>) {
+        self.error(at, format!("cannot read `{}`: {error}", path.display()));
     }
 }
 
 fn is_path(written: &str) -> bool {
     !written.is_empty() && !written.contains('\0')
-}
-
-/// What a regular file of at most `bytes_max` holds.
-pub(in crate::config) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
-    let metadata = path.metadata()?;
-    if metadata.is_dir() {
-        return Err(Error::other("it is a directory"));
-    }
-    // Opening a FIFO would wait for its writer.
-    if !metadata.is_file() {
-        return Err(Error::other("it is not a regular file"));
-    }
-    let mut content = Vec::new();
-    File::open(path)?
-        .take(bytes_max.saturating_add(1))
-        .read_to_end(&mut content)?;
-    if content.len() as u64 > bytes_max {
-        return Err(Error::other(format!("it is larger than {bytes_max} bytes")));
-    }
-    Ok(content)
 }

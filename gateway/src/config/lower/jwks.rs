@@ -7,7 +7,7 @@ use super::host::parse_url;
 use super::quantity::{KIB, MIB, ms, s};
 use crate::config::cursor::Cursor;
 use crate::config::written;
-use crate::model::{Jwks, JwksSource};
+use crate::model::{Jwks, JwksFile, JwksSource};
 
 /// Where an issuer says where its keys are, behind its own URL.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -92,9 +92,9 @@ fn lower_discovery(issuer: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Opti
 }
 
 fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> JwksSource {
-    let (path, content) = cx.readable(written, bytes_max, at);
-    if let Some(content) = content {
-        let parsed: Option<Json> = serde_json::from_slice(&content).ok();
+    let (path, document) = cx.readable(written, bytes_max, at);
+    if let Some(content) = &document {
+        let parsed: Option<Json> = serde_json::from_slice(content).ok();
         match parsed
             .as_ref()
             .and_then(|set| set.get("keys"))
@@ -111,5 +111,5 @@ fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<
             Some(_) => {}
         }
     }
-    JwksSource::File(path)
+    JwksSource::File(JwksFile { path, document })
 }

@@ -53,6 +53,7 @@ use std::path::Path;
 
 use super::cursor::Cursor;
 use super::diagnostic::Collector;
+use super::files::Files;
 use super::frozen::{AUTHORIZERS, is_same, parse as read_definition};
 use super::near_miss::suggestion;
 use super::tree::shortened;
@@ -61,7 +62,6 @@ use crate::language::media_type::MediaType;
 use crate::model::{Authorizer, Gateway, Placements, Whereabouts};
 
 pub(super) use authorizer::NONE;
-pub(super) use file::read as read_file;
 pub(super) use identity::derived_id;
 pub use identity::parse_id;
 pub(super) use policy::FILE_BYTES_MAX as POLICY_BYTES_MAX;
@@ -77,7 +77,7 @@ pub(super) fn lower(
     file: &File,
     tree: &Cursor<'_>,
     base: &Path,
-    files: Files,
+    files: &Files,
     diagnostics: &mut Collector,
 ) -> Gateway {
     lower_placed(file, tree, base, files, &Placements::new(), diagnostics)
@@ -88,7 +88,7 @@ pub(super) fn lower_placed(
     file: &File,
     tree: &Cursor<'_>,
     base: &Path,
-    files: Files,
+    files: &Files,
     placements: &Placements,
     diagnostics: &mut Collector,
 ) -> Gateway {
@@ -112,7 +112,7 @@ pub(super) fn lower_whereabouts(
     let mut lowering = Lowering {
         root: tree,
         base,
-        files: Files::Named,
+        files: &Files::Named,
         placements: &Placements::new(),
         thawed: Vec::new(),
         diagnostics,
@@ -120,20 +120,11 @@ pub(super) fn lower_whereabouts(
     whereabouts::lower(whereabouts::Written::of(tree), &mut lowering)
 }
 
-/// What becomes of the files that a configuration names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Files {
-    /// They are opened and judged.
-    Opened,
-    /// Only their names matter.
-    Named,
-}
-
 /// What lowering needs everywhere.
 struct Lowering<'a> {
     root: &'a Cursor<'a>,
     base: &'a Path,
-    files: Files,
+    files: &'a Files,
     placements: &'a Placements,
     /// Authorizers of deployments that are not those of the file.
     thawed: Vec<Authorizer>,

@@ -10,7 +10,7 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Files, Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream,
+    Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream,
     whereabouts,
 };
 use crate::config::cursor::Cursor;
@@ -86,7 +86,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
 fn check_offload(gateway: &Gateway, cx: &mut Lowering<'_>) {
     let mut offloading = gateway.listeners.iter().filter(|it| it.kernel_offload);
     // Policies that were not read deny nobody.
-    let Some(listener) = offloading.next().filter(|_| cx.files == Files::Opened) else {
+    let Some(listener) = offloading.next().filter(|_| cx.files.kept().is_some()) else {
         return;
     };
     let section = cx.root.key("listeners");

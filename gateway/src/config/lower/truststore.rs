@@ -16,6 +16,7 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::prelude::{FromDer as _, X509Version};
 use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
 
 use super::Lowering;
 use super::file::PEM_BYTES_MAX;
@@ -36,7 +37,7 @@ pub(super) fn lower(
     cx: &mut Lowering<'_>,
 ) -> Option<Arc<Truststore>> {
     let (path, content) = cx.readable(written, PEM_BYTES_MAX, at);
-    let content = content?;
+    let (content, kept) = (content?, cx.files.kept()?);
     let shown = path.display();
     let mut ders: Vec<CertificateDer<'static>> = Vec::new();
     for item in CertificateDer::pem_slice_iter(&content) {
@@ -51,7 +52,7 @@ pub(super) fn lower(
     }
     let mut usable = Vec::new();
     for (index, der) in ders.iter().enumerate() {
-        match judge(der) {
+        match judge(der, kept.since) {
             Ok(certificate) => usable.push((der, certificate)),
             Err(reason) => {
                 let number = index + 1;
@@ -109,7 +110,7 @@ fn is_root(certificate: &X509Certificate<'_>) -> bool {
 }
 
 /// The certificate, if it is that of an authority whose signatures count.
-fn judge(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
+fn judge(der: &[u8], at: ASN1Time) -> Result<X509Certificate<'_>, &'static str> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|_broken| "it is no X.509 certificate")?;
     if certificate.version() != X509Version::V3 {
@@ -140,7 +141,7 @@ fn judge(der: &[u8]) -> Result<X509Certificate<'_>, &'static str> {
     if !is_strong {
         return Err("its key is not of RSA from 2048 bits or of ECDSA from 256 bits on");
     }
-    if !certificate.validity().is_valid() {
+    if !certificate.validity().is_valid_at(at) {
         return Err("it is not valid at this time");
     }
     // What judges clients by it reads certificates in a way of its own.

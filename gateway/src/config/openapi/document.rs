@@ -17,7 +17,7 @@ use super::surrogate;
 use super::survey::{Kind, Referrer, Survey};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Place};
-use crate::config::lower::read_file;
+use crate::config::files::read as read_file;
 use crate::config::tree::{Entry, Node, Value};
 use crate::config::yaml::{self, Bounds, FILE_BYTES_MAX, NODES_MAX};
 

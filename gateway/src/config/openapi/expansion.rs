@@ -14,7 +14,8 @@ use super::policy::Home;
 use super::translation::translate;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Collector;
-use crate::config::lower::{Files, definition_refusal, derived_id, quotas_hold};
+use crate::config::files::Files;
+use crate::config::lower::{definition_refusal, derived_id, quotas_hold};
 use crate::config::origin::Origins;
 use crate::config::tree::{Entry, Node, Value};
 use crate::model::{ApiId, ApiKind, Identity};
@@ -30,7 +31,7 @@ pub(in crate::config) fn expand(
     tree: Node,
     name: &str,
     base: &Path,
-    files: Files,
+    files: &Files,
     diagnostics: &mut Collector,
 ) -> Node {
     let root = Cursor::root(&tree);
@@ -86,7 +87,7 @@ struct Expansion<'a> {
     root: &'a Cursor<'a>,
     name: &'a str,
     base: &'a Path,
-    files: Files,
+    files: &'a Files,
     /// Authorizers that definitions made.
     made: &'a mut Vec<(String, Node)>,
     /// The files of definitions.
@@ -116,9 +117,8 @@ impl Expansion<'_> {
         let definition = at.key("definition");
         // What is not text is refused with the shape of the configuration.
         let written = definition.scalar()?;
-        if self.files == Files::Named {
-            return None;
-        }
+        // Where only the names of files matter, what they say does not.
+        self.files.kept()?;
         if written.is_empty() || written.contains('\0') {
             self.error(
                 &definition,

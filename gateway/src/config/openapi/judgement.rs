@@ -11,7 +11,7 @@ use super::operation::Route;
 use super::translation::Translation;
 use crate::config::cursor::{Cursor, Path};
 use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};
-use crate::config::lower::Files;
+use crate::config::files::Files;
 use crate::config::origin::Origins;
 use crate::config::tree::Node;
 use crate::model::ApiKind;
@@ -94,7 +94,7 @@ impl Around<'_> {
         if let Some(Ok(file)) = file {
             let base = FilePath::new("/");
             let root = Cursor::root(&tree);
-            crate::config::lower::lower(&file, &root, base, Files::Named, &mut own);
+            crate::config::lower::lower(&file, &root, base, &Files::Named, &mut own);
         }
         own.into_report().errors
     }

@@ -8,7 +8,7 @@ use super::key_set::{KeySet, KeySetError};
 use super::token::{Token, token_of};
 use super::{Decisions, Refusal, claims};
 use crate::exchange::Identity;
-use crate::model::{Algorithm, Authorizer, JwksSource};
+use crate::model::{Algorithm, Authorizer};
 use crate::store::decision::{DecisionKey, Fence, Lifetime};
 
 /// Judges tokens by one configured authorizer.
@@ -37,13 +37,9 @@ impl JwtAuthorizer {
         tls: &Arc<ClientConfig>,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, KeySetError> {
-        let keys = match (previous, &model.jwks.source) {
-            (Some(previous), JwksSource::Url(_) | JwksSource::Discovery { .. })
-                if previous.model.jwks == model.jwks =>
-            {
-                Arc::clone(&previous.keys)
-            }
-            _ => KeySet::open(&model.jwks, tls)?,
+        let keys = match previous {
+            Some(previous) if previous.model.jwks == model.jwks => Arc::clone(&previous.keys),
+            Some(_) | None => KeySet::open(&model.jwks, tls)?,
         };
         if let Some(previous) = previous
             && previous.model == *model

@@ -11,7 +11,7 @@
 //! ask: a flood of made-up key ids costs the issuer one request per interval. Who asks when the next
 //! fetch is farther off than the deadline is refused at once.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,7 +25,7 @@ use super::Refusal;
 use super::fetch::FetchError;
 use super::key::{KeyDocumentError, Keys};
 use super::remote::{DiscoveryError, Remote};
-use crate::model::{Jwks, JwksSource};
+use crate::model::{Jwks, JwksFile, JwksSource};
 
 /// Least time between the beginnings of two fetches of one key set.
 pub const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(5);
@@ -39,22 +39,11 @@ pub const WAITERS_MAX: usize = 4_096;
 /// Why a key set cannot be used, or was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
-    /// The file could not be read.
-    #[error("reading the key set `{}` failed", path.display())]
-    Read {
+    /// The configuration was read without its files.
+    #[error("the key set `{}` was not opened with the configuration", path.display())]
+    Unopened {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is over the limit.
-    #[error("the key set `{}` is larger than {bytes_max} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The limit.
-        bytes_max: usize,
     },
     /// The URL cannot be fetched, or was not.
     #[error("fetching the key set failed")]
@@ -112,11 +101,11 @@ struct Progress {
 }
 
 impl KeySet {
-    /// Opens the key set that `jwks` describes. A file is read now; a URL is fetched once
-    /// [`KeySet::refresh`] runs, and until then every token is [`Refusal::KeysUnavailable`].
+    /// Opens the key set that `jwks` describes. A file was read with the configuration; a URL is fetched
+    /// once [`KeySet::refresh`] runs, and until then every token is [`Refusal::KeysUnavailable`].
     ///
     /// # Errors
-    /// A file that cannot be read or is no key set; a URL that is not of an HTTPS host.
+    /// A file that was not opened or is no key set; a URL that is not of an HTTPS host.
     pub fn open(jwks: &Jwks, tls: &Arc<ClientConfig>) -> Result<Arc<Self>, KeySetError> {
         Self::open_paced(jwks, tls, FETCH_INTERVAL_MIN)
     }
@@ -129,7 +118,7 @@ impl KeySet {
     ) -> Result<Arc<Self>, KeySetError> {
         let remote = Remote::new(jwks, tls)?;
         let keys = match &jwks.source {
-            JwksSource::File(path) => Some(Keys::parse(&read(path, jwks.bytes_max)?)?),
+            JwksSource::File(file) => Some(Keys::parse(document(file)?)?),
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
         };
         Ok(Arc::new(Self {
@@ -305,26 +294,10 @@ impl KeySet {
     }
 }
 
-fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, KeySetError> {
-    use std::io::Read as _;
-
-    let failed = |source| KeySetError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let mut document = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| {
-            file.take(limit.saturating_add(1))
-                .read_to_end(&mut document)
-        })
-        .map_err(failed)?;
-    if document.len() > bytes_max {
-        return Err(KeySetError::TooLarge {
-            path: path.to_owned(),
-            bytes_max,
-        });
-    }
-    Ok(document)
+/// What a file held when the configuration was read.
+fn document(file: &JwksFile) -> Result<&[u8], KeySetError> {
+    let document = file.document.as_deref();
+    document.ok_or_else(|| KeySetError::Unopened {
+        path: file.path.clone(),
+    })
 }

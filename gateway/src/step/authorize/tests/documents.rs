@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::key::{KEYS_MAX, KeyDocumentError, Keys};
 use super::super::{KeySet, KeySetError};
-use super::issuer::{OTHER_RSA, RSA, Signer, document, encode, model};
-use crate::model::{Algorithm, JwksSource};
+use super::issuer::{OTHER_RSA, RSA, Signer, document, encode, file, model};
+use crate::model::Algorithm;
 use crate::upstream::tls::client_config;
 
 fn with(mut jwk: Value, member: &str, value: Value) -> Value {
@@ -169,29 +169,19 @@ fn the_generation_grows_only_when_a_key_is_lost() {
 }
 
 #[test]
-fn a_file_is_read_up_to_its_limit() {
-    let file = tempfile::NamedTempFile::new().expect("temporary files can be made");
-    let text = document(&[&RSA]);
-    std::fs::write(file.path(), &text).expect("and written");
+fn a_file_holds_what_was_read_with_the_configuration() {
     let tls = client_config(rustls::RootCertStore::empty());
-    let mut jwks = model(JwksSource::File(file.path().to_owned())).jwks;
-    jwks.bytes_max = text.len();
-    let set = KeySet::open(&jwks, &tls).expect("exactly the limit");
+    let mut jwks = model(file(Some(&document(&[&RSA])))).jwks;
+    let set = KeySet::open(&jwks, &tls).expect("the key set is good");
     assert_eq!(set.status().keys, 1);
-    jwks.bytes_max = text.len() - 1;
-    assert!(matches!(
-        KeySet::open(&jwks, &tls),
-        Err(KeySetError::TooLarge { .. })
-    ));
-    jwks.bytes_max = text.len();
-    std::fs::write(file.path(), "{}").expect("written again");
+    jwks.source = file(Some("{}"));
     assert!(matches!(
         KeySet::open(&jwks, &tls),
         Err(KeySetError::Document(_))
     ));
-    jwks.source = JwksSource::File(file.path().with_extension("absent"));
+    jwks.source = file(None);
     assert!(matches!(
         KeySet::open(&jwks, &tls),
-        Err(KeySetError::Read { .. })
+        Err(KeySetError::Unopened { .. })
     ));
 }

@@ -14,7 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::super::{Decisions, JwtAuthorizer, KeySet};
-use crate::model::{Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksSource};
+use crate::model::{
+    Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksFile, JwksSource,
+};
 use crate::upstream::tls::client_config;
 
 /// The second at which tests happen.
@@ -210,6 +212,14 @@ pub(super) fn model(source: JwksSource) -> Authorizer {
     }
 }
 
+/// A file that held `document` when the configuration was read.
+pub(super) fn file(document: Option<&str>) -> JwksSource {
+    JwksSource::File(JwksFile {
+        path: "keys.json".into(),
+        document: document.map(|text| text.as_bytes().into()),
+    })
+}
+
 /// An authorizer over a key set file with these keys.
 pub(super) fn authorizer(signers: &[&Signer]) -> JwtAuthorizer {
     authorizer_of(signers, |_| {})
@@ -220,9 +230,7 @@ pub(super) fn authorizer_of(
     signers: &[&Signer],
     change: impl FnOnce(&mut Authorizer),
 ) -> JwtAuthorizer {
-    let file = tempfile::NamedTempFile::new().expect("temporary files can be made");
-    std::fs::write(file.path(), document(signers)).expect("and written");
-    let mut model = model(JwksSource::File(file.path().to_owned()));
+    let mut model = model(file(Some(&document(signers))));
     change(&mut model);
     let tls = client_config(rustls::RootCertStore::empty());
     let keys = KeySet::open(&model.jwks, &tls).expect("the key set is good");

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::super::{Decisions, FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
-use super::issuer::{NOW, Signer, claims, document, model};
+use super::issuer::{NOW, Signer, claims, document, file, model};
 use super::server::{Answer, Server};
 use crate::model::{Jwks, JwksSource};
 
@@ -329,23 +329,21 @@ async fn a_reload_keeps_what_did_not_change() {
     );
     refresh.abort();
 
-    let file = tempfile::NamedTempFile::new().expect("temporary files can be made");
-    std::fs::write(file.path(), document(&[&signer])).expect("and written");
-    let by_file = model(JwksSource::File(file.path().to_owned()));
+    let by_file = model(file(Some(&document(&[&signer]))));
     let first = build(&by_file, None);
     assert!(Arc::ptr_eq(&first, &build(&by_file, Some(&first))));
     first
         .authorize(Some(&token), NOW)
         .await
         .expect("the token is good");
-    std::fs::write(file.path(), document(&[&Signer::ed25519("a")])).expect("written again");
-    let changed = build(&by_file, Some(&first));
+    let rewritten = model(file(Some(&document(&[&Signer::ed25519("a")]))));
+    let changed = build(&rewritten, Some(&first));
     let outcome = changed.authorize(Some(&token), NOW).await;
     assert_eq!(
         outcome.map(drop),
         Err(Refusal::BadSignature),
         "another key of the same name"
     );
-    std::fs::write(file.path(), "{}").expect("written again");
-    assert!(JwtAuthorizer::build(&by_file, &decisions, &tls, Some(&changed)).is_err());
+    let broken = model(file(Some("{}")));
+    assert!(JwtAuthorizer::build(&broken, &decisions, &tls, Some(&changed)).is_err());
 }

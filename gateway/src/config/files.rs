@@ -1,0 +1,176 @@
+//! The files that a configuration names.
+//!
+//! Each is read once, by one reader, however often the configuration is lowered: what its stages serve
+//! may change long after it was read, and must not bring along what somebody has since begun to write
+//! into a file. What they hold is kept as long as the configuration; of private keys only what signs
+//! with them. Definitions are not kept here: they become a part of the configuration's own tree.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{Error, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::sign::CertifiedKey;
+use x509_parser::time::ASN1Time;
+
+/// What all files together may hold that a configuration names, definitions and private keys apart.
+pub const NAMED_BYTES_MAX: u64 = 128 << 20;
+
+/// What becomes of the files that a configuration names.
+#[derive(Debug)]
+pub(super) enum Files {
+    /// They are opened and judged.
+    Opened(Kept),
+    /// Only their names matter.
+    Named,
+}
+
+impl Files {
+    /// To be opened, and none was yet.
+    pub(super) fn opened() -> Self {
+        Self::Opened(Kept::within(NAMED_BYTES_MAX))
+    }
+
+    /// What was read of them; `None` where only their names matter.
+    pub(super) const fn kept(&self) -> Option<&Kept> {
+        match self {
+            Self::Opened(kept) => Some(kept),
+            Self::Named => None,
+        }
+    }
+}
+
+/// What files held when they were first asked for.
+pub(super) struct Kept {
+    /// When the first could be read: what they hold is judged as of then.
+    pub(super) since: ASN1Time,
+    bytes_max: u64,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    bytes: u64,
+    contents: BTreeMap<PathBuf, Arc<[u8]>>,
+    /// By chain and key.
+    certified: BTreeMap<(PathBuf, PathBuf), Certified>,
+}
+
+/// A chain and its key, which were found to belong together.
+#[derive(Clone)]
+pub(super) struct Certified {
+    pub(super) pair: Arc<CertifiedKey>,
+    /// Whether every user could read the key.
+    pub(super) is_exposed: bool,
+}
+
+impl Kept {
+    fn within(bytes_max: u64) -> Self {
+        Self {
+            since: ASN1Time::now(),
+            bytes_max,
+            held: Mutex::default(),
+        }
+    }
+
+    /// What a regular file of at most `bytes_max` held when it was first read. One that cannot be
+    /// read is tried again, but then the configuration has been refused.
+    pub(super) fn read(&self, path: &Path, bytes_max: u64) -> Result<Arc<[u8]>, Error> {
+        let mut held = self.held();
+        if let Some(known) = held.contents.get(path) {
+            if known.len() as u64 > bytes_max {
+                return Err(too_large(bytes_max));
+            }
+            return Ok(Arc::clone(known));
+        }
+        let content: Arc<[u8]> = read(path, bytes_max)?.into();
+        let bytes = held.bytes.saturating_add(content.len() as u64);
+        if bytes > self.bytes_max {
+            return Err(Error::other(format!(
+                "with it, the files that the configuration names hold more than {} bytes",
+                self.bytes_max
+            )));
+        }
+        held.bytes = bytes;
+        held.contents.insert(path.to_owned(), Arc::clone(&content));
+        Ok(content)
+    }
+
+    /// The pair of these files, if they were found to be one.
+    pub(super) fn certified(&self, chain: &Path, key: &Path) -> Option<Certified> {
+        let names = (chain.to_owned(), key.to_owned());
+        self.held().certified.get(&names).cloned()
+    }
+
+    /// Keeps the pair of these files.
+    pub(super) fn keep(&self, chain: &Path, key: &Path, certified: Certified) {
+        let names = (chain.to_owned(), key.to_owned());
+        self.held().certified.insert(names, certified);
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Entries are whole when they are put in.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = self.held();
+        f.debug_struct("Kept")
+            .field("files", &held.contents.len())
+            .field("certificates", &held.certified.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a regular file of at most `bytes_max` holds now.
+pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
+    let metadata = path.metadata()?;
+    if metadata.is_dir() {
+        return Err(Error::other("it is a directory"));
+    }
+    // Opening a FIFO would wait for its writer.
+    if !metadata.is_file() {
+        return Err(Error::other("it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    File::open(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut content)?;
+    if content.len() as u64 > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    Ok(content)
+}
+
+fn too_large(bytes_max: u64) -> Error {
+    Error::other(format!("it is larger than {bytes_max} bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_it_was_when_it_was_read_and_all_are_bounded() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = |name: &str| directory.path().join(name);
+        let kept = Kept::within(10);
+        std::fs::write(name("a"), "first").unwrap();
+        std::fs::write(name("b"), "second").unwrap();
+        std::fs::write(name("c"), "third").unwrap();
+        assert_eq!(&*kept.read(&name("a"), 5).unwrap(), b"first");
+        std::fs::remove_file(name("a")).unwrap();
+        assert_eq!(&*kept.read(&name("a"), 5).unwrap(), b"first");
+        let told = |path: &str, max| kept.read(&name(path), max).unwrap_err().to_string();
+        assert_eq!(told("a", 4), "it is larger than 4 bytes");
+        assert_eq!(
+            told("b", 9),
+            "with it, the files that the configuration names hold more than 10 bytes"
+        );
+        assert_eq!(&*kept.read(&name("c"), 5).unwrap(), b"third");
+    }
+}
