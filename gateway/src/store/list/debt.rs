@@ -4,6 +4,7 @@ use super::Lists;
 use super::backoff::Backoff;
 use super::error::ListError;
 use super::swap::Extent;
+use crate::model::Lists as Model;
 use crate::telemetry::operator_log::explain;
 
 /// What is behind. That it is was said when writing it failed first.
@@ -15,11 +16,29 @@ pub(super) struct Debt {
     pub(super) definitions: bool,
     /// The tables of the sink, in part: with when to write them anew.
     pub(super) sink: Option<Backoff>,
+    /// What a configuration in force asks for.
+    pub(super) asked: Option<Asked>,
+}
+
+/// Lists of a configuration that could not be put in force, with when to try again.
+#[derive(Debug)]
+pub(super) struct Asked {
+    model: Model,
+    backoff: Backoff,
+}
+
+impl Asked {
+    pub(super) fn new(model: Model) -> Self {
+        Self {
+            model,
+            backoff: Backoff::default(),
+        }
+    }
 }
 
 impl Debt {
     const fn is_none(&self) -> bool {
-        !self.kept && !self.definitions && self.sink.is_none()
+        !self.kept && !self.definitions && self.sink.is_none() && self.asked.is_none()
     }
 }
 
@@ -37,8 +56,42 @@ impl Lists {
                  tried again until they are"
             );
         }
+        if let Err(error) = self.repeat_install() {
+            let error = explain(&error);
+            tracing::error!(
+                error,
+                "lists: those that the configuration asks for are still not in force: tried again \
+                 until they are"
+            );
+        }
         self.save_kept();
         self.repeat_definitions();
+    }
+
+    /// Puts in force what the configuration asks for, where that could not be done before.
+    fn repeat_install(&self) -> Result<(), ListError> {
+        let model = {
+            let mut writer = self.writer();
+            let Some(asked) = &mut writer.debt.asked else {
+                return Ok(());
+            };
+            if !asked.backoff.is_due() {
+                return Ok(());
+            }
+            // Until it has succeeded.
+            asked.backoff.failed();
+            asked.model.clone()
+        };
+        let prepared = self.prepare(&model)?;
+        let _one_at_a_time = self.swapping();
+        let is_asked = |asked: &Asked| asked.model == model;
+        // Another configuration may have come meanwhile.
+        if !self.writer().debt.asked.as_ref().is_some_and(is_asked) {
+            return Ok(());
+        }
+        self.put_configured_in_force(prepared)?;
+        tracing::info!("lists: those that the configuration asks for are in force now");
+        self.save_definitions()
     }
 
     /// Writes the tables of the sink anew where they are not known to hold what is in force.

@@ -45,6 +45,48 @@ fn tables_that_could_not_be_taken_back_are_written_anew() {
 }
 
 #[test]
+fn what_a_configuration_asks_for_is_tried_until_it_is_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let offloading = |denied: &[&str]| Model {
+        offloaded: denied.iter().map(|text| prefix(text)).collect(),
+        management: Vec::new(),
+        named: Vec::new(),
+    };
+    let install = |model: &Model| lists.install(lists.prepare(model).unwrap());
+    let denied = |text: &str| lists.denies(address(text), SECOND);
+    install(&offloading(&["10.0.0.1"])).unwrap();
+
+    // Withdrawn by the policies, and the tables do not take that.
+    tables.0.lock().unwrap().broken = Some("stage");
+    let error = install(&offloading(&[])).unwrap_err();
+    assert!(matches!(error, ListError::Sink(_)), "{error}");
+    lists.tidy(at(2)).unwrap();
+    assert!(denied("10.0.0.1") && tables.active().contains_key(&prefix("10.0.0.1")));
+    tables.0.lock().unwrap().broken = None;
+    for _ in 0..3 {
+        lists.tidy(at(3)).unwrap();
+    }
+    assert!(!denied("10.0.0.1"));
+    tables.expect(&lists);
+    let (saved, _) = definitions::load(directory.path()).unwrap();
+    assert_eq!(saved, offloading(&[]));
+
+    // What a later configuration asks for takes the place of what an earlier one did.
+    tables.0.lock().unwrap().broken = Some("stage");
+    install(&offloading(&["10.0.0.2"])).unwrap_err();
+    tables.0.lock().unwrap().broken = None;
+    install(&offloading(&["10.0.0.3"])).unwrap();
+    for _ in 0..3 {
+        lists.tidy(at(4)).unwrap();
+    }
+    assert!(denied("10.0.0.3") && !denied("10.0.0.2"));
+    tables.expect(&lists);
+}
+
+#[test]
 fn a_change_that_can_neither_be_saved_nor_taken_back_says_both() {
     let directory = tempfile::tempdir().unwrap();
     let lists = Lists::open(directory.path(), at(1)).unwrap();

@@ -7,6 +7,7 @@ use gateway_common::list::LIST_MANAGEMENT;
 
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
+use super::debt::Asked;
 use super::definitions::{self, Numbers, OFFLOADED};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
@@ -78,13 +79,24 @@ impl Lists {
     ///
     /// # Errors
     /// [`ListError::Unsaved`] where they are in force and only that is not saved; with any other one
-    /// the old lists are in force, and saved.
+    /// the old lists are in force, and saved. Either is tried again by [`Self::tidy`].
     pub fn install(&self, prepared: Prepared) -> Result<(), ListError> {
         let _one_at_a_time = self.swapping();
+        let model = prepared.model.clone();
+        if let Err(error) = self.put_configured_in_force(prepared) {
+            self.writer().debt.asked = Some(Asked::new(model));
+            return Err(error);
+        }
+        self.save_definitions()
+    }
+
+    /// As [`Self::install`], without saving it. The caller holds [`Self::swapping`].
+    pub(super) fn put_configured_in_force(&self, prepared: Prepared) -> Result<(), ListError> {
         let next = prepared.onto(&self.view().configured);
         let new = self.new_numbers(&next);
         self.swap(next, &new, Extent::WhatDiffers)?;
-        self.save_definitions()
+        self.writer().debt.asked = None;
+        Ok(())
     }
 
     /// Saves what the configuration in force says, unless that is what is saved.
