@@ -72,15 +72,39 @@ pub(super) struct Sockets {
     pub(super) allowed: Allowed,
 }
 
-impl Ground {
-    /// Takes everything that `model` needs from the host.
-    pub(super) fn take(model: &Gateway) -> anyhow::Result<Self> {
-        let identity = Identity::resolve(model.user.as_deref(), model.group.as_deref())?;
-        make_directory(&model.runtime_directory, 0o750, &identity)?;
-        make_directory(&model.state_directory, 0o700, &identity)?;
-        let lock = InstanceLock::take(&model.runtime_directory, &model.instance)?;
+/// What has to be had before it is known what stages serve.
+#[derive(Debug)]
+pub(super) struct Footing {
+    lock: InstanceLock,
+    pub(super) deployments: DeploymentStore,
+    identity: Identity,
+}
 
-        let deployments = DeploymentStore::open(&model.state_directory)?;
+impl Footing {
+    /// Takes the directories that `settings` name. Of those only what belongs to the process counts
+    /// here, which no deployment changes.
+    pub(super) fn take(settings: &Gateway) -> anyhow::Result<Self> {
+        let (user, group) = (settings.user.as_deref(), settings.group.as_deref());
+        let identity = Identity::resolve(user, group)?;
+        make_directory(&settings.runtime_directory, 0o750, &identity)?;
+        make_directory(&settings.state_directory, 0o700, &identity)?;
+        Ok(Self {
+            lock: InstanceLock::take(&settings.runtime_directory, &settings.instance)?,
+            deployments: DeploymentStore::open(&settings.state_directory)?,
+            identity,
+        })
+    }
+}
+
+impl Ground {
+    /// Takes everything else that `model` needs from the host. `model` is what stages serve: by what
+    /// only the file says the kernel would drop whom they let in.
+    pub(super) fn take(footing: Footing, model: &Gateway) -> anyhow::Result<Self> {
+        let Footing {
+            lock,
+            deployments,
+            identity,
+        } = footing;
         let listeners = Listeners::default().prepare(model)?;
         // Before the program that asks them: whoever must never be dropped is known by then.
         let lists = Lists::open(&model.state_directory, Moment::now())?;

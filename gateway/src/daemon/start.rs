@@ -14,7 +14,7 @@ use super::attack::AttackSwitch;
 use super::control::{Control, Signals};
 use super::deployments::{self, PlanError, Planned};
 use super::figures::{self, Reloads, Sources};
-use super::ground::Ground;
+use super::ground::{Footing, Ground};
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
 use super::lists::Keeper;
@@ -31,7 +31,7 @@ use crate::step::authorize::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
-use crate::store::deployment::Ledger;
+use crate::store::deployment::{DeploymentStore, Ledger};
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
@@ -71,8 +71,9 @@ pub fn run(options: Options) -> Result<(), StartError> {
         Signals::install().context("signal handlers")?
     };
 
-    let ground = Ground::take(&settings)?;
-    let (model, ledger) = plan(&configuration, &ground, &options)?;
+    let footing = Footing::take(&settings)?;
+    let (model, ledger) = plan(&configuration, &footing.deployments, &options)?;
+    let ground = Ground::take(footing, &model)?;
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Arc::new(Decisions::new());
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
@@ -102,15 +103,14 @@ pub fn run(options: Options) -> Result<(), StartError> {
 /// What the gateway is, with the deployments that its stages serve, and what will be known of those.
 fn plan(
     configuration: &Configuration,
-    ground: &Ground,
+    store: &DeploymentStore,
     options: &Options,
 ) -> Result<(Gateway, Ledger), StartError> {
-    let Planned { ledger, loaded } =
-        match deployments::plan(&ground.deployments, configuration, None) {
-            Ok(planned) => planned,
-            Err(PlanError::Config(report)) => return Err(StartError::Config(report)),
-            Err(error) => return Err(StartError::Setup(error.into())),
-        };
+    let Planned { ledger, loaded } = match deployments::plan(store, configuration, None) {
+        Ok(planned) => planned,
+        Err(PlanError::Config(report)) => return Err(StartError::Config(report)),
+        Err(error) => return Err(StartError::Setup(error.into())),
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
