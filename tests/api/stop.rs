@@ -6,12 +6,13 @@ use std::sync::Arc;
 use gateway_tests::client::{Client, get};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::h2::Http2;
+use gateway_tests::issuer;
 use gateway_tests::raw::Raw;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Reply, Upstream, reply};
 use rustix::process::Signal;
-use serde_json::json;
-use tokio::net::TcpStream;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -166,4 +167,57 @@ async fn knock(address: SocketAddr) -> u32 {
         }
     }
     unanswered
+}
+
+/// An issuer that accepts connections and says nothing, for as long as keys may take.
+async fn silent() -> (TcpListener, Value) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/keys", listener.local_addr().unwrap());
+    let authorizer = issuer::authorizer(json!({"url": url, "timeout": "30s"}));
+    (listener, authorizer)
+}
+
+/// Waits for somebody who comes for keys; the connection stays open as long as what is returned.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    let accepted = gateway_tests::wait::within("a fetch of keys", listener.accept());
+    accepted.await.unwrap().0
+}
+
+#[tokio::test]
+async fn nobody_waits_for_keys_who_stops_the_gateway() {
+    let upstream = Upstream::echo().await;
+    let (listener, authorizer) = silent().await;
+    let protected = |setup: Setup| {
+        setup
+            .set(&["authorizers", "main"], authorizer.clone())
+            .route("GET /a", json!({"authorizer": "main"}))
+    };
+    // While it starts.
+    let setup = protected(Setup::forwarding(upstream.address));
+    let mut gateway = Gateway::spawn(setup);
+    let fetch = asked(&listener).await;
+    let told = Instant::now();
+    gateway.signal(Signal::TERM);
+    assert!(gateway.ended().await.success());
+    assert!(told.elapsed().as_secs() < 20, "{:?}", told.elapsed());
+    drop(fetch);
+
+    // While it reloads, and whoever asked for that is told.
+    let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
+    let client = Client::http1(gateway.address().await).await;
+    let setup = gateway.setup();
+    setup.change(&["authorizers", "main"], authorizer);
+    let route = json!({"authorizer": "main", "integration": {"upstream": "main"}});
+    setup.change(&["apis", "main", "routes", "GET /a"], route);
+    drop(setup.write());
+    let (reload, fetch) = tokio::join!(gateway.reload(), async {
+        let fetch = asked(&listener).await;
+        assert_eq!(client.get("/a").await.status, 200, "what was runs on");
+        gateway.signal(Signal::TERM);
+        (fetch, Instant::now())
+    });
+    let (_fetch, told) = fetch;
+    assert_eq!(reload["message"], "the gateway is stopping");
+    assert!(gateway.ended().await.success());
+    assert!(told.elapsed().as_secs() < 20, "{:?}", told.elapsed());
 }

@@ -20,6 +20,7 @@ use super::lock::InstanceLock;
 use super::metrics_page;
 use super::names::CurrentNames;
 use super::options::Options;
+use super::reload::Reloaded;
 use super::worker::Shared;
 use crate::config::Configuration;
 use crate::model::Gateway;
@@ -48,7 +49,7 @@ pub(super) struct Control {
     /// What it means with the deployments that stages serve.
     pub(super) model: Gateway,
     pub(super) shared: Shared,
-    pub(super) compiler: Compiler,
+    pub(super) compiler: Arc<Compiler>,
     pub(super) listeners: Listeners,
     /// The first listeners, until they are in use.
     pub(super) prepared: Option<Prepared>,
@@ -89,38 +90,77 @@ impl Signals {
 
     async fn next(&mut self) -> Event {
         tokio::select! {
-            _ = self.terminate.recv() => Event::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Event::Stop("SIGINT"),
+            _ = self.terminate.recv() => Event::Stop(SIGTERM),
+            _ = self.interrupt.recv() => Event::Stop(SIGINT),
             _ = self.hangup.recv() => Event::Reload,
         }
     }
+
+    /// The next one that stops the gateway.
+    ///
+    /// # Cancel safety
+    /// Safe: a signal that has not been returned is the next one.
+    pub(super) async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => SIGTERM,
+            _ = self.interrupt.recv() => SIGINT,
+        }
+    }
 }
+
+const SIGTERM: &str = "SIGTERM";
+const SIGINT: &str = "SIGINT";
 
 enum Event {
     Stop(&'static str),
     Reload,
 }
 
+fn tell_of_stop(signal: &'static str) {
+    tracing::info!(signal, "stopping: no new connections");
+}
+
 impl Control {
     /// Serves until a signal says otherwise, then drains.
     pub(super) async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let (reload_requests, mut requested) = mpsc::channel::<ReloadRequest>(RELOADS_MAX);
-        self.open(reload_requests).await?;
+        let snapshot = self.shared.snapshot.load_full();
+        tokio::select! {
+            () = self.keys.start(&snapshot) => {}
+            signal = signals.stop() => {
+                tell_of_stop(signal);
+                self.close(&mut signals).await;
+                return Ok(());
+            }
+        }
+        self.open(snapshot.generation, reload_requests).await?;
         let mut housekeeping = interval(HOUSEKEEPING);
         let outcome = loop {
             tokio::select! {
                 event = signals.next() => match event {
                     Event::Stop(signal) => {
-                        tracing::info!(signal, "stopping: no new connections");
+                        tell_of_stop(signal);
                         break Ok(());
                     }
-                    // The outcome is in the log and in the metrics.
-                    Event::Reload => match self.reload(Cause::Asked).await { Ok(_) | Err(_) => {} },
+                    Event::Reload => match self.reload(Cause::Asked, &mut signals).await {
+                        // The outcome is in the log and in the metrics.
+                        Reloaded::Ended(_) => {}
+                        Reloaded::Abandoned(signal) => {
+                            tell_of_stop(signal);
+                            break Ok(());
+                        }
+                    },
                 },
                 Some(request) = requested.recv() => {
-                    let outcome = self.reload(request.cause).await;
-                    if request.reply.send(outcome).is_err() {
-                        tracing::debug!("whoever asked for the reload has left");
+                    match self.reload(request.cause, &mut signals).await {
+                        Reloaded::Ended(outcome) => if request.reply.send(outcome).is_err() {
+                            tracing::debug!("whoever asked for the reload has left");
+                        },
+                        // Who asked is told so, because nobody is left to answer.
+                        Reloaded::Abandoned(signal) => {
+                            tell_of_stop(signal);
+                            break Ok(());
+                        }
                     }
                 }
                 _ = housekeeping.tick() => {
@@ -137,10 +177,12 @@ impl Control {
         outcome
     }
 
-    /// Keys first, then doors.
-    async fn open(&mut self, reload_requests: mpsc::Sender<ReloadRequest>) -> anyhow::Result<()> {
-        let snapshot = self.shared.snapshot.load_full();
-        self.keys.start(&snapshot).await;
+    /// Opens the doors, once there are keys.
+    async fn open(
+        &mut self,
+        generation: u64,
+        reload_requests: mpsc::Sender<ReloadRequest>,
+    ) -> anyhow::Result<()> {
         if let Some(sockets) = self.sockets.take() {
             let socket = UnixListener::from_std(sockets.admin)?;
             let serving = admin::serve(
@@ -185,7 +227,7 @@ impl Control {
         tracing::info!(
             instance = %self.model.instance,
             workers = self.around.workers.len(),
-            generation = snapshot.generation,
+            generation,
             "ready"
         );
         Ok(())

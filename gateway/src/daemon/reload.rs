@@ -4,12 +4,16 @@
 //! compiled, certificates read, sockets bound, keys fetched. Then everything changes at once, and
 //! nothing of that can fail. Kernel maps follow; what fails there is reported and does not undo the
 //! rest.
+//!
+//! There is one reload at a time. What takes long of the first part, reading and compiling a large
+//! configuration or waiting for an issuer's keys, is not done on the control thread, and whoever stops
+//! the gateway does not wait for it; nothing has changed by then.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::admin::{Applied, Cause};
-use super::control::Control;
+use super::control::{Control, Signals};
 use super::deployments::{self, Planned};
 use super::ground::{bound, destinations, warn_of_obstacles};
 use super::listeners::Prepared;
@@ -26,8 +30,8 @@ use crate::telemetry::operator_log::explain;
 
 /// Everything that a change needs, had while the gateway runs on as it is.
 struct Ready {
-    /// What the file says; `None` where it was not read.
-    read: Option<Configuration>,
+    /// What the file says, or said when it was last read.
+    configuration: Arc<Configuration>,
     /// What will be known of deployments.
     ledger: Ledger,
     model: Gateway,
@@ -37,10 +41,32 @@ struct Ready {
     logs: Logs<Opened>,
 }
 
+/// What became of a reload.
+#[derive(Debug)]
+pub(super) enum Reloaded {
+    /// What to tell whoever asked.
+    Ended(Result<String, String>),
+    /// This signal stops the gateway, and nothing was changed.
+    Abandoned(&'static str),
+}
+
+/// What is known once the configuration was read.
+struct Read {
+    configuration: Arc<Configuration>,
+    planned: Planned,
+}
+
 impl Control {
     /// Reloads, reports to the log, and returns what to tell whoever asked.
-    pub(super) async fn reload(&mut self, cause: Cause) -> Result<String, String> {
-        let outcome = self.try_reload(&cause).await;
+    pub(super) async fn reload(&mut self, cause: Cause, signals: &mut Signals) -> Reloaded {
+        let prepared = tokio::select! {
+            prepared = self.prepare(&cause) => prepared,
+            signal = signals.stop() => return Reloaded::Abandoned(signal),
+        };
+        let outcome = match prepared {
+            Ok(ready) => self.follow(ready, &cause).await,
+            Err(message) => Err(message),
+        };
         match &outcome {
             Ok(message) => {
                 self.reloads.succeeded.fetch_add(1, Ordering::Relaxed);
@@ -51,14 +77,11 @@ impl Control {
                 tracing::error!("reload refused, the running configuration stays: {message}");
             }
         }
-        outcome
+        Reloaded::Ended(outcome)
     }
 
-    async fn try_reload(&mut self, cause: &Cause) -> Result<String, String> {
-        if let Cause::Applied(applied) = cause {
-            self.is_for_us(applied)?;
-        }
-        let ready = self.prepare(cause).await?;
+    /// Takes what is ready in force; returns what to say of it.
+    async fn follow(&mut self, ready: Ready, cause: &Cause) -> Result<String, String> {
         let notes = ready.ledger.notes().join("; ");
         let (generation, lapses) = self.take_effect(ready, cause).await?;
         let mut message = match (cause, notes.as_str()) {
@@ -74,33 +97,30 @@ impl Control {
     }
 
     /// Does everything that can fail, beside the running gateway.
+    ///
+    /// # Cancel safety
+    /// Safe: it is as if nobody had asked, but that keys may be fetched which nothing needs yet.
     async fn prepare(&mut self, cause: &Cause) -> Result<Ready, String> {
-        let ordered = match cause {
-            Cause::Asked | Cause::Applied(_) => None,
-            Cause::Ordered(ordered) => Some(ordered),
-        };
-        // A rollback must not wait for a file that somebody is changing to be right again.
-        let read = if ordered.is_none_or(|ordered| ordered.order.reads_file()) {
-            let opened = config::open(&self.options.config);
-            Some(opened.map_err(|report| report.to_string())?)
-        } else {
-            None
-        };
-        let running = self.configuration.load();
-        let configuration = read.as_ref().unwrap_or(&running);
-        let Planned { ledger, loaded } =
-            deployments::plan(&self.deployments, configuration, ordered)
-                .map_err(|error| explain(&error))?;
+        if let Cause::Applied(applied) = cause {
+            self.is_for_us(applied)?;
+        }
+        let Read {
+            configuration,
+            planned: Planned { ledger, loaded },
+        } = self.read(cause).await?;
         let mut model = loaded.gateway;
         self.options.apply_to(&mut model);
         restart_only(&self.model, &model, self.edge.is_some())?;
         self.edge_permits(&model)?;
 
+        let compiler = Arc::clone(&self.compiler);
         let running = self.shared.snapshot.load_full();
-        let snapshot = self
-            .compiler
-            .compile(&model, Some(&running))
-            .map_err(|error| explain(&error))?;
+        let (model, snapshot) = aside(move || {
+            let snapshot = compiler.compile(&model, Some(&running));
+            let snapshot = snapshot.map_err(|error| explain(&error))?;
+            Ok((model, snapshot))
+        })
+        .await?;
         let listeners = self
             .listeners
             .prepare(&model)
@@ -114,7 +134,7 @@ impl Control {
         let logs = logs.map_err(|error| explain(&error))?;
         self.keys.start(&snapshot).await;
         Ok(Ready {
-            read,
+            configuration,
             ledger,
             model,
             snapshot,
@@ -122,6 +142,32 @@ impl Control {
             lists,
             logs,
         })
+    }
+
+    /// Reads the configuration, where the cause is about what the file says now, and plans what stages
+    /// serve of it.
+    async fn read(&self, cause: &Cause) -> Result<Read, String> {
+        let ordered = match cause {
+            Cause::Asked | Cause::Applied(_) => None,
+            Cause::Ordered(ordered) => Some(ordered.clone()),
+        };
+        // A rollback must not wait for a file that somebody is changing to be right again.
+        let reads_file = ordered.as_ref().is_none_or(|it| it.order.reads_file());
+        let (path, store) = (self.options.config.clone(), self.deployments.clone());
+        let known = self.configuration.load_full();
+        aside(move || {
+            let configuration = if reads_file {
+                Arc::new(config::open(&path).map_err(|report| report.to_string())?)
+            } else {
+                known
+            };
+            let planned = deployments::plan(&store, &configuration, ordered.as_ref());
+            Ok(Read {
+                planned: planned.map_err(|error| explain(&error))?,
+                configuration,
+            })
+        })
+        .await
     }
 
     /// Changes everything at once; returns the generation, and what could not follow. Fails only
@@ -132,7 +178,7 @@ impl Control {
         cause: &Cause,
     ) -> Result<(u64, Vec<String>), String> {
         let Ready {
-            read,
+            configuration,
             ledger,
             model,
             snapshot,
@@ -171,9 +217,7 @@ impl Control {
             warn_of_obstacles(&model);
         }
         self.model = model;
-        if let Some(read) = read {
-            self.configuration.store(Arc::new(read));
-        }
+        self.configuration.store(configuration);
         let mut lapses = Vec::new();
         if let Err(error) = followed {
             lapses.push(format!(
@@ -222,6 +266,16 @@ impl Control {
             Some(edge) => edge.require(model).map_err(|error| explain(&error)),
             None => Ok(()),
         }
+    }
+}
+
+/// Does what takes long on a thread that may block.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(died) => Err(format!("reload: {died}")),
     }
 }
 

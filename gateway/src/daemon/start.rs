@@ -181,7 +181,7 @@ fn assemble(
         lock,
         options,
         shared,
-        compiler,
+        compiler: Arc::new(compiler),
         listeners: Listeners::default(),
         prepared: Some(listeners),
         around: Environment {
