@@ -326,6 +326,42 @@ async fn stages_of_http_apis_follow_their_file_or_wait_for_an_order() {
 }
 
 #[tokio::test]
+async fn a_file_in_another_order_deploys_nothing_and_ends_no_rollback() {
+    let mut setup = setup();
+    let text = |routes: [&str; 2]| {
+        let route = |path: &&str| format!("{}: {}", json!(path), mock("two"));
+        let routes: Vec<String> = routes.iter().map(route).collect();
+        format!("{{{}}}", routes.join(", "))
+    };
+    // Keys of JSON of the harness have an order of their own.
+    setup.change(&["apis", "main", "routes"], json!("ROUTES"));
+    let template = std::fs::read_to_string(setup.write()).unwrap();
+    let write = |routes: [&str; 2]| template.replace("\"ROUTES\"", &text(routes));
+    let path = setup.directory().join("gateway.yaml");
+    say(&mut setup, "one");
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let reloaded = async |gateway: &Gateway, routes| {
+        std::fs::write(&path, write(routes)).unwrap();
+        told(&ask(gateway, &["reload"]).await)
+    };
+    let message = reloaded(&gateway, ["GET /say", "GET /more"]).await;
+    assert!(
+        message.contains("deployment 2 of `main` was made"),
+        "{message}"
+    );
+    drop(told(
+        &ask(&gateway, &["rollback", "main", "--stage", "prod"]).await,
+    ));
+    said(&client.get("/prod/say").await, "one");
+    let message = reloaded(&gateway, ["GET /more", "GET /say"]).await;
+    assert_eq!(message, "configuration reloaded, generation 4");
+    said(&client.get("/prod/say").await, "one");
+    let same = told(&ask(&gateway, &["diff", "main", "2"]).await);
+    assert_eq!(same, "deployment 2 and the configuration say the same");
+}
+
+#[tokio::test]
 async fn the_only_stage_need_not_be_named() {
     let mut setup = setup();
     setup.remove(&["apis", "main", "stages", "held"]);

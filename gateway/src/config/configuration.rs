@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::diagnostic::{Collector, Diagnostic, Report};
 use super::files::Files;
-use super::frozen::{self, AUTHORIZERS};
+use super::frozen::{self, AUTHORIZERS, Written};
 use super::lower;
 use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
@@ -36,7 +35,7 @@ pub struct Configuration {
     /// What was said before anything was lowered.
     warnings: Vec<Diagnostic>,
     loaded: Loaded,
-    texts: BTreeMap<ApiName, Arc<str>>,
+    definitions: BTreeMap<ApiName, Written>,
 }
 
 impl Configuration {
@@ -56,20 +55,20 @@ impl Configuration {
         let root = Cursor::root(&tree);
         let none = Placements::new();
         let gateway = lower::lower_placed(&file, &root, base, &files, &none, &mut diagnostics);
-        let mut texts = BTreeMap::new();
+        let mut definitions = BTreeMap::new();
         let authorizers = root.key(AUTHORIZERS);
         for (api, at) in root.key("apis").entries() {
-            match frozen::text(&at, &authorizers, base, &files) {
-                Some(text) if text.len() > DEFINITION_BYTES_MAX => {
+            match frozen::freeze(&at, &authorizers, base, &files) {
+                Some(found) if found.text.len() > DEFINITION_BYTES_MAX => {
                     let message = format!(
                         "written out, its definition takes {} bytes: at most \
                          {DEFINITION_BYTES_MAX}; make two APIs of it",
-                        text.len()
+                        found.text.len()
                     );
                     diagnostics.error(Some(at.key_place), at.path.to_string(), message);
                 }
-                Some(text) => {
-                    texts.insert(ApiName::new(api), text);
+                Some(found) => {
+                    definitions.insert(ApiName::new(api), found);
                 }
                 None => {}
             }
@@ -86,7 +85,7 @@ impl Configuration {
             file,
             files,
             warnings,
-            texts,
+            definitions,
         })
     }
 
@@ -145,11 +144,13 @@ impl Configuration {
     pub fn described(&self) -> Vec<Described> {
         let apis = self.loaded.gateway.apis.iter();
         let described = apis.filter_map(|api| {
+            let Written { text, meaning } = self.definitions.get(&api.name)?.clone();
             Some(Described {
                 name: api.name.clone(),
                 id: api.id.clone(),
                 kind: api.kind,
-                text: Arc::clone(self.texts.get(&api.name)?),
+                text,
+                meaning,
                 stages: api
                     .stages
                     .iter()

@@ -9,9 +9,6 @@ use super::diagnostic::{Collector, Report};
 use super::frozen;
 use super::tree::{Node, Reading, Value, shortened};
 
-/// Mappings of which the order matters.
-const ORDERED: [&str; 3] = ["responses", "request_parameters", "response_parameters"];
-
 /// What differs between two definitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -65,12 +62,8 @@ pub fn difference(before: (&str, &str), after: (&str, &str)) -> Result<Differenc
     for key in keys(before.node, after.node) {
         if key != "routes" {
             let (before, after) = (before.key(key), after.key(key));
-            compare(
-                &before.path,
-                before.node,
-                after.node,
-                &mut difference.settings,
-            );
+            let found = &mut difference.settings;
+            compare(&before.path, [key, ""], before.node, after.node, found);
         }
     }
     let (before, after) = (before.key("routes"), after.key("routes"));
@@ -78,7 +71,8 @@ pub fn difference(before: (&str, &str), after: (&str, &str)) -> Result<Differenc
         match (before.key(key).node, after.key(key).node) {
             (Some(before), Some(after)) => {
                 let mut settings = Vec::new();
-                compare(&Path::default(), Some(before), Some(after), &mut settings);
+                let path = Path::default();
+                compare(&path, [key, ""], Some(before), Some(after), &mut settings);
                 if !settings.is_empty() {
                     difference.changed.push(RouteDifference {
                         route: key.to_owned(),
@@ -117,16 +111,25 @@ fn keys<'a>(before: Option<&'a Node>, after: Option<&'a Node>) -> Vec<&'a str> {
     of_first.chain(of_second).collect()
 }
 
-fn compare(path: &Path, before: Option<&Node>, after: Option<&Node>, found: &mut Vec<Detail>) {
+/// Compares what stands at `path`, under a key and the key above that.
+fn compare(
+    path: &Path,
+    [key, above]: [&str; 2],
+    before: Option<&Node>,
+    after: Option<&Node>,
+    found: &mut Vec<Detail>,
+) {
     if let (Some(one), Some(other)) = (before, after) {
         match (&one.value, &other.value) {
             (Value::Mapping(_), Value::Mapping(_)) => {
-                let order = order(path, one, other);
-                found.extend(order);
-                for key in keys(before, after) {
-                    let entry = |node: &'_ Node| node.entry(key).map(|entry| entry.node.clone());
+                if frozen::keeps_order(key, above) {
+                    found.extend(order(path, one, other));
+                }
+                for name in keys(before, after) {
+                    let entry = |node: &'_ Node| node.entry(name).map(|entry| entry.node.clone());
                     let (one, other) = (entry(one), entry(other));
-                    compare(&path.key(key), one.as_ref(), other.as_ref(), found);
+                    let (path, names) = (path.key(name), [name, key]);
+                    compare(&path, names, one.as_ref(), other.as_ref(), found);
                 }
                 return;
             }
@@ -134,7 +137,8 @@ fn compare(path: &Path, before: Option<&Node>, after: Option<&Node>, found: &mut
                 if ones.iter().chain(others).any(is_nested) =>
             {
                 for index in 0..ones.len().max(others.len()) {
-                    compare(&path.item(index), ones.get(index), others.get(index), found);
+                    let (one, other) = (ones.get(index), others.get(index));
+                    compare(&path.item(index), ["", key], one, other, found);
                 }
                 return;
             }
@@ -157,17 +161,13 @@ fn compare(path: &Path, before: Option<&Node>, after: Option<&Node>, found: &mut
 
 /// Another order of the same rules, where the first that matches counts.
 fn order(path: &Path, before: &Node, after: &Node) -> Option<Detail> {
-    let text = path.to_string();
-    if !ORDERED.iter().any(|name| text.ends_with(name)) {
-        return None;
-    }
     let list = |node: &Node, other: &Node| -> Vec<String> {
         let common = node.keys().filter(|key| other.entry(key).is_some());
         common.map(str::to_owned).collect()
     };
     let (before, after) = (list(before, after), list(after, before));
     (before != after).then(|| Detail {
-        setting: format!("{text} (order)"),
+        setting: format!("{path} (order)"),
         before: Some(shortened(&before.join(", "))),
         after: Some(shortened(&after.join(", "))),
     })

@@ -3,9 +3,12 @@
 //! The text holds everything that the file says of the API but where it answers and its stages, in
 //! the order of the file, without comments, and with what stands in files that it names; behind that,
 //! the authorizers that its routes name, which are a part of what it does as well. Key sets are not:
-//! whoever signs changes keys when they like. So it means the same as long as upstreams do, and two
-//! texts are equal where nothing changed but spaces, comments and quotes. Nothing in it is secret:
-//! authorizers know public keys alone.
+//! whoever signs changes keys when they like. So it means the same as long as upstreams do. Nothing in it
+//! is secret: authorizers know public keys alone.
+//!
+//! Beside it stands its meaning, which is equal to another's where nothing changed but spaces, comments,
+//! quotes, the spelling of numbers and an order that means nothing: who moves a route within the file
+//! deploys nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,6 +35,30 @@ const BOUNDS: Bounds = Bounds {
     nodes: NODES_MAX,
 };
 
+/// What is frozen of a definition.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    /// In the order of the file.
+    pub(super) text: Arc<str>,
+    /// In an order of its own, to be compared and never read.
+    pub(super) meaning: Arc<str>,
+}
+
+/// Whether the order of what stands under `key` means something: of rules the first that matches
+/// counts, and of templates the first stands in for the others. `above` is the key above that.
+pub(super) fn keeps_order(key: &str, above: &str) -> bool {
+    const ORDERED: [&str; 6] = [
+        "responses",
+        "request_parameters",
+        "response_parameters",
+        "parameters",
+        "templates",
+        "request_templates",
+    ];
+    // By statuses first.
+    ORDERED.contains(&key) || above == "response_parameters"
+}
+
 /// Where authorizers stand, in a configuration and behind a frozen definition.
 pub(super) const AUTHORIZERS: &str = "authorizers";
 
@@ -46,15 +73,15 @@ pub(super) struct Frozen {
     pub(super) authorizers: written::Named<written::Authorizer>,
 }
 
-/// The text of the definition that stands at `api`, with those of the `authorizers` that its routes
+/// The definition that stands at `api`, with those of the `authorizers` that its routes
 /// name; its files start at `base`. `None` where a file that it names cannot be used, which is
 /// reported where that is lowered, or is not opened.
-pub(super) fn text(
+pub(super) fn freeze(
     api: &Cursor<'_>,
     authorizers: &Cursor<'_>,
     base: &Path,
     files: &Files,
-) -> Option<Arc<str>> {
+) -> Option<Written> {
     let mut mapping = Mapping::default();
     let Some(Value::Mapping(written)) = api.node.map(|node| &node.value) else {
         return None;
@@ -92,7 +119,54 @@ pub(super) fn text(
         place: api.place,
         value: Value::Mapping(mapping),
     };
-    Some(print(&node).into())
+    Some(Written {
+        text: print(&node).into(),
+        meaning: print(&canonical(&node, "", "")).into(),
+    })
+}
+
+/// The same in one order and one spelling; `key` and `above` are the keys that it stands under.
+fn canonical(node: &Node, key: &str, above: &str) -> Node {
+    let value = match &node.value {
+        Value::Scalar { text, plain } => Value::Scalar {
+            text: spelled(node).unwrap_or_else(|| text.clone()),
+            plain: *plain,
+        },
+        Value::Sequence(items) => {
+            let items = items.iter();
+            Value::Sequence(items.map(|item| canonical(item, "", key)).collect())
+        }
+        Value::Mapping(mapping) => {
+            let mut entries: Vec<&Entry> = mapping.entries().iter().collect();
+            if !keeps_order(key, above) {
+                entries.sort_by(|one, other| one.key.cmp(&other.key));
+            }
+            let mut sorted = Mapping::default();
+            for entry in entries {
+                sorted.push(Entry {
+                    node: canonical(&entry.node, &entry.key, key),
+                    ..entry.clone()
+                });
+            }
+            Value::Mapping(sorted)
+        }
+        Value::Refused => Value::Refused,
+    };
+    Node {
+        place: node.place,
+        value,
+    }
+}
+
+/// How what is no text is spelled: `1` for `1.0`, `true` for `True`.
+fn spelled(node: &Node) -> Option<String> {
+    match node.reading() {
+        Reading::Nothing => Some("null".to_owned()),
+        Reading::Boolean(value) => Some(value.to_string()),
+        Reading::Integer(value) => Some(value.to_string()),
+        Reading::Number(value) => Some(value.to_string()),
+        Reading::Text(_) | Reading::Sequence | Reading::Mapping | Reading::Refused => None,
+    }
 }
 
 /// The `authorizers` that routes of `api` name, in the order of their names.
@@ -237,6 +311,109 @@ mod tests {
             panic!("one API")
         };
         api.text.to_string()
+    }
+
+    /// A definition in which the order of some settings means something and that of others does not.
+    const ORDERS: &str = "
+type: rest
+minimum_compression_size: 10
+models: {A: {type: object, properties: {a: {maximum: 1.5}, b: {}}}, B: {type: array}}
+routes:
+  GET /a:
+    authorizer: none
+    throttle: {rate: 1, burst: 5}
+    integration:
+      type: mock
+      request_templates: {a/b: '1', c/d: '2'}
+      responses:
+        4..: {status: 400, templates: {a/b: x, c/d: y}}
+        default: {parameters: {p: a, q: b}, status: 200}
+  POST /b: {scopes: [r, w], authorizer: staff, integration: {uri: 'http://a'}}
+";
+
+    fn tree(text: &str) -> Node {
+        let bounds = Bounds::CONFIGURATION;
+        yaml::parse(text, FileId::FIRST, bounds, &mut Collector::new("")).unwrap()
+    }
+
+    fn meaning(node: &Node) -> String {
+        print(&canonical(node, "", ""))
+    }
+
+    /// The mapping at each place of which there is one: its keys, and those above it.
+    fn mappings(node: &Node, key: &str, above: &str, visit: &mut dyn FnMut(&Node, bool)) {
+        match &node.value {
+            Value::Mapping(mapping) => {
+                visit(node, keeps_order(key, above));
+                for entry in mapping.entries() {
+                    mappings(&entry.node, &entry.key, key, visit);
+                }
+            }
+            Value::Sequence(items) => {
+                for item in items {
+                    mappings(item, "", key, visit);
+                }
+            }
+            Value::Scalar { .. } | Value::Refused => {}
+        }
+    }
+
+    /// The same, where `change` has changed the entries of one mapping, the `number`th.
+    fn changed(node: &Node, number: &mut usize, change: &dyn Fn(&mut Vec<Entry>)) -> Node {
+        let Value::Mapping(mapping) = &node.value else {
+            return node.clone();
+        };
+        let is_meant = *number == 0;
+        *number = number.wrapping_sub(1);
+        let mut entries = mapping.entries().to_vec();
+        for entry in &mut entries {
+            entry.node = changed(&entry.node, number, change);
+        }
+        if is_meant {
+            change(&mut entries);
+        }
+        let mut mapping = Mapping::default();
+        entries.into_iter().for_each(|entry| mapping.push(entry));
+        Node {
+            place: node.place,
+            value: Value::Mapping(mapping),
+        }
+    }
+
+    #[test]
+    fn only_an_order_that_means_something_is_part_of_the_meaning() {
+        let whole = tree(ORDERS);
+        let own = meaning(&whole);
+        let mut orders = Vec::new();
+        mappings(&whole, "", "", &mut |node, keeps| {
+            orders.push((node.keys().count(), keeps));
+        });
+        assert!(orders.iter().filter(|(_, keeps)| *keeps).count() >= 4);
+        for (number, (count, keeps)) in orders.into_iter().enumerate() {
+            for turn in 1..count {
+                let turned = changed(&whole, &mut { number }, &|it| it.rotate_left(turn));
+                assert_eq!(meaning(&turned) != own, keeps, "{}", print(&turned));
+            }
+            for place in 0..count {
+                // Whatever goes or is another is told.
+                let without = changed(&whole, &mut { number }, &|it| drop(it.remove(place)));
+                assert_ne!(meaning(&without), own, "{}", print(&without));
+                let renamed = changed(&whole, &mut { number }, &|it| it[place].key.push('x'));
+                assert_ne!(meaning(&renamed), own, "{}", print(&renamed));
+                let other = changed(&whole, &mut { number }, &|it| {
+                    it[place].node.value = Value::Scalar {
+                        text: "other".to_owned(),
+                        plain: false,
+                    };
+                });
+                assert_ne!(meaning(&other), own, "{}", print(&other));
+            }
+        }
+        let spelled = ORDERS
+            .replace("rate: 1,", "rate: 1.0,")
+            .replace("1.5", "15e-1");
+        assert_eq!(meaning(&tree(&spelled)), own);
+        assert_ne!(meaning(&tree(&ORDERS.replace("[r, w]", "[w, r]"))), own);
     }
 
     /// Whoever adds a setting to APIs decides here whether deployments freeze it.

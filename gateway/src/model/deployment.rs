@@ -31,6 +31,8 @@ pub struct Described {
     pub kind: ApiKind,
     /// What it does, in the native form: all that a deployment freezes, and nothing else.
     pub text: Arc<str>,
+    /// What the text says, in one order and spelling: equal for texts that say the same.
+    pub meaning: Arc<str>,
     /// Its stages.
     pub stages: Vec<DescribedStage>,
 }

@@ -38,7 +38,7 @@ impl Ledger {
         held: Option<&StageName>,
         description: Option<&str>,
     ) -> Result<bool, Refusal> {
-        let digest = Digest::of(&described.text);
+        let digest = Digest::of(&described.meaning);
         let api = self.apis.entry(described.id.clone());
         let api = api.or_insert_with(|| ApiState {
             name: described.name.clone(),
@@ -79,7 +79,7 @@ impl Ledger {
         };
         let number = api.last.0.checked_add(1).ok_or_else(used_up)?;
         let number = DeploymentNumber(number);
-        let digest = Digest::of(&described.text);
+        let digest = Digest::of(&described.meaning);
         api.seen = digest.clone();
         api.last = number;
         let frozen = Frozen {
@@ -154,7 +154,7 @@ impl Ledger {
         let api = self.apis.get(&described.id);
         let newest = api.and_then(ApiState::newest);
         let is_newest =
-            newest.is_some_and(|(_, frozen)| frozen.digest == Digest::of(&described.text));
+            newest.is_some_and(|(_, frozen)| frozen.digest == Digest::of(&described.meaning));
         if !is_made && (!is_newest || description.is_some()) {
             self.make(described, description, now_unix_seconds)?;
         } else if !is_made && let Some((number, _)) = newest {

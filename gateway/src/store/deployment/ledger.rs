@@ -126,7 +126,7 @@ impl Ledger {
             let Some(state) = self.apis.get(&api.id) else {
                 continue;
             };
-            let own = Digest::of(&api.text);
+            let own = Digest::of(&api.meaning);
             let mut serving = |number: DeploymentNumber| -> Result<Serving, E> {
                 let frozen = state.deployments.get(&number);
                 let text = match frozen {

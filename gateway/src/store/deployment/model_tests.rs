@@ -129,6 +129,7 @@ impl Model {
             id: ApiId::new("a"),
             kind: ApiKind::Rest,
             text: Arc::from(self.file.as_str()),
+            meaning: Arc::from(self.file.as_str()),
             stages: stages
                 .map(|(name, (_, value))| DescribedStage {
                     name: StageName::new(name),

@@ -22,6 +22,7 @@ fn api(name: &str, text: &str, stages: &[(&str, bool)]) -> Described {
         id: ApiId::new(name),
         kind: ApiKind::Rest,
         text: Arc::from(text),
+        meaning: Arc::from(text),
         stages: stages
             .iter()
             .map(|(name, auto)| stage(name, *auto))
