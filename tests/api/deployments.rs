@@ -207,10 +207,15 @@ async fn a_file_that_is_wrong_keeps_nothing_from_being_rolled_back_and_deploys_n
     assert!(refused(&output).contains("gateway.yaml:"));
     let config = gateway.config_path();
     let _setup = gateway.stop().await;
-    drop(told(&run(
+    let alone = run(
         &config,
         &["rollback", "main", "--stage", "prod", "--to", "1"],
-    )));
+    );
+    drop(told(&alone));
+    let errors = String::from_utf8(alone.stderr).unwrap();
+    let unknown = "whether the next gateway can start with this is not known, because its \
+                   configuration is refused:\n";
+    assert!(errors.starts_with(unknown), "{errors}");
     let status = told(&run(&config, &["status", "--json"]));
     let status: Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status[0]["stages"][1]["deployment"], 1);
@@ -220,6 +225,63 @@ async fn a_file_that_is_wrong_keeps_nothing_from_being_rolled_back_and_deploys_n
     std::fs::write(&config, misled).unwrap();
     let output = run(&config, &["rollback", "main", "--stage", "prod"]);
     assert!(refused(&output).contains("did you mean `state_directory`"));
+}
+
+#[tokio::test]
+async fn an_order_that_the_next_start_would_fail_with_is_refused() {
+    let setup = setup().upstream("old", "127.0.0.1:1".parse().unwrap());
+    let mut gateway = Gateway::start(setup).await;
+    let old = json!({"authorizer": "none", "integration": {"upstream": "old"}});
+    gateway
+        .setup()
+        .change(&["apis", "main", "routes"], json!({"GET /say": old}));
+    drop(gateway.setup().write());
+    assert_eq!(gateway.reload().await["answer"], "done");
+    changed(&mut gateway, "three").await;
+    let mut setup = gateway.stop().await;
+    setup.remove(&["upstreams", "old"]);
+    let config = setup.write();
+    let order =
+        |stage: &str, to: &str| run(&config, &["rollback", "main", "--stage", stage, "--to", to]);
+    let error = refused(&order("prod", "2"));
+    assert!(error.contains("there is no upstream `old`"), "{error}");
+    assert!(error.contains("it serves deployment 2"), "{error}");
+    drop(told(&order("prod", "1")));
+
+    // What fits no more already is put right order by order.
+    setup = setup.upstream("old", "127.0.0.1:1".parse().unwrap());
+    drop(setup.write());
+    for stage in ["prod", "held"] {
+        drop(told(&order(stage, "2")));
+    }
+    setup.remove(&["upstreams", "old"]);
+    drop(setup.write());
+    let first = order("prod", "3");
+    assert_eq!(
+        told(&first),
+        "the stage `prod` of `main` serves deployment 3 instead of 2"
+    );
+    let errors = String::from_utf8(first.stderr).unwrap();
+    let already = "no gateway starts with this configuration, with this order or without it:\n";
+    assert!(errors.starts_with(already), "{errors}");
+    drop(told(&order("held", "3")));
+
+    // The file has changed: a start follows it.
+    say(&mut setup, "four");
+    drop(setup.write());
+    let held = order("held", "1");
+    drop(told(&held));
+    let errors = String::from_utf8(held.stderr).unwrap();
+    assert_eq!(
+        errors,
+        "the configuration has changed, and when a gateway starts with it deployment 4 of `main` was \
+         made; the stage `prod` of `main` serves deployment 4\nno gateway is running: the next one \
+         serves this\n"
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    said(&client.get("/prod/say").await, "four");
+    said(&client.get("/held/say").await, "one");
 }
 
 #[tokio::test]

@@ -8,10 +8,11 @@ use super::output::Output;
 use super::target::Target;
 use crate::config;
 use crate::daemon::deployment_report::{ApiReport, reports};
-use crate::daemon::deployments::{Ordered, order_alone, plan, text};
+use crate::daemon::deployments::{Ordered, order_alone, order_before_start, plan, text};
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::DeploymentNumber;
 use crate::store::deployment::{DeploymentStore, Ledger, Order};
+use crate::telemetry::operator_log::explain;
 
 /// Has an order followed, and prints what came of it.
 pub(super) fn send(
@@ -47,10 +48,49 @@ fn write(target: &Target, ordered: &Ordered, output: &mut Output) -> anyhow::Res
         deployed(target, path, ordered, output)?
     } else {
         let store = open(target)?;
-        (order_alone(&store, ordered)?, store)
+        (followed(target, &store, ordered, output)?, store)
     };
     store.write(&ledger)?;
     Ok(ledger.notes().to_vec())
+}
+
+/// What comes of an order that does not read the file. Where that is known, the next gateway has to be
+/// able to start with it; a file that is broken keeps nothing from being rolled back.
+fn followed(
+    target: &Target,
+    store: &DeploymentStore,
+    ordered: &Ordered,
+    output: &mut Output,
+) -> anyhow::Result<Ledger> {
+    const UNCHECKED: &str = "whether the next gateway can start with this is not known";
+    let Some(path) = &target.config else {
+        output.error(&format!(
+            "{UNCHECKED}: name its configuration with --config"
+        ));
+        return Ok(order_alone(store, ordered)?);
+    };
+    let configuration = match config::open(path) {
+        Ok(configuration) => configuration,
+        Err(report) => {
+            output.error(&format!(
+                "{UNCHECKED}, because its configuration is refused:\n{report}"
+            ));
+            return Ok(order_alone(store, ordered)?);
+        }
+    };
+    let found = order_before_start(store, &configuration, ordered)?;
+    match found.start {
+        Ok(notes) if notes.is_empty() => {}
+        Ok(notes) => output.error(&format!(
+            "the configuration has changed, and when a gateway starts with it {}",
+            notes.join("; ")
+        )),
+        Err(error) => output.error(&format!(
+            "no gateway starts with this configuration, with this order or without it:\n{}",
+            explain(&error)
+        )),
+    }
+    Ok(found.ledger)
 }
 
 fn deployed(

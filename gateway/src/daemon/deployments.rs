@@ -64,14 +64,31 @@ pub fn plan(
 ) -> Result<Planned, PlanError> {
     let mut ledger = store.read()?;
     let described = configuration.described();
-    match ordered {
-        None => ledger.follow(&described, clock::unix_seconds())?,
-        Some(ordered) => {
-            let Ordered { api, order } = ordered;
-            ledger.order(&described, api, order, clock::unix_seconds())?;
-            check_variables(&ledger, api)?;
-        }
-    }
+    let Some(Ordered { api, order }) = ordered else {
+        return follow(store, configuration, ledger);
+    };
+    ledger.order(&described, api, order, clock::unix_seconds())?;
+    check_variables(&ledger, api)?;
+    place(store, configuration, ledger)
+}
+
+/// Plans what `configuration` makes of what is known.
+fn follow(
+    store: &DeploymentStore,
+    configuration: &Configuration,
+    mut ledger: Ledger,
+) -> Result<Planned, PlanError> {
+    ledger.follow(&configuration.described(), clock::unix_seconds())?;
+    place(store, configuration, ledger)
+}
+
+/// Plans what stages serve by what is known.
+fn place(
+    store: &DeploymentStore,
+    configuration: &Configuration,
+    ledger: Ledger,
+) -> Result<Planned, PlanError> {
+    let described = configuration.described();
     let placements = ledger.placements(&described, |id, number| store.text(id, number))?;
     let loaded = configuration.placed(&placements);
     Ok(Planned {
@@ -89,6 +106,37 @@ pub fn order_alone(store: &DeploymentStore, ordered: &Ordered) -> Result<Ledger,
     ledger.order(&[], &ordered.api, &ordered.order, clock::unix_seconds())?;
     check_variables(&ledger, &ordered.api)?;
     Ok(ledger)
+}
+
+/// What came of an order while no gateway runs.
+#[derive(Debug)]
+pub struct BeforeStart {
+    /// What will be known of deployments.
+    pub ledger: Ledger,
+    /// What a start makes of that besides, in words; or why it fails, as it would without the order.
+    pub start: Result<Vec<String>, PlanError>,
+}
+
+/// As [`order_alone`], for a gateway that is to start with `configuration`.
+///
+/// # Errors
+/// See [`PlanError`]. Also where a gateway could start without the order and could not with it.
+pub fn order_before_start(
+    store: &DeploymentStore,
+    configuration: &Configuration,
+    ordered: &Ordered,
+) -> Result<BeforeStart, PlanError> {
+    let ledger = order_alone(store, ordered)?;
+    let start = match follow(store, configuration, ledger.clone()) {
+        Ok(planned) => {
+            let notes = planned.ledger.notes().iter();
+            Ok(notes.skip(ledger.notes().len()).cloned().collect())
+        }
+        Err(error) if plan(store, configuration, None).is_ok() => return Err(error),
+        // What fits no better without it is put right order by order.
+        Err(error) => Err(error),
+    };
+    Ok(BeforeStart { ledger, start })
 }
 
 /// Variables that came with an order are judged as those of the file are.
