@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use scopeguard::ScopeGuard;
 
 use crate::clock;
-use crate::exchange::{ClientAddress, Connection, Exchange, Head, Reason, Rejection};
+use crate::exchange::{ClientAddress, Connection, EndpointIds, Exchange, Head, Reason, Rejection};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
 use crate::model::ApiKind;
@@ -128,6 +128,7 @@ impl Worker {
             base_path: None,
             chosen_id_is_invalid: false,
             cors: None,
+            endpoint_ids: EndpointIds::default(),
             scheme: if connection.tls.is_some() {
                 "https"
             } else {

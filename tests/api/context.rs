@@ -313,6 +313,70 @@ async fn an_answer_knows_what_its_backend_said() {
     );
 }
 
+/// A backend that names requests as services of AWS do, and one of `/both` twice.
+async fn naming() -> Upstream {
+    Upstream::http(|request| async move {
+        let mut answer = reply(200, "named");
+        let mut say = |name: &'static str, value| {
+            let value = http::HeaderValue::from_static(value);
+            answer.headers_mut().insert(name, value);
+        };
+        say("x-amzn-requestid", "newer");
+        if request.uri().path().ends_with("/both") {
+            say("x-amz-request-id", "older");
+            say("x-amz-id-2", "second");
+        }
+        answer
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_knows_how_its_backend_named_it() {
+    let upstream = naming().await;
+    let setup = Setup::forwarding(upstream.address).route(
+        "GET /{name}",
+        json!({"integration": {"response_parameters": {"200": {
+            "overwrite:header.X-First": "$context.awsEndpointRequestId",
+            "overwrite:header.X-Second": "$context.awsEndpointRequestId2",
+        }}}}),
+    );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (path, first, second) in [("/one", "newer", ""), ("/both", "older", "second")] {
+        let answer = client.get(path).await;
+        let said = (answer.header("x-first"), answer.header("x-second"));
+        assert_eq!(said, (first, second), "{path}");
+    }
+
+    let mapped = json!({"integration": {"type": "http", "responses": {"default": {
+        "status": 200,
+        "parameters": {"method.response.header.X-First": "context.awsEndpointRequestId"},
+    }}}});
+    let format = "$context.requestId $context.awsEndpointRequestId";
+    let setup = Setup::forwarding(upstream.address)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(
+            &["apis", "main", "stages"],
+            json!({"prod": {"access_log": {"format": format}}}),
+        )
+        .set(&["apis", "main", "routes"], json!({}))
+        .route("GET /both", mapped)
+        .route("GET /one", json!({}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (path, said, logged) in [("/both", "older", "older"), ("/one", "", "newer")] {
+        let answer = client.get(&format!("/prod{path}")).await;
+        assert_eq!((answer.status, answer.header("x-first")), (200, said));
+        let id = answer.header("x-amzn-requestid");
+        let line = gateway.log.find(path, |line| {
+            let named = line.strip_prefix(id)?.trim();
+            Some(named.to_owned())
+        });
+        assert_eq!(line.await, logged, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn an_error_knows_its_backend_and_its_connection() {
     let authority = Authority::new();

@@ -20,6 +20,12 @@ async fn start(upstream: &Upstream, responses: Value) -> (Gateway, Client) {
         .route(
             "GET /pets/{id}",
             json!({"throttle": {"rate": 0.001, "burst": 1}}),
+        )
+        .route(
+            "POST /mapped",
+            json!({"integration": {"request_parameters": {
+                "integration.request.header.X-Name": "method.request.body.name",
+            }}}),
         );
     let gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
@@ -120,14 +126,16 @@ async fn what_has_no_type_is_told_as_its_class() {
                     $context.error.messageString|$context.extendedRequestId";
     let responses = json!({"DEFAULT_4XX": {"templates": {"text/plain": template}}});
     let (_gateway, client) = start(&upstream, responses).await;
-    for (path, headers, status, text) in [
+    for (method, path, headers, status, text) in [
         (
-            "/prod/pets/..",
+            Method::POST,
+            "/prod/mapped",
             &[][..],
             400,
-            "DEFAULT_4XX|Bad Request|\"Bad Request\"|",
+            "DEFAULT_4XX|Invalid JSON in request body|\"Invalid JSON in request body\"|",
         ),
         (
+            Method::GET,
             "/prod/none",
             &[],
             403,
@@ -135,26 +143,24 @@ async fn what_has_no_type_is_told_as_its_class() {
              \"Missing Authentication Token\"|",
         ),
         (
+            Method::GET,
             "/prod/none",
             &[("authorization", "Bearer abc")],
             403,
             "DEFAULT_4XX|Invalid key=value",
         ),
     ] {
-        let answer = client.send(with(get(path), headers)).await;
+        let asked = with(request(method, path, whole("{")), headers);
+        let answer = client.send(asked).await;
         assert_eq!(answer.status, status, "{path}");
-        // A path that cannot be read is refused before there is a stage to say how.
-        let text = if status == 400 {
-            r#"{"message":"Bad Request"}"#
-        } else {
-            text
-        };
         assert!(answer.text().starts_with(text), "{path}: {}", answer.text());
-        if status == 403 {
-            let id = answer.header("x-amz-apigw-id");
-            assert!(answer.text().ends_with(&format!("|{id}")), "{path}");
-        }
+        let id = answer.header("x-amz-apigw-id");
+        assert!(answer.text().ends_with(&format!("|{id}")), "{path}");
     }
+    // A path that cannot be read is refused before there is a stage to say how.
+    let answer = client.get("/prod/pets/..").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.text(), r#"{"message":"Bad Request"}"#);
 }
 
 #[tokio::test]

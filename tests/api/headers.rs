@@ -1,9 +1,12 @@
 //! Which headers cross the gateway, both ways, and what they become.
 
-use gateway_tests::client::{Client, get, request, whole, with};
+use bytes::Bytes;
+use gateway_tests::client::{Client, get, pieces, request, whole, with};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::raw::{Raw, exchange};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, describe, reply};
+use gateway_tests::wait::within;
 use http::{HeaderName, HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -218,12 +221,81 @@ async fn an_http_proxy_tells_who_asked() {
     ] {
         assert_eq!(seen[name], value, "{name}");
     }
+    assert_eq!(
+        seen["content-type"],
+        Value::Null,
+        "there is nothing to name"
+    );
     assert!(!answer.header("date").is_empty());
     assert_eq!(
         answer.header("content-length"),
         answer.body.len().to_string()
     );
     assert_eq!(answer.header("apigw-requestid").len(), 16);
+}
+
+/// Clients and backends hide how names are written, so that only bytes show it.
+#[tokio::test]
+async fn an_http_proxy_writes_names_in_lower_case_both_ways() {
+    let (told, mut heard) = tokio::sync::mpsc::channel(1);
+    let upstream = Upstream::raw(move |stream| {
+        let told = told.clone();
+        async move {
+            let mut raw = Raw { stream };
+            let head = raw.read_until("\r\n\r\n").await;
+            raw.write("HTTP/1.1 200 OK\r\nX-Backend: One\r\nContent-Length: 2\r\n\r\nok")
+                .await;
+            told.send(head).await.expect("the test waits");
+        }
+    })
+    .await;
+    let (gateway, _client) = start(setup(&upstream, "http")).await;
+    let asked = "GET /x HTTP/1.1\r\nHost: api.test\r\nX-Own: Two\r\nConnection: close\r\n\r\n";
+    let answer = exchange(gateway.address().await, asked).await;
+    let request = within("the request", heard.recv()).await.unwrap();
+    for (message, field) in [(request, "x-own: Two"), (answer, "x-backend: One")] {
+        let (head, _) = message.split_once("\r\n\r\n").unwrap();
+        let fields: Vec<&str> = head.lines().skip(1).collect();
+        assert!(fields.contains(&field), "{head}");
+        for field in fields {
+            let (name, _) = field.split_once(':').unwrap();
+            assert_eq!(name, name.to_lowercase(), "{head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn framing_is_of_one_connection() {
+    let upstream = Upstream::echo().await;
+    let (gateway, client) = start(setup(&upstream, "rest")).await;
+    let address = gateway.address().await;
+    // HTTP/2 has no such header: what the backend sees is the gateway's own.
+    for client in [client, Client::http2(address).await] {
+        let (feed, body) = pieces();
+        feed.send(Bytes::from_static(b"abc")).await.unwrap();
+        drop(feed);
+        let seen = client.post("/prod/x", body).await.json();
+        assert_eq!(seen["body"], "abc");
+        assert_eq!(seen["headers"]["transfer-encoding"], "chunked");
+        assert_eq!(seen["headers"]["content-length"], Value::Null);
+        let seen = client.post("/prod/x", whole("abc")).await.json();
+        assert_eq!(seen["headers"]["transfer-encoding"], Value::Null);
+        assert_eq!(seen["headers"]["content-length"], "3");
+    }
+    let chunked = Upstream::raw(|stream| async move {
+        let mut raw = Raw { stream };
+        drop(raw.read_until("\r\n\r\n").await);
+        raw.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\n\r\n")
+            .await;
+    })
+    .await;
+    let (gateway, _client) = start(setup(&chunked, "rest")).await;
+    let client = Client::http2(gateway.address().await).await;
+    let answer = client.get("/prod/x").await;
+    assert_eq!(answer.text(), "abc");
+    for name in ["transfer-encoding", "x-amzn-remapped-transfer-encoding"] {
+        assert_eq!(answer.header(name), "", "{name}");
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,7 @@ async fn credentials_and_wildcards() {
     let upstream = backend().await;
     let with_credentials = json!({
         "allow_origins": ["https://app.test"], "allow_credentials": true,
+        "allow_methods": ["*"], "allow_headers": ["*"],
     });
     let (_gateway, client) = start(&upstream, Some(with_credentials)).await;
     for answer in [
@@ -166,6 +167,12 @@ async fn credentials_and_wildcards() {
             answer.header("access-control-allow-origin"),
             "https://app.test"
         );
+    }
+    // With credentials a browser takes these for a method and a header of that name.
+    let answer = preflight(&client, "/pets", "https://app.test").await;
+    for name in ["methods", "headers"] {
+        let name = format!("access-control-allow-{name}");
+        assert_eq!(answer.header(&name), "*", "{name}");
     }
     let (_gateway, client) = start(&upstream, Some(json!({"allow_origins": ["*"]}))).await;
     let answer = client.send(with(get("/pets"), &[ORIGIN])).await;

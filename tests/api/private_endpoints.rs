@@ -9,7 +9,7 @@ use serde_json::json;
 const NOT_FOUND: &str = r#"{"message":"Not Found"}"#;
 
 /// `inner`, which is private, behind hosts of its own and behind two domains, of which one is private
-/// too; `main` answers every other host.
+/// too; `rest`, a private REST API; `main` answers every other host.
 async fn start(upstream: &Upstream) -> Gateway {
     let route = json!({"$default": {"authorizer": "none", "integration": {"upstream": "main"}}});
     let setup = Setup::forwarding(upstream.address)
@@ -26,6 +26,16 @@ async fn start(upstream: &Upstream) -> Gateway {
                 "hosts": ["inner.test"],
                 "private": {"prefixes": ["127.0.0.2", "127.0.1.0/24"], "interfaces": ["lo"]},
                 "routes": route,
+            }),
+        )
+        .set(
+            &["apis", "rest"],
+            json!({
+                "type": "rest",
+                "hosts": ["rest.test"],
+                "private": {"prefixes": ["127.0.0.2"]},
+                "stages": {"prod": {}},
+                "routes": {"GET /a": route["$default"]},
             }),
         )
         .set(
@@ -59,6 +69,8 @@ async fn a_private_api_is_there_for_its_prefixes_alone() {
         ("127.0.0.1", "inner.test", "/a", 404),
         ("127.0.0.1", "inner.execute-api.local.localhost", "/a", 404),
         ("127.0.0.2", "inner.execute-api.local.localhost", "/a", 200),
+        ("127.0.0.2", "rest.test", "/prod/a", 200),
+        ("127.0.0.1", "rest.test", "/prod/a", 404),
         ("127.0.0.2", "open.test", "/inner", 200),
         // No domain leads around it.
         ("127.0.0.1", "open.test", "/inner", 404),

@@ -1,6 +1,7 @@
 //! A REST API's resource policy lets in whom it allows, whatever else holds.
 
-use gateway_tests::client::{Client, get, request, whole, with};
+use gateway_tests::authority::Authority;
+use gateway_tests::client::{Client, HOST_NAME, get, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{self, Key, claims};
 use gateway_tests::setup::Setup;
@@ -129,6 +130,51 @@ async fn conditions_are_about_the_client_and_not_about_its_proxy() {
     let headers = [("x-forwarded-for", "192.0.2.7")];
     let answer = client.send(with(get("/prod/x"), &headers)).await;
     assert_eq!(answer.status, 403);
+}
+
+#[tokio::test]
+async fn conditions_are_about_referers_and_tls() {
+    let upstream = Upstream::echo().await;
+    let on = |path: &str, condition: Value| {
+        let mut statement = allow(&format!("execute-api:/prod/GET/{path}"));
+        statement["Condition"] = condition;
+        statement
+    };
+    let statements = json!([
+        on("secure", json!({"Bool": {"aws:SecureTransport": "true"}})),
+        on("plain", json!({"Bool": {"aws:SecureTransport": "false"}})),
+        on(
+            "referred",
+            json!({"StringLike": {"aws:Referer": "https://good.test/*"}})
+        ),
+    ]);
+    let setup = setup(&upstream, statements);
+    let authority = Authority::new();
+    let certificate = authority.write_certificate(setup.directory(), "api", &[HOST_NAME]);
+    let setup = setup.set(
+        &["listeners", "tls"],
+        json!({"address": "127.0.0.1:0", "tls": {"certificates": [certificate]}}),
+    );
+    let (gateway, plain) = start(setup).await;
+    let address = gateway.listener("tls").await;
+    let secure = Client::tls(address, &authority.client(&["http/1.1"])).await;
+    for (client, path, status) in [
+        (&secure, "/prod/secure", 200),
+        (&secure, "/prod/plain", 403),
+        (&plain, "/prod/secure", 403),
+        (&plain, "/prod/plain", 200),
+    ] {
+        assert_eq!(client.get(path).await.status, status, "{path}");
+    }
+    for (referer, status) in [
+        (Some("https://good.test/a"), 200),
+        (Some("https://evil.test/https://good.test/a"), 403),
+        (None, 403),
+    ] {
+        let headers: Vec<_> = referer.map(|it| ("referer", it)).into_iter().collect();
+        let answer = plain.get_with("/prod/referred", &headers).await;
+        assert_eq!(answer.status, status, "{referer:?}");
+    }
 }
 
 #[tokio::test]

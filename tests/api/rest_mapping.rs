@@ -85,6 +85,44 @@ async fn headers_are_overwritten_and_query_parameters_appended() {
 }
 
 #[tokio::test]
+async fn what_is_decoded_is_encoded_again() {
+    let upstream = Upstream::echo().await;
+    let (_gateway, client) = start(
+        &upstream,
+        "GET /pets/{id}",
+        json!({
+            "parameters": {"querystring.q": "optional"},
+            "integration": {"request_parameters": {
+                "integration.request.header.X-Pet": "method.request.path.id",
+                "integration.request.header.X-Query": "method.request.querystring.q",
+                "integration.request.querystring.all": "method.request.multivaluequerystring.q",
+            }},
+        }),
+    )
+    .await;
+    for (path, uri, pet, query) in [
+        (
+            "/50%25?q=100%25",
+            "/50%25?q=100%25&all=100%25",
+            "50%",
+            "100%",
+        ),
+        // A semicolon separates nothing.
+        (
+            "/1?q=a;b|{c}",
+            "/1?q=a;b|{c}&all=a%3Bb%7C%7Bc%7D",
+            "1",
+            "a;b|{c}",
+        ),
+    ] {
+        let seen = client.get(&format!("/prod/pets{path}")).await.json();
+        assert_eq!(seen["uri"], format!("/pets{uri}"));
+        assert_eq!(seen["headers"]["x-pet"], pet, "{path}");
+        assert_eq!(seen["headers"]["x-query"], query, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_gateway_does_not_say_of_a_client_it_cannot_say_of_itself() {
     let upstream = Upstream::echo().await;
     let (_gateway, client) = start(

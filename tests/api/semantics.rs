@@ -1,6 +1,7 @@
 //! What docs/semantics.md says has a test.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gateway_tests::named::is_test;
 
@@ -21,6 +22,13 @@ fn number_of(section: &str, [id, behaviour, here, file, test]: [&str; 5]) -> usi
         assert_eq!((file, test), ("-", "-"), "{id}");
     } else {
         assert!(is_test(file, test), "{id}: {file} has no test {test}");
+    }
+    if test == "every_mistake_is_named_where_it_stands" {
+        let named = behaviour.strip_suffix("`)");
+        let named = named.and_then(|rest| Some(rest.rsplit_once(" (`")?.1));
+        let named = named.unwrap_or_else(|| panic!("{id} names no file of mistakes"));
+        let bad = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/config/bad");
+        assert!(bad.join(named).is_file(), "{id}: {named}");
     }
     // A letter tells apart what one statement says.
     let own = own.trim_end_matches(|last: char| last.is_ascii_lowercase());

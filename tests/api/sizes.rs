@@ -1,11 +1,13 @@
 //! How large the head of a request may be, for either type of API.
 
-use gateway_tests::client::{Client, whole};
+use bytes::Bytes;
+use gateway_tests::client::{Client, pieces, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize};
 use gateway_tests::raw::exchange;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
+use http::Method;
 use serde_json::json;
 
 /// The bound of both by default.
@@ -106,13 +108,16 @@ async fn ten_mebibytes_of_payload_pass_and_not_a_byte_more() {
     let upstream = Upstream::echo().await;
     let gateway = Gateway::start(both(&upstream)).await;
     let address = gateway.address().await;
-    let client = Client::http1(address).await;
-    let whole = whole(vec![b'x'; PAYLOAD_MAX]);
-    assert_eq!(client.post("/a", whole).await.status, 200);
     for (host, told) in [
         ("main.test", r#"{"message":"Request Entity Too Large"}"#),
         ("rest.test", "HTTP content length exceeded 10485760 bytes."),
     ] {
+        let headers = [("host", host)];
+        let post = |body| with(request(Method::POST, "/prod/a", body), &headers);
+        let client = Client::http1(address).await;
+        let answer = client.send(post(whole(vec![b'x'; PAYLOAD_MAX]))).await;
+        assert_eq!(answer.status, 200, "{host}");
+        assert_eq!(answer.json()["length"], PAYLOAD_MAX, "{host}");
         let announced = format!(
             "POST /prod/a HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n\r\n",
             PAYLOAD_MAX + 1
@@ -120,5 +125,25 @@ async fn ten_mebibytes_of_payload_pass_and_not_a_byte_more() {
         let answer = exchange(address, announced).await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.ends_with(told), "{answer}");
+        // Chunked, so that nobody knows before.
+        for (more, status) in [(0, 200), (1, 413)] {
+            let (feed, body) = pieces();
+            let feeding = tokio::spawn(async move {
+                for length in [PAYLOAD_MAX / 2, PAYLOAD_MAX / 2, more] {
+                    let piece = Bytes::from(vec![b'x'; length]);
+                    feed.send(piece).await.expect("the gateway reads");
+                }
+                // Whoever is refused is told before it has said that this was all.
+                (more > 0).then_some(feed)
+            });
+            let answer = Client::http1(address).await.send(post(body)).await;
+            drop(feeding.await.unwrap());
+            assert_eq!(answer.status, status, "{host} {more}");
+            if status == 200 {
+                assert_eq!(answer.json()["length"], PAYLOAD_MAX, "{host}");
+            } else {
+                assert_eq!(answer.text(), told);
+            }
+        }
     }
 }

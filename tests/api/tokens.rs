@@ -274,6 +274,30 @@ async fn what_is_missing_is_told_apart_from_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn one_of_the_scopes_of_a_route_stands_in_scope_or_scp() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let scoped = json!({"authorizer": "main", "scopes": ["read", "list"]});
+    let setup = protected(&upstream, &[&key]).route("GET /scoped", scoped);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (changes, status) in [
+        (json!({"scope": "write list"}), 200),
+        (json!({"scope": "write"}), 403),
+        (json!({"scope": null, "scp": ["write", "read"]}), 200),
+        (json!({"scope": null, "scp": "list write"}), 200),
+        (json!({"scope": "write", "scp": ["list"]}), 200),
+        (json!({"scope": "write", "scp": ["other"]}), 403),
+        (json!({"scope": null}), 403),
+    ] {
+        let token = key.token(&claims(changes.clone()));
+        let headers = [("authorization", token.as_str())];
+        let answer = client.get_with("/scoped", &headers).await;
+        assert_eq!(answer.status, status, "{changes}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_may_come_in_the_query() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("ec");
@@ -291,6 +315,10 @@ async fn a_token_may_come_in_the_query() {
             .status,
         200
     );
+    for scheme in ["Bearer%20", "bearer+"] {
+        let path = format!("/q?access_token={scheme}{token}");
+        assert_eq!(client.get(&path).await.status, 200, "{scheme}");
+    }
     assert_eq!(
         client
             .get(&format!("/q2?access_token={token}&access_token={token}"))

@@ -182,6 +182,12 @@ impl Context<'_> {
                 );
                 is_of_backend.then_some(Cow::Borrowed(refused.message))
             }
+            Variable::AwsEndpointRequestId => {
+                Some(Cow::Borrowed(self.exchange.endpoint_ids.first()?))
+            }
+            Variable::AwsEndpointRequestId2 => {
+                Some(Cow::Borrowed(self.exchange.endpoint_ids.second()?))
+            }
             Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
             Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
             Variable::ErrorValidation => Some(Cow::Borrowed(self.refused?.validation?)),

@@ -6,6 +6,7 @@
 mod peer;
 mod client_request;
 mod context;
+mod endpoint_ids;
 mod identity;
 mod judged;
 mod rejection;
@@ -13,6 +14,7 @@ mod request_id;
 
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
+pub use endpoint_ids::EndpointIds;
 pub use identity::Identity;
 pub use judged::Judged;
 pub use peer::{
@@ -61,6 +63,8 @@ pub struct Exchange {
     pub chosen_id_is_invalid: bool,
     /// What its answer says to pages of other origins, instead of what a backend says.
     pub cors: Option<HeaderMap>,
+    /// How its backend named it, once that has answered.
+    pub endpoint_ids: EndpointIds,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::mapped::Changes;
 use super::{Found, IntegrationRequest, PathTemplate, PathValue};
 use crate::body::{BodyBudget, BodyFault, BodyProgress, UpstreamBody};
-use crate::exchange::{ClientParameters, ClientRequest, Exchange, Reason, Rejection};
+use crate::exchange::{ClientParameters, ClientRequest, EndpointIds, Exchange, Reason, Rejection};
 use crate::language::mapping::http::body as mapping_body;
 use crate::language::message::Body;
 use crate::model::RequestMappings;
@@ -170,6 +170,7 @@ impl BackendPlan {
         };
         let status = answer.status().as_u16();
         exchange.record.record.upstream_status = Some(status);
+        exchange.endpoint_ids = EndpointIds::of(answer.headers());
         if let Some(follower) = exchange.record.follower() {
             let milliseconds = elapsed.as_millis();
             follower.tell(

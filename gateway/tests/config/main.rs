@@ -18,6 +18,10 @@ mod client_certificates;
 #[cfg(test)]
 mod ranges;
 #[cfg(test)]
+mod lengths;
+#[cfg(test)]
+mod offload;
+#[cfg(test)]
 mod mutated;
 #[cfg(test)]
 mod command;

@@ -110,6 +110,18 @@ fn stages_and_domains() {
         configuration("http", "", &route, &format!("domains: {{{domains}}}"))
     };
     check(domains, 120, "domains", "at most 120 custom domains");
+    // Those of one segment, and the one for every path, do not count.
+    let mappings = |count: usize| {
+        let names = names(count);
+        let paths = names.iter().map(|name| format!("a/{name}: {{api: a}}"));
+        let paths = paths.collect::<Vec<_>>().join(", ");
+        let domain = format!("{{mappings: {{/: {{api: a}}, b: {{api: a}}, {paths}}}}}");
+        let domains = format!("domains: {{shop.example.com: {domain}}}");
+        configuration("http", "", &route, &domains)
+    };
+    let words = "at most 200 mappings of several segments of a custom domain";
+    let place = "domains.\"shop.example.com\".mappings";
+    check(mappings, 200, place, words);
     let rules = |count: usize| {
         let domain = ruled("rules.example", count);
         configuration("rest", "stages: {prod: {}}", &route, &domain)

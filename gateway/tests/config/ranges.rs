@@ -6,6 +6,10 @@ use crate::site::Site;
 
 const LISTENER: &str = "127.0.0.1:8080";
 
+/// How the API begins, and how one of the other type does.
+const OF_HTTP: &str = "type: http, routes: {$default:";
+const OF_REST: &str = "type: rest, stages: {prod: {}}, routes: {ANY /:";
+
 /// A configuration whose parts can be replaced one at a time.
 fn configuration(setting: &str, value: &str) -> String {
     let mut sections = [
@@ -78,8 +82,22 @@ apis: {{p: {{type: http, routes: {{$default: {{{route}, integration: {{{integrat
 
 #[track_caller]
 fn check(setting: &str, inside: &[&str], outside: &[&str]) {
+    check_in("http", setting, inside, outside);
+}
+
+/// As [`check`], in an API of this type.
+#[track_caller]
+fn check_in(kind: &str, setting: &str, inside: &[&str], outside: &[&str]) {
     let site = Site::new();
-    let load = |value| load_text("gateway.yaml", &configuration(setting, value), site.path());
+    let load = |value| {
+        let text = configuration(setting, value);
+        let text = match kind {
+            "rest" => text.replace(OF_HTTP, OF_REST),
+            _ => text,
+        };
+        assert_eq!(text.contains(OF_REST), kind == "rest");
+        load_text("gateway.yaml", &text, site.path())
+    };
     for value in inside {
         if let Err(report) = load(value) {
             panic!("`{setting}: {value}` was refused:\n{report}");
@@ -189,6 +207,13 @@ fn settings_of_routes() {
         "route.integration.timeout",
         &["50ms", "30s"],
         &["49ms", "30001ms"],
+    );
+    // The service makes more of it for REST APIs, where somebody asks.
+    check_in(
+        "rest",
+        "route.integration.timeout",
+        &["50ms", "29s"],
+        &["49ms", "29001ms", "30s"],
     );
     for section in ["route.throttle", "xdp.connections_per_source"] {
         // At this rate sixteen times the burst still refills within a year.

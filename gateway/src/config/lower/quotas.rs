@@ -21,6 +21,7 @@ const AUDIENCES_MAX: usize = 50;
 const SCOPES_MAX: usize = 10;
 const DOMAINS_MAX: usize = 120;
 const ROUTING_RULES_MAX: usize = 50;
+const LONG_MAPPINGS_MAX: usize = 200;
 const PAYLOAD_BYTES_MAX: u64 = 10 * MIB;
 const KEY_SET_BYTES_MAX: usize = 150_000;
 const DEFINITION_BYTES_MAX: u64 = 6 * MIB;
@@ -102,6 +103,11 @@ pub(super) fn check(
         let found = at.names().count();
         let what = "routing rules of a custom domain";
         check_count(found, ROUTING_RULES_MAX, what, &at, cx);
+        let at = domain.key("mappings");
+        let several = |path: &&str| path.trim_matches('/').contains('/');
+        let found = at.names().filter(several).count();
+        let what = "mappings of several segments of a custom domain";
+        check_count(found, LONG_MAPPINGS_MAX, what, &at, cx);
     }
 }
 

@@ -124,6 +124,22 @@ fn errors_of_bounds_and_choices_have_words_too() {
 }
 
 #[test]
+fn choices_are_counted() {
+    let choices = json!([{"type": "string"}, {"minimum": 2}, {"multipleOf": 3}]);
+    for (instance, all, any, one) in [
+        (json!("x"), true, true, false),
+        (json!(1), false, false, false),
+        (json!(2), false, true, true),
+        (json!(6), false, true, false),
+    ] {
+        for (keyword, expected) in [("allOf", all), ("anyOf", any), ("oneOf", one)] {
+            let outcome = only(json!({keyword: choices})).validate(&instance);
+            assert_eq!(outcome.is_ok(), expected, "{keyword} {instance}");
+        }
+    }
+}
+
+#[test]
 fn several_errors_are_listed() {
     check(
         json!({"properties": {"a": {"type": "string"}, "b": {"minimum": 2}}, "required": ["c"]}),

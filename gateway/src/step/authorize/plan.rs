@@ -47,8 +47,8 @@ pub async fn authorize(
     Ok(identity)
 }
 
-/// The value of the identity source. A header that occurs twice is no value: two readers could
-/// take two different ones.
+/// The value of the identity source, of a query decoded, as `Bearer%20<token>` has to be. One that
+/// occurs twice is no value: two readers could take two different ones.
 fn credential<'r>(
     source: &IdentitySource,
     headers: &'r HeaderMap,
@@ -63,13 +63,11 @@ fn credential<'r>(
             }
         }
         IdentitySource::Query(name) => {
-            let pairs = uri.query().unwrap_or_default().split('&');
-            let mut values = pairs
-                .filter_map(|pair| pair.split_once('='))
-                .filter(|(key, _)| key == name);
+            let query = uri.query().unwrap_or_default();
+            let pairs = form_urlencoded::parse(query.as_bytes());
+            let mut values = pairs.filter(|(key, _)| key == name);
             match (values.next(), values.next()) {
-                // A token consists of unreserved characters; one in need of decoding is none.
-                (Some((_, value)), None) => Some(Cow::Borrowed(value)),
+                (Some((_, value)), None) => Some(value),
                 (None, _) | (Some(_), Some(_)) => None,
             }
         }
