@@ -57,16 +57,16 @@ pub enum PatternError {
     #[error("the pattern has {0} bytes, more than {PATTERN_BYTES_MAX}")]
     TooLong(usize),
     /// `(?=`, `(?!`, `(?<=` or `(?<!`.
-    #[error("column {0}: look-around is not supported")]
+    #[error("column {0}: look-around is not supported: write a pattern without it")]
     LookAround(usize),
     /// `\1` or `\k<name>`.
-    #[error("column {0}: backreferences are not supported")]
+    #[error("column {0}: backreferences are not supported: write a pattern without them")]
     Backreference(usize),
     /// A `+` behind a quantifier.
-    #[error("column {0}: possessive quantifiers are not supported")]
+    #[error("column {0}: possessive quantifiers are not supported: write a pattern without them")]
     Possessive(usize),
     /// `(?>`.
-    #[error("column {0}: atomic groups are not supported")]
+    #[error("column {0}: atomic groups are not supported: write a pattern without them")]
     AtomicGroup(usize),
     /// `--` or `~~` within a class, which Java reads as characters.
     #[error("column {0}: `--` and `~~` in a class need a backslash")]

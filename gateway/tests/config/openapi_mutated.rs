@@ -360,7 +360,7 @@ const OF_REST: &[Row] = &[
         "application/json: { schema: {",
         "json: { schema: {",
         "32:11",
-        "`json` is not a media type such as `application/json`",
+        "`json` is not a media type: write one such as `application/json`",
     ),
     (
         "{ $ref: \"#/components/schemas/Pet\" }",
@@ -637,6 +637,33 @@ fn said(folder: &Path, text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a message says what to do about its cause.
+fn has_fix(message: &str) -> bool {
+    const WORDS: [&str; 19] = [
+        "write ",
+        "take ",
+        "keep ",
+        "add ",
+        "choose ",
+        "did you mean ",
+        "there is only ",
+        "expected ",
+        "save ",
+        "give ",
+        "name ",
+        "move ",
+        "refer to ",
+        "at least ",
+        "at most ",
+        "is out of range: ",
+        "has to be `",
+        "it begins with `",
+        // The fix is told there.
+        "see `type` beside it",
+    ];
+    WORDS.iter().any(|word| message.contains(word))
+}
+
 /// Every route that `text` opens although it is not sound: served without what somebody wrote.
 fn opened(folder: &Path, text: &str, stages: &str) -> Vec<String> {
     std::fs::write(folder.join("pets.yaml"), text).unwrap();
@@ -675,6 +702,8 @@ fn check(base: &str, rows: &[Row], stages: &str) {
                 "{from:?} -> {to:?}, expected {place} {what}\n{lines:#?}"
             ));
         }
+        let helpless = lines.iter().filter(|line| !has_fix(line));
+        failures.extend(helpless.map(|line| format!("{from:?} -> {to:?} has no fix: {line}")));
         let open = opened(folder.path(), &text, stages);
         if !open.is_empty() {
             failures.push(format!("{from:?} -> {to:?} opens {open:?}"));

@@ -101,7 +101,7 @@ fn references_are_held_against_what_they_lead_to_below_whatever_name() {
                 body.to_owned(),
                 format!(
                     "paths.yaml:4:26: {name}.post.parameters[0].$ref: `common.yaml#/{name}/tenant` \
-                     leads nowhere: nothing stands there"
+                     leads nowhere: add what it names, or write what is there"
                 ),
             ),
             (
@@ -135,7 +135,7 @@ components:
 ";
     let report = imported(&[("a.yaml", schemas.to_owned())]).unwrap_err();
     let expected = "a.yaml:4:43: components.schemas.pet.properties.example.$ref: \
-                    `#/components/schemas/none` leads nowhere: nothing stands there";
+                    `#/components/schemas/none` leads nowhere: add what it names, or write what is there";
     assert_eq!(report, expected);
 }
 

@@ -30,8 +30,8 @@ pub(super) fn lower(
         let at = origins_at.item(index);
         let origin = lower_origin(origin, &at, cx);
         if written.allow_credentials && !matches!(origin, None | Some(AllowedOrigin::Exact(_))) {
-            let message = "with `allow_credentials` every origin has to be named: any page could \
-                           act as its visitor";
+            let message = "with `allow_credentials` every origin has to be named, since any page could \
+                           act as its visitor: write out those that may";
             cx.error(&at, message);
         }
         origins.extend(origin);

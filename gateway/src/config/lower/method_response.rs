@@ -37,7 +37,7 @@ pub(super) fn lower(
             }
             None => {
                 let shown = shortened(code);
-                let message = format!("`{shown}` is no status from 200 to 599");
+                let message = format!("`{shown}` is no status from 200 to 599: write one");
                 cx.error_at_key(&at, message);
             }
         }

@@ -182,7 +182,8 @@ impl Lowering<'_> {
         } else if MediaType::first(text).is_none_or(|parsed| parsed.to_string().len() != text.len())
         {
             let shown = shortened(text);
-            let message = format!("`{shown}` is not a media type such as `application/json`");
+            let message =
+                format!("`{shown}` is not a media type: write one such as `application/json`");
             self.error_at_key(at, message);
         }
     }

@@ -254,7 +254,13 @@ fn check_declared(
     if known.iter().any(is_same) {
         return;
     }
-    let meant = suggestion(name, known.into_iter());
+    let mut meant = suggestion(name, known.into_iter());
+    if meant.is_empty() {
+        meant.push_str(match place {
+            Place::Path => ": write one of its key, or add it there",
+            Place::Header | Place::Querystring => ": add it there",
+        });
+    }
     let (place, name) = (place.name(), shortened(name));
     cx.error(at, format!("{lacks} `{place}.{name}`{meant}"));
 }

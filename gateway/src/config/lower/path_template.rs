@@ -3,7 +3,7 @@
 /// Why a text is no path template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TemplateError {
-    #[error("a path starts with `/`")]
+    #[error("a path starts with `/`: write that first")]
     Relative,
     #[error("`{0}` does not belong into a path: percent-encode it or take it out")]
     Character(char),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_a_template() {
-        check_message("pets", Some("a path starts with `/`"));
+        check_message("pets", Some("a path starts with `/`: write that first"));
         check_message(
             "/{ids}",
             Some("the route has no parameter `ids`: did you mean `id`?"),

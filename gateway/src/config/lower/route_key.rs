@@ -37,7 +37,7 @@ pub(super) enum RouteKeyError {
     Form(String),
     #[error("`{0}` is not a method{1}")]
     Method(String, String),
-    #[error("a path starts with `/`")]
+    #[error("a path starts with `/`: write that first")]
     Relative,
     #[error("a path is at most {PATH_BYTES_MAX} bytes and {SEGMENTS_MAX} segments long")]
     TooLong,
@@ -55,7 +55,9 @@ pub(super) enum RouteKeyError {
     ParameterName(String),
     #[error("the parameter `{0}` stands twice in this path: rename one")]
     DuplicateParameter(String),
-    #[error("`{{{0}+}}` takes the rest of the path and has to be its last segment")]
+    #[error(
+        "`{{{0}+}}` takes the rest of the path and has to be its last segment: take out what follows"
+    )]
     GreedyNotLast(String),
 }
 

@@ -51,7 +51,7 @@ fn says_what_is_wrong_with_a_key() {
     check_refused("", &format!("`` {form}"));
     check_refused("get /pets", "`get` is not a method: did you mean `GET`?");
     check_refused("GTE /pets", "`GTE` is not a method: did you mean `GET`?");
-    check_refused("GET pets", "a path starts with `/`");
+    check_refused("GET pets", "a path starts with `/`: write that first");
     check_refused(
         "GET /pets?x=1",
         "`?` does not belong into a path: routes match the path alone",
@@ -79,7 +79,7 @@ fn says_what_is_wrong_with_a_key() {
     );
     check_refused(
         "GET /{rest+}/x",
-        "`{rest+}` takes the rest of the path and has to be its last segment",
+        "`{rest+}` takes the rest of the path and has to be its last segment: take out what follows",
     );
     let long = format!("a path is at most {PATH_BYTES_MAX} bytes and {SEGMENTS_MAX} segments long");
     check_refused(&format!("GET /{}", "a".repeat(PATH_BYTES_MAX)), &long);

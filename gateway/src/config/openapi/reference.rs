@@ -37,7 +37,7 @@ pub(super) enum ReferenceError {
         "write `#/` and the keys that lead to what is meant, as in `#/components/parameters/id`"
     )]
     Form,
-    #[error("leads nowhere: nothing stands there")]
+    #[error("leads nowhere: add what it names, or write what is there")]
     Missing,
     #[error("leads to a file that cannot be read")]
     File(#[source] std::io::Error),

@@ -70,7 +70,7 @@ pub enum MappingError {
     #[error("`{0}` is no path: it does not begin with `/`")]
     Path(Box<str>),
     /// A fixed status that is none.
-    #[error("`{0}` is no status from 200 to 599")]
+    #[error("`{0}` is no status from 200 to 599: write one")]
     Status(Box<str>),
     /// The path into the body.
     #[error("path into the body")]

@@ -78,7 +78,7 @@ pub enum SchemaError {
     #[error("model `{0}` is nested deeper than {SCHEMA_DEPTH_MAX}")]
     TooDeep(Box<str>),
     /// Not what draft 4 calls a schema.
-    #[error("model `{model}`: {problem}")]
+    #[error("model `{model}`: {problem}: write what JSON Schema draft 4 has there")]
     Syntax {
         /// Which model.
         model: Box<str>,
@@ -88,7 +88,9 @@ pub enum SchemaError {
         problem: Box<str>,
     },
     /// A reference out of the API.
-    #[error("model `{model}`: `{reference}` does not name a model of this API")]
+    #[error(
+        "model `{model}`: `{reference}` does not name a model of this API: write the name of one"
+    )]
     External {
         /// Which model.
         model: Box<str>,
@@ -96,7 +98,7 @@ pub enum SchemaError {
         reference: Box<str>,
     },
     /// A reference to nothing.
-    #[error("model `{model}`: `{reference}` leads to no schema")]
+    #[error("model `{model}`: `{reference}` leads to no schema: write where one stands")]
     Nowhere {
         /// Which model.
         model: Box<str>,
@@ -104,7 +106,9 @@ pub enum SchemaError {
         reference: Box<str>,
     },
     /// Schemas that apply each other to the same value without end.
-    #[error("model `{model}`: the schema at `{at}` applies itself to the same value")]
+    #[error(
+        "model `{model}`: the schema at `{at}` applies itself to the same value: refer to it from a property or an item"
+    )]
     Endless {
         /// Which model.
         model: Box<str>,
