@@ -1,11 +1,13 @@
 //! Files that nobody wrote on purpose.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use gateway::config::{ImportOptions, import, load_text};
 use proptest::prelude::*;
 
 use crate::files::{reference, repository, yaml_files};
+use crate::site::Site;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases()))]
@@ -57,15 +59,28 @@ proptest! {
                 prop_assert!(!report.to_string().contains("cannot be understood"), "{}", report);
             }
             Ok(import) if !import.has_refusals() => {
-                let api = import.native;
-                let text = format!("listeners: {{l: {{address: '127.0.0.1:80'}}}}\n{api}");
-                if let Err(report) = load_text("printed.yaml", &text, &missing_directory()) {
+                let text = around(&import.native);
+                if let Err(report) = load_text("printed.yaml", &text, SITE.path()) {
                     prop_assert!(false, "{}\n{}", report, text);
                 }
             }
             Ok(import) => prop_assert!(import.routes >= import.refused_routes),
         }
     }
+}
+
+/// What the listener of printed APIs shows.
+static SITE: LazyLock<Site> = LazyLock::new(Site::new);
+
+/// A configuration around a printed API: what a definition says of TLS asks for hosts, and for a
+/// listener that has some.
+fn around(api: &str) -> String {
+    let head = "apis:\n  mutated:\n";
+    let api = api.replace(head, &format!("{head}    hosts: [api.example.com]\n"));
+    format!(
+        "listeners:\n  l:\n    address: 127.0.0.1:443\n    tls:\n      certificates:\n      \
+         - {{chain: certs/api.example.com.pem, key: certs/api.example.com.key}}\n{api}"
+    )
 }
 
 /// The files that the reference names are not what these cases are about.
