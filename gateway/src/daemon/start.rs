@@ -4,6 +4,7 @@
 //! rights go, before any thread exists, because they belong to threads; then threads are started.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
@@ -97,8 +98,15 @@ pub fn run(options: Options) -> Result<(), StartError> {
     };
     let control = assemble(configured, ground, compiler, snapshot)?;
     let tasks = tokio::task::LocalSet::new();
-    Ok(tasks.block_on(&runtime, control.run(signals))?)
+    let outcome = tasks.block_on(&runtime, control.run(signals));
+    drop(tasks);
+    // What an abandoned reload still reads cannot be ended; whoever stops the gateway does not wait.
+    runtime.shutdown_timeout(ABANDONED_WORK_MAX);
+    Ok(outcome?)
 }
+
+/// Time that work on other threads has to end once the gateway has stopped.
+const ABANDONED_WORK_MAX: Duration = Duration::from_secs(5);
 
 /// What the gateway is, with the deployments that its stages serve, and what will be known of those.
 fn plan(

@@ -157,6 +157,23 @@ components: { responses: { '200': { description: d } } }
 
 /// What cannot be understood at a path is not left to the greedy route beside it.
 #[test]
+fn of_too_many_references_none_is_followed() {
+    let many = "{$ref: a},".repeat(100_001);
+    let text = format!("openapi: 3.0.1\npaths:\n  /a:\n    get:\n      parameters: [{many}]\n");
+    let report = imported(&[("a.yaml", text)]).err().unwrap();
+    let told: Vec<&str> = report
+        .lines()
+        .filter(|line| line.contains("references"))
+        .collect();
+    let [told] = told.as_slice() else {
+        panic!("{} lines", told.len());
+    };
+    let expected = "there are more than 100000 references: divide the definition, or write out what \
+                    is small";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[test]
 fn a_refused_path_is_there_for_every_method() {
     const ANSWERED: &str =
         "x-amazon-apigateway-integration: { type: http_proxy, uri: 'https://a.example/' }";

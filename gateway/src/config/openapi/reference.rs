@@ -109,6 +109,15 @@ pub(super) fn check(
     diagnostics: &mut Collector,
 ) -> HashSet<Place> {
     let mut broken = HashSet::new();
+    if referrers.len() > REFERENCES_MAX {
+        let message = format!(
+            "there are more than {REFERENCES_MAX} references: divide the definition, or write out \
+             what is small"
+        );
+        let place = document.root().map(|root| root.place);
+        diagnostics.error(place, "", message);
+        return broken;
+    }
     for referrer in referrers {
         let mut wrong = |message: String| {
             broken.insert(referrer.place);
@@ -136,15 +145,6 @@ pub(super) fn check(
             };
             wrong(format!("`{}` {error}{cause}", shortened(&referrer.text)));
         }
-    }
-    if referrers.len() > REFERENCES_MAX
-        && let Some(root) = document.root()
-    {
-        let message = format!(
-            "{} references are too many: at most {REFERENCES_MAX}",
-            referrers.len()
-        );
-        diagnostics.error(Some(root.place), "", message);
     }
     broken
 }

@@ -8,11 +8,14 @@
 
 use std::collections::HashSet;
 
-use super::document::Document;
+use super::document::{Document, REFERENCES_MAX};
 use super::reference::{self, Reference};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::Value;
+
+/// Bytes of the paths of all references; those that come later are told by their places alone.
+const PATH_BYTES_MAX: usize = 32 << 20;
 
 /// What a mapping is, and so what its keys are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +138,8 @@ pub(super) struct Survey {
     references: Vec<Referrer>,
     /// How many of them were followed.
     followed: usize,
+    /// What their paths take.
+    path_bytes: usize,
 }
 
 impl Survey {
@@ -151,8 +156,11 @@ impl Survey {
         }
     }
 
-    /// The first reference that was found and not followed yet.
+    /// The first reference that was found and not followed yet; none of too many is.
     pub(super) fn next(&mut self) -> Option<Referrer> {
+        if self.references.len() > REFERENCES_MAX {
+            return None;
+        }
         let next = self.references.get(self.followed)?.clone();
         self.followed += 1;
         Some(next)
@@ -192,16 +200,27 @@ impl Survey {
         }
     }
 
-    /// Notes the reference that stands at `at`, if one does.
+    /// Notes the reference that stands at `at`, if one does. Of too many one more is noted, which
+    /// says that there are too many.
     fn note(&mut self, at: &Cursor<'_>, kind: Kind) {
+        if self.references.len() > REFERENCES_MAX {
+            return;
+        }
         let Some(text) = reference::text(at) else {
             return;
         };
         let written = at.key(reference::KEY);
+        // Many of them deep down would take far more than the definition itself.
+        let path = if self.path_bytes < PATH_BYTES_MAX {
+            written.path.to_string()
+        } else {
+            String::new()
+        };
+        self.path_bytes += path.len();
         self.references.push(Referrer {
             text: text.to_owned(),
             place: written.place,
-            path: written.path.to_string(),
+            path,
             kind,
             sibling: reference::sibling(at).map(str::to_owned),
         });
