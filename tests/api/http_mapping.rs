@@ -139,6 +139,8 @@ async fn no_name_that_backends_take_for_the_gateways_own_passes() {
             "remove:header.X-Debug": "",
             "overwrite:header.X-Own": "$request.querystring.q",
             "overwrite:querystring.user_id": "$context.identity.sourceIp",
+            "overwrite:querystring.tenant": "acme",
+            "remove:querystring.debug": "",
         }}),
     )
     .await;
@@ -153,7 +155,8 @@ async fn no_name_that_backends_take_for_the_gateways_own_passes() {
         ("x-forwarded_host", "victim.test"),
         ("x_forwarded_proto", "https"),
     ];
-    let path = "/pets?a=1;user_id=victim&user.id=victim&USER-ID[]=victim&user=kept&q=5";
+    let path = "/pets?a=1;user_id=victim&user.id=victim&USER-ID[]=victim&user=kept&q=5\
+                &TENANT=evil&tenant[]=evil&tenant=evil&debug=1&DEBUG=1&debug[]=1";
     let seen = client.get_with(path, &sent).await.json();
     let headers = seen["headers"].as_object().unwrap();
     let mut with_marks = headers.keys().filter(|name| name.contains(['_', '.']));
@@ -170,7 +173,7 @@ async fn no_name_that_backends_take_for_the_gateways_own_passes() {
         assert_eq!(headers[name], value, "{name}");
     }
     assert!(!headers.contains_key("x-user-id"));
-    let uri = "/pets?a=1%3Buser_id=victim&user=kept&q=5&user_id=127.0.0.1";
+    let uri = "/pets?a=1%3Buser_id=victim&user=kept&q=5&tenant=acme&user_id=127.0.0.1";
     assert_eq!(seen["uri"], uri);
 }
 

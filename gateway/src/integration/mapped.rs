@@ -157,7 +157,7 @@ impl Changes {
                         change: *change,
                         name: name.to_string(),
                         value: value.into_owned(),
-                        is_ours: false,
+                        is_ours: mapping.is_ours(),
                     });
                 }
                 (RequestTarget::Path, None) if mapping.reads_variables() => {

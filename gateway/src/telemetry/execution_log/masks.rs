@@ -26,6 +26,9 @@ const HEADERS: [&str; 8] = [
     "x-auth-token",
 ];
 
+/// What the names of headers begin with that come back from a backend under another name.
+const RENAMED: &str = "x-amzn-remapped-";
+
 /// Query parameters that do, in lower case.
 const QUERIES: [&str; 12] = [
     "access_token",
@@ -59,6 +62,7 @@ impl Masks {
     /// Whether the header is masked in what clients send and get.
     #[must_use]
     pub fn hides_header(&self, name: &str) -> bool {
+        let name = name.strip_prefix(RENAMED).unwrap_or(name);
         HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name))
             || self.headers.iter().any(|known| known == name)
     }
@@ -135,6 +139,7 @@ mod tests {
             ("authorization", "a"),
             ("cookie", "b"),
             ("x-api-key", "c"),
+            ("x-amzn-remapped-authorization", "c"),
             ("x-own", "d"),
             ("x-backend", "e"),
             ("accept", "f"),
