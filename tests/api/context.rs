@@ -229,6 +229,34 @@ async fn the_step_that_refuses_says_so() {
 }
 
 #[tokio::test]
+async fn an_authorizer_of_an_http_api_refuses_in_its_own_words() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("context");
+    let format = "$context.requestId $context.authorizer.error|$context.error.message";
+    let setup = setup(&upstream, &key, "http")
+        .set(
+            &["apis", "main", "stages", "prod", "access_log"],
+            json!({"format": format}),
+        )
+        .route(
+            "GET /scoped",
+            json!({"authorizer": "main", "scopes": ["none"]}),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
+    let sent = [("authorization", bearer.as_str())];
+    let answer = client.get_with("/prod/scoped", &sent).await;
+    assert_eq!(answer.text(), r#"{"message":"Forbidden"}"#);
+    let id = answer.header("apigw-requestid").to_owned();
+    let line = gateway
+        .log
+        .find("scoped", |line| line.contains(&id).then(|| line.to_owned()))
+        .await;
+    assert_eq!(line, format!("{id} Forbidden|Forbidden"));
+}
+
+#[tokio::test]
 async fn an_http_api_knows_a_request_by_these_variables() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("context");

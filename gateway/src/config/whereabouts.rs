@@ -93,7 +93,7 @@ fn setting_lines(text: &str) -> Option<String> {
             Some(' ' | '\t' | '-' | '}' | ']') => {}
             Some(_) => {
                 has_begun = true;
-                is_ours = leads_there(key_of(line));
+                is_ours = line.contains(':') && leads_there(key_of(line));
             }
         }
         if is_ours {
@@ -111,7 +111,8 @@ fn key_of(line: &str) -> &str {
     key.trim_end().trim_matches(is_quote)
 }
 
-/// Whether this is one of the settings, or was probably meant to be.
+/// Whether this is one of the settings, or may have been meant to be: a key that is none of any
+/// configuration, nor nearly one, may be.
 fn leads_there(key: &str) -> bool {
     let known = SCHEMA.get("properties").and_then(Json::as_object);
     let mut known = known.into_iter().flat_map(|known| known.keys());
@@ -120,7 +121,7 @@ fn leads_there(key: &str) -> bool {
     } else {
         near_miss(key, known.by_ref().map(String::as_str))
     };
-    meant.is_some_and(|meant| KEYS.contains(&meant))
+    meant.is_none_or(|meant| KEYS.contains(&meant))
 }
 
 fn only_settings(tree: Node) -> Node {
@@ -185,6 +186,7 @@ state_directory: /srv/state
             SOUND.to_owned(),
             // Not what is meant.
             SOUND.replace("routes", "routs"),
+            SOUND.replace("listeners", "listners"),
             SOUND.replace("listeners: {web: {address: \"127.0.0.1:0\"}}\n", ""),
             SOUND.replace("type: http", "type: &anchor http"),
             // Not even YAML.
@@ -212,6 +214,11 @@ state_directory: /srv/state
                     "instance: blue",
                     "instence: blue",
                     "1:1: unknown key `instence`: did you mean `instance`?",
+                ),
+                (
+                    "instance: blue",
+                    "state_dir: /srv/blue",
+                    "1:1: unknown key `state_dir`: choose from ",
                 ),
                 ("instance: blue", "instance: [blue]", "1:11: instance: "),
                 ("instance: blue", "instance: B/", "1:11: instance: "),

@@ -2,6 +2,7 @@
 
 use super::Rejection;
 use crate::clock;
+use crate::model::ApiKind;
 
 /// What an authorizer, or a resource policy, came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +16,16 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Of a step that began at `started_ns` of the monotonic clock and ends now.
+    /// Of a step for an API of this kind that began at `started_ns` of the monotonic clock and ends
+    /// now.
     #[must_use]
-    pub fn of<T>(outcome: &Result<T, Rejection>, started_ns: u64) -> Self {
+    pub fn of<T>(kind: ApiKind, outcome: &Result<T, Rejection>, started_ns: u64) -> Self {
         let elapsed_ns = clock::monotonic_ns().saturating_sub(started_ns);
         let refused = outcome.as_ref().err();
         Self {
             status: refused.map_or(200, |rejection| rejection.status().as_u16()),
             latency_ms: elapsed_ns / 1_000_000,
-            error: refused.map(|rejection| rejection.rest_message().into()),
+            error: refused.map(|rejection| rejection.message_for(kind).into()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::body::NoMemory;
-use crate::model::GatewayResponse;
+use crate::model::{ApiKind, GatewayResponse};
 
 macro_rules! response_types {
     ($($variant:ident $status:ident $message:literal,)*) => {
@@ -210,6 +210,15 @@ impl Rejection {
         match self.reason.gateway_response().status() {
             Some(status) => status,
             None => self.reason.response_type().status(),
+        }
+    }
+
+    /// What the client of an API of this kind may read of it.
+    #[must_use]
+    pub fn message_for(&self, kind: ApiKind) -> &str {
+        match kind {
+            ApiKind::Http => self.reason.response_type().message(),
+            ApiKind::Rest => self.rest_message(),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) async fn identify(
     passed(exchange, Step::Authorizer, starting);
     let started_ns = clock::monotonic_ns();
     let outcome = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await;
-    exchange.authorizer = Some(Judged::of(&outcome, started_ns));
+    exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
     let identity = outcome?;
     exchange.record.record.subject = identity.subject().map(Into::into);
     exchange.identity = Some(identity);

@@ -35,14 +35,10 @@ pub(super) fn write(rejection: &Rejection, exchange: &Exchange) -> (Response<()>
 
 /// What the access log may say of a rejection that was answered with `status`.
 pub(super) fn told(rejection: &Rejection, kind: ApiKind, status: StatusCode) -> Refused<'_> {
-    let otherwise = rejection.reason.response_type().message();
     let answer = rejection.reason.gateway_response();
     Refused {
         answer,
-        message: match kind {
-            ApiKind::Http => otherwise,
-            ApiKind::Rest => rejection.rest_message(),
-        },
+        message: rejection.message_for(kind),
         status,
         validation: rejection.validation.as_deref(),
     }

@@ -227,7 +227,7 @@ impl<'a> Asked<'a> {
             &path,
             folded.as_deref(),
         );
-        exchange.policy = Some(Judged::of(&outcome, started_ns));
+        exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));
         if outcome.is_ok() {
             let said = format_args!("The resource policy allows the request");
             passed(exchange, Step::ResourcePolicy, said);
