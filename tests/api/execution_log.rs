@@ -65,6 +65,12 @@ fn guarded(upstream: &Upstream, key: &Key) -> Setup {
         )
 }
 
+/// What who has this token gets.
+async fn get_as(gateway: &Gateway, bearer: &str, path: &str) -> Answer {
+    let client = Client::http1(gateway.address().await).await;
+    client.get_with(path, &[("authorization", bearer)]).await
+}
+
 /// Checks what every line about the request says that was answered so.
 fn check_fields(lines: &[Value], answer: &Answer) {
     for line in lines {
@@ -81,10 +87,8 @@ async fn a_stage_tells_every_step_of_its_requests() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("log");
     let gateway = Gateway::start(guarded(&upstream, &key)).await;
-    let client = Client::http1(gateway.address().await).await;
     let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
-    let headers = [("authorization", bearer.as_str())];
-    let answer = client.get_with("/prod/pets/7?q=private", &headers).await;
+    let answer = get_as(&gateway, &bearer, "/prod/pets/7?q=private").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let id = answer.header("x-amzn-requestid");
     let lines = told(&gateway, id, "end").await;
@@ -135,10 +139,8 @@ async fn a_stage_that_does_not_ask_is_told_nothing() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("log");
     let gateway = Gateway::start(guarded(&upstream, &key)).await;
-    let client = Client::http1(gateway.address().await).await;
     let bearer = format!("Bearer {}", key.token(&claims(Value::Null)));
-    let headers = [("authorization", bearer.as_str())];
-    let answer = client.get_with("/quiet/pets/7?q=1", &headers).await;
+    let answer = get_as(&gateway, &bearer, "/quiet/pets/7?q=1").await;
     assert_eq!(answer.status, 200);
     let silent = answer.header("x-amzn-requestid").to_owned();
     let records = gateway.all_records().await;

@@ -4,10 +4,9 @@ use gateway_tests::authority::Authority;
 use gateway_tests::client::{Client, HOST_NAME, get, tls};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::{Upstream, reply};
+use gateway_tests::upstream::Upstream;
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::sync::Notify;
 
 use std::sync::Arc;
 
@@ -169,16 +168,7 @@ async fn listeners_come_and_go() {
 
 #[tokio::test]
 async fn a_request_under_way_is_not_disturbed() {
-    let go = Arc::new(Notify::new());
-    let gate = Arc::clone(&go);
-    let upstream = Upstream::http(move |_| {
-        let gate = Arc::clone(&gate);
-        async move {
-            gate.notified().await;
-            reply(200, "whole")
-        }
-    })
-    .await;
+    let (upstream, go) = Upstream::gated().await;
     let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
     let client = Client::http1(gateway.address().await).await;
     let call = tokio::spawn(async move { client.get("/long").await });
@@ -195,7 +185,7 @@ async fn a_request_under_way_is_not_disturbed() {
         .setup()
         .change(&["listeners"], json!({"more": {"address": "127.0.0.1:0"}}));
     assert_eq!(gateway.reload().await["answer"], "done");
-    go.notify_one();
+    go.add_permits(1);
     let answer = call.await.unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
     assert_eq!(gateway.path("/long").await["route"], "$default");
@@ -355,18 +345,7 @@ async fn cut_off(client: &Client) {
 async fn connections_in_plaintext_end_once_their_listener_has_tls() {
     let authority = Authority::new();
     for address in [None, Some("127.0.0.2:0")] {
-        let go = Arc::new(tokio::sync::Semaphore::new(0));
-        let gate = Arc::clone(&go);
-        let upstream = Upstream::http(move |request| {
-            let gate = Arc::clone(&gate);
-            async move {
-                if request.uri().path() == "/long" {
-                    gate.acquire().await.unwrap().forget();
-                }
-                reply(200, "whole")
-            }
-        })
-        .await;
+        let (upstream, go) = Upstream::gated().await;
         let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
         let plain = gateway.address().await;
         let idle = [Client::http1(plain).await, Client::http2(plain).await];
@@ -415,18 +394,7 @@ async fn connections_in_plaintext_end_once_their_listener_has_tls() {
 async fn connections_of_a_listener_that_moves_or_goes_end_in_order() {
     let authority = Authority::new();
     for is_moved in [true, false] {
-        let go = Arc::new(tokio::sync::Semaphore::new(0));
-        let gate = Arc::clone(&go);
-        let upstream = Upstream::http(move |request| {
-            let gate = Arc::clone(&gate);
-            async move {
-                if request.uri().path() == "/long" {
-                    gate.acquire().await.unwrap().forget();
-                }
-                reply(200, "whole")
-            }
-        })
-        .await;
+        let (upstream, go) = Upstream::gated().await;
         let mut setup = Setup::forwarding(upstream.address);
         let certificate = authority.write_certificate(setup.directory(), "api", &[HOST_NAME]);
         let tls = json!({"certificates": [certificate]});

@@ -1,7 +1,6 @@
 //! How it ends.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use gateway_tests::client::{Client, get};
 use gateway_tests::gateway::Gateway;
@@ -9,34 +8,16 @@ use gateway_tests::h2::Http2;
 use gateway_tests::issuer;
 use gateway_tests::raw::Raw;
 use gateway_tests::setup::Setup;
-use gateway_tests::upstream::{Reply, Upstream, reply};
+use gateway_tests::upstream::{Reply, Upstream};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// An upstream that answers `/long` when told to, everything else at once.
-async fn gated() -> (Upstream, Arc<Notify>) {
-    let go = Arc::new(Notify::new());
-    let gate = Arc::clone(&go);
-    let upstream = Upstream::http(move |request| {
-        let gate = Arc::clone(&gate);
-        async move {
-            if request.uri().path() == "/long" {
-                gate.notified().await;
-            }
-            reply(200, "whole")
-        }
-    })
-    .await;
-    (upstream, go)
-}
 
 #[tokio::test]
 async fn requests_under_way_finish_and_nothing_new_begins() {
     for signal in [Signal::TERM, Signal::INT] {
-        let (upstream, go) = gated().await;
+        let (upstream, go) = Upstream::gated().await;
         let mut gateway = Gateway::start(Setup::forwarding(upstream.address)).await;
         let address = gateway.address().await;
         let mut idle = Raw::connect(address).await;
@@ -60,7 +41,7 @@ async fn requests_under_way_finish_and_nothing_new_begins() {
         })
         .await;
         assert!(!call.is_finished());
-        go.notify_one();
+        go.add_permits(1);
         let answer = call.await.unwrap();
         assert_eq!((answer.status, answer.text().as_str()), (200, "whole"));
         assert!(gateway.ended().await.success());

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::wait::within;
@@ -49,6 +49,24 @@ impl Upstream {
     /// A backend that answers every request with a description of it.
     pub async fn echo() -> Self {
         Self::http(|request| async { describe(request).await }).await
+    }
+
+    /// One that answers `/long` as often as the gate has permits, and everything else at once.
+    pub async fn gated() -> (Self, Arc<Semaphore>) {
+        let go = Arc::new(Semaphore::new(0));
+        let gate = Arc::clone(&go);
+        let upstream = Self::http(move |request| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if request.uri().path() == "/long"
+                    && let Ok(permit) = gate.acquire().await
+                {
+                    permit.forget();
+                }
+                reply(200, "whole")
+            }
+        });
+        (upstream.await, go)
     }
 
     /// A backend that answers with what `handler` makes of requests.
