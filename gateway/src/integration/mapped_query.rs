@@ -36,21 +36,40 @@ pub(super) fn changed(
             Cow::Borrowed(sent)
         }
     });
-    let sent = sent.iter().flat_map(|sent| sent.split('&'));
+    let sent = sent.iter().flat_map(|sent| sent.split('&')).map(Piece::of);
     let sent = sent.filter(|piece| !changes.iter().any(|change| change.is_imitated(piece)));
-    let own = own.into_iter().flat_map(|own| own.split('&'));
-    let mut pieces: Vec<Cow<'_, str>> = own.chain(sent).map(Cow::Borrowed).collect();
+    let own = own
+        .into_iter()
+        .flat_map(|own| own.split('&'))
+        .map(Piece::of);
+    let mut pieces: Vec<Piece<'_>> = own.chain(sent).collect();
     for change in changes {
         if change.replaces() {
-            pieces.retain(|piece| name(piece) != Some(Cow::Borrowed(&change.name)));
+            pieces.retain(|piece| piece.name.as_deref() != Some(&change.name));
         }
         if change.change != Change::Remove {
-            let mut pair = form_urlencoded::Serializer::new(String::new());
-            let pair = pair.append_pair(&change.name, &change.value).finish();
-            pieces.push(Cow::Owned(pair));
+            pieces.push(change.piece());
         }
     }
-    (!pieces.is_empty()).then(|| pieces.join("&"))
+    let texts: Vec<Cow<'_, str>> = pieces.into_iter().map(|piece| piece.text).collect();
+    (!texts.is_empty()).then(|| texts.join("&"))
+}
+
+/// What stands between two `&` of a query.
+struct Piece<'a> {
+    /// Its name, decoded; `None` of an empty piece.
+    name: Option<Cow<'a, str>>,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Piece<'a> {
+    fn of(text: &'a str) -> Self {
+        let pair = form_urlencoded::parse(text.as_bytes()).next();
+        Self {
+            name: pair.map(|(name, _)| name),
+            text: Cow::Borrowed(text),
+        }
+    }
 }
 
 impl QueryChange {
@@ -58,17 +77,21 @@ impl QueryChange {
         self.change != Change::Append
     }
 
-    /// Whether a backend may take a piece of the client's query for what is the gateway's own.
-    fn is_imitated(&self, piece: &str) -> bool {
-        let is_like = |name: Cow<'_, str>| look_alike::is_parameter(&self.name, &name);
-        self.is_ours && self.replaces() && name(piece).is_some_and(is_like)
+    /// The parameter as it is added.
+    fn piece(&self) -> Piece<'_> {
+        let mut pair = form_urlencoded::Serializer::new(String::new());
+        let pair = pair.append_pair(&self.name, &self.value).finish();
+        Piece {
+            name: Some(Cow::Borrowed(&self.name)),
+            text: Cow::Owned(pair),
+        }
     }
-}
 
-/// The name of a piece of a query, decoded; `None` of an empty piece.
-fn name(piece: &str) -> Option<Cow<'_, str>> {
-    let pair = form_urlencoded::parse(piece.as_bytes()).next();
-    pair.map(|(name, _)| name)
+    /// Whether a backend may take a piece of the client's query for what is the gateway's own.
+    fn is_imitated(&self, piece: &Piece<'_>) -> bool {
+        let is_like = |name: &str| look_alike::is_parameter(&self.name, name);
+        self.is_ours && self.replaces() && piece.name.as_deref().is_some_and(is_like)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! a custom domain name for REST APIs", and 1.4 and 1.5 of docs/semantics.md.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -85,8 +86,12 @@ impl DomainPlan {
 
     /// What leads a request whose path was read as `path`.
     pub(super) fn lead(&self, asked: &Asked<'_>, path: &RequestPath<'_>) -> Option<Lead<'_>> {
+        let fields = Fields {
+            asked,
+            cookie: OnceCell::new(),
+        };
         let mut rules = self.rules.iter();
-        if let Some(rule) = rules.find(|rule| rule.is_for(asked, path)) {
+        if let Some(rule) = rules.find(|rule| rule.is_for(&fields, path)) {
             return Some(Lead::Rule(rule));
         }
         let mappings = self.mappings.iter();
@@ -109,9 +114,9 @@ impl RulePlan {
         }
     }
 
-    fn is_for(&self, asked: &Asked<'_>, path: &RequestPath<'_>) -> bool {
+    fn is_for(&self, fields: &Fields<'_>, path: &RequestPath<'_>) -> bool {
         let mut headers = self.headers.iter();
-        begins(path, &self.segments) && headers.all(|condition| holds(condition, asked))
+        begins(path, &self.segments) && headers.all(|condition| fields.meet(condition))
     }
 }
 
@@ -155,16 +160,28 @@ fn begins(path: &RequestPath<'_>, segments: &[String]) -> bool {
     beginning.is_some_and(|beginning| segments.iter().eq(beginning))
 }
 
-/// Whether one of the fields of that name matches, each by itself.
-fn holds(condition: &HeaderCondition, asked: &Asked<'_>) -> bool {
-    let HeaderCondition { header, value } = condition;
-    match *header {
-        // HTTP/2 has no such field, and the port says nothing of the domain.
-        HOST => value.matches(asked.host.as_bytes()),
-        COOKIE => cookie(asked.headers).is_some_and(|cookie| value.matches(&cookie)),
-        _ => {
-            let mut fields = asked.headers.get_all(header).iter();
-            fields.any(|field| value.matches(field.as_bytes()))
+/// The fields of a request, as conditions ask for them.
+struct Fields<'a> {
+    asked: &'a Asked<'a>,
+    /// Put together for the first condition that asks, whatever their number.
+    cookie: OnceCell<Option<Cow<'a, [u8]>>>,
+}
+
+impl Fields<'_> {
+    /// Whether one of the fields of that name matches, each by itself.
+    fn meet(&self, condition: &HeaderCondition) -> bool {
+        let HeaderCondition { header, value } = condition;
+        match *header {
+            // HTTP/2 has no such field, and the port says nothing of the domain.
+            HOST => value.matches(self.asked.host.as_bytes()),
+            COOKIE => {
+                let cookie = self.cookie.get_or_init(|| cookie(self.asked.headers));
+                cookie.as_ref().is_some_and(|cookie| value.matches(cookie))
+            }
+            _ => {
+                let mut fields = self.asked.headers.get_all(header).iter();
+                fields.any(|field| value.matches(field.as_bytes()))
+            }
         }
     }
 }
