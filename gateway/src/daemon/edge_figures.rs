@@ -120,7 +120,7 @@ fn verdicts(edge: &StatisticsReader, value: Value) -> Reading {
             ("reason", count.reason.name().to_owned()),
             ("family", count.family.name().to_owned()),
         ],
-        value: value(&count.counter),
+        value: value(&count.counter).into(),
     });
     Ok(samples.collect())
 }
@@ -132,7 +132,7 @@ fn listeners(edge: &StatisticsReader, names: &Names, value: Value) -> Reading {
             ("listener", names.listener(count.listener).into_owned()),
             ("verdict", count.verdict.name().to_owned()),
         ],
-        value: value(&count.counter),
+        value: value(&count.counter).into(),
     });
     Ok(samples.collect())
 }
@@ -141,7 +141,7 @@ fn lists(edge: &StatisticsReader, names: &Names, value: Value) -> Reading {
     let counts = edge.lists()?.into_iter();
     let samples = counts.map(|count| Sample {
         labels: vec![("list", names.list(count.list).into_owned())],
-        value: value(&count.counter),
+        value: value(&count.counter).into(),
     });
     Ok(samples.collect())
 }
@@ -150,7 +150,7 @@ fn incidents(edge: &StatisticsReader) -> Reading {
     let counts = edge.incidents()?.into_iter();
     let samples = counts.map(|(incident, value)| Sample {
         labels: vec![("incident", incident.name().to_owned())],
-        value,
+        value: value.into(),
     });
     Ok(samples.collect())
 }
@@ -158,6 +158,6 @@ fn incidents(edge: &StatisticsReader) -> Reading {
 fn alone(value: u64) -> Vec<Sample> {
     vec![Sample {
         labels: Vec::new(),
-        value,
+        value: value.into(),
     }]
 }

@@ -75,7 +75,7 @@ fn load_figures(sources: &Sources) -> Vec<Figure> {
     let outcomes = move || {
         let count = |outcome: &str, counter: &AtomicU64| Sample {
             labels: vec![("outcome", outcome.to_owned())],
-            value: counter.load(Ordering::Relaxed),
+            value: counter.load(Ordering::Relaxed).into(),
         };
         vec![
             count("succeeded", &reloads.succeeded),
@@ -173,7 +173,7 @@ fn list_figures(lists: &Lists) -> [Figure; 4] {
             });
             let sample = |list: &ListStatus| Sample {
                 labels: vec![("list", list.name.clone())],
-                value: value(list),
+                value: value(list).into(),
             };
             status.iter().map(sample).collect()
         }
@@ -232,9 +232,9 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
             counter: true,
             read: Box::new(move || {
                 let counts = penalties.counts();
-                let sample = |cause: &str, value| Sample {
+                let sample = |cause: &str, value: u64| Sample {
                     labels: vec![("cause", cause.to_owned())],
-                    value,
+                    value: value.into(),
                 };
                 vec![
                     sample("full", counts.refused),
@@ -251,11 +251,12 @@ fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
     for authorizer in &snapshot.authorizers {
         let status = authorizer.key_set().status();
         let name = authorizer.model().name.to_string();
-        let mut sample = |outcome: &str, value| {
+        let mut sample = |outcome: &str, value: u64| {
             let labels = vec![
                 ("authorizer", name.clone()),
                 ("outcome", outcome.to_owned()),
             ];
+            let value = value.into();
             samples.push(Sample { labels, value });
         };
         sample("failed", status.failures);

@@ -143,7 +143,7 @@ pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
                 let deployed = &stage.deployed;
                 let track = track_name(deployed.track);
                 Some(Sample {
-                    value: value(deployed)?,
+                    value: value(deployed)?.into(),
                     labels: labels(&api.name, &deployed.stage, track),
                 })
             });

@@ -1,10 +1,12 @@
 //! Counters, one set per worker, added up when somebody asks.
 //!
 //! A request touches only its worker's cache lines; a scrape reads all of them and blocks nobody.
-//! Names are `gateway_<noun>_<unit>_total`. Labels come from closed sets, never from clients.
+//! Names are `gateway_<noun>_<unit>_total`, in the base units of Prometheus: seconds and bytes. Labels
+//! come from closed sets, never from clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -175,7 +177,22 @@ pub struct Sample {
     /// Labels; names and values from closed sets.
     pub labels: Labels,
     /// The value.
-    pub value: u64,
+    pub value: Value,
+}
+
+/// What a [`Sample`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// How many or how much, in whole units.
+    Number(u64),
+    /// How long; written in seconds.
+    Time(Duration),
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
 }
 
 impl Figure {
@@ -193,7 +210,7 @@ impl Figure {
             read: Box::new(move || {
                 vec![Sample {
                     labels: Vec::new(),
-                    value: read(),
+                    value: read().into(),
                 }]
             }),
         }
@@ -299,13 +316,19 @@ impl Collector for Page {
             } else {
                 MetricType::Gauge
             };
-            let encode = |sample: &Sample, metric: MetricEncoder<'_>| {
-                if figure.counter {
-                    ConstCounter::new(sample.value).encode(metric)
-                } else {
-                    ConstGauge::new(i64::try_from(sample.value).unwrap_or(i64::MAX)).encode(metric)
-                }
-            };
+            let encode =
+                |sample: &Sample, metric: MetricEncoder<'_>| match (figure.counter, sample.value) {
+                    (true, Value::Number(number)) => ConstCounter::new(number).encode(metric),
+                    (true, Value::Time(time)) => {
+                        ConstCounter::new(time.as_secs_f64()).encode(metric)
+                    }
+                    (false, Value::Number(number)) => {
+                        ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(metric)
+                    }
+                    (false, Value::Time(time)) => {
+                        ConstGauge::new(time.as_secs_f64()).encode(metric)
+                    }
+                };
             let mut family = encoder.encode_descriptor(figure.name, figure.help, None, kind)?;
             match (figure.read)().as_slice() {
                 // A family of no labels would be written `name{}`.
