@@ -66,7 +66,6 @@ pub(super) struct Control {
     pub(super) reopener: Logs<Reopener>,
     pub(super) logs: Logs<Writer>,
     pub(super) sockets: Option<Sockets>,
-    pub(super) draining: watch::Sender<bool>,
     pub(super) drain_deadline: watch::Sender<Option<Instant>>,
 }
 
@@ -239,7 +238,6 @@ impl Control {
         self.compiler.slots().keep_all();
         let deadline = Instant::now() + self.model.drain_timeout;
         self.listeners.stop();
-        self.draining.send_replace(true);
         self.drain_deadline.send_replace(Some(deadline));
         let mut poll = interval(Duration::from_millis(10));
         while self

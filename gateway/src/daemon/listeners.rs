@@ -28,8 +28,6 @@ pub(super) struct Listeners {
 pub(super) struct Environment {
     /// Who may come in.
     pub(super) rules: Arc<SourceRules>,
-    /// Turns true when the gateway stops.
-    pub(super) draining: watch::Receiver<bool>,
     /// Who accepts.
     pub(super) workers: Vec<Handle>,
 }
@@ -187,7 +185,6 @@ impl Listeners {
             plan: Arc::new(ArcSwap::new(plan)),
             doorkeeper: Arc::new(Doorkeeper::new(Arc::clone(&around.rules), rules)),
             stopping,
-            draining: around.draining.clone(),
             farewell: leaving,
         };
         for (worker, socket) in around.workers.iter().zip(sockets) {
@@ -216,19 +213,24 @@ impl Listeners {
         }
     }
 
-    /// Stops accepting everywhere.
+    /// Stops accepting everywhere, and ends what is open in order.
     pub(super) fn stop(&self) {
         for running in self.running.values() {
-            running.stop.send_replace(true);
+            running.leave();
         }
     }
 }
 
 impl Running {
     /// Stops accepting and ends what is open in order.
-    fn end(&self, name: &ListenerName) {
+    fn leave(&self) {
         self.stop.send_replace(true);
         self.farewell.send_replace(Farewell::Everybody);
+    }
+
+    /// As [`Self::leave`], for one listener alone.
+    fn end(&self, name: &ListenerName) {
+        self.leave();
         tracing::info!(listener = %name, address = %self.address, "no longer listening");
     }
 }

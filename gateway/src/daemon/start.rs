@@ -184,7 +184,6 @@ fn assemble(
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
     };
-    let (draining, drained) = watch::channel(false);
     Ok(Control {
         lock,
         options,
@@ -194,7 +193,6 @@ fn assemble(
         prepared: Some(listeners),
         around: Environment {
             rules: source_rules(lists.clone(), buckets, edge.get()),
-            draining: drained,
             workers,
         },
         keys: KeyTasks::default(),
@@ -210,7 +208,6 @@ fn assemble(
         reopener: logs.reopener(),
         logs,
         sockets: Some(sockets),
-        draining,
         drain_deadline,
         model,
     })

@@ -32,8 +32,6 @@ pub struct Accepting {
     pub doorkeeper: Arc<Doorkeeper>,
     /// Turns true when the listener is removed or the gateway stops.
     pub stopping: watch::Receiver<bool>,
-    /// Turns true when the gateway stops.
-    pub draining: watch::Receiver<bool>,
     /// Which open connections end.
     pub farewell: watch::Receiver<Farewell>,
 }
@@ -94,14 +92,12 @@ impl<H: Handler> AcceptLoop<H> {
         metrics: Arc<WorkerMetrics>,
         live: Rc<Live>,
     ) -> Self {
-        let draining = accepting.draining.clone();
         let around = Surroundings {
             handler,
             sink,
             metrics,
             plan: Arc::clone(&accepting.plan),
             doorkeeper: Arc::clone(&accepting.doorkeeper),
-            draining,
             farewell: accepting.farewell.clone(),
         };
         Self {

@@ -63,8 +63,6 @@ pub(super) struct Surroundings<H> {
     pub(super) plan: Arc<ArcSwap<ListenerPlan>>,
     /// Who may stay.
     pub(super) doorkeeper: Arc<Doorkeeper>,
-    /// Turns true when the gateway stops.
-    pub(super) draining: watch::Receiver<bool>,
     /// Which open connections of the listener end.
     pub(super) farewell: watch::Receiver<Farewell>,
 }
@@ -77,7 +75,6 @@ impl<H> Clone for Surroundings<H> {
             metrics: Arc::clone(&self.metrics),
             plan: Arc::clone(&self.plan),
             doorkeeper: Arc::clone(&self.doorkeeper),
-            draining: self.draining.clone(),
             farewell: self.farewell.clone(),
         }
     }
@@ -160,7 +157,6 @@ impl<H: Handler> Open<H> {
         activity: Rc<Activity>,
     ) {
         let ending = Ending {
-            draining: self.around.draining.clone(),
             farewell: self.around.farewell.clone(),
             is_plaintext: tls.is_none(),
         };

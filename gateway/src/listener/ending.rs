@@ -18,16 +18,15 @@ pub enum Farewell {
     Nobody,
     /// Those in plaintext: the listener terminates TLS.
     Plaintext,
-    /// All: the listener is gone, or has another address and plan.
+    /// All: the listener is gone or has another address and plan, or the gateway stops.
     Everybody,
 }
 
 /// What ends one connection.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// Turns true when the gateway stops.
-    pub(super) draining: watch::Receiver<bool>,
-    /// Whom its listener bids farewell.
+    /// Whom its listener bids farewell. Polled whenever the connection is, so it is the only thing
+    /// that says so.
     pub(super) farewell: watch::Receiver<Farewell>,
     /// Whether the connection is in plaintext.
     pub(super) is_plaintext: bool,
@@ -44,24 +43,16 @@ impl Ending {
             Farewell::Plaintext => is_plaintext,
             Farewell::Everybody => true,
         };
-        tokio::select! {
-            () = turned(&mut self.draining, |is_on| *is_on) => {}
-            () = turned(&mut self.farewell, is_left) => {
-                if *self.farewell.borrow() == Farewell::Plaintext {
-                    return;
+        let farewell = self.farewell.wait_for(is_left).await;
+        match farewell.map(|farewell| *farewell) {
+            Ok(Farewell::Plaintext) => {}
+            Ok(Farewell::Nobody | Farewell::Everybody) => {
+                match timeout(LAST_CALL, activity.first_request()).await {
+                    Ok(()) | Err(_) => {}
                 }
             }
+            // Nobody can say it any more.
+            Err(_gone) => pending().await,
         }
-        match timeout(LAST_CALL, activity.first_request()).await {
-            Ok(()) | Err(_) => {}
-        }
-    }
-}
-
-/// Waits until a value is as wanted; where nobody can change it any more, for ever.
-async fn turned<T>(value: &mut watch::Receiver<T>, is_wanted: impl FnMut(&T) -> bool) {
-    let has_turned = value.wait_for(is_wanted).await.is_ok();
-    if !has_turned {
-        pending::<()>().await;
     }
 }
