@@ -1,7 +1,7 @@
 //! What one track of a stage has counted, its base or its canary beside it; or one route.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::{Arc, Weak};
 
 use super::latency::{Latency, LatencyTotals};
 
@@ -10,12 +10,24 @@ const SHARDS: usize = 8;
 
 /// What one track of a stage counts, in all and over a window: since the stage serves what it serves
 /// now. Base and canary change their windows together, so that one can be held against the other.
+///
+/// A request is counted once, in its window; what there is in all is the sum of the windows.
 #[derive(Debug)]
 pub struct StageCounts {
     since_unix_seconds: u64,
-    window: Counts,
-    /// Outlives windows.
-    total: Arc<Counts>,
+    window: Arc<Counts>,
+    /// Windows before it in which requests may still end.
+    open: Vec<Earlier>,
+    /// What all other windows before it came to.
+    closed: StageTotals,
+}
+
+/// A window before another one.
+#[derive(Clone, Debug)]
+struct Earlier {
+    /// Gone with the last request that it serves.
+    track: Weak<StageCounts>,
+    counts: Arc<Counts>,
 }
 
 /// Counters of requests. They outlive snapshots.
@@ -50,26 +62,38 @@ impl StageCounts {
     pub fn begin(since_unix_seconds: u64) -> Self {
         Self {
             since_unix_seconds,
-            window: Counts::default(),
-            total: Arc::default(),
+            window: Arc::default(),
+            open: Vec::new(),
+            closed: StageTotals::default(),
         }
     }
 
     /// Another window of the same track. What is counted by requests that the last one still serves
     /// is no part of it.
     #[must_use]
-    pub fn next(&self, since_unix_seconds: u64) -> Self {
+    pub fn next(self: &Arc<Self>, since_unix_seconds: u64) -> Self {
+        let this = Earlier {
+            track: Arc::downgrade(self),
+            counts: Arc::clone(&self.window),
+        };
+        let earlier = self.open.iter().cloned().chain([this]);
+        let (open, over): (Vec<_>, Vec<_>) =
+            earlier.partition(|earlier| earlier.track.strong_count() > 0);
+        // Pairs with the release of the last request's share: all that it counted is seen.
+        fence(Ordering::Acquire);
+        let over = over.iter().map(|earlier| earlier.counts.totals());
         Self {
             since_unix_seconds,
-            window: Counts::default(),
-            total: Arc::clone(&self.total),
+            window: Arc::default(),
+            open,
+            closed: StageTotals::sum(over.chain([self.closed])),
         }
     }
 
     /// Where its requests are counted.
     #[must_use]
-    pub fn both(&self) -> [&Counts; 2] {
-        [&self.window, &self.total]
+    pub fn counts(&self) -> &Counts {
+        &self.window
     }
 
     /// When its window began, in seconds since 1970.
@@ -87,7 +111,20 @@ impl StageCounts {
     /// What was counted in all its windows.
     #[must_use]
     pub fn totals(&self) -> StageTotals {
-        self.total.totals()
+        let earlier = self.open.iter().map(|earlier| earlier.counts.totals());
+        StageTotals::sum(earlier.chain([self.closed, self.window()]))
+    }
+}
+
+impl StageTotals {
+    /// What several came to together.
+    fn sum(all: impl Iterator<Item = Self>) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            requests: sum.requests + one.requests,
+            client_errors: sum.client_errors + one.client_errors,
+            server_errors: sum.server_errors + one.server_errors,
+            latency: LatencyTotals::sum([sum.latency, one.latency].into_iter()),
+        })
     }
 }
 
@@ -149,14 +186,12 @@ mod tests {
 
     #[test]
     fn a_window_begins_at_nothing_and_the_total_goes_on() {
-        let request = |counts: &StageCounts, worker, status, elapsed_ns| {
-            for counts in counts.both() {
-                counts.request(worker, Some(status), elapsed_ns);
-            }
+        let request = |stage: &StageCounts, worker, status, elapsed_ns| {
+            stage.counts().request(worker, Some(status), elapsed_ns);
         };
-        let first = StageCounts::begin(7);
+        let first = Arc::new(StageCounts::begin(7));
         request(&first, 0, 500, 1);
-        let second = first.next(9);
+        let second = Arc::new(first.next(9));
         request(&second, 1, 200, 2);
         // A request that began before it.
         request(&first, 2, 404, 3);
@@ -171,6 +206,18 @@ mod tests {
         assert_eq!(second.since_unix_seconds(), 9);
         assert_eq!(counted(second.window()), (1, 0, 0, 2));
         assert_eq!(counted(second.totals()), (3, 1, 1, 6));
-        assert_eq!(first.totals(), second.totals());
+
+        // What serves no request any more is added up, and nothing of it is kept or lost.
+        drop(first);
+        let third = Arc::new(second.next(11));
+        assert_eq!((third.open.len(), third.closed.requests), (1, 2));
+        request(&second, 3, 200, 4);
+        drop(second);
+        let fourth = third.next(13);
+        request(&third, 4, 503, 5);
+        request(&fourth, 5, 200, 6);
+        assert_eq!((fourth.open.len(), fourth.closed.requests), (1, 4));
+        assert_eq!(counted(fourth.window()), (1, 0, 0, 6));
+        assert_eq!(counted(fourth.totals()), (6, 1, 2, 21));
     }
 }

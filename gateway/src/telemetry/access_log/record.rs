@@ -287,8 +287,8 @@ impl Drop for OpenRecord {
         if let Some(execution) = &self.execution {
             execution.end(&self.record, &self.sink, self.body.as_deref());
         }
-        let stage = self.stage.as_deref().map(StageCounts::both);
-        let counts = stage.into_iter().flatten().chain(self.route.as_deref());
+        let stage = self.stage.as_deref().map(StageCounts::counts);
+        let counts = stage.into_iter().chain(self.route.as_deref());
         let line = self.line.as_deref();
         self.sink.request(&self.record, line, counts, elapsed_ns);
     }
