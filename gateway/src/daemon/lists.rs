@@ -7,10 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::names::CurrentNames;
 use super::protocol::{Request, Response};
 use crate::model::{Gateway, Prefix, offloaded};
 use crate::store::list::{Added, ByHand, Change, ListError, Lists, Moment, Watch};
 use crate::telemetry::operator_log::explain;
+use crate::xdp::stats::StatisticsReader;
 
 /// How often files are looked at, and what has ended or was not confirmed is cleared away.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -24,13 +26,17 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread.
-    pub(super) fn start(lists: &Lists) -> std::io::Result<Self> {
+    /// Starts the thread, which tells `names` and `statistics` what lists of their own are called.
+    pub(super) fn start(
+        lists: &Lists,
+        names: CurrentNames,
+        statistics: Option<StatisticsReader>,
+    ) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::sync_channel(1);
         let lists = lists.clone();
         let thread = std::thread::Builder::new()
             .name("lists".to_owned())
-            .spawn(move || keep(&lists, &stopped))?;
+            .spawn(move || keep(&lists, &names, statistics.as_ref(), &stopped))?;
         Ok(Self { thread, stop })
     }
 
@@ -48,7 +54,12 @@ impl Keeper {
     }
 }
 
-fn keep(lists: &Lists, stopped: &mpsc::Receiver<()>) {
+fn keep(
+    lists: &Lists,
+    names: &CurrentNames,
+    statistics: Option<&StatisticsReader>,
+    stopped: &mpsc::Receiver<()>,
+) {
     // What an earlier run left in the other generation of the tables.
     if let Err(error) = lists.retire() {
         tracing::warn!(
@@ -59,18 +70,23 @@ fn keep(lists: &Lists, stopped: &mpsc::Receiver<()>) {
     let mut watch = Watch::new(lists.clone());
     while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
         watch.look();
-        match lists.tidy(Moment::now()) {
-            Ok(taken_back) => {
-                for (list, prefix) in taken_back {
-                    let list = list.name();
-                    tracing::warn!(list, %prefix, "not confirmed in time: taken back");
-                }
+        tidy(lists, Moment::now());
+        names.follow(lists, statistics);
+    }
+}
+
+fn tidy(lists: &Lists, now: Moment) {
+    match lists.tidy(now) {
+        Ok(taken_back) => {
+            for (list, prefix) in taken_back {
+                let list = list.name();
+                tracing::warn!(list, %prefix, "not confirmed in time: taken back");
             }
-            Err(error) => tracing::warn!(
-                error = explain(&error),
-                "lists: what has ended or was not confirmed stays for now"
-            ),
         }
+        Err(error) => tracing::warn!(
+            error = explain(&error),
+            "lists: what has ended or was not confirmed stays for now"
+        ),
     }
 }
 

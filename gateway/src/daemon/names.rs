@@ -3,7 +3,7 @@
 //! The maps know listeners by their position in the configuration, lists by the numbers they were
 //! given, and slots by a tag.
 //! The daemon writes the names beside its other runtime files with every configuration that takes
-//! effect, so that whoever reads the maps can name what it finds, also while no gateway runs.
+//! effect, and when lists of one do so later, so that whoever reads the maps can name what it finds, also while no gateway runs.
 //! Nothing is decided by this file.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use gateway_common::list::{LIST_ALLOW, LIST_MANAGEMENT, LIST_OPERATOR};
@@ -35,8 +35,16 @@ const FIXED_LISTS: [(u16, &str); 3] = [
 ];
 
 /// The names in force. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CurrentNames(Arc<ArcSwap<Names>>);
+#[derive(Clone, Debug)]
+pub(super) struct CurrentNames(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    names: ArcSwap<Names>,
+    runtime_directory: Box<Path>,
+    /// Held while they are replaced: a reload does that, and who keeps the lists.
+    replacing: Mutex<()>,
+}
 
 impl CurrentNames {
     /// Those of the run before, until [`Self::replace`].
@@ -45,11 +53,15 @@ impl CurrentNames {
             tracing::warn!(%error, "the names of the last run cannot be read: counters of listeners and lists start at zero");
             Names::default()
         });
-        Self(Arc::new(ArcSwap::from_pointee(names)))
+        Self(Arc::new(Shared {
+            names: ArcSwap::from_pointee(names),
+            runtime_directory: runtime_directory.into(),
+            replacing: Mutex::new(()),
+        }))
     }
 
     pub(super) fn load(&self) -> Arc<Names> {
-        self.0.load_full()
+        self.0.names.load_full()
     }
 
     /// Takes over the names of a configuration that has taken effect. What goes wrong is reported
@@ -60,7 +72,25 @@ impl CurrentNames {
         lists: &Lists,
         statistics: Option<&StatisticsReader>,
     ) {
-        let names = Names::of(model, lists.names());
+        let _one_at_a_time = self.replacing();
+        self.put(Names::of(model, lists.names()), statistics);
+    }
+
+    /// Takes over the names of lists that were put in force since, where there are such.
+    pub(super) fn follow(&self, lists: &Lists, statistics: Option<&StatisticsReader>) {
+        let _one_at_a_time = self.replacing();
+        let known = self.load();
+        let lists = by_number(lists.names());
+        if lists != known.lists {
+            let names = Names {
+                lists,
+                ..Names::clone(&known)
+            };
+            self.put(names, statistics);
+        }
+    }
+
+    fn put(&self, names: Names, statistics: Option<&StatisticsReader>) {
         if let Some(statistics) = statistics
             && let Err(error) = names.take_over(&self.load(), statistics)
         {
@@ -69,10 +99,15 @@ impl CurrentNames {
                 "counters of listeners and lists that have changed places are not reset"
             );
         }
-        if let Err(error) = names.write(&model.runtime_directory) {
+        if let Err(error) = names.write(&self.0.runtime_directory) {
             tracing::warn!(%error, "`gateway stats` will not know names: writing them failed");
         }
-        self.0.store(Arc::new(names));
+        self.0.names.store(Arc::new(names));
+    }
+
+    fn replacing(&self) -> MutexGuard<'_, ()> {
+        let replacing = &self.0.replacing;
+        replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,13 +128,12 @@ impl Names {
     #[must_use]
     pub fn of(model: &Gateway, lists: Vec<(u16, String)>) -> Self {
         let listeners = model.listeners.iter();
-        let lists = lists.into_iter();
         let slots = slot_names(model).into_iter();
         Self {
             listeners: listeners
                 .map(|listener| listener.name.to_string())
                 .collect(),
-            lists: lists.map(|(number, name)| (number.into(), name)).collect(),
+            lists: by_number(lists),
             slots: slots.map(|(tag, name)| (hexadecimal(tag), name)).collect(),
         }
     }
@@ -182,6 +216,11 @@ impl Names {
     }
 }
 
+fn by_number(lists: Vec<(u16, String)>) -> BTreeMap<u32, String> {
+    let lists = lists.into_iter();
+    lists.map(|(number, name)| (number.into(), name)).collect()
+}
+
 fn hexadecimal(tag: u64) -> String {
     format!("{tag:016x}")
 }
@@ -196,6 +235,8 @@ fn named(names: &[String], position: u32, number: u32) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ListAction, ListFormat, ListMode, ListName, NamedList};
+    use crate::store::list::Moment;
 
     fn names(listeners: &[&str]) -> Names {
         Names {
@@ -217,6 +258,44 @@ mod tests {
         std::fs::write(directory.path().join(FILE_NAME), "{\"other\": 1}").unwrap();
         let refused = Names::read(directory.path()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_list_that_comes_in_force_later_gets_its_name_and_nothing_else_loses_one() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        names(&["a", "b"]).write(directory.path()).unwrap();
+        let current = CurrentNames::of_last_run(directory.path());
+        let lists = Lists::open(state.path(), Moment::now()).unwrap();
+        let feed = state.path().join("feed");
+        std::fs::write(&feed, "").unwrap();
+        let model = crate::model::Lists {
+            offloaded: Vec::new(),
+            management: Vec::new(),
+            named: vec![NamedList {
+                name: ListName::new("later"),
+                action: ListAction::Deny,
+                mode: ListMode::Enforce,
+                file: feed,
+                format: ListFormat::Auto,
+            }],
+        };
+        lists.install(lists.prepare(&model).unwrap()).unwrap();
+        let numbers = lists.names().into_iter();
+        let mut numbers = numbers.filter(|(_, name)| name == "later");
+        let (number, _) = numbers.next().unwrap();
+        assert_ne!(current.load().list(number.into()), "later");
+        current.follow(&lists, None);
+        let written = Names::read(directory.path()).unwrap();
+        assert_eq!(written, *current.load());
+        assert_eq!(written.list(number.into()), "later");
+        assert_eq!(written.listener(2), "b");
+        assert_eq!(written.slot(7), Some("pets GET /pets"));
+
+        // Nothing is written while nothing changes.
+        std::fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
+        current.follow(&lists, None);
+        assert_eq!(Names::read(directory.path()).unwrap(), Names::default());
     }
 
     #[test]

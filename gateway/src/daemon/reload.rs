@@ -23,7 +23,7 @@ use crate::config::{self, Configuration};
 use crate::model::Gateway;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::Ledger;
-use crate::store::list::Prepared as PreparedLists;
+use crate::store::list::{ListError, Prepared as PreparedLists};
 use crate::telemetry::access_log::Opened;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
@@ -225,8 +225,13 @@ impl Control {
                 explain(&error)
             ));
         }
-        if let Err(error) = blocking(self.lists.clone(), |it| it.install(lists)).await {
-            lapses.push(format!("the lists could not follow: {error}"));
+        let installed = blocking(self.lists.clone(), |it| match it.install(lists) {
+            Err(in_force @ ListError::Unsaved { .. }) => Ok(Some(explain(&in_force))),
+            outcome => outcome.map(|()| None),
+        });
+        match installed.await {
+            Ok(unsaved) => lapses.extend(unsaved),
+            Err(error) => lapses.push(format!("the lists could not follow: {error}")),
         }
         let statistics = self.edge.as_ref().map(|edge| edge.statistics());
         self.names

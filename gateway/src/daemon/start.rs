@@ -198,7 +198,8 @@ fn assemble(
         keys: KeyTasks::default(),
         edge: edge.settle(),
         attack,
-        list_keeper: Keeper::start(&lists).context("list thread")?,
+        list_keeper: Keeper::start(&lists, names.clone(), sources.edge.clone())
+            .context("list thread")?,
         lists,
         deployments,
         configuration: Arc::new(ArcSwap::from_pointee(configuration)),

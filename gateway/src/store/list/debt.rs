@@ -90,8 +90,20 @@ impl Lists {
             return Ok(());
         }
         self.put_configured_in_force(prepared)?;
-        tracing::info!("lists: those that the configuration asks for are in force now");
-        self.save_definitions()
+        let named = model.named.iter().map(|list| list.name.as_str());
+        let named: Vec<&str> = named.collect();
+        tracing::info!(
+            ?named,
+            "lists: those that the configuration asks for are in force now"
+        );
+        // What fails here is no failure of that, and is tried again as a debt of its own.
+        if let Err(error) = self.save_definitions() {
+            tracing::error!(
+                error = explain(&error),
+                "lists: what the configuration says is tried again until it is saved"
+            );
+        }
+        Ok(())
     }
 
     /// Writes the tables of the sink anew where they are not known to hold what is in force.

@@ -86,6 +86,57 @@ fn what_a_configuration_asks_for_is_tried_until_it_is_in_force() {
     tables.expect(&lists);
 }
 
+/// What `work` says to the operator.
+fn said(work: impl FnOnce()) -> String {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let file = log.reopen().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::sync::Mutex::new(file))
+        .with_ansi(false)
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    std::fs::read_to_string(log.path()).unwrap()
+}
+
+#[test]
+fn what_comes_in_force_later_is_said_to_be_whether_or_not_it_can_be_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = Lists::open(directory.path(), at(1)).unwrap();
+    let tables = Tables::default();
+    lists.attach(Arc::new(tables.clone())).unwrap();
+    let feed = directory.path().join("feed");
+    std::fs::write(&feed, "10.0.0.1\n").unwrap();
+    let model = following(&feed);
+    tables.0.lock().unwrap().broken = Some("stage");
+    lists.install(lists.prepare(&model).unwrap()).unwrap_err();
+    let not_in_force = "those that the configuration asks for are still not in force";
+    let text = said(|| drop(lists.tidy(at(2)).unwrap()));
+    assert!(text.contains(not_in_force), "{text}");
+
+    tables.0.lock().unwrap().broken = None;
+    let obstacle = obstruct(directory.path(), "lists.json");
+    let text = said(|| (0..3).for_each(|_| drop(lists.tidy(at(3)).unwrap())));
+    assert!(lists.denies(address("10.0.0.1"), SECOND));
+    assert!(!text.contains(not_in_force), "{text}");
+    for part in [
+        "those that the configuration asks for are in force now",
+        "feed",
+        "the lists are in force, but",
+        "tried again until it is saved",
+        &format!("open `{}`", obstacle.display()),
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    std::fs::remove_dir(obstacle).unwrap();
+    let text = said(|| drop(lists.tidy(at(4)).unwrap()));
+    assert!(
+        text.contains("what the configuration says is saved now"),
+        "{text}"
+    );
+    let (saved, _) = definitions::load(directory.path()).unwrap();
+    assert_eq!(saved, model);
+}
+
 #[test]
 fn a_change_that_can_neither_be_saved_nor_taken_back_says_both() {
     let directory = tempfile::tempdir().unwrap();
