@@ -37,6 +37,11 @@ mod access_log_formats;
 mod execution_log;
 mod semantics;
 mod openapi;
+#[path = "../../gateway/tests/config/fix.rs"]
+mod fix;
+#[path = "../../gateway/tests/config/mutations.rs"]
+mod mutations;
+mod mistakes;
 mod export;
 mod exported;
 mod http_mapping;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{Error, Read as _};
+use std::io::{Error, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,7 +89,7 @@ impl Kept {
         let bytes = held.bytes.saturating_add(content.len() as u64);
         if bytes > self.bytes_max {
             return Err(Error::other(format!(
-                "with it, the files that the configuration names hold more than {} bytes",
+                "with it, the files that the configuration names hold more than {} bytes: name fewer or smaller ones",
                 self.bytes_max
             )));
         }
@@ -130,11 +130,11 @@ impl fmt::Debug for Kept {
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
-        return Err(Error::other("it is a directory"));
+        return Err(Error::other("it is a directory: name a file"));
     }
     // Opening a FIFO would wait for its writer.
     if !metadata.is_file() {
-        return Err(Error::other("it is not a regular file"));
+        return Err(Error::other("it is not a regular file: name one that is"));
     }
     let mut content = Vec::new();
     File::open(path)?
@@ -146,8 +146,21 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     Ok(content)
 }
 
+/// Why a file cannot be read, and what to do about it.
+pub(super) fn told(error: &Error) -> String {
+    let fix = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => ": name one that is there",
+        ErrorKind::IsADirectory => ": name a file",
+        ErrorKind::PermissionDenied => ": let the account of the gateway read it",
+        // Those of this module say it themselves.
+        ErrorKind::Other => "",
+        _ => ": keep it where it can be read",
+    };
+    format!("{error}{fix}")
+}
+
 fn too_large(bytes_max: u64) -> Error {
-    Error::other(format!("it is larger than {bytes_max} bytes"))
+    Error::other(format!("it has too many bytes: at most {bytes_max}"))
 }
 
 #[cfg(test)]
@@ -165,11 +178,12 @@ mod tests {
         assert_eq!(&*kept.read(&name("a"), 5).unwrap(), b"first");
         std::fs::remove_file(name("a")).unwrap();
         assert_eq!(&*kept.read(&name("a"), 5).unwrap(), b"first");
-        let told = |path: &str, max| kept.read(&name(path), max).unwrap_err().to_string();
-        assert_eq!(told("a", 4), "it is larger than 4 bytes");
+        let told = |path: &str, max| told(&kept.read(&name(path), max).unwrap_err());
+        assert_eq!(told("a", 4), "it has too many bytes: at most 4");
         assert_eq!(
             told("b", 9),
-            "with it, the files that the configuration names hold more than 10 bytes"
+            "with it, the files that the configuration names hold more than 10 bytes: name fewer \
+             or smaller ones"
         );
         assert_eq!(&*kept.read(&name("c"), 5).unwrap(), b"third");
     }

@@ -241,7 +241,7 @@ pub(super) fn parse(name: &str, text: &str, diagnostics: &mut Collector) -> Opti
         diagnostics.error(
             None,
             "",
-            "too many files and deployments in one configuration",
+            "there are too many files and deployments in one configuration: put some files together",
         );
         return None;
     };

@@ -118,11 +118,10 @@ fn read_named(path: &Path) -> Result<Named, Report> {
         diagnostics.error(place, "", message);
         diagnostics.into_report()
     };
-    let bytes =
-        read_file(path).map_err(|error| refused(None, format!("cannot be read: {error}")))?;
+    let bytes = read_file(path)
+        .map_err(|error| refused(None, format!("cannot be read: {}", files::told(&error))))?;
     if bytes.len() > FILE_BYTES_MAX {
-        let message = format!("larger than {FILE_BYTES_MAX} bytes");
-        return Err(refused(None, message));
+        return Err(refused(None, too_large()));
     }
     let path = std::path::absolute(path)
         .map_err(|error| refused(None, format!("has no absolute path: {error}")))?;
@@ -131,6 +130,10 @@ fn read_named(path: &Path) -> Result<Named, Report> {
         refused(Some(place), NOT_UTF8.to_owned())
     })?;
     Ok(Named { name, text, path })
+}
+
+fn too_large() -> String {
+    format!("the file has too many bytes: at most {FILE_BYTES_MAX}")
 }
 
 const NOT_UTF8: &str = "this is not UTF-8: save the file as UTF-8";
@@ -185,7 +188,7 @@ fn shaped(
     diagnostics: &mut Collector,
 ) -> Option<(Node, written::File)> {
     if text.len() > FILE_BYTES_MAX {
-        diagnostics.error(None, "", format!("larger than {FILE_BYTES_MAX} bytes"));
+        diagnostics.error(None, "", too_large());
         return None;
     }
     let tree = yaml::parse(text, FileId::FIRST, Bounds::CONFIGURATION, diagnostics)?;

@@ -27,10 +27,12 @@ pub(super) fn near_miss<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// `: did you mean `x`?` to stand behind the message about `written`, or what there is to choose from.
+/// `: did you mean `x`?` to stand behind the message about `written`, or what there is to choose
+/// from, or `: {otherwise}` where there is nothing, or too much to list.
 pub(super) fn suggestion<'a>(
     written: &str,
     candidates: impl Iterator<Item = &'a str> + Clone,
+    otherwise: &str,
 ) -> String {
     if let Some(meant) = near_miss(written, candidates.clone()) {
         return format!(": did you mean `{meant}`?");
@@ -38,7 +40,7 @@ pub(super) fn suggestion<'a>(
     match choice(candidates.clone()) {
         Some(only) if candidates.count() == 1 => format!(": there is only {only}"),
         Some(choice) => format!(": choose from {choice}"),
-        None => String::new(),
+        None => format!(": {otherwise}"),
     }
 }
 

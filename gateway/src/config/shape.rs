@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
                     .into_iter()
                     .flat_map(Map::keys)
                     .map(String::as_str);
-                let fix = suggestion(&entry.key, known);
+                let fix = suggestion(&entry.key, known, "take it out");
                 let message = format!("unknown key `{}`{fix}", shortened(&entry.key));
                 let place = Some(entry.key_place);
                 self.diagnostics.error(place, at.path.to_string(), message);
@@ -131,7 +131,7 @@ impl<'a> Checker<'a> {
             }
         }
         if mapping.entries().is_empty() && schema.contains_key("minProperties") {
-            self.error(at, "there has to be at least one".into());
+            self.error(at, "there has to be at least one: add it".into());
         }
         let complete = self.required(schema, at, mapping, &mut sound);
         let value = Value::Mapping(sound);
@@ -159,7 +159,8 @@ impl<'a> Checker<'a> {
                 let message = property
                     .and_then(|p| p.get("x-missing"))
                     .and_then(Json::as_str);
-                let message = message.map_or_else(|| format!("`{key}` is missing"), str::to_owned);
+                let message =
+                    message.map_or_else(|| format!("`{key}` is missing: add it"), str::to_owned);
                 let place = Some(at.key_place);
                 self.diagnostics.error(place, at.path.to_string(), message);
             }
@@ -188,7 +189,7 @@ impl<'a> Checker<'a> {
             return None;
         };
         if items.is_empty() && schema.contains_key("minItems") {
-            self.error(at, "there has to be at least one".into());
+            self.error(at, "there has to be at least one: add it".into());
             return None;
         }
         let max = schema.get("maxItems").and_then(Json::as_u64);
@@ -234,7 +235,7 @@ impl<'a> Checker<'a> {
             .iter()
             .all(|alternative| has_type(alternative, "string"))
         {
-            let fix = suggestion(text, words.into_iter());
+            let fix = suggestion(text, words.into_iter(), "take it out");
             self.error(at, format!("`{}` is not a choice{fix}", shortened(text)));
         } else {
             self.mismatch(alternatives, at, Reading::Text(text));

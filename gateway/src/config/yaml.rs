@@ -55,7 +55,10 @@ pub(super) fn parse(
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span, diagnostics),
-            Err(error) => Err((place(file, *error.marker()), error.info().to_owned())),
+            Err(error) => {
+                let message = format!("{}: correct the YAML there", error.info());
+                Err((place(file, *error.marker()), message))
+            }
         };
         if let Err((place, message)) = step {
             diagnostics.error(Some(place), "", message);
@@ -68,7 +71,11 @@ pub(super) fn parse(
             line: 1,
             column: 1,
         };
-        diagnostics.error(Some(start), "", "the file holds no configuration");
+        diagnostics.error(
+            Some(start),
+            "",
+            "the file holds nothing: write into it what is meant",
+        );
     }
     builder.root
 }
@@ -181,10 +188,13 @@ impl Builder {
     fn start(&mut self, open: Open, place: Place) -> Result<(), Fatal> {
         let Bounds { depth, .. } = self.bounds;
         if self.open.len() >= depth {
-            return Err((place, format!("nested deeper than {depth} levels")));
+            return Err((place, format!("nested too deep: at most {depth} levels")));
         }
         if let Some(Open::Mapping { key: None, .. }) = self.open.last() {
-            return Err((place, "a key must be text, not a list or mapping".into()));
+            return Err((
+                place,
+                "a key has to be text, and not a list or mapping: put it in quotes".into(),
+            ));
         }
         self.open.push(open);
         Ok(())
@@ -200,7 +210,7 @@ impl Builder {
         self.nodes += 1;
         let Bounds { nodes, .. } = self.bounds;
         if self.nodes > nodes {
-            return Err((place, format!("more than {nodes} values")));
+            return Err((place, format!("there are too many values: at most {nodes}")));
         }
         match self.open.last_mut() {
             None => self.root = Some(Node { place, value }),

@@ -31,19 +31,21 @@ enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonPathError {
     /// Longer than [`PATH_BYTES_MAX`].
-    #[error("the path has {0} bytes, more than {PATH_BYTES_MAX}")]
+    #[error("the path has {0} bytes: at most {PATH_BYTES_MAX}")]
     TooLong(usize),
     /// More than [`STEPS_MAX`].
-    #[error("the path has more than {STEPS_MAX} steps")]
+    #[error("the path has too many steps: at most {STEPS_MAX}")]
     TooManySteps,
     /// `..`, at this byte.
-    #[error("byte {0}: recursive descent is not supported")]
+    #[error("byte {0}: recursive descent is not supported: write out each step")]
     RecursiveDescent(usize),
     /// `[?` or `[(`, at this byte.
-    #[error("byte {0}: filters and scripts are not supported")]
+    #[error(
+        "byte {0}: filters and scripts are not supported: write an index, `*` or a quoted name"
+    )]
     Filter(usize),
     /// `[1:2]` or `[1,2]`, at this byte.
-    #[error("byte {at}: `{selector}` is no index, no `*` and no quoted name")]
+    #[error("byte {at}: `{selector}` is no index, no `*` and no quoted name: write one")]
     Selector {
         /// Where it starts.
         at: usize,
@@ -51,10 +53,10 @@ pub enum JsonPathError {
         selector: Box<str>,
     },
     /// A bracket or a quote that is never closed, at this byte.
-    #[error("byte {0}: what is opened here is never closed")]
+    #[error("byte {0}: what is opened here is never closed: write its end")]
     Unclosed(usize),
     /// A child without a name, at this byte.
-    #[error("byte {0}: a name is missing")]
+    #[error("byte {0}: a name is missing: add it")]
     NameMissing(usize),
 }
 

@@ -60,7 +60,7 @@ pub enum FormatError {
     )]
     Unnamed,
     /// Something behind a `$` that is no `context.`.
-    #[error("`${0}` cannot be logged: a format has `$context` variables alone, without braces")]
+    #[error("`${0}` cannot be logged: write `$context` variables alone, without braces")]
     NotContext(Box<str>),
     /// No such variable.
     #[error(transparent)]

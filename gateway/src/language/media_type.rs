@@ -105,10 +105,10 @@ enum Part {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaTypeError {
     /// No media type.
-    #[error("`{0}` is no media type such as `image/png`, `image/*` or `*/*`")]
+    #[error("`{0}` is no media type: write one such as `image/png`, `image/*` or `*/*`")]
     Entry(Box<str>),
     /// More than [`BINARY_MEDIA_TYPES_MAX`].
-    #[error("more than {BINARY_MEDIA_TYPES_MAX} binary media types")]
+    #[error("there are too many binary media types: at most {BINARY_MEDIA_TYPES_MAX}")]
     TooMany,
 }
 

@@ -46,7 +46,7 @@ pub enum SelectionError {
         source: PatternError,
     },
     /// More than [`PATTERNS_MAX`].
-    #[error("more than {PATTERNS_MAX} patterns")]
+    #[error("there are too many patterns: at most {PATTERNS_MAX}")]
     TooMany,
 }
 
@@ -54,7 +54,7 @@ pub enum SelectionError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// Longer than [`PATTERN_BYTES_MAX`].
-    #[error("the pattern has {0} bytes, more than {PATTERN_BYTES_MAX}")]
+    #[error("the pattern has {0} bytes: at most {PATTERN_BYTES_MAX}")]
     TooLong(usize),
     /// `(?=`, `(?!`, `(?<=` or `(?<!`.
     #[error("column {0}: look-around is not supported: write a pattern without it")]
@@ -69,10 +69,10 @@ pub enum PatternError {
     #[error("column {0}: atomic groups are not supported: write a pattern without them")]
     AtomicGroup(usize),
     /// `--` or `~~` within a class, which Java reads as characters.
-    #[error("column {0}: `--` and `~~` in a class need a backslash")]
+    #[error("column {0}: `--` and `~~` in a class need a backslash: write one before each sign")]
     ClassOperator(usize),
     /// No regular expression.
-    #[error("column {column}: {problem}")]
+    #[error("column {column}: {problem}: correct the pattern there")]
     Syntax {
         /// Where.
         column: usize,
@@ -80,7 +80,9 @@ pub enum PatternError {
         problem: Box<str>,
     },
     /// Too large when compiled, or not to be joined to the ends of a text.
-    #[error("the pattern cannot be compiled within {PROGRAM_BYTES_MAX} bytes")]
+    #[error(
+        "the pattern cannot be compiled within {PROGRAM_BYTES_MAX} bytes: write one with fewer repetitions"
+    )]
     Program,
 }
 

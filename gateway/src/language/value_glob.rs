@@ -35,10 +35,12 @@ pub enum GlobError {
     #[error("it is empty: write `*` for any value")]
     Empty,
     /// A wildcard between characters, or several with nothing between them.
-    #[error("`*` stands at the beginning, at the end, at both or alone")]
+    #[error("`*` stands at the beginning, at the end, at both or alone: take it out elsewhere")]
     Wildcard,
     /// What no value holds.
-    #[error("values are visible ASCII characters, with spaces only between them")]
+    #[error(
+        "values are visible ASCII characters, with spaces only between them: take out what else there is"
+    )]
     Character,
     /// More than the bound.
     #[error("it is {found} characters long: at most {max}{}", what(*.max))]

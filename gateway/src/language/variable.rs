@@ -210,13 +210,13 @@ pub const NAME_CHARACTERS_MAX: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VariableError {
     /// No row of the table has it.
-    #[error("there is no variable `$context.{0}`")]
+    #[error("there is no variable `$context.{0}`: write one that there is")]
     UnknownContext(Box<str>),
     /// Not letters, digits and `_`, or more than 64 of them.
-    #[error("`{0}` is no name of a stage variable: 1 to 64 letters, digits and `_`")]
+    #[error("`{0}` is no name of a stage variable: write 1 to 64 letters, digits and `_`")]
     StageVariableName(Box<str>),
     /// Neither `context.` nor `stageVariables.`.
-    #[error("`{0}` names neither `context` nor `stageVariables`")]
+    #[error("`{0}` names neither `context` nor `stageVariables`: write one of them")]
     UnknownSource(Box<str>),
 }
 

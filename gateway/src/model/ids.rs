@@ -81,7 +81,7 @@ pub const INSTANCE_NAME_BYTES_MAX: usize = 32;
 /// Why a text is no instance name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an instance name: 1 to {INSTANCE_NAME_BYTES_MAX} lower-case letters, digits, \
+    "`{0}` is not an instance name: write 1 to {INSTANCE_NAME_BYTES_MAX} lower-case letters, digits, \
      `_` and `-`"
 )]
 pub struct InstanceNameError(String);

@@ -16,10 +16,10 @@ pub struct Prefix {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixError {
     /// The part before the slash.
-    #[error("`{0}` is not an IP address")]
+    #[error("`{0}` is not an IP address: write one, or a prefix such as `192.0.2.0/24`")]
     Address(String),
     /// The part behind the slash.
-    #[error("`{length}` is not a prefix length from 0 to {max}")]
+    #[error("`{length}` is not a prefix length from 0 to {max}: write one")]
     Length {
         /// As written.
         length: String,
@@ -177,14 +177,17 @@ mod tests {
         check("2001:db8::/32", Ok("2001:db8::/32"));
         check("::ffff:10.0.0.0/104", Ok("10.0.0.0/8"));
         check("0.0.0.0/0", Ok("0.0.0.0/0"));
-        check("ten", Err("`ten` is not an IP address"));
+        check(
+            "ten",
+            Err("`ten` is not an IP address: write one, or a prefix such as `192.0.2.0/24`"),
+        );
         check(
             "10.0.0.0/33",
-            Err("`33` is not a prefix length from 0 to 32"),
+            Err("`33` is not a prefix length from 0 to 32: write one"),
         );
         check(
             "10.0.0.0/+8",
-            Err("`+8` is not a prefix length from 0 to 32"),
+            Err("`+8` is not a prefix length from 0 to 32: write one"),
         );
         check(
             "10.0.0.1/8",

@@ -135,7 +135,8 @@ fn a_file_is_named_as_it_was_asked_for_and_paths_start_beside_it() {
     let missing = load(&site.path().join("missing.yaml"))
         .unwrap_err()
         .to_string();
-    let expected = "missing.yaml: cannot be read: No such file or directory (os error 2)";
+    let expected = "missing.yaml: cannot be read: No such file or directory (os error 2): \
+                    name one that is there";
     assert!(missing.ends_with(expected), "{missing}");
 
     std::fs::write(&path, b"instance: a\nuser: \xff\n").unwrap();
@@ -150,7 +151,10 @@ fn a_file_is_named_as_it_was_asked_for_and_paths_start_beside_it() {
     let found = load(&path).unwrap_err().to_string();
     assert_eq!(
         found,
-        format!("{}: larger than 8388608 bytes", path.display())
+        format!(
+            "{}: the file has too many bytes: at most 8388608",
+            path.display()
+        )
     );
 }
 

@@ -2,6 +2,10 @@
 
 #[cfg(test)]
 mod files;
+#[cfg(test)]
+mod fix;
+#[cfg(test)]
+mod mutations;
 mod late;
 #[cfg(test)]
 mod site;

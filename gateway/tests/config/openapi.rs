@@ -7,6 +7,7 @@ use gateway::config::{ImportOptions, Loaded, Treatment, import, load, load_setti
 use gateway::model::{AccessMode, Algorithm, Integration, JwksSource, SecurityPolicy};
 
 use crate::files::{compare, file_name, repository, yaml_files};
+use crate::fix::without_fix;
 use crate::site::Site;
 
 /// What stands for the placeholders of the examples.
@@ -178,6 +179,8 @@ fn every_mistake_in_a_definition_is_named_where_it_stands() {
             }
         };
         let folder = format!("{}/", path.parent().unwrap().display());
+        let helpless = without_fix(found.lines());
+        assert!(helpless.is_empty(), "no fix: {helpless:#?}");
         for line in found.lines() {
             let place = line.strip_prefix(&*path.display().to_string());
             assert!(place.is_some_and(|rest| rest.starts_with(':')), "{line}");
@@ -255,12 +258,14 @@ fn a_definition_stands_for_what_it_defines() {
         &api("definition: nowhere.yaml"),
         &[
             "gateway.yaml:10:19: apis.a.definition: cannot read `nowhere.yaml`: No such file or \
-           directory (os error 2)",
+             directory (os error 2): name one that is there",
         ],
     );
     check_refused(
         &api("definition: shared"),
-        &["gateway.yaml:10:19: apis.a.definition: cannot read `shared`: it is a directory"],
+        &[
+            "gateway.yaml:10:19: apis.a.definition: cannot read `shared`: it is a directory: name a file",
+        ],
     );
     check_refused(
         &api("definition: [a]"),
@@ -459,7 +464,7 @@ fn large_definitions_are_read_and_larger_ones_refused() {
     assert!(
         report
             .to_string()
-            .ends_with("cannot be read: it is larger than 8388608 bytes"),
+            .ends_with("cannot be read: it has too many bytes: at most 8388608"),
         "{report}"
     );
 }
@@ -516,7 +521,7 @@ fn files_and_references_are_bounded() {
     assert_eq!(write(63, 32).unwrap().routes, 63 + 32 + 1);
     let report = write(64, 0).unwrap_err().to_string();
     assert!(
-        report.contains("api.yaml:66:15: paths.\"/63\".$ref: more than 64 files"),
+        report.contains("api.yaml:66:15: paths.\"/63\".$ref: there are more than 64 files"),
         "{report}"
     );
     let report = write(0, 33).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 use gateway::config::load_text;
 
 use crate::files::{compare, file_name, repository, yaml_files};
+use crate::fix::without_fix;
 use crate::site::Site;
 
 /// `bad/*.yaml` beside the messages it earns, warnings last.
@@ -11,6 +12,7 @@ fn every_mistake_is_named_where_it_stands() {
     let site = Site::new();
     let files = yaml_files(&repository().join("gateway/tests/config/bad"));
     assert!(files.len() >= 25, "{files:?}");
+    let mut helpless: Vec<String> = Vec::new();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
         let report = match load_text(&file_name(&path), &text, site.path()) {
@@ -18,6 +20,8 @@ fn every_mistake_is_named_where_it_stands() {
             Err(report) => report,
         };
         assert!(report.errors.len() == report.to_string().lines().count());
+        let messages = report.errors.iter().map(|error| error.message.as_str());
+        helpless.extend(without_fix(messages).into_iter().map(str::to_owned));
         let mut found = format!("{report}\n");
         for warning in &report.warnings {
             found.push_str(&format!("warning: {warning}\n"));
@@ -28,6 +32,7 @@ fn every_mistake_is_named_where_it_stands() {
             &found.replace(&site, "SITE"),
         );
     }
+    assert!(helpless.is_empty(), "no fix:\n{}", helpless.join("\n"));
 }
 
 #[test]

@@ -203,7 +203,9 @@ impl Claims {
                 let message = if other == api {
                     format!("`{host}` stands twice: keep one")
                 } else {
-                    format!("`{host}` on listener `{listener}` is claimed by the API `{other}`")
+                    format!(
+                        "`{host}` on listener `{listener}` is claimed by the API `{other}`: keep one"
+                    )
                 };
                 cx.error(&at, message);
             }

@@ -46,13 +46,16 @@ pub(super) fn lower_one(
         Some(text) => lower_identity_source(text, &at.key("identity_source"), cx),
     };
     if written.issuer.is_empty() {
-        cx.error(&at.key("issuer"), "an empty issuer would match no token");
+        cx.error(
+            &at.key("issuer"),
+            "an empty issuer would match no token: write the `iss` of the tokens",
+        );
     }
     for (index, audience) in written.audiences.iter().enumerate() {
         if audience.is_empty() {
             cx.error(
                 &at.key("audiences").item(index),
-                "an empty audience would match no token",
+                "an empty audience would match no token: write the `aud` of the tokens",
             );
         }
     }
@@ -129,7 +132,13 @@ impl Lowering<'_> {
     pub(super) fn header_name(&mut self, name: &str, at: &Cursor<'_>) -> Option<HeaderName> {
         let parsed = HeaderName::from_bytes(name.as_bytes());
         if parsed.is_err() {
-            self.error(at, format!("`{}` is not a header name", shortened(name)));
+            self.error(
+                at,
+                format!(
+                    "`{}` is not a header name: write letters, digits and `-`",
+                    shortened(name)
+                ),
+            );
         }
         parsed.ok()
     }

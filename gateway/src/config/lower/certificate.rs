@@ -45,7 +45,7 @@ pub(super) fn lower_for(
         if !names.iter().any(|name| domain.is_named_by(name)) {
             let names = names.join("`, `");
             let message = format!(
-                "this certificate is for `{}` and not for this domain",
+                "this certificate is for `{}` and not for this domain: name one that is",
                 shortened(&names)
             );
             cx.error(&at.key("chain"), message);
@@ -128,7 +128,9 @@ fn open(
             let shown = chain_path.display();
             cx.error(
                 &chain_at,
-                format!("`{shown}` does not hold a certificate chain in PEM form"),
+                format!(
+                    "`{shown}` does not hold a certificate chain in PEM form: name a file that does"
+                ),
             );
         }
         chain
@@ -140,7 +142,7 @@ fn open(
             let shown = shown.display();
             cx.error(
                 &key_at,
-                format!("`{shown}` does not hold a private key in PEM form"),
+                format!("`{shown}` does not hold a private key in PEM form: name a file that does"),
             );
         }
         Some((key?, is_exposed))
@@ -167,16 +169,19 @@ fn pair(
         Err(InconsistentKeys(_)) => {
             cx.error(
                 key_at,
-                "this key does not belong to the first certificate of the chain",
+                "this key does not belong to the first certificate of the chain: name the one that does",
             );
         }
         Err(rustls::Error::InvalidCertificate(error)) => {
             cx.error(
                 chain_at,
-                format!("the first certificate of the chain is broken: {error}"),
+                format!("the first certificate of the chain is broken: {error}: name a file with a sound one"),
             );
         }
-        Err(error) => cx.error(key_at, format!("this key cannot be used: {error}")),
+        Err(error) => cx.error(
+            key_at,
+            format!("this key cannot be used: {error}: name one that can"),
+        ),
     }
     None
 }

@@ -86,7 +86,7 @@ fn check_methods(methods: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     let known = known.map(|(name, _)| *name).chain([WILDCARD]);
     for (index, method) in methods.iter().enumerate() {
         if !known.clone().any(|name| name == method) {
-            let fix = suggestion(method, known.clone());
+            let fix = suggestion(method, known.clone(), "write `GET`");
             let message = format!("`{}` is not a method{fix}", shortened(method));
             cx.error(&at.item(index), message);
         }

@@ -44,7 +44,7 @@ pub(super) fn lower_kind(
     cx: &mut Lowering<'_>,
 ) -> ApiKind {
     if !at.key("type").is_written() {
-        cx.error_at_key(at, "`type` is missing");
+        cx.error_at_key(at, "`type` is missing: write `http` or `rest`");
     }
     match written.kind {
         Some(written::ApiType::Rest) => ApiKind::Rest,
@@ -55,7 +55,7 @@ pub(super) fn lower_kind(
 fn lower_routes(api: &written::Api, around: &Around<'_>, cx: &mut Lowering<'_>) -> Vec<Route> {
     let at = around.at.key("routes");
     if !at.is_written() {
-        cx.error_at_key(around.at, "`routes` is missing");
+        cx.error_at_key(around.at, "`routes` is missing: add it");
     }
     let none = written::Named::default();
     route::lower(api.routes.as_ref().unwrap_or(&none), &at, around, cx)

@@ -147,7 +147,8 @@ fn lower_tls(
 fn check_tls_1_0(mappings: &[Mapping], apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     let at = at.key("security_policy");
     if mappings.iter().any(|mapping| mapping.segments.len() > 1) {
-        let message = "a mapping with several segments needs `TLS_1_2` or a later policy";
+        let message =
+            "a mapping with several segments needs `TLS_1_2` or a later policy: write one";
         cx.error(&at, message);
     }
     let is_http = |mapping: &&Mapping| {
@@ -156,7 +157,7 @@ fn check_tls_1_0(mappings: &[Mapping], apis: &[Api], at: &Cursor<'_>, cx: &mut L
     };
     if let Some(mapping) = mappings.iter().find(is_http) {
         let message = format!(
-            "`{}` is an HTTP API, which needs `TLS_1_2` or a later policy",
+            "`{}` is an HTTP API, which needs `TLS_1_2` or a later policy: write one",
             mapping.api
         );
         cx.error(&at, message);
@@ -170,8 +171,9 @@ fn lower_name(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<D
     };
     if bare.contains('*') {
         let shown = shortened(written);
-        let message =
-            format!("`{shown}`: a wildcard is the first label alone, as in `*.example.com`");
+        let message = format!(
+            "`{shown}`: a wildcard is the first label alone: write it as in `*.example.com`"
+        );
         cx.error_at_key(at, message);
         return None;
     }
@@ -229,7 +231,11 @@ pub(super) fn check_stage(
         return;
     }
     if is_written {
-        let fix = suggestion(stage, names().collect::<Vec<_>>().into_iter());
+        let fix = suggestion(
+            stage,
+            names().collect::<Vec<_>>().into_iter(),
+            "add it there",
+        );
         let (api, shown) = (&api.name, shortened(stage));
         let message = format!("the API `{api}` has no stage `{shown}`{fix}");
         cx.error(&at.key("stage"), message);
@@ -251,7 +257,7 @@ fn lower_path(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<V
     if segments.is_none() {
         let message = format!(
             "a path is `{EVERY_PATH}` or up to {PATH_BYTES_MAX} letters, digits and `$-_.+!*'()`, \
-             with `/` between segments and none at the ends"
+             with `/` between segments and none at the ends: write such a one"
         );
         cx.error_at_key(at, message);
     }

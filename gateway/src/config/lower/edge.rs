@@ -79,7 +79,7 @@ fn check_interfaces(names: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
             let shown = shortened(name);
             cx.error(
                 &at,
-                format!("`{shown}` is not an interface name, such as `eth0`"),
+                format!("`{shown}` is not an interface name: write one such as `eth0`"),
             );
         } else if names.iter().take(index).any(|earlier| earlier == name) {
             cx.error(

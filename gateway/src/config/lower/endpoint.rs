@@ -153,7 +153,7 @@ mod tests {
         );
         check(
             "ftp://a.example/",
-            Err("the scheme has to be `http` or `https`"),
+            Err("the scheme has to be `http` or `https`: write it"),
         );
         check(
             "http://a:b@c.example/",

@@ -20,7 +20,7 @@ pub(super) fn lower_policy(
     let written = written?;
     let Some(policy) = SecurityPolicy::named(written) else {
         let names = SecurityPolicy::ALL.iter().map(|policy| policy.name());
-        let fix = suggestion(written, names);
+        let fix = suggestion(written, names, "write one that the service has");
         let shown = shortened(written);
         cx.error(at, format!("there is no security policy `{shown}`{fix}"));
         return None;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Lowering;
 use crate::config::cursor::Cursor;
-use crate::config::files::{Kept, read};
+use crate::config::files::{Kept, read, told};
 
 /// The largest PEM file that is read.
 pub(super) const PEM_BYTES_MAX: u64 = 1 << 20;
@@ -21,7 +21,7 @@ impl<'a> Lowering<'a> {
         if !is_path(written) {
             self.error(
                 at,
-                "a path has at least one character and none of them is zero",
+                "this is no path: write at least one character, none of them zero",
             );
         }
         self.base.join(written)
@@ -73,7 +73,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn unreadable(&mut self, path: &Path, error: &std::io::Error, at: &Cursor<'_>) {
-        self.error(at, format!("cannot read `{}`: {error}", path.display()));
+        self.error(
+            at,
+            format!("cannot read `{}`: {}", path.display(), told(error)),
+        );
     }
 }
 

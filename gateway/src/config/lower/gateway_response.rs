@@ -19,7 +19,7 @@ pub(super) fn lower(
     cx: &mut Lowering<'_>,
 ) -> GatewayResponses {
     if kind == ApiKind::Http && !written.0.is_empty() {
-        let message = "only REST APIs have gateway responses: HTTP APIs answer in fixed words";
+        let message = "only REST APIs have gateway responses, as HTTP APIs answer in fixed words: take them out";
         cx.error_at_key(section, message);
     }
     let mut responses = BTreeMap::new();
@@ -32,7 +32,7 @@ pub(super) fn lower(
             }
             None => {
                 let known = GatewayResponse::customizable().map(GatewayResponse::name);
-                let fix = suggestion(name, known);
+                let fix = suggestion(name, known, "take it out");
                 let shown = shortened(name);
                 let message = format!("`{shown}` is no gateway response that can be changed{fix}");
                 cx.error_at_key(&at, message);

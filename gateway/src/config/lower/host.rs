@@ -7,13 +7,17 @@ use http::Uri;
 /// Why a text is no host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HostError {
-    #[error("a host stands without its port: one API answers on every port of its listeners")]
+    #[error(
+        "a host stands without its port, as it is served on every one of its listeners: take it out"
+    )]
     Port,
     #[error("wildcards are not supported: name each host, or leave `hosts` out to answer for all")]
     Wildcard,
-    #[error("a host stands without scheme and path")]
+    #[error("a host stands without scheme and path: take those out")]
     Url,
-    #[error("a host is letters, digits, `-`, `_` and dots, 253 at most and 63 between two dots")]
+    #[error(
+        "a host is letters, digits, `-`, `_` and dots, 253 at most and 63 between two dots: write one"
+    )]
     Syntax,
 }
 
@@ -44,9 +48,9 @@ pub(super) fn parse_host(written: &str) -> Result<String, HostError> {
 pub(super) enum UrlError {
     #[error("this is not a URL: write `https://host/path`")]
     Syntax,
-    #[error("the scheme has to be `{0}`")]
+    #[error("the scheme has to be `{0}`: write it")]
     Scheme(&'static str),
-    #[error("there is no host in this URL")]
+    #[error("there is no host in this URL: write `https://host/path`")]
     Host,
     #[error("user and password do not belong into a URL: take them out")]
     UserInfo,

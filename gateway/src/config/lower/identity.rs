@@ -23,7 +23,7 @@ pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Ident
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         (1..=63).contains(&text.len()) && text.bytes().all(allowed)
     };
-    let label = "1 to 63 lower-case letters, digits and `-`";
+    let label = "write 1 to 63 lower-case letters, digits and `-`";
     let mut checked = |key: &str,
                        value: &Option<String>,
                        default,
@@ -45,7 +45,7 @@ pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Ident
             &written.account,
             default.account,
             is_account,
-            "an account: twelve digits, in quotes",
+            "an account: write twelve digits, in quotes",
         ),
         region: checked(
             "region",
@@ -109,7 +109,7 @@ pub fn parse_id(text: &str) -> Result<ApiId, String> {
     }
     let shown = shortened(text);
     Err(format!(
-        "`{shown}` is not an id: 1 to {ID_BYTES_MAX} lower-case letters and digits"
+        "`{shown}` is not an id: write 1 to {ID_BYTES_MAX} lower-case letters and digits"
     ))
 }
 

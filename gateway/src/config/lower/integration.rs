@@ -111,7 +111,10 @@ fn check_mock(
     cx: &mut Lowering<'_>,
 ) {
     if around.kind == ApiKind::Http {
-        cx.error_at_key(&at.key("type"), "only REST APIs have mocks");
+        cx.error_at_key(
+            &at.key("type"),
+            "only REST APIs have mocks: write `http_proxy`, or make this API `type: rest`",
+        );
     }
     for (key, is_written) in [
         ("upstream", written.upstream.is_some()),
@@ -147,7 +150,7 @@ fn lower_method(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option
     let known = route_key::METHODS.iter().find(|(name, _)| *name == written);
     if known.is_none() {
         let names = route_key::METHODS.iter().map(|(name, _)| *name);
-        let fix = suggestion(written, names);
+        let fix = suggestion(written, names, "write `GET`");
         cx.error(at, format!("`{}` is not a method{fix}", shortened(written)));
     }
     known.map(|(_, method)| method.clone())
@@ -215,6 +218,7 @@ fn lower_uri(
         backend_tls::check_kind(tls, around.kind, tls_at, cx);
     }
     let tls = backend_tls::lower(written.tls.as_ref(), tls_at, cx);
+    parameters::warn_of_own_query(uri, written, around.kind, integration, cx);
     let mut endpoints = BTreeMap::new();
     for environment in around.environments {
         let stage = &environment.variant.stage;

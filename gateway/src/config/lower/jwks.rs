@@ -103,7 +103,10 @@ fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<
             None => {
                 let shown = path.display();
                 let form = "`{\"keys\": [..]}` of RFC 7517";
-                cx.error(at, format!("`{shown}` does not hold a key set, the {form}"));
+                cx.error(
+                    at,
+                    format!("`{shown}` does not hold a key set, the {form}: name a file that does"),
+                );
             }
             Some(keys) if keys.is_empty() => {
                 cx.warning(at, "this key set is empty: every token will be refused");

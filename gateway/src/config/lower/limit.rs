@@ -90,7 +90,7 @@ impl Lowering<'_> {
 
 fn micro_per_second(rate: f64, max: f64) -> Result<Rate, String> {
     if rate < 0.0 {
-        return Err(format!("a rate of {rate} is negative"));
+        return Err(format!("a rate of {rate} is negative: write one above 0"));
     }
     if rate > max {
         return Err(format!(
@@ -129,7 +129,7 @@ fn explain(error: LimitError, rate: f64) -> String {
             )
         }
         LimitError::RateInexact { below, above } => format!(
-            "a rate of {rate} cannot be kept within 0.1 %: the nearest exact ones are {} and {}",
+            "a rate of {rate} cannot be kept within 0.1 %: write one of the nearest exact ones, {} and {}",
             show(below),
             show(above)
         ),
@@ -170,7 +170,7 @@ mod tests {
         check(0.000_012, Ok(12));
         check(333_333_333.333_334, Ok(333_333_333_333_334));
         check(1e9, Ok(1_000_000_000_000_000));
-        check(-1.0, Err("a rate of -1 is negative"));
+        check(-1.0, Err("a rate of -1 is negative: write one above 0"));
         check(
             1e10,
             Err("a rate of 10000000000 is too high: at most 1000000000 per second"),

@@ -46,7 +46,7 @@ pub(super) fn lower(
             |other: &&Listener| other.address == listener.address && listener.address.port() != 0;
         if let Some(other) = listeners.iter().find(same) {
             let message = format!(
-                "`{}` is also the address of `{}`",
+                "`{}` is also the address of `{}`: choose another",
                 listener.address, other.name
             );
             cx.error(&at.key("address"), message);
@@ -81,7 +81,7 @@ fn lower_one(
         && !is_interface_name(name)
     {
         let shown = shortened(name);
-        let message = format!("`{shown}` is not an interface name, such as `eth0`");
+        let message = format!("`{shown}` is not an interface name: write one such as `eth0`");
         cx.error(&at.key("interface"), message);
     }
     Some(Listener {

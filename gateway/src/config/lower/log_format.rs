@@ -24,25 +24,20 @@ pub(super) fn lower(
     match LogFormat::parse(&written?.format, api_type) {
         Ok(format) => Some(Arc::new(format)),
         Err(error) => {
-            let fix = fix(&error, api_type);
             let at = stage.key("access_log").key("format");
-            cx.error(&at, format!("{error}{fix}"));
+            cx.error(&at, told(&error, api_type));
             None
         }
     }
 }
 
-/// What to do about an unknown variable.
-fn fix(error: &FormatError, api_type: ApiType) -> String {
+/// What is wrong, and of an unknown variable what this type of API has that may be meant.
+fn told(error: &FormatError, api_type: ApiType) -> String {
     let FormatError::Unknown(VariableError::UnknownContext(name)) = error else {
-        return String::new();
+        return error.to_string();
     };
     let rows = Variable::ROWS.iter();
     let known = rows.filter(|row| row.api_types.contains(&api_type));
-    let fix = suggestion(name, known.map(|row| row.name));
-    if fix.is_empty() {
-        ": take it out".to_owned()
-    } else {
-        fix
-    }
+    let fix = suggestion(name, known.map(|row| row.name), "take it out");
+    format!("there is no variable `$context.{name}`{fix}")
 }

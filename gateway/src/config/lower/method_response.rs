@@ -56,7 +56,10 @@ fn lower_headers(written: &[String], section: &Cursor<'_>, cx: &mut Lowering<'_>
     for (index, parameter) in written.iter().enumerate() {
         let at = section.item(index);
         let Some((Place::Header, name)) = Place::split(parameter) else {
-            cx.error(&at, "a parameter of a response is `header.NAME`");
+            cx.error(
+                &at,
+                "a parameter of a response is a header: write `header.NAME`",
+            );
             continue;
         };
         match Name::parse(name) {

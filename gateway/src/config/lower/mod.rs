@@ -165,7 +165,8 @@ impl Lowering<'_> {
             return true;
         }
         let known: Vec<&str> = section.names().chain(word).collect();
-        let fix = suggestion(name, known.into_iter());
+        let otherwise = "add it, or write one that there is";
+        let fix = suggestion(name, known.into_iter(), otherwise);
         self.error(at, format!("there is no {what} `{}`{fix}", shortened(name)));
         false
     }
@@ -195,7 +196,9 @@ impl Lowering<'_> {
         if name.is_empty() || name.len() > CHARACTERS_MAX || !name.bytes().all(allowed) {
             self.error_at_key(
                 at,
-                format!("names are 1 to {CHARACTERS_MAX} letters, digits, `_` and `-`"),
+                format!(
+                    "names are 1 to {CHARACTERS_MAX} letters, digits, `_` and `-`: write such a one"
+                ),
             );
         }
     }

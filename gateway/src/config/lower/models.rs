@@ -83,7 +83,7 @@ impl Lowering<'_> {
             .names()
             .chain(BUILT_IN.map(|(name, _)| name))
             .collect();
-        let fix = suggestion(name, known.into_iter());
+        let fix = suggestion(name, known.into_iter(), "add it to `models`");
         self.error(at, format!("there is no model `{}`{fix}", shortened(name)));
     }
 }

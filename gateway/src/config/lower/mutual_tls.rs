@@ -27,7 +27,9 @@ pub(super) fn check_policy<'l>(
     };
     let mut policies = policies.into_iter();
     if let Some(policy) = policies.find(|policy| *policy != POLICY) {
-        let message = format!("mutual TLS goes with `{POLICY}` alone, and not with `{policy}`");
+        let message = format!(
+            "mutual TLS goes with `{POLICY}` alone, and not with `{policy}`: write that policy"
+        );
         cx.error_at_key(at, message);
     }
 }

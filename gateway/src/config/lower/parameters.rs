@@ -8,7 +8,7 @@ use super::route_key::{self, ParsedKey};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
-use crate::config::written;
+use crate::config::written::{self, IntegrationType};
 use crate::language::mapping::http::{self, Change, RequestTarget, ResponseTarget};
 use crate::language::mapping::rest;
 use crate::language::message::Place;
@@ -215,12 +215,88 @@ fn lower_rest(
         }
         Place::Header => check_is_not_own(name, at, cx),
         Place::Path => check_is_used(name, &route.integration, at, cx),
+        Place::Querystring if is_fixed(&mapping) && is_proxy(&route.integration) => {
+            let message = "what a client sends itself stays in front, and a backend may believe it: \
+                           write a stage variable, which takes its place";
+            cx.warning(at, message);
+        }
         Place::Querystring => {}
     }
     if let Some((place, name)) = mapping.declared() {
         check_declared(place, name.text(), route, key, at, cx);
     }
     Some(mapping)
+}
+
+/// Whether the mapping sets fixed text.
+const fn is_fixed(mapping: &rest::RequestMapping) -> bool {
+    mapping.is_ours() && !mapping.reads_variables()
+}
+
+/// Whether the client's query reaches the backend.
+const fn is_proxy(integration: &written::Integration) -> bool {
+    matches!(integration.kind, None | Some(IntegrationType::HttpProxy))
+}
+
+/// Warns of parameters in the query of an integration's `uri` that the client may send too, but for
+/// those that a mapping replaces. `at` is the integration.
+pub(super) fn warn_of_own_query(
+    uri: &str,
+    written: &written::Integration,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let Some((_, query)) = uri.split_once('?').filter(|_| is_proxy(written)) else {
+        return;
+    };
+    let replaced: Vec<String> = match kind {
+        ApiKind::Rest => replaced_in_rest(written).collect(),
+        ApiKind::Http => replaced_in_http(written).collect(),
+    };
+    let mut names: Vec<String> = form_urlencoded::parse(query.as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .filter(|name| !name.is_empty() && !replaced.contains(name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let name = shortened(&name);
+        let fix = match kind {
+            ApiKind::Rest => {
+                format!("write `integration.request.querystring.{name}` with a stage variable")
+            }
+            ApiKind::Http => format!("write `overwrite:querystring.{name}`"),
+        };
+        let message = format!(
+            "the `{name}` that a client sends itself stands behind this, and a backend may believe \
+             it: {fix}"
+        );
+        cx.warning(&at.key("uri"), message);
+    }
+}
+
+/// The query parameters that mappings of a REST API replace, whatever the client sent.
+fn replaced_in_rest(written: &written::Integration) -> impl Iterator<Item = String> {
+    let mappings = written.request_parameters.0.iter();
+    let mappings = mappings.filter_map(|(key, value)| rest::RequestMapping::parse(key, value).ok());
+    let replacing =
+        mappings.filter(|mapping| mapping.place == Place::Querystring && mapping.reads_variables());
+    replacing.map(|mapping| mapping.name.text().to_owned())
+}
+
+/// Those that mappings of an HTTP API replace or take away.
+fn replaced_in_http(written: &written::Integration) -> impl Iterator<Item = String> {
+    let mappings = written.request_parameters.0.iter();
+    let mappings = mappings.filter_map(|(key, value)| http::RequestMapping::parse(key, value).ok());
+    mappings.filter_map(|mapping| match mapping.target {
+        RequestTarget::Querystring(Change::Overwrite | Change::Remove, name) => {
+            Some(name.to_string())
+        }
+        RequestTarget::Querystring(Change::Append, _)
+        | RequestTarget::Header(..)
+        | RequestTarget::Path => None,
+    })
 }
 
 /// Refuses a source that the method does not declare: more often it is misspelled than meant.
@@ -254,13 +330,11 @@ fn check_declared(
     if known.iter().any(is_same) {
         return;
     }
-    let mut meant = suggestion(name, known.into_iter());
-    if meant.is_empty() {
-        meant.push_str(match place {
-            Place::Path => ": write one of its key, or add it there",
-            Place::Header | Place::Querystring => ": add it there",
-        });
-    }
+    let otherwise = match place {
+        Place::Path => "write one of its key, or add it there",
+        Place::Header | Place::Querystring => "add it there",
+    };
+    let meant = suggestion(name, known.into_iter(), otherwise);
     let (place, name) = (place.name(), shortened(name));
     cx.error(at, format!("{lacks} `{place}.{name}`{meant}"));
 }

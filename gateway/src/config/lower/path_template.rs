@@ -7,11 +7,11 @@ pub(super) enum TemplateError {
     Relative,
     #[error("`{0}` does not belong into a path: percent-encode it or take it out")]
     Character(char),
-    #[error("`%` stands before two hexadecimal digits")]
+    #[error("`%` stands before two hexadecimal digits: write `%25` for the sign itself")]
     Encoding,
     #[error("`{0}` in a path would be resolved to another one: take it out")]
     DotSegment(String),
-    #[error("a `{{` or `}}` stands alone")]
+    #[error("a `{{` or `}}` stands alone: write both around a parameter, or `%7B` and `%7D`")]
     Brace,
     #[error("write `{{{0}}}` without `+`: it stands for all that the parameter took")]
     Greedy(String),
@@ -57,7 +57,7 @@ fn check_name<'a>(
     {
         return Err(TemplateError::Greedy(bare.to_owned()));
     }
-    let fix = crate::config::near_miss::suggestion(name, parameters);
+    let fix = crate::config::near_miss::suggestion(name, parameters, "take it out");
     Err(TemplateError::Parameter(
         crate::config::tree::shortened(name),
         fix,
@@ -117,9 +117,18 @@ mod tests {
             "/{rest+}",
             Some("write `{rest}` without `+`: it stands for all that the parameter took"),
         );
-        check_message("/{id", Some("a `{` or `}` stands alone"));
-        check_message("/id}", Some("a `{` or `}` stands alone"));
-        check_message("/a%2", Some("`%` stands before two hexadecimal digits"));
+        check_message(
+            "/{id",
+            Some("a `{` or `}` stands alone: write both around a parameter, or `%7B` and `%7D`"),
+        );
+        check_message(
+            "/id}",
+            Some("a `{` or `}` stands alone: write both around a parameter, or `%7B` and `%7D`"),
+        );
+        check_message(
+            "/a%2",
+            Some("`%` stands before two hexadecimal digits: write `%25` for the sign itself"),
+        );
         let dots = "in a path would be resolved to another one: take it out";
         check_message("/a/../b", Some(&format!("`..` {dots}")));
         check_message("/a/%2e./b", Some(&format!("`%2e.` {dots}")));

@@ -124,7 +124,10 @@ fn lower_workers(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> NonZero
 fn check_account(name: Option<&str>, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     let foreign = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ':' | '/');
     if name.is_some_and(|name| name.is_empty() || name.contains(foreign)) {
-        cx.error(at, "this is not the name of an account");
+        cx.error(
+            at,
+            "this is not the name of an account: write one such as `gateway`",
+        );
     }
 }
 
@@ -158,7 +161,10 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
         if let Some(listener) = listeners.iter().find(taken) {
             cx.error(
                 &at,
-                format!("`{address}` is taken by the listener `{}`", listener.name),
+                format!(
+                    "`{address}` is taken by the listener `{}`: choose another",
+                    listener.name
+                ),
             );
         }
     }

@@ -146,7 +146,7 @@ fn lower_authorizer(
             let shown = shortened(scope);
             cx.error(
                 &scopes.item(index),
-                format!("`{shown}` is not a scope of RFC 6749"),
+                format!("`{shown}` is not a scope of RFC 6749: write visible ASCII characters other than `\"` and `\\`"),
             );
         }
     }

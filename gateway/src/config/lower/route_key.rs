@@ -41,17 +41,19 @@ pub(super) enum RouteKeyError {
     Relative,
     #[error("a path is at most {PATH_BYTES_MAX} bytes and {SEGMENTS_MAX} segments long")]
     TooLong,
-    #[error("`{0}` does not belong into a path: routes match the path alone")]
+    #[error("`{0}` does not belong into a path: percent-encode it or take it out")]
     Character(char),
     #[error("an empty segment (`//` or `/` at the end) never matches: take it out")]
     EmptySegment,
     #[error("`{0}` is resolved before routes are matched and never arrives: take it out")]
     DotSegment(String),
-    #[error("`{0}` is not percent-encoded UTF-8 without `/`")]
+    #[error(
+        "`{0}` is not percent-encoded UTF-8 without `/`: write two hexadecimal digits behind each `%`, and no `%2F`"
+    )]
     Encoding(String),
-    #[error("`{0}`: a parameter fills a whole segment, as in `/{{name}}/`")]
+    #[error("`{0}`: a parameter fills a whole segment: write it as in `/{{name}}/`")]
     PartialParameter(String),
-    #[error("`{0}` is not a parameter name: letters, digits, `_`, `-` and `.`")]
+    #[error("`{0}` is not a parameter name: write letters, digits, `_`, `-` and `.`")]
     ParameterName(String),
     #[error("the parameter `{0}` stands twice in this path: rename one")]
     DuplicateParameter(String),
@@ -77,7 +79,7 @@ pub(super) fn parse(key: &str) -> Result<ParsedKey, RouteKeyError> {
     let known = METHODS.iter().find(|(name, _)| *name == method);
     let (_, method) = known.ok_or_else(|| {
         let names = METHODS.iter().map(|(name, _)| *name);
-        let fix = crate::config::near_miss::suggestion(method, names);
+        let fix = crate::config::near_miss::suggestion(method, names, "write `GET`");
         RouteKeyError::Method(crate::config::tree::shortened(method), fix)
     })?;
     Ok(ParsedKey {

@@ -54,7 +54,7 @@ fn says_what_is_wrong_with_a_key() {
     check_refused("GET pets", "a path starts with `/`: write that first");
     check_refused(
         "GET /pets?x=1",
-        "`?` does not belong into a path: routes match the path alone",
+        "`?` does not belong into a path: percent-encode it or take it out",
     );
     let empty = "an empty segment (`//` or `/` at the end) never matches: take it out";
     check_refused("GET //pets", empty);
@@ -63,14 +63,16 @@ fn says_what_is_wrong_with_a_key() {
     check_refused("GET /a/../b", &format!("`..` {dots}"));
     check_refused("GET /a/%2e%2E/b", &format!("`%2e%2E` {dots}"));
     for broken in ["%", "%2", "%zz", "%2f", "%ff", "%00", "%+1"] {
-        let expected = format!("`{broken}` is not percent-encoded UTF-8 without `/`");
+        let expected = format!(
+            "`{broken}` is not percent-encoded UTF-8 without `/`: write two hexadecimal digits behind each `%`, and no `%2F`"
+        );
         check_refused(&format!("GET /{broken}"), &expected);
     }
-    let partial = "a parameter fills a whole segment, as in `/{name}/`";
+    let partial = "a parameter fills a whole segment: write it as in `/{name}/`";
     check_refused("GET /pets-{id}", &format!("`pets-{{id}}`: {partial}"));
     check_refused("GET /{a}{b}", &format!("`{{a}}{{b}}`: {partial}"));
     check_refused("GET /{a", &format!("`{{a`: {partial}"));
-    let name = "is not a parameter name: letters, digits, `_`, `-` and `.`";
+    let name = "is not a parameter name: write letters, digits, `_`, `-` and `.`";
     check_refused("GET /{}", &format!("`` {name}"));
     check_refused("GET /{a:b}", &format!("`a:b` {name}"));
     check_refused(

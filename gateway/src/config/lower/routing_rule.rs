@@ -114,8 +114,8 @@ fn check_mode(
         cx.error_at_key(&mappings_at, message);
     }
     match mode {
-        ApiMappingOnly if !has_mappings => cx.error_at_key(at, "`mappings` is missing"),
-        RoutingRuleOnly if !has_rules => cx.error_at_key(at, "`routing_rules` is missing"),
+        ApiMappingOnly if !has_mappings => cx.error_at_key(at, "`mappings` is missing: add it"),
+        RoutingRuleOnly if !has_rules => cx.error_at_key(at, "`routing_rules` is missing: add it"),
         RoutingRuleThenApiMapping if !has_rules && !has_mappings => {
             let message = "this leads nowhere: write `routing_rules`, `mappings` or both";
             cx.error_at_key(at, message);

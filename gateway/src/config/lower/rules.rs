@@ -139,10 +139,10 @@ pub(super) fn other_traffic(xdp: &Xdp, cx: &mut Lowering<'_>) -> OtherTraffic {
 fn check_interface(name: &str, attached: &[String], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     let shown = shortened(name);
     if !is_interface_name(name) {
-        let message = format!("`{shown}` is not an interface name, such as `eth0`");
+        let message = format!("`{shown}` is not an interface name: write one such as `eth0`");
         cx.error_at_key(at, message);
     } else if !attached.is_empty() && !attached.iter().any(|known| known == name) {
-        let fix = suggestion(name, attached.iter().map(String::as_str));
+        let fix = suggestion(name, attached.iter().map(String::as_str), "add it there");
         let message = format!("`{shown}` is not among `xdp.interfaces`{fix}");
         cx.error_at_key(at, message);
     }

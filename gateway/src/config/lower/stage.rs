@@ -83,8 +83,9 @@ fn check_name(name: &str, kind: ApiKind, at: &Cursor<'_>, cx: &mut Lowering<'_>)
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
-        let message =
-            format!("names of stages are 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`");
+        let message = format!(
+            "names of stages are 1 to {NAME_BYTES_MAX} letters, digits, `_` and `-`: write such a one"
+        );
         cx.error_at_key(at, message);
     }
 }
@@ -155,7 +156,7 @@ fn check_variable_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "names of stage variables are 1 to {VARIABLE_NAME_BYTES_MAX} letters, digits and `_`"
+        "names of stage variables are 1 to {VARIABLE_NAME_BYTES_MAX} letters, digits and `_`: write such a one"
     ))
 }
 
@@ -165,7 +166,7 @@ fn check_variable(value: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{}` cannot be the value of a stage variable: 1 to {VARIABLE_BYTES_MAX} of letters, \
+        "`{}` cannot be the value of a stage variable: write 1 to {VARIABLE_BYTES_MAX} of letters, \
          digits and `-._~:/?#&=,`",
         shortened(value)
     ))

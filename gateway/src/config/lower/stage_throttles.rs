@@ -27,7 +27,7 @@ pub(super) fn lower(
             if !routes.iter().any(|route| route.key.as_str() == key) {
                 let known = routes.iter().map(|route| route.key.as_str());
                 let shown = shortened(key);
-                let fix = suggestion(key, known);
+                let fix = suggestion(key, known, "write the key of one, or take it out");
                 cx.error_at_key(&at, format!("the API has no route `{shown}`{fix}"));
             }
             let limit = settings.throttle.as_ref();

@@ -44,7 +44,9 @@ pub(super) fn lower(
         match item {
             Ok(der) => ders.push(der),
             Err(error) => {
-                let message = format!("`{shown}` does not hold certificates in PEM form: {error}");
+                let message = format!(
+                    "`{shown}` does not hold certificates in PEM form: {error}: name a file that does"
+                );
                 cx.error(at, message);
                 return None;
             }

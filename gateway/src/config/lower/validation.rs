@@ -94,7 +94,8 @@ fn lower_parameters(
     for (parameter, presence) in &written.parameters.0 {
         let at = section.key(parameter);
         let Some((place, name)) = Place::split(parameter) else {
-            let message = "a parameter is `header.NAME`, `querystring.NAME` or `path.NAME`";
+            let message =
+                "this names no parameter: write `header.NAME`, `querystring.NAME` or `path.NAME`";
             cx.error_at_key(&at, message);
             continue;
         };
@@ -119,7 +120,7 @@ fn check_path_parameter(name: &str, key: &ParsedKey, at: &Cursor<'_>, cx: &mut L
     if known.clone().any(|known| known == name) {
         return;
     }
-    let fix = suggestion(name, known);
+    let fix = suggestion(name, known, "take it out");
     let message = format!("the route has no parameter `{}`{fix}", shortened(name));
     cx.error_at_key(at, message);
 }

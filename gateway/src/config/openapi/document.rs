@@ -17,7 +17,7 @@ use super::surrogate;
 use super::survey::{Kind, Referrer, Survey};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, FileId, Place};
-use crate::config::files::read as read_file;
+use crate::config::files::{read as read_file, told};
 use crate::config::tree::{Entry, Node, Value};
 use crate::config::yaml::{self, Bounds, FILE_BYTES_MAX, NODES_MAX};
 
@@ -105,7 +105,9 @@ impl Document {
             None => match reading.diagnostics.add_file(location.name) {
                 Some(file) => file,
                 None => {
-                    let error = std::io::Error::other("too many files for one configuration");
+                    let error = std::io::Error::other(
+                        "there are too many files for one configuration: put some together",
+                    );
                     reading.unreadable(at, location.name, &error);
                     return None;
                 }
@@ -241,11 +243,11 @@ impl Reading<'_> {
             Some(at) => self.diagnostics.error(
                 Some(at.place),
                 at.path.to_string(),
-                format!("cannot read `{name}`: {error}"),
+                format!("cannot read `{name}`: {}", told(error)),
             ),
             None => self
                 .diagnostics
-                .error(None, "", format!("cannot be read: {error}")),
+                .error(None, "", format!("cannot be read: {}", told(error))),
         }
     }
 
@@ -315,14 +317,15 @@ impl Reading<'_> {
         };
         let name = self.shown.join(relative).display().to_string();
         if document.sources.len() >= FILES_MAX {
-            return Err(format!("more than {FILES_MAX} files: put some together"));
+            return Err(format!(
+                "there are more than {FILES_MAX} files: put some together"
+            ));
         }
         let bytes = read_file(&path, self.bytes_left)
-            .map_err(|error| format!("cannot read `{name}`: {error}"))?;
-        let file = self
-            .diagnostics
-            .add_file(&name)
-            .ok_or_else(|| "more files than one configuration may have".to_owned())?;
+            .map_err(|error| format!("cannot read `{name}`: {}", told(&error)))?;
+        let file = self.diagnostics.add_file(&name).ok_or_else(|| {
+            "there are too many files for one configuration: put some together".to_owned()
+        })?;
         // Why it could not be read was reported; what refers into it is reported too.
         if let Some(root) = self.parse(bytes, file) {
             let root = Arc::new(root);

@@ -70,7 +70,7 @@ fn configuration(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> boo
             }
         }
         Some(other) => {
-            let fix = suggestion(other, ["ipv4", "dualstack"].into_iter());
+            let fix = suggestion(other, ["ipv4", "dualstack"].into_iter(), "take it out");
             let why = format!("`{}` is no type of addresses{fix}", shortened(other));
             findings.refused(&family, why);
         }
@@ -123,7 +123,7 @@ fn policy(at: &Cursor<'_>, findings: &mut Findings) -> Option<SecurityPolicy> {
     let name = at.scalar().unwrap_or_default();
     let Some(policy) = SecurityPolicy::named(name) else {
         let names = SecurityPolicy::ALL.iter().map(|policy| policy.name());
-        let fix = suggestion(name, names);
+        let fix = suggestion(name, names, "write one that the service has");
         let why = format!("there is no security policy `{}`{fix}", shortened(name));
         findings.refused(at, why);
         return None;

@@ -122,7 +122,7 @@ impl Expansion<'_> {
         if written.is_empty() || written.contains('\0') {
             self.error(
                 &definition,
-                "a path has at least one character and none of them is zero",
+                "this is no path: write at least one character, none of them zero",
             );
             return None;
         }

@@ -9,12 +9,8 @@ use super::treatment::{self, AWS, Object};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::{Node, Reading, shortened};
-use crate::language::template::Literal;
+use crate::language::template::{Literal, NotLiteral};
 use crate::model::ApiKind;
-
-/// What is wrong with a template that is not fixed text.
-pub(super) const TEMPLATE: &str = "mapping templates are built by later work: write fixed text \
-                                   without `$` and `#`, or import with `partial`";
 
 /// The integration at `at` in the native form; `None` where it was refused.
 pub(super) fn translate(
@@ -41,8 +37,13 @@ pub(super) fn translate(
         }
         (Some("aws" | "aws_proxy"), _) => return refuse(at, &type_at, AWS, findings),
         (Some(other), _) => {
-            let known = ["http_proxy", "mock", "http", "aws", "aws_proxy"];
-            let fix = suggestion(other, known.into_iter());
+            let of_rest = ["http_proxy", "mock", "http"];
+            let known = if kind == ApiKind::Rest {
+                &of_rest[..]
+            } else {
+                &["http_proxy"]
+            };
+            let fix = suggestion(other, known.iter().copied(), "take it out");
             let why = format!("`{}` is no type of integration{fix}", shortened(other));
             return refuse(at, &type_at, why, findings);
         }
@@ -244,7 +245,7 @@ fn connection(at: &Cursor<'_>, findings: &mut Findings) {
             findings.refused(&kind, why);
         }
         Some(other) => {
-            let fix = suggestion(other, ["INTERNET", "VPC_LINK"].into_iter());
+            let fix = suggestion(other, ["INTERNET", "VPC_LINK"].into_iter(), "take it out");
             let why = format!("`{}` is no type of connection{fix}", shortened(other));
             findings.refused(&kind, why);
         }
@@ -358,7 +359,12 @@ pub(super) fn literals(
                     text(template.place, written),
                 );
             }
-            Some((_, Err(error))) => findings.refused(&template, format!("{error}: {TEMPLATE}")),
+            Some((_, Err(error @ NotLiteral::Special { .. }))) => {
+                findings.refused(&template, format!("{error}, or import with `partial`"));
+            }
+            Some((_, Err(error @ NotLiteral::TooLong(_)))) => {
+                findings.refused(&template, error.to_string());
+            }
             None => findings.refused(&template, "a template is text: put it in quotes"),
         }
     }

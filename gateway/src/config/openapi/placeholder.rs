@@ -214,7 +214,7 @@ impl Replacing<'_> {
         let mut names: Vec<&str> = self.values.keys().map(String::as_str).collect();
         names.sort_unstable();
         let fix = if name.starts_with(PSEUDO) {
-            suggestion(name, names.into_iter())
+            suggestion(name, names.into_iter(), "take it out")
         } else {
             ": give it a value as a variable".to_owned()
         };

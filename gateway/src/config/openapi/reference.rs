@@ -10,6 +10,7 @@ use super::document::{Document, REFERENCES_MAX};
 use super::survey::Referrer;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::{Collector, Place};
+use crate::config::files::told;
 use crate::config::tree::{Reading, Value, shortened};
 
 /// The key of a reference.
@@ -34,14 +35,14 @@ pub(super) enum ReferenceError {
     #[error("absolute paths are not read: name a file in the definition's directory")]
     Absolute,
     #[error(
-        "write `#/` and the keys that lead to what is meant, as in `#/components/parameters/id`"
+        "names no place: write `#/` and the keys that lead there, as in `#/components/parameters/id`"
     )]
     Form,
     #[error("leads nowhere: add what it names, or write what is there")]
     Missing,
     #[error("leads to a file that cannot be read")]
     File(#[source] std::io::Error),
-    #[error("leads to a file that was not read")]
+    #[error("leads to a file that was not read: correct what is said of that")]
     Unread,
     #[error("leads to itself: write what is meant in one place")]
     Cycle,
@@ -140,7 +141,7 @@ pub(super) fn check(
         }
         if let Err(error) = check_one(document, &referrer.text, referrer.place, kind.is_schema()) {
             let cause = match &error {
-                ReferenceError::File(source) => format!(": {source}"),
+                ReferenceError::File(source) => format!(": {}", told(source)),
                 _ => String::new(),
             };
             wrong(format!("`{}` {error}{cause}", shortened(&referrer.text)));
@@ -221,7 +222,7 @@ mod tests {
         check_parsed("https://example.com/x#/y", Err(url));
         let absolute = "absolute paths are not read: name a file in the definition's directory";
         check_parsed("/etc/passwd", Err(absolute));
-        let form = "write `#/` and the keys that lead to what is meant, as in \
+        let form = "names no place: write `#/` and the keys that lead there, as in \
                     `#/components/parameters/id`";
         check_parsed("#", Err(form));
         check_parsed("#pets", Err(form));

@@ -75,12 +75,11 @@ fn translate_one(at: &Cursor<'_>, declared: &Declared<'_>, findings: &mut Findin
         (Some(_), Some(headers)) => check_headers(&parameters, headers, findings),
         (Some(code), None) => {
             let shown = shortened(code);
-            let fix = suggestion(code, declared.headers.keys().copied());
-            let fix = if fix.is_empty() {
-                ": add it to `responses` of the operation".to_owned()
-            } else {
-                fix
-            };
+            let fix = suggestion(
+                code,
+                declared.headers.keys().copied(),
+                "add it to `responses` of the operation",
+            );
             let why = format!("the operation declares no response `{shown}`{fix}");
             findings.refused(&status, why);
         }

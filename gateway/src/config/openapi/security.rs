@@ -186,12 +186,11 @@ impl Schemes {
         findings: &mut Findings,
     ) -> Caller {
         let Some(authorizer) = self.authorizers.get(name) else {
-            let fix = suggestion(name, self.authorizers.keys().map(String::as_str));
-            let fix = if fix.is_empty() {
-                ": add it to the security schemes".to_owned()
-            } else {
-                fix
-            };
+            let fix = suggestion(
+                name,
+                self.authorizers.keys().map(String::as_str),
+                "add it to the security schemes",
+            );
             let why = format!("there is no security scheme `{}`{fix}", shortened(name));
             findings.refused(scopes_at, why);
             return Caller::Nobody;
@@ -294,7 +293,7 @@ fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Opti
         }
         Some(other) => {
             let known = ["jwt", "token", "request", "cognito_user_pools"];
-            let fix = suggestion(other, known.into_iter());
+            let fix = suggestion(other, known.into_iter(), "take it out");
             let why = format!("`{}` is no type of authorizer{fix}", shortened(other));
             findings.refused(&kind_of, why);
             None

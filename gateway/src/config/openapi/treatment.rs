@@ -568,12 +568,7 @@ fn unknown(key: &str, at: &Cursor<'_>, object: Object, findings: &mut Findings) 
                 // What somebody meant begins as what they wrote.
                 let known = known.map(|(name, ..)| *name);
                 let known = known.filter(|name| name.starts_with(OURS) == key.starts_with(OURS));
-                let fix = suggestion(key, known);
-                let fix = if fix.is_empty() {
-                    ": take it out".to_owned()
-                } else {
-                    fix
-                };
+                let fix = suggestion(key, known, "take it out");
                 format!("{} has no `{shown}`{fix}", object.name())
             }
         },
@@ -596,7 +591,8 @@ pub(super) fn misplaced(key: &str, at: &Cursor<'_>, findings: &mut Findings) {
             None => {
                 let known = TABLE.iter().map(|(name, ..)| *name);
                 let known = known.filter(|name| name.starts_with("x-"));
-                format!("there is no extension `{shown}`{}", suggestion(key, known))
+                let fix = suggestion(key, known, "take it out");
+                format!("there is no extension `{shown}`{fix}")
             }
         },
     );

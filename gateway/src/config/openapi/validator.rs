@@ -80,12 +80,11 @@ impl Validators {
                 Some(*checks)
             }
             None => {
-                let fix = suggestion(name, self.known.keys().map(String::as_str));
-                let fix = if fix.is_empty() {
-                    format!(": add it to `{SECTION}`")
-                } else {
-                    fix
-                };
+                let fix = suggestion(
+                    name,
+                    self.known.keys().map(String::as_str),
+                    &format!("add it to `{SECTION}`"),
+                );
                 let why = format!("there is no request validator `{}`{fix}", shortened(name));
                 findings.refused(at, why);
                 None

@@ -95,8 +95,8 @@ impl JsonSchema for Algorithm {
                 "HS256": hmac,
                 "HS384": hmac,
                 "HS512": hmac,
-                "ES512": "not supported: the issuer has to sign with ES256 or ES384",
-                "ES256K": "not supported: the issuer has to sign with ES256 or ES384",
+                "ES512": "it is not supported: take it out, and have the issuer sign with ES256 or ES384",
+                "ES256K": "it is not supported: take it out, and have the issuer sign with ES256 or ES384",
             }
         })
     }

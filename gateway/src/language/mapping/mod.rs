@@ -46,28 +46,28 @@ pub enum MappingError {
         expected: &'static str,
     },
     /// The gateway alone sets this header.
-    #[error("header `{0}` is reserved")]
+    #[error("header `{0}` is reserved: take this out")]
     ReservedHeader(Box<str>),
     /// Longer than [`VALUE_BYTES_MAX`].
-    #[error("the value has {0} bytes, more than {VALUE_BYTES_MAX}")]
+    #[error("the value has {0} bytes: at most {VALUE_BYTES_MAX}")]
     TooLong(usize),
     /// A value with more variables than one may have.
-    #[error("the value has more than {0} variables")]
+    #[error("the value has too many variables: at most {0}")]
     TooManyVariables(usize),
     /// Control characters could end a header.
-    #[error("the value has a control character")]
+    #[error("the value has a control character: take it out")]
     Control,
     /// A variable within text.
-    #[error("byte {0}: a variable within text needs braces: `${{..}}`")]
+    #[error("byte {0}: a variable within text needs braces: write `${{..}}`")]
     BracesNeeded(usize),
     /// `${` without `}`.
-    #[error("byte {0}: `${{` is never closed")]
+    #[error("byte {0}: `${{` is never closed: write `}}` behind the variable")]
     Unclosed(usize),
     /// What is removed has no value.
-    #[error("`remove` takes an empty value")]
+    #[error("`remove` takes an empty value: write `''`")]
     RemoveTakesNothing,
     /// A fixed path that does not begin with a slash.
-    #[error("`{0}` is no path: it does not begin with `/`")]
+    #[error("`{0}` is no path: write `/` first")]
     Path(Box<str>),
     /// A fixed status that is none.
     #[error("`{0}` is no status from 200 to 599: write one")]

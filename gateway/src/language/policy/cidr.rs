@@ -19,7 +19,7 @@ pub enum CidrError {
     #[error("`{0}` is not an IP address: write `192.0.2.0/24` or `2001:db8::/32`")]
     Address(String),
     /// The part behind the slash.
-    #[error("`{length}` is not a prefix length from {min} to {max}")]
+    #[error("`{length}` is not a prefix length from {min} to {max}: write one")]
     Length {
         /// As written.
         length: String,
@@ -147,11 +147,20 @@ mod tests {
         check("::ffff:0.0.0.0/96", "0.0.0.0/0");
         check(
             "::ffff:0.0.0.0/95",
-            "`95` is not a prefix length from 96 to 128",
+            "`95` is not a prefix length from 96 to 128: write one",
         );
-        check("192.0.2.0/33", "`33` is not a prefix length from 0 to 32");
-        check("192.0.2.0/+8", "`+8` is not a prefix length from 0 to 32");
-        check("192.0.2.0/", "`` is not a prefix length from 0 to 32");
+        check(
+            "192.0.2.0/33",
+            "`33` is not a prefix length from 0 to 32: write one",
+        );
+        check(
+            "192.0.2.0/+8",
+            "`+8` is not a prefix length from 0 to 32: write one",
+        );
+        check(
+            "192.0.2.0/",
+            "`` is not a prefix length from 0 to 32: write one",
+        );
         check(
             "192.0.2.1/24",
             "`192.0.2.1/24` has bits set behind its length: did you mean `192.0.2.0/24`?",

@@ -43,7 +43,7 @@ pub enum Problem {
         known: &'static [&'static str],
     },
     /// A member that has to be there.
-    #[error("`{member}` is missing")]
+    #[error("`{member}` is missing: add it")]
     Missing {
         /// Its name.
         member: &'static str,
@@ -97,10 +97,10 @@ pub enum Problem {
     #[error("`{0}` is not a principal: write `*`, or `{{\"AWS\": ..}}` with accounts and ARNs")]
     Principal(String),
     /// Neither `true` nor `false`.
-    #[error("`{0}` is neither `true` nor `false`")]
+    #[error("`{0}` is neither `true` nor `false`: write one")]
     Flag(String),
     /// No base64.
-    #[error("`{0}` is not base64")]
+    #[error("`{0}` is not base64: encode it")]
     Base64(String),
     /// A name of somebody.
     #[error(transparent)]

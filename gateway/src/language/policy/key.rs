@@ -88,7 +88,7 @@ pub(super) enum Kind {
 pub enum KeyError {
     /// None of the documented ones.
     #[error(
-        "there is no condition key `{0}` for API Gateway: the guide on resource policies lists them"
+        "there is no condition key `{0}` for API Gateway: write one that its guide on resource policies lists"
     )]
     Unknown(String),
     /// `aws:PrincipalTag` without a tag.

@@ -61,14 +61,16 @@ pub(super) enum Quantifier {
 pub enum OperatorError {
     /// No such name.
     #[error(
-        "there is no condition operator `{0}`: operators are written as in `StringEquals`, `IpAddress`, `BoolIfExists` or `ForAnyValue:StringLike`"
+        "there is no condition operator `{0}`: write one as in `StringEquals`, `IpAddress`, `BoolIfExists` or `ForAnyValue:StringLike`"
     )]
     Unknown(String),
     /// `Null` with more to it.
     #[error("`{0}` asks for a key's absence twice: write `Null` alone")]
     Null(String),
     /// A key whose values are of another kind.
-    #[error("`{operator}` cannot judge `{key}`, whose values are of another kind")]
+    #[error(
+        "`{operator}` cannot judge `{key}`, whose values are of another kind: write an operator of that kind"
+    )]
     OtherKind {
         /// As written.
         operator: String,

@@ -65,7 +65,7 @@ pub enum TemplateError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A key with several values.
-    #[error("`{0}` has several values, and a variable stands for one")]
+    #[error("`{0}` has several values, and a variable stands for one: write a key that has one")]
     SeveralValues(Key),
     /// Something behind the key that is no default.
     #[error(

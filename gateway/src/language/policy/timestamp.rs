@@ -19,13 +19,15 @@ pub enum TimestampError {
     )]
     Syntax(String),
     /// A field outside its range.
-    #[error("`{0}` is a day or a time that does not exist")]
+    #[error("`{0}` is a day or a time that does not exist: write one that does")]
     NoSuchTime(String),
     /// Few digits, which may be meant as a date.
     #[error("`{0}` may be a year, a date or seconds since 1970: write `2026-01-31`")]
     Ambiguous(String),
     /// Many digits.
-    #[error("`{0}` seconds after 1970 is beyond the year 9999: are these milliseconds?")]
+    #[error(
+        "`{0}` seconds after 1970 is beyond the year 9999: write seconds, and not milliseconds"
+    )]
     TooLate(String),
 }
 

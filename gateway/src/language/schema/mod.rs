@@ -60,22 +60,22 @@ pub struct Schema {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// More than [`MODELS_MAX`].
-    #[error("more than {MODELS_MAX} models")]
+    #[error("there are too many models: at most {MODELS_MAX}")]
     TooManyModels,
     /// More than [`SCHEMAS_MAX`].
-    #[error("the models hold more than {SCHEMAS_MAX} schemas")]
+    #[error("the models hold too many schemas: at most {SCHEMAS_MAX}")]
     TooManySchemas,
     /// No name of a model.
-    #[error("`{0}` is no name of a model: letters, digits, `.`, `_` and `-`")]
+    #[error("`{0}` is no name of a model: write letters, digits, `.`, `_` and `-`")]
     Name(Box<str>),
     /// Two models of one name.
-    #[error("model `{0}` is defined twice")]
+    #[error("model `{0}` is defined twice: keep one")]
     Twice(Box<str>),
     /// There is no such model.
-    #[error("there is no model `{0}`")]
+    #[error("there is no model `{0}`: add it to `models`")]
     Unknown(Box<str>),
     /// Deeper than [`SCHEMA_DEPTH_MAX`].
-    #[error("model `{0}` is nested deeper than {SCHEMA_DEPTH_MAX}")]
+    #[error("model `{0}` is nested too deep: at most {SCHEMA_DEPTH_MAX} levels")]
     TooDeep(Box<str>),
     /// Not what draft 4 calls a schema.
     #[error("model `{model}`: {problem}: write what JSON Schema draft 4 has there")]
@@ -117,7 +117,7 @@ pub enum SchemaError {
     },
     /// More than [`CHAIN_MAX`] schemas on the way.
     #[error(
-        "model `{model}`: behind the schema at `{at}` stand more than {CHAIN_MAX} others for the same value"
+        "model `{model}`: behind the schema at `{at}` stand too many others for the same value: at most {CHAIN_MAX}"
     )]
     TooLongChain {
         /// Which model.

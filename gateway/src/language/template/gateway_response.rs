@@ -30,10 +30,10 @@ enum Piece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// Longer than [`TEMPLATE_BYTES_MAX`].
-    #[error("the template has {0} bytes, more than {TEMPLATE_BYTES_MAX}")]
+    #[error("the template has {0} bytes: at most {TEMPLATE_BYTES_MAX}")]
     TooLong(usize),
     /// More than [`REFERENCES_MAX`].
-    #[error("the template has more than {REFERENCES_MAX} variables")]
+    #[error("the template has too many variables: at most {REFERENCES_MAX}")]
     TooManyReferences,
 }
 

@@ -10,7 +10,10 @@ pub struct Literal(Box<str>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotLiteral {
     /// It has a reference or a directive.
-    #[error("line {line}, column {column}: `{character}` begins what fixed text cannot hold")]
+    #[error(
+        "line {line}, column {column}: `{character}` begins what fixed text cannot hold: mapping \
+         templates are built by later work: write fixed text without `$` and `#`"
+    )]
     Special {
         /// From 1.
         line: usize,
@@ -20,7 +23,7 @@ pub enum NotLiteral {
         character: char,
     },
     /// Longer than [`TEMPLATE_BYTES_MAX`].
-    #[error("the template has {0} bytes, more than {TEMPLATE_BYTES_MAX}")]
+    #[error("the template has {0} bytes: at most {TEMPLATE_BYTES_MAX}")]
     TooLong(usize),
 }
 

@@ -34,7 +34,10 @@ fn a_document_has_a_version_and_statements() {
         &[],
     );
     check(&json!([]), &["the document: this has to be an object"]);
-    check(&json!({}), &["the document: `Statement` is missing"]);
+    check(
+        &json!({}),
+        &["the document: `Statement` is missing: add it"],
+    );
     check(
         &json!({"Version": "2012", "Id": 7, "Statement": []}),
         &[
@@ -65,7 +68,7 @@ fn everything_wrong_is_found_in_one_go() {
             "Statement[0].Action[0]: `Invoke` is not an action: write `execute-api:Invoke` or `*`",
             "Statement[0].Action[1]: this has to be a string",
             "Statement[0].Resource: `prod/*` is not a resource: write `*`, `execute-api:/stage/METHOD/path` or an ARN",
-            "Statement[1]: `Effect` is missing",
+            "Statement[1]: `Effect` is missing: add it",
             "Statement[1]: `Action` and `NotAction` exclude each other: keep one",
             "Statement[1]: `Resource` is missing, and so is `NotResource`: write one of them",
             "Statement[1].Condition: `Condition` has nothing in it: write what it has to hold, or take out what needs it",
@@ -170,7 +173,7 @@ fn conditions_are_read_at_load() {
     check_condition(
         json!({"IpAddres": {"aws:SourceIp": "192.0.2.1"}}),
         &[
-            "Statement[0].Condition.IpAddres: there is no condition operator `IpAddres`: operators are written as in `StringEquals`, `IpAddress`, `BoolIfExists` or `ForAnyValue:StringLike`",
+            "Statement[0].Condition.IpAddres: there is no condition operator `IpAddres`: write one as in `StringEquals`, `IpAddress`, `BoolIfExists` or `ForAnyValue:StringLike`",
         ],
     );
     for operator in [
@@ -203,7 +206,7 @@ fn conditions_are_read_at_load() {
         json!({"StringEquals": {"s3:prefix": "x", "aws:UserAgent": [["x"]]}}),
         &[
             r#"Statement[0].Condition.StringEquals."aws:UserAgent"[0]: this has to be a string, a number or a boolean"#,
-            r#"Statement[0].Condition.StringEquals."s3:prefix": there is no condition key `s3:prefix` for API Gateway: the guide on resource policies lists them"#,
+            r#"Statement[0].Condition.StringEquals."s3:prefix": there is no condition key `s3:prefix` for API Gateway: write one that its guide on resource policies lists"#,
         ],
     );
     let empty = "has nothing in it: write what it has to hold, or take out what needs it";
@@ -225,15 +228,20 @@ fn values_are_of_the_operators_kind() {
             "Bool",
             "aws:SecureTransport",
             "yes",
-            "`yes` is neither `true` nor `false`",
+            "`yes` is neither `true` nor `false`: write one",
         ),
         (
             "Null",
             "aws:UserAgent",
             "no",
-            "`no` is neither `true` nor `false`",
+            "`no` is neither `true` nor `false`: write one",
         ),
-        ("BinaryEquals", "aws:UserAgent", "=", "`=` is not base64"),
+        (
+            "BinaryEquals",
+            "aws:UserAgent",
+            "=",
+            "`=` is not base64: encode it",
+        ),
         (
             "ArnLike",
             "aws:SourceArn",
@@ -274,12 +282,12 @@ fn operators_judge_only_what_they_can() {
         (
             "IpAddress",
             "aws:UserAgent",
-            "`IpAddress` cannot judge `aws:UserAgent`, whose values are of another kind",
+            "`IpAddress` cannot judge `aws:UserAgent`, whose values are of another kind: write an operator of that kind",
         ),
         (
             "DateEquals",
             "aws:SourceIp",
-            "`DateEquals` cannot judge `aws:SourceIp`, whose values are of another kind",
+            "`DateEquals` cannot judge `aws:SourceIp`, whose values are of another kind: write an operator of that kind",
         ),
         (
             "NullIfExists",
@@ -342,15 +350,15 @@ fn variables_are_of_the_newer_version() {
     for (value, expected) in [
         (
             "${}",
-            "there is no condition key `` for API Gateway: the guide on resource policies lists them",
+            "there is no condition key `` for API Gateway: write one that its guide on resource policies lists",
         ),
         (
             "${ aws:username}",
-            "there is no condition key ` aws:username` for API Gateway: the guide on resource policies lists them",
+            "there is no condition key ` aws:username` for API Gateway: write one that its guide on resource policies lists",
         ),
         (
             "${aws:PrincipalOrgPaths}",
-            "`aws:PrincipalOrgPaths` has several values, and a variable stands for one",
+            "`aws:PrincipalOrgPaths` has several values, and a variable stands for one: write a key that has one",
         ),
         (
             "${aws:username, nobody}",

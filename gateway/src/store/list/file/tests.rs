@@ -36,7 +36,7 @@ fn a_bad_line_is_named_with_its_number_and_cause() {
     for (content, expected) in [
         (
             "10.0.0.0/8\n\nten\n",
-            "drop.txt:3: `ten` is not an IP address",
+            "drop.txt:3: `ten` is not an IP address: write one, or a prefix such as `192.0.2.0/24`",
         ),
         (
             "10.0.0.1/8",
@@ -54,7 +54,7 @@ fn a_bad_line_is_named_with_its_number_and_cause() {
         ),
         (
             "192.0.2.1-192.0.2.9",
-            "drop.txt:1: `192.0.2.1-192.0.2.9` is not an IP address",
+            "drop.txt:1: `192.0.2.1-192.0.2.9` is not an IP address: write one, or a prefix such as `192.0.2.0/24`",
         ),
     ] {
         check(ListFormat::Auto, content, Err(expected));
@@ -131,7 +131,7 @@ fn json_of_another_form_is_refused_where_it_stands() {
     for (content, expected) in [
         (
             "[\n \"192.0.2.0/24\",\n \"ten\"]",
-            "drop.txt:3:6: `ten` is not an IP address",
+            "drop.txt:3:6: `ten` is not an IP address: write one, or a prefix such as `192.0.2.0/24`",
         ),
         (
             "[7]",
