@@ -17,7 +17,7 @@ fn rest(upstream: &Upstream, stages: Value) -> Setup {
 }
 
 /// What was told of the request `id`, up to its last step.
-async fn told(gateway: &Gateway, id: &str, last: &str) -> Vec<Value> {
+pub(super) async fn told(gateway: &Gateway, id: &str, last: &str) -> Vec<Value> {
     let is_of = |line: &Value| line["kind"] == "execution" && line["amzn_request_id"] == id;
     let ended = |line: &Value| is_of(line) && line["step"] == last;
     gateway.record(&format!("{last} of {id}"), ended).await;
@@ -34,7 +34,7 @@ fn steps(lines: &[Value]) -> Vec<&str> {
 
 /// The message of a step that was told once.
 #[track_caller]
-fn message<'l>(lines: &'l [Value], step: &str) -> &'l str {
+pub(super) fn message<'l>(lines: &'l [Value], step: &str) -> &'l str {
     let mut of_step = lines.iter().filter(|line| line["step"] == step);
     let (Some(line), None) = (of_step.next(), of_step.next()) else {
         panic!("{step} is not there once: {lines:#?}");

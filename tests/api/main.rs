@@ -35,6 +35,7 @@ mod headers;
 mod context;
 mod access_log_formats;
 mod execution_log;
+mod log_masks;
 mod semantics;
 mod openapi;
 #[path = "../../gateway/tests/config/fix.rs"]

@@ -81,7 +81,7 @@ pub(crate) fn respond(
     if let Some(follower) = exchange.record.follower() {
         follower.show(Step::ResponseHeaders, |message, masks| {
             message.push(format_args!("Method response headers: "));
-            message.pairs(masks.told(response.headers()));
+            message.pairs(masks.told_answer(response.headers()));
         });
     }
     let mut body = ReplyBody {

@@ -211,7 +211,7 @@ impl Compiler {
         let definition = served.definition;
         let schemas = Schemas::compile(&api.name, definition)?;
         let previous = parts.previous_stage(&api.name, &served.variant);
-        let observing = Observing::new(previous, parts.identity_sources());
+        let observing = Observing::new(served, previous, parts.identity_sources());
         let mut router = Router::default();
         for route in &definition.routes {
             let route = &*stage.throttles.applied(route);

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::HOST;
 
 use super::StagePlan;
+use super::compile::Served;
 use crate::language::message::Place;
-use crate::model::{IdentitySource, Logging, MethodSettings, RequestMappings, Route, RouteKey};
+use crate::model::{
+    GatewayResponses, Http, IdentitySource, Integration, Logging, MethodSettings, RequestMappings,
+    ResponseRule, Route, RouteKey, Target, Variant,
+};
 use crate::telemetry::execution_log::{Detail, ExecutionPlan, Masks};
 use crate::telemetry::stage_counts::Counts;
 
@@ -26,11 +31,19 @@ pub(super) struct Observing<'a> {
     counted: HashMap<&'a str, &'a Arc<Counts>>,
     /// Where the authorizers of the gateway read tokens from.
     sources: Vec<&'a IdentitySource>,
+    /// What clients get of requests that are refused.
+    responses: &'a GatewayResponses,
+    /// Which track of which stage it is.
+    variant: &'a Variant,
 }
 
 impl<'a> Observing<'a> {
     /// `previous` is the same track as it runs.
-    pub(super) fn new(previous: Option<&'a StagePlan>, sources: Vec<&'a IdentitySource>) -> Self {
+    pub(super) fn new(
+        served: &'a Served<'_>,
+        previous: Option<&'a StagePlan>,
+        sources: Vec<&'a IdentitySource>,
+    ) -> Self {
         let routes = previous.into_iter().flat_map(|stage| stage.router.values());
         let counted = routes.filter_map(|route| {
             let counts = route.observed.counts.as_ref()?;
@@ -39,6 +52,8 @@ impl<'a> Observing<'a> {
         Self {
             counted: counted.collect(),
             sources,
+            responses: &served.definition.gateway_responses,
+            variant: &served.variant,
         }
     }
 
@@ -75,27 +90,60 @@ impl<'a> Observing<'a> {
                 IdentitySource::Query(name) => masks.queries.push(name.as_str().into()),
             }
         }
-        let backend = route.integration.backend();
-        let Some(RequestMappings::Rest(mappings)) = backend.map(|backend| &backend.mappings) else {
+        masks.answer_headers = self.answer_headers(route, &masks);
+        let Some(backend) = route.integration.backend() else {
+            return masks;
+        };
+        if let Target::Uri(endpoints) = &backend.target
+            && let Some(endpoint) = endpoints.get(self.variant)
+        {
+            masks.endpoint_path = endpoint.of_variables.path;
+            if endpoint.of_variables.host {
+                masks.endpoint_headers.push(HOST);
+            }
+        }
+        let RequestMappings::Rest(mappings) = &backend.mappings else {
             return masks;
         };
         for mapping in mappings {
-            let is_secret = mapping.may_carry_secret(|place, name| match place {
-                Place::Header => masks.hides_header(name),
-                Place::Querystring => masks.hides_query(name),
-                Place::Path => false,
-            });
+            let name = mapping.name.text();
+            let becomes = (mapping.place == Place::Header).then_some(name);
             match mapping.place {
-                _ if !is_secret => {}
-                Place::Header => {
-                    let name = HeaderName::try_from(mapping.name.text());
-                    masks.endpoint_headers.extend(name);
+                _ if !mapping.may_carry_secret(|place, from| masks.hides(place, from, becomes)) => {
                 }
+                Place::Header => masks.endpoint_headers.extend(HeaderName::try_from(name)),
                 Place::Path => masks.endpoint_path = true,
                 // Queries to backends are never told.
                 Place::Querystring => {}
             }
         }
         masks
+    }
+
+    /// Headers that clients get from what is masked elsewhere, whichever answer maps them: one of the
+    /// integration's, or one to what is refused.
+    fn answer_headers(&self, route: &Route, masks: &Masks) -> Vec<HeaderName> {
+        let rules: &[ResponseRule] = match &route.integration {
+            Integration::Http(Http { mapped, .. }) | Integration::Mock(mapped) => &mapped.responses,
+            // The answers of an HTTP API's backends are mapped too, but those are not followed.
+            Integration::HttpProxy(_) | Integration::Refused => &[],
+        };
+        let answered = rules.iter().flat_map(|rule| &rule.mappings);
+        let answered = answered.filter_map(|mapping| {
+            let name = mapping.name.text();
+            let hides = |from: &str| masks.hides(Place::Header, from, Some(name));
+            mapping.may_carry_secret(hides).then_some(name)
+        });
+        let refused = self.responses.0.values().flat_map(|rule| &rule.mappings);
+        let refused = refused.filter(|mapping| mapping.place == Place::Header);
+        let refused = refused.filter_map(|mapping| {
+            let name = mapping.name.text();
+            let hides = |place, from: &str| masks.hides(place, from, Some(name));
+            mapping.may_carry_secret(hides).then_some(name)
+        });
+        let names = answered.chain(refused);
+        names
+            .filter_map(|name| HeaderName::try_from(name).ok())
+            .collect()
     }
 }

@@ -1,10 +1,12 @@
 //! The URL that a route forwards to, as the variables of a stage make it.
 
+use std::ops::Range;
+
 use super::host::{UrlError, parse_url};
 use super::path_template::{self, TemplateError};
 use super::stage::Environment;
 use super::upstream::target;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, OfVariables};
 
 /// What stands for a stage variable.
 const OPEN: &str = "${stageVariables.";
@@ -22,22 +24,46 @@ pub(super) enum EndpointError {
     Query(char),
 }
 
+/// A URL in which values stand for the stage variables.
+#[derive(Debug)]
+pub(super) struct Substituted {
+    text: String,
+    /// Where they stand, but for empty ones.
+    values: Vec<Range<usize>>,
+}
+
+impl Substituted {
+    /// Whether any part of a value stands within `range`.
+    fn has_value_in(&self, range: &Range<usize>) -> bool {
+        let mut values = self.values.iter();
+        values.any(|value| value.start < range.end && range.start < value.end)
+    }
+}
+
 /// `uri` with the variables of `environment`; one that the stage does not have is empty, as in the
 /// service.
-pub(super) fn substituted(uri: &str, environment: &Environment) -> Result<String, EndpointError> {
-    let mut whole = String::new();
+pub(super) fn substituted(
+    uri: &str,
+    environment: &Environment,
+) -> Result<Substituted, EndpointError> {
+    let mut text = String::new();
+    let mut values = Vec::new();
     let mut rest = uri;
     while let Some((literal, behind)) = rest.split_once(OPEN) {
         let (name, behind) = behind.split_once('}').ok_or(EndpointError::Variable)?;
-        whole.push_str(literal);
-        whole.push_str(environment.variables.get(name).map_or("", String::as_str));
+        text.push_str(literal);
+        let start = text.len();
+        text.push_str(environment.variables.get(name).map_or("", String::as_str));
+        if start < text.len() {
+            values.push(start..text.len());
+        }
         rest = behind;
     }
-    whole.push_str(rest);
-    if whole.contains("${") {
+    text.push_str(rest);
+    if text.contains("${") {
         return Err(EndpointError::Variable);
     }
-    Ok(whole)
+    Ok(Substituted { text, values })
 }
 
 /// The names of the stage variables in `uri`.
@@ -46,11 +72,13 @@ pub(super) fn variables(uri: &str) -> impl Iterator<Item = &str> {
     behind.filter_map(|text| text.split_once('}').map(|(name, _)| name))
 }
 
-/// Parses a URL without stage variables, for a route with these parameters.
+/// Parses a URL in which nothing stands for a stage variable any more, for a route with these
+/// parameters.
 pub(super) fn parse<'a>(
-    uri: &str,
+    substituted: &Substituted,
     parameters: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<Endpoint, EndpointError> {
+    let uri = substituted.text.as_str();
     let authority = uri.find("://").map_or(0, |at| at + 3);
     let (_, behind) = uri.split_at(authority);
     let end = behind
@@ -65,6 +93,11 @@ pub(super) fn parse<'a>(
         Some((path, query)) => (path, Some(query)),
         None => (rest, None),
     };
+    // A value may go on from one part into the next.
+    let of_variables = OfVariables {
+        host: substituted.has_value_in(&(authority..end)),
+        path: substituted.has_value_in(&(end..end + path.len())),
+    };
     let path = if path.is_empty() { "/" } else { path };
     path_template::check(path, parameters)?;
     if let Some(query) = query {
@@ -77,6 +110,7 @@ pub(super) fn parse<'a>(
         origin: target(&origin).ok_or(UrlError::Host)?,
         path: path.to_owned(),
         query: query.map(str::to_owned),
+        of_variables,
     })
 }
 
@@ -87,18 +121,29 @@ mod tests {
     use super::*;
     use crate::model::{StageName, Track, Variant};
 
-    #[track_caller]
-    fn check(uri: &str, expected: Result<(&str, u16, &str, Option<&str>), &str>) {
+    fn parsed(uri: &str) -> Result<Endpoint, EndpointError> {
         let stage = Environment {
             variant: Variant {
                 stage: StageName::new("prod"),
                 track: Track::Base,
             },
-            variables: BTreeMap::from([("host".to_owned(), "backend.example".to_owned())]),
+            variables: BTreeMap::from(
+                [
+                    ("host", "backend.example"),
+                    ("whole", "http://a.example/s?t"),
+                    ("port", "81"),
+                    ("part", "s"),
+                    ("empty", ""),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+            ),
         };
-        let found = substituted(uri, &stage)
-            .and_then(|uri| parse(&uri, ["id"].into_iter()))
-            .map_err(|error| error.to_string());
+        substituted(uri, &stage).and_then(|uri| parse(&uri, ["id"].into_iter()))
+    }
+
+    #[track_caller]
+    fn check(uri: &str, expected: Result<(&str, u16, &str, Option<&str>), &str>) {
+        let found = parsed(uri).map_err(|error| error.to_string());
         let found = found.as_ref().map(|endpoint| {
             let origin = &endpoint.origin;
             let query = endpoint.query.as_deref();
@@ -127,6 +172,29 @@ mod tests {
             "http://a.example/${stageVariables.none}",
             Ok(("a.example", 80, "/", None)),
         );
+    }
+
+    #[test]
+    fn what_variables_have_made_is_known() {
+        for (uri, host, path) in [
+            ("http://a.example/x?y", false, false),
+            ("http://${stageVariables.host}/x", true, false),
+            ("http://a.example:${stageVariables.port}/x", true, false),
+            ("http://a.example/x/${stageVariables.part}", false, true),
+            ("http://a.example/${stageVariables.part}/{id}", false, true),
+            ("http://a.example/x?y=${stageVariables.part}", false, false),
+            ("http://a.example${stageVariables.empty}/x", false, false),
+            ("${stageVariables.whole}", true, true),
+            ("${stageVariables.whole}&u", true, true),
+            (
+                "http://a.${stageVariables.host}/${stageVariables.part}",
+                true,
+                true,
+            ),
+        ] {
+            let found = parsed(uri).unwrap().of_variables;
+            assert_eq!(found, OfVariables { host, path }, "{uri}");
+        }
     }
 
     #[test]

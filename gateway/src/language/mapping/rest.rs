@@ -177,10 +177,8 @@ impl RequestMapping {
                 hides(*place, name.text())
             }
             RequestSource::Body(_) => false,
-            RequestSource::Given(Given::Reference(Reference::Context(variable))) => {
-                *variable == Variable::IdentityApiKey
-            }
-            RequestSource::Given(Given::Reference(Reference::Stage(_)) | Given::Static(_)) => true,
+            RequestSource::Given(Given::Static(_)) => true,
+            RequestSource::Given(Given::Reference(reference)) => may_be_secret(reference),
         }
     }
 
@@ -275,6 +273,16 @@ impl ResponseMapping {
         matches!(self.source, ResponseSource::Body(_))
     }
 
+    /// Whether what it sets may be a secret: a variable of the stage, an API key, or a header of the
+    /// integration's answer for which `hides` says so. A fixed text is none: every client gets it.
+    pub fn may_carry_secret(&self, hides: impl Fn(&str) -> bool) -> bool {
+        match &self.source {
+            ResponseSource::Last(name) | ResponseSource::All(name) => hides(name.text()),
+            ResponseSource::Body(_) | ResponseSource::Given(Given::Static(_)) => false,
+            ResponseSource::Given(Given::Reference(reference)) => may_be_secret(reference),
+        }
+    }
+
     /// The header's value; `None` if the source is missing.
     ///
     /// # Errors
@@ -349,6 +357,15 @@ impl GatewayResponseMapping {
         })
     }
 
+    /// As [`ResponseMapping::may_carry_secret`], of a parameter of the client's request.
+    pub fn may_carry_secret(&self, hides: impl Fn(Place, &str) -> bool) -> bool {
+        match &self.source {
+            GatewayResponseSource::Last(place, name) => hides(*place, name.text()),
+            GatewayResponseSource::Given(Given::Static(_)) => false,
+            GatewayResponseSource::Given(Given::Reference(reference)) => may_be_secret(reference),
+        }
+    }
+
     /// The value; `None` if the source is missing.
     #[must_use]
     pub fn evaluate<'v>(
@@ -395,6 +412,15 @@ impl Given {
             Self::Reference(reference) => reference.resolve(variables),
             Self::Static(text) => Some(Cow::Borrowed(text)),
         }
+    }
+}
+
+/// Whether a variable may hold a secret: any of the stage, because its owner alone knows what is in
+/// it, and an API key.
+const fn may_be_secret(reference: &Reference) -> bool {
+    match reference {
+        Reference::Stage(_) => true,
+        Reference::Context(variable) => matches!(variable, Variable::IdentityApiKey),
     }
 }
 

@@ -1,54 +1,37 @@
 //! What is never told of a request, whatever is asked for.
 //!
-//! Masked are the values of headers and query parameters that carry credentials by their names, of
-//! those that an authorizer of the gateway reads its token from, and of those that a backend is sent
-//! from one of these, from a fixed text of the configuration or from a variable of the stage. Whole
-//! values are: of a short one every character would say much.
+//! Masked are the values of headers and query parameters that carry credentials by their names
+//! ([`credentials`]), of those that an authorizer of the gateway reads its token from, and of those
+//! that a backend or a client is sent from one of these or from a variable of the stage; what a backend
+//! is sent from a fixed text of the configuration too. Whole values are: of a short one every character
+//! would say much. Addresses in headers lose their queries ([`address`]).
 //!
-//! Bodies cannot be masked, which loading warns of.
+//! Bodies cannot be masked, nor what is mapped from them, which loading warns of.
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
 
+use super::{address, credentials};
+use crate::language::message::Place;
+
 /// What stands for a value.
 pub const MASK: &str = "****";
 
-/// Headers that carry credentials, in lower case.
-const HEADERS: [&str; 8] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "set-cookie",
-    "www-authenticate",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-auth-token",
-];
-
-/// What the names of headers begin with that come back from a backend under another name.
+/// What the names of headers begin with that a client gets under another name.
 const RENAMED: &str = "x-amzn-remapped-";
 
-/// Query parameters that do, in lower case.
-const QUERIES: [&str; 12] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "client_secret",
-    "id_token",
-    "password",
-    "refresh_token",
-    "token",
-    "x-amz-credential",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-api-key",
-];
+/// What servers take for the beginning or the end of a parameter, besides `&` that always is.
+const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
+
+/// How often a value is looked into that is a query, or an address with one, itself. What goes
+/// deeper is masked.
+const NESTED_MAX: usize = 4;
 
 /// What is masked of the requests to one route, beside what is masked of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// Headers of requests, and of those to backends.
+    /// Headers of all messages.
     pub headers: Vec<HeaderName>,
     /// Query parameters of requests.
     pub queries: Vec<Box<str>>,
@@ -56,30 +39,45 @@ pub struct Masks {
     pub endpoint_headers: Vec<HeaderName>,
     /// Whether the path of requests to backends has a part that is masked.
     pub endpoint_path: bool,
+    /// Headers of answers to clients.
+    pub answer_headers: Vec<HeaderName>,
 }
 
 impl Masks {
-    /// Whether the header is masked in what clients send and get.
+    /// Whether the header is masked in what clients send and backends answer.
     #[must_use]
     pub fn hides_header(&self, name: &str) -> bool {
-        let name = name.strip_prefix(RENAMED).unwrap_or(name);
-        HEADERS.iter().any(|known| known.eq_ignore_ascii_case(name))
-            || self.headers.iter().any(|known| known == name)
+        credentials::is_header(name) || holds(&self.headers, name)
     }
 
-    /// Whether the query parameter is.
+    /// Whether the query parameter is, by its decoded name.
     #[must_use]
     pub fn hides_query(&self, name: &str) -> bool {
-        QUERIES.iter().any(|known| known.eq_ignore_ascii_case(name))
-            || self.queries.iter().any(|known| **known == *name)
+        let mut own = self.queries.iter();
+        credentials::is_query(name) || own.any(|own| credentials::alike(own, name))
     }
 
-    /// Headers of a message from or to a client, or from a backend.
+    /// Whether the value of a parameter is not told as it is, so that it may not be under another name
+    /// either. `becomes` is the header that is made of it: of one with an address another one is told
+    /// in the same way.
+    #[must_use]
+    pub fn hides(&self, place: Place, name: &str, becomes: Option<&str>) -> bool {
+        match place {
+            Place::Header => {
+                let is_address = address::is_in(name) && !becomes.is_some_and(address::is_in);
+                self.hides_header(name) || is_address
+            }
+            Place::Querystring => self.hides_query(name),
+            Place::Path => false,
+        }
+    }
+
+    /// Headers of a message from a client or from a backend.
     pub fn told<'a>(
         &'a self,
         headers: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
-        shown(headers, |name| self.hides_header(name.as_str()))
+        shown(headers, |name| self.hides_header(name))
     }
 
     /// Headers of a message to a backend.
@@ -88,7 +86,19 @@ impl Masks {
         headers: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
         shown(headers, |name| {
-            self.hides_header(name.as_str()) || self.endpoint_headers.contains(name)
+            self.hides_header(name) || holds(&self.endpoint_headers, name)
+        })
+    }
+
+    /// Headers of a message to a client.
+    pub fn told_answer<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
+        shown(headers, |name| {
+            let before = name.strip_prefix(RENAMED).unwrap_or(name);
+            let mut names = [name, before].into_iter();
+            names.any(|name| self.hides_header(name) || holds(&self.answer_headers, name))
         })
     }
 
@@ -98,25 +108,56 @@ impl Masks {
         query: &'a str,
     ) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
         form_urlencoded::parse(query.as_bytes()).map(|(name, value)| {
-            let value = if self.hides_query(&name) {
-                Cow::Borrowed(MASK)
-            } else {
-                value
-            };
-            (name, value)
+            let whole = format!("{name}={value}");
+            if !self.hides_query(&name) && !self.holds_credential(&whole, NESTED_MAX) {
+                return (name, value);
+            }
+            // Who decodes before splitting reads a value in such a name.
+            let is_pair = name.contains('=');
+            let name = if is_pair { Cow::Borrowed(MASK) } else { name };
+            (name, Cow::Borrowed(MASK))
+        })
+    }
+
+    /// Whether anybody may read a parameter out of `text` that is masked.
+    fn holds_credential(&self, text: &str, deeper: usize) -> bool {
+        if !text.contains(['=', '%']) {
+            return false;
+        }
+        let Some(deeper) = deeper.checked_sub(1) else {
+            return true;
+        };
+        text.split(SEPARATORS).any(|piece| {
+            let pair = form_urlencoded::parse(piece.as_bytes()).next();
+            pair.is_some_and(|(name, value)| {
+                // The name alone is one that had to be decoded: a whole query may be in it.
+                let is_encoded = piece.contains('%') && !piece.starts_with(&*name);
+                (piece.contains('=') && self.hides_query(&name))
+                    || (is_encoded && self.holds_credential(&name, deeper))
+                    || self.holds_credential(&value, deeper)
+            })
         })
     }
 }
 
+fn holds(names: &[HeaderName], name: &str) -> bool {
+    let mut names = names.iter();
+    names.any(|known| credentials::alike(known.as_str(), name))
+}
+
 fn shown<'a>(
     headers: &'a HeaderMap,
-    hides: impl Fn(&HeaderName) -> bool + 'a,
+    hides: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
     headers.iter().map(move |(name, value)| {
-        let value = if hides(name) {
+        let value = if hides(name.as_str()) {
             Cow::Borrowed(MASK)
         } else {
-            String::from_utf8_lossy(value.as_bytes())
+            match String::from_utf8_lossy(value.as_bytes()) {
+                value if !address::is_in(name.as_str()) => value,
+                Cow::Borrowed(value) => address::told(value),
+                Cow::Owned(value) => Cow::Owned(address::told(&value).into_owned()),
+            }
         };
         (name, value)
     })
@@ -126,42 +167,100 @@ fn shown<'a>(
 mod tests {
     use super::*;
 
-    #[test]
-    fn credentials_are_masked_wherever_they_stand() {
-        let masks = Masks {
+    fn masks() -> Masks {
+        Masks {
             headers: vec![HeaderName::from_static("x-own")],
-            queries: vec!["ticket".into()],
+            queries: vec!["badge-no".into()],
             endpoint_headers: vec![HeaderName::from_static("x-backend")],
             endpoint_path: false,
-        };
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("authorization", "a"),
-            ("cookie", "b"),
-            ("x-api-key", "c"),
-            ("x-amzn-remapped-authorization", "c"),
-            ("x-own", "d"),
-            ("x-backend", "e"),
-            ("accept", "f"),
-        ] {
-            headers.append(name, value.parse().unwrap());
+            answer_headers: vec![HeaderName::from_static("x-answer")],
         }
-        let text = |pairs: Vec<(&HeaderName, Cow<'_, str>)>| {
-            let values = pairs.iter().filter(|(_, value)| value != MASK);
-            let mut names: Vec<String> = values.map(|(name, _)| name.to_string()).collect();
-            names.sort();
-            names.join(" ")
-        };
-        assert_eq!(text(masks.told(&headers).collect()), "accept x-backend");
-        assert_eq!(text(masks.told_endpoint(&headers).collect()), "accept");
-        let query = "a=1&ticket=t&Access_Token=t&%74icket=t&b&=&api%5Fkey=t&X-Amz-Signature=t";
-        let told: Vec<String> = masks
-            .told_query(query)
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_eq!(
-            told.join("&"),
-            "a=1&ticket=****&Access_Token=****&ticket=****&b=&=&api_key=****&X-Amz-Signature=****"
-        );
+    }
+
+    /// `name=value` of each that is told.
+    fn joined<N: ToString>(pairs: impl Iterator<Item = (N, impl ToString)>) -> String {
+        let pairs =
+            pairs.map(|(name, value)| format!("{}={}", name.to_string(), value.to_string()));
+        pairs.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn headers_with_credentials_are_masked_wherever_they_stand() {
+        for (name, [told, endpoint, answer]) in [
+            ("accept", [true, true, true]),
+            ("authorization", [false, false, false]),
+            ("x-own", [false, false, false]),
+            ("x_own", [false, false, false]),
+            ("x-backend", [true, false, true]),
+            ("x-answer", [true, true, false]),
+            ("x-amzn-remapped-authorization", [false, false, false]),
+            ("x-amzn-remapped-x-own", [true, true, false]),
+            ("x-amzn-remapped-x-answer", [true, true, false]),
+            ("x-amzn-remapped-date", [true, true, true]),
+        ] {
+            let masks = masks();
+            let mut headers = HeaderMap::new();
+            headers.insert(HeaderName::from_static(name), "v".parse().unwrap());
+            let said = |is_told| format!("{name}={}", if is_told { "v" } else { MASK });
+            assert_eq!(joined(masks.told(&headers)), said(told));
+            assert_eq!(joined(masks.told_endpoint(&headers)), said(endpoint));
+            assert_eq!(joined(masks.told_answer(&headers)), said(answer));
+        }
+    }
+
+    #[test]
+    fn addresses_in_headers_are_told_without_their_queries() {
+        let masks = masks();
+        let mut headers = HeaderMap::new();
+        for name in ["referer", "location", "content-location"] {
+            let name = HeaderName::from_static(name);
+            headers.insert(name, "https://a.example/b?c=t".parse().unwrap());
+        }
+        let location = "https://a.example/b?****";
+        let expected =
+            format!("referer={location} location={location} content-location={location}");
+        assert_eq!(joined(masks.told(&headers)), expected);
+        assert!(masks.hides(Place::Header, "Referer", None));
+        assert!(masks.hides(Place::Header, "Location", Some("x-next")));
+        assert!(!masks.hides(Place::Header, "Location", Some("Location")));
+    }
+
+    #[test]
+    fn queries_are_read_as_any_backend_may() {
+        for (query, expected) in [
+            ("a=1&b&=", "a=1 b= ="),
+            ("access_token=t&a=1", "access_token=**** a=1"),
+            ("Access_Token=t", "Access_Token=****"),
+            ("api%5Fkey=t", "api_key=****"),
+            (
+                "X-Amz-Signature=t&X-Amz-Date=1",
+                "X-Amz-Signature=**** X-Amz-Date=1",
+            ),
+            ("code=t&state=1", "code=**** state=1"),
+            (
+                "badge-no=t&%62adge_No[]=t&badge=1",
+                "badge-no=**** badge_No[]=**** badge=1",
+            ),
+            ("user[token]=t", "user[token]=****"),
+            // Some separate parameters by `;`.
+            ("a=1;token=t&b=2", "a=**** b=2"),
+            ("a;token=t;b=2", "a;token=****"),
+            ("a=1;b=2", "a=1;b=2"),
+            ("a=token;b", "a=token;b"),
+            // Some decode before they separate.
+            ("a=1%26token=t", "a=****"),
+            ("a=1%3Bt%6Fken%3Dt", "a=****"),
+            ("token%3Dt", "****=****"),
+            ("a=100%25&b=x%3Dy", "a=100% b=x=y"),
+            // An address, and one in its query.
+            ("next=https://a.example/b?code=t", "next=****"),
+            ("next=%2Fa%3Fnext%3D%252Fb%253Ftoken%253Dt", "next=****"),
+            ("next=%252Fb%253Ftoken%253Dt", "next=****"),
+            ("next=%2Fa%3Fb%3D1", "next=/a?b=1"),
+            ("next=%2Fa%23access_token%3Dt", "next=****"),
+            ("a=b=c=d=e=f", "a=****"),
+        ] {
+            assert_eq!(joined(masks().told_query(query)), expected, "{query}");
+        }
     }
 }

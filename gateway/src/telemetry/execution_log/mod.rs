@@ -8,6 +8,8 @@
 //! Source: Amazon API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs in API Gateway",
 //! and 15.4 of docs/semantics.md.
 
+mod address;
+mod credentials;
 mod execution;
 mod masks;
 mod message;

@@ -1,0 +1,171 @@
+//! Names under which credentials are sent.
+//!
+//! Names are compared by their letters and digits alone and without case, because backends read
+//! `access_token`, `Access-Token` and `access.token` as one. What is taken for a credential and is none
+//! costs a value in a log; the other error costs the credential.
+
+/// Ends of names, of headers and of query parameters.
+const ENDS: [&str; 14] = [
+    "accesskey",
+    "apikey",
+    "assertion",
+    "authenticate",
+    "authorization",
+    "cookie",
+    "credential",
+    "password",
+    "privatekey",
+    "secret",
+    "sessionid",
+    "signature",
+    "subscriptionkey",
+    "token",
+];
+
+/// Whole names of headers: proofs of possession (RFC 9449), and the claims that load balancers of
+/// Amazon pass on.
+const HEADERS: [&str; 2] = ["dpop", "xamznoidcdata"];
+
+/// Whole names of query parameters: of OAuth 2.0 and OpenID Connect (RFC 6749, RFC 7636, RFC 8628), of
+/// SAML and CAS, of signed URLs, and of what people call passwords, keys and sessions.
+const QUERIES: [&str; 24] = [
+    "auth",
+    "awsaccesskeyid",
+    "code",
+    "codeverifier",
+    "credentials",
+    "devicecode",
+    "hmac",
+    "idtokenhint",
+    "jwt",
+    "key",
+    "otp",
+    "pass",
+    "passcode",
+    "passphrase",
+    "passwd",
+    "pin",
+    "pwd",
+    "samlart",
+    "samlresponse",
+    "session",
+    "sid",
+    "sig",
+    "ticket",
+    "usercode",
+];
+
+/// Whether a header of this name carries a credential.
+pub(super) fn is_header(name: &str) -> bool {
+    let bare: String = letters(name).collect();
+    has_end(&bare) || HEADERS.contains(&bare.as_str())
+}
+
+/// Whether a query parameter of this name, decoded, does. Of `user[token]` and `user.pin` each part
+/// counts.
+pub(super) fn is_query(name: &str) -> bool {
+    let mut parts = std::iter::once(name).chain(name.split(['[', ']', '.']));
+    parts.any(|part| {
+        let bare: String = letters(part).collect();
+        has_end(&bare) || QUERIES.contains(&bare.as_str())
+    })
+}
+
+/// Whether two names may be read as one.
+pub(super) fn alike(one: &str, other: &str) -> bool {
+    letters(one).eq(letters(other))
+}
+
+fn has_end(bare: &str) -> bool {
+    ENDS.iter().any(|end| bare.ends_with(end))
+}
+
+fn letters(name: &str) -> impl Iterator<Item = char> {
+    let letters = name.chars().filter(|letter| letter.is_alphanumeric());
+    letters.flat_map(char::to_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_known_by_their_names() {
+        for name in [
+            "Authorization",
+            "proxy-authorization",
+            "x-forwarded-authorization",
+            "WWW-Authenticate",
+            "Cookie",
+            "set-cookie",
+            "X-Api-Key",
+            "x_api_key",
+            "x-auth-token",
+            "X-Amz-Security-Token",
+            "x-jwt-assertion",
+            "DPoP",
+            "x-amzn-oidc-data",
+        ] {
+            assert!(is_header(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "content-type",
+            "etag",
+            "host",
+            "idempotency-key",
+            "x-amzn-requestid",
+            "x-amzn-trace-id",
+            "x-code",
+            "x-forwarded-for",
+        ] {
+            assert!(!is_header(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn query_parameters_are_known_by_their_names() {
+        for name in [
+            "code",
+            "CODE",
+            "assertion",
+            "client_assertion",
+            "client_secret",
+            "sig",
+            "signature",
+            "Signature",
+            "X-Amz-Signature",
+            "x_amz_signature",
+            "X-Amz-Security-Token",
+            "X-Amz-Credential",
+            "access_token",
+            "accessToken",
+            "access.token",
+            " token",
+            "token[]",
+            "user[token]",
+            "user.pin",
+            "api-key",
+            "key",
+            "code_verifier",
+            "SAMLResponse",
+            "\u{212a}ey",
+        ] {
+            assert!(is_query(name), "{name}");
+        }
+        for name in [
+            "",
+            "a",
+            "codes",
+            "country_code",
+            "client_assertion_type",
+            "keys",
+            "page",
+            "spin",
+            "state",
+            "X-Amz-Date",
+        ] {
+            assert!(!is_query(name), "{name}");
+        }
+    }
+}

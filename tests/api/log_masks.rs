@@ -1,0 +1,308 @@
+//! What holds a credential is told in no log, whatever it is called on its way.
+
+use gateway_tests::client::{Answer, Client, get, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{self, Key};
+use gateway_tests::setup::Setup;
+use gateway_tests::upstream::{Upstream, reply};
+use http::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::execution_log::{message, told};
+
+const SECRET: &str = "s3cret";
+
+/// A backend that answers every request with these headers.
+async fn answering(headers: &'static [(&'static str, &'static str)]) -> Upstream {
+    Upstream::http(move |_| async move {
+        let mut answer = reply(200, "");
+        for (name, value) in headers {
+            let name = HeaderName::from_static(name);
+            let value = HeaderValue::from_static(value);
+            answer.headers_mut().append(name, value);
+        }
+        answer
+    })
+    .await
+}
+
+/// A REST API whose stage has every step traced and these variables.
+fn traced(upstream: &Upstream, variables: Value) -> Setup {
+    let stage = json!({"logging_level": "info", "data_trace": true, "variables": variables});
+    Setup::new()
+        .upstream("main", upstream.address)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": stage}))
+}
+
+/// The answer to one request with these headers, and what is told of it, which may be no secret.
+async fn ask(setup: Setup, path: &str, headers: &[(&str, &str)]) -> (Answer, Vec<Value>) {
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let answer = client.send(with(get(path), headers)).await;
+    let lines = told(&gateway, answer.header("x-amzn-requestid"), "end").await;
+    let records = gateway.all_records().await;
+    // Bodies are told as they are, and some backends repeat what they were sent.
+    for line in records
+        .iter()
+        .filter(|line| line["step"] != "response_body")
+    {
+        assert!(!line.to_string().contains(SECRET), "{line}");
+    }
+    (answer, lines)
+}
+
+#[track_caller]
+fn check(lines: &[Value], step: &str, pairs: &[&str]) {
+    let said = message(lines, step);
+    for pair in pairs {
+        let is_there = [",", "}"]
+            .iter()
+            .any(|end| said.contains(&format!("{pair}{end}")));
+        assert!(is_there, "{pair} is not in {said}");
+    }
+}
+
+#[tokio::test]
+async fn headers_of_answers_are_masked_under_the_names_that_they_are_mapped_to() {
+    let upstream = answering(&[
+        ("set-cookie", "session=s3cret"),
+        ("location", "https://a.example/b?code=s3cret"),
+        ("x-ticket", "s3cret"),
+        ("x-fine", "shown"),
+    ])
+    .await;
+    let key = Key::ec("log");
+    let setup = issuer::authorize(traced(&upstream, json!({"own": SECRET})), &[&key])
+        .set(
+            &["authorizers", "main", "identity_source"],
+            json!("$request.header.X-Ticket"),
+        )
+        .route(
+            "GET /pets",
+            json!({"integration": {"type": "http", "responses": {"default": {
+                "status": 200,
+                "parameters": {
+                    "method.response.header.X-Session": "integration.response.header.Set-Cookie",
+                    "method.response.header.X-All": "integration.response.multivalueheader.set-cookie",
+                    "method.response.header.Server": "integration.response.header.Set-Cookie",
+                    "method.response.header.X-Next": "integration.response.header.Location",
+                    "method.response.header.Location": "integration.response.header.Location",
+                    "method.response.header.X-Was": "integration.response.header.x-ticket",
+                    "method.response.header.X-Own": "stageVariables.own",
+                    "method.response.header.X-Told": "integration.response.header.x-fine",
+                    "method.response.header.X-Fixed": "'shown'",
+                },
+            }}}}),
+        );
+    let (answer, lines) = ask(setup, "/prod/pets", &[]).await;
+    for name in [
+        "x-session",
+        "x-all",
+        "x-amzn-remapped-server",
+        "x-next",
+        "location",
+        "x-was",
+        "x-own",
+    ] {
+        assert!(answer.header(name).contains(SECRET), "{name}");
+    }
+    check(
+        &lines,
+        "endpoint_response_headers",
+        &[
+            "set-cookie=****",
+            "location=https://a.example/b?****",
+            "x-ticket=****",
+            "x-fine=shown",
+        ],
+    );
+    check(
+        &lines,
+        "response_headers",
+        &[
+            "x-session=****",
+            "x-all=****",
+            "x-amzn-remapped-server=****",
+            "x-next=****",
+            "location=https://a.example/b?****",
+            "x-was=****",
+            "x-own=****",
+            "x-told=shown",
+            "x-fixed=shown",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn headers_of_refusals_are_masked_under_the_names_that_they_are_mapped_to() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("log");
+    let setup = issuer::authorize(traced(&upstream, json!({"own": SECRET})), &[&key])
+        .set(
+            &["authorizers", "main", "identity_source"],
+            json!("$request.header.X-Ticket"),
+        )
+        .set(
+            &["apis", "main", "gateway_responses"],
+            json!({"DEFAULT_4XX": {"parameters": {
+                "gatewayresponse.header.X-Said": "method.request.header.Authorization",
+                "gatewayresponse.header.X-Was": "method.request.header.x-ticket",
+                "gatewayresponse.header.X-Code": "method.request.querystring.code",
+                "gatewayresponse.header.X-From": "method.request.header.Referer",
+                "gatewayresponse.header.X-Own": "stageVariables.own",
+                "gatewayresponse.header.X-Told": "method.request.querystring.page",
+                "gatewayresponse.header.X-Fixed": "'shown'",
+            }}}),
+        )
+        .route("GET /pets", json!({"authorizer": "main"}));
+    let (answer, lines) = ask(
+        setup,
+        "/prod/pets?code=s3cret&page=shown",
+        &[
+            ("authorization", "Basic s3cret"),
+            ("x-ticket", "s3cret"),
+            ("referer", "https://a.example/?code=s3cret"),
+        ],
+    )
+    .await;
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    for name in ["x-said", "x-was", "x-code", "x-from", "x-own"] {
+        assert!(answer.header(name).contains(SECRET), "{name}");
+    }
+    check(
+        &lines,
+        "response_headers",
+        &[
+            "x-said=****",
+            "x-was=****",
+            "x-code=****",
+            "x-from=****",
+            "x-own=****",
+            "x-told=shown",
+            "x-fixed=shown",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn headers_of_proxied_answers_are_masked_under_the_names_that_clients_get() {
+    let upstream = answering(&[
+        ("www-authenticate", "Digest nonce=s3cret"),
+        ("user-agent", "s3cret"),
+    ])
+    .await;
+    let key = Key::ec("log");
+    let setup = issuer::authorize(traced(&upstream, json!({})), &[&key])
+        .set(
+            &["authorizers", "main", "identity_source"],
+            json!("$request.header.User-Agent"),
+        )
+        .route("GET /pets", json!({}));
+    let (answer, lines) = ask(setup, "/prod/pets", &[]).await;
+    for name in [
+        "x-amzn-remapped-www-authenticate",
+        "x-amzn-remapped-user-agent",
+    ] {
+        assert!(answer.header(name).contains(SECRET), "{name}");
+        check(&lines, "response_headers", &[&format!("{name}=****")]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_stage_variable_makes_of_a_url_is_not_told() {
+    let upstream = Upstream::echo().await;
+    let address = upstream.address;
+    let variables = json!({
+        "path": SECRET,
+        "at": address.to_string(),
+        "all": format!("{address}/s3cret?a=s3cret"),
+    });
+    for (uri, sent, told, host) in [
+        (
+            format!("http://{address}/a/${{stageVariables.path}}/{{id}}"),
+            "/a/s3cret/7",
+            format!("http://{address}/****"),
+            address.to_string(),
+        ),
+        (
+            "http://${stageVariables.at}/{id}".to_owned(),
+            "/7",
+            "http://****/7".to_owned(),
+            "****".to_owned(),
+        ),
+        (
+            "http://${stageVariables.all}".to_owned(),
+            "/s3cret?a=s3cret",
+            "http://****/****".to_owned(),
+            "****".to_owned(),
+        ),
+        (
+            format!("http://{address}/{{id}}?a=${{stageVariables.path}}"),
+            "/7?a=s3cret",
+            format!("http://{address}/7"),
+            address.to_string(),
+        ),
+    ] {
+        let setup = traced(&upstream, variables.clone())
+            .route("GET /pets/{id}", json!({"integration": {"uri": uri}}));
+        let (answer, lines) = ask(setup, "/prod/pets/7", &[]).await;
+        assert_eq!(answer.json()["uri"], sent, "{uri}");
+        let said = |step| message(&lines, step);
+        assert_eq!(
+            said("endpoint_uri"),
+            format!("Endpoint request URI: {told}")
+        );
+        assert_eq!(said("sent"), format!("Sending request to {told}"));
+        check(&lines, "endpoint_headers", &[&format!("host={host}")]);
+    }
+}
+
+#[tokio::test]
+async fn no_failure_tells_a_host_that_a_stage_variable_makes() {
+    let upstream = Upstream::http(|_| std::future::pending()).await;
+    let port = upstream.address.port();
+    let setup = traced(&upstream, json!({"host": "127.0.0.1"})).route(
+        "GET /pets",
+        json!({"integration": {
+            "uri": format!("http://${{stageVariables.host}}:{port}"),
+            "timeout": "50ms",
+        }}),
+    );
+    let (answer, lines) = ask(setup, "/prod/pets", &[]).await;
+    assert_eq!(answer.status, 504);
+    assert_eq!(
+        message(&lines, "failure"),
+        format!(
+            "Execution failed due to upstream_timeout: `http://****:{port}`: no answer within 50ms"
+        )
+    );
+}
+
+#[tokio::test]
+async fn queries_are_masked_however_they_are_written() {
+    let upstream = Upstream::echo().await;
+    let setup = traced(&upstream, json!({})).route("GET /pets", json!({}));
+    let query = "page=1&a=1;token=s3cret&%63ode=s3cret&client-assertion=s3cret\
+                 &X-Amz-Signature=s3cret&next=%2Fa%3Fsig%3Ds3cret&user%5Bpin%5D=s3cret";
+    let headers = [
+        ("referer", "https://u:s3cret@a.example/b?code=s3cret#s3cret"),
+        ("content-location", "/b;jsessionid=s3cret"),
+        ("x_api_key", "s3cret"),
+    ];
+    let (answer, lines) = ask(setup, &format!("/prod/pets?{query}"), &headers).await;
+    assert_eq!(answer.json()["uri"], format!("/pets?{query}"));
+    assert_eq!(
+        message(&lines, "request_query"),
+        "Method request query string: {page=1, a=****, code=****, client-assertion=****, \
+         X-Amz-Signature=****, next=****, user[pin]=****}"
+    );
+    for step in ["request_headers", "endpoint_headers"] {
+        let pairs = [
+            "referer=https://****@a.example/b?****",
+            "content-location=/b;****",
+            "x_api_key=****",
+        ];
+        check(&lines, step, &pairs);
+    }
+}
