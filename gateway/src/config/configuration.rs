@@ -11,7 +11,7 @@ use super::lower;
 use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, written};
-use crate::model::{ApiName, Described, DescribedStage, Gateway, Placements};
+use crate::model::{ApiId, ApiName, Described, DescribedStage, Gateway, Placements};
 
 /// An API, written as a definition.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,15 +89,17 @@ impl Configuration {
         })
     }
 
-    /// The definition that `text` froze of the API `name`, as OpenAPI 3.0 with the extensions of
-    /// Amazon API Gateway and, for what those have no place for, `x-gateway-*`. How the API is reached
-    /// is what this configuration says. `version` is what the definition says in `info`.
+    /// The definition that `text` froze of the API `name` with this `id`, as OpenAPI 3.0 with the
+    /// extensions of Amazon API Gateway and, for what those have no place for, `x-gateway-*`. How the
+    /// API is reached is what this configuration says, unless it has none of this name and id: another
+    /// `id` is another API. `version` is what the definition says in `info`.
     ///
     /// # Errors
     /// The text cannot be read any more.
     pub fn export(
         &self,
         name: &ApiName,
+        id: &ApiId,
         text: &str,
         version: &str,
         format: ExportFormat,
@@ -111,8 +113,12 @@ impl Configuration {
         let shown = format!("definition of `{name}`");
         if let Some(frozen) = frozen::parse(&shown, text, &mut diagnostics) {
             let api = Cursor::root(&frozen.tree);
+            let mut configured = self.loaded.gateway.apis.iter();
+            let is_there = configured.any(|api| api.name == *name && api.id == *id);
+            let mut own = root.key("apis").key(name.as_str());
+            own.node = own.node.filter(|_| is_there);
             let surroundings = Surroundings {
-                api: root.key("apis").key(name.as_str()),
+                api: own,
                 frozen: api.key(AUTHORIZERS),
                 configured: root.key(AUTHORIZERS),
                 upstreams: root.key("upstreams"),

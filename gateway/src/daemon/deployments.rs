@@ -8,7 +8,7 @@ use super::deployment_report::reports;
 use super::protocol::{Request, Response};
 use crate::clock;
 use crate::config::{self, Configuration, ExportFormat, Exported, Loaded, check_stage_variables};
-use crate::model::{ApiName, DeploymentNumber, Described};
+use crate::model::{ApiId, ApiName, DeploymentNumber, Described};
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order, Refusal};
 use crate::telemetry::operator_log::explain;
 
@@ -225,17 +225,17 @@ pub fn exported(
     deployment: Option<(&DeploymentStore, DeploymentNumber)>,
     format: ExportFormat,
 ) -> Result<Exported, PlanError> {
-    let (name, text, version) = match deployment {
+    let (name, id, text, version) = match deployment {
         Some((store, number)) => {
-            let (name, text) = frozen(store, asked, number)?;
-            (name, text, number.to_string())
+            let Frozen { name, id, text } = frozen(store, asked, number)?;
+            (name, id, text, number.to_string())
         }
         None => {
             let api = described(configuration, asked)?;
-            (api.name, api.text.to_string(), "1.0".to_owned())
+            (api.name, api.id, api.text.to_string(), "1.0".to_owned())
         }
     };
-    let exported = configuration.export(&name, &text, &version, format);
+    let exported = configuration.export(&name, &id, &text, &version, format);
     exported.map_err(PlanError::Config)
 }
 
@@ -248,22 +248,32 @@ pub fn text(
     api: &str,
     number: DeploymentNumber,
 ) -> Result<String, PlanError> {
-    Ok(frozen(store, api, number)?.1)
+    Ok(frozen(store, api, number)?.text)
 }
 
-/// The name of an API, and what a deployment of it froze.
+/// What a deployment froze, and of which API.
+struct Frozen {
+    name: ApiName,
+    id: ApiId,
+    text: String,
+}
+
 fn frozen(
     store: &DeploymentStore,
     api: &str,
     number: DeploymentNumber,
-) -> Result<(ApiName, String), PlanError> {
+) -> Result<Frozen, PlanError> {
     let ledger = store.read()?;
     let (id, found) = ledger.find(api)?;
     if !found.deployments.contains_key(&number) {
         let api = found.name.clone();
         return Err(Refusal::NoDeployment { api, number }.into());
     }
-    Ok((found.name.clone(), store.text(id, number)?.to_string()))
+    Ok(Frozen {
+        name: found.name.clone(),
+        id: id.clone(),
+        text: store.text(id, number)?.to_string(),
+    })
 }
 
 /// Does something with the store on a thread that may block.

@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
 
+use gateway::model::{ApiId, ApiName};
+
 use crate::files::{compare, repository};
 use crate::site::Site;
 
@@ -75,7 +77,7 @@ fn export(path: &Path, name: &str, format: ExportFormat) -> Exported {
     let configuration = open(path).unwrap_or_else(|report| panic!("{report}"));
     let mut described = configuration.described().into_iter();
     let api = described.find(|api| api.name.as_str() == name).unwrap();
-    let exported = configuration.export(&api.name, &api.text, "1.0", format);
+    let exported = configuration.export(&api.name, &api.id, &api.text, "1.0", format);
     exported.unwrap_or_else(|report| panic!("{report}"))
 }
 
@@ -506,4 +508,120 @@ fn what_is_exported_of_an_endpoint_is_imported_by_itself() {
     std::fs::write(&path, open).unwrap();
     let import = import(&path, &ImportOptions::default()).unwrap();
     assert!(!import.has_refusals(), "{:#?}", import.findings);
+}
+
+/// What a configuration of only the authorizers `configured` exports of the definition `frozen`, whose
+/// routes name each of `named`.
+fn exported_schemes(
+    frozen: &[(&str, Value)],
+    configured: &[(&str, Value)],
+) -> (Value, Vec<String>) {
+    let site = Site::new();
+    let written = |authorizers: &[(&str, Value)]| {
+        let routes = authorizers.iter().enumerate().map(|(index, (name, _))| {
+            let integration = json!({"uri": "https://backend.example.com"});
+            let route = json!({"authorizer": name, "integration": integration});
+            (format!("GET /{index}"), route)
+        });
+        let authorizers = authorizers.iter().cloned();
+        let authorizers = authorizers.map(|(name, authorizer)| (name.to_owned(), authorizer));
+        let pets = json!({"type": "http", "routes": routes.collect::<Map<_, _>>()});
+        let authorizers = authorizers.collect::<Map<_, _>>();
+        json!({
+            "listeners": {"public": {"address": "127.0.0.1:8080"}},
+            "authorizers": authorizers,
+            "apis": {"pets": pets},
+        })
+    };
+    let path = site.path().join("gateway.yaml");
+    std::fs::write(&path, written(frozen).to_string()).unwrap();
+    let opened = open(&path).unwrap_or_else(|report| panic!("{report}"));
+    let before = opened.described().remove(0);
+    std::fs::write(&path, written(configured).to_string()).unwrap();
+    let opened = open(&path).unwrap_or_else(|report| panic!("{report}"));
+    let exported = opened.export(
+        &before.name,
+        &before.id,
+        &before.text,
+        "1",
+        ExportFormat::Json,
+    );
+    let exported = exported.unwrap_or_else(|report| panic!("{report}"));
+    let definition: Value = serde_json::from_str(&exported.text).unwrap();
+    // Whoever knows no configuration can still tell what each route asks for.
+    for (index, (_, authorizer)) in frozen.iter().enumerate() {
+        let security = &definition["paths"][format!("/{index}")]["get"]["security"][0];
+        let (scheme, _) = security.as_object().unwrap().iter().next().unwrap();
+        let scheme = &definition["components"]["securitySchemes"][scheme];
+        let said = &scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]["issuer"];
+        assert_eq!(*said, authorizer["issuer"]);
+    }
+    let names = definition["components"]["securitySchemes"].as_object();
+    (
+        json!(names.unwrap().keys().collect::<Vec<_>>()),
+        exported.left,
+    )
+}
+
+#[test]
+fn two_authorizers_never_become_one_scheme() {
+    let of = |issuer: &str| {
+        let issuer = format!("https://{issuer}.example.com/");
+        json!({"type": "jwt", "issuer": issuer, "audiences": ["a"]})
+    };
+    let mut strict = of("strict");
+    strict["decision_ttl"] = json!("0s");
+    let (login, made, other) = (
+        ("login", of("login")),
+        ("pets-login", of("made")),
+        ("other", of("other")),
+    );
+    let nothing: [String; 0] = [];
+    for (frozen, configured, names) in [
+        // What is there no more has its API's name in front only where another has what is left.
+        (vec![&made], &other, json!(["login"])),
+        (vec![&made, &login], &other, json!(["login", "pets-login"])),
+        (vec![&made], &login, json!(["pets-login"])),
+        (vec![&made], &made, json!(["pets-login"])),
+    ] {
+        let frozen: Vec<_> = frozen.into_iter().cloned().collect();
+        let configured = std::slice::from_ref(configured);
+        let (found, left) = exported_schemes(&frozen, configured);
+        assert_eq!(found, names);
+        assert_eq!(left, nothing);
+    }
+    // What is left to the configuration is what an import looks for there.
+    let (found, left) = exported_schemes(&[("pets-login", strict)], &[other]);
+    assert_eq!(
+        (found, left),
+        (
+            json!(["pets-login"]),
+            vec!["authorizers.pets-login".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn an_api_that_is_gone_is_not_exported_with_what_its_successor_says() {
+    let site = Site::new();
+    let api = json!({
+        "type": "http", "id": "abcdefghij", "hosts": ["api.example.com"], "default_endpoint": false,
+        "limits": {"url_bytes_max": "2KiB"},
+        "routes": {"GET /": {"authorizer": "none", "integration": {"uri": "https://a.example.com"}}},
+    });
+    let path = site.path().join("gateway.yaml");
+    std::fs::write(&path, configuration(&api)).unwrap();
+    let opened = open(&path).unwrap();
+    let text = opened.described().remove(0).text;
+    let exported = |id: &str| {
+        let (name, id) = (ApiName::new("pets"), ApiId::new(id));
+        let exported = opened.export(&name, &id, &text, "1", ExportFormat::Json);
+        exported.unwrap_or_else(|report| panic!("{report}"))
+    };
+    let own = exported("abcdefghij");
+    assert!(own.text.contains("servers") && own.text.contains("url_bytes_max"));
+    assert_eq!(own.left, ["apis.pets.hosts", "apis.pets.id"]);
+    let gone = exported("klmnopqrst");
+    assert!(!gone.text.contains("servers") && !gone.text.contains("url_bytes_max"));
+    assert!(gone.left.is_empty(), "{:?}", gone.left);
 }

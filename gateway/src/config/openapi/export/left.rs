@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Surroundings, says_more};
+use super::Surroundings;
+use super::scheme::says_more;
 use crate::config::cursor::Cursor;
 use crate::config::lower::NONE;
 use crate::config::openapi::carried::LEFT;
@@ -22,6 +23,7 @@ pub(in crate::config) fn left(api: &Cursor<'_>, surroundings: &Surroundings<'_>)
         if let Some(name) = authorizer.scalar().filter(|name| *name != NONE)
             && says_more(&surroundings.frozen.key(name))
         {
+            // Its scheme has its whole name, by which an import looks for it.
             left.insert(surroundings.configured.key(name).path.to_string());
         }
         let upstream = route.key("integration").key("upstream");

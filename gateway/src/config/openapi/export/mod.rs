@@ -11,6 +11,7 @@ mod integration;
 mod object;
 mod left;
 mod operation;
+mod scheme;
 
 pub use format::ExportFormat;
 pub(in crate::config) use left::left;
@@ -18,10 +19,10 @@ pub(in crate::config) use left::left;
 use std::collections::HashMap;
 
 use object::{Object, item, of_text};
+use scheme::Schemes;
 
 use crate::config::cursor::Cursor;
-use crate::config::diagnostic::FileId;
-use crate::config::lower::{NONE, parse_duration, parse_size};
+use crate::config::lower::{parse_duration, parse_size};
 use crate::config::openapi::carried;
 use crate::config::tree::Node;
 use crate::language::schema::BUILT_IN;
@@ -37,7 +38,7 @@ pub(in crate::config) struct Title<'a> {
 /// What stands around the routes of an API.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Surroundings<'a> {
-    /// The API in the configuration, which says how it is reached.
+    /// The API in the configuration, which says how it is reached; not written where it is gone.
     pub(in crate::config) api: Cursor<'a>,
     /// The authorizers that its routes name.
     pub(in crate::config) frozen: Cursor<'a>,
@@ -53,9 +54,6 @@ pub(in crate::config) fn definition(
     api: &Cursor<'_>,
     surroundings: &Surroundings<'_>,
 ) -> Node {
-    let Surroundings {
-        frozen, configured, ..
-    } = surroundings;
     let kind = match api.key("type").scalar() {
         Some("rest") => ApiKind::Rest,
         _ => ApiKind::Http,
@@ -69,11 +67,11 @@ pub(in crate::config) fn definition(
         root.text("x-amazon-apigateway-importexport-version", "1.0");
     }
     let routes = api.key("routes");
-    let scheme = |name: &str| scheme_name(name, title.name, configured).to_owned();
-    root.object("paths", paths(&routes, kind, &scheme));
+    let schemes = Schemes::new(title.name, &routes, surroundings);
+    root.object("paths", paths(&routes, kind, &schemes));
     let mut components = Object::new();
     components.object_if_any("schemas", schemas(api));
-    components.object_if_any("securitySchemes", schemes(&routes, frozen, &scheme));
+    components.object_if_any("securitySchemes", schemes.write());
     root.object_if_any("components", components);
     root.object_if_any(
         "x-amazon-apigateway-request-validators",
@@ -98,12 +96,12 @@ pub(in crate::config) fn definition(
 }
 
 /// The routes, by path and method.
-fn paths(routes: &Cursor<'_>, kind: ApiKind, scheme: &impl Fn(&str) -> String) -> Object {
+fn paths(routes: &Cursor<'_>, kind: ApiKind, schemes: &Schemes<'_>) -> Object {
     let mut paths: Vec<(&str, Object)> = Vec::new();
     let mut positions: HashMap<&str, usize> = HashMap::new();
     for (key, route) in routes.entries() {
         let (method, path) = key.split_once(' ').unwrap_or(("ANY", DEFAULT_PATH));
-        let mut operation = operation::write(path, &route, kind, scheme);
+        let mut operation = operation::write(path, &route, kind, schemes);
         if key == DEFAULT_ROUTE {
             operation.word("isDefaultRoute", true);
         }
@@ -144,59 +142,6 @@ fn schemas(api: &Cursor<'_>) -> Object {
             made.json(name, json);
         }
     }
-    made
-}
-
-/// A scheme for each authorizer that a route names.
-fn schemes(
-    routes: &Cursor<'_>,
-    authorizers: &Cursor<'_>,
-    scheme: &impl Fn(&str) -> String,
-) -> Object {
-    let mut made = Object::new();
-    for (_, route) in routes.entries() {
-        if let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) {
-            made.object(&scheme(name), scheme_of(&authorizers.key(name)));
-        }
-    }
-    made
-}
-
-/// What the scheme for the authorizer `name` is called: what a definition makes is called after its
-/// API and the scheme. One that is there no more is made by whoever reads the export.
-fn scheme_name<'n>(name: &'n str, api: &str, configured: &Cursor<'_>) -> &'n str {
-    let at = configured.key(name);
-    let is_made = at.node.is_none_or(|node| node.place.file != FileId::FIRST);
-    let own = name.strip_prefix(api);
-    let own = own.and_then(|rest| rest.strip_prefix('-'));
-    own.filter(|_| is_made).unwrap_or(name)
-}
-
-/// Where a token stands.
-const SOURCE: &str = "identity_source";
-
-/// Whether the authorizer at `at` has settings that a definition has no place for.
-fn says_more(at: &Cursor<'_>) -> bool {
-    const KNOWN: [&str; 4] = ["type", "issuer", "audiences", SOURCE];
-    at.names().any(|key| !KNOWN.contains(&key))
-}
-
-/// The scheme of the authorizer at `at`.
-fn scheme_of(at: &Cursor<'_>) -> Object {
-    let mut jwt = Object::new();
-    jwt.copy("issuer", &at.key("issuer"));
-    jwt.copy("audience", &at.key("audiences"));
-    let mut authorizer = of_text("type", "jwt");
-    authorizer.object("jwtConfiguration", jwt);
-    let source = at.key(SOURCE).scalar();
-    let source = source.unwrap_or("$request.header.Authorization");
-    authorizer.text("identitySource", source);
-    if says_more(at) {
-        // Made from the rest alone it could let callers pass whom this one refuses.
-        authorizer.word(carried::CONFIGURED, true);
-    }
-    let mut made = of_text("type", "oauth2");
-    made.object("x-amazon-apigateway-authorizer", authorizer);
     made
 }
 

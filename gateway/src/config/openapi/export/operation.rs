@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::integration;
 use super::object::{Object, item, of_text};
+use super::scheme::Schemes;
 use crate::config::cursor::Cursor;
 use crate::config::lower::NONE;
 use crate::config::openapi::carried;
@@ -14,12 +15,7 @@ use crate::model::ApiKind;
 const HEADER: &str = "method.response.header.";
 
 /// The operation of the route at `at`, whose path is `path`.
-pub(super) fn write(
-    path: &str,
-    at: &Cursor<'_>,
-    kind: ApiKind,
-    scheme: &impl Fn(&str) -> String,
-) -> Object {
+pub(super) fn write(path: &str, at: &Cursor<'_>, kind: ApiKind, schemes: &Schemes<'_>) -> Object {
     let mut made = Object::new();
     let parameters = parameters(path, &at.key("parameters"), kind);
     if !parameters.is_empty() {
@@ -30,7 +26,7 @@ pub(super) fn write(
     body.object_if_any("content", models(&at.key("models")));
     made.object_if_any("requestBody", body);
     made.object("responses", responses(at));
-    security(at, scheme, &mut made);
+    security(at, schemes, &mut made);
     if let Some(name) = validator(&at.key("validate")) {
         made.text("x-amazon-apigateway-request-validator", name);
     }
@@ -175,13 +171,13 @@ fn response<'a>(names: impl Iterator<Item = &'a str>) -> Object {
     made
 }
 
-fn security(route: &Cursor<'_>, scheme: &impl Fn(&str) -> String, made: &mut Object) {
+fn security(route: &Cursor<'_>, schemes: &Schemes<'_>, made: &mut Object) {
     let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) else {
         return;
     };
     let scopes = route.key("scopes");
     let scopes = scopes.items().filter_map(|scope| scope.scalar().map(item));
     let mut requirement = Object::new();
-    requirement.list(&scheme(name), scopes.collect());
+    requirement.list(schemes.name(name), scopes.collect());
     made.list("security", vec![requirement.finish()]);
 }
