@@ -6,8 +6,8 @@
 
 use super::cursor::{Cursor, Path};
 use super::diagnostic::{Collector, Report};
-use super::frozen;
-use super::tree::{Node, Reading, Value, shortened};
+use super::frozen::{self, Spelling};
+use super::tree::{Node, Value, shortened};
 
 /// What differs between two definitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,8 +62,9 @@ pub fn difference(before: (&str, &str), after: (&str, &str)) -> Result<Differenc
     for key in keys(before.node, after.node) {
         if key != "routes" {
             let (before, after) = (before.key(key), after.key(key));
-            let found = &mut difference.settings;
-            compare(&before.path, [key, ""], before.node, after.node, found);
+            let (found, spelling) = (&mut difference.settings, Spelling::below(key));
+            let nodes = [before.node, after.node];
+            compare(&before.path, [key, ""], nodes, spelling, found);
         }
     }
     let (before, after) = (before.key("routes"), after.key("routes"));
@@ -72,7 +73,8 @@ pub fn difference(before: (&str, &str), after: (&str, &str)) -> Result<Differenc
             (Some(before), Some(after)) => {
                 let mut settings = Vec::new();
                 let path = Path::default();
-                compare(&path, [key, ""], Some(before), Some(after), &mut settings);
+                let nodes = [Some(before), Some(after)];
+                compare(&path, [key, ""], nodes, Spelling::One, &mut settings);
                 if !settings.is_empty() {
                     difference.changed.push(RouteDifference {
                         route: key.to_owned(),
@@ -115,8 +117,8 @@ fn keys<'a>(before: Option<&'a Node>, after: Option<&'a Node>) -> Vec<&'a str> {
 fn compare(
     path: &Path,
     [key, above]: [&str; 2],
-    before: Option<&Node>,
-    after: Option<&Node>,
+    [before, after]: [Option<&Node>; 2],
+    spelling: Spelling,
     found: &mut Vec<Detail>,
 ) {
     if let (Some(one), Some(other)) = (before, after) {
@@ -129,7 +131,13 @@ fn compare(
                     let entry = |node: &'_ Node| node.entry(name).map(|entry| entry.node.clone());
                     let (one, other) = (entry(one), entry(other));
                     let (path, names) = (path.key(name), [name, key]);
-                    compare(&path, names, one.as_ref(), other.as_ref(), found);
+                    compare(
+                        &path,
+                        names,
+                        [one.as_ref(), other.as_ref()],
+                        spelling,
+                        found,
+                    );
                 }
                 return;
             }
@@ -138,7 +146,7 @@ fn compare(
             {
                 for index in 0..ones.len().max(others.len()) {
                     let (one, other) = (ones.get(index), others.get(index));
-                    compare(&path.item(index), ["", key], one, other, found);
+                    compare(&path.item(index), ["", key], [one, other], spelling, found);
                 }
                 return;
             }
@@ -146,7 +154,7 @@ fn compare(
         }
     }
     let is_same = match (before, after) {
-        (Some(before), Some(after)) => same(before, after),
+        (Some(before), Some(after)) => same(before, after, spelling),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     };
@@ -177,17 +185,15 @@ const fn is_nested(node: &Node) -> bool {
     matches!(node.value, Value::Mapping(_) | Value::Sequence(_))
 }
 
-fn same(before: &Node, after: &Node) -> bool {
+fn same(before: &Node, after: &Node, spelling: Spelling) -> bool {
     match (&before.value, &after.value) {
-        (Value::Scalar { .. }, Value::Scalar { .. }) => match (before.reading(), after.reading()) {
-            #[expect(clippy::cast_precision_loss, reason = "1 and 1.0 are to be one number")]
-            (Reading::Integer(whole), Reading::Number(number))
-            | (Reading::Number(number), Reading::Integer(whole)) => whole as f64 == number,
-            (one, other) => one == other,
-        },
+        (Value::Scalar { .. }, Value::Scalar { .. }) => {
+            frozen::is_same_scalar(before, after, spelling)
+        }
         (Value::Sequence(before), Value::Sequence(after)) => {
             let mut pairs = before.iter().zip(after);
-            before.len() == after.len() && pairs.all(|(one, other)| same(one, other))
+            let same = |(one, other)| same(one, other, spelling);
+            before.len() == after.len() && pairs.all(same)
         }
         // Mappings are compared key by key.
         _ => false,
@@ -280,6 +286,20 @@ routes:
             .replace("rate: 1, burst: 5", "burst: 5, rate: 1.0")
             .replace("timeout: 10s", "timeout: '10s'");
         assert!(lines(&after).is_empty());
+    }
+
+    #[test]
+    fn a_policy_says_what_is_written() {
+        let policy = |number: &str| {
+            let condition = format!("{{StringEquals: {{a: [{number}], b: {number}}}}}");
+            format!("{BEFORE}policy: {{Statement: [{{Condition: {condition}}}]}}\n")
+        };
+        let (one, other) = (policy("1"), policy("1.0"));
+        let found = difference(("one", &one), ("two", &other)).unwrap();
+        let settings: Vec<&str> = found.settings.iter().map(|it| &*it.setting).collect();
+        let at = "policy.Statement[0].Condition.StringEquals";
+        assert_eq!(settings, [format!("{at}.a"), format!("{at}.b")]);
+        assert!(difference(("one", &one), ("two", &one)).unwrap().is_none());
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //!
 //! Beside it stands its meaning, which is equal to another's where nothing changed but spaces, comments,
 //! quotes, the spelling of numbers and an order that means nothing: who moves a route within the file
-//! deploys nothing.
+//! deploys nothing. Policies compare what is spelled, so that the spelling of one is a part of what it
+//! means.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -92,7 +93,7 @@ pub(super) fn freeze(
         }
         if entry.key == "policy_file" {
             mapping.push(Entry {
-                key: "policy".to_owned(),
+                key: POLICY.to_owned(),
                 node: policy(&entry.node, base, files)?,
                 ..entry.clone()
             });
@@ -121,30 +122,60 @@ pub(super) fn freeze(
     };
     Some(Written {
         text: print(&node).into(),
-        meaning: print(&canonical(&node, "", "")).into(),
+        meaning: meaning(&node).into(),
     })
 }
 
-/// The same in one order and one spelling; `key` and `above` are the keys that it stands under.
-fn canonical(node: &Node, key: &str, above: &str) -> Node {
+/// What a definition says, in one order and one spelling.
+fn meaning(definition: &Node) -> String {
+    print(&canonical(definition, "", "", Spelling::One))
+}
+
+/// The resource policy of an API.
+const POLICY: &str = "policy";
+
+/// Whether scalars of one meaning are the same, whatever their spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// They are.
+    One,
+    /// Each is another.
+    Own,
+}
+
+impl Spelling {
+    /// Of what stands at `key` of a definition itself.
+    pub(super) fn below(key: &str) -> Self {
+        if key == POLICY { Self::Own } else { Self::One }
+    }
+}
+
+/// The same in one order; `key` and `above` are the keys that it stands under.
+fn canonical(node: &Node, key: &str, above: &str, spelling: Spelling) -> Node {
     let value = match &node.value {
         Value::Scalar { text, plain } => Value::Scalar {
-            text: spelled(node).unwrap_or_else(|| text.clone()),
+            text: spelled(node, spelling).unwrap_or_else(|| text.clone()),
             plain: *plain,
         },
         Value::Sequence(items) => {
             let items = items.iter();
-            Value::Sequence(items.map(|item| canonical(item, "", key)).collect())
+            let items = items.map(|item| canonical(item, "", key, spelling));
+            Value::Sequence(items.collect())
         }
         Value::Mapping(mapping) => {
             let mut entries: Vec<&Entry> = mapping.entries().iter().collect();
             if !keeps_order(key, above) {
                 entries.sort_by(|one, other| one.key.cmp(&other.key));
             }
+            let is_definition = key.is_empty() && above.is_empty();
             let mut sorted = Mapping::default();
             for entry in entries {
+                let spelling = match spelling {
+                    Spelling::One if is_definition => Spelling::below(&entry.key),
+                    Spelling::One | Spelling::Own => spelling,
+                };
                 sorted.push(Entry {
-                    node: canonical(&entry.node, &entry.key, key),
+                    node: canonical(&entry.node, &entry.key, key, spelling),
                     ..entry.clone()
                 });
             }
@@ -158,14 +189,36 @@ fn canonical(node: &Node, key: &str, above: &str) -> Node {
     }
 }
 
-/// How what is no text is spelled: `1` for `1.0`, `true` for `True`.
-fn spelled(node: &Node) -> Option<String> {
+/// How what is no text is spelled in one way: `1` for `1.0`, `0` for `-0.0`, `true` for `True`.
+fn spelled(node: &Node, spelling: Spelling) -> Option<String> {
+    if spelling == Spelling::Own {
+        return None;
+    }
+    // Before a fraction is looked for, which has fewer digits.
+    if let Some(whole) = node.negative() {
+        return Some(whole.to_string());
+    }
     match node.reading() {
         Reading::Nothing => Some("null".to_owned()),
         Reading::Boolean(value) => Some(value.to_string()),
         Reading::Integer(value) => Some(value.to_string()),
+        // There are two zeros, and they are equal.
+        Reading::Number(0.0) => Some("0".to_owned()),
         Reading::Number(value) => Some(value.to_string()),
         Reading::Text(_) | Reading::Sequence | Reading::Mapping | Reading::Refused => None,
+    }
+}
+
+/// Whether two scalars are the same.
+pub(super) fn is_same_scalar(one: &Node, other: &Node, spelling: Spelling) -> bool {
+    match (spelled(one, spelling), spelled(other, spelling)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => {
+            let is_text = |node: &Node| matches!(node.reading(), Reading::Text(_));
+            let text = |node| Cursor::root(node).scalar();
+            is_text(one) == is_text(other) && text(one) == text(other)
+        }
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 
@@ -336,10 +389,6 @@ routes:
         yaml::parse(text, FileId::FIRST, bounds, &mut Collector::new("")).unwrap()
     }
 
-    fn meaning(node: &Node) -> String {
-        print(&canonical(node, "", ""))
-    }
-
     /// The mapping at each place of which there is one: its keys, and those above it.
     fn mappings(node: &Node, key: &str, above: &str, visit: &mut dyn FnMut(&Node, bool)) {
         match &node.value {
@@ -414,6 +463,34 @@ routes:
             .replace("1.5", "15e-1");
         assert_eq!(meaning(&tree(&spelled)), own);
         assert_ne!(meaning(&tree(&ORDERS.replace("[r, w]", "[w, r]"))), own);
+    }
+
+    #[test]
+    fn numbers_are_what_they_say_and_in_policies_what_is_written() {
+        let said = |place: &str, number: &str| meaning(&tree(&place.replace('#', number)));
+        let model = "models: {A: {maximum: #, properties: {policy: {maximum: #}}}}";
+        let policy = "policy: {Statement: [{Condition: {StringEquals: {a: [#], b: #}}}]}";
+        for (one, other, is_same) in [
+            ("1", "1.0", true),
+            ("1", "10e-1", true),
+            ("-1", "-1.0", true),
+            ("0", "-0.0", true),
+            ("0", "-0", true),
+            ("true", "True", true),
+            ("1", "'1'", false),
+            ("1", "-1", false),
+            // More digits than a fraction has.
+            ("9007199254740992", "9007199254740993", false),
+            ("-9007199254740992", "-9007199254740993", false),
+        ] {
+            let is_found = said(model, one) == said(model, other);
+            assert_eq!(is_found, is_same, "{one} {other}");
+            let scalar = |text| tree(&format!("a: {text}")).entry("a").unwrap().node.clone();
+            let (first, second) = (scalar(one), scalar(other));
+            assert_eq!(is_same_scalar(&first, &second, Spelling::One), is_same);
+            assert_ne!(said(policy, one), said(policy, other), "{one} {other}");
+            assert!(!is_same_scalar(&first, &second, Spelling::Own));
+        }
     }
 
     /// Whoever adds a setting to APIs decides here whether deployments freeze it.
