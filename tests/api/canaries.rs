@@ -279,6 +279,30 @@ async fn each_pair_of_base_and_canary_is_counted_from_its_beginning() {
     }
 }
 
+#[tokio::test]
+async fn another_api_of_the_same_name_is_counted_from_its_own_beginning() {
+    let upstream = Upstream::http(|_request| async { gateway_tests::upstream::empty(404) }).await;
+    let mut gateway = Gateway::start(setup(&upstream)).await;
+    let client = Client::http1(gateway.address().await).await;
+    let total = "gateway_stage_requests_total{api=\"main\",stage=\"prod\",track=\"base\"}";
+    assert_eq!(client.get("/prod/try").await.status, 404);
+    gateway
+        .metrics_when("the request", |metrics| metrics.get(total) == 1.0)
+        .await;
+    // It has the same number of a deployment and the same variables, and is another API.
+    gateway
+        .setup()
+        .change(&["apis", "main", "id"], json!("another"));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    let stats: Value = serde_json::from_str(&done(&gateway, &["stats", "--json"]).await).unwrap();
+    let base = &stats["stages"][0];
+    assert_eq!(base["deployment"], 1);
+    assert_eq!(base["requests"], 0);
+    let metrics = gateway.metrics().await;
+    assert!(metrics.text.contains(total));
+    assert_eq!(metrics.get(total), 0.0);
+}
+
 /// Both tracks have the same histogram, in the metrics and in the statistics.
 #[track_caller]
 fn latencies_are_told(metrics: &Metrics, stats: &Value) {

@@ -10,6 +10,7 @@ mod forwarding;
 mod stages;
 mod deployment_failures;
 mod deployments;
+mod differing;
 mod frozen_authorizers;
 mod canaries;
 mod domains;

@@ -133,8 +133,27 @@ pub(super) fn stage_distribution(snapshot: &Arc<ArcSwap<Snapshot>>) -> Distribut
     }
 }
 
+/// Which stages serve something else than the file said when it was last read.
+fn differing(snapshot: &Arc<ArcSwap<Snapshot>>) -> Figure {
+    let snapshot = Arc::clone(snapshot);
+    let read = move || {
+        let snapshot = snapshot.load();
+        let samples = snapshot.differing().map(|(api, stage, differs)| Sample {
+            labels: vec![("api", api.to_owned()), ("stage", stage.to_owned())],
+            value: u64::from(differs).into(),
+        });
+        samples.collect()
+    };
+    Figure {
+        name: "gateway_stage_differs_from_file",
+        help: "1 where a stage serves something else than the file says, its canary apart",
+        counter: false,
+        read: Box::new(read),
+    }
+}
+
 /// The figures of the metrics page. Counters go on where a stage serves something else.
-pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
+pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 5] {
     let figure = |name, help, counter, value: fn(&Deployed) -> Option<u64>| {
         let snapshot = Arc::clone(snapshot);
         let read = move || {
@@ -157,6 +176,7 @@ pub(super) fn stage_figures(snapshot: &Arc<ArcSwap<Snapshot>>) -> [Figure; 4] {
         }
     };
     [
+        differing(snapshot),
         figure(
             "gateway_stage_deployment",
             "Number of the deployment that a stage serves, by its base or its canary",

@@ -39,6 +39,15 @@ pub struct Api {
     pub stages: Vec<Stage>,
 }
 
+impl Api {
+    /// Whether `stage`, its canary apart, serves something else than what the file says. Where it
+    /// serves that, it has the very definition of the API.
+    #[must_use]
+    pub fn differs_from_file(&self, stage: &Stage) -> bool {
+        !Arc::ptr_eq(&stage.definition, &self.definition)
+    }
+}
+
 /// Kinds of APIs, which differ as those of Amazon API Gateway do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {

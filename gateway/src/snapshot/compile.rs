@@ -150,6 +150,7 @@ impl Compiler {
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
         let mut plan = ApiPlan {
             name: Arc::from(api.name.as_str()),
+            id: api.id.clone(),
             kind: api.kind,
             sizes: api.sizes,
             named: HashMap::new(),
@@ -172,7 +173,7 @@ impl Compiler {
             track,
         };
         let client_certificate = stage.client_certificate.as_ref();
-        let [counts, canary_counts] = parts.counts(&api.name, stage);
+        let [counts, canary_counts] = parts.counts(api, stage);
         let base = Served {
             variant: variant(Track::Base),
             client_certificate,
@@ -196,6 +197,7 @@ impl Compiler {
             }
         };
         Ok(Tracks {
+            differs_from_file: api.differs_from_file(stage),
             base: self.stage(api, stage, &base, parts)?,
             canary,
         })
@@ -210,7 +212,7 @@ impl Compiler {
     ) -> Result<StagePlan, CompileError> {
         let definition = served.definition;
         let schemas = Schemas::compile(&api.name, definition)?;
-        let previous = parts.previous_stage(&api.name, &served.variant);
+        let previous = parts.previous_stage(api, &served.variant);
         let observing = Observing::new(served, previous, parts.identity_sources());
         let mut router = Router::default();
         for route in &definition.routes {
@@ -336,7 +338,7 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     /// A track of a stage as it runs: what its routes count is counted on.
-    fn previous_stage(&self, api: &ApiName, variant: &Variant) -> Option<&StagePlan> {
+    fn previous_stage(&self, api: &Api, variant: &Variant) -> Option<&StagePlan> {
         let tracks = self.previous?.tracks(api, &variant.stage)?;
         match variant.track {
             Track::Base => Some(&tracks.base),
@@ -353,7 +355,7 @@ impl Parts<'_> {
 
     /// What the tracks of a stage count with, of the base and of its canary: as before, while both
     /// serve what they did.
-    fn counts(&self, api: &ApiName, stage: &Stage) -> [Arc<StageCounts>; 2] {
+    fn counts(&self, api: &Api, stage: &Stage) -> [Arc<StageCounts>; 2] {
         let known = self.previous.and_then(|it| it.tracks(api, &stage.name));
         let goes_on = known.is_some_and(|known| known.serve(stage));
         let since = clock::unix_seconds();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::language::value_glob::ValueGlob;
-use crate::model::{ApiKind, ApiName, BasePath, RequestSizes, RoutingRuleId, StageName};
+use crate::model::{ApiId, ApiKind, ApiName, BasePath, RequestSizes, RoutingRuleId, StageName};
 use crate::router::Slashes;
 
 /// A rule as a user thinks of it: its conditions as they are written.
@@ -40,6 +40,7 @@ impl Written {
 fn target() -> TargetPlan {
     let api = ApiPlan {
         name: Arc::from("a"),
+        id: ApiId::new("a"),
         kind: ApiKind::Rest,
         sizes: RequestSizes::SERVICE,
         named: HashMap::new(),

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{ApiKind, ApiName, BodyMode, RequestSizes, Share, StageName};
+use crate::model::{Api, ApiId, ApiKind, BodyMode, RequestSizes, Share, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
@@ -57,6 +57,8 @@ pub struct Snapshot {
 pub struct ApiPlan {
     /// Its name.
     pub name: Arc<str>,
+    /// Its id: another one of its name with another id is another API.
+    id: ApiId,
     /// What kind it is.
     pub kind: ApiKind,
     /// How large the head of a request may be.
@@ -70,6 +72,8 @@ pub struct ApiPlan {
 /// One stage of an API: what it serves, and what it tries on a share of its requests.
 #[derive(Debug)]
 struct Tracks {
+    /// Whether `base` is something else than what the file says.
+    differs_from_file: bool,
     base: StagePlan,
     canary: Option<(Share, StagePlan)>,
 }
@@ -192,9 +196,19 @@ impl Snapshot {
         apis.flat_map(|api| api.stages().map(move |stage| (&**api, stage)))
     }
 
-    /// What a stage of the API of this name serves.
-    fn tracks(&self, api: &ApiName, stage: &StageName) -> Option<&Tracks> {
-        let api = self.apis.iter().find(|plan| *plan.name == *api.as_str());
+    /// Every stage by the names of its API and its own, and whether what it serves, its canary apart,
+    /// is something else than what the file says.
+    pub fn differing(&self) -> impl Iterator<Item = (&str, &str, bool)> {
+        self.apis.iter().flat_map(|api| {
+            let stages = api.named.values().chain(&api.default);
+            stages.map(|it| (&*api.name, &*it.base.deployed.stage, it.differs_from_file))
+        })
+    }
+
+    /// What a stage of the API of this name and id serves.
+    fn tracks(&self, api: &Api, stage: &StageName) -> Option<&Tracks> {
+        let is_same = |plan: &&Arc<ApiPlan>| plan.id == api.id && *plan.name == *api.name.as_str();
+        let api = self.apis.iter().find(is_same);
         api?.stage_named(stage.as_str())
     }
 
