@@ -1,19 +1,28 @@
 //! The database: one file, one owner at a time, changed by whole transactions that have reached the
 //! disk when they end.
+//!
+//! A transaction that fails may be readable all the same: what was written is in the system's memory,
+//! and only that it is on the disk is uncertain. So whoever is told that it failed is told so of a
+//! file that was opened and read again, and put back where it said otherwise; as long as that cannot
+//! be done, nothing is read or written. Transactions are committed in two phases: all of one is on
+//! the disk before the one page is written that makes it the last. Then only that page can be
+//! uncertain, and opening a file that was not closed in order writes it and waits for the disk.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition,
+    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend,
+    TableDefinition, WriteTransaction,
 };
 
 use crate::model::{ApiId, DeploymentNumber};
 use crate::store::directory;
+use crate::telemetry::operator_log::explain;
 
 use super::error::DeploymentError;
 use super::ledger::Ledger;
@@ -39,11 +48,33 @@ const TEXTS: TableDefinition<'_, (&str, u32), &str> = TableDefinition::new("text
 /// The deployments of an instance. Clones share the file.
 #[derive(Clone, Debug)]
 pub struct DeploymentStore {
-    state_directory: Arc<Path>,
     path: Arc<Path>,
+    disk: Arc<dyn Disk>,
+    /// Every use is short and on a thread that may block.
+    held: Arc<Mutex<Held>>,
+}
+
+/// What opens the file of a database.
+pub(super) trait Disk: std::fmt::Debug + Send + Sync {
+    /// The file, made where it is missing. It is open once at a time.
+    fn open(&self) -> Result<Database, DeploymentError>;
+}
+
+/// The file in a state directory.
+#[derive(Debug)]
+struct StateDirectory {
+    directory: Box<Path>,
+    path: Arc<Path>,
+}
+
+/// What is held of the file.
+#[derive(Debug, Default)]
+struct Held {
     /// `None` behind a failure: a database that could not be written is of no use any more, and
-    /// whoever needs it next opens it anew. Every use is short and on a thread that may block.
-    database: Arc<Mutex<Option<Database>>>,
+    /// whoever needs it next opens it anew.
+    database: Option<Database>,
+    /// What the file has to say before it is used again: what it said before a write that failed.
+    owed: Option<Ledger>,
 }
 
 impl DeploymentStore {
@@ -54,12 +85,24 @@ impl DeploymentStore {
     /// # Errors
     /// See [`DeploymentError`].
     pub fn open(state_directory: &Path) -> Result<Self, DeploymentError> {
-        let path = state_directory.join(FILE_NAME);
-        let database = open_database(&path, state_directory)?;
+        let path: Arc<Path> = state_directory.join(FILE_NAME).into();
+        let disk = StateDirectory {
+            directory: state_directory.into(),
+            path: Arc::clone(&path),
+        };
+        Self::open_on(path, Arc::new(disk))
+    }
+
+    /// Opens what is on `disk`, which is called `path` in errors.
+    pub(super) fn open_on(path: Arc<Path>, disk: Arc<dyn Disk>) -> Result<Self, DeploymentError> {
+        let held = Held {
+            database: Some(disk.open()?),
+            owed: None,
+        };
         Ok(Self {
-            state_directory: state_directory.into(),
-            path: path.into(),
-            database: Arc::new(Mutex::new(Some(database))),
+            path,
+            disk,
+            held: Arc::new(Mutex::new(held)),
         })
     }
 
@@ -97,40 +140,92 @@ impl DeploymentStore {
     }
 
     /// Writes what has become of a ledger that was read from here. When this returns it is on the
-    /// disk; when it fails, nothing of it is.
+    /// disk; when it fails, nothing of it is, but for one error.
     ///
     /// # Errors
-    /// See [`DeploymentError`].
+    /// See [`DeploymentError`]; with [`DeploymentError::InDoubt`] nothing is read or written here any
+    /// more, until the file says again what it said before.
     pub fn write(&self, ledger: &Ledger) -> Result<(), DeploymentError> {
-        self.with(|database| write(database, &self.path, ledger))
+        let mut held = self.held();
+        let database = self.usable(&mut held)?;
+        let mut before = read(&database, &self.path)?;
+        match write(&database, &self.path, &mut before, ledger) {
+            Ok(()) => {
+                held.database = Some(database);
+                Ok(())
+            }
+            Err(error) => {
+                drop(database);
+                held.owed = Some(before);
+                held.database = Some(self.usable(&mut held)?);
+                Err(error)
+            }
+        }
     }
 
-    /// Does something with the database, which is opened again where it was given up.
+    /// Does something with the database.
     fn with<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, DeploymentError>,
     ) -> Result<T, DeploymentError> {
-        let mut place = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let database = match place.take() {
-            Some(database) => database,
-            None => open_database(&self.path, &self.state_directory)?,
-        };
+        let mut held = self.held();
+        let database = self.usable(&mut held)?;
         let outcome = work(&database);
         let is_usable = !matches!(
             outcome,
             Err(DeploymentError::Disk { .. } | DeploymentError::Database { .. })
         );
         if is_usable {
-            *place = Some(database);
+            held.database = Some(database);
         }
         outcome
     }
+
+    /// The database, which is opened again where it was given up, and says what it has to say.
+    fn usable(&self, held: &mut Held) -> Result<Database, DeploymentError> {
+        let open = |held: &mut Held| match held.database.take() {
+            Some(database) => Ok(database),
+            None => self.disk.open(),
+        };
+        let Some(owed) = held.owed.take() else {
+            return open(held);
+        };
+        let settled = open(held).and_then(|database| {
+            let mut found = read(&database, &self.path)?;
+            write(&database, &self.path, &mut found, &owed)?;
+            Ok(database)
+        });
+        match settled {
+            Ok(database) => Ok(database),
+            Err(error) => {
+                held.owed = Some(owed);
+                let error = in_doubt(&self.path, error);
+                tracing::error!(error = explain(&error), "deployments");
+                Err(error)
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn open_database(path: &Path, state_directory: &Path) -> Result<Database, DeploymentError> {
-    directory::create(state_directory, 0o700).map_err(io_error("create", state_directory))?;
-    let file = open_private(path, state_directory)?;
-    let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+impl Disk for StateDirectory {
+    fn open(&self) -> Result<Database, DeploymentError> {
+        let Self { directory, path } = self;
+        directory::create(directory, 0o700).map_err(io_error("create", directory))?;
+        let file = open_private(path, directory)?;
+        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+        open_database(path, backend)
+    }
+}
+
+/// What `backend` holds, which is called `path` in errors.
+pub(super) fn open_database(
+    path: &Path,
+    backend: impl StorageBackend,
+) -> Result<Database, DeploymentError> {
     let database = Builder::new()
         .set_cache_size(CACHE_BYTES)
         .create_with_backend(backend)
@@ -152,12 +247,18 @@ fn read(database: &Database, path: &Path) -> Result<Ledger, DeploymentError> {
     Ok(ledger)
 }
 
-fn write(database: &Database, path: &Path, ledger: &Ledger) -> Result<(), DeploymentError> {
-    let before = read(database, path)?;
+/// Writes what `ledger` has and `before`, which was read, has not. The texts that go are put into
+/// `before`, which then is all that it takes to write that again.
+fn write(
+    database: &Database,
+    path: &Path,
+    before: &mut Ledger,
+    ledger: &Ledger,
+) -> Result<(), DeploymentError> {
     if before.apis == ledger.apis {
         return Ok(());
     }
-    let transaction = database.begin_write().map_err(failed(path))?;
+    let transaction = begin_write(database, path)?;
     {
         let mut apis = transaction.open_table(APIS).map_err(failed(path))?;
         let mut texts = transaction.open_table(TEXTS).map_err(failed(path))?;
@@ -182,16 +283,25 @@ fn write(database: &Database, path: &Path, ledger: &Ledger) -> Result<(), Deploy
             };
             for number in api.deployments.keys().filter(|number| !is_kept(number)) {
                 let key = (id.as_str(), number.0);
-                texts.remove(key).map_err(failed(path))?;
+                if let Some(text) = texts.remove(key).map_err(failed(path))? {
+                    let text = Arc::from(text.value());
+                    before.texts.insert((id.clone(), *number), text);
+                }
             }
         }
     }
     transaction.commit().map_err(failed(path))
 }
 
+fn begin_write(database: &Database, path: &Path) -> Result<WriteTransaction, DeploymentError> {
+    let mut transaction = database.begin_write().map_err(failed(path))?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
 /// Makes the tables of a new file, and refuses those of other gateways.
 fn check_version(database: &Database, path: &Path) -> Result<(), DeploymentError> {
-    let transaction = database.begin_write().map_err(failed(path))?;
+    let transaction = begin_write(database, path)?;
     {
         let mut facts = transaction.open_table(FACTS).map_err(failed(path))?;
         let found = facts.get(VERSION_KEY).map_err(failed(path))?;
@@ -229,6 +339,18 @@ fn database_error(path: PathBuf, error: redb::Error) -> DeploymentError {
         error => DeploymentError::Database {
             path,
             source: Box::new(error),
+        },
+    }
+}
+
+fn in_doubt(path: &Path, error: DeploymentError) -> DeploymentError {
+    DeploymentError::InDoubt {
+        path: path.to_owned(),
+        source: match error {
+            // What they say beside that is not so here.
+            DeploymentError::Disk { source, .. } => Box::new(source),
+            DeploymentError::Database { source, .. } => source,
+            error => Box::new(error),
         },
     }
 }

@@ -55,6 +55,20 @@ pub enum DeploymentError {
         /// Why.
         source: io::Error,
     },
+    /// A write failed, and what the file said before could not be read or put back since.
+    #[error(
+        "`{}` failed while it was written, and it is not known what it says now: deployments are \
+         neither read nor changed until it says again what it said before, which every use tries; \
+         see that its disk has room and is sound. A gateway that starts before may serve what was \
+         asked for last",
+        path.display()
+    )]
+    InDoubt {
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be settled.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A system call failed.
     #[error("{call} `{}`", path.display())]
     Io {

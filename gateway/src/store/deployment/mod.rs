@@ -18,6 +18,8 @@ mod database;
 mod tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod disk_tests;
 
 pub use database::DeploymentStore;
 pub use error::DeploymentError;

@@ -16,7 +16,7 @@ fn stage(name: &str, auto_deploy: bool) -> DescribedStage {
     }
 }
 
-fn api(name: &str, text: &str, stages: &[(&str, bool)]) -> Described {
+pub(super) fn api(name: &str, text: &str, stages: &[(&str, bool)]) -> Described {
     Described {
         name: ApiName::new(name),
         id: ApiId::new(name),
