@@ -433,14 +433,15 @@ async fn a_mock_has_no_endpoint_to_tell_of() {
 #[tokio::test]
 async fn the_log_has_a_file_of_its_own_and_a_reload_changes_what_is_told() {
     let upstream = Upstream::echo().await;
-    let setup = rest(&upstream, json!({"prod": {}})).route("GET /a", json!({}));
+    let stages = json!({"prod": {"logging_level": "info"}});
+    let setup = rest(&upstream, stages).route("GET /a", json!({}));
     let file = setup.directory().join("execution.log");
-    let setup = setup.set(&["telemetry", "execution_log"], json!(file));
-    let mut gateway = Gateway::start(setup).await;
+    let log = ["telemetry", "execution_log"];
+    let mut gateway = Gateway::start(setup.set(&log, json!("off"))).await;
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(client.get("/prod/a").await.status, 200);
     let stage = ["apis", "main", "stages", "prod", "logging_level"];
-    gateway.setup().change(&stage, json!("info"));
+    gateway.setup().change(&log, json!(file));
     assert_eq!(gateway.reload().await["answer"], "done");
     let followed = client.get("/prod/a").await;
     let id = followed.header("x-amzn-requestid").to_owned();

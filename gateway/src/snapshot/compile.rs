@@ -15,8 +15,8 @@ use crate::clock;
 use crate::exchange::Deployed;
 use crate::model::{
     Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Certificate, Definition,
-    DeploymentNumber, Gateway, Identity, IdentitySource, Route, Stage, StageName, Throttle, Track,
-    Upstream, Variant,
+    DeploymentNumber, Gateway, Identity, IdentitySource, LogOutput, Route, Stage, StageName,
+    Throttle, Track, Upstream, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
@@ -70,6 +70,7 @@ impl Compiler {
             previous,
             identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
+            execution_log: &model.telemetry.execution_log,
             backends,
             authorizers: authorizers
                 .iter()
@@ -213,7 +214,12 @@ impl Compiler {
         let definition = served.definition;
         let schemas = Schemas::compile(&api.name, definition)?;
         let previous = parts.previous_stage(api, &served.variant);
-        let observing = Observing::new(served, previous, parts.identity_sources());
+        let observing = Observing::new(
+            served,
+            previous,
+            parts.identity_sources(),
+            parts.execution_log,
+        );
         let mut router = Router::default();
         for route in &definition.routes {
             let route = &*stage.throttles.applied(route);
@@ -331,6 +337,7 @@ pub(super) struct Served<'a> {
 pub(super) struct Parts<'a> {
     identity: &'a Identity,
     account: Arc<str>,
+    execution_log: &'a LogOutput,
     pub(super) backends: Backends<'a>,
     authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
     previous: Option<&'a Snapshot>,

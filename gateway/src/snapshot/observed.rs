@@ -10,8 +10,8 @@ use super::StagePlan;
 use super::compile::Served;
 use crate::language::message::Place;
 use crate::model::{
-    GatewayResponses, Http, IdentitySource, Integration, Logging, MethodSettings, RequestMappings,
-    ResponseRule, Route, RouteKey, Target, Variant,
+    GatewayResponses, Http, IdentitySource, Integration, LogOutput, Logging, MethodSettings,
+    RequestMappings, ResponseRule, Route, RouteKey, Target, Variant,
 };
 use crate::telemetry::execution_log::{Detail, ExecutionPlan, Masks};
 use crate::telemetry::stage_counts::Counts;
@@ -35,6 +35,9 @@ pub(super) struct Observing<'a> {
     responses: &'a GatewayResponses,
     /// Which track of which stage it is.
     variant: &'a Variant,
+    /// Whether the execution log goes anywhere: for nobody no request is followed, whatever the
+    /// stage asks for.
+    is_told: bool,
 }
 
 impl<'a> Observing<'a> {
@@ -43,6 +46,7 @@ impl<'a> Observing<'a> {
         served: &'a Served<'_>,
         previous: Option<&'a StagePlan>,
         sources: Vec<&'a IdentitySource>,
+        execution_log: &LogOutput,
     ) -> Self {
         let routes = previous.into_iter().flat_map(|stage| stage.router.values());
         let counted = routes.filter_map(|route| {
@@ -54,12 +58,14 @@ impl<'a> Observing<'a> {
             sources,
             responses: &served.definition.gateway_responses,
             variant: &served.variant,
+            is_told: *execution_log != LogOutput::Off,
         }
     }
 
     /// What is observed of `route`.
     pub(super) fn of(&self, route: &Route, settings: MethodSettings) -> Observed {
         let detail = match settings.logging {
+            _ if !self.is_told => None,
             Logging::Off => None,
             Logging::Errors => Some(Detail::Errors),
             Logging::Steps => Some(Detail::Steps),

@@ -1,9 +1,9 @@
 //! What became of a request, step by step, for stages of REST APIs that ask for it.
 //!
 //! One JSON object per line and step, with the words that the service has for it where it has some.
-//! Nothing is worded for a request that nobody follows. A message has at most [`MESSAGE_BYTES_MAX`]
-//! bytes; the end of a longer one is cut off and says so. Headers and bodies are told only where data
-//! is asked for, and credentials never are: see [`Masks`].
+//! Nothing is worded for a request that nobody follows, nor while the log goes nowhere. A message has
+//! at most [`MESSAGE_BYTES_MAX`] bytes; the end of a longer one is cut off and says so. Headers and
+//! bodies are told only where data is asked for, and credentials never are: see [`Masks`].
 //!
 //! Source: Amazon API Gateway Developer Guide, "Set up CloudWatch logging for REST APIs in API Gateway",
 //! and 15.4 of docs/semantics.md.
