@@ -87,7 +87,7 @@ async fn a_list_follows_its_file_and_a_bad_one_changes_nothing() {
     })
     .await;
     assert!(
-        refused.ends_with("feed.netset:2: `33` is not a prefix length from 0 to 32"),
+        refused.ends_with("feed.netset:2: `33` is not a prefix length from 0 to 32: write one"),
         "{refused}"
     );
     assert!(!serves(&gateway, "127.0.0.40").await);

@@ -26,7 +26,7 @@ enum Action {
         #[arg(long, value_name = "PERCENT")]
         percent: Option<String>,
         /// Number of the deployment that it is to serve.
-        #[arg(long, value_name = "NUMBER")]
+        #[arg(long, value_name = "NUMBER", value_parser = orders::deployment)]
         to: Option<u32>,
         /// Stage variable that it has instead of the stage's.
         #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = orders::variable)]

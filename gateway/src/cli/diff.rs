@@ -16,10 +16,10 @@ pub(super) struct Arguments {
     /// Name or id of the API.
     api: String,
     /// Number of the deployment to compare. Default: the one that the stage serves.
-    #[arg(value_name = "FROM", conflicts_with = "stage")]
+    #[arg(value_name = "FROM", value_parser = orders::deployment, conflicts_with = "stage")]
     from: Option<u32>,
     /// Number of the deployment to compare it with. Default: what the configuration says.
-    #[arg(value_name = "TO", requires = "from")]
+    #[arg(value_name = "TO", value_parser = orders::deployment, requires = "from")]
     to: Option<u32>,
     /// Stage whose deployment is compared with what the configuration says. Default: the only one.
     #[arg(long)]

@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["deployment", "file"])]
     stage: Option<String>,
     /// Number of the deployment that is written.
-    #[arg(long, value_name = "NUMBER", conflicts_with = "file")]
+    #[arg(long, value_name = "NUMBER", value_parser = orders::deployment, conflicts_with = "file")]
     deployment: Option<u32>,
     /// Write what the configuration says, deployed or not.
     #[arg(long)]

@@ -66,11 +66,12 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         (true, false) => report(&import, &arguments.file, &mut |line| output.error(line)),
         (false, _) => report(&import, &arguments.file, &mut |line| output.line(line)),
     }
-    Ok(if is_accepted {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if is_accepted {
+        return Ok(ExitCode::SUCCESS);
+    }
+    output
+        .error("error: parts of it are refused: change them, or accept the others with --partial");
+    Ok(ExitCode::FAILURE)
 }
 
 /// One line for each finding, one for what is somebody else's, and one that sums up.

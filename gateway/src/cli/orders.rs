@@ -114,8 +114,9 @@ pub(super) fn known(target: &Target, output: &mut Output) -> anyhow::Result<Vec<
         Ok(Response::Deployments { apis }) => Ok(apis),
         Ok(_) => Err(CallError::OtherAnswer.into()),
         Err(CallError::NotRunning(_)) => {
+            let found = reports(&open(target)?.read()?);
             output.error("no gateway is running: what the next one finds");
-            Ok(reports(&open(target)?.read()?))
+            Ok(found)
         }
         Err(error) => Err(error.into()),
     }
@@ -200,6 +201,12 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) = pair.ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The number of a deployment.
+pub(super) fn deployment(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "write a number that `gateway deployments` lists".to_owned())
 }
 
 /// Variables by name.

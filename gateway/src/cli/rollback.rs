@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     stage: Option<String>,
     /// Number of the deployment that it is to serve. Default: what it served before.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = orders::deployment)]
     to: Option<u32>,
     #[command(flatten)]
     target: TargetArguments,

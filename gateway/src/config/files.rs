@@ -149,9 +149,9 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
 /// Why a file cannot be read, and what to do about it.
 pub(super) fn told(error: &Error) -> String {
     let fix = match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => ": name one that is there",
+        ErrorKind::NotFound | ErrorKind::NotADirectory => ": put it there, or name another",
         ErrorKind::IsADirectory => ": name a file",
-        ErrorKind::PermissionDenied => ": let the account of the gateway read it",
+        ErrorKind::PermissionDenied => ": make it readable to this account",
         // Those of this module say it themselves.
         ErrorKind::Other => "",
         _ => ": keep it where it can be read",

@@ -616,7 +616,7 @@ routes:
                  configuration does not fit: put back what that needs, or have it serve another \
                  one with `gateway rollback pets --stage prod --to <number>`",
                 "deployment 3 of `pets`:4:17: routes.\"GET /pets\".authorizer: the authorizer `staff` \
-                 was not kept with this deployment",
+                 was not kept with this deployment: add it, and deploy anew",
             ]
         );
         let other = frozen.replace("type: rest", "type: http");

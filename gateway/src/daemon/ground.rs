@@ -10,6 +10,7 @@ use super::listeners::{Listeners, Prepared};
 use super::lists::wanted;
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
+use crate::listener::BindError;
 use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deployment::DeploymentStore;
@@ -277,7 +278,8 @@ fn map_buckets(model: &Gateway) -> anyhow::Result<Buckets> {
 
 fn bind_metrics(address: SocketAddr) -> anyhow::Result<std::net::TcpListener> {
     let socket = std::net::TcpListener::bind(address)
-        .with_context(|| format!("metrics address {address}"))?;
+        .map_err(|source| BindError { address, source })
+        .context("`telemetry.metrics`")?;
     socket.set_nonblocking(true)?;
     tracing::info!(address = %socket.local_addr()?, "metrics");
     Ok(socket)

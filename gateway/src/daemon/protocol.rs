@@ -252,7 +252,9 @@ impl From<Listed> for ListedPrefix {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// Nobody listens: no gateway of this instance is running.
-    #[error("no gateway is running behind `{0}`")]
+    #[error(
+        "no gateway is running behind `{0}`: start it, or name another one with --instance or --config"
+    )]
     NotRunning(String),
     /// The socket refuses this user.
     #[error("not allowed to use `{0}`: run as root, as the gateway's user or in its group")]

@@ -136,7 +136,7 @@ fn a_file_is_named_as_it_was_asked_for_and_paths_start_beside_it() {
         .unwrap_err()
         .to_string();
     let expected = "missing.yaml: cannot be read: No such file or directory (os error 2): \
-                    name one that is there";
+                    put it there, or name another";
     assert!(missing.ends_with(expected), "{missing}");
 
     std::fs::write(&path, b"instance: a\nuser: \xff\n").unwrap();

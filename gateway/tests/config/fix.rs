@@ -35,7 +35,7 @@ const VERBS: [&str; 30] = [
 ];
 
 /// What leaves one thing to do.
-const BOUNDS: [&str; 9] = [
+const BOUNDS: [&str; 8] = [
     ": did you mean ",
     ": there is only ",
     ": at least ",
@@ -45,7 +45,6 @@ const BOUNDS: [&str; 9] = [
     "is out of range: ",
     // The fix is told there.
     "see `type` beside it",
-    "it begins with `",
 ];
 
 /// Whether `message` goes on behind its cause with what is to be done.

@@ -129,7 +129,7 @@ pub(crate) const OF_REST: &[Row] = &[
         "openapi: 3.0.1",
         "opnapi: 3.0.1",
         "1:1",
-        "it begins with `openapi: 3.0.1`",
+        "write `openapi: 3.0.1` or",
     ),
     (
         "info:",

@@ -14,7 +14,7 @@ const OPEN: &str = "${stageVariables.";
 /// Why a text is no such URL.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EndpointError {
-    #[error("`${{` is followed by `stageVariables.`, a name and `}}`")]
+    #[error("`${{` begins a stage variable: write `${{stageVariables.NAME}}`")]
     Variable,
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -205,7 +205,7 @@ mod tests {
         );
         check(
             "http://a.example/${context.x}",
-            Err("`${` is followed by `stageVariables.`, a name and `}`"),
+            Err("`${` begins a stage variable: write `${stageVariables.NAME}`"),
         );
         check(
             "http://{id}.example/x",

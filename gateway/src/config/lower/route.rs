@@ -165,7 +165,9 @@ fn lower_authorizer(
     };
     if !thawed.contains_key(named) {
         let shown = shortened(named);
-        let message = format!("the authorizer `{shown}` was not kept with this deployment");
+        let message = format!(
+            "the authorizer `{shown}` was not kept with this deployment: add it, and deploy anew"
+        );
         cx.error(&at, message);
     }
     thawed.get(named).cloned()

@@ -216,7 +216,10 @@ impl Replacing<'_> {
         let fix = if name.starts_with(PSEUDO) {
             suggestion(name, names.into_iter(), "take it out")
         } else {
-            ": give it a value as a variable".to_owned()
+            format!(
+                ": give it a value with `--variable {}=VALUE`, or in a configuration under `variables`",
+                shortened(name)
+            )
         };
         let message = format!("nothing stands for `${{{}}}`{fix}", shortened(name));
         self.diagnostics

@@ -48,7 +48,8 @@ fn other_names_are_replaced_where_somebody_substitutes_them() {
     check("description", "'${Host}'", Ok("${Host}"));
     check("responseTemplates", "'${Host}'", Ok("${Host}"));
     let message = "pets.yaml:1:34: x-amazon-apigateway-integration: nothing stands for \
-                   `${Port}`: give it a value as a variable";
+                   `${Port}`: give it a value with `--variable Port=VALUE`, or in a \
+                   configuration under `variables`";
     check(key, "'${Port}'", Err(message));
 }
 
@@ -65,7 +66,7 @@ fn functions_of_cloudformation_are_understood_as_far_as_they_substitute() {
     let kept = "{'Fn::Sub': '${stageVariables.x}/${Host}'}";
     check("uri", kept, Ok("${stageVariables.x}/pets.internal"));
     let message = "pets.yaml:1:18: uri.\"Fn::Sub\": nothing stands for `${Pets.Arn}`: give it a \
-                   value as a variable";
+                   value with `--variable Pets.Arn=VALUE`, or in a configuration under `variables`";
     check("uri", "{'Fn::Sub': '${Pets.Arn}'}", Err(message));
     let message = "pets.yaml:1:18: uri.\"Fn::Sub\": write `Fn::Sub: text` or `Fn::Sub: [text, \
                    {name: text}]`";

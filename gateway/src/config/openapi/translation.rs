@@ -192,8 +192,8 @@ fn judge_version(root: &Cursor<'_>, findings: &mut Findings) {
                 other => format!(", found {other}"),
             };
             let why = format!(
-                "this is no OpenAPI definition{found}: it begins with `openapi: 3.0.1` or \
-                 `swagger: \"2.0\"`"
+                "this is no OpenAPI definition{found}: write `openapi: 3.0.1` or \
+                 `swagger: \"2.0\"` first"
             );
             findings.refused(root, why);
         }

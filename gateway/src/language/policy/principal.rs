@@ -49,7 +49,7 @@ pub enum PrincipalError {
     )]
     Wildcard(String),
     /// Another name of somebody who is no AWS account.
-    #[error("a name of a principal must not be empty")]
+    #[error("a name of a principal is empty: write it")]
     Empty,
 }
 

@@ -116,7 +116,7 @@ fn principals_are_names_that_are_whole() {
         json!({"Principal": {"AWS": [], "Service": ""}}),
         &[
             "Statement[0].Principal.AWS: `AWS` has nothing in it: write what it has to hold, or take out what needs it",
-            "Statement[0].Principal.Service: a name of a principal must not be empty",
+            "Statement[0].Principal.Service: a name of a principal is empty: write it",
         ],
     );
     check_members(
