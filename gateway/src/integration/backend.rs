@@ -30,8 +30,6 @@ pub struct BackendPlan {
     pub path: Option<PathTemplate>,
     /// Query sent before any other.
     pub query: Option<String>,
-    /// Whether its host is told in no log.
-    pub hides_host: bool,
     /// The route's greedy parameter, whose value is raw.
     pub greedy: Option<String>,
     /// What is changed of requests.
@@ -163,13 +161,10 @@ impl BackendPlan {
             (Ok(Ok(answer)), _) => accept(answer)?,
             // The upstream failed because its request did: the client is told about the request.
             (Ok(Err(_)) | Err(_), Some(fault)) => return Err(body_rejection(fault)),
-            (Ok(Err(error)), None) => {
-                let detail = self.masked(error.to_string());
-                return Err(Rejection::detailed(reason(&error), detail));
-            }
+            (Ok(Err(error)), None) => return Err(rejection(&error)),
             (Err(_elapsed), None) => {
                 let (name, timeout) = (&self.upstream.name, self.timeout);
-                let detail = self.masked(format!("`{name}`: no answer within {timeout:?}"));
+                let detail = format!("`{name}`: no answer within {timeout:?}");
                 return Err(Rejection::detailed(Reason::UpstreamTimeout, detail));
             }
         };
@@ -203,11 +198,7 @@ impl BackendPlan {
         } else {
             "http"
         };
-        let host = if self.hides_host {
-            MASK
-        } else {
-            self.upstream.host.to_str().unwrap_or_default()
-        };
+        let host = self.upstream.host.to_str().unwrap_or_default();
         let uri = |message: &mut Message, masks: &Masks| {
             if masks.endpoint_path {
                 message.push(format_args!("{scheme}://{host}/{MASK}"));
@@ -228,16 +219,6 @@ impl BackendPlan {
             message.push(format_args!("Sending request to "));
             uri(message, masks);
         });
-    }
-
-    /// What went wrong, without the host where no log tells it: time-outs and refused certificates
-    /// name it.
-    fn masked(&self, detail: String) -> String {
-        if self.hides_host {
-            detail.replace(&self.upstream.settings.target.host, MASK)
-        } else {
-            detail
-        }
     }
 }
 
@@ -262,13 +243,14 @@ fn accept(answer: Answer) -> Result<Answer, Rejection> {
     Ok(answer)
 }
 
-fn reason(error: &SendError) -> Reason {
-    match error {
+fn rejection(error: &SendError) -> Rejection {
+    let reason = match error {
         SendError::Connect(ConnectError::Refused(_)) => Reason::UpstreamRefused,
         SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_))
         | SendError::Tls(_) => Reason::UpstreamTls,
         SendError::Connect(ConnectError::Timeout(_)) => Reason::UpstreamConnectTimeout,
         SendError::Http(error) if error.is_parse() => Reason::UpstreamInvalid,
         SendError::Connect(ConnectError::Http(_)) | SendError::Http(_) => Reason::UpstreamReset,
-    }
+    };
+    Rejection::detailed(reason, error.to_string())
 }

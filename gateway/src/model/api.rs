@@ -227,16 +227,7 @@ pub struct Endpoint {
     pub path: String,
     /// Query that every request gets before its own.
     pub query: Option<String>,
-    /// What of it comes from variables of the stage.
-    pub of_variables: OfVariables,
-}
-
-/// Which parts of a URL come from variables of a stage, whole or in part. They may be secrets, and no
-/// log tells them. Queries are never told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OfVariables {
-    /// Host or port.
-    pub host: bool,
-    /// The path.
-    pub path: bool,
+    /// Whether the path comes from variables of the stage, whole or in part: they may be secrets there,
+    /// and no log tells them. Queries are never told, hosts always.
+    pub path_of_variables: bool,
 }

@@ -37,8 +37,8 @@ mod definition;
 mod api;
 
 pub use api::{
-    Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, OfVariables,
-    Route, RouteMethod, Segment, Target,
+    Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, Route,
+    RouteMethod, Segment, Target,
 };
 pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksFile, JwksSource};
 pub use certificate::{Certificate, Unopened};

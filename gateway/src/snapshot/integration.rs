@@ -62,11 +62,11 @@ fn backend_plan(
             Segment::Static(_) | Segment::Parameter(_) => None,
         });
     let find = |place| parts.backends.find(place, served.client_certificate);
-    let (upstream, path, query, hides_host) = match &backend.target {
+    let (upstream, path, query) = match &backend.target {
         Target::Upstream { name, path } => {
             let upstream = find(Place::Upstream(name));
             let upstream = upstream.ok_or_else(|| dangling(route, name.as_str()))?;
-            (upstream, path.as_deref(), None, false)
+            (upstream, path.as_deref(), None)
         }
         Target::Uri(endpoints) => {
             let variant = &served.variant;
@@ -78,7 +78,6 @@ fn backend_plan(
                 upstream,
                 Some(endpoint.path.as_str()),
                 endpoint.query.clone(),
-                endpoint.of_variables.host,
             )
         }
     };
@@ -87,7 +86,6 @@ fn backend_plan(
         method: backend.method.map(http::Method::from),
         path: path.map(PathTemplate::parse),
         query,
-        hides_host,
         greedy,
         mappings: backend.mappings.clone(),
         timeout: backend.timeout,

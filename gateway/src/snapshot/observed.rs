@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderName;
-use http::header::HOST;
 
 use super::StagePlan;
 use super::compile::Served;
@@ -103,10 +102,7 @@ impl<'a> Observing<'a> {
         if let Target::Uri(endpoints) = &backend.target
             && let Some(endpoint) = endpoints.get(self.variant)
         {
-            masks.endpoint_path = endpoint.of_variables.path;
-            if endpoint.of_variables.host {
-                masks.endpoint_headers.push(HOST);
-            }
+            masks.endpoint_path = endpoint.path_of_variables;
         }
         let RequestMappings::Rest(mappings) = &backend.mappings else {
             return masks;
