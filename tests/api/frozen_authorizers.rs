@@ -4,20 +4,21 @@
 use gateway_tests::client::Client;
 use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, KeyServer, claims};
+use gateway_tests::issuer::{Key, KeyServer, authorize, authorizer, claims, key_set};
 use gateway_tests::setup::Setup;
 use serde_json::{Value, json};
 
 /// A REST API of one mock behind an authorizer, with a stage that follows the file and one that does
 /// not.
 fn setup(issuer: &KeyServer) -> Setup {
-    let mut setup = issuer
-        .authorize(Setup::new())
-        .set(&["apis", "main", "type"], json!("rest"))
-        .set(
-            &["apis", "main", "stages"],
-            json!({"prod": {}, "held": {"auto_deploy": false}}),
-        );
+    staged(issuer.authorize(Setup::new()))
+}
+
+fn staged(setup: Setup) -> Setup {
+    let mut setup = setup.set(&["apis", "main", "type"], json!("rest")).set(
+        &["apis", "main", "stages"],
+        json!({"prod": {}, "held": {"auto_deploy": false}}),
+    );
     route(&mut setup, "main");
     setup
 }
@@ -107,6 +108,64 @@ async fn a_stage_keeps_the_authorizers_of_its_deployment_until_it_serves_another
     );
     assert_eq!(statuses(&client, &usual).await, (401, 200));
     assert_eq!(statuses(&client, &other).await, (200, 401));
+}
+
+#[tokio::test]
+async fn a_key_file_of_a_deployment_is_followed_and_without_it_nobody_is_let_in() {
+    let (first, second) = (Key::ec("first"), Key::ec("second"));
+    let old = first.token(&claims(json!({})));
+    let rotated = second.token(&claims(json!({})));
+    let mut gateway = Gateway::start(staged(authorize(Setup::new(), &[&first]))).await;
+    let mut client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, &old).await, (200, 200));
+    // The file has another authorizer of this name, and keys for that elsewhere.
+    let setup = gateway.setup();
+    let file = setup.file("other.json", &key_set(&[&first]));
+    let mut other = authorizer(json!({"file": file}));
+    other["audiences"] = json!(["other"]);
+    setup.change(&["authorizers", "main"], other);
+    let served = first.token(&claims(json!({"aud": "other"})));
+    reloaded(&gateway).await;
+    assert_eq!(statuses(&client, &old).await, (401, 200));
+
+    let path = gateway.setup().file("keys.json", &key_set(&[&second]));
+    reloaded(&gateway).await;
+    assert_eq!(statuses(&client, &old).await, (401, 401));
+    assert_eq!(statuses(&client, &rotated).await, (401, 200));
+
+    // A change that takes its keys away is refused, a start is not.
+    let broken: String = {
+        let keys = vec![json!({"kty": "EC"}); 1_000];
+        json!({"keys": keys}).to_string()
+    };
+    for content in [None, Some("{\"keys\": 7}"), Some(broken.as_str())] {
+        match content {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(content) => drop(gateway.setup().file("keys.json", content)),
+        }
+        let answer = gateway.reload().await;
+        let message = answer["message"].to_string();
+        assert_eq!(answer["answer"], "refused", "{answer}");
+        assert!(message.contains("`main@main.1`") && message.contains("`gateway rollback`"));
+        assert_eq!(statuses(&client, &rotated).await, (401, 200));
+
+        gateway = Gateway::start(gateway.kill().await).await;
+        client = Client::http1(gateway.address().await).await;
+        assert_eq!(statuses(&client, &served).await, (200, 401));
+        assert_eq!(statuses(&client, &rotated).await, (401, 401));
+        gateway.reason("keys_unavailable").await;
+        let warned = |line: &str| line.contains("every token is refused until a reload");
+        gateway
+            .errors
+            .find("a warning", |line| warned(line).then_some(()))
+            .await;
+        // Nothing else waits for it.
+        reloaded(&gateway).await;
+        assert_eq!(statuses(&client, &rotated).await, (401, 401));
+        drop(gateway.setup().file("keys.json", &key_set(&[&second])));
+        reloaded(&gateway).await;
+        assert_eq!(statuses(&client, &rotated).await, (401, 200));
+    }
 }
 
 #[tokio::test]

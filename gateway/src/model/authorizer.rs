@@ -22,6 +22,8 @@ pub struct Authorizer {
     pub algorithms: Vec<Algorithm>,
     /// The issuer's keys.
     pub jwks: Jwks,
+    /// Whether a deployment has kept it, and the file says something else now or nothing.
+    pub is_frozen: bool,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`; default 0.
     pub leeway: Duration,
     /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the
@@ -87,8 +89,8 @@ pub enum JwksSource {
 pub struct JwksFile {
     /// The file.
     pub path: PathBuf,
-    /// What it held when the configuration was read; `None` where it was not to be opened.
-    pub document: Option<Arc<[u8]>>,
+    /// What it held when the configuration was read; otherwise why that is not known.
+    pub document: Result<Arc<[u8]>, String>,
 }
 
 impl fmt::Debug for JwksFile {

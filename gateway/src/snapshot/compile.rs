@@ -20,10 +20,11 @@ use crate::model::{
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
-use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
+use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySet};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
+use crate::telemetry::operator_log::explain;
 use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};
 use crate::upstream::{ClientIdentity, UpstreamPlan};
@@ -136,16 +137,28 @@ impl Compiler {
             .filter(|named| named.model().jwks == authorizer.jwks)
             .or(same_keys)
             .or(named);
-        JwtAuthorizer::build(
-            authorizer,
-            &self.decisions,
-            self.clients()?.issuers(),
-            running,
-        )
-        .map_err(|source| CompileError::Authorizer {
-            name: authorizer.name.clone(),
-            source,
-        })
+        let issuers = self.clients()?.issuers();
+        let built = JwtAuthorizer::build(authorizer, &self.decisions, issuers, running);
+        let name = authorizer.name.clone();
+        match built {
+            Ok(built) => Ok(built),
+            // Nobody may have looked after that file for long, and what else the gateway has to serve
+            // does not need it. While it runs, a change that takes the keys away is refused instead.
+            Err(error) if authorizer.is_frozen && previous.is_none() => {
+                let why = explain(&error);
+                tracing::warn!(
+                    "authorizer `{name}`, which a deployment has kept: {why}: every token is refused \
+                     until a reload finds its keys"
+                );
+                let keys = KeySet::without_keys(&authorizer.jwks);
+                let decisions = Arc::clone(&self.decisions);
+                Ok(Arc::new(JwtAuthorizer::new(authorizer, keys, decisions)))
+            }
+            Err(source) if authorizer.is_frozen => {
+                Err(CompileError::FrozenAuthorizer { name, source })
+            }
+            Err(source) => Err(CompileError::Authorizer { name, source }),
+        }
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {

@@ -19,6 +19,17 @@ pub enum CompileError {
         /// What is wrong.
         source: KeySetError,
     },
+    /// The keys of an authorizer that a deployment has kept, while the gateway runs.
+    #[error(
+        "authorizer `{name}`, which a deployment has kept: put its keys right, or have no stage serve \
+         that deployment (`gateway rollback`)"
+    )]
+    FrozenAuthorizer {
+        /// Its name.
+        name: AuthorizerName,
+        /// What is wrong.
+        source: KeySetError,
+    },
     /// An upstream's address.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),

@@ -28,16 +28,17 @@ pub(super) fn lower(
     }
     let mut authorizers = Vec::new();
     for (name, authorizer) in &written.0 {
-        authorizers.extend(lower_one(name, authorizer, &section.key(name), cx));
+        authorizers.extend(lower_one(name, authorizer, &section.key(name), false, cx));
     }
     authorizers
 }
 
-/// Lowers the authorizer `name` at `at`.
+/// Lowers the authorizer `name` at `at`, which a deployment may have frozen.
 pub(super) fn lower_one(
     name: &str,
     written: &written::Authorizer,
     at: &Cursor<'_>,
+    is_frozen: bool,
     cx: &mut Lowering<'_>,
 ) -> Option<Authorizer> {
     let written::AuthorizerType::Jwt = written.kind;
@@ -59,7 +60,7 @@ pub(super) fn lower_one(
             );
         }
     }
-    let jwks = jwks::lower(written.jwks.as_ref(), &written.issuer, at, cx);
+    let jwks = jwks::lower(written.jwks.as_ref(), &written.issuer, at, is_frozen, cx);
     let algorithms = lower_algorithms(written.algorithms.as_deref(), jwks.as_ref(), at, cx);
     let leeway = written.leeway.as_ref();
     let decision_ttl = written.decision_ttl.as_ref();
@@ -77,6 +78,7 @@ pub(super) fn lower_one(
         audiences: written.audiences.clone(),
         algorithms,
         jwks: jwks?,
+        is_frozen,
         leeway,
         decision_ttl,
     })

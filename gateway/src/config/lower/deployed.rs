@@ -242,7 +242,7 @@ fn thaw_authorizers(
             format!("{name}@{}.{number}", host.name)
         };
         if !is_same {
-            let lowered = authorizer::lower_one(&shown, written, &at, cx);
+            let lowered = authorizer::lower_one(&shown, written, &at, true, cx);
             cx.thawed.extend(lowered);
         }
         thawed.insert(name.clone(), AuthorizerName::new(&shown));

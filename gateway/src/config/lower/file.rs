@@ -67,7 +67,11 @@ impl<'a> Lowering<'a> {
     }
 
     /// A path, and who reads it where that can and is to be done.
-    fn awaited(&mut self, written: &str, at: &Cursor<'_>) -> (PathBuf, Option<&'a Kept>) {
+    pub(super) fn awaited(
+        &mut self,
+        written: &str,
+        at: &Cursor<'_>,
+    ) -> (PathBuf, Option<&'a Kept>) {
         let path = self.path(written, at);
         (path, self.files.kept().filter(|_| is_path(written)))
     }

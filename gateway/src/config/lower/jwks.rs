@@ -12,11 +12,14 @@ use crate::model::{Jwks, JwksFile, JwksSource};
 /// Where an issuer says where its keys are, behind its own URL.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Lowers the key set of the authorizer at `authorizer`.
+/// Lowers the key set of the authorizer at `authorizer`. What a file holds is judged here, unless a
+/// deployment has frozen the authorizer: then nobody may have looked after the file for long, and
+/// whoever is going to use the keys judges it.
 pub(super) fn lower(
     written: Option<&written::Jwks>,
     issuer: &str,
     authorizer: &Cursor<'_>,
+    is_frozen: bool,
     cx: &mut Lowering<'_>,
 ) -> Option<Jwks> {
     let at = &authorizer.key("jwks");
@@ -34,7 +37,7 @@ pub(super) fn lower(
     let bytes_max = written.bytes_max.as_ref();
     let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, 150_000);
     Some(Jwks {
-        source: lower_source(written, bytes_max, issuer, authorizer, cx)?,
+        source: lower_source(written, bytes_max, issuer, authorizer, is_frozen, cx)?,
         timeout,
         bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
         refresh,
@@ -46,6 +49,7 @@ fn lower_source(
     bytes_max: u64,
     issuer: &str,
     authorizer: &Cursor<'_>,
+    is_frozen: bool,
     cx: &mut Lowering<'_>,
 ) -> Option<JwksSource> {
     let at = &authorizer.key("jwks");
@@ -57,7 +61,13 @@ fn lower_source(
         (true, false) | (false, true) => {}
     }
     if let Some(file) = &written.file {
-        return Some(lower_file(file, bytes_max, &at.key("file"), cx));
+        let at = &at.key("file");
+        let file = if is_frozen {
+            lower_frozen_file(file, bytes_max, at, cx)
+        } else {
+            lower_file(file, bytes_max, at, cx)
+        };
+        return Some(JwksSource::File(file));
     }
     let url = written.url.as_ref()?;
     parse_url(url, &["https"], "https")
@@ -91,7 +101,27 @@ fn lower_discovery(issuer: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Opti
     None
 }
 
-fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> JwksSource {
+/// Why what a file holds is not known that was not to be opened, or that was reported.
+const UNOPENED: &str = "it was not opened with the configuration";
+
+fn lower_frozen_file(
+    written: &str,
+    bytes_max: u64,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> JwksFile {
+    let (path, kept) = cx.awaited(written, at);
+    let document = match kept {
+        None => Err(UNOPENED.to_owned()),
+        Some(kept) => {
+            let content = kept.read(&path, bytes_max);
+            content.map_err(|error| error.to_string())
+        }
+    };
+    JwksFile { path, document }
+}
+
+fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> JwksFile {
     let (path, document) = cx.readable(written, bytes_max, at);
     if let Some(content) = &document {
         let parsed: Option<Json> = serde_json::from_slice(content).ok();
@@ -114,5 +144,6 @@ fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<
             Some(_) => {}
         }
     }
-    JwksSource::File(JwksFile { path, document })
+    let document = document.ok_or_else(|| UNOPENED.to_owned());
+    JwksFile { path, document }
 }

@@ -39,11 +39,13 @@ pub const WAITERS_MAX: usize = 4_096;
 /// Why a key set cannot be used, or was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
-    /// The configuration was read without its files.
-    #[error("the key set `{}` was not opened with the configuration", path.display())]
+    /// What its file holds is not known.
+    #[error("the key set `{}` cannot be used: {why}", path.display())]
     Unopened {
         /// The file.
         path: PathBuf,
+        /// Why that is not known.
+        why: String,
     },
     /// The URL cannot be fetched, or was not.
     #[error("fetching the key set failed")]
@@ -121,7 +123,23 @@ impl KeySet {
             JwksSource::File(file) => Some(Keys::parse(document(file)?)?),
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
         };
-        Ok(Arc::new(Self {
+        Ok(Self::of(keys, remote, jwks, interval_min))
+    }
+
+    /// A set that never has keys, in place of a file that cannot be used: every token is
+    /// [`Refusal::KeysUnavailable`].
+    #[must_use]
+    pub fn without_keys(jwks: &Jwks) -> Arc<Self> {
+        Self::of(None, None, jwks, FETCH_INTERVAL_MIN)
+    }
+
+    fn of(
+        keys: Option<Keys>,
+        remote: Option<Remote>,
+        jwks: &Jwks,
+        interval_min: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             keys: ArcSwapOption::from(keys.map(Arc::new)),
             pace: Pace {
                 timeout: remote.as_ref().map_or(jwks.timeout, Remote::time_max),
@@ -139,7 +157,7 @@ impl KeySet {
             waiters: Semaphore::new(WAITERS_MAX),
             fetches: AtomicU64::new(0),
             failures: AtomicU64::new(0),
-        }))
+        })
     }
 
     /// Keeps the keys fresh: fetches at once, then every refresh interval and on demand. Returns
@@ -231,7 +249,7 @@ impl KeySet {
         match self.holding(id) {
             Some(keys) => Ok(keys),
             None if self.remote.is_some() => self.fetched_keys_with(id).await,
-            None => Err(Refusal::UnknownKey),
+            None => Err(self.refusal()),
         }
     }
 
@@ -297,7 +315,8 @@ impl KeySet {
 /// What a file held when the configuration was read.
 fn document(file: &JwksFile) -> Result<&[u8], KeySetError> {
     let document = file.document.as_deref();
-    document.ok_or_else(|| KeySetError::Unopened {
+    document.map_err(|why| KeySetError::Unopened {
         path: file.path.clone(),
+        why: why.clone(),
     })
 }

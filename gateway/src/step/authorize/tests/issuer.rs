@@ -207,6 +207,7 @@ pub(super) fn model(source: JwksSource) -> Authorizer {
             bytes_max: 150_000,
             refresh: Duration::from_secs(600),
         },
+        is_frozen: false,
         leeway: Duration::ZERO,
         decision_ttl: Duration::from_secs(300),
     }
@@ -216,7 +217,9 @@ pub(super) fn model(source: JwksSource) -> Authorizer {
 pub(super) fn file(document: Option<&str>) -> JwksSource {
     JwksSource::File(JwksFile {
         path: "keys.json".into(),
-        document: document.map(|text| text.as_bytes().into()),
+        document: document
+            .map(|text| text.as_bytes().into())
+            .ok_or_else(|| "it was not opened".to_owned()),
     })
 }
 
