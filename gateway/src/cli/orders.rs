@@ -11,7 +11,7 @@ use crate::daemon::deployment_report::{ApiReport, reports};
 use crate::daemon::deployments::{Ordered, order_alone, order_before_start, plan, text};
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::DeploymentNumber;
-use crate::store::deployment::{DeploymentStore, Ledger, Order};
+use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order};
 use crate::telemetry::operator_log::explain;
 
 /// Has an order followed, and prints what came of it.
@@ -50,8 +50,19 @@ fn write(target: &Target, ordered: &Ordered, output: &mut Output) -> anyhow::Res
         let store = open(target)?;
         (followed(target, &store, ordered, output)?, store)
     };
-    store.write(&ledger)?;
+    store.write(&ledger).map_err(not_kept)?;
     Ok(ledger.notes().to_vec())
+}
+
+/// Where it is in doubt what was kept, nobody is left to put it right once this command has ended.
+fn not_kept(error: DeploymentError) -> anyhow::Error {
+    match error {
+        error @ DeploymentError::InDoubt { .. } => anyhow::Error::new(error).context(
+            "no gateway runs that could put this right: once the disk is sound, look with `gateway \
+             deployments` and repeat the order where it was not followed",
+        ),
+        error => error.into(),
+    }
 }
 
 /// What comes of an order that does not read the file. Where that is known, the next gateway has to be
@@ -212,4 +223,19 @@ pub(super) fn deployment(text: &str) -> Result<u32, String> {
 /// Variables by name.
 pub(super) fn variables(pairs: &[(String, String)]) -> BTreeMap<String, String> {
     pairs.iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::deployment::disk_tests::Refused;
+
+    #[test]
+    fn who_orders_alone_is_told_to_look_where_it_is_in_doubt_what_was_kept() {
+        let said = format!("{:#}", not_kept(Refused::new(0).error));
+        assert!(
+            said.contains("look with `gateway deployments` and repeat"),
+            "{said}"
+        );
+    }
 }

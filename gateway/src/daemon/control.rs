@@ -21,6 +21,7 @@ use super::metrics_page;
 use super::names::CurrentNames;
 use super::options::Options;
 use super::reload::Reloaded;
+use super::settling;
 use super::worker::Shared;
 use crate::config::Configuration;
 use crate::model::Gateway;
@@ -35,7 +36,7 @@ use crate::xdp::EdgeHandle;
 
 /// Reloads that may wait; further peers wait to ask.
 const RELOADS_MAX: usize = 4;
-/// How often workers are looked after.
+/// How often workers, and what is left to be put right, are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 /// The running gateway, seen from its control thread.
@@ -217,6 +218,8 @@ impl Control {
         if let Some(attack) = &self.attack {
             drop(tokio::task::spawn_local(attack.clone().watch()));
         }
+        let settling = settling::keep_settled(self.deployments.clone(), HOUSEKEEPING);
+        drop(tokio::task::spawn_local(settling));
         if let Some(prepared) = self.prepared.take() {
             self.listeners
                 .apply(prepared, &self.model, &self.around)
@@ -263,6 +266,7 @@ impl Control {
             tracing::debug!(%error, "admin socket stays behind");
         }
         self.list_keeper.stop();
+        settling::settle_before_the_end(self.deployments).await;
         if let Some(edge) = self.edge.take() {
             let on_exit = self.model.edge.on_exit;
             match edge.shutdown(on_exit) {

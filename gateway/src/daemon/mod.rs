@@ -15,6 +15,7 @@ pub mod deployment_report;
 pub mod deployments;
 mod keys;
 mod reload;
+mod settling;
 mod trip_wire;
 mod attack;
 mod admin;

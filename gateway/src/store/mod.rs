@@ -1,5 +1,6 @@
 //! What lives longer than a request or a snapshot.
 
+mod backoff;
 pub mod directory;
 pub mod deployment;
 pub mod bucket;
@@ -11,3 +12,5 @@ pub mod list;
 pub mod lease;
 pub mod penalty;
 pub mod vouch;
+
+pub use backoff::Backoff;

@@ -4,7 +4,8 @@
 //! A transaction that fails may be readable all the same: what was written is in the system's memory,
 //! and only that it is on the disk is uncertain. So whoever is told that it failed is told so of a
 //! file that was opened and read again, and put back where it said otherwise; as long as that cannot
-//! be done, nothing is read or written. Transactions are committed in two phases: all of one is on
+//! be done, nothing is read or written. What is to be put back is known to this process alone, so it
+//! has to be done before that ends. Transactions are committed in two phases: all of one is on
 //! the disk before the one page is written that makes it the last. Then only that page can be
 //! uncertain, and opening a file that was not closed in order writes it and waits for the disk.
 
@@ -56,15 +57,25 @@ pub struct DeploymentStore {
 
 /// What opens the file of a database.
 pub(super) trait Disk: std::fmt::Debug + Send + Sync {
-    /// The file, made where it is missing. It is open once at a time.
-    fn open(&self) -> Result<Database, DeploymentError>;
+    /// The file, which is open once at a time.
+    fn open(&self, missing: Missing) -> Result<Database, DeploymentError>;
+}
+
+/// What becomes of a file that is not there, or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is made.
+    Made,
+    /// It was there before, so something else than deployments is wrong, and a new one would lack the
+    /// texts of those that stages serve.
+    Refused,
 }
 
 /// The file in a state directory.
 #[derive(Debug)]
-struct StateDirectory {
+pub(super) struct StateDirectory {
     directory: Box<Path>,
-    path: Arc<Path>,
+    pub(super) path: Arc<Path>,
 }
 
 /// What is held of the file.
@@ -74,7 +85,14 @@ struct Held {
     /// whoever needs it next opens it anew.
     database: Option<Database>,
     /// What the file has to say before it is used again: what it said before a write that failed.
-    owed: Option<Ledger>,
+    owed: Option<Owed>,
+}
+
+#[derive(Debug)]
+struct Owed {
+    before: Ledger,
+    /// Why the write failed.
+    failure: String,
 }
 
 impl DeploymentStore {
@@ -85,18 +103,14 @@ impl DeploymentStore {
     /// # Errors
     /// See [`DeploymentError`].
     pub fn open(state_directory: &Path) -> Result<Self, DeploymentError> {
-        let path: Arc<Path> = state_directory.join(FILE_NAME).into();
-        let disk = StateDirectory {
-            directory: state_directory.into(),
-            path: Arc::clone(&path),
-        };
-        Self::open_on(path, Arc::new(disk))
+        let disk = StateDirectory::new(state_directory);
+        Self::open_on(Arc::clone(&disk.path), Arc::new(disk))
     }
 
     /// Opens what is on `disk`, which is called `path` in errors.
     pub(super) fn open_on(path: Arc<Path>, disk: Arc<dyn Disk>) -> Result<Self, DeploymentError> {
         let held = Held {
-            database: Some(disk.open()?),
+            database: Some(disk.open(Missing::Made)?),
             owed: None,
         };
         Ok(Self {
@@ -156,11 +170,28 @@ impl DeploymentStore {
             }
             Err(error) => {
                 drop(database);
-                held.owed = Some(before);
+                held.owed = Some(Owed {
+                    before,
+                    failure: why(&error),
+                });
                 held.database = Some(self.usable(&mut held)?);
                 Err(error)
             }
         }
+    }
+
+    /// Puts back what the file said before a write that failed, where that could not be done when it
+    /// failed. Every use does that first; this is for when nobody uses it. Does nothing else, and then
+    /// not touch the disk.
+    ///
+    /// # Errors
+    /// [`DeploymentError::InDoubt`].
+    pub fn settle(&self) -> Result<(), DeploymentError> {
+        let mut held = self.held();
+        if held.owed.is_some() {
+            held.database = Some(self.usable(&mut held)?);
+        }
+        Ok(())
     }
 
     /// Does something with the database.
@@ -185,21 +216,28 @@ impl DeploymentStore {
     fn usable(&self, held: &mut Held) -> Result<Database, DeploymentError> {
         let open = |held: &mut Held| match held.database.take() {
             Some(database) => Ok(database),
-            None => self.disk.open(),
+            None => self.disk.open(Missing::Refused),
         };
         let Some(owed) = held.owed.take() else {
             return open(held);
         };
         let settled = open(held).and_then(|database| {
             let mut found = read(&database, &self.path)?;
-            write(&database, &self.path, &mut found, &owed)?;
+            write(&database, &self.path, &mut found, &owed.before)?;
             Ok(database)
         });
         match settled {
-            Ok(database) => Ok(database),
+            Ok(database) => {
+                tracing::info!("deployments: a write that failed is undone");
+                Ok(database)
+            }
             Err(error) => {
+                let error = DeploymentError::InDoubt {
+                    path: self.path.to_path_buf(),
+                    failure: owed.failure.clone(),
+                    source: cause(error),
+                };
                 held.owed = Some(owed);
-                let error = in_doubt(&self.path, error);
                 tracing::error!(error = explain(&error), "deployments");
                 Err(error)
             }
@@ -211,13 +249,27 @@ impl DeploymentStore {
     }
 }
 
-impl Disk for StateDirectory {
-    fn open(&self) -> Result<Database, DeploymentError> {
+impl StateDirectory {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.into(),
+            path: directory.join(FILE_NAME).into(),
+        }
+    }
+
+    pub(super) fn backend(&self, missing: Missing) -> Result<FileBackend, DeploymentError> {
         let Self { directory, path } = self;
-        directory::create(directory, 0o700).map_err(io_error("create", directory))?;
-        let file = open_private(path, directory)?;
-        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
-        open_database(path, backend)
+        if missing == Missing::Made {
+            directory::create(directory, 0o700).map_err(io_error("create", directory))?;
+        }
+        let file = open_private(path, directory, missing)?;
+        FileBackend::new(file).map_err(|error| opening(path, error))
+    }
+}
+
+impl Disk for StateDirectory {
+    fn open(&self, missing: Missing) -> Result<Database, DeploymentError> {
+        open_database(&self.path, self.backend(missing)?)
     }
 }
 
@@ -343,15 +395,21 @@ fn database_error(path: PathBuf, error: redb::Error) -> DeploymentError {
     }
 }
 
-fn in_doubt(path: &Path, error: DeploymentError) -> DeploymentError {
-    DeploymentError::InDoubt {
-        path: path.to_owned(),
-        source: match error {
-            // What they say beside that is not so here.
-            DeploymentError::Disk { source, .. } => Box::new(source),
-            DeploymentError::Database { source, .. } => source,
-            error => Box::new(error),
-        },
+/// Why, without what is not so where something is in doubt.
+fn why(error: &DeploymentError) -> String {
+    match error {
+        DeploymentError::Disk { source, .. } => explain(source),
+        DeploymentError::Database { source, .. } => explain(source),
+        error => explain(error),
+    }
+}
+
+/// As [`why`].
+fn cause(error: DeploymentError) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        DeploymentError::Disk { source, .. } => Box::new(source),
+        DeploymentError::Database { source, .. } => source,
+        error => Box::new(error),
     }
 }
 
@@ -362,10 +420,14 @@ fn damaged(path: &Path, id: &ApiId) -> impl FnOnce(serde_json::Error) -> Deploym
 
 /// Root may write the deployments of a gateway that runs as another user, who has to read them
 /// afterwards: so the file belongs to whom its directory belongs to.
-fn open_private(path: &Path, state_directory: &Path) -> Result<File, DeploymentError> {
+fn open_private(
+    path: &Path,
+    state_directory: &Path,
+    missing: Missing,
+) -> Result<File, DeploymentError> {
     let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
     let file = File::options()
-        .create(true)
+        .create(missing == Missing::Made)
         .read(true)
         .write(true)
         .truncate(false)
@@ -373,6 +435,13 @@ fn open_private(path: &Path, state_directory: &Path) -> Result<File, DeploymentE
         .custom_flags(no_follow)
         .open(path)
         .map_err(io_error("open", path))?;
+    if missing == Missing::Refused {
+        let length = file.metadata().map_err(io_error("stat", path))?.len();
+        if length == 0 {
+            let empty = std::io::Error::new(ErrorKind::UnexpectedEof, "the file is empty");
+            return Err(io_error("open", path)(empty));
+        }
+    }
     if rustix::process::geteuid().is_root() {
         let owner = std::fs::metadata(state_directory).map_err(io_error("stat", path))?;
         std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))

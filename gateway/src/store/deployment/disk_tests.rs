@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
-use super::database::{Disk, open_database};
+use super::database::{Disk, Missing, StateDirectory, open_database};
 use super::tests::api;
 use super::*;
 use crate::model::{ApiId, DeploymentNumber};
+use crate::telemetry::operator_log::explain;
 
 const PAGE_BYTES: usize = 4096;
 const PATH: &str = "gateway.redb";
@@ -110,7 +114,7 @@ impl State {
 }
 
 impl Disk for Faulty {
-    fn open(&self) -> Result<Database, DeploymentError> {
+    fn open(&self, _missing: Missing) -> Result<Database, DeploymentError> {
         open_database(Path::new(PATH), self.clone())
     }
 }
@@ -147,6 +151,7 @@ impl StorageBackend for Faulty {
 type Texts = Vec<(ApiId, DeploymentNumber, String)>;
 
 /// A ledger with all its texts.
+#[derive(Debug)]
 struct Whole {
     ledger: Ledger,
     texts: Texts,
@@ -248,4 +253,149 @@ fn a_write_that_fails_at_any_sync_is_undone_also_where_it_can_be_read() {
         readable > 0 && in_doubt > 0 && refused > 0,
         "{readable} {in_doubt} {refused}"
     );
+}
+
+/// A store that refused a write which could not be undone then, and which the next process would find.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    disk: Faulty,
+    pub(crate) store: DeploymentStore,
+    pub(crate) error: DeploymentError,
+    before: Whole,
+}
+
+impl Refused {
+    /// The disk is sound again when so many more syncs have failed.
+    pub(crate) fn new(failures: usize) -> Self {
+        let (bytes, before, after) = before_and_after();
+        for skipped in 0..4 {
+            let disk = Faulty::with(bytes.clone());
+            let store = disk.store();
+            disk.fail(skipped, usize::MAX / 2, |_| true);
+            let error = store.write(&after.ledger).unwrap_err();
+            if after.is_in(&disk.behind_a_crash().store()) {
+                disk.fail(0, failures, |_| true);
+                return Self {
+                    disk,
+                    store,
+                    error,
+                    before,
+                };
+            }
+        }
+        panic!("no write that failed is found");
+    }
+
+    /// Whether the next process finds what was before.
+    pub(crate) fn is_undone(&self) -> bool {
+        self.before.is_in(&self.disk.behind_a_crash().store())
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_settled_though_nobody_uses_it_and_says_why_it_was() {
+    let refused = Refused::new(1);
+    let error = explain(&refused.error);
+    assert_eq!(error.matches("sync").count(), 2, "{error}");
+    assert!(error.contains("while it was written (sync)"), "{error}");
+    refused.store.settle().unwrap_err();
+    assert!(!refused.is_undone());
+    refused.store.settle().unwrap();
+    assert!(refused.is_undone());
+    let syncs = refused.disk.0.lock().unwrap().syncs;
+    refused.store.settle().unwrap();
+    assert_eq!(
+        refused.disk.0.lock().unwrap().syncs,
+        syncs,
+        "once is enough"
+    );
+}
+
+/// The file in a directory, of which as many syncs fail as are left to.
+#[derive(Debug)]
+struct Failing {
+    file: StateDirectory,
+    left: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct FailingFile(FileBackend, Arc<AtomicUsize>);
+
+impl Disk for Failing {
+    fn open(&self, missing: Missing) -> Result<Database, DeploymentError> {
+        let file = FailingFile(self.file.backend(missing)?, Arc::clone(&self.left));
+        open_database(&self.file.path, file)
+    }
+}
+
+impl StorageBackend for FailingFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let take = |left: usize| left.checked_sub(1);
+        match self.1.fetch_update(Relaxed, Relaxed, take) {
+            Ok(_) => Err(io::Error::other("sync")),
+            Err(_) => self.0.sync_data(),
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+#[test]
+fn a_file_that_has_gone_is_not_made_anew_behind_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(PATH);
+    let left = Arc::new(AtomicUsize::new(0));
+    let disk = Failing {
+        file: StateDirectory::new(directory.path()),
+        left: Arc::clone(&left),
+    };
+    let store = DeploymentStore::open_on(path.as_path().into(), Arc::new(disk)).unwrap();
+    let mut ledger = Ledger::default();
+    let texts = follow(&mut ledger, "a", 2, SMALL_BYTES);
+    store.write(&ledger).unwrap();
+    let before = Whole { ledger, texts };
+    let mut ledger = store.read().unwrap();
+    follow(&mut ledger, "b", 1, SMALL_BYTES);
+    left.store(usize::MAX, Relaxed);
+    store.write(&ledger).unwrap_err();
+    left.store(0, Relaxed);
+
+    let away = directory.path().join("away");
+    std::fs::rename(&path, &away).unwrap();
+    let check = |cause: &str| {
+        for _ in 0..2 {
+            let error = store.settle().unwrap_err();
+            let is_in_doubt = matches!(error, DeploymentError::InDoubt { .. });
+            assert!(
+                is_in_doubt && explain(&error).contains(cause),
+                "{}",
+                explain(&error)
+            );
+        }
+        store.read().unwrap_err();
+    };
+    check("No such file");
+    assert!(!path.exists());
+    std::fs::write(&path, "").unwrap();
+    check("the file is empty");
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+    std::fs::rename(&away, &path).unwrap();
+    store.settle().unwrap();
+    assert!(before.is_in(&store));
+    drop(store);
+    assert!(before.is_in(&DeploymentStore::open(directory.path()).unwrap()));
 }

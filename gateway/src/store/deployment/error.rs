@@ -57,16 +57,19 @@ pub enum DeploymentError {
     },
     /// A write failed, and what the file said before could not be read or put back since.
     #[error(
-        "`{}` failed while it was written, and it is not known what it says now: deployments are \
-         neither read nor changed until it says again what it said before, which every use tries; \
-         see that its disk has room and is sound. A gateway that starts before may serve what was \
-         asked for last",
+        "`{}` failed while it was written ({failure}), and what it said before could not be put back \
+         since: it may say what was asked for, or what it said before; see that its disk has room \
+         and is sound. A gateway that runs tries again until it is put back, also when it stops, and \
+         neither reads nor changes deployments before; one that starts before may serve what was \
+         asked for",
         path.display()
     )]
     InDoubt {
         /// The file.
         path: PathBuf,
-        /// Why it could not be settled.
+        /// Why the write failed.
+        failure: String,
+        /// Why it could not be put back.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A system call failed.

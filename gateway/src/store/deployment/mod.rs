@@ -19,7 +19,7 @@ mod tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
-mod disk_tests;
+pub(crate) mod disk_tests;
 
 pub use database::DeploymentStore;
 pub use error::DeploymentError;

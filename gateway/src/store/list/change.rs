@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::backoff::Backoff;
 use super::by_hand::{ByHand, Kept};
 use super::error::{ListError, SinkError};
 use super::moment::Moment;
@@ -11,6 +10,7 @@ use super::sink::{Generation, outermost};
 use super::view::View;
 use super::{Lists, Writer};
 use crate::model::Prefix;
+use crate::store::Backoff;
 
 /// A change, assembled aside.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! What is behind memory because writing it failed, and how it is made good.
 
 use super::Lists;
-use super::backoff::Backoff;
 use super::error::ListError;
 use super::swap::Extent;
 use crate::model::Lists as Model;
+use crate::store::Backoff;
 use crate::telemetry::operator_log::explain;
 
 /// What is behind. That it is was said when writing it failed first.

@@ -23,7 +23,6 @@ mod definitions;
 mod file;
 mod sink;
 mod configured;
-mod backoff;
 mod debt;
 mod change;
 mod view;

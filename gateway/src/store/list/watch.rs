@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Lists;
-use super::backoff::Backoff;
 use super::error::ListError;
 use super::file::{FileError, Stamp};
 use super::view::View;
 use crate::model::ListName;
+use crate::store::Backoff;
 use crate::telemetry::operator_log::explain;
 
 /// What follows the files; one per process.

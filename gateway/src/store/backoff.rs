@@ -5,7 +5,7 @@ const TURNS_MAX: u32 = 64;
 
 /// Counts the turns until the next attempt. A new one is due at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Backoff {
+pub struct Backoff {
     /// Turns to let pass after the next failure, halved.
     last: u32,
     left: u32,
@@ -13,7 +13,8 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Lets a turn pass; whether this one is for an attempt.
-    pub(super) const fn is_due(&mut self) -> bool {
+    #[must_use]
+    pub const fn is_due(&mut self) -> bool {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
@@ -24,7 +25,7 @@ impl Backoff {
     }
 
     /// Notes that the attempt failed.
-    pub(super) fn failed(&mut self) {
+    pub fn failed(&mut self) {
         self.last = (self.last * 2).clamp(1, TURNS_MAX);
         self.left = self.last;
     }

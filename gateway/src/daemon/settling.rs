@@ -1,0 +1,78 @@
+//! Undoing what the disk did not take for certain, for as long as the gateway runs: the next one does
+//! not know of it.
+
+use std::time::Duration;
+
+use tokio::time::interval;
+
+use super::deployments::blocking;
+use crate::store::Backoff;
+use crate::store::deployment::DeploymentStore;
+
+/// Undoes writes that failed where that could not be done at once. Looks for them once per `period`,
+/// and more rarely while undoing fails, which is in the log.
+///
+/// # Cancel safety
+/// Safe: what is being tried then ends on its own.
+pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
+    let mut backoff = Backoff::default();
+    let mut turns = interval(period);
+    loop {
+        turns.tick().await;
+        if !backoff.is_due() {
+            continue;
+        }
+        match blocking(store.clone(), DeploymentStore::settle).await {
+            Ok(()) => backoff = Backoff::default(),
+            Err(error) => {
+                backoff.failed();
+                tracing::debug!(error, "deployments: tried again");
+            }
+        }
+    }
+}
+
+/// The last attempt.
+pub(super) async fn settle_before_the_end(store: DeploymentStore) {
+    if let Err(error) = blocking(store, DeploymentStore::settle).await {
+        tracing::error!(
+            error,
+            "deployments: the next gateway may serve what this one refused: look with `gateway \
+             deployments` once the disk is sound, before it starts"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::deployment::disk_tests::Refused;
+
+    #[tokio::test]
+    async fn a_write_in_doubt_is_undone_while_nobody_uses_deployments() {
+        let refused = Refused::new(3);
+        let often = Duration::from_millis(10);
+        let undone = async {
+            let mut looks = interval(often);
+            while !refused.is_undone() {
+                looks.tick().await;
+            }
+        };
+        let undone = timeout(Duration::from_secs(60), undone);
+        tokio::select! {
+            () = keep_settled(refused.store.clone(), often) => panic!("it has ended"),
+            undone = undone => undone.unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_in_doubt_is_undone_by_a_gateway_that_stops() {
+        for failures in [0, 1] {
+            let refused = Refused::new(failures);
+            settle_before_the_end(refused.store.clone()).await;
+            assert_eq!(refused.is_undone(), failures == 0);
+        }
+    }
+}
