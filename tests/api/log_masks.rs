@@ -1,11 +1,11 @@
 //! What holds a credential is told in no log, whatever it is called on its way.
 
-use gateway_tests::client::{Answer, Client, get, with};
+use gateway_tests::client::{Answer, Client, Outgoing, get, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{self, Key};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, reply};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method, Request};
 use serde_json::{Value, json};
 
 use super::execution_log::{message, told};
@@ -29,6 +29,10 @@ async fn answering(headers: &'static [(&'static str, &'static str)]) -> Upstream
 /// A REST API whose stage has every step traced and these variables.
 fn traced(upstream: &Upstream, variables: Value) -> Setup {
     let stage = json!({"logging_level": "info", "data_trace": true, "variables": variables});
+    staged(upstream, &stage)
+}
+
+fn staged(upstream: &Upstream, stage: &Value) -> Setup {
     Setup::new()
         .upstream("main", upstream.address)
         .set(&["apis", "main", "type"], json!("rest"))
@@ -37,9 +41,13 @@ fn traced(upstream: &Upstream, variables: Value) -> Setup {
 
 /// The answer to one request with these headers, and what is told of it, which may be no secret.
 async fn ask(setup: Setup, path: &str, headers: &[(&str, &str)]) -> (Answer, Vec<Value>) {
+    send(setup, with(get(path), headers)).await
+}
+
+async fn send(setup: Setup, request: Request<Outgoing>) -> (Answer, Vec<Value>) {
     let gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
-    let answer = client.send(with(get(path), headers)).await;
+    let answer = client.send(request).await;
     let lines = told(&gateway, answer.header("x-amzn-requestid"), "end").await;
     let records = gateway.all_records().await;
     // Bodies are told as they are, and some backends repeat what they were sent.
@@ -273,6 +281,126 @@ async fn queries_are_masked_however_they_are_written() {
             "referer=https://****@a.example/b?****",
             "content-location=/b;****",
             "x_api_key=****",
+        ];
+        check(&lines, step, &pairs);
+    }
+}
+
+/// Paths are told also where no headers, queries and bodies are.
+#[tokio::test]
+async fn a_path_that_is_mapped_from_elsewhere_is_not_told() {
+    let upstream = Upstream::echo().await;
+    let address = upstream.address;
+    for (source, sent, told) in [
+        ("method.request.body.pet.name", SECRET, "****"),
+        (
+            "method.request.body",
+            "%7B%22pet%22%3A%7B%22name%22%3A%22s3cret%22%7D%7D",
+            "****",
+        ),
+        ("method.request.querystring.q", SECRET, "****"),
+        ("method.request.multivaluequerystring.q", SECRET, "****"),
+        ("method.request.header.X-Pet", SECRET, "****"),
+        ("method.request.multivalueheader.X-Pet", SECRET, "****"),
+        ("method.request.path.id", "7", "7"),
+        ("context.stage", "prod", "prod"),
+    ] {
+        let setup = staged(&upstream, &json!({"logging_level": "info"})).route(
+            "POST /pets/{id}",
+            json!({
+                "parameters": {"querystring.q": "optional", "header.X-Pet": "optional"},
+                "integration": {
+                    "uri": format!("http://{address}/{{own}}"),
+                    "request_parameters": {"integration.request.path.own": source},
+                },
+            }),
+        );
+        let body = whole(r#"{"pet":{"name":"s3cret"}}"#);
+        let headers = [("content-type", "application/json"), ("x-pet", SECRET)];
+        let request = request(Method::POST, "/prod/pets/7?q=s3cret", body);
+        let (answer, lines) = send(setup, with(request, &headers)).await;
+        assert_eq!(answer.status, 200, "{source}: {}", answer.text());
+        assert_eq!(
+            answer.json()["uri"],
+            format!("/{sent}?q=s3cret"),
+            "{source}"
+        );
+        let told = format!("http://{address}/{told}");
+        let said = |step| message(&lines, step);
+        let uri = format!("Endpoint request URI: {told}");
+        assert_eq!(said("endpoint_uri"), uri, "{source}");
+        assert_eq!(said("sent"), format!("Sending request to {told}"));
+    }
+}
+
+#[tokio::test]
+async fn values_are_masked_as_they_are_in_queries_wherever_they_are_mapped_to() {
+    let upstream = answering(&[("x-back", "https://a.example/cb?code=s3cret")]).await;
+    let mapped = json!({
+        "parameters": {"querystring.next": "required", "querystring.page": "optional"},
+        "validate": {"parameters": true},
+        "integration": {"request_parameters": {
+            "integration.request.header.X-Next": "method.request.querystring.next",
+            "integration.request.header.X-Page": "method.request.querystring.page",
+        }},
+    });
+    let next = "next=https%3A%2F%2Fa%2Fcb%3Fcode%3Ds3cret&page=2";
+    let setup = || traced(&upstream, json!({})).route("GET /pets", mapped.clone());
+    let (_, lines) = ask(setup(), &format!("/prod/pets?{next}"), &[]).await;
+    assert_eq!(
+        message(&lines, "request_query"),
+        "Method request query string: {next=****, page=2}"
+    );
+    let masked = ["x-next=****", "x-page=2"];
+    check(&lines, "endpoint_headers", &masked);
+    check(&lines, "endpoint_response_headers", &["x-back=****"]);
+    check(&lines, "response_headers", &["x-back=****"]);
+
+    let refused = setup().set(
+        &["apis", "main", "gateway_responses"],
+        json!({"DEFAULT_4XX": {"parameters": {
+            "gatewayresponse.header.X-Next": "method.request.querystring.from",
+            "gatewayresponse.header.X-Page": "method.request.querystring.page",
+        }}}),
+    );
+    let from = next.replace("next=", "from=");
+    let (answer, lines) = ask(refused, &format!("/prod/pets?{from}"), &[]).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.header("x-next"), "https://a/cb?code=s3cret");
+    check(&lines, "response_headers", &masked);
+}
+
+#[tokio::test]
+async fn headers_with_addresses_and_keys_are_known_by_their_letters() {
+    let upstream = Upstream::echo().await;
+    let setup = traced(&upstream, json!({})).route("GET /pets", json!({}));
+    let headers = [
+        ("x_original_uri", "/a?s3cret"),
+        ("x-envoy-original-path", "/a?s3cret"),
+        ("hx-current-url", "https://u:s3cret@a.example/b?s3cret"),
+        (
+            "link",
+            "<https://a.example/x>, <https://u:s3cret@b.example/y>",
+        ),
+        ("x-functions-key", "s3cret"),
+        ("x-credentials", "s3cret"),
+        ("idempotency-key", "shown"),
+    ];
+    let path = "/prod/pets?secret_key=s3cret&auth_key=s3cret&sort_key=shown";
+    let (_, lines) = ask(setup, path, &headers).await;
+    assert_eq!(
+        message(&lines, "request_query"),
+        "Method request query string: {secret_key=****, auth_key=****, sort_key=shown}"
+    );
+    for step in ["request_headers", "endpoint_headers"] {
+        let pairs = [
+            "x_original_uri=/a?****",
+            "x-envoy-original-path=/a?****",
+            "hx-current-url=https://****@a.example/b?****",
+            "link=<https://a.example/x>, <https://****@b.example/y>",
+            "x-functions-key=****",
+            "x-credentials=****",
+            "idempotency-key=shown",
         ];
         check(&lines, step, &pairs);
     }

@@ -170,13 +170,15 @@ impl RequestMapping {
     }
 
     /// Whether what it sets may be a secret: a text or a variable that the configuration holds, an API
-    /// key, or a parameter of the request for which `hides` says so.
+    /// key, or a parameter of the request for which `hides` says so. In a path all that came elsewhere
+    /// counts: paths are told also where headers, queries and bodies are not.
     pub fn may_carry_secret(&self, hides: impl Fn(Place, &str) -> bool) -> bool {
+        let is_path = self.place == Place::Path;
         match &self.source {
             RequestSource::Last(place, name) | RequestSource::All(place, name) => {
-                hides(*place, name.text())
+                (is_path && *place != Place::Path) || hides(*place, name.text())
             }
-            RequestSource::Body(_) => false,
+            RequestSource::Body(_) => is_path,
             RequestSource::Given(Given::Static(_)) => true,
             RequestSource::Given(Given::Reference(reference)) => may_be_secret(reference),
         }

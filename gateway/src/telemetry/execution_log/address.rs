@@ -1,31 +1,31 @@
 //! Addresses in headers, such as `Referer` and `Location`.
 //!
 //! They are other sites' as often as ours, so that nobody can say which of their parameters are
-//! credentials: none is told, nor a user and a password in front of the host.
+//! credentials: none is told, nor a user and a password in front of a host.
 
 use std::borrow::Cow;
 
+use super::credentials;
 use super::masks::MASK;
 
-/// Headers that hold addresses, in lower case.
-const HEADERS: [&str; 10] = [
-    "content-location",
+/// Ends of the names of headers that hold addresses. Proxies call what they were asked for
+/// `X-Original-URI`, `X-Forwarded-Url` or `X-Envoy-Original-Path`, the last with its query too.
+const ENDS: [&str; 10] = [
     "destination",
     "link",
     "location",
+    "path",
+    "redirect",
     "referer",
+    "referrer",
     "refresh",
-    "x-forwarded-uri",
-    "x-original-uri",
-    "x-original-url",
-    "x-rewrite-url",
+    "uri",
+    "url",
 ];
 
 /// Whether the header holds an address.
 pub(super) fn is_in(header: &str) -> bool {
-    HEADERS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(header))
+    credentials::has_end(header, &ENDS)
 }
 
 /// What is told of the value of such a header: all that stands before a query, a fragment or a
@@ -33,23 +33,39 @@ pub(super) fn is_in(header: &str) -> bool {
 pub(super) fn told(value: &str) -> Cow<'_, str> {
     let open = value.split(['?', '#', ';']).next().unwrap_or_default();
     let rest = value.get(open.len()..).unwrap_or_default();
-    let open = without_user(open);
+    let open = without_users(open);
     match rest.chars().next() {
         None => open,
         Some(mark) => Cow::Owned(format!("{open}{mark}{MASK}")),
     }
 }
 
-fn without_user(open: &str) -> Cow<'_, str> {
-    let Some((scheme, behind)) = open.split_once("//") else {
+/// Of several addresses each may have one.
+fn without_users(open: &str) -> Cow<'_, str> {
+    const SLASHES: [char; 2] = ['/', '\\'];
+    if !open.contains('@') {
         return Cow::Borrowed(open);
-    };
-    let authority = behind.split(['/', '\\']).next().unwrap_or_default();
-    let Some((user, _)) = authority.rsplit_once('@') else {
-        return Cow::Borrowed(open);
-    };
-    let rest = behind.get(user.len()..).unwrap_or_default();
-    Cow::Owned(format!("{scheme}//{MASK}{rest}"))
+    }
+    let mut told = String::with_capacity(open.len());
+    let mut rest = open;
+    while let Some((before, behind)) = rest.split_once("//") {
+        // Browsers take any number of slashes for two.
+        let behind = behind.trim_start_matches(SLASHES);
+        let authority = behind.split(SLASHES).next().unwrap_or_default();
+        told.push_str(before);
+        told.push_str("//");
+        match authority.rsplit_once('@') {
+            Some((_user, host)) => {
+                told.push_str(MASK);
+                told.push('@');
+                told.push_str(host);
+            }
+            None => told.push_str(authority),
+        }
+        rest = behind.get(authority.len()..).unwrap_or_default();
+    }
+    told.push_str(rest);
+    Cow::Owned(told)
 }
 
 #[cfg(test)]
@@ -74,9 +90,34 @@ mod tests {
             ("</a?token=t>; rel=\"next\", </b?token=t>", "</a?****"),
             ("https://u:t@a.example/b?c", "https://****@a.example/b?****"),
             ("//u@t@a.example", "//****@a.example"),
+            (
+                "<https://a.example/x>, <https://u:t@b.example/y>, <//t@c.example>",
+                "<https://a.example/x>, <https://****@b.example/y>, <//****@c.example>",
+            ),
+            ("https:///t@a.example/@b", "https://****@a.example/@b"),
             ("?", "?****"),
         ] {
             assert_eq!(told(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn headers_with_addresses_are_known_by_their_letters() {
+        for (name, expected) in [
+            ("Location", true),
+            ("Content-Location", true),
+            ("X_Original_Uri", true),
+            ("x.rewrite.url", true),
+            ("X-Forwarded-Url", true),
+            ("X-Envoy-Original-Path", true),
+            ("HX-Current-URL", true),
+            ("x-amzn-remapped-location", true),
+            ("", false),
+            ("host", false),
+            ("x-forwarded-for", false),
+            ("x-link-id", false),
+        ] {
+            assert_eq!(is_in(name), expected, "{name}");
         }
     }
 }

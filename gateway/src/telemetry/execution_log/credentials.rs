@@ -5,21 +5,30 @@
 //! costs a value in a log; the other error costs the credential.
 
 /// Ends of names, of headers and of query parameters.
-const ENDS: [&str; 14] = [
-    "accesskey",
-    "apikey",
+const ENDS: [&str; 13] = [
     "assertion",
     "authenticate",
     "authorization",
     "cookie",
     "credential",
+    "credentials",
+    "jwt",
+    "key",
     "password",
-    "privatekey",
     "secret",
     "sessionid",
     "signature",
-    "subscriptionkey",
     "token",
+];
+
+/// Whole names that end so and name no credential, also with `X-` in front: of requests that are sent
+/// again, of places in stores and caches, and the nonce of a WebSocket (RFC 6455).
+const OPEN: [&str; 5] = [
+    "idempotencykey",
+    "partitionkey",
+    "secwebsocketkey",
+    "sortkey",
+    "surrogatekey",
 ];
 
 /// Whole names of headers: proofs of possession (RFC 9449), and the claims that load balancers of
@@ -28,17 +37,14 @@ const HEADERS: [&str; 2] = ["dpop", "xamznoidcdata"];
 
 /// Whole names of query parameters: of OAuth 2.0 and OpenID Connect (RFC 6749, RFC 7636, RFC 8628), of
 /// SAML and CAS, of signed URLs, and of what people call passwords, keys and sessions.
-const QUERIES: [&str; 24] = [
+const QUERIES: [&str; 21] = [
     "auth",
     "awsaccesskeyid",
     "code",
     "codeverifier",
-    "credentials",
     "devicecode",
     "hmac",
     "idtokenhint",
-    "jwt",
-    "key",
     "otp",
     "pass",
     "passcode",
@@ -58,7 +64,7 @@ const QUERIES: [&str; 24] = [
 /// Whether a header of this name carries a credential.
 pub(super) fn is_header(name: &str) -> bool {
     let bare: String = letters(name).collect();
-    has_end(&bare) || HEADERS.contains(&bare.as_str())
+    is_either(&bare) || HEADERS.contains(&bare.as_str())
 }
 
 /// Whether a query parameter of this name, decoded, does. Of `user[token]` and `user.pin` each part
@@ -67,8 +73,14 @@ pub(super) fn is_query(name: &str) -> bool {
     let mut parts = std::iter::once(name).chain(name.split(['[', ']', '.']));
     parts.any(|part| {
         let bare: String = letters(part).collect();
-        has_end(&bare) || QUERIES.contains(&bare.as_str())
+        is_either(&bare) || QUERIES.contains(&bare.as_str())
     })
+}
+
+/// Whether a name ends in one of `ends`, which are small letters and digits.
+pub(super) fn has_end(name: &str, ends: &[&str]) -> bool {
+    let bare: String = letters(name).collect();
+    ends.iter().any(|end| bare.ends_with(end))
 }
 
 /// Whether two names may be read as one.
@@ -76,8 +88,9 @@ pub(super) fn alike(one: &str, other: &str) -> bool {
     letters(one).eq(letters(other))
 }
 
-fn has_end(bare: &str) -> bool {
-    ENDS.iter().any(|end| bare.ends_with(end))
+fn is_either(bare: &str) -> bool {
+    let own = bare.strip_prefix('x').unwrap_or(bare);
+    ENDS.iter().any(|end| bare.ends_with(end)) && !OPEN.contains(&own)
 }
 
 fn letters(name: &str) -> impl Iterator<Item = char> {
@@ -100,6 +113,12 @@ mod tests {
             "set-cookie",
             "X-Api-Key",
             "x_api_key",
+            "X-Auth-Key",
+            "x-functions-key",
+            "X-Secret-Key",
+            "x-other-idempotency-key",
+            "X-Credentials",
+            "X-Forwarded-Jwt",
             "x-auth-token",
             "X-Amz-Security-Token",
             "x-jwt-assertion",
@@ -114,10 +133,14 @@ mod tests {
             "etag",
             "host",
             "idempotency-key",
+            "Sec-WebSocket-Key",
+            "surrogate_key",
             "x-amzn-requestid",
             "x-amzn-trace-id",
             "x-code",
             "x-forwarded-for",
+            "x-idempotency-key",
+            "x-keys",
         ] {
             assert!(!is_header(name), "{name}");
         }
@@ -147,6 +170,11 @@ mod tests {
             "user.pin",
             "api-key",
             "key",
+            "auth_key",
+            "secret_key",
+            "user[key]",
+            "credentials",
+            "id_jwt",
             "code_verifier",
             "SAMLResponse",
             "\u{212a}ey",
@@ -161,6 +189,8 @@ mod tests {
             "client_assertion_type",
             "keys",
             "page",
+            "partition_key",
+            "sortKey",
             "spin",
             "state",
             "X-Amz-Date",

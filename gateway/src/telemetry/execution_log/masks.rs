@@ -4,9 +4,10 @@
 //! ([`credentials`]), of those that an authorizer of the gateway reads its token from, and of those
 //! that a backend or a client is sent from one of these or from a variable of the stage; what a backend
 //! is sent from a fixed text of the configuration too. Whole values are: of a short one every character
-//! would say much. Addresses in headers lose their queries ([`address`]).
+//! would say much. Addresses in headers lose their queries ([`address`]). Values that are queries, or
+//! addresses with one, are looked into, whatever they are called.
 //!
-//! Bodies cannot be masked, nor what is mapped from them, which loading warns of.
+//! Bodies cannot be masked, nor what is mapped from them but into paths, which loading warns of.
 
 use std::borrow::Cow;
 
@@ -77,7 +78,7 @@ impl Masks {
         &'a self,
         headers: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
-        shown(headers, |name| self.hides_header(name))
+        self.shown(headers, |name| self.hides_header(name))
     }
 
     /// Headers of a message to a backend.
@@ -85,7 +86,7 @@ impl Masks {
         &'a self,
         headers: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
-        shown(headers, |name| {
+        self.shown(headers, |name| {
             self.hides_header(name) || holds(&self.endpoint_headers, name)
         })
     }
@@ -95,7 +96,7 @@ impl Masks {
         &'a self,
         headers: &'a HeaderMap,
     ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
-        shown(headers, |name| {
+        self.shown(headers, |name| {
             let before = name.strip_prefix(RENAMED).unwrap_or(name);
             let mut names = [name, before].into_iter();
             names.any(|name| self.hides_header(name) || holds(&self.answer_headers, name))
@@ -117,6 +118,37 @@ impl Masks {
             let name = if is_pair { Cow::Borrowed(MASK) } else { name };
             (name, Cow::Borrowed(MASK))
         })
+    }
+
+    fn shown<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        hides: impl Fn(&str) -> bool + 'a,
+    ) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
+        headers.iter().map(move |(name, value)| {
+            let told = if hides(name.as_str()) {
+                Cow::Borrowed(MASK)
+            } else {
+                self.told_value(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+            };
+            (name, told)
+        })
+    }
+
+    /// A value may have come from a parameter under another name: what is looked for there is looked
+    /// for here too.
+    fn told_value<'a>(&self, name: &str, value: Cow<'a, str>) -> Cow<'a, str> {
+        let told = match value {
+            value if !address::is_in(name) => value,
+            Cow::Borrowed(value) => address::told(value),
+            Cow::Owned(value) => Cow::Owned(address::told(&value).into_owned()),
+        };
+        // Lists of values, and of words, are usual in headers.
+        let mut parts = told.split([',', ' ', '\t']);
+        if parts.any(|part| self.holds_credential(part, NESTED_MAX)) {
+            return Cow::Borrowed(MASK);
+        }
+        told
     }
 
     /// Whether anybody may read a parameter out of `text` that is masked.
@@ -143,24 +175,6 @@ impl Masks {
 fn holds(names: &[HeaderName], name: &str) -> bool {
     let mut names = names.iter();
     names.any(|known| credentials::alike(known.as_str(), name))
-}
-
-fn shown<'a>(
-    headers: &'a HeaderMap,
-    hides: impl Fn(&str) -> bool + 'a,
-) -> impl Iterator<Item = (&'a HeaderName, Cow<'a, str>)> {
-    headers.iter().map(move |(name, value)| {
-        let value = if hides(name.as_str()) {
-            Cow::Borrowed(MASK)
-        } else {
-            match String::from_utf8_lossy(value.as_bytes()) {
-                value if !address::is_in(name.as_str()) => value,
-                Cow::Borrowed(value) => address::told(value),
-                Cow::Owned(value) => Cow::Owned(address::told(&value).into_owned()),
-            }
-        };
-        (name, value)
-    })
 }
 
 #[cfg(test)]
@@ -223,6 +237,35 @@ mod tests {
         assert!(masks.hides(Place::Header, "Referer", None));
         assert!(masks.hides(Place::Header, "Location", Some("x-next")));
         assert!(!masks.hides(Place::Header, "Location", Some("Location")));
+    }
+
+    #[test]
+    fn headers_are_looked_into_as_queries_are() {
+        for (value, is_told) in [
+            ("shown", true),
+            ("text/html, */*;q=0.8", true),
+            ("multipart/form-data; boundary=\"=x=\"", true),
+            ("script-src 'nonce-YWJjZA=='", true),
+            ("/a?b=1", true),
+            ("100%", true),
+            ("https://a.example/cb?code=t", false),
+            ("/a%3Fcode%3Dt", false),
+            ("a, code=t", false),
+            ("a=1 badge-no=t", false),
+            ("a=\"token=t\"", false),
+            ("a=b=c=d=e=f", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-next", value.parse().unwrap());
+            let expected = format!("x-next={}", if is_told { value } else { MASK });
+            assert_eq!(joined(masks().told(&headers)), expected);
+            assert_eq!(joined(masks().told_endpoint(&headers)), expected);
+            assert_eq!(joined(masks().told_answer(&headers)), expected);
+        }
+        // What stands in front of the query is looked into as well.
+        let mut headers = HeaderMap::new();
+        headers.insert("location", "/a%3Fcode%3Dt?b=1".parse().unwrap());
+        assert_eq!(joined(masks().told(&headers)), "location=****");
     }
 
     #[test]
