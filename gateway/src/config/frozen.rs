@@ -128,7 +128,7 @@ pub(super) fn freeze(
 
 /// What a definition says, in one order and one spelling.
 fn meaning(definition: &Node) -> String {
-    print(&canonical(definition, "", "", Spelling::One))
+    print(&canonical(definition, ["", ""], None))
 }
 
 /// The resource policy of an API.
@@ -150,16 +150,18 @@ impl Spelling {
     }
 }
 
-/// The same in one order; `key` and `above` are the keys that it stands under.
-fn canonical(node: &Node, key: &str, above: &str, spelling: Spelling) -> Node {
+/// The same in one order; `key` and `above` are the keys that it stands under. `spelling` is `None`
+/// for a definition itself, where each key has its own.
+fn canonical(node: &Node, [key, above]: [&str; 2], spelling: Option<Spelling>) -> Node {
+    let own = spelling.unwrap_or(Spelling::One);
     let value = match &node.value {
         Value::Scalar { text, plain } => Value::Scalar {
-            text: spelled(node, spelling).unwrap_or_else(|| text.clone()),
+            text: spelled(node, own).unwrap_or_else(|| text.clone()),
             plain: *plain,
         },
         Value::Sequence(items) => {
             let items = items.iter();
-            let items = items.map(|item| canonical(item, "", key, spelling));
+            let items = items.map(|item| canonical(item, ["", key], Some(own)));
             Value::Sequence(items.collect())
         }
         Value::Mapping(mapping) => {
@@ -167,15 +169,11 @@ fn canonical(node: &Node, key: &str, above: &str, spelling: Spelling) -> Node {
             if !keeps_order(key, above) {
                 entries.sort_by(|one, other| one.key.cmp(&other.key));
             }
-            let is_definition = key.is_empty() && above.is_empty();
             let mut sorted = Mapping::default();
             for entry in entries {
-                let spelling = match spelling {
-                    Spelling::One if is_definition => Spelling::below(&entry.key),
-                    Spelling::One | Spelling::Own => spelling,
-                };
+                let spelling = spelling.unwrap_or_else(|| Spelling::below(&entry.key));
                 sorted.push(Entry {
-                    node: canonical(&entry.node, &entry.key, key, spelling),
+                    node: canonical(&entry.node, [&entry.key, key], Some(spelling)),
                     ..entry.clone()
                 });
             }
@@ -469,6 +467,7 @@ routes:
     fn numbers_are_what_they_say_and_in_policies_what_is_written() {
         let said = |place: &str, number: &str| meaning(&tree(&place.replace('#', number)));
         let model = "models: {A: {maximum: #, properties: {policy: {maximum: #}}}}";
+        let listed = "models: {A: {enum: [[{policy: #}]]}}";
         let policy = "policy: {Statement: [{Condition: {StringEquals: {a: [#], b: #}}}]}";
         for (one, other, is_same) in [
             ("1", "1.0", true),
@@ -485,6 +484,8 @@ routes:
         ] {
             let is_found = said(model, one) == said(model, other);
             assert_eq!(is_found, is_same, "{one} {other}");
+            let is_found = said(listed, one) == said(listed, other);
+            assert_eq!(is_found, is_same, "listed: {one} {other}");
             let scalar = |text| tree(&format!("a: {text}")).entry("a").unwrap().node.clone();
             let (first, second) = (scalar(one), scalar(other));
             assert_eq!(is_same_scalar(&first, &second, Spelling::One), is_same);
