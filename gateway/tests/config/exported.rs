@@ -576,6 +576,11 @@ fn two_authorizers_never_become_one_scheme() {
         ("pets-login", of("made")),
         ("other", of("other")),
     );
+    let (none, nameless, nearly) = (
+        ("pets-none", of("none")),
+        ("pets-", of("nameless")),
+        ("pets-none-", of("nearly")),
+    );
     let nothing: [String; 0] = [];
     for (frozen, configured, names) in [
         // What is there no more has its API's name in front only where another has what is left.
@@ -583,6 +588,13 @@ fn two_authorizers_never_become_one_scheme() {
         (vec![&made, &login], &other, json!(["login", "pets-login"])),
         (vec![&made], &login, json!(["pets-login"])),
         (vec![&made], &made, json!(["pets-login"])),
+        // What is left would be nothing, or what stands for no authorizer.
+        (
+            vec![&none, &nameless],
+            &other,
+            json!(["pets-", "pets-none"]),
+        ),
+        (vec![&nearly], &other, json!(["none-"])),
     ] {
         let frozen: Vec<_> = frozen.into_iter().cloned().collect();
         let configured = std::slice::from_ref(configured);

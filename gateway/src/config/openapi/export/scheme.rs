@@ -1,8 +1,8 @@
 //! Security schemes: the authorizers that routes name, as a definition has them.
 //!
 //! What a definition makes is called after its API and the scheme, so that the scheme's name is what is
-//! left without the API's. Two authorizers never become one scheme, and none takes a name that stands
-//! for another in the configuration: then the whole name stays.
+//! left without the API's. Two authorizers never become one scheme, none takes a name that stands for
+//! another in the configuration, and none one that names no authorizer: then the whole name stays.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,9 @@ impl<'a> Schemes<'a> {
             && !says_more(&frozen.key(name));
         let own = name.strip_prefix(self.api);
         let own = own.and_then(|rest| rest.strip_prefix('-'));
+        let own = own.filter(|own| is_made && !own.is_empty() && *own != NONE);
         let is_free = |own: &str| !self.named.contains(own) && !configured.key(own).is_written();
-        own.filter(|own| is_made && is_free(own)).unwrap_or(name)
+        own.filter(|own| is_free(own)).unwrap_or(name)
     }
 
     /// A scheme for each.
