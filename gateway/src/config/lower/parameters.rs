@@ -260,19 +260,32 @@ pub(super) fn warn_of_own_query(
         .collect();
     names.sort_unstable();
     names.dedup();
-    for name in names {
-        let name = shortened(&name);
+    for whole in names {
+        let name = shortened(&whole);
+        let target = match kind {
+            ApiKind::Rest => format!("integration.request.querystring.{name}"),
+            ApiKind::Http => format!("overwrite:querystring.{name}"),
+        };
         let fix = match kind {
-            ApiKind::Rest => {
-                format!("write `integration.request.querystring.{name}` with a stage variable")
-            }
-            ApiKind::Http => format!("write `overwrite:querystring.{name}`"),
+            // A mapping of this name would be refused, or be one of another name.
+            _ if name != whole || !is_target(&target, kind) => "take it out of `uri`".to_owned(),
+            ApiKind::Rest => format!("write `{target}` with a stage variable"),
+            ApiKind::Http => format!("write `{target}`"),
         };
         let message = format!(
             "the `{name}` that a client sends itself stands behind this, and a backend may believe \
              it: {fix}"
         );
         cx.warning(&at.key("uri"), message);
+    }
+}
+
+/// Whether `request_parameters` may set this.
+fn is_target(target: &str, kind: ApiKind) -> bool {
+    let source = "context.stage";
+    match kind {
+        ApiKind::Rest => rest::RequestMapping::parse(target, source).is_ok(),
+        ApiKind::Http => http::RequestMapping::parse(target, source).is_ok(),
     }
 }
 
