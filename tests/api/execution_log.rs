@@ -3,6 +3,7 @@
 use gateway_tests::client::{Answer, Client, Outgoing, get, request, whole, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{self, Key, claims};
+use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, reply};
 use http::{HeaderValue, Method, Request};
@@ -555,5 +556,39 @@ async fn routes_count_for_themselves_where_their_stage_asks_for_it() {
         "stage=\"beta\",track=\"base\",method",
     ] {
         assert!(!page.text.contains(absent), "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn routes_of_another_api_count_from_zero() {
+    let upstream = Upstream::echo().await;
+    let api = |id: &str| {
+        json!({
+            "type": "http",
+            "id": id,
+            "hosts": ["http.test"],
+            "stages": {"$default": {"detailed_metrics": true}},
+            "routes": {"$default": {"authorizer": "none", "integration": {"upstream": "main"}}},
+        })
+    };
+    let setup = Setup::new().upstream("main", upstream.address);
+    let mut gateway = Gateway::start(setup.set(&["apis", "main"], api("first00001"))).await;
+    let client = Client::http1(gateway.address().await).await;
+    for _ in 0..3 {
+        client.get_with("/any", &[("host", "http.test")]).await;
+    }
+    let requests = "gateway_route_requests_total{api=\"main\",stage=\"$default\",track=\"base\",\
+                    method=\"ANY\",resource=\"$default\"}";
+    let counted = |page: &Metrics| page.get(requests);
+    drop(
+        gateway
+            .metrics_when("all", |page| counted(page) == 3.0)
+            .await,
+    );
+    for (id, expected) in [("first00001", 3.0), ("second0001", 0.0)] {
+        gateway.setup().change(&["apis", "main"], api(id));
+        drop(gateway.setup().write());
+        assert_eq!(gateway.reload().await["answer"], "done");
+        assert_eq!(counted(&gateway.metrics().await), expected, "{id}");
     }
 }

@@ -149,3 +149,47 @@ async fn a_change_that_nobody_confirms_is_taken_back() {
     let nothing = gateway.admin(r#"{"do":"list_confirm"}"#).await;
     assert_eq!(nothing["answer"], "refused", "{nothing}");
 }
+
+#[tokio::test]
+async fn lists_that_cannot_be_saved_are_in_force_and_said_not_to_be_saved() {
+    let upstream = Upstream::echo().await;
+    let management = ["lists", "management"];
+    let setup = Setup::forwarding(upstream.address).set(&management, json!(["127.0.0.16/30"]));
+    // Keeps the file from being replaced, also by root.
+    let draft = setup.directory().join("state/lists.json.new");
+    std::fs::create_dir_all(&draft).unwrap();
+    let mut gateway = Gateway::start(setup).await;
+    add(&gateway, "deny", "127.0.0.16/28").await;
+    assert!(serves(&gateway, "127.0.0.17").await);
+    let told = |part: &str| {
+        let lines = gateway.errors.all();
+        let told = lines.into_iter();
+        told.filter(|line| line.contains("ERROR") && line.contains(part))
+            .count()
+    };
+    assert_eq!(told("could not be saved"), 1);
+
+    gateway
+        .setup()
+        .change(&management, json!(["127.0.0.20/30"]));
+    drop(gateway.setup().write());
+    let answer = gateway.reload().await;
+    assert_eq!(answer["answer"], "done", "{answer}");
+    assert!(serves(&gateway, "127.0.0.21").await);
+    assert!(!serves(&gateway, "127.0.0.17").await);
+    let told = until("the second", || async {
+        let lines = gateway.errors.all();
+        let told = lines.iter().filter(|line| line.contains("ERROR"));
+        let told = told.filter(|line| line.contains("could not be saved"));
+        (told.count() == 2).then_some(())
+    });
+    told.await;
+    std::fs::remove_dir(&draft).unwrap();
+    gateway
+        .errors
+        .find("what is saved later", |line| {
+            line.contains("what the configuration says is saved now")
+                .then_some(())
+        })
+        .await;
+}

@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 
-use gateway_tests::client::{Client, get};
+use gateway_tests::authority::Authority;
+use gateway_tests::client::{Client, HOST_NAME, get, tls};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::h2::Http2;
 use gateway_tests::issuer;
 use gateway_tests::raw::Raw;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Reply, Upstream};
+use gateway_tests::wait::within;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -52,6 +55,31 @@ async fn requests_under_way_finish_and_nothing_new_begins() {
         assert_eq!(requests.count(), 2, "{records:?}");
         assert!(!gateway.setup().admin_socket().exists());
     }
+}
+
+#[tokio::test]
+async fn connections_over_tls_that_wait_are_closed_in_order() {
+    let (upstream, authority) = (Upstream::echo().await, Authority::new());
+    let setup = Setup::forwarding(upstream.address).set(&["drain_timeout"], json!("1h"));
+    let certificate = authority.write_certificate(setup.directory(), "main", &[HOST_NAME]);
+    let setup = setup.listener("tls", json!({"certificates": [certificate]}));
+    let mut gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    let mut idle = tls(address, &authority.client(&["http/1.1"]), HOST_NAME)
+        .await
+        .unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {HOST_NAME}\r\n\r\n");
+    idle.write_all(request.as_bytes()).await.unwrap();
+    let record = gateway.path("/").await;
+    assert_eq!(record["status"], 200, "{record}");
+    gateway.signal(Signal::TERM);
+    let mut read = Vec::new();
+    // Without a `close_notify` this is an error.
+    let closed = within("the peer's end", idle.read_to_end(&mut read)).await;
+    closed.unwrap();
+    let answer = String::from_utf8_lossy(&read);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(gateway.ended().await.success());
 }
 
 #[tokio::test]

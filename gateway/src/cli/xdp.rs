@@ -17,6 +17,7 @@ use crate::daemon::privilege::Identity;
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::{Gateway, OnExit};
 use crate::store::list::{Lists, Moment};
+use crate::telemetry::operator_log::explain;
 use crate::xdp::{self, Attachment, Detached};
 
 /// Arguments of `gateway xdp`.
@@ -112,7 +113,9 @@ fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCod
     // Before anything judges: a list that cannot be read must not leave half an edge behind.
     let lists = Lists::open(&gateway.state_directory, Moment::now())?;
     identity.own(&gateway.state_directory)?;
-    lists.install(lists.prepare(&gateway.lists)?)?;
+    if let Some(unsaved) = lists.install_or_owe(lists.prepare(&gateway.lists)?)? {
+        output.error(&format!("warning: {}", explain(&unsaved)));
+    }
     let edge = xdp::apply_alone(gateway, |sink| {
         lists.attach(sink)?;
         lists.retire()

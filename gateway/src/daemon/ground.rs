@@ -109,7 +109,9 @@ impl Ground {
         let listeners = Listeners::default().prepare(model)?;
         // Before the program that asks them: whoever must never be dropped is known by then.
         let lists = Lists::open(&model.state_directory, Moment::now())?;
-        lists.install(lists.prepare(&wanted(model))?)?;
+        if let Some(unsaved) = lists.install_or_owe(lists.prepare(&wanted(model))?)? {
+            tracing::error!(error = explain(&unsaved), "tried again until it is done");
+        }
         let edge = start_edge(&bound(model, &listeners.addresses), &lists)?;
         let buckets = match edge.get() {
             Some(edge) => edge.buckets(),

@@ -43,7 +43,15 @@ struct Shared {
     names: ArcSwap<Names>,
     runtime_directory: Box<Path>,
     /// Held while they are replaced: a reload does that, and who keeps the lists.
-    replacing: Mutex<()>,
+    replacing: Mutex<Written>,
+}
+
+/// Whether the names in force are in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Yes,
+    /// It could not be written, which was said.
+    NotYet,
 }
 
 impl CurrentNames {
@@ -56,7 +64,7 @@ impl CurrentNames {
         Self(Arc::new(Shared {
             names: ArcSwap::from_pointee(names),
             runtime_directory: runtime_directory.into(),
-            replacing: Mutex::new(()),
+            replacing: Mutex::new(Written::Yes),
         }))
     }
 
@@ -72,13 +80,14 @@ impl CurrentNames {
         lists: &Lists,
         statistics: Option<&StatisticsReader>,
     ) {
-        let _one_at_a_time = self.replacing();
-        self.put(Names::of(model, lists.names()), statistics);
+        let mut written = self.replacing();
+        *written = self.put(Names::of(model, lists.names()), statistics);
     }
 
-    /// Takes over the names of lists that were put in force since, where there are such.
+    /// Takes over the names of lists that were put in force since, where there are such, and writes
+    /// what could not be written before.
     pub(super) fn follow(&self, lists: &Lists, statistics: Option<&StatisticsReader>) {
-        let _one_at_a_time = self.replacing();
+        let mut written = self.replacing();
         let known = self.load();
         let lists = by_number(lists.names());
         if lists != known.lists {
@@ -86,11 +95,14 @@ impl CurrentNames {
                 lists,
                 ..Names::clone(&known)
             };
-            self.put(names, statistics);
+            *written = self.put(names, statistics);
+        } else if *written == Written::NotYet && known.write(&self.0.runtime_directory).is_ok() {
+            tracing::info!("`gateway stats` knows names again");
+            *written = Written::Yes;
         }
     }
 
-    fn put(&self, names: Names, statistics: Option<&StatisticsReader>) {
+    fn put(&self, names: Names, statistics: Option<&StatisticsReader>) -> Written {
         if let Some(statistics) = statistics
             && let Err(error) = names.take_over(&self.load(), statistics)
         {
@@ -99,13 +111,21 @@ impl CurrentNames {
                 "counters of listeners and lists that have changed places are not reset"
             );
         }
-        if let Err(error) = names.write(&self.0.runtime_directory) {
-            tracing::warn!(%error, "`gateway stats` will not know names: writing them failed");
-        }
+        let written = match names.write(&self.0.runtime_directory) {
+            Ok(()) => Written::Yes,
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    "`gateway stats` does not know names: writing them failed, and is tried again"
+                );
+                Written::NotYet
+            }
+        };
         self.0.names.store(Arc::new(names));
+        written
     }
 
-    fn replacing(&self) -> MutexGuard<'_, ()> {
+    fn replacing(&self) -> MutexGuard<'_, Written> {
         let replacing = &self.0.replacing;
         replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -258,6 +278,33 @@ mod tests {
         std::fs::write(directory.path().join(FILE_NAME), "{\"other\": 1}").unwrap();
         let refused = Names::read(directory.path()).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn names_that_could_not_be_written_are_written_later() {
+        let state = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let lists = Lists::open(state.path(), Moment::now()).unwrap();
+        let current = CurrentNames::of_last_run(directory.path());
+        // Keeps the file from being replaced, also by root.
+        let draft = directory.path().join(FILE_NAME).with_extension("new");
+        std::fs::create_dir(&draft).unwrap();
+        let others = Names {
+            lists: by_number(lists.names()),
+            ..names(&["a", "b"])
+        };
+        let written = current.put(others.clone(), None);
+        *current.replacing() = written;
+        let read = || Names::read(directory.path()).unwrap();
+        current.follow(&lists, None);
+        assert_eq!(read(), Names::default());
+        std::fs::remove_dir(&draft).unwrap();
+        current.follow(&lists, None);
+        assert_eq!(read(), others);
+        // Once is enough.
+        std::fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
+        current.follow(&lists, None);
+        assert_eq!(read(), Names::default());
     }
 
     #[test]

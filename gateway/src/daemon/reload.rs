@@ -23,7 +23,7 @@ use crate::config::{self, Configuration};
 use crate::model::Gateway;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::Ledger;
-use crate::store::list::{ListError, Prepared as PreparedLists};
+use crate::store::list::Prepared as PreparedLists;
 use crate::telemetry::access_log::Opened;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
@@ -90,6 +90,7 @@ impl Control {
             (_, notes) => format!("configuration reloaded, generation {generation}; {notes}"),
         };
         for lapse in lapses {
+            tracing::error!("in force, but {lapse}");
             message.push_str("; ");
             message.push_str(&lapse);
         }
@@ -225,12 +226,9 @@ impl Control {
                 explain(&error)
             ));
         }
-        let installed = blocking(self.lists.clone(), |it| match it.install(lists) {
-            Err(in_force @ ListError::Unsaved { .. }) => Ok(Some(explain(&in_force))),
-            outcome => outcome.map(|()| None),
-        });
+        let installed = blocking(self.lists.clone(), |it| it.install_or_owe(lists));
         match installed.await {
-            Ok(unsaved) => lapses.extend(unsaved),
+            Ok(unsaved) => lapses.extend(unsaved.map(|unsaved| explain(&unsaved))),
             Err(error) => lapses.push(format!("the lists could not follow: {error}")),
         }
         let statistics = self.edge.as_ref().map(|edge| edge.statistics());

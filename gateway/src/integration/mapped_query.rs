@@ -36,12 +36,17 @@ pub(super) fn changed(
             Cow::Borrowed(sent)
         }
     });
-    let sent = sent.iter().flat_map(|sent| sent.split('&')).map(Piece::of);
+    // Names only matter where something is replaced.
+    let piece = |text| {
+        if is_replaced {
+            Piece::named(text)
+        } else {
+            Piece::unnamed(text)
+        }
+    };
+    let sent = sent.iter().flat_map(|sent| sent.split('&')).map(piece);
     let sent = sent.filter(|piece| !changes.iter().any(|change| change.is_imitated(piece)));
-    let own = own
-        .into_iter()
-        .flat_map(|own| own.split('&'))
-        .map(Piece::of);
+    let own = own.into_iter().flat_map(|own| own.split('&')).map(piece);
     let mut pieces: Vec<Piece<'_>> = own.chain(sent).collect();
     for change in changes {
         if change.replaces() {
@@ -57,16 +62,23 @@ pub(super) fn changed(
 
 /// What stands between two `&` of a query.
 struct Piece<'a> {
-    /// Its name, decoded; `None` of an empty piece.
+    /// Its name, decoded; `None` of an empty piece, and where names do not matter.
     name: Option<Cow<'a, str>>,
     text: Cow<'a, str>,
 }
 
 impl<'a> Piece<'a> {
-    fn of(text: &'a str) -> Self {
+    fn named(text: &'a str) -> Self {
         let pair = form_urlencoded::parse(text.as_bytes()).next();
         Self {
             name: pair.map(|(name, _)| name),
+            ..Self::unnamed(text)
+        }
+    }
+
+    const fn unnamed(text: &'a str) -> Self {
+        Self {
+            name: None,
             text: Cow::Borrowed(text),
         }
     }

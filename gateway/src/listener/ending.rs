@@ -56,3 +56,64 @@ impl Ending {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Waker};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn is_over(future: Pin<&mut impl Future<Output = ()>>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        future.poll(&mut context).is_ready()
+    }
+
+    /// Whether a connection that has served ends at once.
+    fn ends(farewell: watch::Receiver<Farewell>, is_plaintext: bool) -> bool {
+        let activity = Activity::new(Instant::now());
+        drop(activity.begin());
+        let mut ending = Ending {
+            farewell,
+            is_plaintext,
+        };
+        is_over(pin!(ending.comes(&activity)))
+    }
+
+    #[tokio::test]
+    async fn who_is_bidden_farewell_ends_and_nobody_else() {
+        for (farewell, of_tls, of_plaintext) in [
+            (Farewell::Nobody, false, false),
+            (Farewell::Plaintext, false, true),
+            (Farewell::Everybody, true, true),
+        ] {
+            let (sender, receiver) = watch::channel(farewell);
+            assert_eq!(ends(receiver.clone(), false), of_tls, "{farewell:?}");
+            assert_eq!(ends(receiver.clone(), true), of_plaintext, "{farewell:?}");
+            // What was said last holds, though nobody is left to say it.
+            drop(sender);
+            assert_eq!(ends(receiver.clone(), false), of_tls, "{farewell:?}");
+            assert_eq!(ends(receiver, true), of_plaintext, "{farewell:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_first_request_is_waited_for_unless_it_would_come_in_plaintext_beside_tls() {
+        for (farewell, waits) in [(Farewell::Plaintext, false), (Farewell::Everybody, true)] {
+            let (_sender, receiver) = watch::channel(farewell);
+            let activity = Activity::new(Instant::now());
+            let mut ending = Ending {
+                farewell: receiver,
+                is_plaintext: true,
+            };
+            let mut comes = pin!(ending.comes(&activity));
+            assert_eq!(is_over(comes.as_mut()), !waits, "{farewell:?}");
+            if waits {
+                drop(activity.begin());
+                assert!(is_over(comes.as_mut()));
+            }
+        }
+    }
+}

@@ -90,6 +90,17 @@ impl Lists {
         self.save_definitions()
     }
 
+    /// As [`Self::install`], for whom lists in force are enough. Returns that they are not saved.
+    ///
+    /// # Errors
+    /// The old lists are in force.
+    pub fn install_or_owe(&self, prepared: Prepared) -> Result<Option<ListError>, ListError> {
+        match self.install(prepared) {
+            Err(unsaved @ ListError::Unsaved { .. }) => Ok(Some(unsaved)),
+            outcome => outcome.map(|()| None),
+        }
+    }
+
     /// As [`Self::install`], without saving it. The caller holds [`Self::swapping`].
     pub(super) fn put_configured_in_force(&self, prepared: Prepared) -> Result<(), ListError> {
         let next = prepared.onto(&self.view().configured);
