@@ -296,3 +296,21 @@ async fn pins_of_another_version_are_shown_and_go_with_detach() {
     drop(site.succeed(&["xdp", "detach", "--config", &config]));
     assert!(!site.pins().exists());
 }
+
+#[tokio::test]
+async fn apply_says_that_lists_in_force_are_not_saved_and_goes_on() {
+    let Some(site) = or_skip(Site::new("unsaved").await) else {
+        return;
+    };
+    let setup = site
+        .setup()
+        .set(&["lists", "management"], json!(["192.0.2.0/28"]));
+    // Keeps the file from being replaced, also by root.
+    std::fs::create_dir_all(setup.directory().join("state/lists.json.new")).unwrap();
+    let config = setup.write().display().to_string();
+    let output = site.command(&["xdp", "apply", "--config", &config]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("warning: the lists are in force"), "{said}");
+    assert!(site.program().is_some());
+}
