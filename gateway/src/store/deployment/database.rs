@@ -9,28 +9,23 @@
 //! the disk before the one page is written that makes it the last. Then only that page can be
 //! uncertain, and opening a file that was not closed in order writes it and waits for the disk.
 
-use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend,
     TableDefinition, WriteTransaction,
 };
 
 use crate::model::{ApiId, DeploymentNumber};
-use crate::store::directory;
 use crate::telemetry::operator_log::explain;
 
+use super::disk::{self, Disk, Missing, StateDirectory};
 use super::error::DeploymentError;
 use super::ledger::Ledger;
 use super::record;
 
-/// Name of the file in the state directory.
-const FILE_NAME: &str = "gateway.redb";
 /// Version of the tables and of what stands in them. What another version wrote is refused: stages
 /// must not serve what was understood in part. Version 1 froze no authorizers.
 const VERSION: u64 = 2;
@@ -53,29 +48,6 @@ pub struct DeploymentStore {
     disk: Arc<dyn Disk>,
     /// Every use is short and on a thread that may block.
     held: Arc<Mutex<Held>>,
-}
-
-/// What opens the file of a database.
-pub(super) trait Disk: std::fmt::Debug + Send + Sync {
-    /// The file, which is open once at a time.
-    fn open(&self, missing: Missing) -> Result<Database, DeploymentError>;
-}
-
-/// What becomes of a file that is not there, or empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// It is made.
-    Made,
-    /// It was there before, so something else than deployments is wrong, and a new one would lack the
-    /// texts of those that stages serve.
-    Refused,
-}
-
-/// The file in a state directory.
-#[derive(Debug)]
-pub(super) struct StateDirectory {
-    directory: Box<Path>,
-    pub(super) path: Arc<Path>,
 }
 
 /// What is held of the file.
@@ -123,7 +95,7 @@ impl DeploymentStore {
     /// Whether `state_directory` has a database.
     #[must_use]
     pub fn exists(state_directory: &Path) -> bool {
-        state_directory.join(FILE_NAME).exists()
+        disk::path(state_directory).exists()
     }
 
     /// Everything that is known, without texts.
@@ -246,30 +218,6 @@ impl DeploymentStore {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl StateDirectory {
-    pub(super) fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.into(),
-            path: directory.join(FILE_NAME).into(),
-        }
-    }
-
-    pub(super) fn backend(&self, missing: Missing) -> Result<FileBackend, DeploymentError> {
-        let Self { directory, path } = self;
-        if missing == Missing::Made {
-            directory::create(directory, 0o700).map_err(io_error("create", directory))?;
-        }
-        let file = open_private(path, directory, missing)?;
-        FileBackend::new(file).map_err(|error| opening(path, error))
-    }
-}
-
-impl Disk for StateDirectory {
-    fn open(&self, missing: Missing) -> Result<Database, DeploymentError> {
-        open_database(&self.path, self.backend(missing)?)
     }
 }
 
@@ -418,46 +366,9 @@ fn damaged(path: &Path, id: &ApiId) -> impl FnOnce(serde_json::Error) -> Deploym
     move |source| DeploymentError::Damaged { path, id, source }
 }
 
-/// Root may write the deployments of a gateway that runs as another user, who has to read them
-/// afterwards: so the file belongs to whom its directory belongs to.
-fn open_private(
-    path: &Path,
-    state_directory: &Path,
-    missing: Missing,
-) -> Result<File, DeploymentError> {
-    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-    let file = File::options()
-        .create(missing == Missing::Made)
-        .read(true)
-        .write(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(no_follow)
-        .open(path)
-        .map_err(io_error("open", path))?;
-    if missing == Missing::Refused {
-        let length = file.metadata().map_err(io_error("stat", path))?.len();
-        if length == 0 {
-            let empty = std::io::Error::new(ErrorKind::UnexpectedEof, "the file is empty");
-            return Err(io_error("open", path)(empty));
-        }
-    }
-    if rustix::process::geteuid().is_root() {
-        let owner = std::fs::metadata(state_directory).map_err(io_error("stat", path))?;
-        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))
-            .map_err(io_error("fchown", path))?;
-    }
-    Ok(file)
-}
-
-fn opening(path: &Path, error: DatabaseError) -> DeploymentError {
+pub(super) fn opening(path: &Path, error: DatabaseError) -> DeploymentError {
     match error {
         DatabaseError::DatabaseAlreadyOpen => DeploymentError::InUse(path.to_owned()),
         error => database_error(path.to_owned(), error.into()),
     }
-}
-
-fn io_error(call: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DeploymentError {
-    let path = PathBuf::from(path);
-    move |source| DeploymentError::Io { call, path, source }
 }

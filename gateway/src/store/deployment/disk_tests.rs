@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
-use super::database::{Disk, Missing, StateDirectory, open_database};
+use super::database::open_database;
+use super::disk::{Disk, Missing, StateDirectory};
 use super::tests::api;
 use super::*;
 use crate::model::{ApiId, DeploymentNumber};

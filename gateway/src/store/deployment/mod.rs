@@ -14,6 +14,7 @@ mod follow;
 mod canary;
 mod record;
 mod database;
+mod disk;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
