@@ -2,7 +2,7 @@
 //! another deployment.
 
 use gateway_tests::client::Client;
-use gateway_tests::command::{ask, told};
+use gateway_tests::command::{ask, refused, run, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, KeyServer, authorize, authorizer, claims, key_set};
 use gateway_tests::setup::Setup;
@@ -146,7 +146,10 @@ async fn a_key_file_of_a_deployment_is_followed_and_without_it_nobody_is_let_in(
         let answer = gateway.reload().await;
         let message = answer["message"].to_string();
         assert_eq!(answer["answer"], "refused", "{answer}");
-        assert!(message.contains("`main@main.1`") && message.contains("`gateway rollback`"));
+        assert!(message.contains("`main@main.1`"), "{message}");
+        assert!(message.contains("/keys.json` "), "{message}");
+        let way_out = "served: `gateway rollback main --stage held --to <number>`: ";
+        assert!(message.contains(way_out), "{message}");
         assert_eq!(statuses(&client, &rotated).await, (401, 200));
 
         gateway = Gateway::start(gateway.kill().await).await;
@@ -165,6 +168,167 @@ async fn a_key_file_of_a_deployment_is_followed_and_without_it_nobody_is_let_in(
         drop(gateway.setup().file("keys.json", &key_set(&[&second])));
         reloaded(&gateway).await;
         assert_eq!(statuses(&client, &rotated).await, (401, 200));
+    }
+}
+
+/// A gateway whose stage `held` serves a deployment with the keys of `keys.json`, which the file does
+/// not name any more.
+async fn outlived(keys: &[&Key]) -> Gateway {
+    let setup = staged(authorize(Setup::new(), keys));
+    let setup = setup.set(&["apis", "other"], other(200));
+    let mut gateway = Gateway::start(setup).await;
+    name_others(gateway.setup(), keys, "other");
+    reloaded(&gateway).await;
+    gateway
+}
+
+/// Another API, with a stage that does not follow the file.
+fn other(status: u16) -> Value {
+    let integration = json!({"type": "mock", "responses": {"default": {"status": status}}});
+    json!({
+        "type": "rest",
+        "stages": {"prod": {"auto_deploy": false}},
+        "hosts": ["other.test"],
+        "routes": {"GET /a": {"authorizer": "none", "integration": integration}},
+    })
+}
+
+/// Has the authorizer take its keys from another file, and tokens for `audience`.
+fn name_others(setup: &mut Setup, keys: &[&Key], audience: &str) {
+    let file = setup.file("other.json", &key_set(keys));
+    let mut other = authorizer(json!({"file": file}));
+    other["audiences"] = json!([audience]);
+    setup.change(&["authorizers", "main"], other);
+}
+
+/// What no key set is in three ways; the last looks like one.
+fn broken() -> [String; 3] {
+    let unusable = vec![json!({"kty": "EC"}); 1_000];
+    let broken = [json!(7), json!([]), json!(unusable)];
+    broken.map(|keys| json!({"keys": keys}).to_string())
+}
+
+#[tokio::test]
+async fn nothing_waits_for_a_key_file_that_a_start_has_missed() {
+    let key = Key::ec("ec");
+    let token = key.token(&claims(json!({})));
+    let mut gateway = outlived(&[&key]).await;
+    gateway.setup().change(&["apis", "other"], other(201));
+    reloaded(&gateway).await;
+    let deploy = ["deploy", "other", "--stage", "prod"];
+    drop(told(&ask(&gateway, &deploy).await));
+    let path = gateway.setup().directory().join("keys.json");
+    std::fs::remove_file(&path).unwrap();
+    gateway = Gateway::start(gateway.kill().await).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(status(&client, "held", &token).await, 401);
+
+    // Half right, and then right: nobody has asked for what is in it now.
+    for content in broken().iter().chain([&key_set(&[&key])]) {
+        drop(gateway.setup().file("keys.json", content));
+        for number in ["1", "2"] {
+            let rollback = ["rollback", "other", "--stage", "prod", "--to", number];
+            drop(told(&ask(&gateway, &rollback).await));
+            assert_eq!(status(&client, "held", &token).await, 401);
+        }
+    }
+    // Whoever reads the file reads that one again, and nothing gets worse by it.
+    for content in broken() {
+        drop(gateway.setup().file("keys.json", &content));
+        reloaded(&gateway).await;
+        drop(told(&ask(&gateway, &deploy).await));
+        assert_eq!(status(&client, "held", &token).await, 401);
+    }
+    drop(gateway.setup().file("keys.json", &key_set(&[&key])));
+    reloaded(&gateway).await;
+    assert_eq!(status(&client, "held", &token).await, 200);
+    // Now something would.
+    for content in broken() {
+        drop(gateway.setup().file("keys.json", &content));
+        assert_eq!(gateway.reload().await["answer"], "refused");
+        assert_eq!(status(&client, "held", &token).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_order_for_keys_that_are_gone_is_refused_until_they_are_there() {
+    let key = Key::ec("ec");
+    let token = key.token(&claims(json!({})));
+    let mut gateway = outlived(&[&key]).await;
+    let deploy = ["deploy", "main", "--stage", "held"];
+    drop(told(&ask(&gateway, &deploy).await));
+    let rollback = ["rollback", "main", "--stage", "held", "--to", "1"];
+    let client = Client::http1(gateway.address().await).await;
+    let broken = broken();
+    for content in [None, Some(&broken[0]), Some(&broken[1])] {
+        let path = gateway.setup().file("keys.json", "");
+        match content {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(content) => drop(gateway.setup().file("keys.json", content)),
+        }
+        let error = refused(&ask(&gateway, &rollback).await);
+        assert!(error.contains("/keys.json` cannot be used: "), "{error}");
+    }
+    drop(gateway.setup().file("keys.json", &key_set(&[&key])));
+    drop(told(&ask(&gateway, &rollback).await));
+    assert_eq!(status(&client, "held", &token).await, 200);
+}
+
+#[tokio::test]
+async fn an_order_without_a_gateway_tells_of_keys_that_the_next_one_will_not_find() {
+    let key = Key::ec("ec");
+    let setup = outlived(&[&key]).await.stop().await;
+    let config = setup.write();
+    drop(told(&run(&config, &["deploy", "main", "--stage", "held"])));
+    let serve = |number: &str| {
+        let output = run(
+            &config,
+            &["rollback", "main", "--stage", "prod", "--to", number],
+        );
+        drop(told(&output));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let nothing = "no gateway is running: the next one serves this\n";
+    assert_eq!(serve("1"), nothing);
+    for content in &broken()[..2] {
+        drop(setup.file("keys.json", content));
+        assert_eq!(serve("2"), nothing);
+        let warned = serve("1");
+        assert!(
+            warned.starts_with("warning: deployment 1 of `main`:")
+                && warned.contains("authorizers.main.jwks.file: ")
+                && warned.contains("/keys.json` cannot be used: ")
+                && warned.contains(": every token is refused until a reload finds its keys\n"),
+            "{warned}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_canary_without_keys_is_to_be_stopped() {
+    let key = Key::ec("ec");
+    let mut gateway = Gateway::start(staged(authorize(Setup::new(), &[&key]))).await;
+    name_others(gateway.setup(), &[&key], "other");
+    drop(gateway.setup().write());
+    let canary = ["deploy", "main", "--stage", "held", "--canary", "50"];
+    drop(told(&ask(&gateway, &canary).await));
+    name_others(gateway.setup(), &[&key], "third");
+    let path = gateway.setup().directory().join("keys.json");
+    let kept = gateway.setup().file("third.json", &key_set(&[&key]));
+    let jwks = ["authorizers", "main", "jwks", "file"];
+    gateway.setup().change(&jwks, json!(kept));
+    reloaded(&gateway).await;
+    let other = gateway.setup().directory().join("other.json");
+    for (path, way_out) in [
+        (path, "`gateway rollback main --stage held --to <number>`: "),
+        (other, "`gateway canary stop main --stage held`: "),
+    ] {
+        let content = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let answer = gateway.reload().await;
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.contains(way_out), "{message}");
+        std::fs::write(&path, content).unwrap();
     }
 }
 

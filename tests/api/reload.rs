@@ -42,6 +42,36 @@ async fn a_hangup_reloads() {
 }
 
 #[tokio::test]
+async fn what_probably_should_change_is_logged_once_by_each_reload() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = only_a(&upstream).await;
+    let tls = json!({"insecure_skip_verification": true});
+    let untrusting = json!({"url": "https://localhost:1", "tls": tls});
+    gateway.setup().change(&["upstreams", "other"], untrusting);
+    for count in 1..=2 {
+        drop(gateway.setup().write());
+        assert_eq!(gateway.reload().await["answer"], "done");
+        let done = format!("configuration reloaded, generation {}", count + 1);
+        let is_done = |line: &str| line.contains(&done).then_some(());
+        gateway.errors.find("the end of a reload", is_done).await;
+        let lines = gateway.errors.all();
+        let warned = lines.iter().filter(|line| {
+            line.contains("WARN") && line.contains("upstreams.other.tls.insecure_skip_verification")
+        });
+        assert_eq!(warned.count(), count, "{lines:#?}");
+    }
+    // What is refused says why, and nothing besides.
+    gateway.setup().change(&["upstreams", "third"], json!({}));
+    drop(gateway.setup().write());
+    assert_eq!(gateway.reload().await["answer"], "refused");
+    let is_refused = |line: &str| line.contains("reload refused").then_some(());
+    gateway.errors.find("a refusal", is_refused).await;
+    let lines = gateway.errors.all();
+    let warned = lines.iter().filter(|line| line.contains("nobody vouches"));
+    assert_eq!(warned.count(), 2, "{lines:#?}");
+}
+
+#[tokio::test]
 async fn what_cannot_take_effect_changes_nothing() {
     let upstream = Upstream::echo().await;
     let mut gateway = only_a(&upstream).await;

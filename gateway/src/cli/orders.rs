@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::output::Output;
 use super::target::Target;
-use crate::config;
+use crate::config::{self, Diagnostic};
 use crate::daemon::deployment_report::{ApiReport, reports};
-use crate::daemon::deployments::{Ordered, order_alone, order_before_start, plan, text};
+use crate::daemon::deployments::{Expected, Ordered, order_alone, order_before_start, plan, text};
 use crate::daemon::protocol::{CallError, Request, Response, call};
 use crate::model::DeploymentNumber;
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order};
@@ -91,11 +91,15 @@ fn followed(
     };
     let found = order_before_start(store, &configuration, ordered)?;
     match found.start {
-        Ok(notes) if notes.is_empty() => {}
-        Ok(notes) => output.error(&format!(
-            "the configuration has changed, and when a gateway starts with it {}",
-            notes.join("; ")
-        )),
+        Ok(Expected { notes, warnings }) => {
+            warn(&warnings, output);
+            if !notes.is_empty() {
+                output.error(&format!(
+                    "the configuration has changed, and when a gateway starts with it {}",
+                    notes.join("; ")
+                ));
+            }
+        }
         Err(error) => output.error(&format!(
             "no gateway starts with this configuration, with this order or without it:\n{}",
             explain(&error)
@@ -113,10 +117,14 @@ fn deployed(
     let configuration = config::open(path).map_err(|report| anyhow::anyhow!("{report}"))?;
     let store = DeploymentStore::open(&target.state_directory)?;
     let planned = plan(&store, &configuration, Some(ordered))?;
-    for warning in &planned.loaded.warnings {
+    warn(&planned.loaded.warnings, output);
+    Ok((planned.ledger, store))
+}
+
+fn warn(warnings: &[Diagnostic], output: &mut Output) {
+    for warning in warnings {
         output.error(&format!("warning: {warning}"));
     }
-    Ok((planned.ledger, store))
 }
 
 /// Everything that is known of deployments.

@@ -11,7 +11,7 @@ use super::lower;
 use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, written};
-use crate::model::{ApiId, ApiName, Described, DescribedStage, Gateway, Placements};
+use crate::model::{ApiId, ApiName, Described, DescribedStage, Gateway, JwksSource, Placements};
 
 /// An API, written as a definition.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -189,5 +189,24 @@ impl Configuration {
         let mut warnings = self.warnings.clone();
         warnings.extend(diagnostics.finish()?);
         Ok(Loaded { gateway, warnings })
+    }
+
+    /// Whoever runs this configuration as `served` goes on without the key files of authorizers that
+    /// could not be used: they are not tried again before the configuration is read anew, as long as
+    /// those are served.
+    pub fn settle(&self, served: &Gateway) {
+        let Some(kept) = self.files.kept() else {
+            return;
+        };
+        let authorizers = served.authorizers.iter();
+        let given_up = authorizers.filter_map(|authorizer| match &authorizer.jwks.source {
+            JwksSource::File(file) => {
+                let why = file.document.as_ref().err()?;
+                let bytes_max = authorizer.jwks.bytes_max as u64;
+                Some(((file.path.clone(), bytes_max), why.clone()))
+            }
+            JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
+        });
+        kept.give_up(given_up.collect());
     }
 }

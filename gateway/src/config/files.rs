@@ -54,6 +54,8 @@ pub(super) struct Kept {
 struct Held {
     bytes: u64,
     contents: BTreeMap<PathBuf, Arc<[u8]>>,
+    /// Why a file of at most so many bytes cannot be used without which the gateway goes on.
+    given_up: BTreeMap<(PathBuf, u64), String>,
     /// By chain and key.
     certified: BTreeMap<(PathBuf, PathBuf), Certified>,
 }
@@ -78,14 +80,30 @@ impl Kept {
     /// What a regular file of at most `bytes_max` held when it was first read. One that cannot be
     /// read is tried again, but then the configuration has been refused.
     pub(super) fn read(&self, path: &Path, bytes_max: u64) -> Result<Arc<[u8]>, Error> {
+        self.read_judged(path, bytes_max, |_| Ok(()))
+    }
+
+    /// As [`Self::read`], of a file without which the configuration may still be accepted. One that
+    /// cannot be read, or that `judge` refuses, is tried again unless it was given up.
+    pub(super) fn read_judged(
+        &self,
+        path: &Path,
+        bytes_max: u64,
+        judge: impl FnOnce(&[u8]) -> Result<(), Error>,
+    ) -> Result<Arc<[u8]>, Error> {
         let mut held = self.held();
         if let Some(known) = held.contents.get(path) {
             if known.len() as u64 > bytes_max {
                 return Err(too_large(bytes_max));
             }
+            judge(known)?;
             return Ok(Arc::clone(known));
         }
+        if let Some(why) = held.given_up.get(&(path.to_owned(), bytes_max)) {
+            return Err(Error::other(why.clone()));
+        }
         let content: Arc<[u8]> = read(path, bytes_max)?.into();
+        judge(&content)?;
         let bytes = held.bytes.saturating_add(content.len() as u64);
         if bytes > self.bytes_max {
             return Err(Error::other(format!(
@@ -96,6 +114,12 @@ impl Kept {
         held.bytes = bytes;
         held.contents.insert(path.to_owned(), Arc::clone(&content));
         Ok(content)
+    }
+
+    /// From now on these files, each of at most so many bytes, are not tried again, and no others that
+    /// were given up before: the gateway goes on without them, for these reasons.
+    pub(super) fn give_up(&self, files: BTreeMap<(PathBuf, u64), String>) {
+        self.held().given_up = files;
     }
 
     /// The pair of these files, if they were found to be one.
@@ -186,5 +210,32 @@ mod tests {
              or smaller ones"
         );
         assert_eq!(&*kept.read(&name("c"), 5).unwrap(), b"third");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_tried_again_until_it_is_given_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let kept = Kept::within(100);
+        let judged = |bytes_max| {
+            let judge = |content: &[u8]| match content {
+                b"right" => Ok(()),
+                _ => Err(Error::other("wrong")),
+            };
+            let read = kept.read_judged(&path, bytes_max, judge);
+            read.map(|content| content.to_vec())
+                .map_err(|error| error.to_string())
+        };
+        assert!(judged(9).unwrap_err().contains("No such file"));
+        std::fs::write(&path, "half").unwrap();
+        assert_eq!(judged(9).unwrap_err(), "wrong");
+        let why = "it was gone".to_owned();
+        kept.give_up([((path.clone(), 9), why)].into());
+        std::fs::write(&path, "right").unwrap();
+        assert_eq!(judged(9).unwrap_err(), "it was gone");
+        kept.give_up(BTreeMap::new());
+        assert_eq!(judged(9).unwrap(), b"right");
+        std::fs::write(&path, "half").unwrap();
+        assert_eq!(judged(9).unwrap(), b"right", "as it was read");
     }
 }

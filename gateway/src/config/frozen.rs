@@ -617,7 +617,8 @@ routes:
                  configuration does not fit: put back what that needs, or have it serve another \
                  one with `gateway rollback pets --stage prod --to <number>`",
                 "deployment 3 of `pets`:4:17: routes.\"GET /pets\".authorizer: the authorizer `staff` \
-                 was not kept with this deployment: add it, and deploy anew",
+                 was not kept with this deployment, which nothing can serve therefore: have what \
+                 serves it serve another one or, with `gateway deploy`, what the file says",
             ]
         );
         let other = frozen.replace("type: rest", "type: http");

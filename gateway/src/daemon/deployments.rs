@@ -7,7 +7,9 @@ use super::admin::Reached;
 use super::deployment_report::reports;
 use super::protocol::{Request, Response};
 use crate::clock;
-use crate::config::{self, Configuration, ExportFormat, Exported, Loaded, check_stage_variables};
+use crate::config::{
+    self, Configuration, Diagnostic, ExportFormat, Exported, Loaded, check_stage_variables,
+};
 use crate::model::{ApiId, ApiName, DeploymentNumber, Described};
 use crate::store::deployment::{DeploymentError, DeploymentStore, Ledger, Order, Refusal};
 use crate::telemetry::operator_log::explain;
@@ -113,8 +115,17 @@ pub fn order_alone(store: &DeploymentStore, ordered: &Ordered) -> Result<Ledger,
 pub struct BeforeStart {
     /// What will be known of deployments.
     pub ledger: Ledger,
-    /// What a start makes of that besides, in words; or why it fails, as it would without the order.
-    pub start: Result<Vec<String>, PlanError>,
+    /// What a start makes of that; or why it fails, as it would without the order.
+    pub start: Result<Expected, PlanError>,
+}
+
+/// What a start makes of an order.
+#[derive(Debug)]
+pub struct Expected {
+    /// What becomes of deployments besides, in words.
+    pub notes: Vec<String>,
+    /// What probably should change before.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// As [`order_alone`], for a gateway that is to start with `configuration`.
@@ -130,7 +141,10 @@ pub fn order_before_start(
     let start = match follow(store, configuration, ledger.clone()) {
         Ok(planned) => {
             let notes = planned.ledger.notes().iter();
-            Ok(notes.skip(ledger.notes().len()).cloned().collect())
+            Ok(Expected {
+                notes: notes.skip(ledger.notes().len()).cloned().collect(),
+                warnings: planned.loaded.warnings,
+            })
         }
         Err(error) if plan(store, configuration, None).is_ok() => return Err(error),
         // What fits no better without it is put right order by order.

@@ -19,7 +19,7 @@ use super::ground::{bound, destinations, warn_of_obstacles};
 use super::listeners::Prepared;
 use super::lists::{blocking, wanted};
 use crate::clock;
-use crate::config::{self, Configuration};
+use crate::config::{self, Configuration, Diagnostic};
 use crate::model::Gateway;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::Ledger;
@@ -39,6 +39,8 @@ struct Ready {
     listeners: Prepared,
     lists: PreparedLists,
     logs: Logs<Opened>,
+    /// What probably should change.
+    warnings: Vec<Diagnostic>,
 }
 
 /// What became of a reload.
@@ -109,7 +111,7 @@ impl Control {
             configuration,
             planned: Planned { ledger, loaded },
         } = self.read(cause).await?;
-        let mut model = loaded.gateway;
+        let (mut model, warnings) = (loaded.gateway, loaded.warnings);
         self.options.apply_to(&mut model);
         restart_only(&self.model, &model, self.edge.is_some())?;
         self.edge_permits(&model)?;
@@ -142,6 +144,7 @@ impl Control {
             listeners,
             lists,
             logs,
+            warnings,
         })
     }
 
@@ -186,6 +189,7 @@ impl Control {
             listeners,
             lists,
             logs,
+            warnings,
         } = ready;
         let store = self.deployments.clone();
         let written = deployments::blocking(store, move |store| store.write(&ledger)).await;
@@ -196,6 +200,9 @@ impl Control {
         }
 
         // From here on nothing fails.
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         let snapshot = Arc::new(snapshot);
         let now_ns = clock::monotonic_ns();
         self.shared.snapshot.store(Arc::clone(&snapshot));
@@ -217,6 +224,7 @@ impl Control {
             attack.follow(&model.edge.under_attack);
             warn_of_obstacles(&model);
         }
+        configuration.settle(&model);
         self.model = model;
         self.configuration.store(configuration);
         let mut lapses = Vec::new();

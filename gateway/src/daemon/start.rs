@@ -86,6 +86,7 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let snapshot = compiler
         .compile(&model, None)
         .map_err(anyhow::Error::from)?;
+    configuration.settle(&model);
     let deployments = &ground.deployments;
     deployments.write(&ledger).map_err(anyhow::Error::from)?;
     snapshot.put_limits_in_force(clock::monotonic_ns());

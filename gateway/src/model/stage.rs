@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::language::log_format::LogFormat;
 
 use super::{
-    Certificate, Definition, DeploymentNumber, Route, Share, StageName, StageSettings,
+    ApiName, Certificate, Definition, DeploymentNumber, Route, Share, StageName, StageSettings,
     StageThrottles,
 };
 
@@ -124,4 +124,16 @@ pub struct Variant {
     pub stage: StageName,
     /// Its track.
     pub track: Track,
+}
+
+impl Variant {
+    /// The command that has it serve another deployment, of the API `api`.
+    #[must_use]
+    pub fn way_out(&self, api: &ApiName) -> String {
+        let stage = &self.stage;
+        match self.track {
+            Track::Base => format!("gateway rollback {api} --stage {stage} --to <number>"),
+            Track::Canary => format!("gateway canary stop {api} --stage {stage}"),
+        }
+    }
 }

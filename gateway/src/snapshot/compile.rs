@@ -14,17 +14,16 @@ use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::clock;
 use crate::exchange::Deployed;
 use crate::model::{
-    Api, ApiName, Authorizer, AuthorizerName, CallerThrottle, Certificate, Definition,
-    DeploymentNumber, Gateway, Identity, IdentitySource, LogOutput, Route, Stage, StageName,
-    Throttle, Track, Upstream, Variant,
+    Api, ApiName, AuthorizerName, CallerThrottle, Certificate, Definition, DeploymentNumber,
+    Gateway, Identity, IdentitySource, LogOutput, Route, Stage, StageName, Throttle, Track,
+    Upstream, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
-use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer, KeySet};
+use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
-use crate::telemetry::operator_log::explain;
 use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};
 use crate::upstream::{ClientIdentity, UpstreamPlan};
@@ -62,11 +61,7 @@ impl Compiler {
             self.upstream(upstream, identity)
         })?;
         let upstreams = backends.plans().cloned().collect();
-        let authorizers = model
-            .authorizers
-            .iter()
-            .map(|authorizer| self.authorizer(authorizer, previous))
-            .collect::<Result<Vec<_>, _>>()?;
+        let authorizers = self.authorizers(model, previous)?;
         let parts = Parts {
             previous,
             identity: &model.identity,
@@ -97,7 +92,7 @@ impl Compiler {
         })
     }
 
-    fn clients(&self) -> Result<&Clients, RootsError> {
+    pub(super) fn clients(&self) -> Result<&Clients, RootsError> {
         if let Some(clients) = self.clients.get() {
             return Ok(clients);
         }
@@ -115,50 +110,6 @@ impl Compiler {
             None => None,
         };
         Ok(UpstreamPlan::compile(upstream, tls)?)
-    }
-
-    fn authorizer(
-        &self,
-        authorizer: &Authorizer,
-        previous: Option<&Snapshot>,
-    ) -> Result<Arc<JwtAuthorizer>, CompileError> {
-        let running = previous.map(|previous| &previous.authorizers);
-        let named = running.and_then(|all| {
-            let mut all = all.iter();
-            all.find(|running| running.model().name == authorizer.name)
-        });
-        // One that a deployment has frozen goes on with the keys that it had under the name of the
-        // file: its issuer need not be within reach just now.
-        let same_keys = running.and_then(|all| {
-            let mut all = all.iter();
-            all.find(|running| running.model().jwks == authorizer.jwks)
-        });
-        let running = named
-            .filter(|named| named.model().jwks == authorizer.jwks)
-            .or(same_keys)
-            .or(named);
-        let issuers = self.clients()?.issuers();
-        let built = JwtAuthorizer::build(authorizer, &self.decisions, issuers, running);
-        let name = authorizer.name.clone();
-        match built {
-            Ok(built) => Ok(built),
-            // Nobody may have looked after that file for long, and what else the gateway has to serve
-            // does not need it. While it runs, a change that takes the keys away is refused instead.
-            Err(error) if authorizer.is_frozen && previous.is_none() => {
-                let why = explain(&error);
-                tracing::warn!(
-                    "authorizer `{name}`, which a deployment has kept: {why}: every token is refused \
-                     until a reload finds its keys"
-                );
-                let keys = KeySet::without_keys(&authorizer.jwks);
-                let decisions = Arc::clone(&self.decisions);
-                Ok(Arc::new(JwtAuthorizer::new(authorizer, keys, decisions)))
-            }
-            Err(source) if authorizer.is_frozen => {
-                Err(CompileError::FrozenAuthorizer { name, source })
-            }
-            Err(source) => Err(CompileError::Authorizer { name, source }),
-        }
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {

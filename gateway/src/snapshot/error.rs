@@ -21,12 +21,14 @@ pub enum CompileError {
     },
     /// The keys of an authorizer that a deployment has kept, while the gateway runs.
     #[error(
-        "authorizer `{name}`, which a deployment has kept: put its keys right, or have no stage serve \
-         that deployment (`gateway rollback`)"
+        "authorizer `{name}`, which a deployment has kept: put its keys right, or have another \
+         deployment served: {ways_out}"
     )]
     FrozenAuthorizer {
         /// Its name.
         name: AuthorizerName,
+        /// The commands for that.
+        ways_out: String,
         /// What is wrong.
         source: KeySetError,
     },

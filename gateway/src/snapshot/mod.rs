@@ -1,5 +1,6 @@
 //! What runs: compiled once per load, pinned by every request.
 
+mod authorizers;
 mod backends;
 mod compile;
 mod error;

@@ -175,14 +175,10 @@ fn thaw(
     if cx.diagnostics.error_count() > errors {
         let api = &host.name;
         for user in users {
-            let (stage, track) = (&user.variant.stage, user.variant.track);
-            let fix = match track {
-                Track::Base => format!("`gateway rollback {api} --stage {stage} --to <number>`"),
-                Track::Canary => format!("`gateway canary stop {api} --stage {stage}`"),
-            };
+            let (stage, fix) = (&user.variant.stage, user.variant.way_out(api));
             let message = format!(
                 "it serves deployment {number}, which this configuration does not fit: put back \
-                 what that needs, or have it serve another one with {fix}"
+                 what that needs, or have it serve another one with `{fix}`"
             );
             let at = host.at.key("stages").key(stage.as_str());
             cx.error_at_key(&at, message);

@@ -1,5 +1,7 @@
 //! Key sets of authorizers.
 
+use std::io::Error;
+
 use serde_json::Value as Json;
 
 use super::Lowering;
@@ -12,9 +14,9 @@ use crate::model::{Jwks, JwksFile, JwksSource};
 /// Where an issuer says where its keys are, behind its own URL.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-/// Lowers the key set of the authorizer at `authorizer`. What a file holds is judged here, unless a
-/// deployment has frozen the authorizer: then nobody may have looked after the file for long, and
-/// whoever is going to use the keys judges it.
+/// Lowers the key set of the authorizer at `authorizer`. A file that cannot be used is refused, unless a
+/// deployment has frozen the authorizer: then nobody may have looked after it for long, and whoever
+/// is going to use the keys decides.
 pub(super) fn lower(
     written: Option<&written::Jwks>,
     issuer: &str,
@@ -111,34 +113,53 @@ fn lower_frozen_file(
     cx: &mut Lowering<'_>,
 ) -> JwksFile {
     let (path, kept) = cx.awaited(written, at);
+    let judge = |content: &[u8]| match keys_of(content) {
+        Some(1..) => Ok(()),
+        Some(0) => Err(Error::other("it has no key in it")),
+        None => Err(Error::other(format!(
+            "it does not hold a key set, the {FORM}"
+        ))),
+    };
     let document = match kept {
         None => Err(UNOPENED.to_owned()),
-        Some(kept) => {
-            let content = kept.read(&path, bytes_max);
-            content.map_err(|error| error.to_string())
-        }
+        Some(kept) => kept
+            .read_judged(&path, bytes_max, judge)
+            .map_err(|error| error.to_string()),
     };
+    if kept.is_some()
+        && let Err(why) = &document
+    {
+        let shown = path.display();
+        let message = format!(
+            "`{shown}` cannot be used: {why}: every token is refused until a reload finds its keys"
+        );
+        cx.warning(at, message);
+    }
     JwksFile { path, document }
+}
+
+/// What a file of keys holds.
+const FORM: &str = "`{\"keys\": [..]}` of RFC 7517";
+
+/// How many keys the key set `content` has; `None` where it is none.
+fn keys_of(content: &[u8]) -> Option<usize> {
+    let parsed: Json = serde_json::from_slice(content).ok()?;
+    let keys = parsed.get("keys")?.as_array()?;
+    Some(keys.len())
 }
 
 fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> JwksFile {
     let (path, document) = cx.readable(written, bytes_max, at);
     if let Some(content) = &document {
-        let parsed: Option<Json> = serde_json::from_slice(content).ok();
-        match parsed
-            .as_ref()
-            .and_then(|set| set.get("keys"))
-            .and_then(Json::as_array)
-        {
+        match keys_of(content) {
             None => {
                 let shown = path.display();
-                let form = "`{\"keys\": [..]}` of RFC 7517";
                 cx.error(
                     at,
-                    format!("`{shown}` does not hold a key set, the {form}: name a file that does"),
+                    format!("`{shown}` does not hold a key set, the {FORM}: name a file that does"),
                 );
             }
-            Some(keys) if keys.is_empty() => {
+            Some(0) => {
                 cx.warning(at, "this key set is empty: every token will be refused");
             }
             Some(_) => {}

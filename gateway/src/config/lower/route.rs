@@ -166,7 +166,9 @@ fn lower_authorizer(
     if !thawed.contains_key(named) {
         let shown = shortened(named);
         let message = format!(
-            "the authorizer `{shown}` was not kept with this deployment: add it, and deploy anew"
+            "the authorizer `{shown}` was not kept with this deployment, which nothing can serve \
+             therefore: have what serves it serve another one or, with `gateway deploy`, what the \
+             file says"
         );
         cx.error(&at, message);
     }

@@ -47,13 +47,21 @@ pub enum KeySetError {
         /// Why that is not known.
         why: String,
     },
+    /// What its file holds is no key set.
+    #[error("the key set `{}` is not usable", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: KeyDocumentError,
+    },
     /// The URL cannot be fetched, or was not.
     #[error("fetching the key set failed")]
     Fetch(#[from] FetchError),
     /// The issuer's discovery document leads to no keys.
     #[error("finding the key set failed")]
     Discovery(#[from] DiscoveryError),
-    /// What was read is no key set.
+    /// What was fetched is no key set.
     #[error("the key set is not usable")]
     Document(#[from] KeyDocumentError),
 }
@@ -120,7 +128,7 @@ impl KeySet {
     ) -> Result<Arc<Self>, KeySetError> {
         let remote = Remote::new(jwks, tls)?;
         let keys = match &jwks.source {
-            JwksSource::File(file) => Some(Keys::parse(document(file)?)?),
+            JwksSource::File(file) => Some(parse(file)?),
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
         };
         Ok(Self::of(keys, remote, jwks, interval_min))
@@ -131,6 +139,12 @@ impl KeySet {
     #[must_use]
     pub fn without_keys(jwks: &Jwks) -> Arc<Self> {
         Self::of(None, None, jwks, FETCH_INTERVAL_MIN)
+    }
+
+    /// Whether it is one of [`KeySet::without_keys`].
+    #[must_use]
+    pub fn never_has_keys(&self) -> bool {
+        self.remote.is_none() && self.keys.load().is_none()
     }
 
     fn of(
@@ -312,11 +326,16 @@ impl KeySet {
     }
 }
 
-/// What a file held when the configuration was read.
-fn document(file: &JwksFile) -> Result<&[u8], KeySetError> {
+/// The keys that a file held when the configuration was read.
+fn parse(file: &JwksFile) -> Result<Keys, KeySetError> {
+    let path = || file.path.clone();
     let document = file.document.as_deref();
-    document.map_err(|why| KeySetError::Unopened {
-        path: file.path.clone(),
+    let document = document.map_err(|why| KeySetError::Unopened {
+        path: path(),
         why: why.clone(),
+    })?;
+    Keys::parse(document).map_err(|source| KeySetError::File {
+        path: path(),
+        source,
     })
 }

@@ -175,10 +175,9 @@ fn a_file_holds_what_was_read_with_the_configuration() {
     let set = KeySet::open(&jwks, &tls).expect("the key set is good");
     assert_eq!(set.status().keys, 1);
     jwks.source = file(Some("{}"));
-    assert!(matches!(
-        KeySet::open(&jwks, &tls),
-        Err(KeySetError::Document(_))
-    ));
+    let error = KeySet::open(&jwks, &tls).unwrap_err();
+    assert!(matches!(error, KeySetError::File { .. }));
+    assert_eq!(error.to_string(), "the key set `keys.json` is not usable");
     jwks.source = file(None);
     assert!(matches!(
         KeySet::open(&jwks, &tls),
