@@ -59,6 +59,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             return Ok(ExitCode::FAILURE);
         }
     };
+    for warning in &import.warnings {
+        output.error(&format!("warning: {warning}"));
+    }
     let is_accepted = arguments.partial || !import.has_refusals();
     match (arguments.print, is_accepted) {
         (true, true) => output.line(import.native.trim_end()),
@@ -69,8 +72,11 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     if is_accepted {
         return Ok(ExitCode::SUCCESS);
     }
-    output
-        .error("error: parts of it are refused: change them, or accept the others with --partial");
+    output.error(if import.has_usable_part() {
+        "error: parts of it are refused: change them, or accept the others with --partial"
+    } else {
+        "error: no route of it can be served: change what is refused"
+    });
     Ok(ExitCode::FAILURE)
 }
 

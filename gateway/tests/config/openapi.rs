@@ -54,6 +54,25 @@ fn text(bytes: &[u8]) -> &str {
 const WAY_OUT: &str =
     "error: parts of it are refused: change them, or accept the others with --partial\n";
 
+/// What is said where no other part is left.
+const NO_WAY: &str = "error: no route of it can be served: change what is refused\n";
+
+/// How many routes a report counts, and how many of them answer 500.
+fn routes(report: &str) -> (u32, u32) {
+    let (_, counts) = report.trim_end().rsplit_once(" API, ").unwrap();
+    let number = |text: &str| text.split(' ').next().unwrap().parse().unwrap();
+    let refused = counts.split_once("of which ");
+    (number(counts), refused.map_or(0, |(_, text)| number(text)))
+}
+
+/// What a command says besides what probably should change.
+fn unwarned(output: &Output) -> String {
+    let lines = text(&output.stderr).split_inclusive('\n');
+    lines
+        .filter(|line| !line.starts_with("warning: "))
+        .collect()
+}
+
 /// What is reported of every example stands beside it.
 #[test]
 fn the_report_names_every_part_once() {
@@ -63,8 +82,12 @@ fn the_report_names_every_part_once() {
         let output = gateway_import(&path, &[]);
         let report = text(&output.stdout);
         let is_refused = report.contains(": refused: ");
-        let way_out = if is_refused { WAY_OUT } else { "" };
-        assert_eq!(text(&output.stderr), way_out);
+        let way_out = match routes(report) {
+            _ if !is_refused => "",
+            (all, refused) if all == refused => NO_WAY,
+            _ => WAY_OUT,
+        };
+        assert_eq!(unwarned(&output), way_out);
         assert_eq!(
             output.status.code(),
             Some(i32::from(is_refused)),
@@ -80,6 +103,59 @@ fn the_report_names_every_part_once() {
         assert_eq!(partial.status.code(), Some(0));
         assert_eq!(text(&partial.stdout), report);
     }
+}
+
+fn gateway_import_text(written: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pets.yaml");
+    std::fs::write(&path, written).unwrap();
+    gateway_import(&path, &[])
+}
+
+#[test]
+fn what_has_no_usable_part_is_not_to_be_accepted_in_part() {
+    let refused =
+        "{responses: {}, x-amazon-apigateway-integration: {type: aws_proxy, uri: 'arn:a'}}";
+    let mock = "{responses: {'200': {description: ok}}, x-amazon-apigateway-integration: {type: mock, responses: {default: {statusCode: '200'}}}}";
+    for (paths, expected) in [
+        (String::new(), NO_WAY),
+        (format!("paths: {{/a: {{get: {refused}}}}}"), NO_WAY),
+        (
+            format!("paths: {{/a: {{get: {refused}}}, /b: {{get: {mock}}}}}"),
+            WAY_OUT,
+        ),
+    ] {
+        let output = gateway_import_text(&format!("openapi: 3.0.1\n{paths}\n"));
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text(&output.stderr), expected, "{paths}");
+    }
+}
+
+/// What a definition should not say and may is told where it stands, as by those that load it.
+#[test]
+fn what_probably_should_change_is_told_of_an_import_too() {
+    let output = gateway_import_text(
+        "openapi: 3.0.1
+paths:
+  /a:
+    get:
+      responses: {}
+      x-amazon-apigateway-integration:
+        type: http_proxy
+        httpMethod: GET
+        uri: https://backend.example/a?role=guest
+",
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with("warning: pets.yaml:9:")
+            && told.contains(
+                "paths.\"/a\".get.x-amazon-apigateway-integration.uri: the `role` that a client"
+            )
+            && told.lines().count() == 1,
+        "{told}"
+    );
 }
 
 const LISTENERS: &str = "listeners: {local: {address: '127.0.0.1:8080'}}";

@@ -182,7 +182,8 @@ impl Expansion<'_> {
                 authorizers: self.root.key("authorizers").node.cloned(),
                 upstreams: self.root.key("upstreams").node.cloned(),
             };
-            around.judge(translation, &document, &mut findings, self.diagnostics);
+            // Whoever judges the configuration tells what should change.
+            drop(around.judge(translation, &document, &mut findings, self.diagnostics));
         }
         for finding in findings.finish(self.diagnostics) {
             if let Some(why) = finding.treatment.refusal() {

@@ -11,7 +11,7 @@ use super::placeholder::Placeholders;
 use super::policy::Home;
 use super::print;
 use super::translation::translate;
-use crate::config::diagnostic::{Collector, FileId, Place, Report};
+use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place, Report};
 use crate::config::lower::derived_id;
 use crate::model::{ApiId, ApiKind, Identity};
 
@@ -33,6 +33,8 @@ pub struct Import {
     pub kind: ApiKind,
     /// What became of each of its parts, in the order of the files.
     pub findings: Vec<Finding>,
+    /// What probably should change in it.
+    pub warnings: Vec<Diagnostic>,
     /// Variables that stand for nothing in it.
     pub unused: Vec<String>,
     /// How many routes it has.
@@ -51,6 +53,12 @@ impl Import {
         self.findings
             .iter()
             .any(|finding| matches!(finding.treatment, Treatment::Refused(_)))
+    }
+
+    /// Whether any route is left that does not answer 500.
+    #[must_use]
+    pub const fn has_usable_part(&self) -> bool {
+        self.routes > self.refused_routes
     }
 }
 
@@ -109,7 +117,7 @@ fn import_into(
         upstreams: judgement::upstreams(&translation),
     };
     let stages = judgement::stages(&translation);
-    around.judge(&mut translation, &document, &mut findings, diagnostics);
+    let warnings = around.judge(&mut translation, &document, &mut findings, diagnostics);
     let start = Place {
         file: FileId::FIRST,
         line: 1,
@@ -130,6 +138,7 @@ fn import_into(
     Some(Import {
         kind: translation.kind,
         findings: findings.finish(diagnostics),
+        warnings,
         unused: placeholders.unused().map(str::to_owned).collect(),
         routes: translation.routes.len(),
         refused_routes: translation

@@ -10,7 +10,7 @@ use super::made::{Made, list, text};
 use super::operation::Route;
 use super::translation::Translation;
 use crate::config::cursor::{Cursor, Path};
-use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place};
+use crate::config::diagnostic::{Collector, Diagnostic, FileId, Place, Report};
 use crate::config::files::Files;
 use crate::config::origin::Origins;
 use crate::config::tree::Node;
@@ -44,23 +44,29 @@ const NOWHERE: Place = Place {
 };
 
 impl Around<'_> {
-    /// Refuses what is wrong in `translation`.
+    /// Refuses what is wrong in `translation`; returns what probably should change of the rest.
     pub(super) fn judge(
         &self,
         translation: &mut Translation,
         document: &Document,
         findings: &mut Findings,
         diagnostics: &Collector,
-    ) {
+    ) -> Vec<Diagnostic> {
         let origins = Origins::new(document.files().collect());
         let mut told: Vec<Diagnostic> = Vec::new();
         // Everything is judged once as it is defined, and then what is left of it.
         let mut write: Write = Translation::write_defined;
         for _ in 0..ROUNDS_MAX {
-            let mut errors = self.errors(translation, write, diagnostics);
+            let Report {
+                mut errors,
+                mut warnings,
+            } = self.report(translation, write, diagnostics);
             errors.retain(|error| !told.contains(error));
             if errors.is_empty() {
-                return;
+                // Of what stands around the API nobody has written anything.
+                warnings.retain(|warning| warning.place != Some(NOWHERE));
+                origins.rename(&mut warnings);
+                return warnings;
             }
             for error in &errors {
                 refuse(error, self.api, translation);
@@ -78,14 +84,10 @@ impl Around<'_> {
             route.forget(&gone);
             route.refuse();
         }
+        Vec::new()
     }
 
-    fn errors(
-        &self,
-        translation: &Translation,
-        write: Write,
-        diagnostics: &Collector,
-    ) -> Vec<Diagnostic> {
+    fn report(&self, translation: &Translation, write: Write, diagnostics: &Collector) -> Report {
         let tree = self.configuration(translation, write);
         let mut own = diagnostics.empty();
         let sound = crate::config::shape::check(&crate::config::SCHEMA, &tree, &mut own);
@@ -96,7 +98,7 @@ impl Around<'_> {
             let root = Cursor::root(&tree);
             crate::config::lower::lower(&file, &root, base, &Files::Named, &mut own);
         }
-        own.into_report().errors
+        own.into_report()
     }
 
     /// The least configuration with this API in it.
