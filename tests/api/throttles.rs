@@ -45,6 +45,21 @@ async fn exactly_the_burst_is_admitted_at_once() {
     assert_eq!(gateway.metrics().await.rejections("route_throttled"), 3.0);
 }
 
+#[tokio::test]
+async fn another_api_of_the_same_name_owes_nothing_of_what_its_predecessor_did() {
+    let upstream = Upstream::echo().await;
+    let mut gateway = Gateway::start(throttled(&upstream, 0.01, 2)).await;
+    let client = Client::http1(gateway.address().await).await;
+    assert_eq!(statuses(&client, "/a", &[], 3).await, [200, 200, 429]);
+    for (id, expected) in [("successor", [200, 200, 429]), ("successor", [429; 3])] {
+        gateway.setup().change(&["apis", "main", "id"], json!(id));
+        drop(gateway.setup().write());
+        let answer = gateway.reload().await;
+        assert_eq!(answer["answer"], "done", "{answer}");
+        assert_eq!(statuses(&client, "/a", &[], 3).await, expected);
+    }
+}
+
 /// The smallest whole number of seconds: after it the request is admitted, and a second earlier
 /// it would not have been.
 #[tokio::test]

@@ -46,9 +46,10 @@ fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &StageName, &Rout
     })
 }
 
-/// The tag of one slot.
+/// The tag of one slot. Another API under the same name, which its `id` tells, owes nothing of what
+/// that one did.
 pub(super) fn slot_tag(api: &Api, stage: &StageName, route: &Route, what: &str) -> u64 {
-    let (api, route) = (api.name.as_str(), route.key.as_str());
+    let (api, route) = (api.id.as_str(), route.key.as_str());
     if stage.is_default() {
         return Buckets::slot_tag(&[api, route, what]);
     }
