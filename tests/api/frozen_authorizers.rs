@@ -223,6 +223,13 @@ async fn nothing_waits_for_a_key_file_that_a_start_has_missed() {
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(status(&client, "held", &token).await, 401);
 
+    // Another stage that serves it would lose what it lets in.
+    let served = key.token(&claims(json!({"aud": "other"})));
+    let rollback = ["rollback", "main", "--stage", "prod", "--to", "1"];
+    let error = refused(&ask(&gateway, &rollback).await);
+    assert!(error.contains("`main@main.1`"), "{error}");
+    assert_eq!(status(&client, "prod", &served).await, 200);
+
     // Half right, and then right: nobody has asked for what is in it now.
     for content in broken().iter().chain([&key_set(&[&key])]) {
         drop(gateway.setup().file("keys.json", content));

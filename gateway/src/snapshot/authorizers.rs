@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::{CompileError, Compiler, Snapshot};
-use crate::model::{Authorizer, AuthorizerName, Definition, Gateway, Track, Variant};
+use crate::model::{
+    Api, Authorizer, AuthorizerName, Definition, DeploymentNumber, Gateway, Track, Variant,
+};
 use crate::step::authorize::{JwtAuthorizer, KeySet, KeySetError};
 use crate::telemetry::operator_log::explain;
 
@@ -44,7 +46,7 @@ impl Compiler {
             Err(source) if !authorizer.is_frozen => Err(CompileError::Authorizer { name, source }),
             // Nobody may have looked after that file for long, and what else the gateway has to serve
             // does not need it. Only a change that takes keys away is refused.
-            Err(source) if previous.is_none() || named.is_some_and(|named| !has_keys(&named)) => {
+            Err(source) if previous.is_none_or(|previous| has_none(&name, model, previous)) => {
                 warn(&name, &source, model);
                 let keys = KeySet::without_keys(&authorizer.jwks);
                 let decisions = Arc::clone(self.decisions());
@@ -57,6 +59,14 @@ impl Compiler {
             }),
         }
     }
+}
+
+/// Whether the authorizer `name` has no keys already, and whatever needs it did before.
+fn has_none(name: &AuthorizerName, model: &Gateway, previous: &Snapshot) -> bool {
+    let mut running = previous.authorizers.iter();
+    let named = running.find(|running| running.model().name == *name);
+    named.is_some_and(|named| named.key_set().never_has_keys())
+        && users(name, model).all(|user| user.goes_on(previous))
 }
 
 /// Says that no token is let in. Of a file that could not be used the configuration has said so.
@@ -73,26 +83,53 @@ fn warn(name: &AuthorizerName, error: &KeySetError, model: &Gateway) {
 
 /// The commands that have nothing served which needs the authorizer `name`.
 fn ways_out(name: &AuthorizerName, model: &Gateway) -> String {
+    let ways = users(name, model);
+    let ways = ways.map(|user| format!("`{}`", user.variant.way_out(&user.api.name)));
+    ways.collect::<Vec<_>>().join(", ")
+}
+
+/// A track of a stage that needs an authorizer.
+struct User<'a> {
+    api: &'a Api,
+    variant: Variant,
+    deployment: Option<DeploymentNumber>,
+}
+
+impl User<'_> {
+    /// Whether it served the same before, with that authorizer.
+    fn goes_on(&self, previous: &Snapshot) -> bool {
+        let Some(tracks) = previous.tracks(self.api, &self.variant.stage) else {
+            return false;
+        };
+        let plan = match self.variant.track {
+            Track::Base => Some(&tracks.base),
+            Track::Canary => tracks.canary.as_ref().map(|(_, canary)| canary),
+        };
+        plan.is_some_and(|plan| plan.deployed.deployment == self.deployment)
+    }
+}
+
+/// What needs the authorizer `name`.
+fn users<'a>(name: &AuthorizerName, model: &'a Gateway) -> impl Iterator<Item = User<'a>> {
     let needs = |definition: &Definition| {
         let mut routes = definition.routes.iter();
         routes.any(|route| route.authorizer.as_ref() == Some(name))
     };
-    let mut ways = Vec::new();
-    for api in &model.apis {
-        for stage in &api.stages {
-            let canary = stage.canary.as_ref();
-            let tracks = [
-                (Track::Base, Some(&stage.definition)),
-                (Track::Canary, canary.map(|canary| &canary.definition)),
-            ];
-            for (track, definition) in tracks {
-                if definition.is_some_and(|definition| needs(definition)) {
-                    let stage = stage.name.clone();
-                    let variant = Variant { stage, track };
-                    ways.push(format!("`{}`", variant.way_out(&api.name)));
-                }
-            }
-        }
-    }
-    ways.join(", ")
+    let stages = model.apis.iter();
+    let stages = stages.flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
+    let tracks = stages.flat_map(|(api, stage)| {
+        let base = (Track::Base, &stage.definition, stage.deployment);
+        let canary = stage.canary.as_ref();
+        let canary = canary.map(|it| (Track::Canary, &it.definition, Some(it.deployment)));
+        let tracks = [Some(base), canary].into_iter().flatten();
+        tracks.map(move |track| (api, stage, track))
+    });
+    tracks.filter_map(move |(api, stage, (track, definition, deployment))| {
+        let stage = stage.name.clone();
+        needs(definition).then_some(User {
+            api,
+            variant: Variant { stage, track },
+            deployment,
+        })
+    })
 }

@@ -21,8 +21,8 @@ pub enum CompileError {
     },
     /// The keys of an authorizer that a deployment has kept, while the gateway runs.
     #[error(
-        "authorizer `{name}`, which a deployment has kept: put its keys right, or have another \
-         deployment served: {ways_out}"
+        "authorizer `{name}`, which a deployment has kept: put its keys right and reload, or have \
+         another deployment served: {ways_out}"
     )]
     FrozenAuthorizer {
         /// Its name.
