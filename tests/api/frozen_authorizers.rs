@@ -231,7 +231,7 @@ async fn nothing_waits_for_a_key_file_that_a_start_has_missed() {
     assert_eq!(status(&client, "prod", &served).await, 200);
 
     // Half right, and then right: nobody has asked for what is in it now.
-    for content in broken().iter().chain([&key_set(&[&key])]) {
+    for content in broken()[..2].iter().chain([&key_set(&[&key])]) {
         drop(gateway.setup().file("keys.json", content));
         for number in ["1", "2"] {
             let rollback = ["rollback", "other", "--stage", "prod", "--to", number];
