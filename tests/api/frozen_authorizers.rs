@@ -337,6 +337,21 @@ async fn a_canary_without_keys_is_to_be_stopped() {
         assert!(message.contains(way_out), "{message}");
         std::fs::write(&path, content).unwrap();
     }
+
+    // One that a start has found without keys keeps its share, and gets no larger one.
+    let other = gateway.setup().directory().join("other.json");
+    std::fs::remove_file(&other).unwrap();
+    gateway = Gateway::start(gateway.kill().await).await;
+    let set = ["canary", "set", "main", "--stage", "held", "--percent"];
+    let percent = |percent| [&set[..], &[percent]].concat();
+    let error = refused(&ask(&gateway, &percent("50.0001")).await);
+    assert!(
+        error.contains("`gateway canary stop main --stage held`"),
+        "{error}"
+    );
+    for smaller in ["50", "10"] {
+        drop(told(&ask(&gateway, &percent(smaller)).await));
+    }
 }
 
 #[tokio::test]

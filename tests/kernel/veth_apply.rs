@@ -309,8 +309,9 @@ async fn apply_says_that_lists_in_force_are_not_saved_and_goes_on() {
     std::fs::create_dir_all(setup.directory().join("state/lists.json.new")).unwrap();
     let config = setup.write().display().to_string();
     let output = site.command(&["xdp", "apply", "--config", &config]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("warning: the lists are in force"), "{said}");
+    assert!(said.contains("all of this is in force, but"), "{said}");
+    assert!(said.contains("repeat this command"), "{said}");
     assert!(site.program().is_some());
 }

@@ -113,9 +113,7 @@ fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCod
     // Before anything judges: a list that cannot be read must not leave half an edge behind.
     let lists = Lists::open(&gateway.state_directory, Moment::now())?;
     identity.own(&gateway.state_directory)?;
-    if let Some(unsaved) = lists.install_or_owe(lists.prepare(&gateway.lists)?)? {
-        output.error(&format!("warning: {}", explain(&unsaved)));
-    }
+    let unsaved = lists.install_or_owe(lists.prepare(&gateway.lists)?)?;
     let edge = xdp::apply_alone(gateway, |sink| {
         lists.attach(sink)?;
         lists.retire()
@@ -131,7 +129,16 @@ fn apply_alone(gateway: &Gateway, output: &mut Output) -> anyhow::Result<ExitCod
     }
     edge.shutdown(OnExit::Keep)?;
     output.line("no gateway is running: the next `gateway run` takes over without a gap");
-    Ok(ExitCode::SUCCESS)
+    let Some(unsaved) = unsaved else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    // Nobody is left who would try again, and other commands go by what is saved.
+    output.error(&format!(
+        "all of this is in force, but {}: repeat this command when they can be, before any other that \
+         changes lists",
+        explain(&unsaved)
+    ));
+    Ok(ExitCode::FAILURE)
 }
 
 fn show(attachments: &[Attachment], notes: &[String], output: &mut Output) {

@@ -265,8 +265,7 @@ impl Control {
         if let Err(error) = std::fs::remove_file(&self.model.admin.socket) {
             tracing::debug!(%error, "admin socket stays behind");
         }
-        self.list_keeper.stop();
-        settling::settle_before_the_end(self.deployments).await;
+        // Not behind what waits for disks: what stays attached would go on judging.
         if let Some(edge) = self.edge.take() {
             let on_exit = self.model.edge.on_exit;
             match edge.shutdown(on_exit) {
@@ -274,6 +273,8 @@ impl Control {
                 Err(error) => tracing::error!(error = explain(&error), "kernel edge"),
             }
         }
+        self.list_keeper.stop();
+        settling::settle_before_the_end(self.deployments).await;
         self.logs.stop().await;
         drop(self.lock);
         tracing::info!("stopped");

@@ -73,6 +73,14 @@ fn keep(
         tidy(lists, Moment::now());
         names.follow(lists, statistics);
     }
+    // The last attempt: nobody else knows of what could not be saved.
+    tidy(lists, Moment::now());
+    if lists.is_unsaved() {
+        tracing::error!(
+            "lists: what the configuration says of them could not be saved: commands know the earlier \
+             ones until a gateway has started again"
+        );
+    }
 }
 
 fn tidy(lists: &Lists, now: Moment) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::deployments::blocking;
 use crate::store::Backoff;
@@ -17,6 +17,7 @@ use crate::store::deployment::DeploymentStore;
 pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
     let mut backoff = Backoff::default();
     let mut turns = interval(period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
         if !backoff.is_due() {
@@ -32,9 +33,19 @@ pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
     }
 }
 
+/// Longest time that a stop waits for the last attempt: a disk that stalls must not keep the process.
+const LAST_ATTEMPT_MAX: Duration = Duration::from_secs(5);
+
 /// The last attempt.
 pub(super) async fn settle_before_the_end(store: DeploymentStore) {
-    if let Err(error) = blocking(store, DeploymentStore::settle).await {
+    let attempt = blocking(store, DeploymentStore::settle);
+    let outcome = match timeout(LAST_ATTEMPT_MAX, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_elapsed) => Err(format!(
+            "the disk did not answer within {LAST_ATTEMPT_MAX:?}"
+        )),
+    };
+    if let Err(error) = outcome {
         tracing::error!(
             error,
             "deployments: the next gateway may serve what this one refused: look with `gateway \
@@ -45,8 +56,6 @@ pub(super) async fn settle_before_the_end(store: DeploymentStore) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
-
     use super::*;
     use crate::store::deployment::disk_tests::Refused;
 

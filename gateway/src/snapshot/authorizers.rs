@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    Api, Authorizer, AuthorizerName, Definition, DeploymentNumber, Gateway, Track, Variant,
+    Api, Authorizer, AuthorizerName, Definition, DeploymentNumber, Gateway, Share, Track, Variant,
 };
 use crate::step::authorize::{JwtAuthorizer, KeySet, KeySetError};
 use crate::telemetry::operator_log::explain;
@@ -93,17 +93,20 @@ struct User<'a> {
     api: &'a Api,
     variant: Variant,
     deployment: Option<DeploymentNumber>,
+    /// Of a canary, how many requests it gets.
+    share: Option<Share>,
 }
 
 impl User<'_> {
-    /// Whether it served the same before, with that authorizer.
+    /// Whether it served the same before, with that authorizer, and to as many at least.
     fn goes_on(&self, previous: &Snapshot) -> bool {
         let Some(tracks) = previous.tracks(self.api, &self.variant.stage) else {
             return false;
         };
-        let plan = match self.variant.track {
-            Track::Base => Some(&tracks.base),
-            Track::Canary => tracks.canary.as_ref().map(|(_, canary)| canary),
+        let plan = match &tracks.canary {
+            _ if self.variant.track == Track::Base => Some(&tracks.base),
+            Some((share, canary)) if self.share <= Some(*share) => Some(canary),
+            Some(_) | None => None,
         };
         plan.is_some_and(|plan| plan.deployed.deployment == self.deployment)
     }
@@ -118,18 +121,23 @@ fn users<'a>(name: &AuthorizerName, model: &'a Gateway) -> impl Iterator<Item = 
     let stages = model.apis.iter();
     let stages = stages.flat_map(|api| api.stages.iter().map(move |stage| (api, stage)));
     let tracks = stages.flat_map(|(api, stage)| {
-        let base = (Track::Base, &stage.definition, stage.deployment);
-        let canary = stage.canary.as_ref();
-        let canary = canary.map(|it| (Track::Canary, &it.definition, Some(it.deployment)));
+        let base = (Track::Base, &stage.definition, stage.deployment, None);
+        let canary = stage.canary.as_ref().map(|it| {
+            let number = Some(it.deployment);
+            (Track::Canary, &it.definition, number, Some(it.share))
+        });
         let tracks = [Some(base), canary].into_iter().flatten();
         tracks.map(move |track| (api, stage, track))
     });
-    tracks.filter_map(move |(api, stage, (track, definition, deployment))| {
-        let stage = stage.name.clone();
-        needs(definition).then_some(User {
-            api,
-            variant: Variant { stage, track },
-            deployment,
-        })
-    })
+    tracks.filter_map(
+        move |(api, stage, (track, definition, deployment, share))| {
+            let stage = stage.name.clone();
+            needs(definition).then_some(User {
+                api,
+                variant: Variant { stage, track },
+                deployment,
+                share,
+            })
+        },
+    )
 }

@@ -160,7 +160,11 @@ fn lower_file(written: &str, bytes_max: u64, at: &Cursor<'_>, cx: &mut Lowering<
                 );
             }
             Some(0) => {
-                cx.warning(at, "this key set is empty: every token will be refused");
+                let fix = "put the keys of the issuer into it";
+                cx.error(
+                    at,
+                    format!("this key set is empty, and nothing can be verified: {fix}"),
+                );
             }
             Some(_) => {}
         }

@@ -43,6 +43,13 @@ impl Debt {
 }
 
 impl Lists {
+    /// Whether commands would find earlier lists than those of the configuration, because these could
+    /// not be saved.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.writer().debt.definitions
+    }
+
     /// Writes what could not be written before, as far as that is possible now.
     pub(super) fn make_good(&self) {
         if self.writer().debt.is_none() {

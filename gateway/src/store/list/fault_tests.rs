@@ -121,7 +121,7 @@ fn what_comes_in_force_later_is_said_to_be_whether_or_not_it_can_be_saved() {
     for part in [
         "those that the configuration asks for are in force now",
         "feed",
-        "the lists are in force, but",
+        "commands without a running gateway know the earlier lists",
         "tried again until it is saved",
         &format!("open `{}`", obstacle.display()),
     ] {

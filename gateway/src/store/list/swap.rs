@@ -123,8 +123,8 @@ impl Lists {
         };
         self.writer().debt.definitions = outcome.is_err();
         outcome.map_err(|error| ListError::Unsaved {
-            what: "the lists are in force, but commands without a running gateway know the earlier \
-                   ones: what the configuration says could not be saved",
+            what: "commands without a running gateway know the earlier lists: what the configuration \
+                   says of them could not be saved",
             source: Box::new(error),
         })
     }

@@ -48,11 +48,18 @@ fn without_users(open: &str) -> Cow<'_, str> {
     }
     let mut told = String::with_capacity(open.len());
     let mut rest = open;
-    while let Some((before, behind)) = rest.split_once("//") {
-        // Browsers take any number of slashes for two.
-        let behind = behind.trim_start_matches(SLASHES);
-        let authority = behind.split(SLASHES).next().unwrap_or_default();
+    while let Some((before, _)) = rest.split_once(SLASHES) {
+        let behind = rest.get(before.len()..).unwrap_or_default();
+        let path = behind.trim_start_matches(SLASHES);
+        let slashes = behind.len() - path.len();
         told.push_str(before);
+        // Browsers take any number of slashes for two, and behind a scheme even one.
+        if slashes == 1 && !before.ends_with(':') {
+            told.push('/');
+            rest = path;
+            continue;
+        }
+        let authority = path.split(SLASHES).next().unwrap_or_default();
         told.push_str("//");
         match authority.rsplit_once('@') {
             Some((_user, host)) => {
@@ -62,7 +69,7 @@ fn without_users(open: &str) -> Cow<'_, str> {
             }
             None => told.push_str(authority),
         }
-        rest = behind.get(authority.len()..).unwrap_or_default();
+        rest = path.get(authority.len()..).unwrap_or_default();
     }
     told.push_str(rest);
     Cow::Owned(told)
@@ -95,6 +102,10 @@ mod tests {
                 "<https://a.example/x>, <https://****@b.example/y>, <//****@c.example>",
             ),
             ("https:///t@a.example/@b", "https://****@a.example/@b"),
+            ("https:/u:t@a.example", "https://****@a.example"),
+            ("https:\\\\u:t@a.example", "https://****@a.example"),
+            ("/\\u:t@a.example/b", "//****@a.example/b"),
+            ("/a@b/c@d", "/a@b/c@d"),
             ("?", "?****"),
         ] {
             assert_eq!(told(value), expected, "{value}");

@@ -22,6 +22,9 @@ pub const MASK: &str = "****";
 /// What the names of headers begin with that a client gets under another name.
 const RENAMED: &str = "x-amzn-remapped-";
 
+/// White space within the value of a header.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// What servers take for the beginning or the end of a parameter, besides `&` that always is.
 const SEPARATORS: [char; 4] = ['&', ';', '?', '#'];
 
@@ -143,8 +146,10 @@ impl Masks {
             Cow::Borrowed(value) => address::told(value),
             Cow::Owned(value) => Cow::Owned(address::told(&value).into_owned()),
         };
-        // Lists of values, and of words, are usual in headers.
-        let mut parts = told.split([',', ' ', '\t']);
+        // Lists of values, and of words, are usual in headers, and so is `name = value`.
+        let pairs = told.split('=').map(|part| part.trim_matches(BLANKS));
+        let pairs = pairs.collect::<Vec<_>>().join("=");
+        let mut parts = pairs.split([',', ' ', '\t']);
         if parts.any(|part| self.holds_credential(part, NESTED_MAX)) {
             return Cow::Borrowed(MASK);
         }
@@ -253,6 +258,9 @@ mod tests {
             ("a, code=t", false),
             ("a=1 badge-no=t", false),
             ("a=\"token=t\"", false),
+            ("token = t", false),
+            ("a =1, code= t", false),
+            ("a = 1 b = code", true),
             ("a=b=c=d=e=f", false),
         ] {
             let mut headers = HeaderMap::new();
