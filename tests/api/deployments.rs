@@ -3,7 +3,7 @@
 use gateway_tests::client::Client;
 use gateway_tests::command::{ask, refused, run, told};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::setup::Setup;
+use gateway_tests::setup::{Setup, mock};
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -25,18 +25,6 @@ fn setup() -> Setup {
 
 fn say(setup: &mut Setup, text: &str) {
     setup.change(&["apis", "main", "routes"], json!({"GET /say": mock(text)}));
-}
-
-fn mock(text: &str) -> Value {
-    let template = json!({"application/json": r#"{"statusCode": 200}"#});
-    json!({
-        "authorizer": "none",
-        "integration": {
-            "type": "mock",
-            "request_templates": template,
-            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
-        },
-    })
 }
 
 #[track_caller]

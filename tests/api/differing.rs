@@ -4,30 +4,8 @@
 use gateway_tests::client::Client;
 use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::setup::Setup;
+use gateway_tests::setup::{Setup, mock};
 use serde_json::{Value, json};
-
-/// A REST API of one mock, with a stage that follows the file and one that does not.
-fn setup(text: &str) -> Setup {
-    Setup::new()
-        .set(&["apis", "main", "type"], json!("rest"))
-        .set(
-            &["apis", "main", "stages"],
-            json!({"prod": {}, "held": {"auto_deploy": false}}),
-        )
-        .set(&["apis", "main", "routes"], routes(text))
-}
-
-fn routes(text: &str) -> Value {
-    json!({"GET /say": {
-        "authorizer": "none",
-        "integration": {
-            "type": "mock",
-            "request_templates": {"application/json": r#"{"statusCode": 200}"#},
-            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
-        },
-    }})
-}
 
 async fn changed(gateway: &mut Gateway, path: &[&str], value: Value) {
     gateway.setup().change(path, value);
@@ -59,17 +37,19 @@ async fn differ(gateway: &Gateway) -> [bool; 2] {
 
 #[tokio::test]
 async fn metrics_say_which_stage_serves_something_else_than_the_file_says() {
-    let mut gateway = Gateway::start(setup("one")).await;
+    let mut gateway = Gateway::start(Setup::saying("one")).await;
     let route = ["apis", "main", "routes"];
     assert_eq!(differ(&gateway).await, [false, false]);
-    changed(&mut gateway, &route, routes("two")).await;
+    changed(&mut gateway, &route, json!({"GET /say": mock("two")})).await;
     assert_eq!(differ(&gateway).await, [false, true]);
     // A file that is refused changes nothing, and no start forgets.
     gateway.setup().change(&route, json!(7));
     drop(gateway.setup().write());
     assert_eq!(gateway.reload().await["answer"], "refused");
     assert_eq!(differ(&gateway).await, [false, true]);
-    gateway.setup().change(&route, routes("two"));
+    gateway
+        .setup()
+        .change(&route, json!({"GET /say": mock("two")}));
     let mut gateway = Gateway::start(gateway.kill().await).await;
     assert_eq!(differ(&gateway).await, [false, true]);
     let rollback = ["rollback", "main", "--stage", "prod", "--to", "1"];
@@ -82,13 +62,13 @@ async fn metrics_say_which_stage_serves_something_else_than_the_file_says() {
     done(&gateway, &["canary", "promote", "main", "--stage", "held"]).await;
     assert_eq!(differ(&gateway).await, [true, false]);
     // Back to what is served elsewhere.
-    changed(&mut gateway, &route, routes("one")).await;
+    changed(&mut gateway, &route, json!({"GET /say": mock("one")})).await;
     assert_eq!(differ(&gateway).await, [false, true]);
 }
 
 #[tokio::test]
 async fn what_no_deployment_freezes_takes_effect_with_a_reload_and_is_no_difference() {
-    let mut gateway = Gateway::start(setup("one")).await;
+    let mut gateway = Gateway::start(Setup::saying("one")).await;
     let client = Client::http1(gateway.address().await).await;
     let diff = ["diff", "main", "--stage", "held"];
     let long = format!("/held/say?{}", "x".repeat(2_000));

@@ -6,31 +6,9 @@ use gateway_tests::client::Client;
 use gateway_tests::command::{ask, refused, run, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::setup::{Setup, mock};
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
-
-/// A REST API of one mock that says `text`.
-fn setup(text: &str) -> Setup {
-    Setup::new()
-        .set(&["apis", "main", "type"], json!("rest"))
-        .set(
-            &["apis", "main", "stages"],
-            json!({"prod": {}, "held": {"auto_deploy": false}}),
-        )
-        .set(&["apis", "main", "routes"], routes(text))
-}
-
-fn routes(text: &str) -> Value {
-    json!({"GET /say": {
-        "authorizer": "none",
-        "integration": {
-            "type": "mock",
-            "request_templates": {"application/json": r#"{"statusCode": 200}"#},
-            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
-        },
-    }})
-}
 
 async fn exported(gateway: &Gateway, arguments: &[&str]) -> Output {
     ask(gateway, &[&["export"], arguments].concat()).await
@@ -38,10 +16,11 @@ async fn exported(gateway: &Gateway, arguments: &[&str]) -> Output {
 
 #[tokio::test]
 async fn what_a_stage_serves_is_exported_and_serves_the_same_elsewhere() {
-    let mut gateway = Gateway::start(setup("one")).await;
-    gateway
-        .setup()
-        .change(&["apis", "main", "routes"], routes("two"));
+    let mut gateway = Gateway::start(Setup::saying("one")).await;
+    gateway.setup().change(
+        &["apis", "main", "routes"],
+        json!({"GET /say": mock("two")}),
+    );
     drop(gateway.setup().write());
     assert_eq!(gateway.reload().await["answer"], "done");
     let held = exported(&gateway, &["main", "--stage", "held", "--format", "json"]).await;

@@ -71,6 +71,14 @@ fn check(lines: &[Value], step: &str, pairs: &[&str]) {
     }
 }
 
+/// As [`traced`], with tokens in a header of another name.
+fn ticketed(upstream: &Upstream, key: &Key) -> Setup {
+    issuer::authorize(traced(upstream, json!({"own": SECRET})), &[key]).set(
+        &["authorizers", "main", "identity_source"],
+        json!("$request.header.X-Ticket"),
+    )
+}
+
 #[tokio::test]
 async fn headers_of_answers_are_masked_under_the_names_that_they_are_mapped_to() {
     let upstream = answering(&[
@@ -81,28 +89,23 @@ async fn headers_of_answers_are_masked_under_the_names_that_they_are_mapped_to()
     ])
     .await;
     let key = Key::ec("log");
-    let setup = issuer::authorize(traced(&upstream, json!({"own": SECRET})), &[&key])
-        .set(
-            &["authorizers", "main", "identity_source"],
-            json!("$request.header.X-Ticket"),
-        )
-        .route(
-            "GET /pets",
-            json!({"integration": {"type": "http", "responses": {"default": {
-                "status": 200,
-                "parameters": {
-                    "method.response.header.X-Session": "integration.response.header.Set-Cookie",
-                    "method.response.header.X-All": "integration.response.multivalueheader.set-cookie",
-                    "method.response.header.Server": "integration.response.header.Set-Cookie",
-                    "method.response.header.X-Next": "integration.response.header.Location",
-                    "method.response.header.Location": "integration.response.header.Location",
-                    "method.response.header.X-Was": "integration.response.header.x-ticket",
-                    "method.response.header.X-Own": "stageVariables.own",
-                    "method.response.header.X-Told": "integration.response.header.x-fine",
-                    "method.response.header.X-Fixed": "'shown'",
-                },
-            }}}}),
-        );
+    let setup = ticketed(&upstream, &key).route(
+        "GET /pets",
+        json!({"integration": {"type": "http", "responses": {"default": {
+            "status": 200,
+            "parameters": {
+                "method.response.header.X-Session": "integration.response.header.Set-Cookie",
+                "method.response.header.X-All": "integration.response.multivalueheader.set-cookie",
+                "method.response.header.Server": "integration.response.header.Set-Cookie",
+                "method.response.header.X-Next": "integration.response.header.Location",
+                "method.response.header.Location": "integration.response.header.Location",
+                "method.response.header.X-Was": "integration.response.header.x-ticket",
+                "method.response.header.X-Own": "stageVariables.own",
+                "method.response.header.X-Told": "integration.response.header.x-fine",
+                "method.response.header.X-Fixed": "'shown'",
+            },
+        }}}}),
+    );
     let (answer, lines) = ask(setup, "/prod/pets", &[]).await;
     for name in [
         "x-session",
@@ -146,11 +149,7 @@ async fn headers_of_answers_are_masked_under_the_names_that_they_are_mapped_to()
 async fn headers_of_refusals_are_masked_under_the_names_that_they_are_mapped_to() {
     let upstream = Upstream::echo().await;
     let key = Key::ec("log");
-    let setup = issuer::authorize(traced(&upstream, json!({"own": SECRET})), &[&key])
-        .set(
-            &["authorizers", "main", "identity_source"],
-            json!("$request.header.X-Ticket"),
-        )
+    let setup = ticketed(&upstream, &key)
         .set(
             &["apis", "main", "gateway_responses"],
             json!({"DEFAULT_4XX": {"parameters": {

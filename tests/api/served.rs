@@ -6,7 +6,7 @@ use gateway_tests::client::{Client, HOST_NAME};
 use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::setup::{Setup, mock};
 use serde_json::{Value, json};
 
 /// A domain of its own on a listener with TLS.
@@ -20,15 +20,10 @@ fn policy(effect: &str) -> String {
     .to_string()
 }
 
-fn mock(authorizer: &str, text: &str) -> Value {
-    json!({
-        "authorizer": authorizer,
-        "integration": {
-            "type": "mock",
-            "request_templates": {"application/json": "{\"statusCode\": 200}"},
-            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
-        },
-    })
+fn behind(authorizer: &str, text: &str) -> Value {
+    let mut route = mock(text);
+    route["authorizer"] = json!(authorizer);
+    route
 }
 
 fn api(host: &str, authorizer: &str) -> Value {
@@ -37,7 +32,7 @@ fn api(host: &str, authorizer: &str) -> Value {
         "hosts": [host],
         "listeners": ["main"],
         "stages": {"prod": {}},
-        "routes": {"GET /say": mock(authorizer, "one")},
+        "routes": {"GET /say": behind(authorizer, "one")},
     })
 }
 
@@ -82,7 +77,7 @@ async fn an_order_brings_along_nothing_that_was_written_into_files_meanwhile() {
     let token = key.token(&claims(json!({})));
     gateway.setup().change(
         &["apis", "main", "routes"],
-        json!({"GET /say": mock("none", "two")}),
+        json!({"GET /say": mock("two")}),
     );
     drop(gateway.setup().write());
     assert_eq!(gateway.reload().await["answer"], "done");

@@ -19,6 +19,19 @@ pub struct Setup {
     launcher: Vec<String>,
 }
 
+/// A route of a REST API that anybody may call, and whose mock says `text`.
+#[must_use]
+pub fn mock(text: &str) -> Value {
+    json!({
+        "authorizer": "none",
+        "integration": {
+            "type": "mock",
+            "request_templates": {"application/json": r#"{"statusCode": 200}"#},
+            "responses": {"default": {"status": 200, "templates": {"application/json": text}}},
+        },
+    })
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self::new()
@@ -47,6 +60,17 @@ impl Setup {
             descriptors_max: None,
             launcher: Vec::new(),
         }
+    }
+
+    /// As [`Setup::new`], with a REST API `main` of one [`mock`] at `GET /say`, and with two stages, of
+    /// which `held` does not follow the file.
+    #[must_use]
+    pub fn saying(text: &str) -> Self {
+        let stages = json!({"prod": {}, "held": {"auto_deploy": false}});
+        Self::new()
+            .set(&["apis", "main", "type"], json!("rest"))
+            .set(&["apis", "main", "stages"], stages)
+            .set(&["apis", "main", "routes"], json!({"GET /say": mock(text)}))
     }
 
     /// As [`Setup::new`], with every request forwarded to `upstream` without authorization.
