@@ -103,10 +103,10 @@ impl User<'_> {
         let Some(tracks) = previous.tracks(self.api, &self.variant.stage) else {
             return false;
         };
-        let plan = match &tracks.canary {
-            _ if self.variant.track == Track::Base => Some(&tracks.base),
-            Some((share, canary)) if self.share <= Some(*share) => Some(canary),
-            Some(_) | None => None,
+        let plan = match (self.share, &tracks.canary) {
+            (None, _) => Some(&tracks.base),
+            (Some(share), Some((before, canary))) if share <= *before => Some(canary),
+            (Some(_), Some(_) | None) => None,
         };
         plan.is_some_and(|plan| plan.deployed.deployment == self.deployment)
     }
