@@ -20,6 +20,7 @@ pub mod config;
 pub mod model;
 pub mod snapshot;
 pub mod store;
+pub mod aws;
 pub mod upstream;
 pub mod telemetry;
 pub mod body;
