@@ -121,7 +121,7 @@ impl Worker {
             kind: ApiKind::Http,
             head: Head::new(request.method(), request.uri(), request.headers()),
             deployed: None,
-            identity: None,
+            caller: None,
             authorizer: None,
             policy: None,
             client_certificate: None,

@@ -198,11 +198,11 @@ impl Configuration {
         let Some(kept) = self.files.kept() else {
             return;
         };
-        let authorizers = served.authorizers.iter();
-        let given_up = authorizers.filter_map(|authorizer| match &authorizer.jwks.source {
+        let settings = served.authorizers.iter().filter_map(|it| it.jwt());
+        let given_up = settings.filter_map(|settings| match &settings.jwks.source {
             JwksSource::File(file) => {
                 let why = file.document.as_ref().err()?;
-                let bytes_max = authorizer.jwks.bytes_max as u64;
+                let bytes_max = settings.jwks.bytes_max as u64;
                 Some(((file.path.clone(), bytes_max), why.clone()))
             }
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,

@@ -56,9 +56,13 @@ impl<'a> Checker<'a> {
         let reading = node.reading();
         match reading {
             Reading::Refused => None,
-            Reading::Mapping => match of_type(&alternatives, "object") {
-                Some(alternative) => self.mapping(alternative, at, node),
-                None => self.mismatch(&alternatives, at, reading),
+            Reading::Mapping => match objects(&alternatives).as_slice() {
+                [] => self.mismatch(&alternatives, at, reading),
+                [only] => self.mapping(only, at, node),
+                several => {
+                    let kind = self.kind(several, at)?;
+                    self.mapping(kind, at, node)
+                }
             },
             Reading::Sequence => match of_type(&alternatives, "array") {
                 Some(alternative) => self.sequence(alternative, at, node),
@@ -94,6 +98,34 @@ impl<'a> Checker<'a> {
                 None
             }
         }
+    }
+
+    /// The one of several kinds of mappings that `type` says, which is then all that is spoken of.
+    fn kind(&mut self, kinds: &[Alternative<'a>], at: &Cursor<'_>) -> Option<Alternative<'a>> {
+        let said = at.key(KIND);
+        let word = said.scalar();
+        let found = kinds.iter().find(|kind| kind_of(kind) == word);
+        if word.is_some() && found.is_some() {
+            return found.copied();
+        }
+        let words = kinds.iter().filter_map(|kind| kind_of(kind));
+        match word {
+            None if !said.is_written() => {
+                let fix = suggestion("", words, "say which");
+                let message = format!("`{KIND}` is missing{fix}");
+                let place = Some(at.key_place);
+                self.diagnostics.error(place, at.path.to_string(), message);
+            }
+            None => self.error(
+                &said,
+                format!("no kind is said here{}", suggestion("", words, "write one")),
+            ),
+            Some(word) => {
+                let fix = suggestion(word, words, "take one that there is");
+                self.error(&said, format!("`{}` is not a choice{fix}", shortened(word)));
+            }
+        }
+        None
     }
 
     fn mapping(&mut self, schema: Alternative<'a>, at: &Cursor<'_>, node: &Node) -> Option<Node> {
@@ -322,6 +354,20 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// The key that says of what kind a mapping is, where there are several.
+const KIND: &str = "type";
+
+/// What [`KIND`] says of mappings of this kind.
+fn kind_of(schema: Alternative<'_>) -> Option<&str> {
+    let kind = schema.get("properties")?.get(KIND)?;
+    kind.get("const").and_then(Json::as_str)
+}
+
+fn objects<'a>(alternatives: &[Alternative<'a>]) -> Vec<Alternative<'a>> {
+    let alternatives = alternatives.iter().copied();
+    alternatives.filter(|it| has_type(it, "object")).collect()
+}
+
 /// What stands where a value of this kind is expected, for people.
 fn form_of(alternative: Alternative<'_>) -> Option<String> {
     if let Some(form) = alternative.get("x-form").and_then(Json::as_str) {
@@ -358,5 +404,59 @@ fn words_of(alternative: Alternative<'_>) -> Option<Vec<&str>> {
         (Some(Json::String(word)), _) => Some(vec![word]),
         (_, Some(Json::Array(words))) => Some(words.iter().filter_map(Json::as_str).collect()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::diagnostic::FileId;
+    use crate::config::yaml::{self, Bounds};
+
+    /// What is said of `text`, of which there may be two kinds.
+    fn said(text: &str) -> String {
+        let kind = |name: &str, own: &str| {
+            json!({
+                "type": "object",
+                "properties": {"type": {"type": "string", "const": name}, own: {"type": "string"}},
+                "additionalProperties": false,
+                "required": ["type", own],
+            })
+        };
+        let schema = json!({"oneOf": [kind("cat", "claws"), kind("dog", "leash")]});
+        let mut diagnostics = Collector::new("pets.yaml");
+        let bounds = Bounds::CONFIGURATION;
+        let tree = yaml::parse(text, FileId::FIRST, bounds, &mut diagnostics).unwrap();
+        let sound = check(&schema, &tree, &mut diagnostics);
+        assert_eq!(sound.is_some(), diagnostics.error_count() == 0);
+        diagnostics.into_report().to_string()
+    }
+
+    #[test]
+    fn of_several_kinds_the_one_that_is_named_is_spoken_of() {
+        for (text, expected) in [
+            ("{type: cat, claws: sharp}", ""),
+            ("{type: dog, leash: long}", ""),
+            ("{type: cat, leash: long}", "unknown key `leash`"),
+            ("{type: cat}", "`claws` is missing"),
+            (
+                "{type: dgo, leash: long}",
+                "`dgo` is not a choice: did you mean `dog`?",
+            ),
+            (
+                "{leash: long}",
+                "`type` is missing: choose from `cat` and `dog`",
+            ),
+            (
+                "{type: [cat]}",
+                "no kind is said here: choose from `cat` and `dog`",
+            ),
+        ] {
+            let said = said(text);
+            assert!(said.contains(expected), "{text}: {said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{text}: {said}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::attack::AttackSwitch;
 use crate::body::BodyBudget;
 use crate::exchange::Reason;
 use crate::snapshot::Snapshot;
-use crate::step::authorize::Decisions;
+use crate::step::authorize::jwt::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
@@ -249,8 +249,11 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
     let mut samples = Vec::new();
     for authorizer in &snapshot.authorizers {
-        let status = authorizer.key_set().status();
-        let name = authorizer.model().name.to_string();
+        let Some(jwt) = authorizer.jwt() else {
+            continue;
+        };
+        let status = jwt.key_set().status();
+        let name = authorizer.model.name.to_string();
         let mut sample = |outcome: &str, value: u64| {
             let labels = vec![
                 ("authorizer", name.clone()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::snapshot::Snapshot;
-use crate::step::authorize::KeySet;
+use crate::step::authorize::jwt::KeySet;
 
 /// Running refresh tasks, by the address of their set.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl KeyTasks {
     /// fetched once, well or not: the first requests should find keys.
     pub(super) async fn start(&mut self, snapshot: &Snapshot) {
         let mut fresh = Vec::new();
-        for authorizer in &snapshot.authorizers {
+        for authorizer in snapshot.authorizers.iter().filter_map(|it| it.jwt()) {
             let keys = authorizer.key_set();
             let address = Arc::as_ptr(keys).addr();
             if let Entry::Vacant(place) = self.0.entry(address) {
@@ -35,10 +35,8 @@ impl KeyTasks {
     /// Ends the tasks of sets that `snapshot` does not use.
     pub(super) fn retain(&mut self, snapshot: &Snapshot) {
         self.0.retain(|_, (keys, task)| {
-            let used = snapshot
-                .authorizers
-                .iter()
-                .any(|a| Arc::ptr_eq(a.key_set(), keys));
+            let mut authorizers = snapshot.authorizers.iter().filter_map(|it| it.jwt());
+            let used = authorizers.any(|it| Arc::ptr_eq(it.key_set(), keys));
             if !used {
                 task.abort();
             }

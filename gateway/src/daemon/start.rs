@@ -28,7 +28,7 @@ use crate::config::{self, Configuration};
 use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, Snapshot, slot_tags};
-use crate::step::authorize::Decisions;
+use crate::step::authorize::jwt::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;

@@ -264,7 +264,7 @@ impl Variables for Context<'_> {
                 )
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
-            Variable::Claim(name) => self.exchange.identity.as_ref()?.claim(name),
+            Variable::Claim(name) => self.exchange.caller.as_ref()?.claim(name),
             _ => self.judged(variable).or_else(|| self.outcome(variable)),
         }
     }

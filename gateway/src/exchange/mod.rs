@@ -4,6 +4,7 @@
 //! it; no step asks another. Whatever happens, the exchange ends in one access-log record.
 
 mod peer;
+mod caller;
 mod client_request;
 mod context;
 mod endpoint_ids;
@@ -12,6 +13,7 @@ mod judged;
 mod rejection;
 mod request_id;
 
+pub use caller::Caller;
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use endpoint_ids::EndpointIds;
@@ -50,7 +52,7 @@ pub struct Exchange {
     /// The stage that answers it, once one is found.
     pub deployed: Option<Arc<Deployed>>,
     /// Who sent it, once that is known.
-    pub identity: Option<Arc<Identity>>,
+    pub caller: Option<Caller>,
     /// What its authorizer came to, once that has answered.
     pub authorizer: Option<Judged>,
     /// What the resource policy of its API came to, once that was asked.

@@ -6,12 +6,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::AuthorizerName;
+use crate::language::policy::Authorization;
 
-/// A JWT authorizer.
+/// An authorizer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorizer {
     /// Its name.
     pub name: AuthorizerName,
+    /// How it knows callers.
+    pub kind: AuthorizerKind,
+    /// Whether a deployment has kept it, and the file says something else now or nothing.
+    pub is_frozen: bool,
+}
+
+/// How an authorizer knows callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorizerKind {
+    /// By JSON Web Tokens.
+    Jwt(JwtSettings),
+}
+
+impl Authorizer {
+    /// What of a request it reads.
+    #[must_use]
+    pub fn identity_sources(&self) -> &[IdentitySource] {
+        match &self.kind {
+            AuthorizerKind::Jwt(settings) => std::slice::from_ref(&settings.identity_source),
+        }
+    }
+
+    /// What it asks of tokens; `None` where it knows callers otherwise.
+    #[must_use]
+    pub const fn jwt(&self) -> Option<&JwtSettings> {
+        match &self.kind {
+            AuthorizerKind::Jwt(settings) => Some(settings),
+        }
+    }
+
+    /// Which row of the rules for resource policies is its.
+    #[must_use]
+    pub const fn authorization(&self) -> Authorization {
+        match &self.kind {
+            AuthorizerKind::Jwt(_) => Authorization::CognitoOrJwt,
+        }
+    }
+}
+
+/// What a JWT authorizer asks of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtSettings {
     /// Where the token stands; default `$request.header.Authorization`.
     pub identity_source: IdentitySource,
     /// Required value of `iss`, compared byte for byte.
@@ -22,8 +65,6 @@ pub struct Authorizer {
     pub algorithms: Vec<Algorithm>,
     /// The issuer's keys.
     pub jwks: Jwks,
-    /// Whether a deployment has kept it, and the file says something else now or nothing.
-    pub is_frozen: bool,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`; default 0.
     pub leeway: Duration,
     /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the

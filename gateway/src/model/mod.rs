@@ -40,7 +40,9 @@ pub use api::{
     Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, Route,
     RouteMethod, Segment, Target,
 };
-pub use authorizer::{Algorithm, Authorizer, IdentitySource, Jwks, JwksFile, JwksSource};
+pub use authorizer::{
+    Algorithm, Authorizer, AuthorizerKind, IdentitySource, Jwks, JwksFile, JwksSource, JwtSettings,
+};
 pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};

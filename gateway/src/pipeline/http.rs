@@ -63,7 +63,7 @@ pub(crate) async fn handle(
         &route.admit,
         &worker.buckets,
         &head.headers,
-        exchange.identity.as_deref(),
+        exchange.caller.as_ref(),
         now_ns,
     )?;
 

@@ -21,7 +21,7 @@ use super::unmatched::unmatched;
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Judged, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
-use crate::language::policy::{Authorization, Phase};
+use crate::language::policy::{Authorization, Decision, Phase};
 use crate::model::{ApiKind, BodyMode};
 use crate::pipeline::Worker;
 use crate::router::RequestPath;
@@ -62,11 +62,12 @@ pub(crate) async fn handle(
     }
 
     let asked = Asked::new(stage, route, &head.headers, &path);
-    asked.policy(Phase::Before, exchange)?;
-    if let Some(plan) = &route.authorize {
-        identify(plan, &head, exchange).await?;
-    }
-    asked.policy(Phase::After, exchange)?;
+    asked.policy(Phase::Before, None, exchange)?;
+    let own = match &route.authorize {
+        None => None,
+        Some(plan) => identify(plan, &head, exchange).await?,
+    };
+    asked.policy(Phase::After, own, exchange)?;
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
@@ -74,7 +75,7 @@ pub(crate) async fn handle(
         &route.admit,
         &worker.buckets,
         &head.headers,
-        exchange.identity.as_deref(),
+        exchange.caller.as_ref(),
         now_ns,
     )?;
 
@@ -199,7 +200,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn policy(&self, phase: Phase, exchange: &mut Exchange) -> Result<(), Rejection> {
+    /// `own` is what the caller's own policy says.
+    fn policy(
+        &self,
+        phase: Phase,
+        own: Option<Decision>,
+        exchange: &mut Exchange,
+    ) -> Result<(), Rejection> {
         let Some(policy) = &self.stage.policy else {
             // Whoever has an authorizer is told an ARN of the same length at most.
             return match (&self.route.authorize, phase) {
@@ -211,7 +218,7 @@ impl<'a> Asked<'a> {
         };
         let authorization = match &self.route.authorize {
             None => Authorization::None,
-            Some(_) => Authorization::CognitoOrJwt,
+            Some(plan) => plan.authorizer.model.authorization(),
         };
         if !authorization.is_asked(phase) {
             return Ok(());
@@ -220,8 +227,7 @@ impl<'a> Asked<'a> {
         let started_ns = clock::monotonic_ns();
         let outcome = resource_policy::check(
             policy,
-            authorization,
-            phase,
+            (authorization, phase, own),
             exchange,
             self.headers,
             &path,

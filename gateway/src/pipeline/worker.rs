@@ -50,7 +50,7 @@ impl Worker {
     pub(super) fn vouch(&self, exchange: &Exchange, now_ns: u64) {
         let connection = &exchange.connection;
         if let Some(vouched) = &self.vouched
-            && exchange.identity.is_some()
+            && exchange.caller.is_some()
             && !connection.told.peer_is_trusted
         {
             vouched.vouch(connection.peer.ip(), now_ns);

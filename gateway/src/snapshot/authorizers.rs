@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    Api, Authorizer, AuthorizerName, Definition, DeploymentNumber, Gateway, Share, Track, Variant,
+    self, Api, AuthorizerKind, AuthorizerName, Definition, DeploymentNumber, Gateway, JwtSettings,
+    Share, Track, Variant,
 };
-use crate::step::authorize::{JwtAuthorizer, KeySet, KeySetError};
+use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
+use crate::step::authorize::{Authorizer, Judge};
 use crate::telemetry::operator_log::explain;
 
 impl Compiler {
@@ -15,22 +17,33 @@ impl Compiler {
         &self,
         model: &Gateway,
         previous: Option<&Snapshot>,
-    ) -> Result<Vec<Arc<JwtAuthorizer>>, CompileError> {
-        let build = |authorizer| self.authorizer(authorizer, model, previous);
+    ) -> Result<Vec<Arc<Authorizer>>, CompileError> {
+        let build = |authorizer: &model::Authorizer| {
+            let judge = match &authorizer.kind {
+                AuthorizerKind::Jwt(settings) => {
+                    Judge::Jwt(self.jwt(authorizer, settings, model, previous)?)
+                }
+            };
+            let model = authorizer.clone();
+            Ok(Arc::new(Authorizer { model, judge }))
+        };
         model.authorizers.iter().map(build).collect()
     }
 
-    fn authorizer(
+    fn jwt(
         &self,
-        authorizer: &Authorizer,
+        authorizer: &model::Authorizer,
+        settings: &JwtSettings,
         model: &Gateway,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<JwtAuthorizer>, CompileError> {
-        let running = || previous.into_iter().flat_map(|it| &it.authorizers);
-        let named = running().find(|running| running.model().name == authorizer.name);
+        let all = || previous.into_iter().flat_map(|it| &it.authorizers);
+        let running = || all().filter_map(|running| running.jwt());
+        let named = all().find(|running| running.model.name == authorizer.name);
+        let named = named.and_then(|named| named.jwt());
         // One that has no keys has none to hand on.
         let has_keys = |running: &&Arc<JwtAuthorizer>| !running.key_set().never_has_keys();
-        let same_keys = |running: &&Arc<JwtAuthorizer>| running.model().jwks == authorizer.jwks;
+        let same_keys = |running: &&Arc<JwtAuthorizer>| running.settings().jwks == settings.jwks;
         // One that a deployment has frozen goes on with the keys that it had under the name of the
         // file: its issuer need not be within reach just now.
         let predecessor = named
@@ -39,7 +52,7 @@ impl Compiler {
             .or_else(|| running().filter(has_keys).find(same_keys))
             .or_else(|| named.filter(has_keys));
         let issuers = self.clients()?.issuers();
-        let built = JwtAuthorizer::build(authorizer, self.decisions(), issuers, predecessor);
+        let built = JwtAuthorizer::build(settings, self.decisions(), issuers, predecessor);
         let name = authorizer.name.clone();
         match built {
             Ok(built) => Ok(built),
@@ -48,9 +61,9 @@ impl Compiler {
             // does not need it. Only a change that takes keys away is refused.
             Err(source) if previous.is_none_or(|previous| has_none(&name, model, previous)) => {
                 warn(&name, &source, model);
-                let keys = KeySet::without_keys(&authorizer.jwks);
+                let keys = KeySet::without_keys(&settings.jwks);
                 let decisions = Arc::clone(self.decisions());
-                Ok(Arc::new(JwtAuthorizer::new(authorizer, keys, decisions)))
+                Ok(Arc::new(JwtAuthorizer::new(settings, keys, decisions)))
             }
             Err(source) => Err(CompileError::FrozenAuthorizer {
                 ways_out: ways_out(&name, model),
@@ -64,7 +77,8 @@ impl Compiler {
 /// Whether the authorizer `name` has no keys already, and whatever needs it did before.
 fn has_none(name: &AuthorizerName, model: &Gateway, previous: &Snapshot) -> bool {
     let mut running = previous.authorizers.iter();
-    let named = running.find(|running| running.model().name == *name);
+    let named = running.find(|running| running.model.name == *name);
+    let named = named.and_then(|named| named.jwt());
     named.is_some_and(|named| named.key_set().never_has_keys())
         && users(name, model).all(|user| user.goes_on(previous))
 }

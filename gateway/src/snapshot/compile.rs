@@ -20,7 +20,8 @@ use crate::model::{
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
-use crate::step::authorize::{AuthorizePlan, Decisions, JwtAuthorizer};
+use crate::step::authorize::jwt::Decisions;
+use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
@@ -70,7 +71,7 @@ impl Compiler {
             backends,
             authorizers: authorizers
                 .iter()
-                .map(|a| (a.model().name.clone(), a))
+                .map(|a| (a.model.name.clone(), a))
                 .collect(),
         };
         let mut apis = HashMap::new();
@@ -303,7 +304,7 @@ pub(super) struct Parts<'a> {
     account: Arc<str>,
     execution_log: &'a LogOutput,
     pub(super) backends: Backends<'a>,
-    authorizers: HashMap<AuthorizerName, &'a Arc<JwtAuthorizer>>,
+    authorizers: HashMap<AuthorizerName, &'a Arc<Authorizer>>,
     previous: Option<&'a Snapshot>,
 }
 
@@ -320,7 +321,7 @@ impl Parts<'_> {
     /// Where the authorizers of the gateway read tokens from.
     fn identity_sources(&self) -> Vec<&IdentitySource> {
         let authorizers = self.authorizers.values();
-        let sources = authorizers.map(|authorizer| &authorizer.model().identity_source);
+        let sources = authorizers.flat_map(|authorizer| authorizer.model.identity_sources());
         sources.collect()
     }
 

@@ -3,7 +3,7 @@
 use crate::language::schema::SchemaError;
 use crate::language::selection::SelectionError;
 use crate::model::{ApiName, AuthorizerName, RouteKey, StageName, Unopened};
-use crate::step::authorize::KeySetError;
+use crate::step::authorize::jwt::KeySetError;
 use crate::store::bucket::SlotsFull;
 use crate::upstream::UpstreamError;
 use crate::upstream::tls::RootsError;

@@ -30,7 +30,7 @@ use crate::language::policy::Policy;
 use crate::model::{Api, ApiId, ApiKind, BodyMode, RequestSizes, Share, StageName};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
-use crate::step::authorize::{AuthorizePlan, JwtAuthorizer};
+use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::conform::ConformPlan;
 use crate::step::cors::CorsPlan;
@@ -50,7 +50,7 @@ pub struct Snapshot {
     /// Every upstream.
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Every authorizer.
-    pub authorizers: Vec<Arc<JwtAuthorizer>>,
+    pub authorizers: Vec<Arc<Authorizer>>,
 }
 
 /// One API through its stages.

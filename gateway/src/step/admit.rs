@@ -13,7 +13,7 @@ use gateway_common::word::Word;
 use http::HeaderMap;
 
 use super::proof::Permit;
-use crate::exchange::{Identity, Reason, Rejection};
+use crate::exchange::{Caller, Reason, Rejection};
 use crate::model::CallerKey;
 use crate::store::bucket::Buckets;
 use crate::store::lease::SlotLease;
@@ -70,7 +70,7 @@ pub fn admit(
     plan: &AdmitPlan,
     buckets: &Buckets,
     headers: &HeaderMap,
-    identity: Option<&Identity>,
+    caller: Option<&Caller>,
     now_ns: u64,
 ) -> Result<Permit, Rejection> {
     let route = plan.route.as_ref().map(|bucket| Account {
@@ -79,8 +79,8 @@ pub fn admit(
         slot: bucket.lease.slot(),
         reason: Reason::RouteThrottled,
     });
-    let caller = plan.caller.as_ref().map(|bucket| {
-        let tag = buckets.caller_tag(bucket.parent.tag(), &bucket.key_of(headers, identity));
+    let own = plan.caller.as_ref().map(|bucket| {
+        let tag = buckets.caller_tag(bucket.parent.tag(), &bucket.key_of(headers, caller));
         let slot = bucket.parent.slot();
         match buckets
             .caller_line(tag)
@@ -103,7 +103,7 @@ pub fn admit(
             }
         }
     });
-    charge_all([caller, route], now_ns)
+    charge_all([own, route], now_ns)
 }
 
 /// One word to charge, and the slot whose counters tell of it.
@@ -165,12 +165,12 @@ fn charge_all(accounts: [Option<Account<'_>>; 2], now_ns: u64) -> Result<Permit,
 
 impl CallerBucket {
     /// What tells this caller apart; all callers without it are one.
-    fn key_of<'r>(&self, headers: &'r HeaderMap, identity: Option<&'r Identity>) -> Cow<'r, [u8]> {
+    fn key_of<'r>(&self, headers: &'r HeaderMap, caller: Option<&'r Caller>) -> Cow<'r, [u8]> {
         match &self.key {
             CallerKey::Header(name) => headers
                 .get(name)
                 .map_or(Cow::Borrowed(&[]), |value| Cow::Borrowed(value.as_bytes())),
-            CallerKey::Claim(name) => match identity.and_then(|identity| identity.claim(name)) {
+            CallerKey::Claim(name) => match caller.and_then(|caller| caller.claim(name)) {
                 Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
                 Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
                 None => Cow::Borrowed(&[]),

@@ -29,8 +29,7 @@ pub const ARN_BYTES_MAX: usize = 1_600;
 /// 403 with the documented words where it denies, 414 where the method's ARN is too long.
 pub fn check(
     policy: &Policy,
-    authorization: Authorization,
-    phase: Phase,
+    (authorization, phase, own): (Authorization, Phase, Option<Decision>),
     exchange: &Exchange,
     headers: &HeaderMap,
     path: &str,
@@ -55,7 +54,7 @@ pub fn check(
     {
         decision = Decision::ExplicitDeny;
     }
-    match authorize(authorization, phase, Some(decision), None) {
+    match authorize(authorization, phase, Some(decision), own) {
         Verdict::Proceed => Ok(()),
         Verdict::Deny { explicit } => Err(denied(&arn, explicit)),
     }

@@ -422,13 +422,11 @@ apis: {{orders: {{definition: orders-jwt.yaml}}}}
     let made = gateway.authorizers.iter();
     let made: Vec<_> = made.filter(|made| made.name.as_str() == name).collect();
     assert_eq!((made.len(), gateway.authorizers.len()), (1, 2));
-    assert_eq!(
-        (made[0].issuer.as_str(), made[0].audiences.len()),
-        (issuer, 1)
-    );
+    let jwt = made[0].jwt().unwrap();
+    assert_eq!((jwt.issuer.as_str(), jwt.audiences.len()), (issuer, 1));
     let rsa = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512];
-    assert_eq!(made[0].algorithms, rsa);
-    assert!(matches!(made[0].jwks.source, JwksSource::Discovery { .. }));
+    assert_eq!(jwt.algorithms, rsa);
+    assert!(matches!(jwt.jwks.source, JwksSource::Discovery { .. }));
     check_refused(
         &with("orders-login", issuer, audience),
         &[&format!(

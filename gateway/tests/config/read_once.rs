@@ -92,7 +92,8 @@ fn meaning(configuration: &Configuration) -> String {
     let placed = configuration.placed(&placements());
     let placed = placed.unwrap_or_else(|report| panic!("{report}"));
     let gateway = placed.gateway;
-    let JwksSource::File(keys) = &gateway.authorizers[0].jwks.source else {
+    let jwt = gateway.authorizers[0].jwt().unwrap();
+    let JwksSource::File(keys) = &jwt.jwks.source else {
         panic!("keys in a file")
     };
     let shown = |certificate: &Certificate| {

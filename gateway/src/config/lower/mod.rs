@@ -21,7 +21,6 @@ mod lists;
 mod rules;
 mod authorizer;
 mod backend_tls;
-mod jwks;
 mod upstream;
 mod endpoint;
 mod identity;

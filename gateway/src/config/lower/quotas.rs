@@ -89,10 +89,13 @@ pub(super) fn check(
     }
     for authorizer in authorizers {
         let at = root.key("authorizers").key(authorizer.name.as_str());
-        let found = authorizer.audiences.len();
+        let Some(settings) = authorizer.jwt() else {
+            continue;
+        };
+        let found = settings.audiences.len();
         let what = "audiences of an authorizer";
         check_count(found, AUDIENCES_MAX, what, &at.key("audiences"), cx);
-        let bytes = authorizer.jwks.bytes_max;
+        let bytes = settings.jwks.bytes_max;
         let at = at.key("jwks").key("bytes_max");
         check_size(bytes as u64, KEY_SET_BYTES_MAX as u64, &at, cx);
     }

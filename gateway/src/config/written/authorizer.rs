@@ -9,11 +9,16 @@ use super::{DurationText, Size};
 
 /// One authorizer.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Authorizer {
+    /// Verifies JSON Web Tokens.
+    Jwt(JwtAuthorizer),
+}
+
+/// What a JWT authorizer asks of tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Authorizer {
-    /// What kind it is.
-    #[serde(rename = "type")]
-    pub(crate) kind: Type,
+pub(crate) struct JwtAuthorizer {
     /// Where the token stands: `$request.header.<name>` or `$request.querystring.<name>`. Default
     /// `$request.header.Authorization`.
     pub(crate) identity_source: Option<String>,
@@ -33,15 +38,6 @@ pub(crate) struct Authorizer {
     /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
     /// off. Default 5m.
     pub(crate) decision_ttl: Option<DurationText>,
-}
-
-/// Kinds of authorizers.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "AuthorizerType")]
-pub(crate) enum Type {
-    /// Verifies JSON Web Tokens.
-    Jwt,
 }
 
 /// A JSON Web Key Set: one of `url` and `file`, or neither for discovery at

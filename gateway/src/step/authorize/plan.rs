@@ -5,17 +5,28 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 
-use super::{JwtAuthorizer, Refusal};
-use crate::exchange::{Identity, Reason, Rejection};
+use super::jwt::{JwtAuthorizer, Refusal};
+use super::{Authorizer, Judge};
+use crate::exchange::{Caller, Identity, Reason, Rejection};
+use crate::language::policy::Decision;
 use crate::model::IdentitySource;
 
 /// What a protected route demands.
 #[derive(Debug)]
 pub struct AuthorizePlan {
-    /// Who judges the token.
-    pub authorizer: Arc<JwtAuthorizer>,
-    /// Scopes of which the token must carry one; empty demands none.
+    /// Who judges the caller.
+    pub authorizer: Arc<Authorizer>,
+    /// Scopes of which a token must carry one; empty demands none.
     pub scopes: Vec<String>,
+}
+
+/// A caller that may go on, unless a resource policy says otherwise.
+#[derive(Debug)]
+pub struct Authorized {
+    /// Who it is.
+    pub caller: Caller,
+    /// What its own policy says of this request; `None` where it has none, as callers with tokens.
+    pub policy: Option<Decision>,
 }
 
 /// Judges the caller of a request at `now` (seconds since 1970).
@@ -30,17 +41,34 @@ pub async fn authorize(
     headers: &HeaderMap,
     uri: &Uri,
     now: u64,
+) -> Result<Authorized, Rejection> {
+    match &plan.authorizer.judge {
+        Judge::Jwt(jwt) => {
+            let identity = by_token(jwt, &plan.scopes, headers, uri, now).await?;
+            Ok(Authorized {
+                caller: Caller::Token(identity),
+                policy: None,
+            })
+        }
+    }
+}
+
+async fn by_token(
+    authorizer: &JwtAuthorizer,
+    scopes: &[String],
+    headers: &HeaderMap,
+    uri: &Uri,
+    now: u64,
 ) -> Result<Arc<Identity>, Rejection> {
-    let credential = credential(&plan.authorizer.model().identity_source, headers, uri);
-    let identity = plan
-        .authorizer
+    let credential = credential(&authorizer.settings().identity_source, headers, uri);
+    let identity = authorizer
         .authorize(credential.as_deref(), now)
         .await
-        .map_err(|refusal| unauthorized(refusal, &plan.scopes))?;
-    if !plan.scopes.is_empty() && !identity.has_any_scope(&plan.scopes) {
+        .map_err(|refusal| unauthorized(refusal, scopes))?;
+    if !scopes.is_empty() && !identity.has_any_scope(scopes) {
         let description = "the token does not have a required scope";
         return Err(Rejection {
-            challenge: Some(challenge(&plan.scopes, "insufficient_scope", description)),
+            challenge: Some(challenge(scopes, "insufficient_scope", description)),
             ..Rejection::new(Reason::InsufficientScope)
         });
     }

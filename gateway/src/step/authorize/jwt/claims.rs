@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Refusal;
-use crate::model::Authorizer;
+use crate::model::JwtSettings;
 
 /// Judges `claims` at `now` (seconds since 1970) in the documented order: `iss`, `aud` or
 /// `client_id`, `exp`, `nbf`, `iat`. Returns `exp`.
@@ -17,16 +17,16 @@ use crate::model::Authorizer;
 /// The refusal that the first failed check gives.
 pub(super) fn judge(
     claims: &Map<String, Value>,
-    authorizer: &Authorizer,
+    settings: &JwtSettings,
     now: u64,
 ) -> Result<u64, Refusal> {
-    if claims.get("iss").and_then(Value::as_str) != Some(authorizer.issuer.as_str()) {
+    if claims.get("iss").and_then(Value::as_str) != Some(settings.issuer.as_str()) {
         return Err(Refusal::WrongIssuer);
     }
-    if !names_audience(claims, &authorizer.audiences) {
+    if !names_audience(claims, &settings.audiences) {
         return Err(Refusal::WrongAudience);
     }
-    let leeway = authorizer.leeway.as_secs();
+    let leeway = settings.leeway.as_secs();
     let expires_at = seconds(claims, "exp", Round::Down)?.ok_or(Refusal::NoExpiry)?;
     if expires_at.saturating_add(leeway) <= now {
         return Err(Refusal::Expired);

@@ -8,20 +8,20 @@ use super::key_set::{KeySet, KeySetError};
 use super::token::{Token, token_of};
 use super::{Decisions, Refusal, claims};
 use crate::exchange::Identity;
-use crate::model::{Algorithm, Authorizer};
+use crate::model::{Algorithm, JwtSettings};
 use crate::store::decision::{DecisionKey, Fence, Lifetime};
 
 /// Judges tokens by one configured authorizer.
 #[derive(Debug)]
 pub struct JwtAuthorizer {
-    model: Authorizer,
+    settings: JwtSettings,
     keys: Arc<KeySet>,
     decisions: Arc<Decisions>,
     fence: Fence,
 }
 
 impl JwtAuthorizer {
-    /// Builds the authorizer that `model` describes.
+    /// Builds the authorizer that `settings` describe.
     ///
     /// `previous` is the authorizer of the same name in the running snapshot, or one with the same key
     /// set. It is returned if
@@ -32,31 +32,31 @@ impl JwtAuthorizer {
     /// # Errors
     /// As [`KeySet::open`]; `previous` is then untouched.
     pub fn build(
-        model: &Authorizer,
+        settings: &JwtSettings,
         decisions: &Arc<Decisions>,
         tls: &Arc<ClientConfig>,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, KeySetError> {
         let keys = match previous {
-            Some(previous) if previous.model.jwks == model.jwks => Arc::clone(&previous.keys),
-            Some(_) | None => KeySet::open(&model.jwks, tls)?,
+            Some(previous) if previous.settings.jwks == settings.jwks => Arc::clone(&previous.keys),
+            Some(_) | None => KeySet::open(&settings.jwks, tls)?,
         };
         if let Some(previous) = previous
-            && previous.model == *model
+            && previous.settings == *settings
             && Arc::ptr_eq(&previous.decisions, decisions)
             && (Arc::ptr_eq(&previous.keys, &keys) || previous.keys.same_keys(&keys))
         {
             return Ok(Arc::clone(previous));
         }
-        Ok(Arc::new(Self::new(model, keys, Arc::clone(decisions))))
+        Ok(Arc::new(Self::new(settings, keys, Arc::clone(decisions))))
     }
 
     /// An authorizer over an open key set, with no decisions yet.
     #[must_use]
-    pub fn new(model: &Authorizer, keys: Arc<KeySet>, decisions: Arc<Decisions>) -> Self {
+    pub fn new(settings: &JwtSettings, keys: Arc<KeySet>, decisions: Arc<Decisions>) -> Self {
         let fence = decisions.new_fence();
         Self {
-            model: model.clone(),
+            settings: settings.clone(),
             keys,
             decisions,
             fence,
@@ -65,8 +65,8 @@ impl JwtAuthorizer {
 
     /// What this authorizer was built from.
     #[must_use]
-    pub const fn model(&self) -> &Authorizer {
-        &self.model
+    pub const fn settings(&self) -> &JwtSettings {
+        &self.settings
     }
 
     /// The key set, whose [`KeySet::refresh`] must run on the control runtime.
@@ -105,7 +105,7 @@ impl JwtAuthorizer {
     }
 
     fn remembered(&self, token: &str, now: u64) -> Option<Arc<Identity>> {
-        if self.model.decision_ttl.is_zero() {
+        if self.settings.decision_ttl.is_zero() {
             return None;
         }
         let key = DecisionKey::new(self.fence, self.keys.generation(), token.as_bytes());
@@ -115,7 +115,7 @@ impl JwtAuthorizer {
     async fn judge(&self, text: &str, now: u64) -> Result<Arc<Identity>, Refusal> {
         let token = Token::parse(text)?;
         // Before any key is looked for: what the token claims never widens what is accepted.
-        if !self.model.algorithms.contains(&token.algorithm) {
+        if !self.settings.algorithms.contains(&token.algorithm) {
             return Err(Refusal::AlgorithmNotAllowed);
         }
         let key_id = token.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
@@ -136,7 +136,7 @@ impl JwtAuthorizer {
         }
 
         let claims = token.claims()?;
-        let expires_at = claims::judge(&claims, &self.model, now)?;
+        let expires_at = claims::judge(&claims, &self.settings, now)?;
         let identity = Arc::new(Identity::new(claims, expires_at));
         // Under the generation of the keys that verified: if they changed meanwhile, nobody finds
         // this decision.
@@ -144,7 +144,7 @@ impl JwtAuthorizer {
         let lifetime = Lifetime {
             now,
             expires_at,
-            ttl: self.model.decision_ttl,
+            ttl: self.settings.decision_ttl,
         };
         self.decisions.insert(key, Arc::clone(&identity), lifetime);
         Ok(identity)

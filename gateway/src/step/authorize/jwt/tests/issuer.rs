@@ -14,9 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::super::{Decisions, JwtAuthorizer, KeySet};
-use crate::model::{
-    Algorithm, Authorizer, AuthorizerName, IdentitySource, Jwks, JwksFile, JwksSource,
-};
+use crate::model::{Algorithm, IdentitySource, Jwks, JwksFile, JwksSource, JwtSettings};
 use crate::upstream::tls::client_config;
 
 /// The second at which tests happen.
@@ -188,9 +186,8 @@ pub(super) fn claims_with(name: &str, value: Value) -> Value {
 }
 
 /// An authorizer that accepts RS256, PS256, ES256, ES384 and EdDSA.
-pub(super) fn model(source: JwksSource) -> Authorizer {
-    Authorizer {
-        name: AuthorizerName::new("main"),
+pub(super) fn model(source: JwksSource) -> JwtSettings {
+    JwtSettings {
         identity_source: IdentitySource::Header(http::header::AUTHORIZATION),
         issuer: ISSUER.to_owned(),
         audiences: vec![AUDIENCE.to_owned(), "cats".to_owned()],
@@ -207,7 +204,6 @@ pub(super) fn model(source: JwksSource) -> Authorizer {
             bytes_max: 150_000,
             refresh: Duration::from_secs(600),
         },
-        is_frozen: false,
         leeway: Duration::ZERO,
         decision_ttl: Duration::from_secs(300),
     }
@@ -231,7 +227,7 @@ pub(super) fn authorizer(signers: &[&Signer]) -> JwtAuthorizer {
 /// As [`authorizer`], changed by `change`.
 pub(super) fn authorizer_of(
     signers: &[&Signer],
-    change: impl FnOnce(&mut Authorizer),
+    change: impl FnOnce(&mut JwtSettings),
 ) -> JwtAuthorizer {
     let mut model = model(file(Some(&document(signers))));
     change(&mut model);

@@ -4,10 +4,10 @@ use std::io::Error;
 
 use serde_json::Value as Json;
 
-use super::Lowering;
-use super::host::parse_url;
-use super::quantity::{KIB, MIB, ms, s};
 use crate::config::cursor::Cursor;
+use crate::config::lower::Lowering;
+use crate::config::lower::host::parse_url;
+use crate::config::lower::quantity::{KIB, MIB, ms, s};
 use crate::config::written;
 use crate::model::{Jwks, JwksFile, JwksSource};
 

@@ -1,0 +1,33 @@
+//! Callers with JSON Web Tokens.
+//!
+//! A [`JwtAuthorizer`] takes the value of the identity source and gives the
+//! [`Identity`](crate::exchange::Identity) that the issuer vouches for, or a [`Refusal`]. It follows
+//! a request so: `token` splits what the client sent, `key_set` finds the key it names, the signature
+//! is verified, `claims` judges what was signed, and the decision is remembered until it could be
+//! another. Whatever cannot be decided is refused.
+
+mod refusal;
+mod authorizer;
+mod token;
+mod key;
+mod key_set;
+mod fetch;
+mod remote;
+mod claims;
+#[cfg(test)]
+mod tests;
+
+pub use authorizer::JwtAuthorizer;
+pub use fetch::FetchError;
+pub use key::KeyDocumentError;
+pub use key_set::{
+    FETCH_INTERVAL_MIN, KeySet, KeySetError, KeySetStatus, RETRY_INTERVAL, WAITERS_MAX,
+};
+pub use refusal::Refusal;
+pub use remote::DiscoveryError;
+
+/// Largest accepted token. Header limits of listeners are of this order; nothing honest comes near.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The decisions of all JWT authorizers.
+pub type Decisions = crate::store::decision::DecisionCache<crate::exchange::Identity>;
