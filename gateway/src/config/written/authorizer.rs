@@ -69,6 +69,7 @@ pub(crate) enum Algorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
 }
 
@@ -83,7 +84,8 @@ impl JsonSchema for Algorithm {
         json_schema!({
             "type": "string",
             "enum": [
-                "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"
+                "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+                "EdDSA"
             ],
             "x-refused": {
                 "none": "a token without signature proves nothing: name the algorithms your \
@@ -91,7 +93,6 @@ impl JsonSchema for Algorithm {
                 "HS256": hmac,
                 "HS384": hmac,
                 "HS512": hmac,
-                "ES512": "it is not supported: take it out, and have the issuer sign with ES256 or ES384",
                 "ES256K": "it is not supported: take it out, and have the issuer sign with ES256 or ES384",
             }
         })

@@ -89,6 +89,7 @@ const fn algorithm(written: written::Algorithm) -> Algorithm {
         written::Algorithm::PS512 => Algorithm::PS512,
         written::Algorithm::ES256 => Algorithm::ES256,
         written::Algorithm::ES384 => Algorithm::ES384,
+        written::Algorithm::ES512 => Algorithm::ES512,
         written::Algorithm::EdDSA => Algorithm::EdDSA,
     }
 }

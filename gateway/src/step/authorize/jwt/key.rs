@@ -10,12 +10,13 @@ use std::ops::RangeInclusive;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, EcdsaVerificationAlgorithm,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -59,8 +60,7 @@ pub(super) struct Keys {
 struct Key {
     published: Published,
     id: String,
-    accepts: &'static [Algorithm],
-    decoding: DecodingKey,
+    verifiers: Verifiers,
 }
 
 /// A key as published, with the members that are read.
@@ -141,11 +141,11 @@ impl Keys {
         &'k self,
         id: &'k str,
         algorithm: Algorithm,
-    ) -> impl Iterator<Item = &'k DecodingKey> {
-        self.keys
-            .iter()
-            .filter(move |key| key.id == id && key.accepts.contains(&algorithm))
-            .map(|key| &key.decoding)
+    ) -> impl Iterator<Item = &'k ParsedPublicKey> {
+        let named = self.keys.iter().filter(move |key| key.id == id);
+        let verifiers = named.flat_map(|key| &key.verifiers);
+        let fitting = verifiers.filter(move |(fits, _)| *fits == algorithm);
+        fitting.map(|(_, key)| key)
     }
 }
 
@@ -167,41 +167,43 @@ impl Key {
         {
             return None;
         }
-        let (decoding, fits) = material(&published)?;
-        let accepts = match &published.alg {
-            None => fits,
-            // A key for one algorithm verifies that one only.
-            Some(name) => {
-                let named = algorithm_named(name)?;
-                let at = fits.iter().position(|algorithm| *algorithm == named)?;
-                fits.get(at..=at)?
-            }
-        };
-        Some(Self {
+        let mut verifiers = verifiers(&published)?;
+        // A key for one algorithm verifies that one only.
+        if let Some(name) = &published.alg {
+            let named = algorithm_named(name)?;
+            verifiers.retain(|(algorithm, _)| *algorithm == named);
+        }
+        (!verifiers.is_empty()).then_some(Self {
             published,
             id,
-            accepts,
-            decoding,
+            verifiers,
         })
     }
 }
 
-/// The public key, proven to be one, and what it can be used with.
-fn material(published: &Published) -> Option<(DecodingKey, &'static [Algorithm])> {
+/// A public key, parsed once for each algorithm that it can be used with: parsing costs more than
+/// many a verification.
+type Verifiers = Vec<(Algorithm, ParsedPublicKey)>;
+
+/// The public key, proven to be one, for all that it fits; `None` where it is none.
+fn verifiers(published: &Published) -> Option<Verifiers> {
     let part = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
     match (published.kty.as_str(), published.crv.as_deref()) {
         ("RSA", _) => {
             let (n, e) = (part(&published.n)?, part(&published.e)?);
             let n: Vec<u8> = n.into_iter().skip_while(|byte| *byte == 0).collect();
             let bits = n.len() * 8 - usize::try_from(n.first()?.leading_zeros()).ok()?;
+            if !RSA_BITS.contains(&bits) {
+                return None;
+            }
             let encoded = RsaPublicKeyComponents { n: &n, e: &e }.as_der().ok()?;
-            (RSA_BITS.contains(&bits) && is_key(&RSA_PKCS1_2048_8192_SHA256, encoded.as_ref()))
-                .then(|| (DecodingKey::from_rsa_raw_components(&n, &e), RSA))
+            parsed(&RSA, encoded.as_ref())
         }
         ("EC", Some(curve)) => {
-            let (verifier, size, fits): (&EcdsaVerificationAlgorithm, _, _) = match curve {
-                "P-256" => (&ECDSA_P256_SHA256_FIXED, 32, P256),
-                "P-384" => (&ECDSA_P384_SHA384_FIXED, 48, P384),
+            let (size, fits) = match curve {
+                "P-256" => (32, &P256),
+                "P-384" => (48, &P384),
+                "P-521" => (66, &P521),
                 _ => return None,
             };
             let (x, y) = (part(&published.x)?, part(&published.y)?);
@@ -210,31 +212,39 @@ fn material(published: &Published) -> Option<(DecodingKey, &'static [Algorithm])
             }
             // An uncompressed point (SEC 1 section 2.3.3); parsing proves that it is on the curve.
             let point = [&[4], x.as_slice(), y.as_slice()].concat();
-            is_key(verifier, &point).then(|| (DecodingKey::from_ec_der(&point), fits))
+            parsed(fits, &point)
         }
-        ("OKP", Some("Ed25519")) => {
-            let x = part(&published.x)?;
-            is_key(&ED25519, &x).then(|| (DecodingKey::from_ed_der(&x), ED25519_ONLY))
-        }
+        ("OKP", Some("Ed25519")) => parsed(&ED25519_ONLY, &part(&published.x)?),
         _ => None,
     }
 }
 
-fn is_key(verifier: &'static dyn VerificationAlgorithm, bytes: &[u8]) -> bool {
-    ParsedPublicKey::new(verifier, bytes).is_ok()
+/// How a key of one type verifies.
+type Fits = [(Algorithm, &'static dyn VerificationAlgorithm)];
+
+fn parsed(fits: &Fits, bytes: &[u8]) -> Option<Verifiers> {
+    let parsed = fits.iter().map(|(algorithm, verification)| {
+        let key = ParsedPublicKey::new(*verification, bytes).ok()?;
+        Some((*algorithm, key))
+    });
+    parsed.collect()
 }
 
 /// Accepted lengths of an RSA modulus (RFC 7518 section 3.3 demands 2048).
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
-const RSA: &[Algorithm] = &[
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
+static RSA: [(Algorithm, &dyn VerificationAlgorithm); 6] = [
+    (Algorithm::RS256, &RSA_PKCS1_2048_8192_SHA256),
+    (Algorithm::RS384, &RSA_PKCS1_2048_8192_SHA384),
+    (Algorithm::RS512, &RSA_PKCS1_2048_8192_SHA512),
+    (Algorithm::PS256, &RSA_PSS_2048_8192_SHA256),
+    (Algorithm::PS384, &RSA_PSS_2048_8192_SHA384),
+    (Algorithm::PS512, &RSA_PSS_2048_8192_SHA512),
 ];
-const P256: &[Algorithm] = &[Algorithm::ES256];
-const P384: &[Algorithm] = &[Algorithm::ES384];
-const ED25519_ONLY: &[Algorithm] = &[Algorithm::EdDSA];
+static P256: [(Algorithm, &dyn VerificationAlgorithm); 1] =
+    [(Algorithm::ES256, &ECDSA_P256_SHA256_FIXED)];
+static P384: [(Algorithm, &dyn VerificationAlgorithm); 1] =
+    [(Algorithm::ES384, &ECDSA_P384_SHA384_FIXED)];
+static P521: [(Algorithm, &dyn VerificationAlgorithm); 1] =
+    [(Algorithm::ES512, &ECDSA_P521_SHA512_FIXED)];
+static ED25519_ONLY: [(Algorithm, &dyn VerificationAlgorithm); 1] = [(Algorithm::EdDSA, &ED25519)];

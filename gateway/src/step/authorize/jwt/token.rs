@@ -21,8 +21,8 @@ use crate::model::Algorithm;
 pub(super) struct Token<'t> {
     /// What the signature covers: `header.payload`, encoded.
     pub(super) message: &'t str,
-    /// The signature, encoded.
-    pub(super) signature: &'t str,
+    /// The signature, decoded. It has one spelling: no padding, and no bits that mean nothing.
+    pub(super) signature: Vec<u8>,
     /// The algorithm the token claims.
     pub(super) algorithm: Algorithm,
     /// The key the token claims; `None` if it names none.
@@ -39,9 +39,10 @@ impl<'t> Token<'t> {
     pub(super) fn parse(text: &'t str) -> Result<Self, Refusal> {
         let (message, signature) = text.rsplit_once('.').ok_or(Refusal::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(Refusal::Malformed)?;
-        if payload.contains('.') || URL_SAFE_NO_PAD.decode(signature).is_err() {
+        let (false, Ok(signature)) = (payload.contains('.'), URL_SAFE_NO_PAD.decode(signature))
+        else {
             return Err(Refusal::Malformed);
-        }
+        };
         let mut header = object(header)?;
         let Some(Value::String(algorithm)) = header.get("alg") else {
             return Err(Refusal::Malformed);
@@ -106,6 +107,7 @@ pub(super) fn algorithm_named(name: &str) -> Option<Algorithm> {
         "PS512" => Algorithm::PS512,
         "ES256" => Algorithm::ES256,
         "ES384" => Algorithm::ES384,
+        "ES512" => Algorithm::ES512,
         "EdDSA" => Algorithm::EdDSA,
         _ => return None,
     })

@@ -63,6 +63,14 @@ impl Signer {
         }
     }
 
+    pub(super) fn p521(id: &'static str) -> Self {
+        let pair = EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING);
+        Self {
+            id,
+            pair: Pair::Ec(pair.expect("EC keys can be made"), "P-521"),
+        }
+    }
+
     pub(super) fn ed25519(id: &'static str) -> Self {
         Self {
             id,
@@ -185,7 +193,7 @@ pub(super) fn claims_with(name: &str, value: Value) -> Value {
     claims
 }
 
-/// An authorizer that accepts RS256, PS256, ES256, ES384 and EdDSA.
+/// An authorizer that accepts RS256, PS256, ES256, ES384, ES512 and EdDSA.
 pub(super) fn model(source: JwksSource) -> JwtSettings {
     JwtSettings {
         identity_source: IdentitySource::Header(http::header::AUTHORIZATION),
@@ -196,6 +204,7 @@ pub(super) fn model(source: JwksSource) -> JwtSettings {
             Algorithm::PS256,
             Algorithm::ES256,
             Algorithm::ES384,
+            Algorithm::ES512,
             Algorithm::EdDSA,
         ],
         jwks: Jwks {

@@ -52,6 +52,7 @@ fn accepts_each_algorithm_with_its_key() {
         &Signer::p256("p256"),
         &Signer::p384("p384"),
         &Signer::ed25519("ed"),
+        &Signer::p521("p521"),
     ];
     let authorizer = authorizer(&signers);
     for (signer, algorithm) in [
@@ -60,6 +61,7 @@ fn accepts_each_algorithm_with_its_key() {
         (1, "ES256"),
         (2, "ES384"),
         (3, "EdDSA"),
+        (4, "ES512"),
     ] {
         check(
             algorithm,
