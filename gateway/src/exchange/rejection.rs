@@ -131,6 +131,7 @@ reasons! {
     TokenNotYetValid Unauthorized Unauthorized "token_not_yet_valid" "The token is not valid yet.",
     TokenIssuedInFuture Unauthorized Unauthorized "token_issued_in_future" "The token was issued in the future.",
     KeysUnavailable Unauthorized Unauthorized "keys_unavailable" "The issuer's keys could not be had; nothing can be verified.",
+    KeysBusy Unavailable Default5xx "keys_busy" "The token's key is not known, and too many requests wait for the issuer's keys already.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
     UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",
     InsufficientScope AccessDenied AccessDenied "insufficient_scope" "None of the route's scopes is in the token.",

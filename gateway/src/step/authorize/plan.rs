@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 
-use super::jwt::{JwtAuthorizer, Refusal};
+use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Refusal};
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, Identity, Reason, Rejection};
 use crate::language::policy::Decision;
@@ -32,7 +32,8 @@ pub struct Authorized {
 /// Judges the caller of a request at `now` (seconds since 1970).
 ///
 /// # Errors
-/// 401 where the caller is not known, 403 where it lacks every scope of the route.
+/// 401 where the caller is not known, 403 where it lacks every scope of the route, 503 where too many
+/// wait to become known.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
@@ -103,6 +104,12 @@ fn credential<'r>(
 }
 
 fn unauthorized(refusal: Refusal, scopes: &[String]) -> Rejection {
+    if refusal == Refusal::TooManyWait {
+        return Rejection {
+            retry_after_seconds: Some(FETCH_INTERVAL_MIN.as_secs()),
+            ..Rejection::detailed(refusal.reason(), refusal.to_string())
+        };
+    }
     let challenge = match refusal.client_error_description() {
         None => "Bearer".to_owned(),
         Some(description) => challenge(scopes, "invalid_token", description),

@@ -1,4 +1,4 @@
-//! The keys an issuer publishes, kept fresh without ever making a request wait for nothing.
+//! The keys an issuer publishes, kept fresh.
 //!
 //! One task per key set, [`KeySet::refresh`] on the control runtime, does all fetching; workers on
 //! other threads read the last good keys through one atomic pointer. A fetch that fails changes
@@ -6,10 +6,11 @@
 //! and counted.
 //!
 //! A token that names an unknown key may be the first after a rotation, or noise. It asks for a
-//! fetch and waits for one that began after it asked, at most for the deadline of one fetch. There
-//! is one fetch at a time, and [`FETCH_INTERVAL_MIN`] between the beginnings of two, however many
-//! ask: a flood of made-up key ids costs the issuer one request per interval. Who asks when the next
-//! fetch is farther off than the deadline is refused at once.
+//! fetch and waits until one has ended that began after it asked. There is one fetch at a time, and
+//! [`FETCH_INTERVAL_MIN`] between the beginnings of two, however many ask: a flood of made-up key ids
+//! costs the issuer one request per interval, and a request waits at most for that interval and the
+//! deadline of a fetch. A name that a fetch did not bring is refused at once from then on, until the
+//! next fetch may begin. At most [`WAITERS_MAX`] wait; who comes then is told to come back.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Refusal;
+use super::absent::AbsentKeys;
 use super::fetch::FetchError;
 use super::key::{KeyDocumentError, Keys};
 use super::remote::{DiscoveryError, Remote};
@@ -33,7 +35,7 @@ pub const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(5);
 /// Time from a failed background fetch to the next, where the refresh interval is longer.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Most requests that wait for one key set. Beyond it an unknown key is refused at once.
+/// Most requests that wait for one key set. Beyond it a request with an unknown key is answered 503.
 pub const WAITERS_MAX: usize = 4_096;
 
 /// Why a key set cannot be used, or was not replaced.
@@ -76,6 +78,7 @@ pub struct KeySet {
     progress: watch::Sender<Progress>,
     demand: Notify,
     waiters: Semaphore,
+    absent: AbsentKeys,
     fetches: AtomicU64,
     failures: AtomicU64,
 }
@@ -108,6 +111,8 @@ struct Progress {
     ended: u64,
     /// When the next fetch may begin.
     next: Instant,
+    /// Whether the last fetch that ended brought keys.
+    is_good: bool,
 }
 
 impl KeySet {
@@ -166,9 +171,11 @@ impl KeySet {
                 begun: 0,
                 ended: 0,
                 next: Instant::now(),
+                is_good: false,
             }),
             demand: Notify::new(),
             waiters: Semaphore::new(WAITERS_MAX),
+            absent: AbsentKeys::default(),
             fetches: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         })
@@ -255,7 +262,8 @@ impl KeySet {
     /// Keys among which one is named `id`, after waiting for a fetch if need be.
     ///
     /// # Errors
-    /// [`Refusal::UnknownKey`], or [`Refusal::KeysUnavailable`] if there never were keys.
+    /// [`Refusal::UnknownKey`], or [`Refusal::KeysUnavailable`] if there never were keys;
+    /// [`Refusal::TooManyWait`] if as many as may wait already do.
     ///
     /// # Cancel safety
     /// Safe: only the wish for a fetch stays behind.
@@ -268,21 +276,28 @@ impl KeySet {
     }
 
     async fn fetched_keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
-        let Ok(_place) = self.waiters.try_acquire() else {
-            return Err(self.refusal());
-        };
         let mut progress = self.progress.subscribe();
         let asked = *progress.borrow_and_update();
-        let deadline = Instant::now() + self.pace.timeout;
+        let now = Instant::now();
+        if now < asked.next && self.absent.has(id) {
+            return Err(self.refusal());
+        }
+        let Ok(_place) = self.waiters.try_acquire() else {
+            return Err(Refusal::TooManyWait);
+        };
+        let deadline = asked.next.max(now) + self.pace.timeout;
         self.demand.notify_one();
         loop {
             // Looked at after subscribing, so that no publication falls between.
             if let Some(keys) = self.holding(id) {
                 return Ok(keys);
             }
-            let Progress { begun, ended, next } = *progress.borrow_and_update();
-            let too_far = begun == ended && next > deadline;
-            if ended > asked.begun || too_far {
+            let Progress { ended, is_good, .. } = *progress.borrow_and_update();
+            if ended > asked.begun {
+                // A fetch that failed says nothing of the key.
+                if is_good {
+                    self.absent.insert(id);
+                }
                 return Err(self.refusal());
             }
             if !matches!(timeout_at(deadline, progress.changed()).await, Ok(Ok(()))) {
@@ -310,8 +325,11 @@ impl KeySet {
             progress.next = Instant::now() + self.pace.interval_min;
         });
         let outcome = self.replace(remote).await;
-        self.progress
-            .send_modify(|progress| progress.ended = progress.begun);
+        self.absent.clear();
+        self.progress.send_modify(|progress| {
+            progress.ended = progress.begun;
+            progress.is_good = outcome.is_ok();
+        });
         outcome
     }
 

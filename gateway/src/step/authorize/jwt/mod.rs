@@ -9,6 +9,7 @@
 mod refusal;
 mod authorizer;
 mod token;
+mod absent;
 mod key;
 mod key_set;
 mod fetch;

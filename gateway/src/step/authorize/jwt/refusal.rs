@@ -26,6 +26,9 @@ pub enum Refusal {
     /// The issuer's keys were never obtained, so nothing can be judged.
     #[error("the issuer's keys are not available")]
     KeysUnavailable,
+    /// The key is unknown, and as many requests as may wait for keys already do.
+    #[error("too many requests wait for the issuer's keys")]
+    TooManyWait,
     /// The signature is not that of the key.
     #[error("the token's signature is wrong")]
     BadSignature,
@@ -60,6 +63,7 @@ impl Refusal {
             Self::AlgorithmNotAllowed => Reason::TokenAlgorithm,
             Self::UnknownKey => Reason::TokenUnknownKey,
             Self::KeysUnavailable => Reason::KeysUnavailable,
+            Self::TooManyWait => Reason::KeysBusy,
             Self::BadSignature => Reason::TokenSignature,
             Self::WrongIssuer => Reason::TokenIssuer,
             Self::WrongAudience => Reason::TokenAudience,
@@ -86,6 +90,7 @@ impl Refusal {
             | Self::AlgorithmNotAllowed
             | Self::UnknownKey
             | Self::KeysUnavailable
+            | Self::TooManyWait
             | Self::BadSignature
             | Self::WrongIssuer
             | Self::NoExpiry

@@ -146,18 +146,55 @@ async fn without_any_keys_nothing_can_be_judged() {
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_keys_costs_the_issuer_one_fetch() {
+async fn a_flood_of_unknown_keys_waits_for_one_fetch() {
     let signer = Signer::ed25519("a");
     let server = Server::start(Answer::Document(document(&[&signer]))).await;
-    // The deadline is shorter than the interval, as it is by default, so nobody waits.
-    let running = Running::start(&server, Duration::from_secs(3_600));
+    let running = Running::start(&server, Duration::from_secs(1));
     running.authorizer.key_set().first_fetch().await;
+    let begin = Instant::now();
+    let mut waiting = JoinSet::new();
     for round in 0..1_000 {
         let header = json!({"alg": "EdDSA", "kid": format!("made up {round}")});
-        let outcome = running.judge(&signer.signed(&header, &claims())).await;
-        assert_eq!(outcome, Err(Refusal::UnknownKey));
+        let token = signer.signed(&header, &claims());
+        let authorizer = Arc::clone(&running.authorizer);
+        waiting.spawn(async move { authorizer.authorize(Some(&token), NOW).await.map(drop) });
     }
+    while let Some(outcome) = waiting.join_next().await {
+        assert_eq!(outcome.expect("without a panic"), Err(Refusal::UnknownKey));
+    }
+    // One for each second that was begun, however many asked.
+    let permitted = 2 + begin.elapsed().as_secs();
+    assert!(
+        server.requests() as u64 <= permitted,
+        "{}",
+        server.requests()
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_was_just_seen_absent_is_refused_without_waiting() {
+    let signer = Signer::ed25519("a");
+    let server = Server::start(Answer::Document(document(&[&signer]))).await;
+    let mut model = model(JwksSource::Url(server.url()));
+    model.jwks = server.jwks();
+    let hour = Duration::from_secs(3_600);
+    let keys = KeySet::open_paced(&model.jwks, &server.tls(), hour).expect("good");
+    let authorizer = JwtAuthorizer::new(&model, Arc::clone(&keys), Arc::new(Decisions::new()));
+    let token = Signer::ed25519("b").token("EdDSA", &claims());
+    let mut first = pin!(authorizer.authorize(Some(&token), NOW));
+    let polled = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "it waits for the first fetch");
+    let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+    assert_eq!(first.await.map(drop), Err(Refusal::UnknownKey));
+    let mut again = pin!(authorizer.authorize(Some(&token), NOW));
+    match poll_fn(|context| Poll::Ready(again.as_mut().poll(context))).await {
+        Poll::Ready(outcome) => assert_eq!(outcome.map(drop), Err(Refusal::UnknownKey)),
+        Poll::Pending => panic!("it waits an hour"),
+    }
+    let known = signer.token("EdDSA", &claims());
+    assert!(authorizer.authorize(Some(&known), NOW).await.is_ok());
     assert_eq!(server.requests(), 1);
+    refresh.abort();
 }
 
 #[tokio::test]
@@ -213,7 +250,7 @@ async fn all_who_wait_share_fetches_and_their_number_is_bounded() {
         .await
         .expect("one ends")
         .expect("without a panic");
-    assert_eq!(refused, Err(Refusal::UnknownKey));
+    assert_eq!(refused, Err(Refusal::TooManyWait));
     server.requested(2).await;
     gate.add_permits(1);
     while let Some(outcome) = waiting.join_next().await {
