@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use gateway_tests::client::Client;
 use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, authorize, claims, forged, now};
+use gateway_tests::issuer::{Key, authorize, claims, forged, key_set, now};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use gateway_tests::wait::until;
@@ -369,4 +369,74 @@ async fn a_decision_is_remembered_but_never_beyond_exp() {
             .contains("has expired")
     );
     assert_eq!(gateway.reason("token_expired").await["path"], "/b");
+}
+
+#[tokio::test]
+async fn an_authorizer_trusts_several_issuers_and_asks_for_claims() {
+    let upstream = Upstream::echo().await;
+    let (ours, theirs) = (Key::ec("one"), Key::ec("one"));
+    let setup = Setup::new();
+    let issuer = |name: &str, key: &Key, audience: &str| {
+        let file = setup.file(&format!("{audience}.json"), &key_set(&[key]));
+        json!({
+            "issuer": name, "audiences": [audience], "algorithms": ["ES256"],
+            "jwks": {"file": file},
+        })
+    };
+    let issuers = [
+        issuer("https://ours.test/", &ours, "pets"),
+        issuer("https://theirs.test/", &theirs, "shared"),
+    ];
+    let authorizer = json!({"type": "jwt", "issuers": issuers, "claims": {"use": ["access"]}});
+    let route = json!({"authorizer": "main", "integration": {"upstream": "main"}});
+    let rest = json!({
+        "type": "rest", "hosts": ["rest.test"], "stages": {"prod": {}},
+        "routes": {"GET /{any+}": route},
+    });
+    let setup = setup
+        .upstream("main", upstream.address)
+        .set(&["authorizers", "main"], authorizer)
+        .route("GET /{any+}", json!({"authorizer": "main"}))
+        .set(&["apis", "rest"], rest);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let said = |issuer: &str, audience: &str, kind: &str| {
+        claims(json!({"iss": issuer, "aud": audience, "use": kind}))
+    };
+    let (our_name, their_name) = ("https://ours.test/", "https://theirs.test/");
+    for (token, reason) in [
+        (ours.token(&said(our_name, "pets", "access")), None),
+        (theirs.token(&said(their_name, "shared", "access")), None),
+        (
+            theirs.token(&said(our_name, "pets", "access")),
+            Some("token_signature"),
+        ),
+        (
+            ours.token(&said(our_name, "shared", "access")),
+            Some("token_audience"),
+        ),
+        (
+            ours.token(&said("https://others.test/", "pets", "access")),
+            Some("token_issuer"),
+        ),
+        (
+            ours.token(&said(our_name, "pets", "id")),
+            Some("token_claim"),
+        ),
+    ] {
+        for (host, path) in [("api.test", "/a"), ("rest.test", "/prod/a")] {
+            let headers = [("authorization", token.as_str()), ("host", host)];
+            let answer = client.get_with(path, &headers).await;
+            let expected = if reason.is_some() { 401 } else { 200 };
+            assert_eq!(
+                answer.status,
+                expected,
+                "{host} {reason:?}: {}",
+                answer.text()
+            );
+            if let Some(reason) = reason {
+                assert_eq!(gateway.reason(reason).await["status"], 401);
+            }
+        }
+    }
 }

@@ -199,10 +199,11 @@ impl Configuration {
             return;
         };
         let settings = served.authorizers.iter().filter_map(|it| it.jwt());
-        let given_up = settings.filter_map(|settings| match &settings.jwks.source {
+        let key_sets = settings.flat_map(|it| it.issuers.iter().map(|issuer| &issuer.jwks));
+        let given_up = key_sets.filter_map(|jwks| match &jwks.source {
             JwksSource::File(file) => {
                 let why = file.document.as_ref().err()?;
-                let bytes_max = settings.jwks.bytes_max as u64;
+                let bytes_max = jwks.bytes_max as u64;
                 Some(((file.path.clone(), bytes_max), why.clone()))
             }
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,

@@ -657,7 +657,10 @@ routes:
         let found = |name: crate::model::AuthorizerName| {
             let mut all = gateway.authorizers.iter();
             let found = all.find(|it| it.name == name).unwrap();
-            (name.to_string(), found.jwt().unwrap().audiences.clone())
+            (
+                name.to_string(),
+                found.jwt().unwrap().issuers[0].audiences.clone(),
+            )
         };
         named.map(found).collect()
     }

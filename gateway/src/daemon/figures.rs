@@ -252,7 +252,10 @@ fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
         let Some(jwt) = authorizer.jwt() else {
             continue;
         };
-        let status = jwt.key_set().status();
+        let status = jwt.key_sets().iter().map(|keys| keys.status());
+        let (fetches, failures) = status.fold((0, 0), |(fetches, failures), status| {
+            (fetches + status.fetches, failures + status.failures)
+        });
         let name = authorizer.model.name.to_string();
         let mut sample = |outcome: &str, value: u64| {
             let labels = vec![
@@ -262,8 +265,8 @@ fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {
             let value = value.into();
             samples.push(Sample { labels, value });
         };
-        sample("failed", status.failures);
-        sample("succeeded", status.fetches.saturating_sub(status.failures));
+        sample("failed", failures);
+        sample("succeeded", fetches.saturating_sub(failures));
     }
     samples
 }

@@ -18,8 +18,7 @@ impl KeyTasks {
     /// fetched once, well or not: the first requests should find keys.
     pub(super) async fn start(&mut self, snapshot: &Snapshot) {
         let mut fresh = Vec::new();
-        for authorizer in snapshot.authorizers.iter().filter_map(|it| it.jwt()) {
-            let keys = authorizer.key_set();
+        for keys in key_sets(snapshot) {
             let address = Arc::as_ptr(keys).addr();
             if let Entry::Vacant(place) = self.0.entry(address) {
                 let task = tokio::task::spawn_local(Arc::clone(keys).refresh());
@@ -35,12 +34,16 @@ impl KeyTasks {
     /// Ends the tasks of sets that `snapshot` does not use.
     pub(super) fn retain(&mut self, snapshot: &Snapshot) {
         self.0.retain(|_, (keys, task)| {
-            let mut authorizers = snapshot.authorizers.iter().filter_map(|it| it.jwt());
-            let used = authorizers.any(|it| Arc::ptr_eq(it.key_set(), keys));
+            let used = key_sets(snapshot).any(|used| Arc::ptr_eq(used, keys));
             if !used {
                 task.abort();
             }
             used
         });
     }
+}
+
+fn key_sets(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<KeySet>> {
+    let authorizers = snapshot.authorizers.iter().filter_map(|it| it.jwt());
+    authorizers.flat_map(|jwt| jwt.key_sets())
 }

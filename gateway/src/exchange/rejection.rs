@@ -127,6 +127,7 @@ reasons! {
     TokenSignature Unauthorized Unauthorized "token_signature" "The signature does not verify.",
     TokenIssuer Unauthorized Unauthorized "token_issuer" "Another issuer.",
     TokenAudience Unauthorized Unauthorized "token_audience" "Another audience.",
+    TokenClaim Unauthorized Unauthorized "token_claim" "A claim that the authorizer asks for is absent or another.",
     TokenExpired Unauthorized Unauthorized "token_expired" "The token has expired.",
     TokenNotYetValid Unauthorized Unauthorized "token_not_yet_valid" "The token is not valid yet.",
     TokenIssuedInFuture Unauthorized Unauthorized "token_issued_in_future" "The token was issued in the future.",

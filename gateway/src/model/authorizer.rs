@@ -57,19 +57,37 @@ impl Authorizer {
 pub struct JwtSettings {
     /// Where the token stands; default `$request.header.Authorization`.
     pub identity_source: IdentitySource,
-    /// Required value of `iss`, compared byte for byte.
-    pub issuer: String,
-    /// Accepted values of `aud`, or of `client_id` where a token has no `aud`. Never empty.
-    pub audiences: Vec<String>,
-    /// Accepted values of the header's `alg`. Never empty.
-    pub algorithms: Vec<Algorithm>,
-    /// The issuer's keys.
-    pub jwks: Jwks,
+    /// Who may have issued it. Never empty, and no two of one name.
+    pub issuers: Vec<Issuer>,
+    /// Claims that it must have besides. Default: none.
+    pub claims: Vec<RequiredClaim>,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`; default 0.
     pub leeway: Duration,
     /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the
     /// cache off.
     pub decision_ttl: Duration,
+}
+
+/// Who issues tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// Value of `iss`, compared byte for byte.
+    pub name: String,
+    /// Accepted values of `aud`, or of `client_id` where a token has no `aud`. Never empty.
+    pub audiences: Vec<String>,
+    /// Accepted values of the header's `alg`. Never empty.
+    pub algorithms: Vec<Algorithm>,
+    /// Its keys.
+    pub jwks: Jwks,
+}
+
+/// A claim that tokens must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredClaim {
+    /// Its name.
+    pub name: String,
+    /// Values of which it has to be one, or hold one where it is a list. Never empty.
+    pub values: Vec<String>,
 }
 
 /// Where a request carries its token.

@@ -41,7 +41,8 @@ pub use api::{
     RouteMethod, Segment, Target,
 };
 pub use authorizer::{
-    Algorithm, Authorizer, AuthorizerKind, IdentitySource, Jwks, JwksFile, JwksSource, JwtSettings,
+    Algorithm, Authorizer, AuthorizerKind, IdentitySource, Issuer, Jwks, JwksFile, JwksSource,
+    JwtSettings, RequiredClaim,
 };
 pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};

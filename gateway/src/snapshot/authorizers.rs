@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    self, Api, AuthorizerKind, AuthorizerName, Definition, DeploymentNumber, Gateway, JwtSettings,
-    Share, Track, Variant,
+    self, Api, AuthorizerKind, AuthorizerName, Definition, DeploymentNumber, Gateway, Issuer,
+    JwtSettings, Share, Track, Variant,
 };
 use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
 use crate::step::authorize::{Authorizer, Judge};
@@ -37,33 +37,41 @@ impl Compiler {
         model: &Gateway,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<JwtAuthorizer>, CompileError> {
-        let all = || previous.into_iter().flat_map(|it| &it.authorizers);
-        let running = || all().filter_map(|running| running.jwt());
-        let named = all().find(|running| running.model.name == authorizer.name);
+        let mut running = previous.into_iter().flat_map(|it| &it.authorizers);
+        let named = running.find(|running| running.model.name == authorizer.name);
         let named = named.and_then(|named| named.jwt());
-        // One that has no keys has none to hand on.
-        let has_keys = |running: &&Arc<JwtAuthorizer>| !running.key_set().never_has_keys();
-        let same_keys = |running: &&Arc<JwtAuthorizer>| running.settings().jwks == settings.jwks;
-        // One that a deployment has frozen goes on with the keys that it had under the name of the
-        // file: its issuer need not be within reach just now.
-        let predecessor = named
-            .filter(same_keys)
-            .filter(has_keys)
-            .or_else(|| running().filter(has_keys).find(same_keys))
-            .or_else(|| named.filter(has_keys));
-        let issuers = self.clients()?.issuers();
-        let built = JwtAuthorizer::build(settings, self.decisions(), issuers, predecessor);
+        let open = |issuer: &Issuer| self.keys(authorizer, issuer, model, previous);
+        JwtAuthorizer::build(settings, self.decisions(), named, open)
+    }
+
+    /// The keys of an issuer. As long as their settings stand they go over from what runs, with the last
+    /// good ones, whatever authorizer had them: one that a deployment has frozen goes on with the keys
+    /// that it had under the name of the file, and its issuer need not be within reach just now.
+    fn keys(
+        &self,
+        authorizer: &model::Authorizer,
+        issuer: &Issuer,
+        model: &Gateway,
+        previous: Option<&Snapshot>,
+    ) -> Result<Arc<KeySet>, CompileError> {
+        let running = previous.into_iter().flat_map(|it| &it.authorizers);
+        let known = running.filter_map(|running| running.jwt()?.keys_of(&issuer.jwks));
+        // A set without keys has none to hand on.
+        let mut known = known.filter(|keys| !keys.never_has_keys());
+        if let Some(keys) = known.next() {
+            return Ok(Arc::clone(keys));
+        }
         let name = authorizer.name.clone();
-        match built {
-            Ok(built) => Ok(built),
+        match KeySet::open(&issuer.jwks, self.clients()?.issuers()) {
+            Ok(keys) => Ok(keys),
             Err(source) if !authorizer.is_frozen => Err(CompileError::Authorizer { name, source }),
             // Nobody may have looked after that file for long, and what else the gateway has to serve
             // does not need it. Only a change that takes keys away is refused.
-            Err(source) if previous.is_none_or(|previous| has_none(&name, model, previous)) => {
+            Err(source)
+                if previous.is_none_or(|previous| has_none(&name, issuer, model, previous)) =>
+            {
                 warn(&name, &source, model);
-                let keys = KeySet::without_keys(&settings.jwks);
-                let decisions = Arc::clone(self.decisions());
-                Ok(Arc::new(JwtAuthorizer::new(settings, keys, decisions)))
+                Ok(KeySet::without_keys(&issuer.jwks))
             }
             Err(source) => Err(CompileError::FrozenAuthorizer {
                 ways_out: ways_out(&name, model),
@@ -74,12 +82,12 @@ impl Compiler {
     }
 }
 
-/// Whether the authorizer `name` has no keys already, and whatever needs it did before.
-fn has_none(name: &AuthorizerName, model: &Gateway, previous: &Snapshot) -> bool {
+/// Whether the authorizer `name` has no keys of this issuer already, and whatever needs it did before.
+fn has_none(name: &AuthorizerName, issuer: &Issuer, model: &Gateway, previous: &Snapshot) -> bool {
     let mut running = previous.authorizers.iter();
     let named = running.find(|running| running.model.name == *name);
-    let named = named.and_then(|named| named.jwt());
-    named.is_some_and(|named| named.key_set().never_has_keys())
+    let keys = named.and_then(|named| named.jwt()?.keys_of_issuer(&issuer.name));
+    keys.is_some_and(|keys| keys.never_has_keys())
         && users(name, model).all(|user| user.goes_on(previous))
 }
 

@@ -423,10 +423,13 @@ apis: {{orders: {{definition: orders-jwt.yaml}}}}
     let made: Vec<_> = made.filter(|made| made.name.as_str() == name).collect();
     assert_eq!((made.len(), gateway.authorizers.len()), (1, 2));
     let jwt = made[0].jwt().unwrap();
-    assert_eq!((jwt.issuer.as_str(), jwt.audiences.len()), (issuer, 1));
+    let [made] = jwt.issuers.as_slice() else {
+        panic!("one issuer")
+    };
+    assert_eq!((made.name.as_str(), made.audiences.len()), (issuer, 1));
     let rsa = [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512];
-    assert_eq!(jwt.algorithms, rsa);
-    assert!(matches!(jwt.jwks.source, JwksSource::Discovery { .. }));
+    assert_eq!(made.algorithms, rsa);
+    assert!(matches!(made.jwks.source, JwksSource::Discovery { .. }));
     check_refused(
         &with("orders-login", issuer, audience),
         &[&format!(

@@ -93,7 +93,7 @@ fn meaning(configuration: &Configuration) -> String {
     let placed = placed.unwrap_or_else(|report| panic!("{report}"));
     let gateway = placed.gateway;
     let jwt = gateway.authorizers[0].jwt().unwrap();
-    let JwksSource::File(keys) = &jwt.jwks.source else {
+    let JwksSource::File(keys) = &jwt.issuers[0].jwks.source else {
         panic!("keys in a file")
     };
     let shown = |certificate: &Certificate| {

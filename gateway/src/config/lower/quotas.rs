@@ -92,12 +92,21 @@ pub(super) fn check(
         let Some(settings) = authorizer.jwt() else {
             continue;
         };
-        let found = settings.audiences.len();
+        let of_all = settings.issuers.iter().map(|issuer| issuer.audiences.len());
+        let found = of_all.sum();
         let what = "audiences of an authorizer";
         check_count(found, AUDIENCES_MAX, what, &at.key("audiences"), cx);
-        let bytes = settings.jwks.bytes_max;
-        let at = at.key("jwks").key("bytes_max");
-        check_size(bytes as u64, KEY_SET_BYTES_MAX as u64, &at, cx);
+        for (index, issuer) in settings.issuers.iter().enumerate() {
+            let listed = at.key("issuers");
+            let at = if listed.is_written() {
+                listed.item(index)
+            } else {
+                at.clone()
+            };
+            let at = at.key("jwks").key("bytes_max");
+            let bytes = issuer.jwks.bytes_max;
+            check_size(bytes as u64, KEY_SET_BYTES_MAX as u64, &at, cx);
+        }
     }
     let (found, at) = (domains.len(), root.key("domains"));
     check_count(found, DOMAINS_MAX, "custom domains", &at, cx);

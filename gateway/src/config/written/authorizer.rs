@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{DurationText, Size};
+use super::{DurationText, Named, Size};
 
 /// One authorizer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -22,7 +22,42 @@ pub(crate) struct JwtAuthorizer {
     /// Where the token stands: `$request.header.<name>` or `$request.querystring.<name>`. Default
     /// `$request.header.Authorization`.
     pub(crate) identity_source: Option<String>,
-    /// Required value of the claim `iss`, compared byte for byte.
+    /// Required value of the claim `iss`, compared byte for byte. Several go under `issuers`.
+    pub(crate) issuer: Option<String>,
+    /// Accepted values of the claim `aud`, or of `client_id` where a token has no `aud`.
+    #[schemars(length(min = 1))]
+    pub(crate) audiences: Option<Vec<String>>,
+    /// Accepted signature algorithms. Default RS256, RS384 and RS512 where the keys are found by
+    /// discovery; required where `jwks` says where they are.
+    #[schemars(length(min = 1))]
+    pub(crate) algorithms: Option<Vec<Algorithm>>,
+    /// The issuer's keys. Default: those that the issuer's discovery document names.
+    pub(crate) jwks: Option<Jwks>,
+    /// Several issuers, of which a token names one: instead of `issuer`, `audiences`, `algorithms` and
+    /// `jwks`. At most 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub(crate) issuers: Option<Vec<Issuer>>,
+    /// Claims that a token must have besides, such as `token_use: [access]`: each has to be one of these
+    /// values, or a list that holds one. Default: none. At most 16.
+    #[serde(default)]
+    pub(crate) claims: Named<ClaimValues>,
+    /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
+    pub(crate) leeway: Option<DurationText>,
+    /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
+    /// off. Default 5m.
+    pub(crate) decision_ttl: Option<DurationText>,
+}
+
+/// Values of a claim, at most 64.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct ClaimValues(#[schemars(length(min = 1, max = 64))] pub(crate) Vec<String>);
+
+/// One of several issuers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    /// Value of the claim `iss`, compared byte for byte.
     pub(crate) issuer: String,
     /// Accepted values of the claim `aud`, or of `client_id` where a token has no `aud`.
     #[schemars(length(min = 1))]
@@ -33,11 +68,6 @@ pub(crate) struct JwtAuthorizer {
     pub(crate) algorithms: Option<Vec<Algorithm>>,
     /// The issuer's keys. Default: those that the issuer's discovery document names.
     pub(crate) jwks: Option<Jwks>,
-    /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
-    pub(crate) leeway: Option<DurationText>,
-    /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
-    /// off. Default 5m.
-    pub(crate) decision_ttl: Option<DurationText>,
 }
 
 /// A JSON Web Key Set: one of `url` and `file`, or neither for discovery at

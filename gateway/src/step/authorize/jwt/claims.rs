@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Refusal;
-use crate::model::JwtSettings;
+use crate::model::{Issuer, JwtSettings, RequiredClaim};
 
-/// Judges `claims` at `now` (seconds since 1970) in the documented order: `iss`, `aud` or
-/// `client_id`, `exp`, `nbf`, `iat`. Returns `exp`.
+/// Judges the claims of a token by `issuer` at `now` (seconds since 1970) in the documented order:
+/// `iss`, `aud` or `client_id`, `exp`, `nbf`, `iat`; then those that the authorizer asks for. Returns
+/// `exp`.
 ///
 /// Times may have a fraction (RFC 7519 section 2, NumericDate); each is rounded to the stricter
 /// side.
@@ -17,13 +18,14 @@ use crate::model::JwtSettings;
 /// The refusal that the first failed check gives.
 pub(super) fn judge(
     claims: &Map<String, Value>,
+    issuer: &Issuer,
     settings: &JwtSettings,
     now: u64,
 ) -> Result<u64, Refusal> {
-    if claims.get("iss").and_then(Value::as_str) != Some(settings.issuer.as_str()) {
+    if !is_of(claims, issuer) {
         return Err(Refusal::WrongIssuer);
     }
-    if !names_audience(claims, &settings.audiences) {
+    if !names_audience(claims, &issuer.audiences) {
         return Err(Refusal::WrongAudience);
     }
     let leeway = settings.leeway.as_secs();
@@ -38,7 +40,31 @@ pub(super) fn judge(
     if seconds(claims, "iat", Round::Up)?.is_some_and(|at| at > latest) {
         return Err(Refusal::IssuedInFuture);
     }
+    let mut required = settings.claims.iter();
+    if !required.all(|required| has(claims, required)) {
+        return Err(Refusal::ClaimNotAccepted);
+    }
     Ok(expires_at)
+}
+
+/// Whether a token says that it is of this issuer.
+pub(super) fn is_of(claims: &Map<String, Value>, issuer: &Issuer) -> bool {
+    claims.get("iss").and_then(Value::as_str) == Some(&issuer.name)
+}
+
+/// Whether the claim is one of the values, or a list with one of them. Numbers and truth values are
+/// compared as JSON writes them.
+fn has(claims: &Map<String, Value>, required: &RequiredClaim) -> bool {
+    let accepts = |value: &Value| match value {
+        Value::String(text) => required.values.contains(text),
+        Value::Number(_) | Value::Bool(_) => required.values.contains(&value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    };
+    match claims.get(&required.name) {
+        Some(Value::Array(several)) => several.iter().any(accepts),
+        Some(one) => accepts(one),
+        None => false,
+    }
 }
 
 /// `client_id` speaks only where `aud` is absent: one that is present and wrong decides.

@@ -38,6 +38,9 @@ pub enum Refusal {
     /// Neither `aud` nor, in its absence, `client_id` holds a configured audience.
     #[error("the token is not for a configured audience")]
     WrongAudience,
+    /// A claim that the authorizer asks for is absent or has another value.
+    #[error("the token lacks a claim that the authorizer asks for")]
+    ClaimNotAccepted,
     /// There is no `exp`.
     #[error("the token has no expiry")]
     NoExpiry,
@@ -67,6 +70,7 @@ impl Refusal {
             Self::BadSignature => Reason::TokenSignature,
             Self::WrongIssuer => Reason::TokenIssuer,
             Self::WrongAudience => Reason::TokenAudience,
+            Self::ClaimNotAccepted => Reason::TokenClaim,
             Self::Expired => Reason::TokenExpired,
             Self::NotYetValid => Reason::TokenNotYetValid,
             Self::IssuedInFuture => Reason::TokenIssuedInFuture,
@@ -93,6 +97,7 @@ impl Refusal {
             | Self::TooManyWait
             | Self::BadSignature
             | Self::WrongIssuer
+            | Self::ClaimNotAccepted
             | Self::NoExpiry
             | Self::NotYetValid
             | Self::IssuedInFuture => Some("the token is not valid"),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::Refusal;
 use super::issuer::{AUDIENCE, ISSUER, NOW, RSA, authorizer, authorizer_of, claims_with};
 use super::judging::check;
+use crate::model::RequiredClaim;
 
 #[test]
 fn judges_issuer_and_audience() {
@@ -165,4 +166,46 @@ fn judges_times_at_their_boundaries() {
             expected,
         );
     }
+}
+
+#[test]
+fn claims_that_an_authorizer_asks_for_are_there_with_one_of_their_values() {
+    let required = |name: &str, values: &[&str]| RequiredClaim {
+        name: name.to_owned(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let asking =
+        |claims: Vec<RequiredClaim>| authorizer_of(&[&RSA], move |model| model.claims = claims);
+    for (value, accepted) in [
+        (json!("access"), true),
+        (json!("refresh"), false),
+        (json!("Access"), false),
+        (json!(["id", "access"]), true),
+        (json!(["id"]), false),
+        (json!([["access"]]), false),
+        (json!({"access": true}), false),
+        (json!(7), true),
+        (json!(7.5), false),
+        (json!(true), true),
+        (Value::Null, false),
+    ] {
+        let authorizer = asking(vec![required("kind", &["access", "7", "true"])]);
+        let token = RSA.token("RS256", &claims_with("kind", value.clone()));
+        let expected = if accepted {
+            Ok(())
+        } else {
+            Err(Refusal::ClaimNotAccepted)
+        };
+        check(&value.to_string(), &authorizer, &token, expected);
+    }
+    let both = asking(vec![required("sub", &["user-1"]), required("kind", &["a"])]);
+    let token = RSA.token("RS256", &claims_with("kind", json!("b")));
+    check("each", &both, &token, Err(Refusal::ClaimNotAccepted));
+    let late = claims_with("exp", json!(NOW - 1));
+    check(
+        "expired first",
+        &both,
+        &RSA.token("RS256", &late),
+        Err(Refusal::Expired),
+    );
 }

@@ -9,7 +9,7 @@ use super::super::remote::Remote;
 use super::super::{
     Decisions, DiscoveryError, FetchError, JwtAuthorizer, KeySet, KeySetError, Refusal,
 };
-use super::issuer::{NOW, Signer, claims, document, model};
+use super::issuer::{NOW, Signer, build, claims, document, model};
 use super::server::{Answer, Server};
 use crate::model::Jwks;
 
@@ -117,11 +117,16 @@ async fn keys_are_found_anew_and_the_last_good_ones_serve_while_they_are_not() {
     server.discover(Answer::Document("not yet".to_owned()));
     let jwks = server.discovered();
     let mut model = model(jwks.source.clone());
-    model.jwks = jwks;
-    let keys = KeySet::open_paced(&model.jwks, &server.tls(), Duration::from_millis(10));
+    model.issuers[0].jwks = jwks;
+    let keys = KeySet::open_paced(
+        &model.issuers[0].jwks,
+        &server.tls(),
+        Duration::from_millis(10),
+    );
     let keys = keys.expect("good");
     let refresh = tokio::spawn(Arc::clone(&keys).refresh());
-    let authorizer = JwtAuthorizer::new(&model, Arc::clone(&keys), Arc::new(Decisions::new()));
+    let authorizer =
+        JwtAuthorizer::new(&model, vec![Arc::clone(&keys)], Arc::new(Decisions::new()));
     let judge = async |signer: &Signer| {
         let token = signer.token("EdDSA", &claims());
         authorizer.authorize(Some(&token), NOW).await.map(drop)
@@ -146,15 +151,14 @@ async fn a_reload_keeps_what_was_found_unless_the_issuer_is_another() {
     let signer = Signer::ed25519("a");
     let server = Server::start_issuer(Answer::Document(document(&[&signer]))).await;
     let mut by_issuer = model(server.discovered().source);
-    by_issuer.jwks = server.discovered();
+    by_issuer.issuers[0].jwks = server.discovered();
     let (decisions, tls) = (Arc::new(Decisions::new()), server.tls());
-    let build = |model, previous| {
-        JwtAuthorizer::build(model, &decisions, &tls, previous).expect("the model is good")
-    };
+    let build =
+        |model, previous| build(model, &decisions, &tls, previous).expect("the model is good");
     let first = build(&by_issuer, None);
     assert!(Arc::ptr_eq(&first, &build(&by_issuer, Some(&first))));
     let mut by_url = by_issuer.clone();
-    by_url.jwks = server.jwks();
+    by_url.issuers[0].jwks = server.jwks();
     let changed = build(&by_url, Some(&first));
-    assert!(!Arc::ptr_eq(changed.key_set(), first.key_set()));
+    assert!(!Arc::ptr_eq(&changed.key_sets()[0], &first.key_sets()[0]));
 }

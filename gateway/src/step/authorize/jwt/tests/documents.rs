@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::key::{KEYS_MAX, KeyDocumentError, Keys};
 use super::super::{KeySet, KeySetError};
-use super::issuer::{OTHER_RSA, RSA, Signer, document, encode, file, model};
+use super::issuer::{OTHER_RSA, RSA, Signer, document, encode, file, jwks};
 use crate::model::Algorithm;
 use crate::upstream::tls::client_config;
 
@@ -171,7 +171,7 @@ fn the_generation_grows_only_when_a_key_is_lost() {
 #[test]
 fn a_file_holds_what_was_read_with_the_configuration() {
     let tls = client_config(rustls::RootCertStore::empty());
-    let mut jwks = model(file(Some(&document(&[&RSA])))).jwks;
+    let mut jwks = jwks(file(Some(&document(&[&RSA]))));
     let set = KeySet::open(&jwks, &tls).expect("the key set is good");
     assert_eq!(set.status().keys, 1);
     jwks.source = file(Some("{}"));

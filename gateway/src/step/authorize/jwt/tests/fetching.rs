@@ -175,7 +175,7 @@ fn takes_only_https_urls_of_a_host() {
     let tls = client_config(rustls::RootCertStore::empty());
     let open = |url: &str| {
         let source = JwksSource::Url(url.parse().expect("the test writes URLs"));
-        KeySet::open(&model(source).jwks, &tls)
+        KeySet::open(&model(source).issuers[0].jwks, &tls)
     };
     for url in [
         "https://a.example",

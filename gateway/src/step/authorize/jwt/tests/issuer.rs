@@ -13,8 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::super::{Decisions, JwtAuthorizer, KeySet};
-use crate::model::{Algorithm, IdentitySource, Jwks, JwksFile, JwksSource, JwtSettings};
+use super::super::{Decisions, JwtAuthorizer, KeySet, KeySetError};
+use crate::model::{Algorithm, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings};
 use crate::upstream::tls::client_config;
 
 /// The second at which tests happen.
@@ -197,24 +197,32 @@ pub(super) fn claims_with(name: &str, value: Value) -> Value {
 pub(super) fn model(source: JwksSource) -> JwtSettings {
     JwtSettings {
         identity_source: IdentitySource::Header(http::header::AUTHORIZATION),
-        issuer: ISSUER.to_owned(),
-        audiences: vec![AUDIENCE.to_owned(), "cats".to_owned()],
-        algorithms: vec![
-            Algorithm::RS256,
-            Algorithm::PS256,
-            Algorithm::ES256,
-            Algorithm::ES384,
-            Algorithm::ES512,
-            Algorithm::EdDSA,
-        ],
-        jwks: Jwks {
-            source,
-            timeout: Duration::from_secs(10),
-            bytes_max: 150_000,
-            refresh: Duration::from_secs(600),
-        },
+        issuers: vec![Issuer {
+            name: ISSUER.to_owned(),
+            audiences: vec![AUDIENCE.to_owned(), "cats".to_owned()],
+            algorithms: vec![
+                Algorithm::RS256,
+                Algorithm::PS256,
+                Algorithm::ES256,
+                Algorithm::ES384,
+                Algorithm::ES512,
+                Algorithm::EdDSA,
+            ],
+            jwks: jwks(source),
+        }],
+        claims: Vec::new(),
         leeway: Duration::ZERO,
         decision_ttl: Duration::from_secs(300),
+    }
+}
+
+/// A key set from there.
+pub(super) fn jwks(source: JwksSource) -> Jwks {
+    Jwks {
+        source,
+        timeout: Duration::from_secs(10),
+        bytes_max: 150_000,
+        refresh: Duration::from_secs(600),
     }
 }
 
@@ -241,6 +249,21 @@ pub(super) fn authorizer_of(
     let mut model = model(file(Some(&document(signers))));
     change(&mut model);
     let tls = client_config(rustls::RootCertStore::empty());
-    let keys = KeySet::open(&model.jwks, &tls).expect("the key set is good");
-    JwtAuthorizer::new(&model, keys, Arc::new(Decisions::new()))
+    let keys = KeySet::open(&model.issuers[0].jwks, &tls).expect("the key set is good");
+    JwtAuthorizer::new(&model, vec![keys], Arc::new(Decisions::new()))
+}
+
+/// Builds an authorizer with the key sets that `previous` has open.
+pub(super) fn build(
+    model: &JwtSettings,
+    decisions: &Arc<Decisions>,
+    tls: &Arc<rustls::ClientConfig>,
+    previous: Option<&Arc<JwtAuthorizer>>,
+) -> Result<Arc<JwtAuthorizer>, KeySetError> {
+    let open =
+        |Issuer { jwks, .. }: &Issuer| match previous.and_then(|previous| previous.keys_of(jwks)) {
+            Some(keys) => Ok(Arc::clone(keys)),
+            None => KeySet::open(jwks, tls),
+        };
+    JwtAuthorizer::build(model, decisions, previous, open)
 }

@@ -71,8 +71,8 @@ fn accepts_each_algorithm_with_its_key() {
         );
     }
     let all = authorizer_of(&signers, |model| {
-        model.algorithms = vec![Algorithm::RS384, Algorithm::RS512, Algorithm::PS384];
-        model.algorithms.push(Algorithm::PS512);
+        model.issuers[0].algorithms = vec![Algorithm::RS384, Algorithm::RS512, Algorithm::PS384];
+        model.issuers[0].algorithms.push(Algorithm::PS512);
     });
     for algorithm in ["RS384", "RS512", "PS384", "PS512"] {
         check(algorithm, &all, &RSA.token(algorithm, &claims()), Ok(()));
@@ -254,8 +254,12 @@ proptest! {
         prop_assert!(judge(&authorizer, Some(&text), NOW).is_err());
         // Past the header: whatever stands for claims and signature.
         let header = encode(br#"{"alg":"RS256","kid":"rsa-1"}"#);
-        let token = format!("{header}.{}.{}", encode(text.as_bytes()), encode(bytes.as_bytes()));
-        let outcome = judge(&authorizer, Some(&token), NOW).map(drop);
+        let token = |claims: &str| {
+            format!("{header}.{}.{}", encode(claims.as_bytes()), encode(bytes.as_bytes()))
+        };
+        prop_assert!(judge(&authorizer, Some(&token(&text)), NOW).is_err());
+        let claims = claims_with("note", json!(text)).to_string();
+        let outcome = judge(&authorizer, Some(&token(&claims)), NOW).map(drop);
         prop_assert_eq!(outcome, Err(Refusal::BadSignature));
     }
 

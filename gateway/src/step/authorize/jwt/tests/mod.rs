@@ -7,6 +7,7 @@ mod documents;
 mod judging;
 mod header;
 mod claims;
+mod issuers;
 mod remembering;
 mod fetching;
 mod rotation;

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::super::{Decisions, FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
-use super::issuer::{NOW, Signer, claims, document, file, model};
+use super::issuer::{NOW, Signer, build, claims, document, file, model};
 use super::server::{Answer, Server};
 use crate::model::{Jwks, JwksSource};
 
@@ -25,12 +25,13 @@ struct Running {
 impl Running {
     fn start(server: &Server, interval_min: Duration) -> Self {
         let mut model = model(JwksSource::Url(server.url()));
-        model.jwks = server.jwks();
-        let keys = KeySet::open_paced(&model.jwks, &server.tls(), interval_min).expect("good");
+        model.issuers[0].jwks = server.jwks();
+        let keys =
+            KeySet::open_paced(&model.issuers[0].jwks, &server.tls(), interval_min).expect("good");
         let refresh = tokio::spawn(Arc::clone(&keys).refresh());
         let decisions = Arc::new(Decisions::new());
         Self {
-            authorizer: Arc::new(JwtAuthorizer::new(&model, keys, decisions)),
+            authorizer: Arc::new(JwtAuthorizer::new(&model, vec![keys], decisions)),
             refresh,
         }
     }
@@ -57,7 +58,7 @@ async fn the_first_token_waits_for_the_first_fetch() {
         running.judge(&signer.token("EdDSA", &claims())).await,
         Ok(())
     );
-    running.authorizer.key_set().first_fetch().await;
+    running.authorizer.key_sets()[0].first_fetch().await;
     assert_eq!(server.requests(), 1);
 }
 
@@ -98,7 +99,7 @@ async fn the_last_good_keys_serve_while_the_issuer_fails() {
     let (known, unknown) = (Signer::ed25519("known"), Signer::ed25519("unknown"));
     let server = Server::start(Answer::Document(document(&[&known]))).await;
     let running = Running::start(&server, SOON);
-    let keys = Arc::clone(running.authorizer.key_set());
+    let keys = Arc::clone(&running.authorizer.key_sets()[0]);
     keys.first_fetch().await;
     for (round, answer) in [
         Answer::Document("garbage".to_owned()),
@@ -150,7 +151,7 @@ async fn a_flood_of_unknown_keys_waits_for_one_fetch() {
     let signer = Signer::ed25519("a");
     let server = Server::start(Answer::Document(document(&[&signer]))).await;
     let running = Running::start(&server, Duration::from_secs(1));
-    running.authorizer.key_set().first_fetch().await;
+    running.authorizer.key_sets()[0].first_fetch().await;
     let begin = Instant::now();
     let mut waiting = JoinSet::new();
     for round in 0..1_000 {
@@ -176,10 +177,11 @@ async fn a_key_that_was_just_seen_absent_is_refused_without_waiting() {
     let signer = Signer::ed25519("a");
     let server = Server::start(Answer::Document(document(&[&signer]))).await;
     let mut model = model(JwksSource::Url(server.url()));
-    model.jwks = server.jwks();
+    model.issuers[0].jwks = server.jwks();
     let hour = Duration::from_secs(3_600);
-    let keys = KeySet::open_paced(&model.jwks, &server.tls(), hour).expect("good");
-    let authorizer = JwtAuthorizer::new(&model, Arc::clone(&keys), Arc::new(Decisions::new()));
+    let keys = KeySet::open_paced(&model.issuers[0].jwks, &server.tls(), hour).expect("good");
+    let authorizer =
+        JwtAuthorizer::new(&model, vec![Arc::clone(&keys)], Arc::new(Decisions::new()));
     let token = Signer::ed25519("b").token("EdDSA", &claims());
     let mut first = pin!(authorizer.authorize(Some(&token), NOW));
     let polled = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
@@ -202,7 +204,7 @@ async fn a_fetch_that_began_before_the_wish_is_not_the_last_word() {
     let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
     let server = Server::start(Answer::Document(document(&[&old]))).await;
     let running = Running::start(&server, Duration::ZERO);
-    running.authorizer.key_set().first_fetch().await;
+    running.authorizer.key_sets()[0].first_fetch().await;
     // A fetch hangs with the old document while the issuer rotates.
     let gate = Arc::new(Semaphore::new(0));
     server.answer(Answer::Gated(Arc::clone(&gate), document(&[&old])));
@@ -230,7 +232,7 @@ async fn all_who_wait_share_fetches_and_their_number_is_bounded() {
     let (first, second) = (Signer::ed25519("first"), Signer::ed25519("second"));
     let server = Server::start(Answer::Document(document(&[&first]))).await;
     let running = Running::start(&server, Duration::ZERO);
-    let keys = Arc::clone(running.authorizer.key_set());
+    let keys = Arc::clone(&running.authorizer.key_sets()[0]);
     keys.first_fetch().await;
 
     let gate = Arc::new(Semaphore::new(0));
@@ -264,13 +266,13 @@ async fn all_who_wait_share_fetches_and_their_number_is_bounded() {
 async fn waiting_ends_at_the_deadline() {
     let server = Server::start(Answer::Silence).await;
     let mut model = model(JwksSource::Url(server.url()));
-    model.jwks = Jwks {
+    model.issuers[0].jwks = Jwks {
         timeout: Duration::from_millis(100),
         ..server.jwks()
     };
     // Nobody runs the refresh task: only the deadline can end this.
-    let keys = KeySet::open(&model.jwks, &server.tls()).expect("good");
-    let authorizer = JwtAuthorizer::new(&model, keys, Arc::new(Decisions::new()));
+    let keys = KeySet::open(&model.issuers[0].jwks, &server.tls()).expect("good");
+    let authorizer = JwtAuthorizer::new(&model, vec![keys], Arc::new(Decisions::new()));
     let token = Signer::ed25519("a").token("EdDSA", &claims());
     let begin = Instant::now();
     let outcome = authorizer.authorize(Some(&token), NOW).await;
@@ -326,7 +328,7 @@ fn workers_on_other_threads_are_woken() {
     control.block_on(async {
         server.requested(1).await;
         gate.add_permits(1);
-        running.authorizer.key_set().first_fetch().await;
+        running.authorizer.key_sets()[0].first_fetch().await;
     });
     for worker in workers {
         assert_eq!(worker.join().expect("no worker panics"), Ok(()));
@@ -339,13 +341,12 @@ async fn a_reload_keeps_what_did_not_change() {
     let signer = Signer::ed25519("a");
     let server = Server::start(Answer::Document(document(&[&signer]))).await;
     let mut by_url = model(JwksSource::Url(server.url()));
-    by_url.jwks = server.jwks();
+    by_url.issuers[0].jwks = server.jwks();
     let (decisions, tls) = (Arc::new(Decisions::new()), server.tls());
-    let build = |model, previous| {
-        JwtAuthorizer::build(model, &decisions, &tls, previous).expect("the model is good")
-    };
+    let build =
+        |model, previous| build(model, &decisions, &tls, previous).expect("the model is good");
     let first = build(&by_url, None);
-    let refresh = tokio::spawn(Arc::clone(first.key_set()).refresh());
+    let refresh = tokio::spawn(Arc::clone(&first.key_sets()[0]).refresh());
     let token = signer.token("EdDSA", &claims());
     first
         .authorize(Some(&token), NOW)
@@ -355,9 +356,9 @@ async fn a_reload_keeps_what_did_not_change() {
     assert!(Arc::ptr_eq(&first, &same));
 
     let mut stricter = by_url.clone();
-    stricter.audiences = vec!["dogs".to_owned()];
+    stricter.issuers[0].audiences = vec!["dogs".to_owned()];
     let changed = build(&stricter, Some(&same));
-    assert!(Arc::ptr_eq(changed.key_set(), same.key_set()));
+    assert!(Arc::ptr_eq(&changed.key_sets()[0], &same.key_sets()[0]));
     let outcome = changed.authorize(Some(&token), NOW).await;
     assert_eq!(
         outcome.map(drop),
@@ -382,5 +383,5 @@ async fn a_reload_keeps_what_did_not_change() {
         "another key of the same name"
     );
     let broken = model(file(Some("{}")));
-    assert!(JwtAuthorizer::build(&broken, &decisions, &tls, Some(&changed)).is_err());
+    assert!(super::issuer::build(&broken, &decisions, &tls, Some(&changed)).is_err());
 }
