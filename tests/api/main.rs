@@ -50,6 +50,7 @@ mod http_mapping;
 mod http_cors;
 mod bodies;
 mod tokens;
+mod user_pools;
 mod rotation;
 mod throttles;
 mod bad_input;

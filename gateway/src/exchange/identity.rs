@@ -39,10 +39,16 @@ impl Identity {
         }
     }
 
+    /// The claim `name`, if it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.claims.get(name).and_then(Value::as_str)
+    }
+
     /// The claim `sub`, if it is a string.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.claims.get("sub").and_then(Value::as_str)
+        self.text("sub")
     }
 
     /// The scopes granted: the words of `scope`, and of `scp`, which may be an array of strings

@@ -128,6 +128,8 @@ reasons! {
     TokenIssuer Unauthorized Unauthorized "token_issuer" "Another issuer.",
     TokenAudience Unauthorized Unauthorized "token_audience" "Another audience.",
     TokenClaim Unauthorized Unauthorized "token_claim" "A claim that the authorizer asks for is absent or another.",
+    TokenUse Unauthorized Unauthorized "token_use" "An access token of a user pool where the route takes ID tokens, or the other way round.",
+    TokenScope Unauthorized Unauthorized "token_scope" "None of the route's scopes is in the access token of a user pool.",
     TokenExpired Unauthorized Unauthorized "token_expired" "The token has expired.",
     TokenNotYetValid Unauthorized Unauthorized "token_not_yet_valid" "The token is not valid yet.",
     TokenIssuedInFuture Unauthorized Unauthorized "token_issued_in_future" "The token was issued in the future.",

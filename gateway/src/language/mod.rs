@@ -9,6 +9,7 @@ pub mod message;
 mod json_memory;
 pub mod json_path;
 pub mod mapping;
+pub mod pattern;
 pub mod selection;
 pub mod template;
 pub mod log_format;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::language::pattern::PATTERN_BYTES_MAX;
 
 #[track_caller]
 fn check(patterns: &[Option<&str>], text: Option<&str>, expected: Option<usize>) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::AuthorizerName;
+use crate::language::pattern::Pattern;
 use crate::language::policy::Authorization;
 
 /// An authorizer.
@@ -61,6 +62,8 @@ pub struct JwtSettings {
     pub issuers: Vec<Issuer>,
     /// Claims that it must have besides. Default: none.
     pub claims: Vec<RequiredClaim>,
+    /// What kind of token it has to be.
+    pub tokens: TokenRules,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`; default 0.
     pub leeway: Duration,
     /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the
@@ -68,12 +71,26 @@ pub struct JwtSettings {
     pub decision_ttl: Duration,
 }
 
+/// What kind of token an authorizer takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenRules {
+    /// Any of a configured audience.
+    Audience,
+    /// What Amazon Cognito user pools issue: ID tokens on routes without scopes, and access tokens on
+    /// routes with scopes.
+    Cognito {
+        /// What `aud` of ID tokens has to match, whole; `None` takes any.
+        audience: Option<Pattern>,
+    },
+}
+
 /// Who issues tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     /// Value of `iss`, compared byte for byte.
     pub name: String,
-    /// Accepted values of `aud`, or of `client_id` where a token has no `aud`. Never empty.
+    /// Accepted values of `aud`, or of `client_id` where a token has no `aud`. Never empty, but of user
+    /// pools, whose tokens are judged by their kind.
     pub audiences: Vec<String>,
     /// Accepted values of the header's `alg`. Never empty.
     pub algorithms: Vec<Algorithm>,

@@ -42,7 +42,7 @@ pub use api::{
 };
 pub use authorizer::{
     Algorithm, Authorizer, AuthorizerKind, IdentitySource, Issuer, Jwks, JwksFile, JwksSource,
-    JwtSettings, RequiredClaim,
+    JwtSettings, RequiredClaim, TokenRules,
 };
 pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};

@@ -161,6 +161,13 @@ fn lower_authorizer(
     let (named, at) = (&written.authorizer, at.key("authorizer"));
     let Some(thawed) = around.authorizers else {
         cx.reference(AUTHORIZERS, "authorizer", Some(NONE), named, &at);
+        let kind = cx.root.key(AUTHORIZERS).key(named).key("type");
+        if around.kind == ApiKind::Http && kind.scalar() == Some("cognito") {
+            let message = "an HTTP API takes the tokens of a user pool by an authorizer of type \
+                           `jwt`: name one whose `issuer` is the pool's and whose `audiences` are \
+                           its app clients";
+            cx.error(&at, message);
+        }
         return Some(AuthorizerName::new(named));
     };
     if !thawed.contains_key(named) {

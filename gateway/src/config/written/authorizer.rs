@@ -13,6 +13,8 @@ use super::{DurationText, Named, Size};
 pub(crate) enum Authorizer {
     /// Verifies JSON Web Tokens.
     Jwt(JwtAuthorizer),
+    /// Verifies tokens of Amazon Cognito user pools; REST APIs only.
+    Cognito(CognitoAuthorizer),
 }
 
 /// What a JWT authorizer asks of tokens.
@@ -41,6 +43,30 @@ pub(crate) struct JwtAuthorizer {
     /// values, or a list that holds one. Default: none. At most 16.
     #[serde(default)]
     pub(crate) claims: Named<ClaimValues>,
+    /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
+    pub(crate) leeway: Option<DurationText>,
+    /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
+    /// off. Default 5m.
+    pub(crate) decision_ttl: Option<DurationText>,
+}
+
+/// What an authorizer of user pools asks of tokens. A route without scopes takes ID tokens, one with
+/// scopes access tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CognitoAuthorizer {
+    /// The ARNs of the pools, such as `arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_abc`.
+    /// At most 16.
+    #[schemars(length(min = 1, max = 16))]
+    pub(crate) user_pools: Vec<String>,
+    /// Where the token stands: `$request.header.<name>`. Default `$request.header.Authorization`.
+    pub(crate) identity_source: Option<String>,
+    /// Regular expression in Java's syntax that the claim `aud` of ID tokens has to match, whole.
+    /// Default: none.
+    pub(crate) identity_validation_expression: Option<String>,
+    /// HTTPS URL under which `{pool}/.well-known/jwks.json` is, without the slash behind it. Default
+    /// `https://cognito-idp.{region}.amazonaws.com`.
+    pub(crate) endpoint: Option<String>,
     /// Clock difference tolerated in `exp`, `nbf` and `iat`: 0s to 5m. Default 0s.
     pub(crate) leeway: Option<DurationText>,
     /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache

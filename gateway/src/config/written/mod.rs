@@ -28,7 +28,9 @@ pub(super) use api::{
     Api, Body, CallerThrottle, GatewayResponse, LoggingLevel, RequestLimits, Route, Stage,
     StageLog, StageRoute, Type as ApiType,
 };
-pub(super) use authorizer::{Algorithm, Authorizer, ClaimValues, Jwks, JwtAuthorizer};
+pub(super) use authorizer::{
+    Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Jwks, JwtAuthorizer,
+};
 pub(super) use cors::Cors;
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
 pub(super) use identity::Identity;

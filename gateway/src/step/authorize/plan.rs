@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 
-use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Refusal};
+use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Refusal, pool};
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, Identity, Reason, Rejection};
 use crate::language::policy::Decision;
-use crate::model::IdentitySource;
+use crate::model::{IdentitySource, TokenRules};
 
 /// What a protected route demands.
 #[derive(Debug)]
@@ -61,11 +61,17 @@ async fn by_token(
     uri: &Uri,
     now: u64,
 ) -> Result<Arc<Identity>, Rejection> {
-    let credential = credential(&authorizer.settings().identity_source, headers, uri);
-    let identity = authorizer
-        .authorize(credential.as_deref(), now)
-        .await
-        .map_err(|refusal| unauthorized(refusal, scopes))?;
+    let settings = authorizer.settings();
+    let credential = credential(&settings.identity_source, headers, uri);
+    let identity = authorizer.authorize(credential.as_deref(), now).await;
+    if let TokenRules::Cognito { audience } = &settings.tokens {
+        let judged = identity.and_then(|identity| {
+            pool::judge(&identity, audience.as_ref(), scopes)?;
+            Ok(identity)
+        });
+        return judged.map_err(|refusal| of_pool(refusal, scopes));
+    }
+    let identity = identity.map_err(|refusal| unauthorized(refusal, scopes))?;
     if !scopes.is_empty() && !identity.has_any_scope(scopes) {
         let description = "the token does not have a required scope";
         return Err(Rejection {
@@ -100,6 +106,15 @@ fn credential<'r>(
                 (None, _) | (Some(_), Some(_)) => None,
             }
         }
+    }
+}
+
+/// Of a token that has ended, clients of a user pool read more.
+fn of_pool(refusal: Refusal, scopes: &[String]) -> Rejection {
+    let message = (refusal == Refusal::Expired).then_some("The incoming token has expired");
+    Rejection {
+        message: message.map(Cow::Borrowed),
+        ..unauthorized(refusal, scopes)
     }
 }
 

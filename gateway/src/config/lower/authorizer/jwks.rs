@@ -1,7 +1,9 @@
 //! Key sets of authorizers.
 
 use std::io::Error;
+use std::time::Duration;
 
+use http::Uri;
 use serde_json::Value as Json;
 
 use crate::config::cursor::Cursor;
@@ -13,6 +15,21 @@ use crate::model::{Jwks, JwksFile, JwksSource};
 
 /// Where an issuer says where its keys are, behind its own URL.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// Defaults: those of the service, and how often keys are asked for.
+const TIMEOUT: Duration = ms(1500);
+const BYTES_MAX: u64 = 150_000;
+const REFRESH: Duration = s(600);
+
+/// The key set at `url`, of which nothing else is said.
+pub(super) fn at_url(url: Uri) -> Jwks {
+    Jwks {
+        source: JwksSource::Url(url),
+        timeout: TIMEOUT,
+        bytes_max: usize::try_from(BYTES_MAX).unwrap_or(usize::MAX),
+        refresh: REFRESH,
+    }
+}
 
 /// Lowers the key set of the authorizer at `authorizer`. A file that cannot be used is refused, unless a
 /// deployment has frozen the authorizer: then nobody may have looked after it for long, and whoever
@@ -33,11 +50,11 @@ pub(super) fn lower(
         None => &nothing,
     };
     let timeout = written.timeout.as_ref();
-    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), ms(1500));
+    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), TIMEOUT);
     let refresh = written.refresh.as_ref();
-    let refresh = cx.duration(refresh, &at.key("refresh"), s(1)..=s(86_400), s(600));
+    let refresh = cx.duration(refresh, &at.key("refresh"), s(1)..=s(86_400), REFRESH);
     let bytes_max = written.bytes_max.as_ref();
-    let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, 150_000);
+    let bytes_max = cx.size(bytes_max, &at.key("bytes_max"), KIB..=16 * MIB, BYTES_MAX);
     Some(Jwks {
         source: lower_source(written, bytes_max, issuer, authorizer, is_frozen, cx)?,
         timeout,

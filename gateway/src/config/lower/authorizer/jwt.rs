@@ -8,7 +8,7 @@ use crate::config::lower::Lowering;
 use crate::config::lower::quantity::s;
 use crate::config::written;
 use crate::model::{
-    Algorithm, IdentitySource, Issuer, Jwks, JwksSource, JwtSettings, RequiredClaim,
+    Algorithm, IdentitySource, Issuer, Jwks, JwksSource, JwtSettings, RequiredClaim, TokenRules,
 };
 
 /// Most claims that an authorizer asks for.
@@ -43,6 +43,7 @@ pub(super) fn lower(
         identity_source: identity_source?,
         issuers: issuers?,
         claims,
+        tokens: TokenRules::Audience,
         leeway,
         decision_ttl,
     })

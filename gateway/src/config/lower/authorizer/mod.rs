@@ -1,5 +1,6 @@
 //! Authorizers: those of the file, and those that deployments have frozen.
 
+mod cognito;
 mod jwks;
 mod jwt;
 
@@ -44,6 +45,7 @@ pub(super) fn lower_one(
 ) -> Option<Authorizer> {
     let kind = match written {
         written::Authorizer::Jwt(jwt) => AuthorizerKind::Jwt(jwt::lower(jwt, at, is_frozen, cx)?),
+        written::Authorizer::Cognito(pools) => AuthorizerKind::Jwt(cognito::lower(pools, at, cx)?),
     };
     Some(Authorizer {
         name: AuthorizerName::new(name),

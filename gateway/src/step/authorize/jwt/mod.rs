@@ -15,6 +15,7 @@ mod key_set;
 mod fetch;
 mod remote;
 mod claims;
+pub mod pool;
 #[cfg(test)]
 mod tests;
 

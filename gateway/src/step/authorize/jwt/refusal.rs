@@ -41,6 +41,13 @@ pub enum Refusal {
     /// A claim that the authorizer asks for is absent or has another value.
     #[error("the token lacks a claim that the authorizer asks for")]
     ClaimNotAccepted,
+    /// It is no token of the kind that the route takes: an access token for an ID token, or the other
+    /// way round.
+    #[error("the token is of another kind than the route takes")]
+    TokenUse,
+    /// None of the route's scopes is in the access token of a user pool.
+    #[error("the token has none of the route's scopes")]
+    NoScope,
     /// There is no `exp`.
     #[error("the token has no expiry")]
     NoExpiry,
@@ -71,6 +78,8 @@ impl Refusal {
             Self::WrongIssuer => Reason::TokenIssuer,
             Self::WrongAudience => Reason::TokenAudience,
             Self::ClaimNotAccepted => Reason::TokenClaim,
+            Self::TokenUse => Reason::TokenUse,
+            Self::NoScope => Reason::TokenScope,
             Self::Expired => Reason::TokenExpired,
             Self::NotYetValid => Reason::TokenNotYetValid,
             Self::IssuedInFuture => Reason::TokenIssuedInFuture,
@@ -98,6 +107,8 @@ impl Refusal {
             | Self::BadSignature
             | Self::WrongIssuer
             | Self::ClaimNotAccepted
+            | Self::TokenUse
+            | Self::NoScope
             | Self::NoExpiry
             | Self::NotYetValid
             | Self::IssuedInFuture => Some("the token is not valid"),

@@ -14,7 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::super::{Decisions, JwtAuthorizer, KeySet, KeySetError};
-use crate::model::{Algorithm, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings};
+use crate::model::{
+    Algorithm, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings, TokenRules,
+};
 use crate::upstream::tls::client_config;
 
 /// The second at which tests happen.
@@ -211,6 +213,7 @@ pub(super) fn model(source: JwksSource) -> JwtSettings {
             jwks: jwks(source),
         }],
         claims: Vec::new(),
+        tokens: TokenRules::Audience,
         leeway: Duration::ZERO,
         decision_ttl: Duration::from_secs(300),
     }
