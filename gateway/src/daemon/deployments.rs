@@ -65,11 +65,15 @@ pub fn plan(
     ordered: Option<&Ordered>,
 ) -> Result<Planned, PlanError> {
     let mut ledger = store.read()?;
-    let described = configuration.described();
     let Some(Ordered { api, order }) = ordered else {
         return follow(store, configuration, ledger);
     };
-    ledger.order(&described, api, order, clock::unix_seconds())?;
+    ledger.order(
+        &configuration.described(),
+        api,
+        order,
+        clock::unix_seconds(),
+    )?;
     check_variables(&ledger, api)?;
     place(store, configuration, ledger)
 }

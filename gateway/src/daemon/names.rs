@@ -1,9 +1,9 @@
 //! What the numbers in the kernel's maps stand for.
 //!
 //! The maps know listeners by their position in the configuration, lists by the numbers they were
-//! given, and slots by a tag.
-//! The daemon writes the names beside its other runtime files with every configuration that takes
-//! effect, and when lists of one do so later, so that whoever reads the maps can name what it finds, also while no gateway runs.
+//! given, and slots by a tag. The daemon writes the names beside its other runtime files with every
+//! configuration that takes effect, and when lists of one do so later, so that whoever reads the maps
+//! can name what it finds, also while no gateway runs.
 //! Nothing is decided by this file.
 
 use std::borrow::Cow;
