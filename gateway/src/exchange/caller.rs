@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Identity;
+use crate::language::policy::Policy;
 
 /// A caller that an authorizer knows.
 #[derive(Clone, Debug)]
@@ -18,6 +19,15 @@ impl Caller {
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::Token(identity) => identity.subject(),
+        }
+    }
+
+    /// The policies that say what it may call, all of which count; `None` of callers that have none by
+    /// their nature, as those with tokens.
+    #[must_use]
+    pub const fn policies(&self) -> Option<&[Arc<Policy>]> {
+        match self {
+            Self::Token(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::AuthorizerName;
+use super::{AuthorizerName, Remote};
 use crate::language::pattern::Pattern;
 use crate::language::policy::Authorization;
 
@@ -34,6 +34,15 @@ impl Authorizer {
         match &self.kind {
             AuthorizerKind::Jwt(settings) => std::slice::from_ref(&settings.identity_source),
         }
+    }
+
+    /// The servers that it asks about every caller whom it does not know yet.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        let remote: Option<&Remote> = match &self.kind {
+            // Keys are fetched by others, and not for any caller.
+            AuthorizerKind::Jwt(_) => None,
+        };
+        remote.into_iter()
     }
 
     /// What it asks of tokens; `None` where it knows callers otherwise.

@@ -80,5 +80,5 @@ pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use truststore::{Root, Truststore, TruststoreId};
-pub use upstream::{BackendTls, Upstream, UpstreamTarget};
+pub use upstream::{BackendTls, Remote, Upstream, UpstreamTarget};
 pub use validation::{BodyModels, ResponseCheck, Validation};

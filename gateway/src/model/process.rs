@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Api, Authorizer, Domain, Edge, Identity, InstanceName, Listener, Lists, Upstream};
+use super::{
+    Api, Authorizer, Domain, Edge, Identity, InstanceName, Listener, Lists, Remote, Upstream,
+};
 
 /// One complete, consistent configuration.
 #[derive(Clone, Debug)]
@@ -49,6 +51,13 @@ pub struct Gateway {
     pub telemetry: Telemetry,
     /// The admin socket.
     pub admin: Admin,
+}
+
+impl Gateway {
+    /// Every server that the gateway asks on its own account while it answers requests.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        self.authorizers.iter().flat_map(Authorizer::remotes)
+    }
 }
 
 /// Where a gateway keeps what belongs to it on its host: what leads to it.

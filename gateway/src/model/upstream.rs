@@ -45,6 +45,15 @@ impl Upstream {
     pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
+/// A URL that the gateway asks on its own account, not for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Scheme, host and port.
+    pub origin: UpstreamTarget,
+    /// Path and query, starting with `/`.
+    pub path: String,
+}
+
 /// What is asked of a backend's certificate; by default that the system's roots vouch for it and that
 /// it is for the host of the URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,16 +10,17 @@ use ::http::{Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::follow::follow;
-use super::identify::identify;
+use super::identify::{called, identify};
 use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationResponse, integrate};
+use crate::language::policy::Phase;
 use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
-use crate::step::{admit::admit, cors::is_preflight, measure::measure};
+use crate::step::{admit::admit, cors::is_preflight, measure::measure, policy};
 
 /// Takes a request through the steps.
 ///
@@ -54,7 +55,12 @@ pub(crate) async fn handle(
     follow(&route.observed, &head, &found.parameters, exchange);
 
     if let Some(plan) = &route.authorize {
-        identify(plan, &head, exchange).await?;
+        let called = called(route, &head, &path, &found.parameters);
+        identify(plan, &called, exchange, worker).await?;
+        let authorization = plan.authorizer.model.authorization();
+        if authorization.needs_policy() {
+            policy::check(None, (authorization, Phase::After), exchange, &called)?;
+        }
     }
 
     // The authorizer may have waited for keys: the clock is read behind it.

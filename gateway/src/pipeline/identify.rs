@@ -1,16 +1,20 @@
 //! The step of the authorizer, with what is kept of it.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 
 use super::follow::passed;
 use crate::clock;
 use crate::exchange::{Exchange, Judged, Rejection};
-use crate::language::policy::Decision;
-use crate::step::authorize::{AuthorizePlan, Authorized, authorize};
+use crate::pipeline::Worker;
+use crate::router::RequestPath;
+use crate::snapshot::RoutePlan;
+use crate::step::attempt::{Attempt, Called};
+use crate::step::authorize::{AuthorizePlan, authorize};
 use crate::telemetry::execution_log::Step;
 
-/// Finds out who sends a request to a route that asks for that, and what the policy of that caller
-/// says, where there is one.
+/// Finds out who sends a request to a route that asks for that.
 ///
 /// # Errors
 /// 401 where the caller is not known, 403 where it lacks every scope of the route.
@@ -19,19 +23,44 @@ use crate::telemetry::execution_log::Step;
 /// Safe: nothing is half done.
 pub(super) async fn identify(
     plan: &AuthorizePlan,
-    head: &Parts,
+    called: &Called<'_>,
     exchange: &mut Exchange,
-) -> Result<Option<Decision>, Rejection> {
+    worker: &Worker,
+) -> Result<(), Rejection> {
     let name = &plan.authorizer.model.name;
     let starting = format_args!("Starting authorizer: {name}");
     passed(exchange, Step::Authorizer, starting);
     let started_ns = clock::monotonic_ns();
-    let outcome = authorize(plan, &head.headers, &head.uri, clock::unix_seconds()).await;
+    let attempt = Attempt {
+        called,
+        exchange,
+        pool: &worker.pool,
+        budget: &worker.body_budget,
+        now: clock::unix_seconds(),
+    };
+    let outcome = authorize(plan, &attempt).await;
     exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
-    let Authorized { caller, policy } = outcome?;
+    let caller = outcome?;
     exchange.record.record.subject = caller.subject().map(Into::into);
     exchange.caller = Some(caller);
     let said = format_args!("Successfully completed authorizer execution");
     passed(exchange, Step::Authorizer, said);
-    Ok(policy)
+    Ok(())
+}
+
+/// What is called, for those who ask about it.
+pub(super) fn called<'a>(
+    route: &'a RoutePlan,
+    head: &'a Parts,
+    path: &RequestPath<'a>,
+    parameters: &'a [(&'a str, Cow<'a, str>)],
+) -> Called<'a> {
+    Called {
+        head,
+        route: &route.key,
+        path: path.raw(),
+        decoded: path.decoded(),
+        folded: path.folded(),
+        parameters,
+    }
 }

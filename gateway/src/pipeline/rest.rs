@@ -8,26 +8,26 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, Request};
+use http::Request;
 use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
 use super::conformed::conformed;
 use super::follow::{follow, passed};
-use super::identify::identify;
+use super::identify::{called, identify};
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use super::unmatched::unmatched;
 use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Judged, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
-use crate::language::policy::{Authorization, Decision, Phase};
+use crate::language::policy::{Authorization, Phase};
 use crate::model::{ApiKind, BodyMode};
 use crate::pipeline::Worker;
-use crate::router::RequestPath;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
+use crate::step::attempt::Called;
 use crate::step::proof::Permit;
-use crate::step::{admit::admit, compress, decode, measure::measure, resource_policy, validate};
+use crate::step::{admit::admit, compress, decode, measure::measure, policy, validate};
 use crate::telemetry::execution_log::Step;
 
 /// Takes a request through the steps.
@@ -61,13 +61,14 @@ pub(crate) async fn handle(
         exchange.head.parameters = found.owned_parameters();
     }
 
-    let asked = Asked::new(stage, route, &head.headers, &path);
-    asked.policy(Phase::Before, None, exchange)?;
-    let own = match &route.authorize {
-        None => None,
-        Some(plan) => identify(plan, &head, exchange).await?,
-    };
-    asked.policy(Phase::After, own, exchange)?;
+    if stage.policy.is_some() || route.authorize.is_some() {
+        let called = called(route, &head, &path, &found.parameters);
+        ask_policies(stage, route, &called, Phase::Before, exchange)?;
+        if let Some(plan) = &route.authorize {
+            identify(plan, &called, exchange, worker).await?;
+        }
+        ask_policies(stage, route, &called, Phase::After, exchange)?;
+    }
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
@@ -177,69 +178,36 @@ async fn answer(
     }
 }
 
-/// What the resource policy is asked about.
-struct Asked<'a> {
-    stage: &'a StagePlan,
-    route: &'a RoutePlan,
-    headers: &'a HeaderMap,
-    path: &'a RequestPath<'a>,
-}
-
-impl<'a> Asked<'a> {
-    const fn new(
-        stage: &'a StagePlan,
-        route: &'a RoutePlan,
-        headers: &'a HeaderMap,
-        path: &'a RequestPath<'a>,
-    ) -> Self {
-        Self {
-            stage,
-            route,
-            headers,
-            path,
-        }
+/// Asks the policies of the API and of the caller in one phase.
+fn ask_policies(
+    stage: &StagePlan,
+    route: &RoutePlan,
+    called: &Called<'_>,
+    phase: Phase,
+    exchange: &mut Exchange,
+) -> Result<(), Rejection> {
+    let authorization = match &route.authorize {
+        None => Authorization::None,
+        Some(plan) => plan.authorizer.model.authorization(),
+    };
+    let is_asked = match (&stage.policy, phase) {
+        (Some(_), _) => authorization.is_asked(phase),
+        // Whoever has an authorizer is told an ARN of the same length at most.
+        (None, Phase::Before) => return policy::method_arn(exchange, called).map(drop),
+        (None, Phase::After) => authorization.needs_policy(),
+    };
+    if !is_asked {
+        return Ok(());
     }
-
-    /// `own` is what the caller's own policy says.
-    fn policy(
-        &self,
-        phase: Phase,
-        own: Option<Decision>,
-        exchange: &mut Exchange,
-    ) -> Result<(), Rejection> {
-        let Some(policy) = &self.stage.policy else {
-            // Whoever has an authorizer is told an ARN of the same length at most.
-            return match (&self.route.authorize, phase) {
-                (Some(_), Phase::Before) => {
-                    resource_policy::method_arn(exchange, &self.path.decoded()).map(drop)
-                }
-                _ => Ok(()),
-            };
-        };
-        let authorization = match &self.route.authorize {
-            None => Authorization::None,
-            Some(plan) => plan.authorizer.model.authorization(),
-        };
-        if !authorization.is_asked(phase) {
-            return Ok(());
-        }
-        let (path, folded) = (self.path.decoded(), self.path.folded());
-        let started_ns = clock::monotonic_ns();
-        let outcome = resource_policy::check(
-            policy,
-            (authorization, phase, own),
-            exchange,
-            self.headers,
-            &path,
-            folded.as_deref(),
-        );
-        exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));
-        if outcome.is_ok() {
-            let said = format_args!("The resource policy allows the request");
-            passed(exchange, Step::ResourcePolicy, said);
-        }
-        outcome
+    let started_ns = clock::monotonic_ns();
+    let asked = (authorization, phase);
+    let outcome = policy::check(stage.policy.as_deref(), asked, exchange, called);
+    exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));
+    if outcome.is_ok() && stage.policy.is_some() {
+        let said = format_args!("The resource policy allows the request");
+        passed(exchange, Step::ResourcePolicy, said);
     }
+    outcome
 }
 
 /// Of a body that is too large clients of REST APIs read the limit, and nothing else (2.4 of

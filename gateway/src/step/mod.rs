@@ -4,9 +4,10 @@
 //! or a rejection. No step knows another; their order stands in [`crate::pipeline`] alone.
 
 pub mod proof;
+pub mod attempt;
 pub mod cors;
 pub mod measure;
-pub mod resource_policy;
+pub mod policy;
 pub mod authorize;
 pub mod admit;
 pub mod decode;

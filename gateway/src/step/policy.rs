@@ -1,7 +1,7 @@
-//! Does the API's resource policy let this request in?
+//! Do the policies let this request in: that of the API and those of the caller?
 //!
-//! It is asked twice: before the authorizer, where it can answer without knowing the caller, and
-//! behind it. Source: API Gateway Developer Guide, "How API Gateway resource policies affect
+//! They are asked twice: before the authorizer, where the API's can answer without knowing the caller,
+//! and behind it. Both are judged for the method that is called, on every request. Source: API Gateway Developer Guide, "How API Gateway resource policies affect
 //! authorization workflow", and 5 of docs/semantics.md.
 
 use std::borrow::Cow;
@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 
+use super::attempt::Called;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::language::policy::{
@@ -21,51 +22,77 @@ const INVOKE: &str = "execute-api:Invoke";
 /// Longest ARN of a method that a policy is asked about (1.7 of docs/semantics.md).
 pub const ARN_BYTES_MAX: usize = 1_600;
 
-/// Asks the policy in one phase. `path` is the request's without its stage and the slash in front,
-/// decoded as the router compares it. `folded` is what a careless backend may make of it, where that
-/// is another path: who is denied that one is denied this.
+/// Asks the policies in one phase: `policy` of the API, where it has one, and those of the caller, once
+/// that is known.
 ///
 /// # Errors
-/// 403 with the documented words where it denies, 414 where the method's ARN is too long.
+/// 403 with the documented words where they deny, 414 where the method's ARN is too long.
 pub fn check(
-    policy: &Policy,
-    (authorization, phase, own): (Authorization, Phase, Option<Decision>),
+    policy: Option<&Policy>,
+    (authorization, phase): (Authorization, Phase),
     exchange: &Exchange,
-    headers: &HeaderMap,
-    path: &str,
-    folded: Option<&str>,
+    called: &Called<'_>,
 ) -> Result<(), Rejection> {
-    let arn = method_arn(exchange, path)?;
-    let judge = |arn: &str| {
-        let request = Request {
-            action: INVOKE,
-            // What cannot be asked about is not allowed.
-            resource: Arn::parse(arn).map_err(|error| {
-                Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
-            })?,
-            caller: Caller::Anonymous,
-            context: &Conditions { exchange, headers },
-        };
-        Ok::<_, Rejection>(evaluate(policy, &request))
+    let arn = method_arn(exchange, called)?;
+    let folded = called.folded.as_deref();
+    let folded = folded.map(|path| arn_of(exchange, path));
+    let headers = &called.head.headers;
+    let judge = |policy: &Policy| {
+        let decision = decide(policy, &arn, exchange, headers)?;
+        match &folded {
+            Some(folded)
+                if decide(policy, folded, exchange, headers)? == Decision::ExplicitDeny =>
+            {
+                Ok(Decision::ExplicitDeny)
+            }
+            Some(_) | None => Ok::<_, Rejection>(decision),
+        }
     };
-    let mut decision = judge(&arn)?;
-    if let Some(folded) = folded
-        && judge(&arn_of(exchange, folded))? == Decision::ExplicitDeny
-    {
-        decision = Decision::ExplicitDeny;
-    }
-    match authorize(authorization, phase, Some(decision), own) {
+    let resource = policy.map(judge).transpose()?;
+    let own = exchange
+        .caller
+        .as_ref()
+        .and_then(|caller| caller.policies());
+    let own = match own {
+        None => None,
+        Some(policies) => {
+            let mut own = Decision::ImplicitDeny;
+            for policy in policies {
+                own = own.and(judge(policy)?);
+            }
+            Some(own)
+        }
+    };
+    match authorize(authorization, phase, resource, own) {
         Verdict::Proceed => Ok(()),
         Verdict::Deny { explicit } => Err(denied(&arn, explicit)),
     }
 }
 
-/// The ARN of the method that is called, by its path as [`check`] takes it.
+fn decide(
+    policy: &Policy,
+    arn: &str,
+    exchange: &Exchange,
+    headers: &HeaderMap,
+) -> Result<Decision, Rejection> {
+    let request = Request {
+        action: INVOKE,
+        // What cannot be asked about is not allowed.
+        resource: Arn::parse(arn).map_err(|error| {
+            Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
+        })?,
+        caller: Caller::Anonymous,
+        context: &Conditions { exchange, headers },
+    };
+    Ok(evaluate(policy, &request))
+}
+
+/// The ARN of the method that is called.
 ///
 /// # Errors
 /// 414 where it is too long.
-pub fn method_arn(exchange: &Exchange, path: &str) -> Result<String, Rejection> {
-    let arn = arn_of(exchange, path);
+pub fn method_arn(exchange: &Exchange, called: &Called<'_>) -> Result<String, Rejection> {
+    let arn = arn_of(exchange, &called.decoded);
     if arn.len() > ARN_BYTES_MAX {
         return Err(Reason::UriTooLong.into());
     }

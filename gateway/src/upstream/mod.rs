@@ -1,11 +1,13 @@
 //! Connections to backends: one pool per worker, so that a request never crosses threads.
 
 mod any_authority;
+mod call;
 mod connect;
 mod identity;
 mod pool;
 pub mod tls;
 
+pub use call::{CallBounds, CallError, call};
 pub use connect::ConnectError;
 pub use identity::ClientIdentity;
 pub use pool::{Answer, Pool, PooledBody, SendError};

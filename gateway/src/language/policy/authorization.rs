@@ -32,6 +32,15 @@ impl Authorization {
             Phase::After => !matches!(self, Self::None),
         }
     }
+
+    /// Whether a caller needs a policy that allows what it calls, also where the API has none.
+    #[must_use]
+    pub const fn needs_policy(self) -> bool {
+        match self {
+            Self::Lambda | Self::IamSameAccount | Self::IamCrossAccount => true,
+            Self::None | Self::CognitoOrJwt => false,
+        }
+    }
 }
 
 /// When the question is asked.

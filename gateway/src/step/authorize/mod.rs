@@ -1,12 +1,12 @@
 //! Who is calling?
 //!
 //! [`authorize`] asks the authorizer of a route: one module for each way in which callers prove who
-//! they are. What it learns is a [`Caller`](crate::exchange::Caller), with what the caller's own policy
-//! says where there is one; a resource policy may still refuse it.
+//! they are. What it learns is a [`Caller`](crate::exchange::Caller), with the caller's own policies where
+//! there are some; whether those and the API's let it call is not asked here.
 
 mod authorizer;
 mod plan;
 pub mod jwt;
 
 pub use authorizer::{Authorizer, Judge};
-pub use plan::{AuthorizePlan, Authorized, authorize};
+pub use plan::{AuthorizePlan, authorize};

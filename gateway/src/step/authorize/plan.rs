@@ -1,15 +1,16 @@
-//! The step: from a request's headers to an identity that may use the route.
+//! The step: from an attempt to a caller that may use the route.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, Uri};
 
 use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Refusal, pool};
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, Identity, Reason, Rejection};
-use crate::language::policy::Decision;
 use crate::model::{IdentitySource, TokenRules};
+use crate::step::attempt::Attempt;
 
 /// What a protected route demands.
 #[derive(Debug)]
@@ -20,16 +21,7 @@ pub struct AuthorizePlan {
     pub scopes: Vec<String>,
 }
 
-/// A caller that may go on, unless a resource policy says otherwise.
-#[derive(Debug)]
-pub struct Authorized {
-    /// Who it is.
-    pub caller: Caller,
-    /// What its own policy says of this request; `None` where it has none, as callers with tokens.
-    pub policy: Option<Decision>,
-}
-
-/// Judges the caller of a request at `now` (seconds since 1970).
+/// Finds out who makes an attempt.
 ///
 /// # Errors
 /// 401 where the caller is not known, 403 where it lacks every scope of the route, 503 where too many
@@ -37,19 +29,11 @@ pub struct Authorized {
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
-pub async fn authorize(
-    plan: &AuthorizePlan,
-    headers: &HeaderMap,
-    uri: &Uri,
-    now: u64,
-) -> Result<Authorized, Rejection> {
+pub async fn authorize(plan: &AuthorizePlan, attempt: &Attempt<'_>) -> Result<Caller, Rejection> {
     match &plan.authorizer.judge {
         Judge::Jwt(jwt) => {
-            let identity = by_token(jwt, &plan.scopes, headers, uri, now).await?;
-            Ok(Authorized {
-                caller: Caller::Token(identity),
-                policy: None,
-            })
+            let identity = by_token(jwt, &plan.scopes, attempt).await?;
+            Ok(Caller::Token(identity))
         }
     }
 }
@@ -57,13 +41,13 @@ pub async fn authorize(
 async fn by_token(
     authorizer: &JwtAuthorizer,
     scopes: &[String],
-    headers: &HeaderMap,
-    uri: &Uri,
-    now: u64,
+    attempt: &Attempt<'_>,
 ) -> Result<Arc<Identity>, Rejection> {
     let settings = authorizer.settings();
+    let Parts { headers, uri, .. } = attempt.called.head;
     let credential = credential(&settings.identity_source, headers, uri);
-    let identity = authorizer.authorize(credential.as_deref(), now).await;
+    let credential = credential.as_deref();
+    let identity = authorizer.authorize(credential, attempt.now).await;
     if let TokenRules::Cognito { audience } = &settings.tokens {
         let judged = identity.and_then(|identity| {
             pool::judge(&identity, audience.as_ref(), scopes)?;

@@ -1,0 +1,45 @@
+//! A request that wants to be let in, as the steps see it that find out who sends it and what that
+//! caller may do.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use http::request::Parts;
+
+use crate::body::BodyBudget;
+use crate::exchange::Exchange;
+use crate::upstream::Pool;
+
+/// What is called, and how.
+#[derive(Clone, Debug)]
+pub struct Called<'a> {
+    /// Head of the request as it arrived.
+    pub head: &'a Parts,
+    /// Key of the route that was found, such as `GET /pets/{id}`.
+    pub route: &'a str,
+    /// Its path without the stage, as it arrived.
+    pub path: &'a str,
+    /// That path decoded as the router compares it, without the slash in front: what the ARN of the
+    /// method ends with.
+    pub decoded: String,
+    /// What a careless backend may make of the path, where that is another one than `decoded`: who is
+    /// denied that one is denied this.
+    pub folded: Option<String>,
+    /// The parameters of the path: decoded, but for a greedy one, which is raw.
+    pub parameters: &'a [(&'a str, Cow<'a, str>)],
+}
+
+/// One attempt to call.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// What is called.
+    pub called: &'a Called<'a>,
+    /// What is known of the request.
+    pub exchange: &'a Exchange,
+    /// Connections to servers that are asked.
+    pub pool: &'a Rc<Pool>,
+    /// Memory for what they answer.
+    pub budget: &'a BodyBudget,
+    /// When it is judged, in seconds since 1970.
+    pub now: u64,
+}
