@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
-use ::http::{Request, StatusCode};
+use ::http::request::Parts;
+use ::http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use super::entered::Entered;
 use super::follow::follow;
 use super::identify::{called, identify};
 use super::locate::locate;
@@ -20,6 +22,7 @@ use crate::language::policy::Phase;
 use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
+use crate::step::attempt::Asking;
 use crate::step::{admit::admit, cors::is_preflight, measure::measure, policy};
 
 /// Takes a request through the steps.
@@ -36,32 +39,12 @@ pub(crate) async fn handle(
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
-    let cors = destination.api.cors_without_stage();
-    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
     let uri = head.uri.clone();
-    let (stage, path) = locate(destination, exchange, uri.path())?;
-    let cors = stage.cors.as_ref();
-    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
-    measure(destination.api.sizes, ApiKind::Http, &head)?;
-    if cors.is_some() && is_preflight(&head.method, &head.headers) {
+    let entered = enter(destination, exchange, &head, &uri, worker.asking()).await?;
+    let Some(Entered { path, found, .. }) = entered else {
         return Ok(IntegrationResponse::without_body(StatusCode::NO_CONTENT));
-    }
-    let found = stage
-        .router
-        .find(&head.method, &path)
-        .ok_or(Reason::RouteNotFound)?;
+    };
     let route: &RoutePlan = found.value;
-    exchange.record.record.route = Some(Arc::clone(&route.key));
-    follow(&route.observed, &head, &found.parameters, exchange);
-
-    if let Some(plan) = &route.authorize {
-        let called = called(route, &head, &path, &found.parameters);
-        identify(plan, &called, exchange, worker).await?;
-        let authorization = plan.authorizer.model.authorization();
-        if authorization.needs_policy() {
-            policy::check(None, (authorization, Phase::After), exchange, &called)?;
-        }
-    }
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
@@ -87,4 +70,45 @@ pub(crate) async fn handle(
         },
     )
     .await
+}
+
+/// Finds the route of a request, and who sends it; `None` for a preflight, which the gateway answers
+/// itself.
+///
+/// # Errors
+/// The rejection of the first step that refuses.
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub(crate) async fn enter<'s, 'r>(
+    destination: Destination<'s>,
+    exchange: &mut Exchange,
+    head: &Parts,
+    uri: &'r Uri,
+    asking: Asking<'_>,
+) -> Result<Option<Entered<'s, 'r>>, Rejection> {
+    let cors = destination.api.cors_without_stage();
+    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
+    let (stage, path) = locate(destination, exchange, uri.path())?;
+    let cors = stage.cors.as_ref();
+    exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
+    measure(destination.api.sizes, ApiKind::Http, head)?;
+    if cors.is_some() && is_preflight(&head.method, &head.headers) {
+        return Ok(None);
+    }
+    let found = stage.router.find(&head.method, &path);
+    let found = found.ok_or(Reason::RouteNotFound)?;
+    let route: &RoutePlan = found.value;
+    exchange.record.record.route = Some(Arc::clone(&route.key));
+    follow(&route.observed, head, &found.parameters, exchange);
+
+    if let Some(plan) = &route.authorize {
+        let called = called(head, &path, &found);
+        identify(plan, &called, exchange, asking).await?;
+        let authorization = plan.authorizer.model.authorization();
+        if authorization.needs_policy() {
+            policy::check(None, (authorization, Phase::After), exchange, &called)?;
+        }
+    }
+    Ok(Some(Entered { stage, path, found }))
 }

@@ -1,16 +1,13 @@
 //! The step of the authorizer, with what is kept of it.
 
-use std::borrow::Cow;
-
 use http::request::Parts;
 
 use super::follow::passed;
 use crate::clock;
 use crate::exchange::{Exchange, Judged, Rejection};
-use crate::pipeline::Worker;
-use crate::router::RequestPath;
+use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
-use crate::step::attempt::{Attempt, Called};
+use crate::step::attempt::{Asking, Attempt, Called};
 use crate::step::authorize::{AuthorizePlan, authorize};
 use crate::telemetry::execution_log::Step;
 
@@ -25,7 +22,7 @@ pub(super) async fn identify(
     plan: &AuthorizePlan,
     called: &Called<'_>,
     exchange: &mut Exchange,
-    worker: &Worker,
+    asking: Asking<'_>,
 ) -> Result<(), Rejection> {
     let name = &plan.authorizer.model.name;
     let starting = format_args!("Starting authorizer: {name}");
@@ -34,8 +31,7 @@ pub(super) async fn identify(
     let attempt = Attempt {
         called,
         exchange,
-        pool: &worker.pool,
-        budget: &worker.body_budget,
+        asking,
         now: clock::unix_seconds(),
     };
     let outcome = authorize(plan, &attempt).await;
@@ -50,17 +46,16 @@ pub(super) async fn identify(
 
 /// What is called, for those who ask about it.
 pub(super) fn called<'a>(
-    route: &'a RoutePlan,
     head: &'a Parts,
     path: &RequestPath<'a>,
-    parameters: &'a [(&'a str, Cow<'a, str>)],
+    found: &'a Match<'_, '_, RoutePlan>,
 ) -> Called<'a> {
     Called {
         head,
-        route: &route.key,
+        route: &found.value.key,
         path: path.raw(),
         decoded: path.decoded(),
         folded: path.folded(),
-        parameters,
+        parameters: &found.parameters,
     }
 }

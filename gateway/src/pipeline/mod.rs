@@ -1,8 +1,9 @@
-//! One function per API type that calls the steps in their documented order.
+//! One file per API type that calls the steps in their documented order.
 
 pub mod rest;
 pub mod http;
 mod follow;
+mod entered;
 mod identify;
 mod locate;
 mod unmatched;

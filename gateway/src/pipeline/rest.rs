@@ -8,11 +8,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::Request;
+use http::request::Parts;
+use http::{Request, Uri};
 use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
 use super::conformed::conformed;
+use super::entered::Entered;
 use super::follow::{follow, passed};
 use super::identify::{called, identify};
 use super::locate::locate;
@@ -25,7 +27,7 @@ use crate::language::policy::{Authorization, Phase};
 use crate::model::{ApiKind, BodyMode};
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
-use crate::step::attempt::Called;
+use crate::step::attempt::{Asking, Called};
 use crate::step::proof::Permit;
 use crate::step::{admit::admit, compress, decode, measure::measure, policy, validate};
 use crate::telemetry::execution_log::Step;
@@ -45,30 +47,9 @@ pub(crate) async fn handle(
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
     let uri = head.uri.clone();
-    let (stage, path) = locate(destination, exchange, uri.path())?;
-    if stage.deployed.responses.are_customized() {
-        exchange.head.headers = head.headers.clone();
-    }
-    measure(destination.api.sizes, ApiKind::Rest, &head)?;
-    let found = stage
-        .router
-        .find_method(&head.method, &path)
-        .ok_or_else(|| unmatched(&head.headers))?;
+    let entered = enter(destination, exchange, &head, &uri, worker.asking()).await?;
+    let Entered { stage, path, found } = entered;
     let route: &RoutePlan = found.value;
-    exchange.record.record.route = Some(Arc::clone(&route.key));
-    follow(&route.observed, &head, &found.parameters, exchange);
-    if stage.deployed.responses.are_customized() {
-        exchange.head.parameters = found.owned_parameters();
-    }
-
-    if stage.policy.is_some() || route.authorize.is_some() {
-        let called = called(route, &head, &path, &found.parameters);
-        ask_policies(stage, route, &called, Phase::Before, exchange)?;
-        if let Some(plan) = &route.authorize {
-            identify(plan, &called, exchange, worker).await?;
-        }
-        ask_policies(stage, route, &called, Phase::After, exchange)?;
-    }
 
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
@@ -112,12 +93,52 @@ pub(crate) async fn handle(
     ))
 }
 
+/// Finds the route of a request, and who sends it.
+///
+/// # Errors
+/// The rejection of the first step that refuses.
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub(crate) async fn enter<'s, 'r>(
+    destination: Destination<'s>,
+    exchange: &mut Exchange,
+    head: &Parts,
+    uri: &'r Uri,
+    asking: Asking<'_>,
+) -> Result<Entered<'s, 'r>, Rejection> {
+    let (stage, path) = locate(destination, exchange, uri.path())?;
+    let is_customized = stage.deployed.responses.are_customized();
+    if is_customized {
+        exchange.head.headers = head.headers.clone();
+    }
+    measure(destination.api.sizes, ApiKind::Rest, head)?;
+    let found = stage.router.find_method(&head.method, &path);
+    let found = found.ok_or_else(|| unmatched(&head.headers))?;
+    let route: &RoutePlan = found.value;
+    exchange.record.record.route = Some(Arc::clone(&route.key));
+    follow(&route.observed, head, &found.parameters, exchange);
+    if is_customized {
+        exchange.head.parameters = found.owned_parameters();
+    }
+
+    if stage.policy.is_some() || route.authorize.is_some() {
+        let called = called(head, &path, &found);
+        ask_policies(stage, route, &called, Phase::Before, exchange)?;
+        if let Some(plan) = &route.authorize {
+            identify(plan, &called, exchange, asking).await?;
+        }
+        ask_policies(stage, route, &called, Phase::After, exchange)?;
+    }
+    Ok(Entered { stage, path, found })
+}
+
 /// The request as its integration gets it: decoded, and what its method declares.
 async fn input(
     route: &RoutePlan,
     exchange: &mut Exchange,
     permit: Permit,
-    head: http::request::Parts,
+    head: Parts,
     body: Incoming,
     parameters: &[(&str, Cow<'_, str>)],
     worker: &Worker,

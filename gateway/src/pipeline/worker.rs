@@ -9,6 +9,7 @@ use crate::body::BodyBudget;
 use crate::exchange::{Exchange, RequestIds};
 use crate::integration::Means;
 use crate::snapshot::Snapshot;
+use crate::step::attempt::{Asking, Purpose};
 use crate::store::bucket::Buckets;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::Sink;
@@ -37,6 +38,15 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// How the steps of a request that is served ask others.
+    pub(super) const fn asking(&self) -> Asking<'_> {
+        Asking {
+            pool: &self.pool,
+            budget: &self.body_budget,
+            purpose: Purpose::Serve,
+        }
+    }
+
     /// What integrations work with.
     pub(super) const fn means(&self) -> Means<'_> {
         Means {

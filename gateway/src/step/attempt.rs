@@ -29,6 +29,29 @@ pub struct Called<'a> {
     pub parameters: &'a [(&'a str, Cow<'a, str>)],
 }
 
+/// Whether it matters what is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A request is served: what has to be asked is asked, and what is limited is charged.
+    Serve,
+    /// Somebody wants to know what would become of a request: nothing is charged.
+    Explain {
+        /// Whether others are asked what is not remembered.
+        calls: bool,
+    },
+}
+
+/// With what, and what for, steps ask others.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Connections to servers that are asked.
+    pub pool: &'a Rc<Pool>,
+    /// Memory for what they answer.
+    pub budget: &'a BodyBudget,
+    /// What for.
+    pub purpose: Purpose,
+}
+
 /// One attempt to call.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
@@ -36,10 +59,8 @@ pub struct Attempt<'a> {
     pub called: &'a Called<'a>,
     /// What is known of the request.
     pub exchange: &'a Exchange,
-    /// Connections to servers that are asked.
-    pub pool: &'a Rc<Pool>,
-    /// Memory for what they answer.
-    pub budget: &'a BodyBudget,
+    /// How others are asked.
+    pub asking: Asking<'a>,
     /// When it is judged, in seconds since 1970.
     pub now: u64,
 }
