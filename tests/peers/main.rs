@@ -4,12 +4,14 @@
     reason = "helpers of tests fail them by panicking, as tests do"
 )]
 
+mod aws;
 mod callgrind;
 mod curl;
 mod openssl;
 mod h2load;
 mod nginx;
 mod oidc;
+mod python;
 mod tmux;
 
 use std::path::PathBuf;

@@ -31,6 +31,7 @@ mod cors;
 mod request_sizes;
 mod deployment;
 mod derived;
+mod function;
 mod stage;
 mod stage_throttles;
 mod definition;
@@ -56,6 +57,7 @@ pub use derived::{derived_id, resource_id};
 pub use domain::{BasePath, Domain, DomainName, HeaderCondition, Mapping, RoutingRule};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
+pub use function::{FunctionName, FunctionNameError};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{
