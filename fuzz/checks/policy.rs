@@ -55,8 +55,8 @@ pub(super) fn check(bytes: &[u8]) {
         caller: Caller::Anonymous,
         context: &Facts,
     };
-    let decision = evaluate(&policy, &request);
-    assert_eq!(evaluate(&policy, &request), decision);
+    let decision = evaluate(&policy, &request).decision;
+    assert_eq!(evaluate(&policy, &request).decision, decision);
     let mut denied = document;
     let deny = json!({
         "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "execute-api:/*",
@@ -70,5 +70,5 @@ pub(super) fn check(bytes: &[u8]) {
     };
     denied["Statement"] = statements.into();
     let denied = parse(&denied).expect("a statement more is as good");
-    assert_eq!(evaluate(&denied, &request), Decision::ExplicitDeny);
+    assert_eq!(evaluate(&denied, &request).decision, Decision::ExplicitDeny);
 }

@@ -1,7 +1,10 @@
 //! What one step of authorization made of a request, for `$context`.
 
+use std::fmt;
+
 use super::Rejection;
 use crate::clock;
+use crate::language::policy::StatementName;
 use crate::model::ApiKind;
 
 /// What an authorizer, or a resource policy, came to.
@@ -13,6 +16,26 @@ pub struct Judged {
     pub latency_ms: u64,
     /// What the client may read of a refusal.
     pub error: Option<Box<str>>,
+    /// What made it so, where a policy did.
+    pub by: Option<Decider>,
+}
+
+/// What decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decider {
+    /// A statement of the API's resource policy.
+    Resource(StatementName),
+    /// A statement of a policy of the caller.
+    Caller(StatementName),
+}
+
+impl fmt::Display for Decider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(statement) => write!(f, "{statement} of the API's resource policy"),
+            Self::Caller(statement) => write!(f, "{statement} of the caller's policies"),
+        }
+    }
 }
 
 impl Judged {
@@ -25,6 +48,7 @@ impl Judged {
         Self {
             status: refused.map_or(200, |rejection| rejection.status().as_u16()),
             latency_ms: elapsed_ns / 1_000_000,
+            by: None,
             error: refused.map(|rejection| rejection.message_for(kind).into()),
         }
     }

@@ -18,7 +18,7 @@ pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use endpoint_ids::EndpointIds;
 pub use identity::Identity;
-pub use judged::Judged;
+pub use judged::{Decider, Judged};
 pub use peer::{
     ClientAddress, ClientProof, Connection, PeerAddress, TlsFacts, Told, forwarded_for,
 };

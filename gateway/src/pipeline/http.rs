@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::entered::Entered;
 use super::follow::follow;
-use super::identify::{called, identify};
+use super::identify::{called, check_policies, identify};
 use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
@@ -23,7 +23,7 @@ use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
 use crate::step::attempt::Asking;
-use crate::step::{admit::admit, cors::is_preflight, measure::measure, policy};
+use crate::step::{admit::admit, cors::is_preflight, measure::measure};
 
 /// Takes a request through the steps.
 ///
@@ -107,7 +107,8 @@ pub(crate) async fn enter<'s, 'r>(
         identify(plan, &called, exchange, asking).await?;
         let authorization = plan.authorizer.model.authorization();
         if authorization.needs_policy() {
-            policy::check(None, (authorization, Phase::After), exchange, &called)?;
+            let asked = (authorization, Phase::After);
+            check_policies(None, asked, &called, exchange)?;
         }
     }
     Ok(Some(Entered { stage, path, found }))

@@ -1,14 +1,16 @@
-//! The step of the authorizer, with what is kept of it.
+//! Who calls and whether policies let that caller, with what is kept of either step.
 
 use http::request::Parts;
 
 use super::follow::passed;
 use crate::clock;
 use crate::exchange::{Exchange, Judged, Rejection};
+use crate::language::policy::{Authorization, Phase, Policy};
 use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
 use crate::step::attempt::{Asking, Attempt, Called};
 use crate::step::authorize::{AuthorizePlan, authorize};
+use crate::step::policy::{self, Answer};
 use crate::telemetry::execution_log::Step;
 
 /// Finds out who sends a request to a route that asks for that.
@@ -58,4 +60,23 @@ pub(super) fn called<'a>(
         folded: path.folded(),
         parameters: &found.parameters,
     }
+}
+
+/// Asks the policies, of an API that may have none and of the caller.
+///
+/// # Errors
+/// 403 where they deny, 414 where the method's ARN is too long.
+pub(super) fn check_policies(
+    policy: Option<&Policy>,
+    asked: (Authorization, Phase),
+    called: &Called<'_>,
+    exchange: &mut Exchange,
+) -> Result<(), Rejection> {
+    let started_ns = clock::monotonic_ns();
+    let Answer { outcome, by } = policy::check(policy, asked, exchange, called);
+    exchange.policy = Some(Judged {
+        by,
+        ..Judged::of(exchange.kind, &outcome, started_ns)
+    });
+    outcome
 }

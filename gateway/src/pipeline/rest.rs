@@ -16,12 +16,12 @@ use super::compressed::compressed;
 use super::conformed::conformed;
 use super::entered::Entered;
 use super::follow::{follow, passed};
-use super::identify::{called, identify};
+use super::identify::{called, check_policies, identify};
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use super::unmatched::unmatched;
 use crate::clock;
-use crate::exchange::{ClientParameters, Exchange, Judged, Reason, Rejection};
+use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
 use crate::model::{ApiKind, BodyMode};
@@ -220,10 +220,8 @@ fn ask_policies(
     if !is_asked {
         return Ok(());
     }
-    let started_ns = clock::monotonic_ns();
-    let asked = (authorization, phase);
-    let outcome = policy::check(stage.policy.as_deref(), asked, exchange, called);
-    exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));
+    let policy = stage.policy.as_deref();
+    let outcome = check_policies(policy, (authorization, phase), called, exchange);
     if outcome.is_ok() && stage.policy.is_some() {
         let said = format_args!("The resource policy allows the request");
         passed(exchange, Step::ResourcePolicy, said);

@@ -11,10 +11,10 @@ use http::header::{HeaderName, REFERER, USER_AGENT};
 
 use super::attempt::Called;
 use crate::clock;
-use crate::exchange::{Exchange, Reason, Rejection};
+use crate::exchange::{Decider, Exchange, Reason, Rejection};
 use crate::language::policy::{
-    Arn, Authorization, Caller, Context, Decision, Found, Key, Phase, Policy, Request, Timestamp,
-    Value, Verdict, authorize, evaluate,
+    Arn, Authorization, Caller, Context, Decision, Found, Judgement, Key, Phase, Policy, Request,
+    StatementName, Timestamp, Value, Verdict, authorize, evaluate,
 };
 
 const INVOKE: &str = "execute-api:Invoke";
@@ -22,31 +22,61 @@ const INVOKE: &str = "execute-api:Invoke";
 /// Longest ARN of a method that a policy is asked about (1.7 of docs/semantics.md).
 pub const ARN_BYTES_MAX: usize = 1_600;
 
+/// What became of asking.
+#[derive(Debug)]
+pub struct Answer {
+    /// Whether the request goes on: 403 with the documented words where it does not, 414 where the
+    /// method's ARN is too long.
+    pub outcome: Result<(), Rejection>,
+    /// What decided, where a statement did.
+    pub by: Option<Decider>,
+}
+
 /// Asks the policies in one phase: `policy` of the API, where it has one, and those of the caller, once
 /// that is known.
-///
-/// # Errors
-/// 403 with the documented words where they deny, 414 where the method's ARN is too long.
+#[must_use]
 pub fn check(
+    policy: Option<&Policy>,
+    asked: (Authorization, Phase),
+    exchange: &Exchange,
+    called: &Called<'_>,
+) -> Answer {
+    match judge(policy, asked, exchange, called) {
+        Ok((Verdict::Proceed, by)) => Answer {
+            outcome: Ok(()),
+            by,
+        },
+        Ok((Verdict::Deny { explicit }, by)) => Answer {
+            outcome: Err(denied(&arn_of(exchange, &called.decoded), explicit)),
+            by,
+        },
+        Err(rejection) => Answer {
+            outcome: Err(rejection),
+            by: None,
+        },
+    }
+}
+
+fn judge(
     policy: Option<&Policy>,
     (authorization, phase): (Authorization, Phase),
     exchange: &Exchange,
     called: &Called<'_>,
-) -> Result<(), Rejection> {
+) -> Result<(Verdict, Option<Decider>), Rejection> {
     let arn = method_arn(exchange, called)?;
     let folded = called.folded.as_deref();
     let folded = folded.map(|path| arn_of(exchange, path));
     let headers = &called.head.headers;
     let judge = |policy: &Policy| {
-        let decision = decide(policy, &arn, exchange, headers)?;
-        match &folded {
-            Some(folded)
-                if decide(policy, folded, exchange, headers)? == Decision::ExplicitDeny =>
-            {
-                Ok(Decision::ExplicitDeny)
-            }
-            Some(_) | None => Ok::<_, Rejection>(decision),
+        let judgement = decide(policy, &arn, exchange, headers)?;
+        let Some(folded) = &folded else {
+            return Ok::<_, Rejection>(judgement);
+        };
+        let of_folded = decide(policy, folded, exchange, headers)?;
+        if of_folded.decision == Decision::ExplicitDeny {
+            return Ok(of_folded);
         }
+        Ok(judgement)
     };
     let resource = policy.map(judge).transpose()?;
     let own = exchange
@@ -56,16 +86,34 @@ pub fn check(
     let own = match own {
         None => None,
         Some(policies) => {
-            let mut own = Decision::ImplicitDeny;
+            let mut own = Judgement::NOTHING;
             for policy in policies {
                 own = own.and(judge(policy)?);
             }
             Some(own)
         }
     };
-    match authorize(authorization, phase, resource, own) {
-        Verdict::Proceed => Ok(()),
-        Verdict::Deny { explicit } => Err(denied(&arn, explicit)),
+    let decision = |judgement: &Option<Judgement>| judgement.as_ref().map(|it| it.decision);
+    let verdict = authorize(authorization, phase, decision(&resource), decision(&own));
+    Ok((verdict, decider(resource, own)))
+}
+
+/// The statement that decided: one that denies before one that allows, and of two the API's.
+fn decider(resource: Option<Judgement>, own: Option<Judgement>) -> Option<Decider> {
+    let strength = |decision| match decision {
+        Decision::ExplicitDeny => 2,
+        Decision::Allow => 1,
+        Decision::ImplicitDeny => 0,
+    };
+    let of = |judgement: Judgement, name: fn(StatementName) -> Decider| {
+        Some((strength(judgement.decision), name(judgement.by?)))
+    };
+    let resource = resource.and_then(|judgement| of(judgement, Decider::Resource));
+    let own = own.and_then(|judgement| of(judgement, Decider::Caller));
+    match (resource, own) {
+        (Some((resource, _)), Some((own, by))) if own > resource => Some(by),
+        (Some((_, by)), _) | (None, Some((_, by))) => Some(by),
+        (None, None) => None,
     }
 }
 
@@ -74,7 +122,7 @@ fn decide(
     arn: &str,
     exchange: &Exchange,
     headers: &HeaderMap,
-) -> Result<Decision, Rejection> {
+) -> Result<Judgement, Rejection> {
     let request = Request {
         action: INVOKE,
         // What cannot be asked about is not allowed.

@@ -1,5 +1,7 @@
 //! Policy documents and their statements.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::action::Action;
@@ -27,7 +29,7 @@ pub enum Form<'a> {
 
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
-    pub(super) sid: Option<String>,
+    pub(super) sid: Option<Arc<str>>,
     pub(super) effect: Effect,
     pub(super) principals: Principals,
     pub(super) actions: Listed<Action>,
@@ -134,7 +136,7 @@ impl<'a> Reader<'a> {
 
     fn statement(self, findings: &mut Findings, node: &Node<'_>) -> Option<Statement> {
         let members = findings.members(node, "a statement, which is an object", STATEMENT)?;
-        let sid = text(findings, &members, "Sid").map(str::to_owned);
+        let sid = text(findings, &members, "Sid").map(Arc::from);
         let effect = effect(findings, &members);
         let principals = match self.form {
             Form::Resource(_) => principals(findings, &members, effect),

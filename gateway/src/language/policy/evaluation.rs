@@ -1,6 +1,8 @@
 //! The judgement of one request by one policy.
 
+use std::fmt;
 use std::iter;
+use std::sync::Arc;
 
 use super::arn::Arn;
 use super::document::{Effect, Policy, Statement};
@@ -44,20 +46,84 @@ impl Decision {
     }
 }
 
-/// What `policy` says about `request`; the order of its statements does not matter.
-#[must_use]
-pub fn evaluate(policy: &Policy, request: &Request<'_>) -> Decision {
-    let mut decision = Decision::ImplicitDeny;
-    for statement in &policy.statements {
-        if !statement.effect.applies(statement.met(request)) {
-            continue;
-        }
-        match statement.effect {
-            Effect::Deny => return Decision::ExplicitDeny,
-            Effect::Allow => decision = Decision::Allow,
+/// What a policy says, and the statement that makes it say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it says.
+    pub decision: Decision,
+    /// The first statement that says so; `None` where none applies.
+    pub by: Option<StatementName>,
+}
+
+/// What a statement is called within its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementName {
+    /// Its place, counted from 1.
+    pub number: usize,
+    /// Its `Sid`.
+    pub sid: Option<Arc<str>>,
+}
+
+impl fmt::Display for StatementName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "statement {}", self.number)?;
+        match &self.sid {
+            Some(sid) => write!(f, " (`{sid}`)"),
+            None => Ok(()),
         }
     }
-    decision
+}
+
+impl Judgement {
+    /// What no statement says.
+    pub const NOTHING: Self = Self {
+        decision: Decision::ImplicitDeny,
+        by: None,
+    };
+
+    /// What two policies of one caller say together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let decision = self.decision.and(other.decision);
+        if self.decision == decision {
+            self
+        } else {
+            other
+        }
+    }
+}
+
+/// What `policy` says about `request`; the order of its statements does not matter.
+#[must_use]
+pub fn evaluate(policy: &Policy, request: &Request<'_>) -> Judgement {
+    let mut allowed = None;
+    for (index, statement) in policy.statements.iter().enumerate() {
+        if (statement.effect == Effect::Allow && allowed.is_some())
+            || !statement.effect.applies(statement.met(request))
+        {
+            continue;
+        }
+        let by = Some(StatementName {
+            number: index + 1,
+            sid: statement.sid.clone(),
+        });
+        match statement.effect {
+            Effect::Deny => {
+                return Judgement {
+                    decision: Decision::ExplicitDeny,
+                    by,
+                };
+            }
+            Effect::Allow => allowed = by,
+        }
+    }
+    match allowed {
+        None => Judgement::NOTHING,
+        Some(_) => Judgement {
+            decision: Decision::Allow,
+            by: allowed,
+        },
+    }
 }
 
 impl Effect {

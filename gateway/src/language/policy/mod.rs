@@ -37,7 +37,7 @@ pub use authorization::{Authorization, Phase, Verdict, authorize};
 pub use cidr::{Cidr, CidrError};
 pub use document::{Form, Policy};
 pub use error::{PolicyError, Problem};
-pub use evaluation::{Decision, Request, evaluate};
+pub use evaluation::{Decision, Judgement, Request, StatementName, evaluate};
 pub use glob::is_like;
 pub use key::{Key, KeyError};
 pub use number::{Number, NumberError};

@@ -96,7 +96,7 @@ fn decide(policy: &Policy, resource: &str, caller: Caller<'_>, facts: &Facts) ->
         caller,
         context: facts,
     };
-    evaluate(policy, &request)
+    evaluate(policy, &request).decision
 }
 
 /// Whether a statement's members are met.
