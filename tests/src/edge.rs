@@ -200,6 +200,7 @@ pub fn configuration(instance: &str) -> Gateway {
         state_directory: PathBuf::new(),
         drain_timeout: Duration::ZERO,
         body_memory_bytes_max: 0,
+        decision_bytes_max: 0,
         listeners: vec![listener(&format!("{SERVER}:{PORT}"))],
         edge: Edge {
             mode: EdgeMode::Required,

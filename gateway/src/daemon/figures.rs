@@ -14,8 +14,8 @@ use super::attack::AttackSwitch;
 use crate::body::BodyBudget;
 use crate::exchange::Reason;
 use crate::snapshot::Snapshot;
-use crate::step::authorize::jwt::Decisions;
 use crate::store::bucket::Buckets;
+use crate::store::decision::{DecisionCounts, Decisions};
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
@@ -99,35 +99,81 @@ fn load_figures(sources: &Sources) -> Vec<Figure> {
 }
 
 fn authorization_figures(sources: &Sources) -> Vec<Figure> {
-    let decisions = Arc::clone(&sources.decisions);
-    let (hits, misses) = (Arc::clone(&decisions), Arc::clone(&decisions));
+    let mut figures = decision_figures(&sources.decisions);
     let snapshot = Arc::clone(&sources.snapshot);
-    vec![
-        Figure::single(
-            "gateway_decisions_hits",
-            "Authorization decisions answered from the cache",
-            true,
-            move || hits.hits(),
-        ),
-        Figure::single(
-            "gateway_decisions_misses",
-            "Authorization decisions that had to be made",
-            true,
-            move || misses.misses(),
-        ),
-        Figure::single(
-            "gateway_decisions_held",
-            "Authorization decisions in the cache",
-            false,
-            move || decisions.len(),
-        ),
+    figures.push(Figure {
+        name: "gateway_key_set_fetches",
+        help: "Fetches of key sets, by authorizer and outcome",
+        counter: true,
+        read: Box::new(move || key_set_samples(&snapshot.load())),
+    });
+    figures
+}
+
+/// A number of every authorizer: its name, what it is for people, and whether it only grows.
+type DecisionFigure = (&'static str, &'static str, bool, fn(&DecisionCounts) -> u64);
+
+/// What is counted of the decisions of each authorizer.
+const DECISION_FIGURES: [DecisionFigure; 7] = [
+    (
+        "gateway_decisions_hits",
+        "Requests for which a remembered decision was found, by authorizer",
+        true,
+        |counts| counts.hits,
+    ),
+    (
+        "gateway_decisions_refusals",
+        "Requests for which a remembered refusal was found, by authorizer",
+        true,
+        |counts| counts.refusals,
+    ),
+    (
+        "gateway_decisions_misses",
+        "Requests for which no remembered decision was found, by authorizer",
+        true,
+        |counts| counts.misses,
+    ),
+    (
+        "gateway_decisions_coalesced",
+        "Requests that waited for a decision which another had asked for, by authorizer",
+        true,
+        |counts| counts.coalesced,
+    ),
+    (
+        "gateway_decisions_evicted",
+        "Remembered decisions that made room before their time, by authorizer",
+        true,
+        |counts| counts.evicted,
+    ),
+    (
+        "gateway_decisions_held",
+        "Remembered decisions and refusals, by authorizer",
+        false,
+        |counts| counts.held,
+    ),
+    (
+        "gateway_decisions_bytes",
+        "Memory that remembered decisions and refusals occupy, by authorizer",
+        false,
+        |counts| counts.bytes,
+    ),
+];
+
+fn decision_figures(decisions: &Arc<Decisions>) -> Vec<Figure> {
+    let figure = |&(name, help, counter, value): &DecisionFigure| {
+        let decisions = Arc::clone(decisions);
+        let sample = move |counts: &DecisionCounts| Sample {
+            labels: vec![("authorizer", counts.name.clone())],
+            value: value(counts).into(),
+        };
         Figure {
-            name: "gateway_key_set_fetches",
-            help: "Fetches of key sets, by authorizer and outcome",
-            counter: true,
-            read: Box::new(move || key_set_samples(&snapshot.load())),
-        },
-    ]
+            name,
+            help,
+            counter,
+            read: Box::new(move || decisions.counts().iter().map(sample).collect()),
+        }
+    };
+    DECISION_FIGURES.iter().map(figure).collect()
 }
 
 fn memory_figures(sources: &Sources) -> Vec<Figure> {

@@ -209,6 +209,7 @@ impl Control {
         snapshot.put_limits_in_force(now_ns);
         self.keys.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);
+        self.compiler.decisions().resize(model.decision_bytes_max);
         self.reopener.install(logs);
         let bound = bound(&model, &listeners.addresses);
         self.listeners.apply(listeners, &model, &self.around).await;

@@ -28,10 +28,10 @@ use crate::config::{self, Configuration};
 use crate::exchange::Reason;
 use crate::model::Gateway;
 use crate::snapshot::{Compiler, Snapshot, slot_tags};
-use crate::step::authorize::jwt::Decisions;
 use crate::store::bucket::Buckets;
 use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
+use crate::store::decision::Decisions;
 use crate::store::deployment::{DeploymentStore, Ledger};
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
@@ -76,7 +76,7 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let (model, ledger) = plan(&configuration, &footing.deployments, &options)?;
     let ground = Ground::take(footing, &model)?;
     // Key files and certificates of authorizers and upstreams may be readable for root only.
-    let decisions = Arc::new(Decisions::new());
+    let decisions = Decisions::new(model.decision_bytes_max);
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
     let freed = slots.retain(&slot_tags(&model));
     if freed > 0 {

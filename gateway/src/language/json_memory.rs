@@ -7,7 +7,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Entries of a node of the tree that an object is.
 const NODE_ENTRIES: usize = 11;
@@ -32,6 +32,43 @@ const LIST_ELEMENTS_MIN: usize = 4;
 pub(super) fn memory(text: &[u8]) -> Result<usize, serde_json::Error> {
     let Memory(bytes) = serde_json::from_slice(text)?;
     Ok(bytes.saturating_add(size_of::<Value>()))
+}
+
+/// Bytes that an object takes beside the place that it stands in, texts within it included.
+#[must_use]
+pub fn object_memory(object: &Map<String, Value>) -> usize {
+    let of_entry = |(name, value): (&String, &Value)| text_memory(name) + value_memory(value);
+    let entries: usize = object.iter().map(of_entry).sum();
+    entries + nodes(object.len())
+}
+
+fn value_memory(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text_memory(text),
+        Value::Array(list) => {
+            let elements: usize = list.iter().map(value_memory).sum();
+            elements + list_memory(list.len())
+        }
+        Value::Object(object) => object_memory(object),
+    }
+}
+
+/// What is allocated for a text.
+fn text_memory(text: &str) -> usize {
+    if text.is_empty() {
+        return 0;
+    }
+    text.len().next_multiple_of(ALLOCATION_BYTES) + ALLOCATION_BYTES
+}
+
+/// What is allocated for a list, which doubles its room when it is full.
+fn list_memory(elements: usize) -> usize {
+    let room = match elements {
+        0 => 0,
+        _ => elements.next_power_of_two().max(LIST_ELEMENTS_MIN),
+    };
+    room.saturating_mul(size_of::<Value>())
 }
 
 /// Bytes that a value takes beside the place that it stands in.
@@ -73,8 +110,7 @@ impl<'de> Visitor<'de> for Measuring {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Memory, E> {
-        let allocated = value.len().next_multiple_of(ALLOCATION_BYTES) + ALLOCATION_BYTES;
-        Ok(Memory(if value.is_empty() { 0 } else { allocated }))
+        Ok(Memory(text_memory(value)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Memory, A::Error> {
@@ -83,14 +119,7 @@ impl<'de> Visitor<'de> for Measuring {
             elements += 1;
             bytes = bytes.saturating_add(of_element);
         }
-        // A list doubles its room when it is full.
-        let room = match elements {
-            0 => 0,
-            _ => elements.next_power_of_two().max(LIST_ELEMENTS_MIN),
-        };
-        Ok(Memory(
-            bytes.saturating_add(room.saturating_mul(size_of::<Value>())),
-        ))
+        Ok(Memory(bytes.saturating_add(list_memory(elements))))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Memory, A::Error> {
@@ -141,6 +170,19 @@ mod tests {
         let large: Vec<String> = (0..1000).map(|at| format!("\"{at}\":0")).collect();
         let large = format!("{{{}}}", large.join(","));
         assert!(memory(large.as_bytes()).unwrap() > 1000 * NODE_BYTES / NODE_ENTRIES);
+    }
+
+    #[test]
+    fn an_object_takes_what_its_text_says() {
+        for text in [
+            "{}",
+            r#"{"a": 1, "bc": "a text of more than sixteen bytes", "": ["", "x", {"y": null}]}"#,
+            r#"{"list": [1, 2, 3, 4, 5], "nested": {"a": {"b": [[]]}}}"#,
+        ] {
+            let object: Map<String, Value> = serde_json::from_str(text).unwrap();
+            let expected = memory(text.as_bytes()).unwrap() - size_of::<Value>();
+            assert_eq!(object_memory(&object), expected, "{text}");
+        }
     }
 
     proptest! {

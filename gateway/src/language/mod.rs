@@ -18,3 +18,5 @@ pub mod media_type;
 pub mod value_glob;
 pub mod accept_encoding;
 pub mod policy;
+
+pub use json_memory::object_memory;

@@ -33,6 +33,9 @@ pub struct Gateway {
     /// Bytes that all buffered bodies together may occupy; default 256 MiB. Beyond it requests
     /// that need a buffer get 503.
     pub body_memory_bytes_max: u64,
+    /// Bytes that remembered decisions of all authorizers together may occupy; default 64 MiB. An
+    /// eighth of it comes on top for what is refused.
+    pub decision_bytes_max: u64,
     /// Listeners in the order of the file, 1 to 64.
     pub listeners: Vec<Listener>,
     /// The kernel edge.

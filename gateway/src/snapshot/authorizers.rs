@@ -41,7 +41,7 @@ impl Compiler {
         let named = running.find(|running| running.model.name == authorizer.name);
         let named = named.and_then(|named| named.jwt());
         let open = |issuer: &Issuer| self.keys(authorizer, issuer, model, previous);
-        JwtAuthorizer::build(settings, self.decisions(), named, open)
+        JwtAuthorizer::build(&authorizer.name, settings, self.decisions(), named, open)
     }
 
     /// The keys of an issuer. As long as their settings stand they go over from what runs, with the last

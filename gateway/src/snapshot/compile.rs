@@ -20,10 +20,10 @@ use crate::model::{
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
-use crate::step::authorize::jwt::Decisions;
 use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
+use crate::store::decision::Decisions;
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};

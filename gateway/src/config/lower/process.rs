@@ -40,6 +40,9 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let memory = file.body_memory_max.as_ref();
     let memory_at = root.key("body_memory_max");
     let body_memory_bytes_max = cx.size(memory, &memory_at, MIB..=TIB, 256 * MIB);
+    let decisions = file.decision_cache_max.as_ref();
+    let decisions_at = root.key("decision_cache_max");
+    let decision_bytes_max = cx.size(decisions, &decisions_at, MIB..=TIB, 64 * MIB);
     check_account(file.user.as_deref(), &root.key("user"), cx);
     check_account(file.group.as_deref(), &root.key("group"), cx);
     let listeners = listener::lower(&file.listeners, cx);
@@ -66,6 +69,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         state_directory: whereabouts.state_directory,
         drain_timeout,
         body_memory_bytes_max,
+        decision_bytes_max,
         listeners,
         edge,
         lists,

@@ -88,6 +88,8 @@ pub(super) struct File {
     pub(super) drain_timeout: Option<DurationText>,
     /// What all buffered bodies together may occupy: 1MiB to 1TiB. Default 256MiB.
     pub(super) body_memory_max: Option<Size>,
+    /// What remembered decisions of all authorizers together may occupy: 1MiB to 1TiB. Default 64MiB.
+    pub(super) decision_cache_max: Option<Size>,
     /// With `aws` the quotas of Amazon API Gateway hold, and what exceeds them is refused. Default:
     /// they do not.
     pub(super) limits: Option<Quotas>,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::key_set::KeySet;
 use super::token::{Token, token_of};
-use super::{Decisions, Refusal, claims};
+use super::{Refusal, claims};
 use crate::exchange::Identity;
-use crate::model::{Issuer, Jwks, JwtSettings};
-use crate::store::decision::{DecisionKey, Fence, Lifetime};
+use crate::model::{AuthorizerName, Issuer, Jwks, JwtSettings};
+use crate::store::decision::{DecisionCache, Decisions, Era, Lifetime, Looked};
 
 /// Judges tokens by one configured authorizer.
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub struct JwtAuthorizer {
     settings: JwtSettings,
     /// Of each issuer, in their order.
     keys: Vec<Arc<KeySet>>,
-    decisions: Arc<Decisions>,
-    fence: Fence,
+    granted: DecisionCache<Identity>,
 }
 
 impl JwtAuthorizer {
@@ -30,6 +29,7 @@ impl JwtAuthorizer {
     /// # Errors
     /// Those of `open`; `previous` is then untouched.
     pub fn build<E>(
+        name: &AuthorizerName,
         settings: &JwtSettings,
         decisions: &Arc<Decisions>,
         previous: Option<&Arc<Self>>,
@@ -39,23 +39,26 @@ impl JwtAuthorizer {
         let keys = keys.collect::<Result<Vec<_>, E>>()?;
         if let Some(previous) = previous
             && previous.settings == *settings
-            && Arc::ptr_eq(&previous.decisions, decisions)
+            && Arc::ptr_eq(previous.granted.decisions(), decisions)
             && previous.has_same_keys(&keys)
         {
             return Ok(Arc::clone(previous));
         }
-        Ok(Arc::new(Self::new(settings, keys, Arc::clone(decisions))))
+        Ok(Arc::new(Self::new(name, settings, keys, decisions)))
     }
 
     /// An authorizer over open key sets, of each issuer in their order, with no decisions yet.
     #[must_use]
-    pub fn new(settings: &JwtSettings, keys: Vec<Arc<KeySet>>, decisions: Arc<Decisions>) -> Self {
-        let fence = decisions.new_fence();
+    pub fn new(
+        name: &AuthorizerName,
+        settings: &JwtSettings,
+        keys: Vec<Arc<KeySet>>,
+        decisions: &Arc<Decisions>,
+    ) -> Self {
         Self {
             settings: settings.clone(),
             keys,
-            decisions,
-            fence,
+            granted: decisions.cache(name.as_str()),
         }
     }
 
@@ -94,10 +97,10 @@ impl JwtAuthorizer {
         pairs.all(|(ours, theirs)| Arc::ptr_eq(ours, theirs) || ours.same_keys(theirs))
     }
 
-    /// The decisions it remembers, shared with other authorizers.
+    /// The identities it remembers.
     #[must_use]
-    pub const fn decisions(&self) -> &Arc<Decisions> {
-        &self.decisions
+    pub const fn granted(&self) -> &DecisionCache<Identity> {
+        &self.granted
     }
 
     /// Judges `credential`, the value of the identity source, at `now` (seconds since 1970).
@@ -115,24 +118,26 @@ impl JwtAuthorizer {
         credential: Option<&str>,
         now: u64,
     ) -> Result<Arc<Identity>, Refusal> {
-        let token = token_of(credential)?;
-        match self.remembered(token, now) {
-            Some(identity) => Ok(identity),
-            // Boxed: what a decision takes would otherwise travel with every request.
-            None => Box::pin(self.judge(token, now)).await,
-        }
-    }
-
-    fn remembered(&self, token: &str, now: u64) -> Option<Arc<Identity>> {
+        let text = token_of(credential)?;
         if self.settings.decision_ttl.is_zero() {
-            return None;
+            return Box::pin(self.judge(text, None, now)).await;
         }
         let generation = self.keys.iter().map(|keys| keys.generation()).sum();
-        let key = DecisionKey::new(self.fence, generation, token.as_bytes());
-        self.decisions.get(&key, now)
+        let key = self.granted.key(generation, &[text.as_bytes()]);
+        match self.granted.look(&key, now) {
+            Looked::Found(identity) => Ok(identity),
+            // Boxed: what a decision takes would otherwise travel with every request.
+            Looked::Missed(since) => Box::pin(self.judge(text, Some(since), now)).await,
+        }
     }
 
-    async fn judge(&self, text: &str, now: u64) -> Result<Arc<Identity>, Refusal> {
+    /// Judges a token, and remembers who it is if that is decided since `since`.
+    async fn judge(
+        &self,
+        text: &str,
+        since: Option<Era>,
+        now: u64,
+    ) -> Result<Arc<Identity>, Refusal> {
         let token = Token::parse(text)?;
         // Whose keys are to be asked; believed only after the signature.
         let claims = token.claims()?;
@@ -158,14 +163,17 @@ impl JwtAuthorizer {
 
         let expires_at = claims::judge(&claims, issuer, &self.settings, now)?;
         let identity = Arc::new(Identity::new(claims, expires_at));
-        let generation = self.generation_with(index, keys.generation());
-        let key = DecisionKey::new(self.fence, generation, text.as_bytes());
-        let lifetime = Lifetime {
-            now,
-            expires_at,
-            ttl: self.settings.decision_ttl,
-        };
-        self.decisions.insert(key, Arc::clone(&identity), lifetime);
+        if let Some(since) = since {
+            let generation = self.generation_with(index, keys.generation());
+            let key = self.granted.key(generation, &[text.as_bytes()]);
+            let ttl = self.settings.decision_ttl;
+            let lifetime = Lifetime {
+                now,
+                expires_at,
+                ttl,
+            };
+            self.granted.remember(since, key, &identity, lifetime);
+        }
         Ok(identity)
     }
 

@@ -14,6 +14,7 @@ mod key;
 mod key_set;
 mod fetch;
 mod remote;
+mod remembered;
 mod claims;
 pub mod pool;
 #[cfg(test)]
@@ -30,6 +31,3 @@ pub use remote::DiscoveryError;
 
 /// Largest accepted token. Header limits of listeners are of this order; nothing honest comes near.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
-
-/// The decisions of all JWT authorizers.
-pub type Decisions = crate::store::decision::DecisionCache<crate::exchange::Identity>;

@@ -6,12 +6,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::remote::Remote;
-use super::super::{
-    Decisions, DiscoveryError, FetchError, JwtAuthorizer, KeySet, KeySetError, Refusal,
-};
-use super::issuer::{NOW, Signer, build, claims, document, model};
+use super::super::{DiscoveryError, FetchError, JwtAuthorizer, KeySet, KeySetError, Refusal};
+use super::issuer::{NOW, Signer, build, claims, document, model, name};
 use super::server::{Answer, Server};
 use crate::model::Jwks;
+use crate::store::decision::Decisions;
 
 async fn fetch(server: &Server, jwks: &Jwks) -> Result<Vec<u8>, KeySetError> {
     let remote = Remote::new(jwks, &server.tls()).expect("a good URL");
@@ -125,8 +124,12 @@ async fn keys_are_found_anew_and_the_last_good_ones_serve_while_they_are_not() {
     );
     let keys = keys.expect("good");
     let refresh = tokio::spawn(Arc::clone(&keys).refresh());
-    let authorizer =
-        JwtAuthorizer::new(&model, vec![Arc::clone(&keys)], Arc::new(Decisions::new()));
+    let authorizer = JwtAuthorizer::new(
+        &name(),
+        &model,
+        vec![Arc::clone(&keys)],
+        &Decisions::new(1 << 20),
+    );
     let judge = async |signer: &Signer| {
         let token = signer.token("EdDSA", &claims());
         authorizer.authorize(Some(&token), NOW).await.map(drop)
@@ -152,7 +155,7 @@ async fn a_reload_keeps_what_was_found_unless_the_issuer_is_another() {
     let server = Server::start_issuer(Answer::Document(document(&[&signer]))).await;
     let mut by_issuer = model(server.discovered().source);
     by_issuer.issuers[0].jwks = server.discovered();
-    let (decisions, tls) = (Arc::new(Decisions::new()), server.tls());
+    let (decisions, tls) = (Decisions::new(1 << 20), server.tls());
     let build =
         |model, previous| build(model, &decisions, &tls, previous).expect("the model is good");
     let first = build(&by_issuer, None);

@@ -13,10 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::super::{Decisions, JwtAuthorizer, KeySet, KeySetError};
+use super::super::{JwtAuthorizer, KeySet, KeySetError};
 use crate::model::{
-    Algorithm, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings, TokenRules,
+    Algorithm, AuthorizerName, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings,
+    TokenRules,
 };
+use crate::store::decision::Decisions;
 use crate::upstream::tls::client_config;
 
 /// The second at which tests happen.
@@ -239,6 +241,11 @@ pub(super) fn file(document: Option<&str>) -> JwksSource {
     })
 }
 
+/// What authorizers are called.
+pub(super) fn name() -> AuthorizerName {
+    AuthorizerName::new("main")
+}
+
 /// An authorizer over a key set file with these keys.
 pub(super) fn authorizer(signers: &[&Signer]) -> JwtAuthorizer {
     authorizer_of(signers, |_| {})
@@ -253,7 +260,7 @@ pub(super) fn authorizer_of(
     change(&mut model);
     let tls = client_config(rustls::RootCertStore::empty());
     let keys = KeySet::open(&model.issuers[0].jwks, &tls).expect("the key set is good");
-    JwtAuthorizer::new(&model, vec![keys], Arc::new(Decisions::new()))
+    JwtAuthorizer::new(&name(), &model, vec![keys], &Decisions::new(1 << 20))
 }
 
 /// Builds an authorizer with the key sets that `previous` has open.
@@ -268,5 +275,5 @@ pub(super) fn build(
             Some(keys) => Ok(Arc::clone(keys)),
             None => KeySet::open(jwks, tls),
         };
-    JwtAuthorizer::build(model, decisions, previous, open)
+    JwtAuthorizer::build(&name(), model, decisions, previous, open)
 }

@@ -1,15 +1,15 @@
 //! Several issuers, of which a token names one.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use super::super::{Decisions, JwtAuthorizer, KeySet, Refusal};
+use super::super::{JwtAuthorizer, KeySet, Refusal};
 use super::issuer::{
     AUDIENCE, ISSUER, OTHER_RSA, RSA, Signer, claims, claims_with, document, file, jwks, model,
+    name,
 };
 use super::judging::{check, judge};
 use crate::model::{Algorithm, Issuer};
+use crate::store::decision::Decisions;
 use crate::upstream::tls::client_config;
 
 const PARTNER: &str = "https://partner.example/";
@@ -26,7 +26,7 @@ fn authorizer(partner: &Signer) -> JwtAuthorizer {
     });
     let open = |issuer: &Issuer| KeySet::open(&issuer.jwks, &tls).expect("the key set is good");
     let keys = settings.issuers.iter().map(open).collect();
-    JwtAuthorizer::new(&settings, keys, Arc::new(Decisions::new()))
+    JwtAuthorizer::new(&name(), &settings, keys, &Decisions::new(1 << 20))
 }
 
 fn of_partner(audience: &str) -> Value {
@@ -107,9 +107,9 @@ fn decisions_are_remembered_whoever_issued_the_token() {
     ];
     for expected in [0, 1] {
         for token in &tokens {
-            let hits = authorizer.decisions().hits();
+            let hits = authorizer.granted().counts().hits;
             judge(&authorizer, Some(token), super::issuer::NOW).expect("the token is good");
-            assert_eq!(authorizer.decisions().hits(), hits + expected);
+            assert_eq!(authorizer.granted().counts().hits, hits + expected);
         }
     }
 }

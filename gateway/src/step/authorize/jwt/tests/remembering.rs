@@ -14,8 +14,8 @@ fn a_remembered_decision_ends_with_the_token_or_its_time_to_live() {
     let token = RSA.token("RS256", &claims_with("exp", json!(NOW + 100)));
     let decisions = |authorizer: &JwtAuthorizer| {
         (
-            authorizer.decisions().hits(),
-            authorizer.decisions().misses(),
+            authorizer.granted().counts().hits,
+            authorizer.granted().counts().misses,
         )
     };
     for (now, expected, hits, misses) in [
@@ -46,7 +46,7 @@ fn a_remembered_decision_ends_with_the_token_or_its_time_to_live() {
     judge(&uncached, Some(&long), NOW).expect("the token is good");
     judge(&uncached, Some(&long), NOW).expect("the token is still good");
     assert_eq!(
-        (decisions(&uncached), uncached.decisions().len()),
+        (decisions(&uncached), uncached.granted().counts().held),
         ((0, 0), 0)
     );
 }

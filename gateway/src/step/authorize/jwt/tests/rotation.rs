@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::super::{Decisions, FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
-use super::issuer::{NOW, Signer, build, claims, document, file, model};
+use super::super::{FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
+use super::issuer::{NOW, Signer, build, claims, document, file, model, name};
 use super::server::{Answer, Server};
 use crate::model::{Jwks, JwksSource};
+use crate::store::decision::Decisions;
 
 /// An authorizer over a server's keys, with its refresh task.
 struct Running {
@@ -29,9 +30,9 @@ impl Running {
         let keys =
             KeySet::open_paced(&model.issuers[0].jwks, &server.tls(), interval_min).expect("good");
         let refresh = tokio::spawn(Arc::clone(&keys).refresh());
-        let decisions = Arc::new(Decisions::new());
+        let decisions = Decisions::new(1 << 20);
         Self {
-            authorizer: Arc::new(JwtAuthorizer::new(&model, vec![keys], decisions)),
+            authorizer: Arc::new(JwtAuthorizer::new(&name(), &model, vec![keys], &decisions)),
             refresh,
         }
     }
@@ -72,9 +73,9 @@ async fn a_new_key_is_fetched_when_a_token_names_it() {
     assert_eq!(running.judge(&new.token("EdDSA", &claims())).await, Ok(()));
     assert_eq!(server.requests(), 2);
     // Nothing was lost, so the decision on the old key's token still stands.
-    let hits = running.authorizer.decisions().hits();
+    let hits = running.authorizer.granted().counts().hits;
     assert_eq!(running.judge(&old.token("EdDSA", &claims())).await, Ok(()));
-    assert_eq!(running.authorizer.decisions().hits(), hits + 1);
+    assert_eq!(running.authorizer.granted().counts().hits, hits + 1);
 }
 
 #[tokio::test]
@@ -89,9 +90,9 @@ async fn a_key_that_is_gone_takes_its_remembered_decisions_along() {
     assert_eq!(running.judge(&new.token("EdDSA", &claims())).await, Ok(()));
     assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
     // What was decided since is remembered as before.
-    let hits = running.authorizer.decisions().hits();
+    let hits = running.authorizer.granted().counts().hits;
     assert_eq!(running.judge(&new.token("EdDSA", &claims())).await, Ok(()));
-    assert_eq!(running.authorizer.decisions().hits(), hits + 1);
+    assert_eq!(running.authorizer.granted().counts().hits, hits + 1);
 }
 
 #[tokio::test]
@@ -180,8 +181,12 @@ async fn a_key_that_was_just_seen_absent_is_refused_without_waiting() {
     model.issuers[0].jwks = server.jwks();
     let hour = Duration::from_secs(3_600);
     let keys = KeySet::open_paced(&model.issuers[0].jwks, &server.tls(), hour).expect("good");
-    let authorizer =
-        JwtAuthorizer::new(&model, vec![Arc::clone(&keys)], Arc::new(Decisions::new()));
+    let authorizer = JwtAuthorizer::new(
+        &name(),
+        &model,
+        vec![Arc::clone(&keys)],
+        &Decisions::new(1 << 20),
+    );
     let token = Signer::ed25519("b").token("EdDSA", &claims());
     let mut first = pin!(authorizer.authorize(Some(&token), NOW));
     let polled = poll_fn(|context| Poll::Ready(first.as_mut().poll(context))).await;
@@ -272,7 +277,7 @@ async fn waiting_ends_at_the_deadline() {
     };
     // Nobody runs the refresh task: only the deadline can end this.
     let keys = KeySet::open(&model.issuers[0].jwks, &server.tls()).expect("good");
-    let authorizer = JwtAuthorizer::new(&model, vec![keys], Arc::new(Decisions::new()));
+    let authorizer = JwtAuthorizer::new(&name(), &model, vec![keys], &Decisions::new(1 << 20));
     let token = Signer::ed25519("a").token("EdDSA", &claims());
     let begin = Instant::now();
     let outcome = authorizer.authorize(Some(&token), NOW).await;
@@ -342,7 +347,7 @@ async fn a_reload_keeps_what_did_not_change() {
     let server = Server::start(Answer::Document(document(&[&signer]))).await;
     let mut by_url = model(JwksSource::Url(server.url()));
     by_url.issuers[0].jwks = server.jwks();
-    let (decisions, tls) = (Arc::new(Decisions::new()), server.tls());
+    let (decisions, tls) = (Decisions::new(1 << 20), server.tls());
     let build =
         |model, previous| build(model, &decisions, &tls, previous).expect("the model is good");
     let first = build(&by_url, None);
