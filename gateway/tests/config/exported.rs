@@ -27,6 +27,8 @@ const METHODS: [&str; 5] = ["GET", "POST", "OPTIONS", "HEAD", "ANY"];
 
 const KINDS: [&str; 2] = ["rest", "http"];
 
+const POOL: &str = "arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_abcDEF123";
+
 /// The API that is exported, in a configuration that has all it may name.
 fn configuration(api: &Value) -> String {
     let issuer = |algorithm: &str| {
@@ -46,7 +48,16 @@ fn configuration(api: &Value) -> String {
                 "chain": "certs/api.example.com.pem", "key": "certs/api.example.com.key",
             }]},
         }},
-        "authorizers": {"login": issuer("EdDSA"), "Partner-2": issuer("RS256")},
+        "authorizers": {
+            "login": issuer("EdDSA"),
+            "Partner-2": issuer("RS256"),
+            "several": {"type": "jwt", "claims": {"token_use": ["access"]}, "issuers": [
+                {"issuer": "https://a.example.com", "audiences": ["a", "b"]},
+                {"issuer": "https://b.example.com", "audiences": ["b"], "algorithms": ["ES256"]},
+            ]},
+            "pools": {"type": "cognito", "user_pools": [POOL], "leeway": "1s",
+                "identity_source": "$request.header.X-Token", "decision_ttl": "1500ms"},
+        },
         "upstreams": {"pets": {"url": "http://127.0.0.1:9001"}},
         "apis": {"pets": api},
     });
@@ -119,6 +130,103 @@ proptest! {
         let differs = lines.find(|(one, other)| one != other);
         prop_assert!(original == again, "{differs:?}\n{definition}\n{api:#}");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
+
+    #[test]
+    fn an_authorizer_is_made_of_its_export((kind, authorizer) in authorizer()) {
+        let site = Site::new();
+        let api = |rest: Value| {
+            let mut api = json!({"type": kind});
+            api.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            if kind == "rest" {
+                api["stages"] = json!({"prod": {}});
+            }
+            let listeners = json!({"local": {"address": "127.0.0.1:8080"}});
+            json!({"listeners": listeners, "apis": {"pets": api}})
+        };
+        let integration = json!({"uri": "https://backend.example.com"});
+        let route = json!({"authorizer": "login", "integration": integration});
+        let mut configuration = api(json!({"routes": {"GET /": route}}));
+        configuration["authorizers"] = json!({"login": authorizer});
+        let made = |text: &str| {
+            let loaded = load_text("gateway.yaml", text, site.path());
+            let loaded = loaded.map_err(|report| report.to_string())?;
+            let [made] = loaded.gateway.authorizers.as_slice() else {
+                return Err("there is not one authorizer".to_owned());
+            };
+            Ok(format!("{:#?}", made.kind))
+        };
+        let original = made(&configuration.to_string());
+        let path = site.path().join("gateway.yaml");
+        std::fs::write(&path, configuration.to_string()).unwrap();
+        let exported = export(&path, "pets", ExportFormat::Yaml);
+        prop_assert!(!exported.left.iter().any(|left| left.starts_with("authorizers")));
+        std::fs::write(site.path().join("exported"), &exported.text).unwrap();
+        let again = made(&api(json!({"definition": "exported"})).to_string());
+        prop_assert!(original.is_ok(), "{original:?}");
+        prop_assert_eq!(original, again, "{}", exported.text);
+    }
+}
+
+/// A type of API, and an authorizer of which a definition can say all.
+fn authorizer() -> impl Strategy<Value = (&'static str, Value)> {
+    let words = |all: Vec<&'static str>| {
+        let count = 1..=all.len();
+        subsequence(all, count)
+    };
+    let audiences = words(vec!["a", "https://api.example.com", "c"]);
+    let algorithms = words(vec!["RS256", "ES256", "EdDSA", "PS512"]);
+    let names = words(vec![
+        "https://a.example.com/",
+        "https://b.example.com",
+        "https://c.test/d",
+    ]);
+    let source = select(vec![
+        None,
+        Some("$request.header.X-Token"),
+        Some("$request.querystring.Token"),
+    ]);
+    let jwt = (
+        select(&KINDS[..]),
+        names,
+        audiences,
+        proptest::option::of(algorithms),
+        source,
+    );
+    let jwt = jwt.prop_map(|(kind, names, audiences, algorithms, source)| {
+        let issuer = |name: &&str| {
+            let mut issuer = json!({"issuer": name, "audiences": audiences});
+            if let Some(algorithms) = &algorithms {
+                issuer["algorithms"] = json!(algorithms);
+            }
+            issuer
+        };
+        let mut authorizer = match names.as_slice() {
+            [one] => issuer(one),
+            several => json!({"issuers": several.iter().map(issuer).collect::<Vec<_>>()}),
+        };
+        authorizer["type"] = json!("jwt");
+        if let Some(source) = source {
+            authorizer["identity_source"] = json!(source);
+        }
+        (kind, authorizer)
+    });
+    let pools = some_of(vec![
+        ("identity_source", json!("$request.header.X-Token")),
+        ("identity_validation_expression", json!("app-[0-9]+")),
+        ("decision_ttl", json!("2m")),
+        ("decision_ttl", json!("0s")),
+        ("user_pools", json!([POOL, format!("{POOL}4")])),
+    ]);
+    let pools = pools.prop_map(|mut pools| {
+        pools.insert("type".to_owned(), json!("cognito"));
+        pools.entry("user_pools").or_insert_with(|| json!([POOL]));
+        ("rest", Value::Object(pools))
+    });
+    prop_oneof![2 => jwt, 1 => pools]
 }
 
 /// 64 cases by default; the soak asks for more.
@@ -266,9 +374,13 @@ fn settings(kind: &str) -> impl Strategy<Value = Map<String, Value>> + use<> {
 }
 
 fn route(kind: &'static str, path: &'static str) -> BoxedStrategy<Value> {
+    // HTTP APIs have no authorizers of user pools.
+    let pools = if kind == "rest" { "pools" } else { "login" };
     let caller = prop_oneof![
         Just(json!({"authorizer": "none"})),
         Just(json!({"authorizer": "login"})),
+        Just(json!({"authorizer": "several"})),
+        Just(json!({"authorizer": pools})),
         Just(json!({"authorizer": "Partner-2", "scopes": ["pets.read", "a:b/c"]})),
     ];
     let limits = some_of(vec![

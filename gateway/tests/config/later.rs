@@ -79,8 +79,8 @@ fn functions_and_services_of_aws() {
 }
 
 #[test]
-fn authorizers_that_are_functions_pools_or_signatures() {
-    for kind in ["token", "request", "cognito_user_pools"] {
+fn authorizers_that_are_functions_or_signatures() {
+    for kind in ["token", "request"] {
         check_definition(
             &with_scheme(&format!(
                 "{{type: apiKey, name: Authorization, in: header, \
@@ -89,7 +89,7 @@ fn authorizers_that_are_functions_pools_or_signatures() {
             )),
             &[(
                 &format!("{SCHEME}.x-amazon-apigateway-authorizer"),
-                "Lambda, Cognito and IAM are built by later work",
+                "Lambda and IAM are built by later work",
             )],
         );
     }
@@ -99,7 +99,7 @@ fn authorizers_that_are_functions_pools_or_signatures() {
         ),
         &[(
             &format!("{SCHEME}.x-amazon-apigateway-authtype"),
-            "Lambda, Cognito and IAM are built by later work",
+            "Lambda and IAM are built by later work",
         )],
     );
     check_definition(
@@ -109,7 +109,7 @@ fn authorizers_that_are_functions_pools_or_signatures() {
         ),
         &[(
             "paths.\"/a\".get.x-amazon-apigateway-auth.type",
-            "Lambda, Cognito and IAM are built by later work",
+            "Lambda and IAM are built by later work",
         )],
     );
 }

@@ -492,7 +492,7 @@ pub(crate) const OF_REST: &[Row] = &[
     ),
     (
         "$request.header.Authorization",
-        "method.request.header.Authorization",
+        "$requests.header.Authorization",
         "70:25",
         "is not an identity source: write",
     ),

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::authorizer::{Authorizers, with_authorizers};
 use super::document::{Document, Location};
 use super::endpoint;
 use super::finding::Findings;
 use super::judgement;
-use super::jwt::{Authorizers, with_authorizers};
 use super::made::{Made, refused};
 use super::placeholder::Placeholders;
 use super::policy::Home;

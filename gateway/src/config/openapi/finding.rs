@@ -189,6 +189,10 @@ impl Findings {
         };
         self.refusals += 1;
         let treatment = Treatment::Refused(error.message.clone());
+        // What several parts were made from is told once.
+        if !self.seen.insert((place, treatment.clone())) {
+            return;
+        }
         let is_there = |found: &&mut Found| {
             found.treatment == Treatment::Honoured
                 && (found.key_place == place || found.place == Some(place))

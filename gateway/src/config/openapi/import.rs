@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authorizer::{Authorizers, with_authorizers};
 use super::document::{Document, Location};
 use super::finding::{Finding, Findings, Treatment};
 use super::judgement::{self, Around};
-use super::jwt::{Authorizers, with_authorizers};
 use super::made::{Made, text};
 use super::placeholder::Placeholders;
 use super::policy::Home;

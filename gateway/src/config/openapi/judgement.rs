@@ -3,9 +3,9 @@
 
 use std::path::Path as FilePath;
 
+use super::authorizer::with_authorizers;
 use super::document::Document;
 use super::finding::Findings;
-use super::jwt::with_authorizers;
 use super::made::{Made, list, text};
 use super::operation::Route;
 use super::translation::Translation;

@@ -18,7 +18,7 @@ mod made;
 mod treatment;
 mod carried;
 mod kind;
-mod jwt;
+mod authorizer;
 mod security;
 mod validator;
 mod model;

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::authorizer::{AUTHORIZER, Authorizers, Described, Found};
 use super::document::Document;
 use super::finding::Findings;
-use super::jwt::{self, Authorizers, Found, Jwt};
 use super::made::{Made, list, text};
 use super::treatment::{self, LAMBDA, Object};
 use crate::config::cursor::Cursor;
@@ -17,7 +17,6 @@ use crate::config::near_miss::suggestion;
 use crate::config::tree::{Node, shortened};
 use crate::model::ApiKind;
 
-const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 const AUTHTYPE: &str = "x-amazon-apigateway-authtype";
 const AUTH: &str = "x-amazon-apigateway-auth";
 
@@ -70,7 +69,7 @@ pub(super) struct Schemes {
     /// The authorizer of each; `None` where there can be none.
     authorizers: BTreeMap<String, Option<String>>,
     /// Authorizers that the definition itself makes, in its order.
-    made: Vec<(String, Jwt)>,
+    made: Vec<(String, Described)>,
 }
 
 impl Schemes {
@@ -91,16 +90,17 @@ impl Schemes {
             };
             let before = findings.refusals();
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
-            let jwt = judge_scheme(&at, kind, findings);
-            let authorizer = jwt.and_then(|jwt| {
+            let described = judge_scheme(&at, kind, findings);
+            let authorizer = described.and_then(|described| {
                 judge_name(name, &at, findings);
-                let found = authorizers.of(name, &jwt, &at.key(AUTHORIZER), kind, findings)?;
-                (findings.refusals() == before).then_some((found, jwt))
+                let found =
+                    authorizers.of(name, &described, &at.key(AUTHORIZER), kind, findings)?;
+                (findings.refusals() == before).then_some((found, described))
             });
-            let named = authorizer.map(|(found, jwt)| match found {
+            let named = authorizer.map(|(found, described)| match found {
                 Found::Configured => name.to_owned(),
                 Found::Made(name) => {
-                    schemes.made.push((name.clone(), jwt));
+                    schemes.made.push((name.clone(), described));
                     name
                 }
             });
@@ -112,7 +112,7 @@ impl Schemes {
     /// The authorizers that the definition makes, in the native form.
     pub(super) fn made(&self) -> impl Iterator<Item = (String, Node)> {
         let made = self.made.iter();
-        made.map(|(name, jwt)| (name.clone(), jwt.write()))
+        made.map(|(name, described)| (name.clone(), described.write()))
     }
 
     /// Takes out the first authorizer of its own that is meant, and returns its name.
@@ -255,8 +255,8 @@ fn judge_auth(at: &Cursor<'_>, findings: &mut Findings) {
     }
 }
 
-/// What the scheme says of tokens; `None` where no authorizer can stand for it, which was reported.
-fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Jwt> {
+/// What the scheme says of callers; `None` where no authorizer can stand for it, which was reported.
+fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Described> {
     let authtype = at.key(AUTHTYPE);
     if authtype.is_written() {
         if authtype.scalar() == Some("awsSigv4") {
@@ -284,23 +284,5 @@ fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Opti
         );
         return None;
     }
-    let kind_of = authorizer.key("type");
-    match kind_of.scalar().map(str::to_ascii_lowercase).as_deref() {
-        Some("jwt") => jwt::judge(&authorizer, kind, findings),
-        Some("token" | "request" | "cognito_user_pools") => {
-            findings.refused(&authorizer, LAMBDA);
-            None
-        }
-        Some(other) => {
-            let known = ["jwt", "token", "request", "cognito_user_pools"];
-            let fix = suggestion(other, known.into_iter(), "take it out");
-            let why = format!("`{}` is no type of authorizer{fix}", shortened(other));
-            findings.refused(&kind_of, why);
-            None
-        }
-        None => {
-            findings.refused(&authorizer, "it has no type: write `type: jwt`");
-            None
-        }
-    }
+    Described::judge(at, kind, findings)
 }

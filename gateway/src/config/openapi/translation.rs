@@ -1,9 +1,9 @@
 //! From a definition to the written form of an API.
 
+use super::authorizer::Authorizers;
 use super::carried;
 use super::document::{Document, FOLLOWED_BYTES_MAX};
 use super::finding::Findings;
-use super::jwt::Authorizers;
 use super::kind;
 use super::made::{Made, plain, refused};
 use super::model::Models;

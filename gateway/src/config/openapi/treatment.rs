@@ -25,6 +25,8 @@ pub(super) enum Object {
     Auth,
     Authorizer,
     JwtConfiguration,
+    JwtIssuer,
+    JwtClaim,
     Integration,
     IntegrationResponse,
     TlsConfig,
@@ -50,6 +52,8 @@ impl Object {
             Self::Auth => "`x-amazon-apigateway-auth`",
             Self::Authorizer => "an authorizer",
             Self::JwtConfiguration => "`jwtConfiguration`",
+            Self::JwtIssuer => "an issuer",
+            Self::JwtClaim => "a claim",
             Self::Integration => "an integration",
             Self::IntegrationResponse => "an integration's response",
             Self::TlsConfig => "`tlsConfig`",
@@ -80,6 +84,8 @@ impl Object {
             Self::Auth
             | Self::Authorizer
             | Self::JwtConfiguration
+            | Self::JwtIssuer
+            | Self::JwtClaim
             | Self::Integration
             | Self::IntegrationResponse
             | Self::TlsConfig
@@ -116,8 +122,8 @@ enum Treatment {
 
 use Object::{
     AnyMethod, Auth, Authorizer, Components, Cors, EndpointConfiguration, GatewayResponse,
-    Integration, IntegrationResponse, JwtConfiguration, MediaType, Operation, Parameter, PathItem,
-    RequestBody, Root, SecurityScheme, Server, Tag, TlsConfig, Validator,
+    Integration, IntegrationResponse, JwtClaim, JwtConfiguration, JwtIssuer, MediaType, Operation,
+    Parameter, PathItem, RequestBody, Root, SecurityScheme, Server, Tag, TlsConfig, Validator,
 };
 use Of::{Both, Http, Rest};
 use Treatment::{Approximated, Describes, Honoured, Refused, Translated};
@@ -131,7 +137,7 @@ const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on
 pub(super) const KEYS: &str =
     "API keys are built by later work: take it out, or import with `partial`";
 pub(super) const LAMBDA: &str =
-    "Lambda, Cognito and IAM are built by later work: take it out, or import with `partial`";
+    "Lambda and IAM are built by later work: take it out, or import with `partial`";
 pub(super) const AWS: &str =
     "AWS integrations are built by later work: take it out, or import with `partial`";
 const PRIVATE: &str = "private integrations are built by later work: write a `uri` that this gateway reaches, with \
@@ -425,9 +431,7 @@ const TABLE: &[Row] = &[
         "authorizerResultTtlInSeconds",
         &[Authorizer],
         Both,
-        Refused(
-            "decisions on tokens are remembered as the configuration says: write `decision_ttl` there",
-        ),
+        Translated,
     ),
     ("authorizerUri", &[Authorizer], Both, Refused(LAMBDA)),
     (
@@ -451,12 +455,20 @@ const TABLE: &[Row] = &[
     (
         "identityValidationExpression",
         &[Authorizer],
-        Both,
-        Refused(LAMBDA),
+        Rest,
+        Translated,
     ),
-    ("providerARNs", &[Authorizer], Both, Refused(LAMBDA)),
-    ("issuer", &[JwtConfiguration], Both, Translated),
+    ("providerARNs", &[Authorizer], Rest, Translated),
+    ("issuer", &[JwtConfiguration, JwtIssuer], Both, Translated),
     ("audience", &[JwtConfiguration], Both, Translated),
+    ("defaultAlgorithms", &[JwtConfiguration], Both, Translated),
+    ("issuers", &[JwtConfiguration], Both, Translated),
+    ("audiences", &[JwtIssuer], Both, Translated),
+    ("additionalClaims", &[JwtIssuer], Both, Translated),
+    ("claimName", &[JwtClaim], Both, Translated),
+    ("expectedValues", &[JwtClaim], Both, Translated),
+    ("format", &[JwtClaim], Both, Translated),
+    ("required", &[JwtClaim], Both, Translated),
     ("uri", &[Integration], Both, Translated),
     ("httpMethod", &[Integration], Both, Translated),
     ("timeoutInMillis", &[Integration], Both, Translated),

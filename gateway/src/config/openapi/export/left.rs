@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Surroundings;
-use super::scheme::says_more;
+use super::authorizer::says_more;
 use crate::config::cursor::Cursor;
 use crate::config::lower::NONE;
 use crate::config::openapi::carried::LEFT;

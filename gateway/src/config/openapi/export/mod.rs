@@ -5,6 +5,7 @@
 //! route under `x-gateway-route`, of an integration under `x-gateway-integration`. So the definition
 //! imports as the same API, and what it has to leave to a configuration is told.
 
+mod authorizer;
 mod endpoint;
 mod format;
 mod integration;
@@ -71,7 +72,7 @@ pub(in crate::config) fn definition(
     root.object("paths", paths(&routes, kind, &schemes));
     let mut components = Object::new();
     components.object_if_any("schemas", schemas(api));
-    components.object_if_any("securitySchemes", schemes.write());
+    components.object_if_any("securitySchemes", schemes.write(kind));
     root.object_if_any("components", components);
     root.object_if_any(
         "x-amazon-apigateway-request-validators",

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::Surroundings;
-use super::object::{Object, of_text};
+use super::authorizer::{self, says_more};
+use super::object::Object;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::FileId;
 use crate::config::lower::NONE;
-use crate::config::openapi::carried;
+use crate::model::ApiKind;
 
 /// The names of the schemes for the authorizers that routes name.
 #[derive(Debug)]
@@ -55,41 +56,13 @@ impl<'a> Schemes<'a> {
         own.filter(|own| is_free(own)).unwrap_or(name)
     }
 
-    /// A scheme for each.
-    pub(super) fn write(&self) -> Object {
+    /// A scheme for each, as in APIs of this type.
+    pub(super) fn write(&self, kind: ApiKind) -> Object {
         let mut made = Object::new();
         for name in &self.named {
             let at = self.surroundings.frozen.key(name);
-            made.object(self.name(name), scheme(&at));
+            made.object(self.name(name), authorizer::write(&at, kind));
         }
         made
     }
-}
-
-/// Where a token stands.
-const SOURCE: &str = "identity_source";
-
-/// Whether the authorizer at `at` has settings that a definition has no place for.
-pub(super) fn says_more(at: &Cursor<'_>) -> bool {
-    const KNOWN: [&str; 4] = ["type", "issuer", "audiences", SOURCE];
-    at.names().any(|key| !KNOWN.contains(&key))
-}
-
-/// The scheme of the authorizer at `at`.
-fn scheme(at: &Cursor<'_>) -> Object {
-    let mut jwt = Object::new();
-    jwt.copy("issuer", &at.key("issuer"));
-    jwt.copy("audience", &at.key("audiences"));
-    let mut authorizer = of_text("type", "jwt");
-    authorizer.object("jwtConfiguration", jwt);
-    let source = at.key(SOURCE).scalar();
-    let source = source.unwrap_or("$request.header.Authorization");
-    authorizer.text("identitySource", source);
-    if says_more(at) {
-        // Made from the rest alone it could let callers pass whom this one refuses.
-        authorizer.word(carried::CONFIGURED, true);
-    }
-    let mut made = of_text("type", "oauth2");
-    made.object("x-amazon-apigateway-authorizer", authorizer);
-    made
 }

@@ -70,6 +70,17 @@ fn each_issuer_has_its_own_keys_audiences_and_algorithms() {
             Err(Refusal::AlgorithmNotAllowed),
         ),
         (
+            "their name and a slash",
+            &*OTHER_RSA,
+            "RS256",
+            {
+                let mut claims = of_partner("shared");
+                claims["iss"] = json!(format!("{PARTNER}/"));
+                claims
+            },
+            Err(Refusal::WrongIssuer),
+        ),
+        (
             "nobody's",
             &*RSA,
             "RS256",

@@ -1,0 +1,152 @@
+//! The security scheme of an authorizer, in the form that the service has for its type of API.
+
+use super::object::{Object, item, of_text};
+use crate::config::cursor::Cursor;
+use crate::config::lower::parse_duration;
+use crate::config::openapi::authorizer::DEFAULT_ALGORITHMS;
+use crate::config::openapi::carried;
+use crate::model::ApiKind;
+
+/// Where a token stands, and where it does by default.
+const SOURCE: &str = "identity_source";
+const DEFAULT_SOURCE: &str = "$request.header.Authorization";
+
+/// Whether the authorizer at `at` has settings that a definition has no place for.
+pub(super) fn says_more(at: &Cursor<'_>) -> bool {
+    if is_of_pools(at) {
+        return pools_say_more(at);
+    }
+    const KNOWN: [&str; 6] = [
+        "type",
+        "issuer",
+        "audiences",
+        "algorithms",
+        "issuers",
+        SOURCE,
+    ];
+    const KNOWN_OF_ISSUERS: [&str; 3] = ["issuer", "audiences", "algorithms"];
+    let section = at.key("issuers");
+    at.names().any(|key| !KNOWN.contains(&key))
+        || common_algorithms(at).is_none()
+        || section.items().any(|issuer| {
+            let mut names = issuer.names();
+            names.any(|key| !KNOWN_OF_ISSUERS.contains(&key))
+        })
+}
+
+fn is_of_pools(at: &Cursor<'_>) -> bool {
+    at.key("type").scalar() == Some("cognito")
+}
+
+fn pools_say_more(at: &Cursor<'_>) -> bool {
+    const KNOWN: [&str; 5] = [
+        "type",
+        "user_pools",
+        SOURCE,
+        "identity_validation_expression",
+        "decision_ttl",
+    ];
+    let ttl = at.key("decision_ttl");
+    at.names().any(|key| !KNOWN.contains(&key)) || (ttl.is_written() && seconds(&ttl).is_none())
+}
+
+/// The scheme of the authorizer at `at`.
+pub(super) fn write(at: &Cursor<'_>, kind: ApiKind) -> Object {
+    let (mut made, mut authorizer) = if is_of_pools(at) {
+        of_pools(at)
+    } else {
+        of_issuers(at, kind)
+    };
+    if says_more(at) {
+        // Made from the rest alone it could let callers pass whom this one refuses.
+        authorizer.word(carried::CONFIGURED, true);
+    }
+    made.object("x-amazon-apigateway-authorizer", authorizer);
+    made
+}
+
+fn of_pools(at: &Cursor<'_>) -> (Object, Object) {
+    const KIND: &str = "cognito_user_pools";
+    let mut made = of_text("type", "apiKey");
+    let source = at.key(SOURCE).scalar().unwrap_or(DEFAULT_SOURCE);
+    made.text(
+        "name",
+        source.strip_prefix("$request.header.").unwrap_or(source),
+    );
+    made.text("in", "header");
+    made.text("x-amazon-apigateway-authtype", KIND);
+    let mut authorizer = of_text("type", KIND);
+    authorizer.copy("providerARNs", &at.key("user_pools"));
+    authorizer.copy(
+        "identityValidationExpression",
+        &at.key("identity_validation_expression"),
+    );
+    if let Some(seconds) = seconds(&at.key("decision_ttl")) {
+        authorizer.word("authorizerResultTtlInSeconds", seconds);
+    }
+    (made, authorizer)
+}
+
+/// The service counts whole seconds.
+fn seconds(at: &Cursor<'_>) -> Option<u64> {
+    let duration = parse_duration(at.scalar()?)?;
+    (duration.subsec_nanos() == 0).then_some(duration.as_secs())
+}
+
+fn of_issuers(at: &Cursor<'_>, kind: ApiKind) -> (Object, Object) {
+    let issuers = issuers(at);
+    let is_one = issuers.len() == 1 && !issuers.iter().any(|it| it.key("algorithms").is_written());
+    let mut jwt = Object::new();
+    match issuers.as_slice() {
+        [one] if is_one && kind == ApiKind::Http => {
+            jwt.copy("issuer", &one.key("issuer"));
+            jwt.copy("audience", &one.key("audiences"));
+        }
+        all => {
+            if let Some(algorithms) = common_algorithms(at) {
+                let algorithms = algorithms.into_iter().map(item);
+                jwt.list("defaultAlgorithms", algorithms.collect());
+            }
+            let issuers = all.iter().map(|one| {
+                let mut issuer = Object::new();
+                issuer.copy("issuer", &one.key("issuer"));
+                issuer.copy("audiences", &one.key("audiences"));
+                issuer.finish()
+            });
+            jwt.list("issuers", issuers.collect());
+        }
+    }
+    let mut authorizer = of_text("type", "jwt");
+    authorizer.object("jwtConfiguration", jwt);
+    let source = at.key(SOURCE).scalar().unwrap_or(DEFAULT_SOURCE);
+    let source = match (kind, source.strip_prefix('$')) {
+        (ApiKind::Rest, Some(rest)) => format!("method.{rest}"),
+        (ApiKind::Rest | ApiKind::Http, _) => source.to_owned(),
+    };
+    authorizer.text("identitySource", &source);
+    (of_text("type", "oauth2"), authorizer)
+}
+
+/// The issuers of the authorizer at `at`.
+fn issuers<'a>(at: &Cursor<'a>) -> Vec<Cursor<'a>> {
+    let section = at.key("issuers");
+    if section.is_written() {
+        section.items().collect()
+    } else {
+        vec![at.clone()]
+    }
+}
+
+/// The algorithms of every issuer of the authorizer at `at`; `None` where they differ.
+fn common_algorithms<'a>(at: &Cursor<'a>) -> Option<Vec<&'a str>> {
+    let of = |issuer: &Cursor<'a>| -> Vec<&'a str> {
+        let written = issuer.key("algorithms");
+        if !written.is_written() {
+            return DEFAULT_ALGORITHMS.to_vec();
+        }
+        written.items().filter_map(|item| item.scalar()).collect()
+    };
+    let mut all = issuers(at).into_iter();
+    let first = of(&all.next()?);
+    all.all(|issuer| of(&issuer) == first).then_some(first)
+}
