@@ -8,6 +8,7 @@
 
 mod forwarding;
 mod stages;
+mod decisions;
 mod deployment_failures;
 mod deployments;
 mod differing;

@@ -30,6 +30,7 @@ mod xdp;
 mod xdp_status;
 mod doctor;
 mod attack;
+mod cache;
 
 use std::process::ExitCode;
 
@@ -92,6 +93,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show and say whether the gateway is under attack.
     Attack(attack::Arguments),
+    /// Forget what is remembered of callers.
+    Cache(cache::Arguments),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -122,6 +125,7 @@ pub fn main() -> ExitCode {
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Attack(arguments) => attack::run(&arguments, &mut output),
+        Command::Cache(arguments) => cache::run(&arguments, &mut output),
     };
     match outcome {
         Ok(code) => code,

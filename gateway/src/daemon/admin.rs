@@ -11,12 +11,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::attack::AttackSwitch;
+use super::decisions;
 use super::deployments::{self, Ordered};
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
 use crate::config::Configuration;
 use crate::snapshot::Snapshot;
+use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
@@ -62,6 +64,7 @@ pub(super) enum Cause {
 #[derive(Clone, Debug)]
 pub(super) struct Reached {
     pub(super) lists: Lists,
+    pub(super) decisions: Arc<Decisions>,
     pub(super) deployments: DeploymentStore,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
@@ -213,6 +216,10 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         }
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
+        Request::CacheFlush {
+            authorizer,
+            principal,
+        } => decisions::flush(authorizer, principal, reached).await,
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
         | Request::ListConfirm

@@ -190,6 +190,7 @@ impl Control {
                 sockets.allowed,
                 Reached {
                     lists: self.lists.clone(),
+                    decisions: Arc::clone(self.compiler.decisions()),
                     deployments: self.deployments.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),

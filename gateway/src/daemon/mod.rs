@@ -12,6 +12,7 @@ mod worker;
 mod listeners;
 mod lists;
 pub mod deployment_report;
+mod decisions;
 pub mod deployments;
 mod keys;
 mod reload;

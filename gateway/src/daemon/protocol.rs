@@ -103,6 +103,13 @@ pub enum Request {
     },
     /// Say whether the gateway is under attack.
     AttackStatus,
+    /// Forget remembered decisions: one of the two is named.
+    CacheFlush {
+        /// Of the authorizer of this name, and of what deployments keep of it.
+        authorizer: Option<String>,
+        /// About the principal of this name.
+        principal: Option<String>,
+    },
 }
 
 /// Who decides whether the gateway is under attack.

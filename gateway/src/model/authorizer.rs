@@ -78,6 +78,9 @@ pub struct JwtSettings {
     /// Longest time a decision is remembered; it never outlives `exp`. Default 300 s, 0 turns the
     /// cache off.
     pub decision_ttl: Duration,
+    /// Longest time that the refusal of a signature, or of what was signed, is remembered; at most
+    /// 10 s. Default 5 s, 0 turns that off.
+    pub refusal_ttl: Duration,
 }
 
 /// What kind of token an authorizer takes.

@@ -48,6 +48,9 @@ pub(crate) struct JwtAuthorizer {
     /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
     /// off. Default 5m.
     pub(crate) decision_ttl: Option<DurationText>,
+    /// Longest time that the refusal of a signature, or of what was signed, is remembered: 0s to 10s,
+    /// 0s turns that off. Default 5s.
+    pub(crate) refusal_ttl: Option<DurationText>,
 }
 
 /// What an authorizer of user pools asks of tokens. A route without scopes takes ID tokens, one with
@@ -72,6 +75,9 @@ pub(crate) struct CognitoAuthorizer {
     /// Longest time a decision is remembered, never beyond `exp`: 0s to 1h, 0s turns the cache
     /// off. Default 5m.
     pub(crate) decision_ttl: Option<DurationText>,
+    /// Longest time that the refusal of a signature, or of what was signed, is remembered: 0s to 10s,
+    /// 0s turns that off. Default 5s.
+    pub(crate) refusal_ttl: Option<DurationText>,
 }
 
 /// Values of a claim, at most 64.

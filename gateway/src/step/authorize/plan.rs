@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 
-use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Refusal, pool};
+use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, Identity, Reason, Rejection};
 use crate::model::{IdentitySource, TokenRules};
@@ -47,7 +47,12 @@ async fn by_token(
     let Parts { headers, uri, .. } = attempt.called.head;
     let credential = credential(&settings.identity_source, headers, uri);
     let credential = credential.as_deref();
-    let identity = authorizer.authorize(credential, attempt.now).await;
+    let identity = match authorizer.recall(credential, attempt.now) {
+        Ok(Recalled::Identity(identity)) => Ok(identity),
+        // Boxed: what a decision takes would otherwise travel with every request.
+        Ok(Recalled::Nothing(token)) => Box::pin(authorizer.judge(token, attempt.now)).await,
+        Err(refusal) => Err(refusal),
+    };
     if let TokenRules::Cognito { audience } = &settings.tokens {
         let judged = identity.and_then(|identity| {
             pool::judge(&identity, audience.as_ref(), scopes)?;

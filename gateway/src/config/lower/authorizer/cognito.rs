@@ -67,6 +67,8 @@ pub(super) fn lower(
         s(0)..=s(3600),
         s(300),
     );
+    let refusal_ttl = written.refusal_ttl.as_ref();
+    let refusal_ttl = cx.duration(refusal_ttl, &at.key("refusal_ttl"), s(0)..=s(10), s(5));
     Some(JwtSettings {
         identity_source: identity_source?,
         issuers,
@@ -76,6 +78,7 @@ pub(super) fn lower(
         },
         leeway,
         decision_ttl,
+        refusal_ttl,
     })
 }
 

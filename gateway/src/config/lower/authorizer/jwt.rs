@@ -39,6 +39,8 @@ pub(super) fn lower(
         s(0)..=s(3600),
         s(300),
     );
+    let refusal_ttl = written.refusal_ttl.as_ref();
+    let refusal_ttl = cx.duration(refusal_ttl, &at.key("refusal_ttl"), s(0)..=s(10), s(5));
     Some(JwtSettings {
         identity_source: identity_source?,
         issuers: issuers?,
@@ -46,6 +48,7 @@ pub(super) fn lower(
         tokens: TokenRules::Audience,
         leeway,
         decision_ttl,
+        refusal_ttl,
     })
 }
 

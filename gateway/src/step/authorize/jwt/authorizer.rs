@@ -16,6 +16,23 @@ pub struct JwtAuthorizer {
     /// Of each issuer, in their order.
     keys: Vec<Arc<KeySet>>,
     granted: DecisionCache<Identity>,
+    refused: DecisionCache<Refusal>,
+}
+
+/// What is known of a token without judging it.
+#[derive(Debug)]
+pub enum Recalled<'t> {
+    /// Who it is.
+    Identity(Arc<Identity>),
+    /// Nothing.
+    Nothing(Unjudged<'t>),
+}
+
+/// A token that [`JwtAuthorizer::judge`] has to judge.
+#[derive(Debug)]
+pub struct Unjudged<'t> {
+    text: &'t str,
+    since: Era,
 }
 
 impl JwtAuthorizer {
@@ -59,6 +76,7 @@ impl JwtAuthorizer {
             settings: settings.clone(),
             keys,
             granted: decisions.cache(name.as_str()),
+            refused: decisions.refusals(name.as_str()),
         }
     }
 
@@ -103,39 +121,44 @@ impl JwtAuthorizer {
         &self.granted
     }
 
-    /// Judges `credential`, the value of the identity source, at `now` (seconds since 1970).
+    /// What is remembered of `credential`, the value of the identity source, at `now` (seconds since
+    /// 1970).
     ///
-    /// A remembered decision is answered without waiting. It waits only when the token names a key
-    /// that is not known: see [`KeySet`].
+    /// # Errors
+    /// Why the caller is not known, where there is no token or its refusal is remembered.
+    pub fn recall<'t>(
+        &self,
+        credential: Option<&'t str>,
+        now: u64,
+    ) -> Result<Recalled<'t>, Refusal> {
+        let text = token_of(credential)?;
+        let since = self.granted.decisions().era();
+        if !self.settings.decision_ttl.is_zero() {
+            let key = self.granted.key(self.generation(), &[text.as_bytes()]);
+            if let Looked::Found(identity) = self.granted.look(&key, now) {
+                return Ok(Recalled::Identity(identity));
+            }
+        }
+        if !self.settings.refusal_ttl.is_zero() {
+            let key = self.refused.key(self.version(), &[text.as_bytes()]);
+            if let Looked::Found(refusal) = self.refused.look(&key, now) {
+                return Err(*refusal);
+            }
+        }
+        Ok(Recalled::Nothing(Unjudged { text, since }))
+    }
+
+    /// Judges a token at `now` (seconds since 1970), and remembers what it comes to. Waits only where
+    /// the token names a key that is not known: see [`KeySet`].
     ///
     /// # Errors
     /// Why the caller is not known; the request must then be refused.
     ///
     /// # Cancel safety
     /// Safe: nothing is half done.
-    pub async fn authorize(
+    pub async fn judge(
         &self,
-        credential: Option<&str>,
-        now: u64,
-    ) -> Result<Arc<Identity>, Refusal> {
-        let text = token_of(credential)?;
-        if self.settings.decision_ttl.is_zero() {
-            return Box::pin(self.judge(text, None, now)).await;
-        }
-        let generation = self.keys.iter().map(|keys| keys.generation()).sum();
-        let key = self.granted.key(generation, &[text.as_bytes()]);
-        match self.granted.look(&key, now) {
-            Looked::Found(identity) => Ok(identity),
-            // Boxed: what a decision takes would otherwise travel with every request.
-            Looked::Missed(since) => Box::pin(self.judge(text, Some(since), now)).await,
-        }
-    }
-
-    /// Judges a token, and remembers who it is if that is decided since `since`.
-    async fn judge(
-        &self,
-        text: &str,
-        since: Option<Era>,
+        Unjudged { text, since }: Unjudged<'_>,
         now: u64,
     ) -> Result<Arc<Identity>, Refusal> {
         let token = Token::parse(text)?;
@@ -157,32 +180,68 @@ impl JwtAuthorizer {
             return Err(Refusal::AlgorithmNotAllowed);
         }
         let message = token.message.as_bytes();
-        if !fitting.any(|key| key.verify_sig(message, &token.signature).is_ok()) {
-            return Err(Refusal::BadSignature);
+        let verified = if fitting.any(|key| key.verify_sig(message, &token.signature).is_ok()) {
+            claims::judge(&claims, issuer, &self.settings, now)
+        } else {
+            Err(Refusal::BadSignature)
+        };
+        let text = text.as_bytes();
+        match verified {
+            Ok(expires_at) => {
+                let generation = self.generation_with(index, keys.generation());
+                let key = self.granted.key(generation, &[text]);
+                let identity = Arc::new(Identity::new(claims, expires_at));
+                let ttl = self.settings.decision_ttl;
+                let lifetime = Lifetime {
+                    now,
+                    expires_at,
+                    ttl,
+                };
+                self.granted.remember(since, key, &identity, lifetime);
+                Ok(identity)
+            }
+            Err(refusal) => {
+                // A signature was verified for nothing: not so soon again.
+                let version = self.version_with(index, keys.version());
+                let key = self.refused.key(version, &[text]);
+                let lifetime = Lifetime {
+                    now,
+                    expires_at: u64::MAX,
+                    ttl: self.settings.refusal_ttl,
+                };
+                if refusal.lasts() {
+                    self.refused
+                        .remember(since, key, &Arc::new(refusal), lifetime);
+                }
+                Err(refusal)
+            }
         }
+    }
 
-        let expires_at = claims::judge(&claims, issuer, &self.settings, now)?;
-        let identity = Arc::new(Identity::new(claims, expires_at));
-        if let Some(since) = since {
-            let generation = self.generation_with(index, keys.generation());
-            let key = self.granted.key(generation, &[text.as_bytes()]);
-            let ttl = self.settings.decision_ttl;
-            let lifetime = Lifetime {
-                now,
-                expires_at,
-                ttl,
-            };
-            self.granted.remember(since, key, &identity, lifetime);
-        }
-        Ok(identity)
+    fn generation(&self) -> u64 {
+        self.keys.iter().map(|keys| keys.generation()).sum()
     }
 
     /// The generation of all keys, where those of the issuer at `index` have the one that verified. If
     /// they changed meanwhile, nobody finds what is remembered under it: generations only grow, so that
     /// no later sum is as small.
     fn generation_with(&self, index: usize, generation: u64) -> u64 {
+        self.others(index).map(KeySet::generation).sum::<u64>() + generation
+    }
+
+    /// As [`JwtAuthorizer::generation`], of what also changes when a key is new: it may verify what no
+    /// other does.
+    fn version(&self) -> u64 {
+        self.keys.iter().map(|keys| keys.version()).sum()
+    }
+
+    fn version_with(&self, index: usize, version: u64) -> u64 {
+        self.others(index).map(KeySet::version).sum::<u64>() + version
+    }
+
+    fn others(&self, index: usize) -> impl Iterator<Item = &KeySet> {
         let all = self.keys.iter().enumerate();
-        let others = all.filter(|(other, _)| *other != index);
-        others.map(|(_, keys)| keys.generation()).sum::<u64>() + generation
+        let others = all.filter(move |(other, _)| *other != index);
+        others.map(|(_, keys)| &**keys)
     }
 }

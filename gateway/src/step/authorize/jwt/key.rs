@@ -52,6 +52,8 @@ pub(super) struct Keys {
     keys: Vec<Key>,
     /// Grows whenever a key that was there is gone.
     generation: u64,
+    /// Grows with every other set of keys.
+    version: u64,
     /// Keys that were passed over.
     pub(super) skipped: usize,
 }
@@ -101,20 +103,29 @@ impl Keys {
         Ok(Self {
             keys,
             generation: 0,
+            version: 1,
             skipped,
         })
     }
 
-    /// These keys as successors of `previous`: the generation grows if one of those is gone.
+    /// These keys as successors of `previous`: the generation grows if one of those is gone, the
+    /// version if anything is another.
     pub(super) fn succeeding(mut self, previous: &Self) -> Self {
         let lost = !previous.published().is_subset(&self.published());
+        let changed = !self.same_as(previous);
         self.generation = previous.generation + u64::from(lost);
+        self.version = previous.version + u64::from(changed);
         self
     }
 
     /// The number that changes when a key is gone, within one key set.
     pub(super) const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The number that changes whenever the keys do, within one key set. Never 0.
+    pub(super) const fn version(&self) -> u64 {
+        self.version
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -251,6 +251,12 @@ impl KeySet {
             .map_or(0, |keys| keys.generation())
     }
 
+    /// The version of the keys in use: what was refused under another may be good now. 0 before there
+    /// are keys.
+    pub(super) fn version(&self) -> u64 {
+        self.keys.load().as_ref().map_or(0, |keys| keys.version())
+    }
+
     /// Whether both sets hold keys, and the same ones.
     pub(super) fn same_keys(&self, other: &Self) -> bool {
         match (&*self.keys.load(), &*other.keys.load()) {

@@ -1,10 +1,10 @@
 //! Callers with JSON Web Tokens.
 //!
 //! A [`JwtAuthorizer`] takes the value of the identity source and gives the
-//! [`Identity`](crate::exchange::Identity) that the issuer vouches for, or a [`Refusal`]. It follows
-//! a request so: `token` splits what the client sent, `key_set` finds the key it names, the signature
+//! [`Identity`](crate::exchange::Identity) that the issuer vouches for, or a [`Refusal`]. What it
+//! remembers of a token it recalls at once; any other it judges: `token` splits what the client sent, `key_set` finds the key it names, the signature
 //! is verified, `claims` judges what was signed, and the decision is remembered until it could be
-//! another. Whatever cannot be decided is refused.
+//! another; a refusal for seconds, unless it might be another at once. Whatever cannot be decided is refused.
 
 mod refusal;
 mod authorizer;
@@ -20,7 +20,7 @@ pub mod pool;
 #[cfg(test)]
 mod tests;
 
-pub use authorizer::JwtAuthorizer;
+pub use authorizer::{JwtAuthorizer, Recalled, Unjudged};
 pub use fetch::FetchError;
 pub use key::KeyDocumentError;
 pub use key_set::{

@@ -86,6 +86,31 @@ impl Refusal {
         }
     }
 
+    /// Whether it holds for some time, whatever the clock says and the issuer publishes: only then may
+    /// it be remembered.
+    pub(super) const fn lasts(self) -> bool {
+        match self {
+            Self::Malformed
+            | Self::BadSignature
+            | Self::WrongAudience
+            | Self::ClaimNotAccepted
+            | Self::NoExpiry
+            | Self::Expired => true,
+            Self::Missing
+            | Self::TooLarge
+            | Self::CriticalHeader
+            | Self::AlgorithmNotAllowed
+            | Self::UnknownKey
+            | Self::KeysUnavailable
+            | Self::TooManyWait
+            | Self::WrongIssuer
+            | Self::TokenUse
+            | Self::NoScope
+            | Self::NotYetValid
+            | Self::IssuedInFuture => false,
+        }
+    }
+
     /// The `error_description` a client may read in `www-authenticate`; none without a token,
     /// where the header is `Bearer` alone.
     ///

@@ -1,5 +1,6 @@
 //! What is remembered of tokens.
 
+use super::Refusal;
 use crate::exchange::Identity;
 use crate::language::object_memory;
 use crate::store::decision::Remembered;
@@ -15,5 +16,16 @@ impl Remembered for Identity {
 
     fn principal(&self) -> Option<&str> {
         self.subject()
+    }
+}
+
+impl Remembered for Refusal {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    /// Nobody: what a refused token says of itself is not believed.
+    fn principal(&self) -> Option<&str> {
+        None
     }
 }

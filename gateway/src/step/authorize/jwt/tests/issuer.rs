@@ -13,7 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::super::{JwtAuthorizer, KeySet, KeySetError};
+use super::super::{JwtAuthorizer, KeySet, KeySetError, Recalled, Refusal};
+use crate::exchange::Identity;
 use crate::model::{
     Algorithm, AuthorizerName, IdentitySource, Issuer, Jwks, JwksFile, JwksSource, JwtSettings,
     TokenRules,
@@ -218,6 +219,7 @@ pub(super) fn model(source: JwksSource) -> JwtSettings {
         tokens: TokenRules::Audience,
         leeway: Duration::ZERO,
         decision_ttl: Duration::from_secs(300),
+        refusal_ttl: Duration::from_secs(5),
     }
 }
 
@@ -239,6 +241,20 @@ pub(super) fn file(document: Option<&str>) -> JwksSource {
             .map(|text| text.as_bytes().into())
             .ok_or_else(|| "it was not opened".to_owned()),
     })
+}
+
+impl JwtAuthorizer {
+    /// Judges `credential` unless it is remembered, as the step does it.
+    pub(super) async fn authorize(
+        &self,
+        credential: Option<&str>,
+        now: u64,
+    ) -> Result<Arc<Identity>, Refusal> {
+        match self.recall(credential, now)? {
+            Recalled::Identity(identity) => Ok(identity),
+            Recalled::Nothing(token) => self.judge(token, now).await,
+        }
+    }
 }
 
 /// What authorizers are called.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{JwtAuthorizer, Refusal};
-use super::issuer::{NOW, RSA, authorizer, authorizer_of, claims, claims_with};
+use super::issuer::{NOW, OTHER_RSA, RSA, authorizer, authorizer_of, claims, claims_with};
 use super::judging::judge;
 
 #[test]
@@ -49,6 +49,40 @@ fn a_remembered_decision_ends_with_the_token_or_its_time_to_live() {
         (decisions(&uncached), uncached.granted().counts().held),
         ((0, 0), 0)
     );
+}
+
+#[test]
+fn a_wrong_signature_is_remembered_for_seconds_and_other_refusals_are_not() {
+    let authorizer = authorizer(&[&RSA]);
+    let refusals = || authorizer.granted().counts().refusals;
+    let later = |seconds: u64| NOW + seconds;
+    let forged = OTHER_RSA.signed(&json!({"alg": "RS256", "kid": "rsa-1"}), &claims());
+    for (now, remembered) in [(0, 0), (1, 1), (4, 2), (5, 2), (9, 3)] {
+        let judged = judge(&authorizer, Some(&forged), later(now)).map(drop);
+        assert_eq!(judged, Err(Refusal::BadSignature), "after {now} s");
+        assert_eq!(refusals(), remembered, "after {now} s");
+    }
+    // What time or another key may change.
+    let early = RSA.token("RS256", &claims_with("nbf", json!(NOW + 2)));
+    let unknown = OTHER_RSA.token("RS256", &claims());
+    for (token, expected) in [
+        (&early, Refusal::NotYetValid),
+        (&unknown, Refusal::UnknownKey),
+    ] {
+        for _ in 0..2 {
+            let judged = judge(&authorizer, Some(token), NOW).map(drop);
+            assert_eq!(judged, Err(expected));
+        }
+    }
+    assert_eq!(refusals(), 3);
+    judge(&authorizer, Some(&early), later(2)).expect("its time has come");
+
+    let forgetful = authorizer_of(&[&RSA], |model| model.refusal_ttl = Duration::ZERO);
+    for _ in 0..2 {
+        let judged = judge(&forgetful, Some(&forged), NOW).map(drop);
+        assert_eq!(judged, Err(Refusal::BadSignature));
+    }
+    assert_eq!(forgetful.granted().counts().refusals, 0);
 }
 
 #[test]

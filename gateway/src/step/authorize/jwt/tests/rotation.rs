@@ -95,6 +95,24 @@ async fn a_key_that_is_gone_takes_its_remembered_decisions_along() {
     assert_eq!(running.authorizer.granted().counts().hits, hits + 1);
 }
 
+/// An issuer may publish a second key under a name that is taken.
+#[tokio::test]
+async fn a_key_that_is_new_takes_remembered_refusals_along() {
+    let (old, new) = (Signer::ed25519("a"), Signer::ed25519("a"));
+    let server = Server::start(Answer::Document(document(&[&old]))).await;
+    let running = Running::start(&server, SOON);
+    let token = new.token("EdDSA", &claims());
+    for _ in 0..2 {
+        assert_eq!(running.judge(&token).await, Err(Refusal::BadSignature));
+    }
+    assert_eq!(running.authorizer.granted().counts().refusals, 1);
+    server.answer(Answer::Document(document(&[&old, &new])));
+    let unknown = Signer::ed25519("unknown").token("EdDSA", &claims());
+    assert_eq!(running.judge(&unknown).await, Err(Refusal::UnknownKey));
+    assert_eq!(running.judge(&token).await, Ok(()));
+    assert_eq!(running.judge(&old.token("EdDSA", &claims())).await, Ok(()));
+}
+
 #[tokio::test]
 async fn the_last_good_keys_serve_while_the_issuer_fails() {
     let (known, unknown) = (Signer::ed25519("known"), Signer::ed25519("unknown"));
