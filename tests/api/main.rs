@@ -53,6 +53,7 @@ mod bodies;
 mod tokens;
 mod user_pools;
 mod rotation;
+mod rotation_load;
 mod throttles;
 mod bad_input;
 mod http2;

@@ -2,19 +2,23 @@
 //!
 //! It is fetched from npm as its lock file says, without running any script of a package.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{LazyLock, Mutex};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use gateway_tests::authority::Authority;
 use gateway_tests::capability::or_skip;
 use gateway_tests::client::Client;
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::AUDIENCE;
 use gateway_tests::setup::Setup;
+use gateway_tests::steady::{Callers, made_up_keys};
 use gateway_tests::upstream::Upstream;
+use gateway_tests::wait::until;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::curl::curl;
 use crate::program;
@@ -50,6 +54,7 @@ fn installed(npm: &Path) -> anyhow::Result<PathBuf> {
 struct Issuer {
     process: Child,
     url: String,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Issuer {
@@ -59,12 +64,35 @@ impl Issuer {
             .arg("issuer.mjs")
             .args([&file("chain"), &file("key"), AUDIENCE, CLIENT, SECRET])
             .current_dir(directory)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines.next().expect("it says where it is").unwrap();
-        Self { process, url }
+        Self {
+            process,
+            url,
+            lines,
+        }
+    }
+
+    /// Gives an order, and its answer.
+    fn order(&mut self, order: &str) -> String {
+        let input = self.process.stdin.as_mut().unwrap();
+        writeln!(input, "{order}").unwrap();
+        let answers = self.lines.by_ref().map(Result::unwrap);
+        // The provider says things of its own there.
+        let mut answers = answers.filter_map(|line| {
+            let answer = line.strip_prefix(order)?.strip_prefix(": ")?;
+            Some(answer.to_owned())
+        });
+        answers.next().expect("it answers")
+    }
+
+    /// How often its keys were asked for.
+    fn fetches(&mut self) -> u64 {
+        self.order("fetches").parse().unwrap()
     }
 
     /// An access token for `resource`, as the issuer's own client gets one.
@@ -94,13 +122,21 @@ impl Drop for Issuer {
     }
 }
 
+/// The programs that a test of the issuer needs, and the issuer's packages; `None` is a skip.
+fn needed() -> Option<[PathBuf; 3]> {
+    // Once for all tests: each would take away what the other has there.
+    static INSTALLED: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+        let npm = program("npm").ok_or("`npm` is not installed")?;
+        installed(&npm).map_err(|error| format!("{error:#}"))
+    });
+    let (node, curl) = (program("node")?, program("curl")?);
+    let directory = INSTALLED.as_ref().map_err(|error| anyhow!("{error}"));
+    Some([node, curl, or_skip(directory)?.clone()])
+}
+
 #[tokio::test]
 async fn its_tokens_are_judged_by_the_keys_that_discovery_finds() {
-    let (Some(node), Some(npm), Some(curl)) = (program("node"), program("npm"), program("curl"))
-    else {
-        return;
-    };
-    let Some(directory) = or_skip(installed(&npm)) else {
+    let Some([node, curl, directory]) = needed() else {
         return;
     };
     let (upstream, authority) = (Upstream::echo().await, Authority::new());
@@ -143,4 +179,79 @@ async fn its_tokens_are_judged_by_the_keys_that_discovery_finds() {
         assert_eq!(gateway.path(path).await["reason"], reason, "{path}");
     }
     assert_eq!(gateway.path("/good").await["subject"], CLIENT);
+}
+
+/// Keys of a real issuer change under load, without a flood and with one; then it is gone.
+#[tokio::test]
+async fn its_keys_change_and_it_goes_while_two_hundred_call_each_second() {
+    const PER_SECOND: u32 = 200;
+    const FETCH_SECONDS: u64 = 5;
+    let Some([node, curl, directory]) = needed() else {
+        return;
+    };
+    let (upstream, authority) = (Upstream::echo().await, Authority::new());
+    let setup = Setup::new().upstream("main", upstream.address);
+    let certificate = authority.write_certificate(setup.directory(), "issuer", &["127.0.0.1"]);
+    let root = authority.write_root(setup.directory());
+    let root = root.display().to_string();
+    let mut issuer = Issuer::start(&node, &directory, &certificate);
+    let authorizer = json!({
+        "type": "jwt", "issuer": issuer.url, "audiences": [AUDIENCE], "algorithms": ["RS256"],
+        "jwks": {"url": format!("{}/jwks", issuer.url), "refresh": "5s"}, "decision_ttl": "0s",
+    });
+    let setup = setup
+        .set(&["authorizers", "main"], authorizer)
+        .environment("SSL_CERT_FILE", &root)
+        .route("GET /{any+}", json!({"authorizer": "main"}));
+    let gateway = Gateway::start(setup).await;
+    let started = Instant::now();
+    let address = gateway.address().await;
+    let token = async |issuer: &Issuer| {
+        let resource = "https://rsa.test";
+        issuer.token(&curl, &root, resource, "read").await
+    };
+    let callers = Callers::start(address, PER_SECOND, "/a", token(&issuer).await).await;
+    // A key that signs as soon as it is published: who has its token waits for the next fetch.
+    drop((issuer.order("publish"), issuer.order("sign")));
+    let before = issuer.fetches();
+    callers.give(token(&issuer).await);
+    fetched(&mut issuer, before + 1).await;
+    drop(issuer.order("withdraw"));
+    callers.were_let_in().await;
+    // Others make keys up; this one was published one refresh before.
+    let callers = Callers::start(address, PER_SECOND, "/b", token(&issuer).await).await;
+    let flood = made_up_keys(address, "/flood", "RS256", json!({"iss": issuer.url})).await;
+    drop(issuer.order("publish"));
+    let before = issuer.fetches();
+    fetched(&mut issuer, before + 2).await;
+    drop(issuer.order("sign"));
+    callers.give(token(&issuer).await);
+    drop(issuer.order("withdraw"));
+    let before = issuer.fetches();
+    fetched(&mut issuer, before + 1).await;
+    let (found, allowed) = (
+        issuer.fetches(),
+        2 + started.elapsed().as_secs() / FETCH_SECONDS,
+    );
+    assert!(found <= allowed, "{found} fetches, {allowed} allowed");
+    // Keys that are known stay so.
+    let last = token(&issuer).await;
+    drop(issuer);
+    callers.give(last);
+    let failed = r#"gateway_key_set_fetches_total{authorizer="main",outcome="failed"}"#;
+    gateway
+        .metrics_when("a fetch that failed", |metrics| metrics.get(failed) >= 1.0)
+        .await;
+    callers.were_let_in().await;
+    drop(flood);
+}
+
+/// Waits until the issuer's keys were asked for so often.
+async fn fetched(issuer: &mut Issuer, count: u64) {
+    let issuer = Mutex::new(issuer);
+    until("a fetch", || async {
+        let seen = issuer.lock().unwrap().fetches();
+        (seen >= count).then_some(())
+    })
+    .await;
 }

@@ -30,6 +30,7 @@ pub mod authority;
 pub mod identities;
 pub mod issuer;
 pub mod lambda;
+pub mod steady;
 
 pub mod netns;
 pub mod cable;

@@ -26,7 +26,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 9] = [
+const PROOFS: [Proof; 10] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -98,6 +98,12 @@ const PROOFS: [Proof; 9] = [
         ],
         variable: "GATEWAY_SOAK_REPLACEMENTS",
         full: "1000",
+    },
+    Proof {
+        claim: "keys that change under load and floods keep nobody out whose token is good",
+        tests: &["--package", "gateway-tests", "rotation_load"],
+        variable: "GATEWAY_SOAK_ROTATION",
+        full: "120",
     },
     Proof {
         claim: "a gateway killed under load comes back and loses no count",
