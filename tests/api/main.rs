@@ -52,6 +52,7 @@ mod http_cors;
 mod bodies;
 mod tokens;
 mod user_pools;
+mod aws_credentials;
 mod rotation;
 mod rotation_load;
 mod throttles;

@@ -231,6 +231,7 @@ pub fn configuration(instance: &str) -> Gateway {
         },
         lists: Lists::default(),
         authorizers: Vec::new(),
+        aws: None,
         upstreams: Vec::new(),
         apis: Vec::new(),
         domains: Vec::new(),

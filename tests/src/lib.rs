@@ -31,6 +31,7 @@ pub mod identities;
 pub mod issuer;
 pub mod lambda;
 pub mod steady;
+pub mod metadata;
 
 pub mod netns;
 pub mod cable;

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::Fault;
+use super::{CallError, Calling, Client, Fault};
 use crate::model::FunctionName;
 
 /// As signatures name the service.
@@ -62,6 +62,37 @@ pub enum InvokeError {
     /// The service did not run it.
     #[error("AWS Lambda answered {0}")]
     Service(#[from] Fault),
+}
+
+/// Why calling a function gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It was not called.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The service gave no answer.
+    #[error("calling AWS Lambda: {0}")]
+    Call(#[from] CallError),
+    /// The answer is no result.
+    #[error(transparent)]
+    Answer(#[from] InvokeError),
+}
+
+/// Calls `function` with `event` and gives what it returns, as JSON that nobody has looked at.
+///
+/// # Errors
+/// See [`Failure`].
+///
+/// # Cancel safety
+/// Dropping the future closes the connection; the function may run to its end all the same.
+pub async fn invoke(
+    client: &Client,
+    function: &FunctionName,
+    event: Bytes,
+    calling: Calling<'_>,
+) -> Result<Bytes, Failure> {
+    let request = request(client.base_path(), function, event)?;
+    Ok(result(client.call(request, calling).await?)?)
 }
 
 /// The request, not signed yet, that calls `function` with `event`. `base_path` is what the URL of the

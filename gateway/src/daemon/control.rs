@@ -11,6 +11,7 @@ use tokio::time::{Instant, interval};
 
 use super::admin::{self, Cause, Reached, ReloadRequest};
 use super::attack::AttackSwitch;
+use super::credentials::CredentialTasks;
 use super::figures::Reloads;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
@@ -56,6 +57,7 @@ pub(super) struct Control {
     pub(super) prepared: Option<Prepared>,
     pub(super) around: Environment,
     pub(super) keys: KeyTasks,
+    pub(super) credentials: CredentialTasks,
     pub(super) edge: Option<Box<EdgeHandle>>,
     pub(super) attack: Option<AttackSwitch>,
     pub(super) lists: Lists,
@@ -125,8 +127,12 @@ impl Control {
     pub(super) async fn run(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let (reload_requests, mut requested) = mpsc::channel::<ReloadRequest>(RELOADS_MAX);
         let snapshot = self.shared.snapshot.load_full();
+        let ask_others = async {
+            self.keys.start(&snapshot).await;
+            self.credentials.start(&snapshot).await;
+        };
         tokio::select! {
-            () = self.keys.start(&snapshot) => {}
+            () = ask_others => {}
             signal = signals.stop() => {
                 tell_of_stop(signal);
                 self.close(&mut signals).await;

@@ -15,6 +15,7 @@ pub mod deployment_report;
 mod decisions;
 pub mod deployments;
 mod keys;
+mod credentials;
 mod reload;
 mod settling;
 mod trip_wire;

@@ -136,6 +136,7 @@ impl Control {
         let logs = destinations(&model.telemetry).open();
         let logs = logs.map_err(|error| explain(&error))?;
         self.keys.start(&snapshot).await;
+        self.credentials.start(&snapshot).await;
         Ok(Ready {
             configuration,
             ledger,
@@ -196,6 +197,7 @@ impl Control {
         if let Err(error) = written {
             let running = self.shared.snapshot.load_full();
             self.keys.retain(&running);
+            self.credentials.retain(&running);
             return Err(error);
         }
 
@@ -208,6 +210,7 @@ impl Control {
         self.shared.snapshot.store(Arc::clone(&snapshot));
         snapshot.put_limits_in_force(now_ns);
         self.keys.retain(&snapshot);
+        self.credentials.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);
         self.compiler.decisions().resize(model.decision_bytes_max);
         self.reopener.install(logs);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::attack::AttackSwitch;
 use super::control::{Control, Signals};
+use super::credentials::CredentialTasks;
 use super::deployments::{self, PlanError, Planned};
 use super::figures::{self, Reloads, Sources};
 use super::ground::{Footing, Ground};
@@ -197,6 +198,7 @@ fn assemble(
             workers,
         },
         keys: KeyTasks::default(),
+        credentials: CredentialTasks::default(),
         edge: edge.settle(),
         attack,
         list_keeper: Keeper::start(&lists, names.clone(), sources.edge.clone())

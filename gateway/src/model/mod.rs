@@ -19,6 +19,7 @@ mod edge;
 mod list;
 mod rules;
 mod authorizer;
+mod aws;
 mod throttle;
 mod upstream;
 mod gateway_response;
@@ -45,6 +46,7 @@ pub use authorizer::{
     Algorithm, Authorizer, AuthorizerKind, IdentitySource, Issuer, Jwks, JwksFile, JwksSource,
     JwtSettings, RequiredClaim, TokenRules,
 };
+pub use aws::{Aws, AwsService, AwsTarget, CredentialSource};
 pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, Authorizer, Domain, Edge, Identity, InstanceName, Listener, Lists, Remote, Upstream,
+    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Remote, Upstream,
 };
 
 /// One complete, consistent configuration.
@@ -44,6 +44,8 @@ pub struct Gateway {
     pub lists: Lists,
     /// Authorizers in the order of the file.
     pub authorizers: Vec<Authorizer>,
+    /// How services of AWS are called; `None` where none may be.
+    pub aws: Option<Aws>,
     /// Upstreams in the order of the file.
     pub upstreams: Vec<Upstream>,
     /// APIs in the order of the file.

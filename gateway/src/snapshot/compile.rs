@@ -62,6 +62,7 @@ impl Compiler {
             self.upstream(upstream, identity)
         })?;
         let upstreams = backends.plans().cloned().collect();
+        let credentials = self.credentials(model, previous)?;
         let authorizers = self.authorizers(model, previous)?;
         let parts = Parts {
             previous,
@@ -90,6 +91,7 @@ impl Compiler {
             apis: apis.into_values().collect(),
             upstreams,
             authorizers,
+            credentials,
         })
     }
 
@@ -101,7 +103,7 @@ impl Compiler {
         Ok(self.clients.get_or_init(|| clients))
     }
 
-    fn upstream(
+    pub(super) fn upstream(
         &self,
         upstream: &Upstream,
         identity: Option<&ClientIdentity>,

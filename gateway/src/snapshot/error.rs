@@ -1,5 +1,6 @@
 //! Why a configuration cannot run.
 
+use crate::aws::credentials::SourceError;
 use crate::language::schema::SchemaError;
 use crate::language::selection::SelectionError;
 use crate::model::{ApiName, AuthorizerName, RouteKey, StageName, Unopened};
@@ -32,6 +33,9 @@ pub enum CompileError {
         /// What is wrong.
         source: KeySetError,
     },
+    /// What calls of AWS are signed with.
+    #[error("aws.credentials")]
+    Credentials(#[from] SourceError),
     /// An upstream's address.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),

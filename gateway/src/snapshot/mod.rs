@@ -1,6 +1,7 @@
 //! What runs: compiled once per load, pinned by every request.
 
 mod authorizers;
+mod aws;
 mod backends;
 mod compile;
 mod error;
@@ -24,6 +25,7 @@ pub use slot::{slot_names, slot_tags};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::aws::credentials::Provider;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
@@ -51,6 +53,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Every authorizer.
     pub authorizers: Vec<Arc<Authorizer>>,
+    /// What calls of AWS are signed with; `None` where there are none.
+    pub credentials: Option<Arc<Provider>>,
 }
 
 /// One API through its stages.

@@ -1,4 +1,30 @@
 //! What the gateway signs its own calls with.
+//!
+//! [`Source::find`] asks configuration and environment where credentials are, and a [`Provider`] has
+//! them at hand from then on. Roles that would have to be assumed, single sign-on and web identities are
+//! refused by name. No part of a secret is in any message or `Debug` form.
+
+mod environment;
+mod profile;
+mod source;
+mod document;
+mod server;
+mod provider;
+#[cfg(test)]
+mod tests;
+
+pub use document::DocumentError;
+pub use environment::{Environment, NoText};
+pub use profile::{FILE_BYTES_MAX, ProfileError};
+pub use provider::{
+    NoCredentials, Provider, REFRESH_BEFORE_END, REFRESH_MAX, REFRESH_MIN, RETRY_INTERVAL,
+};
+pub use server::{ServerError, TIMEOUT};
+pub use source::{Authorization, Server, Source, SourceError};
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use http::HeaderValue;
 
@@ -112,27 +138,14 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_are_judged_and_never_shown() {
-        let whole = Credentials::new("AKIDEXAMPLE", "hidden/+=", Some("hidden-too"), Some(10));
-        let whole = whole.unwrap();
-        assert!(!format!("{whole:?}").contains("hidden"));
-        assert!(whole.session_token().unwrap().is_sensitive());
-        assert!(whole.are_good(9) && !whole.are_good(10));
-        for (id, secret, token, expected) in [
-            ("", "s", None, MalformedCredentials::AccessKeyId),
-            ("A/B", "s", None, MalformedCredentials::AccessKeyId),
-            ("A, B", "s", None, MalformedCredentials::AccessKeyId),
-            ("A", "", None, MalformedCredentials::Secret),
-            ("A", "s\n", None, MalformedCredentials::Secret),
-            ("A", "s", Some(""), MalformedCredentials::SessionToken),
-            ("A", "s", Some("a\r\nb"), MalformedCredentials::SessionToken),
-        ] {
-            assert_eq!(Credentials::new(id, secret, token, None), Err(expected));
-        }
+/// What a file of at most `bytes_max` bytes holds.
+fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = File::open(path)?.take(bytes_max.saturating_add(1));
+    if file.read_to_string(&mut text)? as u64 > bytes_max {
+        return Err(io::Error::other(format!(
+            "it has more than {bytes_max} bytes"
+        )));
     }
+    Ok(text)
 }

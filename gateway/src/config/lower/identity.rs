@@ -18,11 +18,6 @@ pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Ident
     let default = Identity::default();
     let is_account =
         |text: &str| text.len() == ACCOUNT_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
-    // One label of a host, and one part of an ARN.
-    let is_label = |text: &str| {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        (1..=63).contains(&text.len()) && text.bytes().all(allowed)
-    };
     let label = "write 1 to 63 lower-case letters, digits and `-`";
     let mut checked = |key: &str,
                        value: &Option<String>,
@@ -63,6 +58,12 @@ pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Ident
         ),
         host_suffix: lower_suffix(written, &at.key("host_suffix"), default.host_suffix, cx),
     }
+}
+
+/// Whether `text` is one label of a host, and one part of an ARN.
+pub(super) fn is_label(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn lower_suffix(

@@ -20,6 +20,7 @@ mod edge;
 mod lists;
 mod rules;
 mod authorizer;
+mod aws;
 mod backend_tls;
 mod upstream;
 mod endpoint;

@@ -10,7 +10,7 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, authorizer, domain, edge, identity, listener, lists, quotas, upstream,
+    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, quotas, upstream,
     whereabouts,
 };
 use crate::config::cursor::Cursor;
@@ -50,6 +50,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let edge = edge::lower(&file.xdp, cx);
     let lists = lists::lower(&file.lists, cx);
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
+    let aws = aws::lower(file.aws.as_ref(), cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
@@ -74,6 +75,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         edge,
         lists,
         authorizers,
+        aws,
         upstreams,
         apis,
         domains,

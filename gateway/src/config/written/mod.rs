@@ -11,6 +11,7 @@ mod xdp;
 mod lists;
 mod rules;
 mod authorizer;
+mod aws;
 mod upstream;
 mod access_mode;
 mod private;
@@ -31,6 +32,7 @@ pub(super) use api::{
 pub(super) use authorizer::{
     Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Jwks, JwtAuthorizer,
 };
+pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
 pub(super) use cors::Cors;
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
 pub(super) use identity::Identity;
@@ -105,6 +107,8 @@ pub(super) struct File {
     /// Who proves a caller's identity, by name.
     #[serde(default)]
     pub(super) authorizers: Named<Authorizer>,
+    /// How services of AWS are called that the gateway asks on its own account. Default: none is.
+    pub(super) aws: Option<Aws>,
     /// Where requests are forwarded to, by name.
     #[serde(default)]
     pub(super) upstreams: Named<Upstream>,

@@ -1,0 +1,79 @@
+//! How services of AWS are called.
+
+use super::Lowering;
+use super::host::parse_url;
+use super::identity::is_label;
+use super::upstream::target;
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written::{self, AwsCredentialSource};
+use crate::model::{Aws, AwsService, CredentialSource, Remote};
+
+/// Lowers the section `aws`.
+pub(super) fn lower(written: Option<&written::Aws>, cx: &mut Lowering<'_>) -> Option<Aws> {
+    let at = cx.root.key("aws");
+    let written = written?;
+    if !is_label(&written.region) {
+        let shown = shortened(&written.region);
+        let message = format!(
+            "`{shown}` is not a region: write 1 to 63 lower-case letters, digits and `-`, such as \
+             `eu-west-1`"
+        );
+        cx.error(&at.key("region"), message);
+    }
+    let endpoints = at.key("endpoints");
+    let urls = &written.endpoints;
+    let urls = [
+        (AwsService::Lambda, &urls.lambda),
+        (AwsService::DynamoDb, &urls.dynamodb),
+        (AwsService::VerifiedPermissions, &urls.verifiedpermissions),
+    ];
+    let urls = urls.into_iter().filter_map(|(service, url)| {
+        let remote = endpoint(url.as_deref()?, &endpoints.key(service.name()), cx);
+        Some((service, remote?))
+    });
+    Some(Aws {
+        region: written.region.clone(),
+        endpoints: urls.collect(),
+        credentials: credentials(&written.credentials, &at.key("credentials"), cx),
+    })
+}
+
+fn endpoint(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Remote> {
+    let url = match parse_url(written, &["http", "https"], "http` or `https") {
+        Ok(url) => url,
+        Err(error) => {
+            cx.error(at, error.to_string());
+            return None;
+        }
+    };
+    if url.query().is_some() {
+        let message = "the endpoint of a service has no query: take `?` and what follows out";
+        cx.error(at, message);
+        return None;
+    }
+    Some(Remote {
+        origin: target(&url)?,
+        path: format!("{}/", url.path().trim_end_matches('/')),
+    })
+}
+
+fn credentials(
+    written: &written::AwsCredentials,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> CredentialSource {
+    let is_profile = matches!(written.source, Some(AwsCredentialSource::Profile));
+    if written.profile.is_some() && !is_profile {
+        let message = "a profile is only looked for with `source: profile`: write that, or take this \
+                       out";
+        cx.error_at_key(&at.key("profile"), message);
+    }
+    match written.source {
+        None | Some(AwsCredentialSource::Auto) => CredentialSource::Auto,
+        Some(AwsCredentialSource::Environment) => CredentialSource::Environment,
+        Some(AwsCredentialSource::Profile) => CredentialSource::Profile(written.profile.clone()),
+        Some(AwsCredentialSource::Container) => CredentialSource::Container,
+        Some(AwsCredentialSource::InstanceMetadata) => CredentialSource::InstanceMetadata,
+    }
+}

@@ -1,0 +1,227 @@
+//! What calls of AWS are signed with.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gateway::aws::credentials::{Environment, NoCredentials, Provider, Source};
+use gateway::aws::invoke::{self, Failure, InvokeError};
+use gateway::aws::{CallError, Calling, Client};
+use gateway::body::BodyBudget;
+use gateway::clock::{Clock, unix_seconds};
+use gateway::model::{
+    AwsService, AwsTarget, CredentialSource, FunctionName, Remote, Upstream, UpstreamTarget,
+};
+use gateway::upstream::{CallBounds, Pool, UpstreamPlan};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::lambda::Lambda;
+use gateway_tests::metadata::{CONTAINER_TOKEN, Metadata};
+use gateway_tests::setup::Setup;
+use gateway_tests::wait::until;
+use serde_json::json;
+use tokio::task::LocalSet;
+
+/// What provides the credentials that these variables lead to.
+fn provider(source: &CredentialSource, variables: &[(&'static str, &str)]) -> Arc<Provider> {
+    let source = Source::find(source, &Environment::of(variables)).unwrap();
+    let plan = source.url().map(|url| plan(&url.origin));
+    Arc::new(Provider::new(source, plan, Clock::system()))
+}
+
+fn plan(origin: &UpstreamTarget) -> UpstreamPlan {
+    UpstreamPlan::compile(&Upstream::of_origin(origin), None).unwrap()
+}
+
+/// Calls a function that there is not, which is signed like any other.
+struct Caller {
+    client: Client,
+    pool: Rc<Pool>,
+}
+
+impl Caller {
+    fn new(lambda: &Lambda, credentials: &Arc<Provider>) -> Self {
+        let url = lambda.url();
+        let (host, port) = url
+            .strip_prefix("http://")
+            .unwrap()
+            .split_once(':')
+            .unwrap();
+        let origin = UpstreamTarget {
+            tls: None,
+            host: host.to_owned(),
+            port: port.parse().unwrap(),
+            base_path: String::new(),
+        };
+        let plan = Arc::new(plan(&origin));
+        let target = AwsTarget {
+            service: AwsService::Lambda,
+            region: "eu-west-1".to_owned(),
+            remote: Remote {
+                origin,
+                path: "/".to_owned(),
+            },
+        };
+        Self {
+            client: Client::new(&target, plan, Arc::clone(credentials)),
+            pool: Rc::default(),
+        }
+    }
+
+    async fn call(&self) -> Result<Bytes, Failure> {
+        let calling = Calling {
+            pool: &self.pool,
+            budget: &BodyBudget::new(1 << 20),
+            bounds: CallBounds {
+                timeout: Duration::from_secs(20),
+                bytes_max: 1 << 20,
+            },
+            now: unix_seconds(),
+        };
+        let function = FunctionName::parse("nobody").unwrap();
+        invoke::invoke(&self.client, &function, Bytes::from_static(b"{}"), calling).await
+    }
+}
+
+/// The ids of the keys that signed, each once, in their order.
+fn keys(lambda: &Lambda) -> Vec<String> {
+    let asked = lambda.asked();
+    let mut keys: Vec<String> = asked
+        .iter()
+        .map(|request| {
+            let claim = request.headers["authorization"].to_str().unwrap();
+            let (_, key) = claim.split_once("Credential=").unwrap();
+            assert_eq!(request.headers["x-amz-security-token"], "token");
+            key.split('/').next().unwrap().to_owned()
+        })
+        .collect();
+    keys.dedup();
+    keys
+}
+
+#[tokio::test]
+async fn keys_are_renewed_before_their_end_and_the_last_ones_sign_until_theirs() {
+    let (metadata, lambda) = (Metadata::start().await, Lambda::start().await);
+    metadata.give("AKIDONE", 4);
+    let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", &*metadata.url())];
+    let provider = provider(&CredentialSource::InstanceMetadata, &variables);
+    let caller = Caller::new(&lambda, &provider);
+    let tasks = LocalSet::new();
+    tasks.spawn_local(Arc::clone(&provider).refresh());
+    let test = async {
+        provider.first_answer().await;
+        metadata.give("AKIDTWO", 4);
+        until("the second key", || async {
+            let called = caller.call().await;
+            assert!(
+                matches!(called, Err(Failure::Answer(InvokeError::Service(_)))),
+                "{called:?}"
+            );
+            (keys(&lambda).len() == 2).then_some(())
+        })
+        .await;
+        metadata.go_down();
+        until("the end of the second key", || async {
+            match caller.call().await {
+                Err(Failure::Answer(InvokeError::Service(_))) => None,
+                Err(Failure::Call(CallError::Credentials(NoCredentials::Ended))) => Some(()),
+                other => panic!("{other:?}"),
+            }
+        })
+        .await;
+        assert_eq!(keys(&lambda), ["AKIDONE", "AKIDTWO"]);
+        assert!(provider.failures() > 0);
+    };
+    tasks.run_until(test).await;
+    let asked = metadata.asked();
+    let first: Vec<&str> = asked.iter().take(3).map(String::as_str).collect();
+    let expected = [
+        "PUT /latest/api/token",
+        "GET /latest/meta-data/iam/security-credentials/",
+        "GET /latest/meta-data/iam/security-credentials/worker",
+    ];
+    assert_eq!(first, expected);
+}
+
+#[tokio::test]
+async fn a_container_shows_its_token() {
+    let (metadata, lambda) = (Metadata::start().await, Lambda::start().await);
+    metadata.give("AKIDCONTAINER", 3600);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token");
+    std::fs::write(&file, format!("{CONTAINER_TOKEN}\n")).unwrap();
+    let (url, file) = (metadata.container_url(), file.to_str().unwrap());
+    for (variable, value, key) in [
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file, true),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", CONTAINER_TOKEN, true),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "another", false),
+    ] {
+        let variables = [
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*url),
+            (variable, value),
+        ];
+        let provider = provider(&CredentialSource::Auto, &variables);
+        let caller = Caller::new(&lambda, &provider);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(Arc::clone(&provider).refresh());
+        tasks.run_until(provider.first_answer()).await;
+        let called = tasks.run_until(caller.call()).await;
+        if key {
+            assert!(matches!(called, Err(Failure::Answer(_))), "{called:?}");
+        } else {
+            let none = CallError::Credentials(NoCredentials::NotYet);
+            assert_eq!(
+                called.unwrap_err().to_string(),
+                Failure::Call(none).to_string()
+            );
+        }
+    }
+    assert_eq!(keys(&lambda), ["AKIDCONTAINER"]);
+}
+
+#[tokio::test]
+async fn a_gateway_asks_before_it_is_ready_and_again_before_the_end() {
+    let metadata = Metadata::start().await;
+    metadata.give("AKIDONE", 6);
+    let setup = Setup::saying("hello")
+        .set(&["aws"], json!({"region": "eu-west-1"}))
+        .environment("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url())
+        .environment("HOME", "/nonexistent");
+    let gateway = Gateway::start(setup).await;
+    assert_eq!(metadata.asked().len(), 3);
+    until("the next question", || async {
+        (metadata.asked().len() >= 6).then_some(())
+    })
+    .await;
+    metadata.go_down();
+    let warned = gateway.errors.find("a failed question", |line| {
+        line.contains("credentials of AWS not renewed")
+            .then(|| line.to_owned())
+    });
+    let warned = warned.await;
+    assert!(warned.contains("usable=true"), "{warned}");
+    // A reload from which they come as before asks nothing.
+    let reloaded = gateway.reload().await;
+    assert_eq!(reloaded["answer"], "done", "{reloaded}");
+}
+
+#[tokio::test]
+async fn credentials_that_are_set_up_wrongly_keep_it_from_starting() {
+    let setup = Setup::saying("hello").set(
+        &["aws"],
+        json!({"region": "eu-west-1", "credentials": {"source": "environment"}}),
+    );
+    let setup = setup
+        .environment("AWS_ACCESS_KEY_ID", "AKIDONE")
+        .environment("AWS_SECRET_ACCESS_KEY", "");
+    let mut gateway = Gateway::spawn(setup);
+    let said = gateway.errors.find("the refusal", |line| {
+        line.contains("aws.credentials").then(|| line.to_owned())
+    });
+    let said = said.await;
+    assert!(
+        said.contains("`AWS_SECRET_ACCESS_KEY` is not set"),
+        "{said}"
+    );
+    assert!(!gateway.ended().await.success());
+}
