@@ -45,6 +45,7 @@ mod fix;
 #[path = "../../gateway/tests/config/mutations.rs"]
 mod mutations;
 mod mistakes;
+mod explain;
 mod export;
 mod exported;
 mod http_mapping;

@@ -8,6 +8,7 @@
 
 mod check;
 mod doctor;
+mod explain;
 mod help;
 mod lists;
 mod reload;

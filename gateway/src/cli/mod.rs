@@ -85,7 +85,7 @@ enum Command {
     Top(top::Arguments),
     /// Show a sample of what the kernel edge drops, packet by packet.
     Events(events::Arguments),
-    /// Say what the kernel edge would make of a packet, step by step.
+    /// Say what would become of a request or a packet, step by step.
     Explain(explain::Arguments),
     /// Attach, detach and look at the kernel edge.
     Xdp(xdp::Arguments),

@@ -13,11 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::attack::AttackSwitch;
 use super::decisions;
 use super::deployments::{self, Ordered};
+use super::explain::explained;
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
+use crate::body::BodyBudget;
 use crate::config::Configuration;
 use crate::snapshot::Snapshot;
+use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
@@ -72,6 +75,8 @@ pub(super) struct Reached {
     /// What it said when it was last read, and runs.
     pub(super) configuration: Arc<ArcSwap<Configuration>>,
     pub(super) attack: Option<AttackSwitch>,
+    pub(super) buckets: Buckets,
+    pub(super) body_budget: BodyBudget,
     pub(super) reloads: mpsc::Sender<ReloadRequest>,
 }
 
@@ -209,6 +214,12 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         Request::StageCounts => {
             let stages = counts(&reached.snapshot.load());
             return Response::StageCounts { stages };
+        }
+        Request::Explain(asked) => {
+            return match explained(asked, reached).await {
+                Ok(explanation) => Response::Explained(explanation),
+                Err(message) => Response::Refused { message },
+            };
         }
         Request::Order { ordered } => reload(reloads, Cause::Ordered(ordered)).await,
         Request::Deployments | Request::DeploymentText { .. } | Request::Export { .. } => {

@@ -202,6 +202,8 @@ impl Control {
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),
                     attack: self.attack.clone(),
+                    buckets: self.shared.buckets.clone(),
+                    body_budget: self.shared.body_budget.clone(),
                     reloads: reload_requests,
                 },
             );

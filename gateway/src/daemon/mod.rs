@@ -24,6 +24,7 @@ mod admin;
 mod metrics_page;
 mod figures;
 mod edge_figures;
+mod explain;
 pub mod stage_figures;
 mod route_figures;
 pub mod lock;

@@ -3,7 +3,9 @@
 //! One request per connection: a JSON object on one line, answered by one JSON object on one line.
 //! The peer is identified by its socket credentials, never by what it says.
 
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
 use super::stage_figures::StageCount;
 use crate::config::{ExportFormat, Exported};
+use crate::entry::explain::Explanation;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 
 /// Longest request or response line.
@@ -96,6 +99,8 @@ pub enum Request {
         /// How.
         format: ExportFormat,
     },
+    /// Say what would become of a request.
+    Explain(ExplainRequest),
     /// Say who decides whether the gateway is under attack.
     Attack {
         /// From now on.
@@ -110,6 +115,36 @@ pub enum Request {
         /// About the principal of this name.
         principal: Option<String>,
     },
+}
+
+/// A request that nobody sends.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// The listener it would come to; `None` for the one that answers at scheme and port of the URL.
+    pub listener: Option<String>,
+    /// Who would send it.
+    pub client: IpAddr,
+    /// Its method.
+    pub method: String,
+    /// An absolute URL.
+    pub url: String,
+    /// Names and values, in their order.
+    pub headers: Vec<(String, String)>,
+    /// Whether others are asked what the gateway does not remember.
+    pub calls: bool,
+}
+
+// Headers may be credentials.
+impl fmt::Debug for ExplainRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExplainRequest")
+            .field("listener", &self.listener)
+            .field("client", &self.client)
+            .field("method", &self.method)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who decides whether the gateway is under attack.
@@ -160,6 +195,8 @@ pub enum Response {
     },
     /// An API as OpenAPI.
     Exported(Exported),
+    /// What would become of a request.
+    Explained(Explanation),
     /// Every list.
     Lists {
         /// In the order of their numbers.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Rejection;
 use crate::clock;
 use crate::language::policy::StatementName;
-use crate::model::ApiKind;
+use crate::model::{ApiKind, AuthorizerName};
 
 /// What an authorizer, or a resource policy, came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +16,15 @@ pub struct Judged {
     pub latency_ms: u64,
     /// What the client may read of a refusal.
     pub error: Option<Box<str>>,
-    /// What made it so, where a policy did.
+    /// What made it so, where that can be named.
     pub by: Option<Decider>,
 }
 
 /// What decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decider {
+    /// An authorizer.
+    Authorizer(AuthorizerName),
     /// A statement of the API's resource policy.
     Resource(StatementName),
     /// A statement of a policy of the caller.
@@ -32,6 +34,7 @@ pub enum Decider {
 impl fmt::Display for Decider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Authorizer(name) => write!(f, "authorizer `{name}`"),
             Self::Resource(statement) => write!(f, "{statement} of the API's resource policy"),
             Self::Caller(statement) => write!(f, "{statement} of the caller's policies"),
         }

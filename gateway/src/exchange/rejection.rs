@@ -79,6 +79,12 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// What it means, for operators.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+
             /// What the client of an HTTP API is told.
             #[must_use]
             pub const fn response_type(self) -> ResponseType {
@@ -134,6 +140,7 @@ reasons! {
     TokenNotYetValid Unauthorized Unauthorized "token_not_yet_valid" "The token is not valid yet.",
     TokenIssuedInFuture Unauthorized Unauthorized "token_issued_in_future" "The token was issued in the future.",
     KeysUnavailable Unauthorized Unauthorized "keys_unavailable" "The issuer's keys could not be had; nothing can be verified.",
+    NotAsked Unauthorized Unauthorized "not_asked" "Others would be asked to decide, which `gateway explain` does with `--call` alone; of no request.",
     KeysBusy Unavailable Default5xx "keys_busy" "The token's key is not known, and too many requests wait for the issuer's keys already.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
     UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",

@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::follow::passed;
 use crate::clock;
-use crate::exchange::{Exchange, Judged, Rejection};
+use crate::exchange::{Decider, Exchange, Judged, Rejection};
 use crate::language::policy::{Authorization, Phase, Policy};
 use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
@@ -37,7 +37,10 @@ pub(super) async fn identify(
         now: clock::unix_seconds(),
     };
     let outcome = authorize(plan, &attempt).await;
-    exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
+    exchange.authorizer = Some(Judged {
+        by: Some(Decider::Authorizer(name.clone())),
+        ..Judged::of(exchange.kind, &outcome, started_ns)
+    });
     let caller = outcome?;
     exchange.record.record.subject = caller.subject().map(Into::into);
     exchange.caller = Some(caller);

@@ -14,4 +14,5 @@ pub mod reply;
 mod refused;
 mod worker;
 
+pub(crate) use entered::Entered;
 pub use worker::Worker;

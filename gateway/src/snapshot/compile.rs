@@ -89,6 +89,7 @@ impl Compiler {
             generation,
             hosts,
             apis: apis.into_values().collect(),
+            listeners: model.listeners.clone(),
             upstreams,
             authorizers,
             credentials,

@@ -80,6 +80,11 @@ impl Door {
         }
     }
 
+    /// What it asks of handshakes.
+    pub(super) const fn terms(&self) -> TlsTerms {
+        self.terms
+    }
+
     /// Whether clients have to present a certificate.
     pub(super) const fn asks_for_certificate(&self) -> bool {
         self.terms.truststore.is_some()

@@ -29,7 +29,9 @@ use crate::aws::credentials::Provider;
 use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
-use crate::model::{Api, ApiId, ApiKind, BodyMode, RequestSizes, Share, StageName};
+use crate::model::{
+    Api, ApiId, ApiKind, BodyMode, Listener, RequestSizes, Share, StageName, TlsTerms,
+};
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, Authorizer};
@@ -49,6 +51,8 @@ pub struct Snapshot {
     hosts: HashMap<Arc<str>, Hosts>,
     /// Every API.
     apis: Vec<Arc<ApiPlan>>,
+    /// Every listener, in the order of the file.
+    pub listeners: Vec<Listener>,
     /// Every upstream.
     pub upstreams: Vec<Arc<UpstreamPlan>>,
     /// Every authorizer.
@@ -178,6 +182,13 @@ pub struct RoutePlan {
 }
 
 impl Snapshot {
+    /// What `host` on a listener asks of handshakes.
+    #[must_use]
+    pub fn terms(&self, listener: &str, host: &str) -> TlsTerms {
+        let hosts = self.hosts.get(listener);
+        hosts.map_or_else(TlsTerms::default, |hosts| hosts.terms(host))
+    }
+
     /// What answers a request that came in by `arrival`.
     ///
     /// # Errors

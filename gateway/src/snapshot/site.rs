@@ -7,7 +7,7 @@ use super::domain::{Asked, DomainPlan, Lead};
 use super::door::{Arrival, Door};
 use super::{ApiPlan, StagePlan};
 use crate::exchange::Rejection;
-use crate::model::{ApiKind, DomainName};
+use crate::model::{ApiKind, DomainName, TlsTerms};
 use crate::router::{PathError, RequestPath, Slashes};
 
 /// What answers which host, on one listener.
@@ -107,22 +107,35 @@ impl Hosts {
         self.other = Some((Arc::clone(api), door));
     }
 
+    fn place(&self, host: &str) -> Option<&Place> {
+        self.named.get(host).or_else(|| {
+            let (_, parent) = host.split_once('.')?;
+            self.wildcards.get(parent)
+        })
+    }
+
+    fn door<'s>(&'s self, place: Option<&'s Place>) -> &'s Door {
+        match (place, &self.other) {
+            (Some(place), _) => &place.door,
+            (None, Some((_, door))) => door,
+            (None, None) => &self.door,
+        }
+    }
+
+    /// What a host asks of handshakes.
+    pub(super) fn terms(&self, host: &str) -> TlsTerms {
+        self.door(self.place(host)).terms()
+    }
+
     pub(super) fn find(
         &self,
         arrival: &Arrival<'_>,
         asked: &Asked<'_>,
     ) -> Result<Destination<'_>, Missed> {
         let host = asked.host;
-        let place = self.named.get(host).or_else(|| {
-            let (_, parent) = host.split_once('.')?;
-            self.wildcards.get(parent)
-        });
+        let place = self.place(host);
         let other = self.other.as_ref();
-        let door = match (place, other) {
-            (Some(place), _) => &place.door,
-            (None, Some((_, door))) => door,
-            (None, None) => &self.door,
-        };
+        let door = self.door(place);
         let asks_for_certificate = door.asks_for_certificate();
         let missed = |why| Missed {
             why,

@@ -106,6 +106,45 @@ pub fn admit(
     charge_all([own, route], now_ns)
 }
 
+/// How one bucket of a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What a refusal of it is called.
+    pub reason: Reason,
+    /// Nanoseconds until it admits the request; zero if it would now.
+    pub wait_ns: u64,
+}
+
+/// How the buckets stand that a request would be charged to at `now_ns`. Nothing is charged, and no
+/// caller is given a bucket that it does not have.
+#[must_use]
+pub fn standings(
+    plan: &AdmitPlan,
+    buckets: &Buckets,
+    headers: &HeaderMap,
+    caller: Option<&Caller>,
+    now_ns: u64,
+) -> Vec<Standing> {
+    let stands = |limit: &Limit, tat: u64, reason| Standing {
+        reason,
+        wait_ns: limit
+            .decide(tat, now_ns, limit.increment(1))
+            .err()
+            .unwrap_or(0),
+    };
+    let own = plan.caller.as_ref().map(|bucket| {
+        let tag = buckets.caller_tag(bucket.parent.tag(), &bucket.key_of(headers, caller));
+        let word = buckets.caller_line(tag).find(tag);
+        let tat = word.map_or(0, |way| Word::load(&way.tat));
+        stands(&bucket.limit, tat, Reason::CallerThrottled)
+    });
+    let route = plan.route.as_ref().map(|bucket| {
+        let tat = Word::load(&bucket.lease.slot().tat);
+        stands(&bucket.limit, tat, Reason::RouteThrottled)
+    });
+    own.into_iter().chain(route).collect()
+}
+
 /// One word to charge, and the slot whose counters tell of it.
 struct Account<'a> {
     tat: &'a AtomicU64,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 
-use super::jwt::{FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
+use super::jwt::{Asked, FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, Identity, Reason, Rejection};
 use crate::model::{IdentitySource, TokenRules};
-use crate::step::attempt::Attempt;
+use crate::step::attempt::{Attempt, Purpose};
 
 /// What a protected route demands.
 #[derive(Debug)]
@@ -47,7 +47,14 @@ async fn by_token(
     let Parts { headers, uri, .. } = attempt.called.head;
     let credential = credential(&settings.identity_source, headers, uri);
     let credential = credential.as_deref();
-    let identity = match authorizer.recall(credential, attempt.now) {
+    let recalled = match attempt.asking.purpose {
+        Purpose::Serve => authorizer.recall(credential, attempt.now),
+        Purpose::Explain { calls } => {
+            let asked = if calls { Asked::Issuer } else { Asked::Nobody };
+            JwtAuthorizer::unremembered(credential, asked).map(Recalled::Nothing)
+        }
+    };
+    let identity = match recalled {
         Ok(Recalled::Identity(identity)) => Ok(identity),
         // Boxed: what a decision takes would otherwise travel with every request.
         Ok(Recalled::Nothing(token)) => Box::pin(authorizer.judge(token, attempt.now)).await,

@@ -208,13 +208,24 @@ pub struct OpenRecord {
     execution: Option<Box<Execution>>,
     started_ns: u64,
     complete: bool,
-    sink: Rc<Sink>,
+    /// Where it is written; `None` of a request that nobody sent.
+    sink: Option<Rc<Sink>>,
 }
 
 impl OpenRecord {
     /// Opens the record of a request that arrived at `started_ns`.
     #[must_use]
     pub fn open(sink: &Rc<Sink>, started_ns: u64, record: Record) -> Self {
+        Self::begin(Some(Rc::clone(sink)), started_ns, record)
+    }
+
+    /// The record of a request that nobody sent: it is written and counted nowhere.
+    #[must_use]
+    pub fn unwritten(started_ns: u64, record: Record) -> Self {
+        Self::begin(None, started_ns, record)
+    }
+
+    fn begin(sink: Option<Rc<Sink>>, started_ns: u64, record: Record) -> Self {
         Self {
             record: Box::new(record),
             body: None,
@@ -224,7 +235,7 @@ impl OpenRecord {
             execution: None,
             started_ns,
             complete: false,
-            sink: Rc::clone(sink),
+            sink,
         }
     }
 
@@ -239,7 +250,7 @@ impl OpenRecord {
         Some(Follower {
             execution: self.execution.as_deref()?,
             record: &self.record,
-            sink: &self.sink,
+            sink: self.sink.as_deref()?,
         })
     }
 
@@ -276,6 +287,9 @@ impl OpenRecord {
 
 impl Drop for OpenRecord {
     fn drop(&mut self) {
+        let Some(sink) = &self.sink else {
+            return;
+        };
         if !self.complete && self.record.reason.is_none() {
             self.record.reason = Some(REASON_CLIENT_LEFT);
         }
@@ -285,12 +299,12 @@ impl Drop for OpenRecord {
             self.record.request_bytes = body.bytes();
         }
         if let Some(execution) = &self.execution {
-            execution.end(&self.record, &self.sink, self.body.as_deref());
+            execution.end(&self.record, sink, self.body.as_deref());
         }
         let stage = self.stage.as_deref().map(StageCounts::counts);
         let counts = stage.into_iter().chain(self.route.as_deref());
         let line = self.line.as_deref();
-        self.sink.request(&self.record, line, counts, elapsed_ns);
+        sink.request(&self.record, line, counts, elapsed_ns);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::key::Keys;
 use super::key_set::KeySet;
 use super::token::{Token, token_of};
 use super::{Refusal, claims};
@@ -32,7 +33,18 @@ pub enum Recalled<'t> {
 #[derive(Debug)]
 pub struct Unjudged<'t> {
     text: &'t str,
-    since: Era,
+    asked: Asked,
+    /// What it comes to is remembered since then; `None` is for nobody to remember.
+    since: Option<Era>,
+}
+
+/// Who is asked for a key that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The issuer.
+    Issuer,
+    /// Nobody.
+    Nobody,
 }
 
 impl JwtAuthorizer {
@@ -145,7 +157,23 @@ impl JwtAuthorizer {
                 return Err(*refusal);
             }
         }
-        Ok(Recalled::Nothing(Unjudged { text, since }))
+        Ok(Recalled::Nothing(Unjudged {
+            text,
+            asked: Asked::Issuer,
+            since: Some(since),
+        }))
+    }
+
+    /// A token that is judged to see what it comes to: nothing of it is recalled, counted or remembered.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub fn unremembered(credential: Option<&str>, asked: Asked) -> Result<Unjudged<'_>, Refusal> {
+        Ok(Unjudged {
+            text: token_of(credential)?,
+            asked,
+            since: None,
+        })
     }
 
     /// Judges a token at `now` (seconds since 1970), and remembers what it comes to. Waits only where
@@ -158,7 +186,7 @@ impl JwtAuthorizer {
     /// Safe: nothing is half done.
     pub async fn judge(
         &self,
-        Unjudged { text, since }: Unjudged<'_>,
+        Unjudged { text, asked, since }: Unjudged<'_>,
         now: u64,
     ) -> Result<Arc<Identity>, Refusal> {
         let token = Token::parse(text)?;
@@ -173,7 +201,10 @@ impl JwtAuthorizer {
             return Err(Refusal::AlgorithmNotAllowed);
         }
         let key_id = token.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
-        let keys = key_set.keys_with(key_id).await?;
+        let keys = match asked {
+            Asked::Issuer => key_set.keys_with(key_id).await?,
+            Asked::Nobody => key_set.known_keys_with(key_id)?,
+        };
 
         let mut fitting = keys.fitting(key_id, token.algorithm).peekable();
         if fitting.peek().is_none() {
@@ -181,40 +212,52 @@ impl JwtAuthorizer {
         }
         let message = token.message.as_bytes();
         let verified = if fitting.any(|key| key.verify_sig(message, &token.signature).is_ok()) {
-            claims::judge(&claims, issuer, &self.settings, now)
+            let expires_at = claims::judge(&claims, issuer, &self.settings, now);
+            expires_at.map(|expires_at| Arc::new(Identity::new(claims, expires_at)))
         } else {
             Err(Refusal::BadSignature)
         };
-        let text = text.as_bytes();
+        if let Some(since) = since {
+            let keys = (index, &*keys);
+            self.remember(since, text, keys, verified.as_ref(), now);
+        }
+        verified
+    }
+
+    /// Remembers what a token came to by the keys of the issuer of this index.
+    fn remember(
+        &self,
+        since: Era,
+        text: &str,
+        (index, keys): (usize, &Keys),
+        verified: Result<&Arc<Identity>, &Refusal>,
+        now: u64,
+    ) {
+        let parts = &[text.as_bytes()];
         match verified {
-            Ok(expires_at) => {
+            Ok(identity) => {
                 let generation = self.generation_with(index, keys.generation());
-                let key = self.granted.key(generation, &[text]);
-                let identity = Arc::new(Identity::new(claims, expires_at));
-                let ttl = self.settings.decision_ttl;
+                let key = self.granted.key(generation, parts);
                 let lifetime = Lifetime {
                     now,
-                    expires_at,
-                    ttl,
+                    expires_at: identity.expires_at(),
+                    ttl: self.settings.decision_ttl,
                 };
-                self.granted.remember(since, key, &identity, lifetime);
-                Ok(identity)
+                self.granted.remember(since, key, identity, lifetime);
             }
-            Err(refusal) => {
-                // A signature was verified for nothing: not so soon again.
+            // A signature was verified for nothing: not so soon again.
+            Err(refusal) if refusal.lasts() => {
                 let version = self.version_with(index, keys.version());
-                let key = self.refused.key(version, &[text]);
+                let key = self.refused.key(version, parts);
                 let lifetime = Lifetime {
                     now,
                     expires_at: u64::MAX,
                     ttl: self.settings.refusal_ttl,
                 };
-                if refusal.lasts() {
-                    self.refused
-                        .remember(since, key, &Arc::new(refusal), lifetime);
-                }
-                Err(refusal)
+                let refusal = Arc::new(*refusal);
+                self.refused.remember(since, key, &refusal, lifetime);
             }
+            Err(_passing) => {}
         }
     }
 

@@ -281,6 +281,18 @@ impl KeySet {
         }
     }
 
+    /// Keys among which one is named `id`, as far as they are known.
+    ///
+    /// # Errors
+    /// As [`Self::keys_with`], but [`Refusal::NotAsked`] where the issuer would be asked.
+    pub(super) fn known_keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
+        let refusal = || match &self.remote {
+            Some(_) => Refusal::NotAsked,
+            None => self.refusal(),
+        };
+        self.holding(id).ok_or_else(refusal)
+    }
+
     async fn fetched_keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
         let mut progress = self.progress.subscribe();
         let asked = *progress.borrow_and_update();

@@ -20,7 +20,7 @@ pub mod pool;
 #[cfg(test)]
 mod tests;
 
-pub use authorizer::{JwtAuthorizer, Recalled, Unjudged};
+pub use authorizer::{Asked, JwtAuthorizer, Recalled, Unjudged};
 pub use fetch::FetchError;
 pub use key::KeyDocumentError;
 pub use key_set::{

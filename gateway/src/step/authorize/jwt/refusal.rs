@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The key is unknown, and as many requests as may wait for keys already do.
     #[error("too many requests wait for the issuer's keys")]
     TooManyWait,
+    /// The issuer would have to be asked for the key, and is not, because nobody sent the token.
+    #[error("the issuer would be asked for the token's key")]
+    NotAsked,
     /// The signature is not that of the key.
     #[error("the token's signature is wrong")]
     BadSignature,
@@ -74,6 +77,7 @@ impl Refusal {
             Self::UnknownKey => Reason::TokenUnknownKey,
             Self::KeysUnavailable => Reason::KeysUnavailable,
             Self::TooManyWait => Reason::KeysBusy,
+            Self::NotAsked => Reason::NotAsked,
             Self::BadSignature => Reason::TokenSignature,
             Self::WrongIssuer => Reason::TokenIssuer,
             Self::WrongAudience => Reason::TokenAudience,
@@ -101,6 +105,7 @@ impl Refusal {
             | Self::CriticalHeader
             | Self::AlgorithmNotAllowed
             | Self::UnknownKey
+            | Self::NotAsked
             | Self::KeysUnavailable
             | Self::TooManyWait
             | Self::WrongIssuer
@@ -129,6 +134,7 @@ impl Refusal {
             | Self::UnknownKey
             | Self::KeysUnavailable
             | Self::TooManyWait
+            | Self::NotAsked
             | Self::BadSignature
             | Self::WrongIssuer
             | Self::ClaimNotAccepted

@@ -1,5 +1,7 @@
 //! From an HTTP request to the pipeline of its API.
 
+pub mod explain;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,13 +13,15 @@ use hyper::body::Incoming;
 use scopeguard::ScopeGuard;
 
 use crate::clock;
-use crate::exchange::{ClientAddress, Connection, EndpointIds, Exchange, Head, Reason, Rejection};
+use crate::exchange::{
+    ClientAddress, Connection, EndpointIds, Exchange, Head, Reason, Rejection, RequestId,
+};
 use crate::integration::IntegrationResponse;
 use crate::listener::Handler;
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
-use crate::snapshot::{Arrival, Asked, Missed, NoDestination, Snapshot};
+use crate::snapshot::{Arrival, Asked, Destination, Missed, NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -33,7 +37,11 @@ impl Handler for Worker {
     ) -> Response<ReplyBody> {
         // One snapshot from here to the log record, whatever is reloaded meanwhile.
         let snapshot = self.snapshot.load_full();
-        let exchange = self.open(connection, &request);
+        let id = self.request_ids.next();
+        let sink = &self.sink;
+        let exchange = open(connection, &request, id, |started_ns, record| {
+            OpenRecord::open(sink, started_ns, record)
+        });
         // A client that leaves drops this future: its request is logged in the same form as others.
         let mut exchange = scopeguard::guard(exchange, |mut left| left.word_line(None));
         let outcome = self.dispatch(&snapshot, &mut exchange, request).await;
@@ -49,99 +57,115 @@ impl Worker {
         exchange: &mut Exchange,
         request: Request<Incoming>,
     ) -> Result<IntegrationResponse, Rejection> {
-        check_framing(&request)?;
-        check_headers(&request, &exchange.connection)?;
-        exchange.host = host(&request)?;
-        exchange.record.record.host = bounded(&exchange.host);
-        let connection = Rc::clone(&exchange.connection);
-        let arrival = Arrival {
-            listener: &connection.listener,
-            interface: connection.interface.as_deref(),
-            tls: connection.tls.as_ref(),
-            client: exchange.client.0,
-        };
-        let asked = Asked {
-            host: &exchange.host,
-            path: request.uri().path(),
-            headers: request.headers(),
-        };
-        let found = snapshot.find(&arrival, &asked);
-        let destination = found.map_err(|missed| refusal(missed, exchange, &request))?;
-        if destination.client_is_certified {
-            note_certificate(exchange);
-        }
-        let api = destination.api;
-        exchange.record.record.api = Some(Arc::clone(&api.name));
-        exchange.base_path = destination.base_path();
-        exchange.record.record.routing_rule = destination.routing_rule().map(Arc::clone);
-        exchange.kind = api.kind;
-        match api.kind {
+        let destination = destination(snapshot, exchange, &request)?;
+        match exchange.kind {
             ApiKind::Http => pipeline::http::handle(destination, exchange, request, self).await,
-            ApiKind::Rest => {
-                answer_as_rest(exchange, &request);
-                pipeline::rest::handle(destination, exchange, request, self).await
-            }
+            ApiKind::Rest => pipeline::rest::handle(destination, exchange, request, self).await,
         }
     }
+}
 
-    fn open(&self, connection: &Rc<Connection>, request: &Request<Incoming>) -> Exchange {
-        let id = self.request_ids.next();
-        let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
-        // An entry that is no text is kept as one that is no address: it ends the reading there.
-        let values: Vec<Cow<'_, str>> = forwarded_for
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        let client = ClientAddress::resolve(
-            connection.peer,
-            &connection.trusted_proxies,
-            values.iter().map(AsRef::as_ref),
-        );
-        let listener = Arc::clone(&connection.listener);
-        let peer = Arc::clone(&connection.told.peer_and_port);
-        let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
-        record.request_id = Some(ShortText(id.short()));
-        record.client = Some(if client.0 == connection.peer.ip() {
-            Arc::clone(&connection.told.peer_text)
+/// Finds the API that a request is for.
+fn destination<'s, B>(
+    snapshot: &'s Snapshot,
+    exchange: &mut Exchange,
+    request: &Request<B>,
+) -> Result<Destination<'s>, Rejection> {
+    check_framing(request)?;
+    check_headers(request, &exchange.connection)?;
+    exchange.host = host(request)?;
+    exchange.record.record.host = bounded(&exchange.host);
+    let connection = Rc::clone(&exchange.connection);
+    let arrival = Arrival {
+        listener: &connection.listener,
+        interface: connection.interface.as_deref(),
+        tls: connection.tls.as_ref(),
+        client: exchange.client.0,
+    };
+    let asked = Asked {
+        host: &exchange.host,
+        path: request.uri().path(),
+        headers: request.headers(),
+    };
+    let found = snapshot.find(&arrival, &asked);
+    let destination = found.map_err(|missed| refusal(missed, exchange, request))?;
+    if destination.client_is_certified {
+        note_certificate(exchange);
+    }
+    let api = destination.api;
+    exchange.record.record.api = Some(Arc::clone(&api.name));
+    exchange.base_path = destination.base_path();
+    exchange.record.record.routing_rule = destination.routing_rule().map(Arc::clone);
+    match api.kind {
+        ApiKind::Http => exchange.kind = ApiKind::Http,
+        ApiKind::Rest => answer_as_rest(exchange, request),
+    }
+    Ok(destination)
+}
+
+/// Opens the exchange of a request that has this name, with the record that `record` makes from when
+/// it arrived.
+fn open<B>(
+    connection: &Rc<Connection>,
+    request: &Request<B>,
+    id: RequestId,
+    open_record: impl FnOnce(u64, Record) -> OpenRecord,
+) -> Exchange {
+    let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
+    // An entry that is no text is kept as one that is no address: it ends the reading there.
+    let values: Vec<Cow<'_, str>> = forwarded_for
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    let client = ClientAddress::resolve(
+        connection.peer,
+        &connection.trusted_proxies,
+        values.iter().map(AsRef::as_ref),
+    );
+    let listener = Arc::clone(&connection.listener);
+    let peer = Arc::clone(&connection.told.peer_and_port);
+    let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
+    record.request_id = Some(ShortText(id.short()));
+    record.client = Some(if client.0 == connection.peer.ip() {
+        Arc::clone(&connection.told.peer_text)
+    } else {
+        client.to_string().into()
+    });
+    record.method = Some(method_name(request.method()));
+    record.path = bounded(request.uri().path());
+    record.protocol = Some(protocol(request.version()));
+    if let Some(tls) = &connection.tls {
+        record.tls = Some(tls.version);
+        record.server_name.clone_from(&tls.server_name);
+    }
+    Exchange {
+        id,
+        connection: Rc::clone(connection),
+        client,
+        host: String::new(),
+        kind: ApiKind::Http,
+        head: Head::new(request.method(), request.uri(), request.headers()),
+        deployed: None,
+        caller: None,
+        authorizer: None,
+        policy: None,
+        client_certificate: None,
+        base_path: None,
+        chosen_id_is_invalid: false,
+        cors: None,
+        endpoint_ids: EndpointIds::default(),
+        scheme: if connection.tls.is_some() {
+            "https"
         } else {
-            client.to_string().into()
-        });
-        record.method = Some(method_name(request.method()));
-        record.path = bounded(request.uri().path());
-        record.protocol = Some(protocol(request.version()));
-        if let Some(tls) = &connection.tls {
-            record.tls = Some(tls.version);
-            record.server_name.clone_from(&tls.server_name);
-        }
-        Exchange {
-            id,
-            connection: Rc::clone(connection),
-            client,
-            host: String::new(),
-            kind: ApiKind::Http,
-            head: Head::new(request.method(), request.uri(), request.headers()),
-            deployed: None,
-            caller: None,
-            authorizer: None,
-            policy: None,
-            client_certificate: None,
-            base_path: None,
-            chosen_id_is_invalid: false,
-            cors: None,
-            endpoint_ids: EndpointIds::default(),
-            scheme: if connection.tls.is_some() {
-                "https"
-            } else {
-                "http"
-            },
-            record: OpenRecord::open(&self.sink, clock::monotonic_ns(), record),
-        }
+            "http"
+        },
+        record: open_record(clock::monotonic_ns(), record),
     }
 }
 
 /// The refusal of a request that has no destination. A custom domain refuses in the way of REST APIs,
 /// whatever it leads to.
-fn refusal(missed: Missed, exchange: &mut Exchange, request: &Request<Incoming>) -> Rejection {
+fn refusal<B>(missed: Missed, exchange: &mut Exchange, request: &Request<B>) -> Rejection {
     if missed.asks_for_certificate {
         note_certificate(exchange);
     }
@@ -185,7 +209,7 @@ fn note_certificate(exchange: &mut Exchange) {
 }
 
 /// Names the request as REST APIs do.
-fn answer_as_rest(exchange: &mut Exchange, request: &Request<Incoming>) {
+fn answer_as_rest<B>(exchange: &mut Exchange, request: &Request<B>) {
     exchange.kind = ApiKind::Rest;
     let chosen = amzn_request_id(request);
     exchange.chosen_id_is_invalid = matches!(chosen, Some(None));
@@ -196,7 +220,7 @@ fn answer_as_rest(exchange: &mut Exchange, request: &Request<Incoming>) {
 
 /// The name that the client of a REST API chose for its request: none, an invalid one, or a UUID
 /// (15.3 of docs/semantics.md).
-fn amzn_request_id(request: &Request<Incoming>) -> Option<Option<&str>> {
+fn amzn_request_id<B>(request: &Request<B>) -> Option<Option<&str>> {
     let mut sent = request.headers().get_all(X_AMZN_REQUESTID).iter();
     let only = match (sent.next()?, sent.next()) {
         (value, None) => value.to_str().ok(),
@@ -216,7 +240,7 @@ fn amzn_request_id(request: &Request<Incoming>) -> Option<Option<&str>> {
 /// Of a request with both lengths hyper keeps the chunked coding, drops `Content-Length` and
 /// closes behind the answer (section 6.1), and of equal lengths it keeps one; different ones it
 /// refuses itself. Other codings than chunked alone would reach the upstream as the content.
-fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
+fn check_framing<B>(request: &Request<B>) -> Result<(), Rejection> {
     let headers = request.headers();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked_alone = match (codings.next(), codings.next()) {
@@ -232,7 +256,7 @@ fn check_framing(request: &Request<Incoming>) -> Result<(), Rejection> {
 
 /// HTTP/1 counts and measures while it parses. HTTP/2 bounds a list only, in which small fields are
 /// many, and answers without a record; its list is measured as RFC 9113, section 6.5.2 says.
-fn check_headers(request: &Request<Incoming>, connection: &Connection) -> Result<(), Rejection> {
+fn check_headers<B>(request: &Request<B>, connection: &Connection) -> Result<(), Rejection> {
     let headers = request.headers();
     let within = |found: usize, max: u32| u32::try_from(found).is_ok_and(|found| found <= max);
     let fits = within(headers.len(), connection.header_count_max)
@@ -255,7 +279,7 @@ fn list_bytes(headers: &HeaderMap) -> usize {
 }
 
 /// The host that the request is for, lower-cased and without port.
-fn host(request: &Request<Incoming>) -> Result<String, Rejection> {
+fn host<B>(request: &Request<B>) -> Result<String, Rejection> {
     let mut fields = request.headers().get_all(HOST).iter();
     let field = match (fields.next(), fields.next()) {
         (Some(_), Some(_)) => {
