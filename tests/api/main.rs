@@ -52,6 +52,7 @@ mod http_mapping;
 mod http_cors;
 mod bodies;
 mod tokens;
+mod forged_tokens;
 mod user_pools;
 mod aws_credentials;
 mod rotation;

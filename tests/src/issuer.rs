@@ -113,6 +113,12 @@ impl Key {
     /// A token with exactly this header, signed with this key as the key can.
     #[must_use]
     pub fn token_headed(&self, header: &Value, claims: &Value) -> String {
+        self.token_of(header.to_string(), claims.to_string())
+    }
+
+    /// A token of exactly these bytes, which need not be JSON, signed with this key as the key can.
+    #[must_use]
+    pub fn token_of(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
         let signature = match &self.pair {
@@ -140,17 +146,13 @@ impl Key {
 /// A token of `header` and `claims`, with this signature.
 #[must_use]
 pub fn forged(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let message = message(header, claims);
+    let message = message(header.to_string(), claims.to_string());
     let signature = sign(message.as_bytes());
     format!("{message}.{}", encode(&signature))
 }
 
-fn message(header: &Value, claims: &Value) -> String {
-    format!(
-        "{}.{}",
-        encode(header.to_string().as_bytes()),
-        encode(claims.to_string().as_bytes())
-    )
+fn message(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+    format!("{}.{}", encode(header.as_ref()), encode(claims.as_ref()))
 }
 
 fn encode(bytes: &[u8]) -> String {
