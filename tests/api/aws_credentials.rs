@@ -1,19 +1,14 @@
 //! What calls of AWS are signed with.
 
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
+use gateway::aws::CallError;
 use gateway::aws::credentials::{Environment, NoCredentials, Provider, Source};
 use gateway::aws::invoke::{self, Failure, InvokeError};
-use gateway::aws::{CallError, Calling, Client};
-use gateway::body::BodyBudget;
-use gateway::clock::{Clock, unix_seconds};
-use gateway::model::{
-    AwsService, AwsTarget, CredentialSource, FunctionName, Remote, Upstream, UpstreamTarget,
-};
-use gateway::upstream::{CallBounds, Pool, UpstreamPlan};
+use gateway::clock::Clock;
+use gateway::model::{AwsService, CredentialSource, FunctionName};
+use gateway_tests::aws::{Caller, plan};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::lambda::Lambda;
 use gateway_tests::metadata::{CONTAINER_TOKEN, Metadata};
@@ -29,58 +24,11 @@ fn provider(source: &CredentialSource, variables: &[(&'static str, &str)]) -> Ar
     Arc::new(Provider::new(source, plan, Clock::system()))
 }
 
-fn plan(origin: &UpstreamTarget) -> UpstreamPlan {
-    UpstreamPlan::compile(&Upstream::of_origin(origin), None).unwrap()
-}
-
 /// Calls a function that there is not, which is signed like any other.
-struct Caller {
-    client: Client,
-    pool: Rc<Pool>,
-}
-
-impl Caller {
-    fn new(lambda: &Lambda, credentials: &Arc<Provider>) -> Self {
-        let url = lambda.url();
-        let (host, port) = url
-            .strip_prefix("http://")
-            .unwrap()
-            .split_once(':')
-            .unwrap();
-        let origin = UpstreamTarget {
-            tls: None,
-            host: host.to_owned(),
-            port: port.parse().unwrap(),
-            base_path: String::new(),
-        };
-        let plan = Arc::new(plan(&origin));
-        let target = AwsTarget {
-            service: AwsService::Lambda,
-            region: "eu-west-1".to_owned(),
-            remote: Remote {
-                origin,
-                path: "/".to_owned(),
-            },
-        };
-        Self {
-            client: Client::new(&target, plan, Arc::clone(credentials)),
-            pool: Rc::default(),
-        }
-    }
-
-    async fn call(&self) -> Result<Bytes, Failure> {
-        let calling = Calling {
-            pool: &self.pool,
-            budget: &BodyBudget::new(1 << 20),
-            bounds: CallBounds {
-                timeout: Duration::from_secs(20),
-                bytes_max: 1 << 20,
-            },
-            now: unix_seconds(),
-        };
-        let function = FunctionName::parse("nobody").unwrap();
-        invoke::invoke(&self.client, &function, Bytes::from_static(b"{}"), calling).await
-    }
+async fn call(caller: &Caller) -> Result<Bytes, Failure> {
+    let function = FunctionName::parse("nobody").unwrap();
+    let event = Bytes::from_static(b"{}");
+    invoke::invoke(&caller.client, &function, event, caller.calling()).await
 }
 
 /// The ids of the keys that signed, each once, in their order.
@@ -105,14 +53,14 @@ async fn keys_are_renewed_before_their_end_and_the_last_ones_sign_until_theirs()
     metadata.give("AKIDONE", 4);
     let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", &*metadata.url())];
     let provider = provider(&CredentialSource::InstanceMetadata, &variables);
-    let caller = Caller::new(&lambda, &provider);
+    let caller = Caller::new(AwsService::Lambda, &lambda.url(), &provider);
     let tasks = LocalSet::new();
     tasks.spawn_local(Arc::clone(&provider).refresh());
     let test = async {
         provider.first_answer().await;
         metadata.give("AKIDTWO", 4);
         until("the second key", || async {
-            let called = caller.call().await;
+            let called = call(&caller).await;
             assert!(
                 matches!(called, Err(Failure::Answer(InvokeError::Service(_)))),
                 "{called:?}"
@@ -122,7 +70,7 @@ async fn keys_are_renewed_before_their_end_and_the_last_ones_sign_until_theirs()
         .await;
         metadata.go_down();
         until("the end of the second key", || async {
-            match caller.call().await {
+            match call(&caller).await {
                 Err(Failure::Answer(InvokeError::Service(_))) => None,
                 Err(Failure::Call(CallError::Credentials(NoCredentials::Ended))) => Some(()),
                 other => panic!("{other:?}"),
@@ -161,11 +109,11 @@ async fn a_container_shows_its_token() {
             (variable, value),
         ];
         let provider = provider(&CredentialSource::Auto, &variables);
-        let caller = Caller::new(&lambda, &provider);
+        let caller = Caller::new(AwsService::Lambda, &lambda.url(), &provider);
         let tasks = LocalSet::new();
         tasks.spawn_local(Arc::clone(&provider).refresh());
         tasks.run_until(provider.first_answer()).await;
-        let called = tasks.run_until(caller.call()).await;
+        let called = tasks.run_until(call(&caller)).await;
         if key {
             assert!(matches!(called, Err(Failure::Answer(_))), "{called:?}");
         } else {

@@ -7,23 +7,20 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use gateway::aws::credentials::Credentials;
-use gateway::aws::invoke::{self, InvokeError};
-use gateway::aws::{FaultKind, Service, sign};
-use gateway::clock::unix_seconds;
-use gateway::model::FunctionName;
-use gateway_tests::client::{Client, whole};
+use gateway::aws::FaultKind;
+use gateway::aws::invoke::{self, Failure, InvokeError};
+use gateway::model::{AwsService, FunctionName};
+use gateway_tests::aws::{Caller, REGION, fixed};
 use gateway_tests::lambda::{Asked, Lambda};
 use gateway_tests::process::output;
-use http::{HeaderValue, Response};
 use serde_json::{Value, json};
+use tokio::task::LocalSet;
 
 use crate::python::packages;
 
 const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "only-this-test/knows+it";
 const TOKEN: &str = "and/its+session==";
-const REGION: &str = "eu-west-1";
 
 const PYTHON: &str = r#"
 def handler(event, context):
@@ -72,40 +69,30 @@ fn verified(programs: &Path, asked: &Asked, service: &str) -> String {
 }
 
 /// Calls a function as the gateway does.
-async fn call(lambda: &Lambda, function: &str, event: &Value) -> Result<Bytes, InvokeError> {
-    let credentials = Credentials::new(ACCESS_KEY_ID, SECRET, Some(TOKEN), None).unwrap();
+async fn call(caller: &Caller, function: &str, event: &Value) -> Result<Bytes, InvokeError> {
     let name = FunctionName::parse(function).unwrap();
-    let mut request = invoke::request("", &name, event.to_string().into()).unwrap();
-    let host = lambda.url().replace("http://", "");
-    let service = Service {
-        name: invoke::SERVICE,
-        region: REGION.to_owned(),
-    };
-    let authority = HeaderValue::from_str(&host).unwrap();
-    sign(
-        &mut request,
-        &authority,
-        &service,
-        &credentials,
-        unix_seconds(),
-    )
-    .unwrap();
-    let client = Client::http1(host.parse().unwrap()).await;
-    let answer = client.send(request.map(whole)).await;
-    let mut response = Response::new(answer.body.into());
-    *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap();
-    *response.headers_mut() = answer.headers;
-    invoke::result(response)
+    let event = event.to_string().into();
+    match invoke::invoke(&caller.client, &name, event, caller.calling()).await {
+        Ok(result) => Ok(result),
+        Err(Failure::Answer(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[tokio::test]
 async fn botocore_verifies_what_the_gateway_signs_and_handlers_answer_it() {
+    LocalSet::new().run_until(calls_of_functions()).await;
+}
+
+async fn calls_of_functions() {
     let Some(programs) = packages() else {
         return;
     };
     let lambda = Lambda::start().await;
     lambda.python("snake", PYTHON);
     lambda.node("node-js", NODE);
+    let key = fixed(ACCESS_KEY_ID, SECRET, Some(TOKEN));
+    let caller = Caller::new(AwsService::Lambda, &lambda.url(), &key);
     for (function, name, language, error) in [
         ("snake", "snake", "python", "ValueError"),
         (
@@ -116,25 +103,25 @@ async fn botocore_verifies_what_the_gateway_signs_and_handlers_answer_it() {
         ),
     ] {
         let event = json!({"text": "grüße\u{1F600} \"'", "number": 1});
-        let result = call(&lambda, function, &event).await.unwrap();
+        let result = call(&caller, function, &event).await.unwrap();
         let result: Value = serde_json::from_slice(&result).unwrap();
         assert_eq!(
             result,
             json!({"language": language, "name": name, "event": event})
         );
-        let failed = call(&lambda, function, &json!({"fail": true})).await;
+        let failed = call(&caller, function, &json!({"fail": true})).await;
         let expected = InvokeError::Function {
             kind: error.to_owned(),
             message: "as asked".to_owned(),
         };
         assert_eq!(failed, Err(expected));
     }
-    let Err(InvokeError::Service(fault)) = call(&lambda, "nobody", &json!({})).await else {
+    let Err(InvokeError::Service(fault)) = call(&caller, "nobody", &json!({})).await else {
         panic!("there is no such function");
     };
     assert_eq!(fault.kind(), FaultKind::Missing);
     lambda.refuse("busy", 429, "TooManyRequestsException");
-    let Err(InvokeError::Service(fault)) = call(&lambda, "busy", &json!({})).await else {
+    let Err(InvokeError::Service(fault)) = call(&caller, "busy", &json!({})).await else {
         panic!("it is busy");
     };
     assert_eq!(fault.kind(), FaultKind::Throttled);

@@ -1,10 +1,13 @@
 //! Other people's clients and servers. What is not installed is skipped, and said so.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests fail them by panicking, as tests do"
 )]
 
 mod aws;
+mod aws_json;
 mod callgrind;
 mod curl;
 mod openssl;

@@ -29,7 +29,9 @@ pub mod h2;
 pub mod authority;
 pub mod identities;
 pub mod issuer;
+pub mod aws;
 pub mod lambda;
+pub mod verified_permissions;
 pub mod steady;
 pub mod metadata;
 
