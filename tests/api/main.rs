@@ -29,6 +29,7 @@ mod rest_mapping;
 mod gateway_responses;
 mod resource_policies;
 mod order;
+mod policies;
 mod rest_routes;
 mod http_routes;
 mod rest_failures;

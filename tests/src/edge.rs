@@ -232,6 +232,8 @@ pub fn configuration(instance: &str) -> Gateway {
         lists: Lists::default(),
         authorizers: Vec::new(),
         aws: None,
+        policy_stores: Vec::new(),
+        policies: Vec::new(),
         upstreams: Vec::new(),
         apis: Vec::new(),
         domains: Vec::new(),

@@ -497,8 +497,9 @@ routes:
     /// Whoever adds a setting to APIs decides here whether deployments freeze it.
     #[test]
     fn every_setting_of_an_api_is_frozen_or_says_where_it_answers() {
-        const FROZEN: [&str; 9] = [
+        const FROZEN: [&str; 10] = [
             "type",
+            "policies",
             "policy",
             "policy_file",
             "gateway_responses",

@@ -16,10 +16,11 @@ pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(remove_null))
         .with_transform(RecursiveTransform(remove_null_default));
-    settings
-        .into_generator()
-        .into_root_schema_for::<File>()
-        .to_value()
+    let generator = settings.into_generator();
+    let mut schema = generator.into_root_schema_for::<File>().to_value();
+    // In an order that does not follow that of our types: messages list what there is to choose from.
+    schema.sort_all_objects();
+    schema
 }
 
 /// A key without a value is refused, because nobody can tell what it was meant to be; so optional

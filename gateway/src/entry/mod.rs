@@ -149,6 +149,7 @@ fn open<B>(
         caller: None,
         authorizer: None,
         policy: None,
+        decided: None,
         client_certificate: None,
         base_path: None,
         chosen_id_is_invalid: false,

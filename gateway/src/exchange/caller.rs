@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Identity;
 use crate::language::policy::Policy;
 
@@ -28,6 +30,14 @@ impl Caller {
     pub const fn policies(&self) -> Option<&[Arc<Policy>]> {
         match self {
             Self::Token(_) => None,
+        }
+    }
+
+    /// The claim `name` as the issuer wrote it, of a token.
+    #[must_use]
+    pub fn claim_value(&self, name: &str) -> Option<&Value> {
+        match self {
+            Self::Token(identity) => identity.claims().get(name),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use serde_json::Value;
 
 use super::client_request::{header_values, query_values};
 use super::{Exchange, Judged};
@@ -267,6 +268,10 @@ impl Variables for Context<'_> {
             Variable::Claim(name) => self.exchange.caller.as_ref()?.claim(name),
             _ => self.judged(variable).or_else(|| self.outcome(variable)),
         }
+    }
+
+    fn claim(&self, name: &str) -> Option<&Value> {
+        self.exchange.caller.as_ref()?.claim_value(name)
     }
 
     fn stage_variable(&self, name: &str) -> Option<&str> {

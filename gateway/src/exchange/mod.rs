@@ -7,6 +7,7 @@ mod peer;
 mod caller;
 mod client_request;
 mod context;
+mod decided;
 mod endpoint_ids;
 mod identity;
 mod judged;
@@ -16,6 +17,7 @@ mod request_id;
 pub use caller::Caller;
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
+pub use decided::{Decided, Refusal};
 pub use endpoint_ids::EndpointIds;
 pub use identity::Identity;
 pub use judged::{Decider, Judged};
@@ -57,6 +59,8 @@ pub struct Exchange {
     pub authorizer: Option<Judged>,
     /// What the resource policy of its API came to, once that was asked.
     pub policy: Option<Judged>,
+    /// What the policy set of its route decided, once that was asked.
+    pub decided: Option<Decided>,
     /// The certificate that its client presented, where its host asks for one.
     pub client_certificate: Option<Arc<ClientCertificate>>,
     /// The path of the mapping that a custom domain has for it; `None` where a rule led it.

@@ -143,6 +143,8 @@ reasons! {
     NotAsked Unauthorized Unauthorized "not_asked" "Others would be asked to decide, which `gateway explain` does with `--call` alone; of no request.",
     KeysBusy Unavailable Default5xx "keys_busy" "The token's key is not known, and too many requests wait for the issuer's keys already.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
+    DecisionDenied AccessDenied AccessDenied "decision_denied" "The policy set of the route does not allow the request.",
+    DecisionFailed AccessDenied AccessDenied "decision_failed" "The policy set of the route cannot judge the request: it lacks something, or a policy failed on it.",
     UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",
     InsufficientScope AccessDenied AccessDenied "insufficient_scope" "None of the route's scopes is in the token.",
     RouteThrottled Throttled Throttled "route_throttled" "The route's bucket is empty.",

@@ -9,15 +9,15 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Entries of a node of the tree that an object is.
-const NODE_ENTRIES: usize = 11;
+/// What an entry of an object takes: its name, its value and their hash, where it stands in the order of
+/// the document, and a byte beside that.
+const ENTRY_BYTES: usize = size_of::<String>() + size_of::<Value>() + 2 * size_of::<usize>() + 1;
 
-/// Fewest entries of a node behind the first.
-const NODE_ENTRIES_MIN: usize = 5;
+/// Entries that an object has room for from the first on.
+const ENTRIES_MIN: usize = 4;
 
-/// A node: its entries and what leads to others, of which inner nodes have more.
-const NODE_BYTES: usize = NODE_ENTRIES * (size_of::<String>() + size_of::<Value>()) + 16;
-const INNER_NODE_BYTES: usize = NODE_BYTES + (NODE_ENTRIES + 1) * size_of::<usize>();
+/// What an object takes besides: two allocations, and the end of its table.
+const OBJECT_BYTES: usize = 3 * ALLOCATION_BYTES;
 
 /// What an allocator adds to a text, and the multiple that it makes of it.
 const ALLOCATION_BYTES: usize = 16;
@@ -39,7 +39,7 @@ pub(super) fn memory(text: &[u8]) -> Result<usize, serde_json::Error> {
 pub fn object_memory(object: &Map<String, Value>) -> usize {
     let of_entry = |(name, value): (&String, &Value)| text_memory(name) + value_memory(value);
     let entries: usize = object.iter().map(of_entry).sum();
-    entries + nodes(object.len())
+    entries + tables(object.len())
 }
 
 fn value_memory(value: &Value) -> usize {
@@ -128,21 +128,24 @@ impl<'de> Visitor<'de> for Measuring {
             entries += 1;
             bytes = bytes.saturating_add(of_name).saturating_add(of_value);
         }
-        Ok(Memory(bytes.saturating_add(nodes(entries))))
+        Ok(Memory(bytes.saturating_add(tables(entries))))
     }
 }
 
-/// Bytes of the nodes of an object.
-const fn nodes(entries: usize) -> usize {
+/// Bytes of an object beside what its names and values hold.
+const fn tables(entries: usize) -> usize {
     if entries == 0 {
         return 0;
     }
-    if entries <= NODE_ENTRIES {
-        return NODE_BYTES;
-    }
-    let leaves = entries.div_ceil(NODE_ENTRIES_MIN);
-    let inner = leaves.div_ceil(NODE_ENTRIES_MIN);
-    (leaves * NODE_BYTES).saturating_add(inner * INNER_NODE_BYTES)
+    // A table doubles its room when more than seven of eight places are taken.
+    let room = entries.saturating_add(entries / 7 + 1).next_power_of_two();
+    let room = if room < ENTRIES_MIN {
+        ENTRIES_MIN
+    } else {
+        room
+    };
+    room.saturating_mul(ENTRY_BYTES)
+        .saturating_add(OBJECT_BYTES)
 }
 
 #[cfg(test)]
@@ -158,18 +161,18 @@ mod tests {
             let text = format!("[{}]", elements.join(","));
             memory(text.as_bytes()).unwrap() / count
         };
-        assert!(of(r#"{"":0}"#, 1024) >= NODE_BYTES);
+        assert!(of(r#"{"":0}"#, 1024) >= ENTRIES_MIN * ENTRY_BYTES);
         assert!(of("[0]", 1024) >= 5 * size_of::<Value>());
         assert!(of("0", 1024) >= size_of::<Value>());
         // Usual documents grow less.
         let pet = r#"{"id": 123, "name": "Rex", "tags": ["black", "white"], "vaccinated": true}"#;
-        assert!(of(pet, 1024) < 20 * pet.len());
+        assert!(of(pet, 1024) < 24 * pet.len());
         assert_eq!(memory(b"true").unwrap(), size_of::<Value>());
         let long = format!("\"{}\"", "x".repeat(4096));
         assert!(memory(long.as_bytes()).unwrap() > 4096);
         let large: Vec<String> = (0..1000).map(|at| format!("\"{at}\":0")).collect();
         let large = format!("{{{}}}", large.join(","));
-        assert!(memory(large.as_bytes()).unwrap() > 1000 * NODE_BYTES / NODE_ENTRIES);
+        assert!(memory(large.as_bytes()).unwrap() > 1000 * ENTRY_BYTES);
     }
 
     #[test]

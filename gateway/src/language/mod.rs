@@ -18,5 +18,7 @@ pub mod media_type;
 pub mod value_glob;
 pub mod accept_encoding;
 pub mod policy;
+pub mod document;
+pub mod cedar;
 
 pub use json_memory::object_memory;

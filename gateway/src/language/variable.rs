@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 /// Types of APIs, as far as they decide which variables exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiType {
@@ -321,11 +323,17 @@ pub trait Variables {
 
     /// The value of a stage variable; `None` when it is unset.
     fn stage_variable(&self, name: &str) -> Option<&str>;
+
+    /// A claim as the issuer wrote it, for those who read lists too; `None` where there is none, or
+    /// claims are not known as such.
+    fn claim(&self, _name: &str) -> Option<&Value> {
+        None
+    }
 }
 
 /// `text` as a JSON string with its quotes.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
 /// The part of a name that an error shows.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
-    MethodResponses, NonProxy, Private, RequestMappings, RequestSizes, ResponseMappings, RouteKey,
-    Stage, Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
+    MethodResponses, NonProxy, PolicySetName, Private, RequestMappings, RequestSizes,
+    ResponseMappings, RouteKey, Stage, Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -71,6 +71,8 @@ pub struct Route {
     pub authorizer: Option<AuthorizerName>,
     /// Scopes of which the token must carry at least one; empty asks for none.
     pub scopes: Vec<String>,
+    /// Policy set that is asked what the caller may do; `None` asks none.
+    pub policies: Option<PolicySetName>,
     /// The bucket of all callers together, for each stage.
     pub throttle: Option<Throttle>,
     /// The bucket of each caller, for each stage.

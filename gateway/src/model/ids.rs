@@ -58,6 +58,10 @@ names! {
     RoutingRuleId,
     /// Name of an authorizer.
     AuthorizerName,
+    /// Name of a policy set.
+    PolicySetName,
+    /// Name of a policy store.
+    PolicyStoreName,
     /// Name of an upstream.
     UpstreamName,
     /// A route as written, such as `GET /pets/{id}`.

@@ -20,6 +20,7 @@ mod list;
 mod rules;
 mod authorizer;
 mod aws;
+mod policies;
 mod throttle;
 mod upstream;
 mod gateway_response;
@@ -64,7 +65,8 @@ pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponse
 pub use identity::Identity;
 pub use ids::{
     ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
-    ListName, ListenerName, RouteKey, RoutingRuleId, StageName, UpstreamName,
+    ListName, ListenerName, PolicySetName, PolicyStoreName, RouteKey, RoutingRuleId, StageName,
+    UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
@@ -72,6 +74,10 @@ pub use mappings::{RequestMappings, ResponseMappings};
 pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
+pub use policies::{
+    EntityMap, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore, QuestionMap,
+    ValueKind, ValueMap,
+};
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;
 pub use process::{Admin, Gateway, LogOutput, Telemetry, Whereabouts};

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Remote, Upstream,
+    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, PolicySet,
+    PolicyStore, Remote, Upstream,
 };
 
 /// One complete, consistent configuration.
@@ -46,6 +47,10 @@ pub struct Gateway {
     pub authorizers: Vec<Authorizer>,
     /// How services of AWS are called; `None` where none may be.
     pub aws: Option<Aws>,
+    /// Policy stores in the order of the file.
+    pub policy_stores: Vec<PolicyStore>,
+    /// Policy sets in the order of the file.
+    pub policies: Vec<PolicySet>,
     /// Upstreams in the order of the file.
     pub upstreams: Vec<Upstream>,
     /// APIs in the order of the file.

@@ -10,6 +10,7 @@ use ::http::request::Parts;
 use ::http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use super::decided::consult;
 use super::entered::Entered;
 use super::follow::follow;
 use super::identify::{called, check_policies, identify};
@@ -110,6 +111,9 @@ pub(crate) async fn enter<'s, 'r>(
             let asked = (authorization, Phase::After);
             check_policies(None, asked, &called, exchange)?;
         }
+    }
+    if let Some(plan) = &route.decide {
+        consult(plan, &called(head, &path, &found), exchange, asking)?;
     }
     Ok(Some(Entered { stage, path, found }))
 }

@@ -3,6 +3,7 @@
 pub mod rest;
 pub mod http;
 mod follow;
+mod decided;
 mod entered;
 mod identify;
 mod locate;

@@ -14,6 +14,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::compressed::compressed;
 use super::conformed::conformed;
+use super::decided::consult;
 use super::entered::Entered;
 use super::follow::{follow, passed};
 use super::identify::{called, check_policies, identify};
@@ -129,6 +130,9 @@ pub(crate) async fn enter<'s, 'r>(
             identify(plan, &called, exchange, asking).await?;
         }
         ask_policies(stage, route, &called, Phase::After, exchange)?;
+    }
+    if let Some(plan) = &route.decide {
+        consult(plan, &called(head, &path, &found), exchange, asking)?;
     }
     Ok(Entered { stage, path, found })
 }

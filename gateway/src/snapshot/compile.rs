@@ -8,6 +8,7 @@ use super::backends::Backends;
 use super::hosts::hosts;
 use super::integration;
 use super::observed::{Observed, Observing};
+use super::policies::policies;
 use super::slot::{CALLER, ROUTE, slot_tag};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
@@ -15,14 +16,15 @@ use crate::clock;
 use crate::exchange::Deployed;
 use crate::model::{
     Api, ApiName, AuthorizerName, CallerThrottle, Certificate, Definition, DeploymentNumber,
-    Gateway, Identity, IdentitySource, LogOutput, Route, Stage, StageName, Throttle, Track,
-    Upstream, Variant,
+    Gateway, Identity, IdentitySource, LogOutput, PolicySetName, Route, Stage, StageName, Throttle,
+    Track, Upstream, Variant,
 };
 use crate::router::Router;
 use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
 use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
+use crate::step::decide::DecidePlan;
 use crate::store::decision::Decisions;
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::telemetry::stage_counts::StageCounts;
@@ -70,6 +72,7 @@ impl Compiler {
             account: Arc::from(model.identity.account.as_str()),
             execution_log: &model.telemetry.execution_log,
             backends,
+            policies: policies(model)?,
             authorizers: authorizers
                 .iter()
                 .map(|a| (a.model.name.clone(), a))
@@ -239,10 +242,20 @@ impl Compiler {
                 scopes: route.scopes.clone(),
             }),
         };
+        let decide = match &route.policies {
+            None => None,
+            Some(name) => {
+                let plan = parts.policies.get(name);
+                Some(Arc::clone(
+                    plan.ok_or_else(|| dangling(route, name.as_str()))?,
+                ))
+            }
+        };
         let lease = |what| self.lease(api, &served.variant.stage, route, what);
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
+            decide,
             admit: AdmitPlan {
                 route: route
                     .throttle
@@ -308,6 +321,7 @@ pub(super) struct Parts<'a> {
     execution_log: &'a LogOutput,
     pub(super) backends: Backends<'a>,
     authorizers: HashMap<AuthorizerName, &'a Arc<Authorizer>>,
+    policies: HashMap<PolicySetName, Arc<DecidePlan>>,
     previous: Option<&'a Snapshot>,
 }
 

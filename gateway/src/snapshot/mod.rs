@@ -11,6 +11,7 @@ mod domain;
 mod hosts;
 mod integration;
 mod observed;
+mod policies;
 mod site;
 mod validation;
 
@@ -38,6 +39,7 @@ use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::conform::ConformPlan;
 use crate::step::cors::CorsPlan;
+use crate::step::decide::DecidePlan;
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
 use site::Hosts;
@@ -165,6 +167,8 @@ pub struct RoutePlan {
     pub key: Arc<str>,
     /// Who may call it; `None` leaves it public.
     pub authorize: Option<AuthorizePlan>,
+    /// Who is asked what the caller may do; `None` asks nobody.
+    pub decide: Option<Arc<DecidePlan>>,
     /// How often.
     pub admit: AdmitPlan,
     /// What of a request is checked; `None` for nothing.

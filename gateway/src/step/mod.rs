@@ -9,6 +9,7 @@ pub mod cors;
 pub mod measure;
 pub mod policy;
 pub mod authorize;
+pub mod decide;
 pub mod admit;
 pub mod decode;
 pub mod schemas;

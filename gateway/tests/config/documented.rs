@@ -19,6 +19,11 @@ const SECTIONS: &[(&str, &str)] = &[
          jwks: {file: keys.json}}}",
     ),
     (
+        "policy_stores:",
+        "policy_stores: {shop: {type: files, policies: [policies/shop.cedar], \
+         schema: policies/shop.cedarschema, entities: policies/shop-roles.json}}",
+    ),
+    (
         "apis:",
         "apis: {pets: {type: http, routes: {$default: {authorizer: main, \
          integration: {upstream: pets}}}}}",

@@ -6,6 +6,22 @@ use std::path::Path;
 use gateway::config::{Loaded, load_text};
 use tempfile::TempDir;
 
+/// Policies and entities that nothing can be done with, or that probably should not be.
+const BROKEN: [(&str, &str); 3] = [
+    (
+        "broken.cedar",
+        "permit (principal in Shop::Role::\"customer\", action, resource)\n\
+         when { principal.verified };\n\
+         forbid (principal in ?principal, action, resource);\n",
+    ),
+    (
+        "broken.json",
+        "[\n  {\"uid\": {\"type\": \"Shop::Role\", \"id\": \"a\"}, \"attrs\": {}, \"parents\": []},\n  \
+         {\"uid\": {\"type\": \"Shop::Rule\", \"id\": \"b\"}, \"attrs\": {}, \"parents\": []}\n]\n",
+    ),
+    ("open.cedar", "\npermit (principal, action, resource);\n"),
+];
+
 /// Certificates of the names that examples use, a key set, and lists of prefixes.
 #[derive(Debug)]
 pub(crate) struct Site(TempDir);
@@ -53,6 +69,15 @@ impl Site {
         let policy = r#"{"Statement": {"Effect": "Allow", "Principal": "*",
             "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}}"#;
         std::fs::write(policies.join("legacy.json"), policy).unwrap();
+        // Those of the examples, and some with mistakes.
+        let examples = crate::files::repository().join("examples/policies");
+        for entry in std::fs::read_dir(examples).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
+        }
+        for (name, text) in BROKEN {
+            std::fs::write(policies.join(name), text).unwrap();
+        }
         std::fs::write(site.path().join("empty.json"), r#"{"keys": []}"#).unwrap();
         site
     }

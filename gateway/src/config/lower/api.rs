@@ -314,6 +314,7 @@ mod tests {
             path: None,
             authorizer: None,
             scopes: Vec::new(),
+            policies: None,
             throttle: Some(Throttle { limit }),
             caller_throttle: None,
             validation: Validation::default(),

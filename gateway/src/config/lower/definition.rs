@@ -4,7 +4,7 @@ use super::Lowering;
 use super::deployed::Host;
 use super::quantity::MIB;
 use super::route::{self, Around};
-use super::{cors, gateway_response, models, policy};
+use super::{cors, gateway_response, models, policies, policy};
 use crate::config::cursor::Cursor;
 use crate::config::written;
 use crate::language::media_type::BinaryMediaTypes;
@@ -19,6 +19,9 @@ pub(super) fn lower(
 ) -> Definition {
     let &Around { at, kind, .. } = around;
     let &Host { identity, id, .. } = host;
+    if let Some(name) = &written.policies {
+        policies::lower_name(name, &at.key("policies"), cx);
+    }
     let routes = lower_routes(written, around, cx);
     Definition {
         policy: policy::lower(written, kind, identity, id, at, cx),

@@ -32,6 +32,7 @@ mod stage;
 mod stage_throttles;
 mod response;
 mod gateway_response;
+mod policies;
 mod policy;
 mod integration;
 mod method_response;

@@ -10,13 +10,14 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, quotas, upstream,
-    whereabouts,
+    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, policies, quotas,
+    upstream, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
-    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Target, Telemetry, offloaded,
+    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, PolicySet, Target, Telemetry,
+    offloaded,
 };
 
 /// Where metrics are served, where nothing is written.
@@ -51,6 +52,8 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let lists = lists::lower(&file.lists, cx);
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
     let aws = aws::lower(file.aws.as_ref(), cx);
+    let policy_stores = policies::lower_stores(&file.policy_stores, cx);
+    let policy_sets = policies::lower_sets(&file.policies, &policy_stores, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
@@ -58,7 +61,8 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     if let Some(Quotas::Aws) = file.limits {
         quotas::check(&apis, &authorizers, &domains, cx);
     }
-    warn_of_unused(&apis, &domains, cx);
+    policies::check_uses(&apis, &policy_sets, &policy_stores, cx);
+    warn_of_unused(&apis, &domains, &policy_sets, cx);
     authorizers.append(&mut cx.thawed);
     let gateway = Gateway {
         instance: whereabouts.instance,
@@ -76,6 +80,8 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         lists,
         authorizers,
         aws,
+        policy_stores,
+        policies: policy_sets,
         upstreams,
         apis,
         domains,
@@ -182,7 +188,7 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
 }
 
 /// Names that nothing refers to are more often a slip than a reserve.
-fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
+fn warn_of_unused(apis: &[Api], domains: &[Domain], sets: &[PolicySet], cx: &mut Lowering<'_>) {
     // What was refused may have been their user.
     if cx.diagnostics.has_errors() {
         return;
@@ -194,6 +200,8 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
         .chain(domains.iter().flat_map(|domain| &domain.listeners))
         .map(ListenerName::as_str);
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
+    let policies = routes().filter_map(|route| Some(route.policies.as_ref()?.as_str()));
+    let stores = sets.iter().filter_map(|set| Some(set.store()?.as_str()));
     let backends = routes().filter_map(|route| route.integration.backend());
     let upstreams = backends.filter_map(|backend| match &backend.target {
         Target::Upstream { name, .. } => Some(name.as_str()),
@@ -211,6 +219,16 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], cx: &mut Lowering<'_>) {
         "authorizers",
         authorizers.collect(),
         "no route asks for this authorizer",
+    );
+    warn(
+        policies::POLICIES,
+        policies.collect(),
+        "no route asks this policy set",
+    );
+    warn(
+        policies::STORES,
+        stores.collect(),
+        "no policy set asks this policy store",
     );
     warn(
         "upstreams",

@@ -6,13 +6,13 @@ use super::authorizer::NONE;
 use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
-use super::{AUTHORIZERS, Lowering, integration, method_response, validation};
+use super::{AUTHORIZERS, Lowering, integration, method_response, policies, validation};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, Route, RouteKey,
-    RouteMethod, Throttle,
+    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, PolicySetName,
+    Route, RouteKey, RouteMethod, Throttle,
 };
 
 /// What the routes of one API have around them.
@@ -122,6 +122,7 @@ fn lower_one(
         path,
         authorizer,
         scopes: written.scopes.clone(),
+        policies: lower_policies(written, at, around, cx),
         throttle,
         caller_throttle,
         validation,
@@ -130,6 +131,21 @@ fn lower_one(
         body_bytes_max,
         integration: integration?,
     })
+}
+
+/// The policy set of a route, or of its API, where that was looked at already.
+fn lower_policies(
+    written: &written::Route,
+    at: &Cursor<'_>,
+    around: &Around<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<PolicySetName> {
+    if let Some(name) = &written.policies {
+        return policies::lower_name(name, &at.key("policies"), cx);
+    }
+    let of_api = around.at.key("policies");
+    let name = of_api.scalar().filter(|name| *name != NONE)?;
+    Some(PolicySetName::new(name))
 }
 
 fn lower_authorizer(

@@ -55,6 +55,9 @@ pub(crate) struct Api {
     pub(crate) policy: Option<FreeJson>,
     /// JSON file with the resource policy, instead of `policy`.
     pub(crate) policy_file: Option<String>,
+    /// Policy set that is asked about requests of all routes that name no other, or `none`. Default
+    /// `none`.
+    pub(crate) policies: Option<String>,
     /// How a REST API words what it refuses, by type of gateway response, such as `UNAUTHORIZED`
     /// or `DEFAULT_4XX`.
     #[serde(default)]
@@ -195,6 +198,8 @@ pub(crate) struct Route {
     /// Scopes of which the token must carry at least one. Default: none asked for.
     #[serde(default)]
     pub(crate) scopes: Vec<String>,
+    /// Policy set that is asked what the caller may do, or `none`. Default: that of the API.
+    pub(crate) policies: Option<String>,
     /// Limit of all callers together, in requests.
     pub(crate) throttle: Option<Rate>,
     /// Limit of each caller, in requests.

@@ -11,6 +11,33 @@ use serde_json::Value;
 #[serde(transparent)]
 pub(crate) struct FreeJson(pub(crate) Value);
 
+/// Any JSON but `null`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct AnyJson(pub(crate) Value);
+
+impl JsonSchema for AnyJson {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AnyJson".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "string" },
+                { "type": "number" },
+                { "type": "boolean" },
+                { "type": "array" },
+                { "type": "object", "additionalProperties": true },
+            ]
+        })
+    }
+}
+
 impl JsonSchema for FreeJson {
     fn inline_schema() -> bool {
         true

@@ -22,6 +22,7 @@ mod json;
 mod method;
 mod identity;
 mod domain;
+mod policies;
 mod telemetry;
 
 pub(super) use access_mode::AccessMode;
@@ -40,11 +41,14 @@ pub(super) use integration::{
     ContentHandling as ContentHandlingWord, Integration, IntegrationType,
     Passthrough as PassthroughWord, ResponseRule,
 };
-pub(super) use json::FreeJson;
+pub(super) use json::{AnyJson, FreeJson};
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
+pub(super) use policies::{
+    Attribute, AttributeType, CedarPolicies, Entity, PolicyFiles, PolicySet, PolicyStore,
+};
 pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
@@ -109,6 +113,12 @@ pub(super) struct File {
     pub(super) authorizers: Named<Authorizer>,
     /// How services of AWS are called that the gateway asks on its own account. Default: none is.
     pub(super) aws: Option<Aws>,
+    /// Where policies come from, by name.
+    #[serde(default)]
+    pub(super) policy_stores: Named<PolicyStore>,
+    /// Policy sets, by name: what callers may do, whoever they are.
+    #[serde(default)]
+    pub(super) policies: Named<PolicySet>,
     /// Where requests are forwarded to, by name.
     #[serde(default)]
     pub(super) upstreams: Named<Upstream>,

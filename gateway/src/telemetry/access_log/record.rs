@@ -86,6 +86,12 @@ pub struct Record {
     /// Subject of the verified token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Arc<str>>,
+    /// Ids of the policies that decided, of the route's policy set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Arc<str>>,
+    /// Why it would have been refused if what only monitors were enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitored: Option<&'static str>,
     /// Status sent to the client; absent if it left before one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -171,6 +177,8 @@ impl Record {
             client_issuer: None,
             client_serial: None,
             subject: None,
+            policies: Vec::new(),
+            monitored: None,
             status: None,
             reason: None,
             detail: None,

@@ -35,6 +35,7 @@ steps! {
     RequestHeaders "request_headers" "The headers of the request.",
     ResourcePolicy "resource_policy" "The resource policy lets it pass.",
     Authorizer "authorizer" "The authorizer is asked, and lets it pass.",
+    Policies "policies" "The policy set is asked, and lets it pass.",
     Validation "validation" "What the method declares is there.",
     RequestBody "request_body" "The body of the request, as it came.",
     EndpointUri "endpoint_uri" "Where the integration sends it, without the query.",

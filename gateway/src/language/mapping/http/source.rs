@@ -47,6 +47,11 @@ impl RequestSource {
         matches!(self, Self::Reference(_))
     }
 
+    /// Whether it is in the body.
+    pub(super) const fn is_body(&self) -> bool {
+        matches!(self, Self::Body(_))
+    }
+
     pub(super) fn evaluate<'v>(
         &'v self,
         request: &'v impl Request,

@@ -70,6 +70,14 @@ impl<S> Text<S> {
         })
     }
 
+    /// The variable that it is and nothing else.
+    pub(super) fn only(&self) -> Option<&S> {
+        match self.0.as_slice() {
+            [Piece::Source(source)] => Some(source),
+            _ => None,
+        }
+    }
+
     /// The text in front of the first variable; `None` if a variable begins it.
     pub(super) fn fixed_start(&self) -> Option<&str> {
         match self.0.first() {

@@ -205,8 +205,8 @@ fn conditions_are_read_at_load() {
     check_condition(
         json!({"StringEquals": {"s3:prefix": "x", "aws:UserAgent": [["x"]]}}),
         &[
-            r#"Statement[0].Condition.StringEquals."aws:UserAgent"[0]: this has to be a string, a number or a boolean"#,
             r#"Statement[0].Condition.StringEquals."s3:prefix": there is no condition key `s3:prefix` for API Gateway: write one that its guide on resource policies lists"#,
+            r#"Statement[0].Condition.StringEquals."aws:UserAgent"[0]: this has to be a string, a number or a boolean"#,
         ],
     );
     let empty = "has nothing in it: write what it has to hold, or take out what needs it";

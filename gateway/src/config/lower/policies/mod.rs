@@ -1,0 +1,179 @@
+//! Policy sets, and the stores that they ask.
+
+mod question;
+mod store;
+
+use super::Lowering;
+use super::authorizer::NONE;
+use crate::config::cursor::Cursor;
+use crate::config::written;
+use crate::language::cedar::EntityName;
+use crate::language::variable::{ApiType, Variable};
+use crate::model::{
+    Api, ApiKind, PolicyEngine, PolicySet, PolicySetName, PolicySource, PolicyStore,
+    PolicyStoreName, Route,
+};
+
+/// Where policy sets stand.
+pub(super) const POLICIES: &str = "policies";
+
+/// Where policy stores stand.
+pub(super) const STORES: &str = "policy_stores";
+
+/// Lowers every policy store.
+pub(super) fn lower_stores(
+    written: &written::Named<written::PolicyStore>,
+    cx: &mut Lowering<'_>,
+) -> Vec<PolicyStore> {
+    let section = cx.root.key(STORES);
+    let lower = |(name, store): &(String, written::PolicyStore)| {
+        let at = section.key(name);
+        cx.name(name, &at);
+        let source = match store {
+            written::PolicyStore::Files(files) => PolicySource::Files(store::lower(files, &at, cx)),
+        };
+        PolicyStore {
+            name: PolicyStoreName::new(name),
+            source,
+        }
+    };
+    written.0.iter().map(lower).collect()
+}
+
+/// Lowers every policy set.
+pub(super) fn lower_sets(
+    written: &written::Named<written::PolicySet>,
+    stores: &[PolicyStore],
+    cx: &mut Lowering<'_>,
+) -> Vec<PolicySet> {
+    let section = cx.root.key(POLICIES);
+    for name in section.names() {
+        let at = section.key(name);
+        cx.name(name, &at);
+        if name == NONE {
+            let message = "`none` is what routes without policies say: choose another name";
+            cx.error_at_key(&at, message);
+        }
+    }
+    let lower = |(name, set): &(String, written::PolicySet)| {
+        let at = section.key(name);
+        let written::PolicySet::Cedar(cedar) = set;
+        cx.reference(STORES, "policy store", None, &cedar.store, &at.key("store"));
+        let question = question::lower(cedar, &at, cx)?;
+        let named = stores.iter().find(|it| it.name.as_str() == cedar.store);
+        if let Some(PolicySource::Files(store)) = named.map(|it| &it.source) {
+            question::check(&question, store, &at, cx);
+        }
+        Some(PolicySet {
+            name: PolicySetName::new(name),
+            engine: PolicyEngine::Cedar {
+                store: PolicyStoreName::new(&cedar.store),
+                question,
+            },
+            is_monitor: cedar.monitor == Some(true),
+        })
+    };
+    written.0.iter().filter_map(lower).collect()
+}
+
+/// The policy set that is named at `at`, which has to be there.
+pub(super) fn lower_name(
+    name: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<PolicySetName> {
+    if name == NONE {
+        return None;
+    }
+    cx.reference(POLICIES, "policy set", Some(NONE), name, at);
+    Some(PolicySetName::new(name))
+}
+
+/// Whether routes have what their policy sets read of them.
+pub(super) fn check_uses(
+    apis: &[Api],
+    sets: &[PolicySet],
+    stores: &[PolicyStore],
+    cx: &mut Lowering<'_>,
+) {
+    let section = cx.root.key("apis");
+    for api in apis {
+        let routes = section.key(api.name.as_str()).key("routes");
+        for route in &api.definition.routes {
+            let named = route.policies.as_ref();
+            let Some(set) = sets.iter().find(|set| Some(&set.name) == named) else {
+                continue;
+            };
+            let at = routes.key(route.key.as_str()).key("policies");
+            check_variables(set, api.kind, route, &at, cx);
+            check_action(set, stores, route, &at, cx);
+        }
+    }
+}
+
+fn check_variables(
+    set: &PolicySet,
+    kind: ApiKind,
+    route: &Route,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let (api_type, apis) = match kind {
+        ApiKind::Rest => (ApiType::Rest, "REST"),
+        ApiKind::Http => (ApiType::Http, "HTTP"),
+    };
+    let variables = set.variables();
+    let foreign = variables.iter().find(|it| !it.is_of(api_type));
+    if let Some(variable) = foreign {
+        let message = format!(
+            "the policy set `{}` reads `$context.{}`, which {apis} APIs do not have: name another",
+            set.name,
+            variable.row().name
+        );
+        cx.error_at_key(at, message);
+    }
+    let of_caller =
+        |it: &&Variable| matches!(it, Variable::Claim(_) | Variable::AuthorizerProperty(_));
+    if route.authorizer.is_none() && variables.iter().any(of_caller) {
+        let message = format!(
+            "the policy set `{}` asks who calls, and this route is public: name an authorizer, or \
+             write `policies: none`",
+            set.name
+        );
+        cx.error_at_key(at, message);
+    }
+}
+
+/// An action that the schema does not have is refused whoever asks.
+fn check_action(
+    set: &PolicySet,
+    stores: &[PolicyStore],
+    route: &Route,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let PolicyEngine::Cedar { store, question } = &set.engine;
+    let named = stores.iter().find(|it| it.name == *store);
+    let Some(PolicySource::Files(store)) = named.map(|it| &it.source) else {
+        return;
+    };
+    let id = match &question.action_id {
+        None => route.key.as_str(),
+        Some(text) => match text.fixed() {
+            Some(text) => text,
+            None => return,
+        },
+    };
+    let action = EntityName {
+        kind: question.action_kind.clone(),
+        id: id.to_owned(),
+    };
+    if !store.has_action(&action) {
+        let message = format!(
+            "the schema of the policy set `{}` has no action `{action}`, so that it refuses every \
+             request: add the action, or name another policy set",
+            set.name
+        );
+        cx.error_at_key(at, message);
+    }
+}

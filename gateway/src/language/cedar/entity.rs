@@ -1,0 +1,119 @@
+//! Entities: those that a store knows, and what a question says of two of them.
+
+use cedar_policy::{Entities, Entity, Schema};
+use serde_json::Value;
+
+use super::ENTITIES_MAX;
+use super::problem::{Problem, Source, told};
+use super::question::{Described, Unanswerable};
+
+/// Reads entities from their JSON, to which the actions of the schema are added. Nothing comes of what
+/// has mistakes, which are reported.
+pub(super) fn read(
+    source: Option<&Source>,
+    schema: Option<&Schema>,
+    problems: &mut Vec<Problem>,
+) -> Entities {
+    let Some(source) = source else {
+        return of_schema(schema, problems);
+    };
+    let items = match serde_json::from_str::<Value>(&source.text) {
+        Ok(Value::Array(items)) => items,
+        Ok(_) => {
+            problems.push(source.problem(Some(0), "this is no list of entities: write `[..]`"));
+            return Entities::empty();
+        }
+        Err(error) => {
+            let mut problem = source.problem(None, format!("this is no JSON: {error}"));
+            problem.at = super::At::Position(error.line(), error.column().max(1));
+            problems.push(problem);
+            return Entities::empty();
+        }
+    };
+    if items.len() > ENTITIES_MAX {
+        let message = format!(
+            "{} entities are too many: at most {ENTITIES_MAX}",
+            items.len()
+        );
+        problems.push(source.problem(Some(0), message));
+        return Entities::empty();
+    }
+    let before = problems.len();
+    for (index, item) in items.iter().enumerate() {
+        if let Err(error) = Entity::from_json_value(item.clone(), schema) {
+            problems.push(source.problem_in(index, told(&error, None)));
+        }
+    }
+    if problems.len() > before {
+        return Entities::empty();
+    }
+    match Entities::from_json_value(Value::Array(items), schema) {
+        Ok(entities) => entities,
+        Err(error) => {
+            problems.push(source.diagnosed(&error, None));
+            Entities::empty()
+        }
+    }
+}
+
+fn of_schema(schema: Option<&Schema>, problems: &mut Vec<Problem>) -> Entities {
+    let Some(schema) = schema else {
+        return Entities::empty();
+    };
+    match Entities::from_entities([], Some(schema)) {
+        Ok(entities) => entities,
+        Err(error) => {
+            problems.push(Problem {
+                source: "schema".into(),
+                at: super::At::Whole,
+                message: told(&error, None),
+            });
+            Entities::empty()
+        }
+    }
+}
+
+/// The entities of a store with what a question says of its principal and its resource; `None` where it
+/// says nothing.
+pub(super) fn with(
+    known: &Entities,
+    described: [(&'static str, &Described); 2],
+    schema: Option<&Schema>,
+) -> Result<Option<Entities>, Unanswerable> {
+    let mut more = Vec::new();
+    for (what, one) in described.into_iter().filter(|(_, one)| !one.is_bare()) {
+        more.push(joined(known, what, one)?);
+    }
+    if more.is_empty() {
+        return Ok(None);
+    }
+    let all = known.clone().upsert_entities(more, schema);
+    let refused =
+        "the principal or the resource has attributes or parents that the schema does not allow";
+    all.map(Some)
+        .map_err(|_error| Unanswerable::Refused(refused))
+}
+
+/// An entity as the store and the question say it together.
+fn joined(
+    known: &Entities,
+    what: &'static str,
+    described: &Described,
+) -> Result<Entity, Unanswerable> {
+    let uid = described.name.uid();
+    let mut attributes = described.attributes()?;
+    let mut parents = described
+        .parents()?
+        .collect::<std::collections::HashSet<_>>();
+    if let Some(stored) = known.get(&uid) {
+        if stored.tags().next().is_some() {
+            return Err(Unanswerable::Tagged(what));
+        }
+        let (_, own, above) = stored.clone().into_inner();
+        // What clients can choose never stands in for what the store says.
+        attributes.extend(own);
+        parents.extend(above);
+    }
+    Entity::new(uid, attributes, parents)
+        .map_err(|_error| Unanswerable::Unreadable("an attribute of the principal or the resource"))
+}

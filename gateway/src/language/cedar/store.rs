@@ -1,0 +1,203 @@
+//! A store: policies, schema and entities that answer questions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, Decision, Entities, Schema};
+
+use super::entity;
+use super::policies::Policies;
+use super::problem::{Problem, Source};
+use super::question::{EntityName, Question, TypeName, Unanswerable};
+
+/// The texts that a store is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Policies in Cedar's syntax.
+    pub policies: Vec<Arc<Source>>,
+    /// A schema, in Cedar's syntax or, where the text begins with `{`, in JSON.
+    pub schema: Option<Arc<Source>>,
+    /// Entities in JSON.
+    pub entities: Option<Arc<Source>>,
+}
+
+/// What was read of a store's texts.
+pub struct Store {
+    sources: Sources,
+    policies: Policies,
+    schema: Option<Schema>,
+    entities: Entities,
+    authorizer: Authorizer,
+}
+
+/// What a store answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether the request may go on: a policy permits it, none forbids it, and none failed.
+    pub is_allowed: bool,
+    /// The ids of the policies that decided, in their order: those that permit it, or those that
+    /// forbid it. Empty where none was about it.
+    pub policies: Vec<Arc<str>>,
+    /// The ids of the policies that could not be evaluated.
+    pub failed: Vec<Arc<str>>,
+}
+
+impl Store {
+    /// Reads a store, with what is probably not meant in it.
+    ///
+    /// # Errors
+    /// Every mistake, at least one.
+    pub fn read(sources: Sources) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        let schema = sources
+            .schema
+            .as_deref()
+            .and_then(|source| read_schema(source, &mut problems, &mut warnings));
+        let mut policies = Policies::default();
+        for source in &sources.policies {
+            policies.read(source, &mut problems);
+        }
+        // Against half of a schema, or none, everything would be wrong.
+        let is_whole = schema.is_some() || sources.schema.is_none();
+        let mut entities = Entities::empty();
+        if is_whole {
+            if let Some(schema) = &schema {
+                policies.check(schema, &mut problems, &mut warnings);
+            }
+            entities = entity::read(sources.entities.as_deref(), schema.as_ref(), &mut problems);
+        }
+        policies.review(sources.policies.first().map(|it| &**it), &mut warnings);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let store = Self {
+            sources,
+            policies,
+            schema,
+            entities,
+            authorizer: Authorizer::new(),
+        };
+        Ok((store, warnings))
+    }
+
+    /// A store without policies, which refuses everything.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self {
+            sources: Sources::default(),
+            policies: Policies::default(),
+            schema: None,
+            entities: Entities::empty(),
+            authorizer: Authorizer::new(),
+        }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// Where it cannot be asked, which is a no as well.
+    pub fn answer(&self, question: &Question) -> Result<Answer, Unanswerable> {
+        let schema = self.schema.as_ref();
+        let request = question.request(schema)?;
+        let described = [
+            ("principal", &question.principal),
+            ("resource", &question.resource),
+        ];
+        let own = entity::with(&self.entities, described, schema)?;
+        let entities = own.as_ref().unwrap_or(&self.entities);
+        let found = self
+            .authorizer
+            .is_authorized(&request, &self.policies.set, entities);
+        let diagnostics = found.diagnostics();
+        let failed = diagnostics.errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                Arc::from(error.policy_id().to_string())
+            }
+        });
+        let failed = sorted(failed.collect());
+        let policies = diagnostics.reason().map(|id| Arc::from(id.to_string()));
+        Ok(Answer {
+            is_allowed: found.decision() == Decision::Allow && failed.is_empty(),
+            policies: sorted(policies.collect()),
+            failed,
+        })
+    }
+
+    /// Whether its schema has this type of entities; without a schema every one may be there.
+    #[must_use]
+    pub fn has_type(&self, kind: &TypeName) -> bool {
+        let schema = self.schema.as_ref();
+        schema.is_none_or(|schema| schema.entity_types().any(|known| *known == kind.0))
+    }
+
+    /// Whether its schema has this action.
+    #[must_use]
+    pub fn has_action(&self, action: &EntityName) -> bool {
+        let uid = action.uid();
+        let schema = self.schema.as_ref();
+        schema.is_none_or(|schema| schema.actions().any(|known| *known == uid))
+    }
+
+    /// How many policies it has.
+    #[must_use]
+    pub fn policy_count(&self) -> usize {
+        self.policies.set.num_of_policies()
+    }
+
+    /// Bytes of the texts that it was read from, which what was made of them is a small multiple of.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let Sources {
+            policies,
+            schema,
+            entities,
+        } = &self.sources;
+        let all = policies.iter().chain(schema).chain(entities);
+        all.map(|source| source.text.len()).sum()
+    }
+}
+
+fn sorted(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    names.sort_unstable();
+    names
+}
+
+fn read_schema(
+    source: &Source,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<Schema> {
+    if source.text.trim_start().starts_with('{') {
+        return Schema::from_json_str(&source.text)
+            .map_err(|error| problems.push(source.diagnosed(&error, None)))
+            .ok();
+    }
+    match Schema::from_cedarschema_str(&source.text) {
+        Ok((schema, found)) => {
+            warnings.extend(found.map(|warning| source.diagnosed(&warning, None)));
+            Some(schema)
+        }
+        Err(error) => {
+            problems.push(source.diagnosed(&error, None));
+            None
+        }
+    }
+}
+
+// What runs is what the texts say.
+impl PartialEq for Store {
+    fn eq(&self, other: &Self) -> bool {
+        self.sources == other.sources
+    }
+}
+
+impl Eq for Store {}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("sources", &self.sources)
+            .field("policies", &self.policy_count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! What callers may do, as policies decide it, and where those come from.
+
+use std::sync::Arc;
+
+use super::{PolicySetName, PolicyStoreName};
+use crate::language::cedar::{ExtensionKind, Store, TypeName};
+use crate::language::document::Document;
+use crate::language::mapping::http::RequestText;
+use crate::language::variable::Variable;
+
+/// A policy set: who is asked about a request, and what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySet {
+    /// Its name.
+    pub name: PolicySetName,
+    /// Who is asked.
+    pub engine: PolicyEngine,
+    /// Whether it only tells what it would refuse.
+    pub is_monitor: bool,
+}
+
+/// Who decides.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PolicyEngine {
+    /// A store of the gateway's own.
+    Cedar {
+        /// The store.
+        store: PolicyStoreName,
+        /// What it is asked.
+        question: QuestionMap,
+    },
+}
+
+/// How a question is made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuestionMap {
+    /// Who calls.
+    pub principal: EntityMap,
+    /// Type of what the caller does; default `Action`.
+    pub action_kind: TypeName,
+    /// Its id; `None` is the route's key.
+    pub action_id: Option<RequestText>,
+    /// What it does that to.
+    pub resource: EntityMap,
+    /// What else may be asked, at most 256 values.
+    pub context: Vec<(String, ValueMap)>,
+}
+
+/// How an entity is made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntityMap {
+    /// Its type.
+    pub kind: TypeName,
+    /// Its id.
+    pub id: RequestText,
+    /// Its attributes, at most 256.
+    pub attributes: Vec<(String, ValueMap)>,
+    /// What it is in, by type, at most 16 types.
+    pub parents: Vec<ParentsMap>,
+}
+
+/// How parents of one type are made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParentsMap {
+    /// Their type.
+    pub kind: TypeName,
+    /// Their ids.
+    pub ids: Document,
+}
+
+/// How a value is made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueMap {
+    /// The value.
+    pub value: Document,
+    /// What it is.
+    pub kind: ValueKind,
+}
+
+/// What a value is in Cedar.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValueKind {
+    /// What it is in JSON.
+    Own,
+    /// A whole number.
+    Long,
+    /// A boolean.
+    Bool,
+    /// A set.
+    Set,
+    /// A value of a type that JSON does not have.
+    Extension(ExtensionKind),
+    /// An entity of this type, or several.
+    Entity(TypeName),
+}
+
+/// A policy store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyStore {
+    /// Its name.
+    pub name: PolicyStoreName,
+    /// Where its policies come from.
+    pub source: PolicySource,
+}
+
+/// Where policies come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PolicySource {
+    /// Files, as they were when the configuration was read.
+    Files(Arc<Store>),
+}
+
+impl PolicySet {
+    /// The store that it asks, where that is one of the gateway's own.
+    #[must_use]
+    pub const fn store(&self) -> Option<&PolicyStoreName> {
+        match &self.engine {
+            PolicyEngine::Cedar { store, .. } => Some(store),
+        }
+    }
+
+    /// The `$context` variables that it reads.
+    #[must_use]
+    pub fn variables(&self) -> Vec<&Variable> {
+        match &self.engine {
+            PolicyEngine::Cedar { question, .. } => question.variables(),
+        }
+    }
+}
+
+impl QuestionMap {
+    fn variables(&self) -> Vec<&Variable> {
+        let entities = [&self.principal, &self.resource];
+        let texts = entities.map(|entity| &entity.id);
+        let texts = texts.into_iter().chain(&self.action_id);
+        let mut variables: Vec<&Variable> = texts.flat_map(RequestText::variables).collect();
+        let own = entities.into_iter().flat_map(|entity| {
+            let parents = entity.parents.iter().map(|parents| &parents.ids);
+            let attributes = entity.attributes.iter().map(|(_, value)| &value.value);
+            attributes.chain(parents)
+        });
+        let context = self.context.iter().map(|(_, value)| &value.value);
+        variables.extend(own.chain(context).flat_map(Document::variables));
+        variables
+    }
+}

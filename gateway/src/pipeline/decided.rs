@@ -1,0 +1,50 @@
+//! The step of the policy set, with what is kept of it.
+
+use super::follow::passed;
+use crate::clock;
+use crate::exchange::{Exchange, Judged, Rejection};
+use crate::step::attempt::{Asking, Attempt, Called, Purpose};
+use crate::step::decide::{DecidePlan, decide};
+use crate::telemetry::execution_log::Step;
+
+/// Asks the policy set of a route whether the caller may go on.
+///
+/// # Errors
+/// What the policy set has against the request, unless it only monitors.
+pub(super) fn consult(
+    plan: &DecidePlan,
+    called: &Called<'_>,
+    exchange: &mut Exchange,
+    asking: Asking<'_>,
+) -> Result<(), Rejection> {
+    let started_ns = clock::monotonic_ns();
+    let attempt = Attempt {
+        called,
+        exchange,
+        asking,
+        now: clock::unix_seconds(),
+    };
+    let decided = decide(plan, &attempt);
+    let record = &mut exchange.record.record;
+    record.policies = decided.logged();
+    let outcome = match decided.rejection() {
+        Some(rejection) if plan.is_monitor => {
+            if asking.purpose == Purpose::Serve {
+                plan.tell(&rejection, clock::unix_seconds());
+            }
+            record.monitored = Some(rejection.reason.name());
+            record.detail.clone_from(&rejection.detail);
+            Ok(())
+        }
+        Some(rejection) => Err(rejection),
+        None => Ok(()),
+    };
+    exchange.decided = Some(decided);
+    exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));
+    if outcome.is_ok() {
+        let name = &plan.name;
+        let said = format_args!("Successfully completed the decision of the policy set: {name}");
+        passed(exchange, Step::Policies, said);
+    }
+    outcome
+}

@@ -1,0 +1,10 @@
+//! May the caller do what it wants to? Asks the policy set of the route.
+//!
+//! Whatever keeps the set from an answer is a no: a value that the request should have, a policy that
+//! fails, an engine that does not answer. Nothing is remembered of what the gateway decides itself, so
+//! that a reload is in force with the first request behind it.
+
+mod plan;
+mod question;
+
+pub use plan::{DecidePlan, Engine, decide};

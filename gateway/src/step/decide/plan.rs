@@ -1,0 +1,127 @@
+//! The step: from what is called, and who calls, to what the policies say.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::question;
+use crate::exchange::{Decided, Reason, Refusal, Rejection};
+use crate::language::cedar::{Answer, Store};
+use crate::model::QuestionMap;
+use crate::step::attempt::Attempt;
+
+/// The policy set of a route.
+#[derive(Debug)]
+pub struct DecidePlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether it only tells what it would refuse.
+    pub is_monitor: bool,
+    engine: Engine,
+    /// When the operator was last told of what it would refuse, in seconds since 1970.
+    told: AtomicU64,
+}
+
+impl DecidePlan {
+    /// A plan that nobody has asked yet.
+    #[must_use]
+    pub const fn new(name: Arc<str>, is_monitor: bool, engine: Engine) -> Self {
+        Self {
+            name,
+            is_monitor,
+            engine,
+            told: AtomicU64::new(0),
+        }
+    }
+
+    /// Tells the operator what would be refused, once in a second at most: the access log has all.
+    pub fn tell(&self, refusal: &Rejection, now: u64) {
+        if self.told.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
+        let detail = refusal.detail.as_deref().unwrap_or_default();
+        let reason = refusal.reason.name();
+        tracing::warn!(
+            reason,
+            detail,
+            "policy set `{}` would refuse requests",
+            self.name
+        );
+    }
+}
+
+/// Who decides.
+#[derive(Debug)]
+pub enum Engine {
+    /// A store of the gateway's own.
+    Cedar {
+        /// The store.
+        store: Arc<Store>,
+        /// What it is asked.
+        question: QuestionMap,
+    },
+}
+
+/// Asks the policy set about a request.
+#[must_use]
+pub fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
+    let Engine::Cedar { store, question } = &plan.engine;
+    let outcome = question::ask(question, attempt)
+        .map_err(|error| error.to_string())
+        .and_then(|asked| store.answer(&asked).map_err(|error| error.to_string()));
+    let (refusal, policies) = match outcome {
+        Ok(answer) => (refusal(&answer), answer.policies),
+        Err(detail) => (Some(failed(detail)), Vec::new()),
+    };
+    Decided {
+        set: Arc::clone(&plan.name),
+        refusal,
+        policies,
+    }
+}
+
+fn refusal(answer: &Answer) -> Option<Refusal> {
+    if answer.is_allowed {
+        return None;
+    }
+    if answer.failed.is_empty() {
+        let policies = &answer.policies;
+        let detail = if policies.is_empty() {
+            "no policy permits it".to_owned()
+        } else {
+            format!("forbidden by {}", listed(policies))
+        };
+        return Some(Refusal {
+            reason: Reason::DecisionDenied,
+            detail: Some(detail),
+        });
+    }
+    Some(failed(format!(
+        "policies failed: {}",
+        listed(&answer.failed)
+    )))
+}
+
+const fn failed(detail: String) -> Refusal {
+    Refusal {
+        reason: Reason::DecisionFailed,
+        detail: Some(detail),
+    }
+}
+
+/// Names that are told, beyond which only their number is.
+const LISTED_MAX: usize = 4;
+
+fn listed(names: &[Arc<str>]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(LISTED_MAX)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = names.len().saturating_sub(LISTED_MAX);
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    format!("{}{more}", shown.join(", "))
+}
