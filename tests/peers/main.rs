@@ -15,6 +15,7 @@ mod h2load;
 mod nginx;
 mod oidc;
 mod python;
+mod signing_suite;
 mod tmux;
 
 use std::path::PathBuf;
