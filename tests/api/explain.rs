@@ -229,3 +229,60 @@ async fn nobody_is_asked_unless_that_is_wanted() {
     assert_eq!(answer["status"], Value::Null, "{answer}");
     assert_eq!(issuer.fetches(), fetches + 1);
 }
+
+#[tokio::test]
+async fn what_became_of_a_request_is_known_by_its_name() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("key");
+    let setup = guarded(&upstream, &key).set(&["telemetry", "recent_requests"], json!(2));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let recent = async |name: &str| {
+        let asked = json!({"do": "recent", "id": name});
+        let answer = gateway.admin(&asked.to_string()).await;
+        answer["requests"].as_array().unwrap().clone()
+    };
+    let token = format!("Bearer {}", key.token(&claims(json!({"sub": "ada"}))));
+    let headers = [("authorization", token.as_str())];
+    let admitted = client
+        .send(with(get("/prod/pets/7?secret=x"), &headers))
+        .await;
+    let denied = client.get("/prod/secrets/a").await;
+    for name in ["x-amzn-requestid", "x-amz-apigw-id"] {
+        let found = recent(admitted.header(name)).await;
+        let [kept] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        for (field, value) in [
+            ("listener", json!("main")),
+            ("client", json!("127.0.0.1")),
+            ("method", json!("GET")),
+            ("path", json!("/prod/pets/7")),
+            ("api", json!("main")),
+            ("stage", json!("prod")),
+            ("deployment", json!(1)),
+            ("route", json!("GET /pets/{id}")),
+            ("authorizer", json!("main")),
+            ("subject", json!("ada")),
+            ("status", json!(200)),
+            ("upstream_status", json!(200)),
+            (
+                "decided_by",
+                json!("statement 1 (`Everybody`) of the API's resource policy"),
+            ),
+        ] {
+            assert_eq!(kept[field], value, "{field}");
+        }
+        assert!(!kept.to_string().contains("secret=x"), "{kept}");
+    }
+    let found = recent(denied.header("x-amzn-requestid")).await;
+    assert_eq!(found[0]["reason"], "policy_denied");
+    let by = "statement 2 (`NoSecrets`) of the API's resource policy";
+    assert_eq!(found[0]["decided_by"], by);
+    // The log says it as well.
+    assert_eq!(gateway.reason("policy_denied").await["decided_by"], by);
+    // There is room for two: a third pushes the first out.
+    client.get("/prod/secrets/b").await;
+    assert!(recent(admitted.header("x-amzn-requestid")).await.is_empty());
+    assert_eq!(recent(denied.header("x-amzn-requestid")).await.len(), 1);
+}

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use gateway_tests::client::Client;
 use gateway_tests::gateway::{BINARY, Gateway};
 use gateway_tests::issuer::{self, Key, claims};
 use gateway_tests::setup::Setup;
@@ -22,6 +23,12 @@ async fn a_request_is_explained_in_words_and_as_json() {
     let port = running.address().await.port();
     let token = key.token(&claims(json!({"sub": "ada"})));
     let url = format!("http://localhost:{port}/pets");
+    let client = Client::http1(running.address().await).await;
+    let name = client
+        .get("/pets")
+        .await
+        .header("apigw-requestid")
+        .to_owned();
     tokio::task::spawn_blocking(move || {
         let config = config.to_str().unwrap();
         let words = ["explain", "GET", &url, "--config", config];
@@ -48,6 +55,23 @@ async fn a_request_is_explained_in_words_and_as_json() {
         let words = [&words[..], &["--header", &header, "--json"]].concat();
         let answer: Value = serde_json::from_str(&stdout(&gateway(&words))).unwrap();
         assert_eq!(answer["status"], Value::Null, "{answer}");
+        let unknown = gateway(&["explain", "--request-id", "none", "--config", config]);
+        let said = "error: the gateway does not know `none`: it keeps the last requests alone \
+                    (telemetry.recent_requests); the access log has older ones\n";
+        assert_eq!(
+            (unknown.status.code(), stderr(&unknown).as_str()),
+            (Some(1), said)
+        );
+        let known = gateway(&["explain", "--request-id", &name, "--config", config]);
+        let said = stdout(&known);
+        assert!(
+            said.starts_with("GET localhost/pets\n  at           20"),
+            "{said}"
+        );
+        assert!(
+            said.contains("\n  status       401\n  reason       token_missing\n"),
+            "{said}"
+        );
         let wrong = gateway(&["explain", "GET", "--config", config]);
         assert_eq!(wrong.status.code(), Some(2), "{}", stdout(&wrong));
     })

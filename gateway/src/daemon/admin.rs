@@ -25,6 +25,7 @@ use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
+use crate::telemetry::recent::Recent;
 use crate::xdp::EdgeError;
 
 /// Longest request line; every request is far shorter.
@@ -77,6 +78,7 @@ pub(super) struct Reached {
     pub(super) attack: Option<AttackSwitch>,
     pub(super) buckets: Buckets,
     pub(super) body_budget: BodyBudget,
+    pub(super) recent: Arc<Recent>,
     pub(super) reloads: mpsc::Sender<ReloadRequest>,
 }
 
@@ -214,6 +216,10 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         Request::StageCounts => {
             let stages = counts(&reached.snapshot.load());
             return Response::StageCounts { stages };
+        }
+        Request::Recent { id } => {
+            let requests = reached.recent.find(&id);
+            return Response::Recent { requests };
         }
         Request::Explain(asked) => {
             return match explained(asked, reached).await {

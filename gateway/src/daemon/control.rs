@@ -204,6 +204,7 @@ impl Control {
                     attack: self.attack.clone(),
                     buckets: self.shared.buckets.clone(),
                     body_budget: self.shared.body_budget.clone(),
+                    recent: Arc::clone(&self.shared.recent),
                     reloads: reload_requests,
                 },
             );

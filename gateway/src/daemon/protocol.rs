@@ -18,6 +18,7 @@ use super::stage_figures::StageCount;
 use crate::config::{ExportFormat, Exported};
 use crate::entry::explain::Explanation;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
+use crate::telemetry::recent::Kept;
 
 /// Longest request or response line.
 pub const LINE_BYTES_MAX: u64 = 32 << 20;
@@ -101,6 +102,11 @@ pub enum Request {
     },
     /// Say what would become of a request.
     Explain(ExplainRequest),
+    /// Say what became of a request.
+    Recent {
+        /// Its name.
+        id: String,
+    },
     /// Say who decides whether the gateway is under attack.
     Attack {
         /// From now on.
@@ -197,6 +203,11 @@ pub enum Response {
     Exported(Exported),
     /// What would become of a request.
     Explained(Explanation),
+    /// What became of requests.
+    Recent {
+        /// All that had the name, the latest first.
+        requests: Vec<Kept>,
+    },
     /// Every list.
     Lists {
         /// In the order of their numbers.

@@ -315,6 +315,10 @@ fn restart_only(running: &Gateway, new: &Gateway, has_edge: bool) -> Result<(), 
             "telemetry.metrics",
             running.telemetry.metrics != new.telemetry.metrics,
         ),
+        (
+            "telemetry.recent_requests",
+            running.telemetry.recent_requests != new.telemetry.recent_requests,
+        ),
         ("xdp.mode", running.edge.mode != new.edge.mode),
         ("xdp.on_exit", running.edge.on_exit != new.edge.on_exit),
         (

@@ -39,6 +39,7 @@ use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::recent::Recent;
 use crate::xdp::EdgeHandle;
 
 /// The gateway did not start, or did not end well.
@@ -230,6 +231,7 @@ fn share(
         buckets: buckets.clone(),
         vouched: edge.map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
+        recent: Recent::new(model.telemetry.recent_requests),
         drain_deadline: deadline,
     };
     (shared, drain_deadline)

@@ -19,6 +19,7 @@ use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::recent::Recent;
 use crate::upstream::Pool;
 
 /// Orders a worker may have waiting; the control thread waits beyond them.
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) buckets: Buckets,
     pub(super) vouched: Option<Vouched>,
     pub(super) body_budget: BodyBudget,
+    /// What became of the last requests.
+    pub(super) recent: Arc<Recent>,
     /// When the gateway must be gone, once it stops.
     pub(super) drain_deadline: watch::Receiver<Option<Instant>>,
 }
@@ -71,7 +74,7 @@ pub(super) fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let sinks = logs.sinks();
+    let sinks = logs.sinks(Arc::clone(&shared.recent));
     let thread = std::thread::Builder::new()
         .name(format!("worker-{number}"))
         .spawn(move || {

@@ -165,22 +165,33 @@ fn found(exchange: &Exchange) -> impl Iterator<Item = ExplainedStep> {
     let authorizer = exchange.authorizer.as_ref().map(|judged| {
         let caller = exchange.caller.as_ref().and_then(Caller::subject);
         let caller = caller.map(|caller| format!("caller `{caller}`"));
-        judgement("authorizer", judged, caller)
+        let name = record.authorizer.as_deref().unwrap_or_default();
+        judgement(
+            "authorizer",
+            judged,
+            Some(format!("authorizer `{name}`")),
+            caller,
+        )
     });
     let policy = exchange.policy.as_ref();
-    let policy = policy.map(|judged| judgement("policy", judged, None));
+    let policy = policy.map(|judged| {
+        let by = judged.by.as_ref().map(ToString::to_string);
+        judgement("policy", judged, by, None)
+    });
     [destination, route, authorizer, policy]
         .into_iter()
         .flatten()
 }
 
-fn judgement(name: &str, judged: &Judged, more: Option<String>) -> ExplainedStep {
+fn judgement(
+    name: &str,
+    judged: &Judged,
+    by: Option<String>,
+    more: Option<String>,
+) -> ExplainedStep {
     let passes = judged.status < 400;
     let verdict = if passes { "lets it pass" } else { "refuses it" };
-    let by = match &judged.by {
-        Some(by) => by.to_string(),
-        None => "no statement applies".to_owned(),
-    };
+    let by = by.unwrap_or_else(|| "no statement applies".to_owned());
     let more = more.map(|more| format!(", {more}")).unwrap_or_default();
     ExplainedStep {
         step: name.to_owned(),

@@ -1,11 +1,9 @@
 //! What one step of authorization made of a request, for `$context`.
 
-use std::fmt;
-
 use super::Rejection;
 use crate::clock;
-use crate::language::policy::StatementName;
-use crate::model::{ApiKind, AuthorizerName};
+use crate::model::ApiKind;
+use crate::telemetry::decider::Decider;
 
 /// What an authorizer, or a resource policy, came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,27 +16,6 @@ pub struct Judged {
     pub error: Option<Box<str>>,
     /// What made it so, where that can be named.
     pub by: Option<Decider>,
-}
-
-/// What decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decider {
-    /// An authorizer.
-    Authorizer(AuthorizerName),
-    /// A statement of the API's resource policy.
-    Resource(StatementName),
-    /// A statement of a policy of the caller.
-    Caller(StatementName),
-}
-
-impl fmt::Display for Decider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authorizer(name) => write!(f, "authorizer `{name}`"),
-            Self::Resource(statement) => write!(f, "{statement} of the API's resource policy"),
-            Self::Caller(statement) => write!(f, "{statement} of the caller's policies"),
-        }
-    }
 }
 
 impl Judged {

@@ -20,7 +20,7 @@ pub use context::{Context, Deployed, Head, Refused};
 pub use decided::{Decided, Refusal};
 pub use endpoint_ids::EndpointIds;
 pub use identity::Identity;
-pub use judged::{Decider, Judged};
+pub use judged::Judged;
 pub use peer::{
     ClientAddress, ClientProof, Connection, PeerAddress, TlsFacts, Told, forwarded_for,
 };

@@ -25,6 +25,12 @@ macro_rules! names {
                 }
             }
 
+            impl From<&$name> for Arc<str> {
+                fn from(name: &$name) -> Self {
+                    Self::clone(&name.0)
+                }
+            }
+
             impl fmt::Display for $name {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f.write_str(&self.0)

@@ -92,6 +92,13 @@ pub struct Telemetry {
     pub execution_log: LogOutput,
     /// Where Prometheus scrapes; loopback addresses only. `None` turns it off.
     pub metrics: Option<SocketAddr>,
+    /// Requests of which `gateway explain --request-id` knows what became of them; default 100,000.
+    pub recent_requests: usize,
+}
+
+impl Telemetry {
+    /// Default of [`Self::recent_requests`].
+    pub const RECENT_REQUESTS: usize = 100_000;
 }
 
 /// Where the records of a log go, one JSON object per line.

@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::follow::passed;
 use crate::clock;
-use crate::exchange::{Decider, Exchange, Judged, Rejection};
+use crate::exchange::{Exchange, Judged, Rejection};
 use crate::language::policy::{Authorization, Phase, Policy};
 use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
@@ -37,10 +37,8 @@ pub(super) async fn identify(
         now: clock::unix_seconds(),
     };
     let outcome = authorize(plan, &attempt).await;
-    exchange.authorizer = Some(Judged {
-        by: Some(Decider::Authorizer(name.clone())),
-        ..Judged::of(exchange.kind, &outcome, started_ns)
-    });
+    exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
+    exchange.record.record.authorizer = Some(name.into());
     let caller = outcome?;
     exchange.record.record.subject = caller.subject().map(Into::into);
     exchange.caller = Some(caller);
@@ -77,6 +75,7 @@ pub(super) fn check_policies(
 ) -> Result<(), Rejection> {
     let started_ns = clock::monotonic_ns();
     let Answer { outcome, by } = policy::check(policy, asked, exchange, called);
+    exchange.record.record.decided_by.clone_from(&by);
     exchange.policy = Some(Judged {
         by,
         ..Judged::of(exchange.kind, &outcome, started_ns)

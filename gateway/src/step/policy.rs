@@ -11,11 +11,12 @@ use http::header::{HeaderName, REFERER, USER_AGENT};
 
 use super::attempt::Called;
 use crate::clock;
-use crate::exchange::{Decider, Exchange, Reason, Rejection};
+use crate::exchange::{Exchange, Reason, Rejection};
 use crate::language::policy::{
     Arn, Authorization, Caller, Context, Decision, Found, Judgement, Key, Phase, Policy, Request,
     StatementName, Timestamp, Value, Verdict, authorize, evaluate,
 };
+use crate::telemetry::decider::Decider;
 
 const INVOKE: &str = "execute-api:Invoke";
 

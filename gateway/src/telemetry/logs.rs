@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::access_log::{Destination, Opened, Reopener, Sinks, Writer};
+use super::recent::Recent;
 
 /// What both logs have one of.
 #[derive(Clone, Debug)]
@@ -53,10 +54,11 @@ impl Logs<Opened> {
 }
 
 impl Logs<Writer> {
-    /// What makes the ends of workers.
+    /// What makes the ends of workers, which keep the last requests in `recent`.
     #[must_use]
-    pub fn sinks(&self) -> Sinks {
+    pub fn sinks(&self, recent: Arc<Recent>) -> Sinks {
         Sinks {
+            recent,
             access: self.access.queue(),
             execution: self.execution.queue(),
         }

@@ -2,9 +2,11 @@
 //! followed, metrics for Prometheus, and the operator's log through `tracing`.
 
 pub mod access_log;
+pub mod decider;
 pub mod latency;
 pub mod execution_log;
 pub mod logs;
 pub mod metrics;
 pub mod operator_log;
+pub mod recent;
 pub mod stage_counts;

@@ -2,6 +2,7 @@
 
 mod described;
 mod packet;
+mod recent;
 mod request;
 mod words;
 
@@ -30,6 +31,9 @@ enum What {
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     match &arguments.what {
         Some(What::Packet(arguments)) => packet::run(arguments, output),
-        None => request::run(&arguments.request, output),
+        None => match &arguments.request.request_id {
+            Some(id) => recent::run(id, &arguments.request, output),
+            None => request::run(&arguments.request, output),
+        },
     }
 }

@@ -20,11 +20,19 @@ const TOKEN_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, clap::Args)]
 pub(super) struct RequestArguments {
     /// Method of the request, such as GET.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "request_id")]
     method: Option<String>,
     /// Absolute URL of the request.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "request_id")]
     url: Option<String>,
+    /// Say what became of the request of this name instead: one of the last ones, by what its client was
+    /// told in `apigw-requestid` or `x-amzn-RequestId`.
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["method", "url", "headers", "token", "client", "listener", "call"]
+    )]
+    pub(super) request_id: Option<String>,
     /// A header of the request; may be repeated.
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
@@ -43,9 +51,9 @@ pub(super) struct RequestArguments {
     call: bool,
     /// Print one JSON object on one line.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    target: TargetArguments,
+    pub(super) target: TargetArguments,
 }
 
 pub(super) fn run(arguments: &RequestArguments, output: &mut Output) -> anyhow::Result<ExitCode> {

@@ -180,10 +180,13 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
             );
         }
     }
+    let recent = file.telemetry.recent_requests;
+    let recent = recent.and_then(|requests| usize::try_from(requests).ok());
     Telemetry {
         access_log,
         execution_log,
         metrics,
+        recent_requests: recent.unwrap_or(Telemetry::RECENT_REQUESTS),
     }
 }
 

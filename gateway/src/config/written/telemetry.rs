@@ -15,6 +15,10 @@ pub(crate) struct Telemetry {
     /// Where Prometheus scrapes: a loopback address with port, or `off`. Default
     /// `127.0.0.1:9901`.
     pub(crate) metrics: Option<String>,
+    /// Requests of which `gateway explain --request-id` knows what became of them: 0 to 1000000. Default
+    /// 100000.
+    #[schemars(range(max = 1_000_000))]
+    pub(crate) recent_requests: Option<u32>,
 }
 
 /// The admin socket.

@@ -11,6 +11,7 @@ use super::sink::Sink;
 use crate::body::BodyProgress;
 use crate::clock;
 use crate::language::log_format::{Late, LogLine};
+use crate::telemetry::decider::Decider;
 use crate::telemetry::execution_log::{BODY_BYTES_MAX, Execution, ExecutionPlan, Follower};
 use crate::telemetry::stage_counts::{Counts, StageCounts};
 
@@ -83,9 +84,15 @@ pub struct Record {
     /// Its serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_serial: Option<String>,
+    /// The authorizer that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<Arc<str>>,
     /// Subject of the verified token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Arc<str>>,
+    /// What of the policies decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<Decider>,
     /// Ids of the policies that decided, of the route's policy set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Arc<str>>,
@@ -176,7 +183,9 @@ impl Record {
             client_subject: None,
             client_issuer: None,
             client_serial: None,
+            authorizer: None,
             subject: None,
+            decided_by: None,
             policies: Vec::new(),
             monitored: None,
             status: None,

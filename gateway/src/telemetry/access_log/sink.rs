@@ -13,6 +13,7 @@ use super::writer::Message;
 use crate::language::log_format::LogLine;
 use crate::telemetry::execution_log::Event;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::recent::Recent;
 use crate::telemetry::stage_counts::Counts;
 
 /// Bytes after which a worker hands its buffer over without waiting for the interval.
@@ -24,6 +25,7 @@ pub struct Sink {
     access: Lines,
     execution: Lines,
     metrics: Arc<WorkerMetrics>,
+    recent: Arc<Recent>,
 }
 
 /// One worker's end of one log.
@@ -52,6 +54,7 @@ impl Sink {
         for counts in counts {
             counts.request(self.metrics.number(), record.status, elapsed_ns);
         }
+        self.recent.keep(record);
         match line {
             None => self.access.json(record),
             Some(line) => self.access.append(|bytes| {
@@ -143,6 +146,8 @@ pub struct Sinks {
     pub access: Queue,
     /// To the execution log.
     pub execution: Queue,
+    /// What became of the last requests.
+    pub recent: Arc<Recent>,
 }
 
 impl Sinks {
@@ -153,6 +158,7 @@ impl Sinks {
             access: Lines::new(self.access),
             execution: Lines::new(self.execution),
             metrics,
+            recent: self.recent,
         })
     }
 }

@@ -221,6 +221,7 @@ mod tests {
     use super::super::{Kind, Record, Sinks};
     use super::*;
     use crate::telemetry::metrics::WorkerMetrics;
+    use crate::telemetry::recent::Recent;
 
     #[tokio::test]
     async fn a_reader_that_takes_nothing_holds_up_nobody() {
@@ -236,6 +237,7 @@ mod tests {
         let destination = Destination::File(path);
         let writer = Writer::start(Reopener::prepare(&destination).unwrap(), "log").unwrap();
         let sinks = Sinks {
+            recent: Recent::new(0),
             access: writer.queue(),
             execution: writer.queue(),
         };
