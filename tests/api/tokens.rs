@@ -440,3 +440,57 @@ async fn an_authorizer_trusts_several_issuers_and_asks_for_claims() {
         }
     }
 }
+
+#[tokio::test]
+async fn claims_are_text_wherever_they_are_named() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let names = [
+        "sub",
+        "level",
+        "admin",
+        "cognito:groups",
+        "https://example.com/role",
+        "gone",
+    ];
+    let mapped = |target: &str, source: &str| {
+        let mapped = names.iter().enumerate().map(|(number, name)| {
+            (
+                format!("{target}X-{number}"),
+                json!(format!("{source}{name}")),
+            )
+        });
+        json!({"upstream": "main", "request_parameters": mapped.collect::<serde_json::Map<_, _>>()})
+    };
+    let http = mapped("append:header.", "$context.authorizer.claims.");
+    let rest = mapped("integration.request.header.", "context.authorizer.claims.");
+    let claims_of = names.map(|name| format!("$context.authorizer.claims.{name}"));
+    let format = format!("$context.requestId {}", claims_of.join(" "));
+    let rest = json!({
+        "type": "rest", "hosts": ["rest.test"],
+        "stages": {"prod": {"access_log": {"format": format}}},
+        "routes": {"GET /a": {"authorizer": "main", "integration": rest}},
+    });
+    let setup = Setup::new().upstream("main", upstream.address);
+    let setup = authorize(setup, &[&key])
+        .route("GET /a", json!({"authorizer": "main", "integration": http}))
+        .set(&["apis", "rest"], rest);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = key.token(&claims(json!({
+        "level": 3, "admin": true, "cognito:groups": ["keepers", "vets"],
+        "https://example.com/role": {"of": "pets"},
+    })));
+    let expected = ["user-1", "3", "true", "[keepers vets]", r#"{"of":"pets"}"#];
+    for (host, path) in [("http.test", "/a"), ("rest.test", "/prod/a")] {
+        let headers = [("host", host), ("authorization", token.as_str())];
+        let answer = client.get_with(path, &headers).await;
+        let sent = answer.json()["headers"].clone();
+        for (number, text) in expected.iter().enumerate() {
+            assert_eq!(sent[format!("x-{number}")], *text, "{host}");
+        }
+        assert_eq!(sent["x-5"], Value::Null, "{host}");
+    }
+    let written = |line: &str| line.contains("user-1 3 true [keepers vets]").then_some(());
+    gateway.log.find("the claims", written).await;
+}

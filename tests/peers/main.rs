@@ -9,6 +9,7 @@
 mod aws;
 mod aws_json;
 mod callgrind;
+mod cognito;
 mod curl;
 mod openssl;
 mod h2load;

@@ -41,7 +41,7 @@ impl Caller {
         }
     }
 
-    /// The claim `name` as text, of a token, if it is a string or a number.
+    /// The claim `name` of a token as text, as [`Identity::claim`] writes it.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {

@@ -29,13 +29,14 @@ impl Identity {
         &self.claims
     }
 
-    /// The claim `name` as text, if it is a string or a number.
+    /// The claim `name` as text, as HTTP APIs of Amazon API Gateway write it: lists as `[a b]`. Objects,
+    /// of which nothing is documented, are JSON; `null` is absent.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.claims.get(name)? {
+            Value::Null => None,
             Value::String(text) => Some(Cow::Borrowed(text)),
-            Value::Number(number) => Some(Cow::Owned(number.to_string())),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+            other => Some(Cow::Owned(shown(other))),
         }
     }
 
@@ -77,6 +78,19 @@ impl fmt::Debug for Identity {
         f.debug_struct("Identity")
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
+    }
+}
+
+/// A claim, or what stands in one, as text.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        // No deeper than the parser lets them nest.
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(shown).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }
 

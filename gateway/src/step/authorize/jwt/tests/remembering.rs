@@ -90,14 +90,26 @@ fn the_identity_tells_claims_and_scopes() {
     let authorizer = authorizer(&[&RSA]);
     let mut claims = claims();
     claims["tenant"] = json!(42);
-    claims["groups"] = json!(["a", "b"]);
+    claims["groups"] = json!(["a", 1.5, ["b", null]]);
+    claims["admin"] = json!(false);
+    claims["address"] = json!({"city": "Ulm"});
+    claims["nothing"] = json!(null);
     claims["scp"] = json!(["admin", 7]);
     let token = RSA.token("RS256", &claims);
     let identity = judge(&authorizer, Some(&token), NOW).expect("the token is good");
     assert_eq!(identity.subject(), Some("user-1"));
     assert_eq!(identity.claim("tenant").as_deref(), Some("42"));
     assert_eq!(identity.claim("sub").as_deref(), Some("user-1"));
-    assert_eq!(identity.claim("groups"), None);
+    assert_eq!(
+        identity.claim("groups").as_deref(),
+        Some("[a 1.5 [b null]]")
+    );
+    assert_eq!(identity.claim("admin").as_deref(), Some("false"));
+    assert_eq!(
+        identity.claim("address").as_deref(),
+        Some(r#"{"city":"Ulm"}"#)
+    );
+    assert_eq!(identity.claim("nothing"), None);
     assert_eq!(identity.claim("absent"), None);
     assert_eq!(identity.expires_at(), NOW + 600);
     assert_eq!(identity.scopes(), ["read", "write", "admin"]);
