@@ -241,6 +241,7 @@ pub fn configuration(instance: &str) -> Gateway {
             access_log: LogOutput::Off,
             execution_log: LogOutput::Off,
             metrics: None,
+            recent_requests: Telemetry::RECENT_REQUESTS,
         },
         admin: Admin {
             socket: PathBuf::new(),
