@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{destination, open};
 use crate::clock;
 use crate::exchange::{
-    Caller, ClientProof, Connection, Exchange, Judged, PeerAddress, Rejection, RequestIds,
+    Caller, ClientProof, Connection, Decided, Exchange, Judged, PeerAddress, Rejection, RequestIds,
     TlsFacts, Told,
 };
 use crate::integration::{BackendPlan, IntegrationPlan};
@@ -60,7 +60,7 @@ pub struct Explanation {
 /// What one step makes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedStep {
-    /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `throttle` or `integration`.
+    /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `policies`, `throttle` or `integration`.
     pub step: String,
     /// Whether the request goes on behind it.
     pub passes: bool,
@@ -173,14 +173,32 @@ fn found(exchange: &Exchange) -> impl Iterator<Item = ExplainedStep> {
             caller,
         )
     });
-    let policy = exchange.policy.as_ref();
-    let policy = policy.map(|judged| {
-        let by = judged.by.as_ref().map(ToString::to_string);
-        judgement("policy", judged, by, None)
-    });
-    [destination, route, authorizer, policy]
-        .into_iter()
-        .flatten()
+    let by = record.decided_by.as_ref().map(ToString::to_string);
+    let (policy, set) = match (&exchange.policy, &exchange.decided) {
+        // A policy set is asked of what the policies have let pass.
+        (Some(judged), Some(decided)) => {
+            let by = Some(of_set(decided));
+            let policy = record.decided_by.as_ref();
+            let policy = policy.map(|by| passed("policy", format!("lets it pass: {by}")));
+            (policy, Some(judgement("policies", judged, by, None)))
+        }
+        (Some(judged), None) => (Some(judgement("policy", judged, by, None)), None),
+        (None, _) => (None, None),
+    };
+    let known = [destination, route, authorizer, policy, set];
+    known.into_iter().flatten()
+}
+
+/// What of a policy set decided.
+fn of_set(decided: &Decided) -> String {
+    let names = decided.policies.iter().map(|name| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let set = &decided.set;
+    if names.is_empty() {
+        format!("no policy of set `{set}` decided")
+    } else {
+        format!("{names} of policy set `{set}`")
+    }
 }
 
 fn judgement(
