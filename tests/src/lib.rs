@@ -30,6 +30,7 @@ pub mod authority;
 pub mod identities;
 pub mod issuer;
 pub mod aws;
+pub mod function;
 pub mod lambda;
 pub mod verified_permissions;
 pub mod steady;

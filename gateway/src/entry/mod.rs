@@ -148,6 +148,7 @@ fn open<B>(
         deployed: None,
         caller: None,
         authorizer: None,
+        function: None,
         policy: None,
         decided: None,
         client_certificate: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Identity;
+use super::{FunctionCaller, Identity};
 use crate::language::policy::Policy;
 
 /// A caller that an authorizer knows.
@@ -13,23 +13,28 @@ use crate::language::policy::Policy;
 pub enum Caller {
     /// Whom the issuer of a token names.
     Token(Arc<Identity>),
+    /// Whom a function names.
+    Function(Arc<FunctionCaller>),
 }
 
 impl Caller {
-    /// What the log calls it: of a token the claim `sub`, if it is a string.
+    /// What the log calls it: of a token the claim `sub`, if it is a string, and what a function calls
+    /// its principal.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::Token(identity) => identity.subject(),
+            Self::Function(caller) => caller.principal.as_deref(),
         }
     }
 
     /// The policies that say what it may call, all of which count; `None` of callers that have none by
     /// their nature, as those with tokens.
     #[must_use]
-    pub const fn policies(&self) -> Option<&[Arc<Policy>]> {
+    pub fn policies(&self) -> Option<&[Arc<Policy>]> {
         match self {
             Self::Token(_) => None,
+            Self::Function(caller) => caller.policies(),
         }
     }
 
@@ -38,6 +43,7 @@ impl Caller {
     pub fn claim_value(&self, name: &str) -> Option<&Value> {
         match self {
             Self::Token(identity) => identity.claims().get(name),
+            Self::Function(_) => None,
         }
     }
 
@@ -46,6 +52,25 @@ impl Caller {
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Token(identity) => identity.claim(name),
+            Self::Function(_) => None,
+        }
+    }
+
+    /// Whom the authorizer's function named.
+    #[must_use]
+    pub fn principal(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) => None,
+            Self::Function(caller) => caller.principal.as_deref(),
+        }
+    }
+
+    /// The entry `name` of the context that the authorizer's function returned, as text.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Token(_) => None,
+            Self::Function(caller) => caller.property(name),
         }
     }
 }

@@ -115,8 +115,8 @@ impl Parameters for Head {
 pub struct Refused<'a> {
     /// Its type.
     pub answer: GatewayResponse,
-    /// Its message.
-    pub message: &'a str,
+    /// Its message, if it has one.
+    pub message: Option<&'a str>,
     /// The status sent.
     pub status: StatusCode,
     /// What the validator found.
@@ -146,6 +146,25 @@ impl Context<'_> {
             .as_deref()?
             .split_once(' ')?;
         Some(path)
+    }
+
+    /// What the function of the authorizer returned, and how it was called.
+    fn function(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let Exchange {
+            caller, function, ..
+        } = self.exchange;
+        match variable {
+            Variable::AuthorizerProperty(name) => caller.as_ref()?.property(name),
+            Variable::AuthorizerPrincipalId => Some(Cow::Borrowed(caller.as_ref()?.principal()?)),
+            Variable::AuthorizerIntegrationLatency => {
+                Some(Cow::Owned(function.as_ref()?.latency_ms.to_string()))
+            }
+            Variable::AuthorizerIntegrationStatus => {
+                Some(Cow::Owned(function.as_ref()?.status?.to_string()))
+            }
+            Variable::AuthorizerRequestId => Some(Cow::Borrowed(function.as_ref()?.id.as_deref()?)),
+            _ => None,
+        }
     }
 
     /// What the authorizer and the resource policy came to.
@@ -181,7 +200,7 @@ impl Context<'_> {
                     refused.answer,
                     GatewayResponse::IntegrationFailure | GatewayResponse::IntegrationTimeout
                 );
-                is_of_backend.then_some(Cow::Borrowed(refused.message))
+                refused.message.filter(|_| is_of_backend).map(Cow::Borrowed)
             }
             Variable::AwsEndpointRequestId => {
                 Some(Cow::Borrowed(self.exchange.endpoint_ids.first()?))
@@ -189,7 +208,7 @@ impl Context<'_> {
             Variable::AwsEndpointRequestId2 => {
                 Some(Cow::Borrowed(self.exchange.endpoint_ids.second()?))
             }
-            Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message)),
+            Variable::ErrorMessage => Some(Cow::Borrowed(self.refused?.message?)),
             Variable::ErrorResponseType => Some(Cow::Borrowed(self.refused?.answer.name())),
             Variable::ErrorValidation => Some(Cow::Borrowed(self.refused?.validation?)),
             Variable::Status => {
@@ -266,7 +285,10 @@ impl Variables for Context<'_> {
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
             Variable::Claim(name) => self.exchange.caller.as_ref()?.claim(name),
-            _ => self.judged(variable).or_else(|| self.outcome(variable)),
+            _ => {
+                let judged = self.function(variable).or_else(|| self.judged(variable));
+                judged.or_else(|| self.outcome(variable))
+            }
         }
     }
 

@@ -29,7 +29,9 @@ impl Judged {
             status: refused.map_or(200, |rejection| rejection.status().as_u16()),
             latency_ms: elapsed_ns / 1_000_000,
             by: None,
-            error: refused.map(|rejection| rejection.message_for(kind).into()),
+            error: refused
+                .and_then(|rejection| rejection.message_for(kind))
+                .map(Into::into),
         }
     }
 }

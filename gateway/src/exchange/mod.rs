@@ -9,6 +9,8 @@ mod client_request;
 mod context;
 mod decided;
 mod endpoint_ids;
+mod function_call;
+mod function_caller;
 mod identity;
 mod judged;
 mod rejection;
@@ -19,6 +21,8 @@ pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use decided::{Decided, Refusal};
 pub use endpoint_ids::EndpointIds;
+pub use function_call::FunctionCall;
+pub use function_caller::{FunctionCaller, Said};
 pub use identity::Identity;
 pub use judged::Judged;
 pub use peer::{
@@ -57,6 +61,8 @@ pub struct Exchange {
     pub caller: Option<Caller>,
     /// What its authorizer came to, once that has answered.
     pub authorizer: Option<Judged>,
+    /// The call of its authorizer's function, where one was made for it.
+    pub function: Option<FunctionCall>,
     /// What the resource policy of its API came to, once that was asked.
     pub policy: Option<Judged>,
     /// What the policy set of its route decided, once that was asked.

@@ -142,6 +142,16 @@ reasons! {
     KeysUnavailable Unauthorized Unauthorized "keys_unavailable" "The issuer's keys could not be had; nothing can be verified.",
     NotAsked Unauthorized Unauthorized "not_asked" "Others would be asked to decide, which `gateway explain` does with `--call` alone; of no request.",
     KeysBusy Unavailable Default5xx "keys_busy" "The token's key is not known, and too many requests wait for the issuer's keys already.",
+    TokenPattern Unauthorized Unauthorized "token_pattern" "The credential does not match the expression of its authorizer.",
+    FunctionUnauthorized Unauthorized Unauthorized "function_unauthorized" "The authorizer's function says that it does not know the caller.",
+    FunctionDenied AccessDenied AccessDenied "function_denied" "The authorizer's function says no.",
+    FunctionError Internal AuthorizerConfigurationError "function_error" "The authorizer's function failed.",
+    FunctionAnswer Internal AuthorizerConfigurationError "function_answer" "What the authorizer's function returned is not what it has to be.",
+    FunctionRefused Internal AuthorizerConfigurationError "function_refused" "The gateway may not call the authorizer's function, or not so.",
+    FunctionUnreachable Internal AuthorizerFailure "function_unreachable" "The authorizer's function could not be called.",
+    FunctionBusy Unavailable Default5xx "function_busy" "Too many requests wait for what the authorizer's function returns to others.",
+    FunctionTimeout Internal AuthorizerFailure "function_timeout" "The authorizer's function did not answer in time.",
+    CallerPolicyDenied AccessDenied AccessDenied "caller_policy_denied" "The caller's own policy does not allow the request.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
     DecisionDenied AccessDenied AccessDenied "decision_denied" "The policy set of the route does not allow the request.",
     DecisionFailed AccessDenied AccessDenied "decision_failed" "The policy set of the route cannot judge the request: it lacks something, or a policy failed on it.",
@@ -228,19 +238,24 @@ impl Rejection {
 
     /// What the client of an API of this kind may read of it.
     #[must_use]
-    pub fn message_for(&self, kind: ApiKind) -> &str {
+    pub fn message_for(&self, kind: ApiKind) -> Option<&str> {
         match kind {
-            ApiKind::Http => self.reason.response_type().message(),
+            ApiKind::Http => Some(self.reason.response_type().message()),
             ApiKind::Rest => self.rest_message(),
         }
     }
 
-    /// What the client of a REST API may read of it.
+    /// What the client of a REST API may read of it; `None` of a function that was of no help, of which
+    /// the service says nothing.
     #[must_use]
-    pub fn rest_message(&self) -> &str {
-        let message = self.message.as_deref();
-        let message = message.or(self.reason.gateway_response().message());
-        message.unwrap_or(self.reason.response_type().message())
+    pub fn rest_message(&self) -> Option<&str> {
+        let answer = self.reason.gateway_response();
+        let is_untold = matches!(
+            answer,
+            GatewayResponse::AuthorizerConfigurationError | GatewayResponse::AuthorizerFailure
+        );
+        let message = self.message.as_deref().or(answer.message());
+        message.or_else(|| (!is_untold).then(|| self.reason.response_type().message()))
     }
 }
 

@@ -306,8 +306,14 @@ impl Reference {
     pub fn resolve<'v>(&self, variables: &'v impl Variables) -> Option<Cow<'v, str>> {
         match self {
             Self::Context(Variable::ErrorMessageString) => {
-                let message = variables.context(&Variable::ErrorMessage)?;
-                Some(Cow::Owned(quoted(&message)))
+                match variables.context(&Variable::ErrorMessage) {
+                    Some(message) => Some(Cow::Owned(quoted(&message))),
+                    // An error of which nothing is said.
+                    None => {
+                        let kind = variables.context(&Variable::ErrorResponseType);
+                        kind.map(|_| Cow::Borrowed("null"))
+                    }
+                }
             }
             Self::Context(variable) => variables.context(variable),
             Self::Stage(variable) => variables.stage_variable(variable.name()).map(Cow::Borrowed),

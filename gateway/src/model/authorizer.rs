@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AuthorizerName, Remote};
+use super::{AuthorizerName, FunctionSettings, Remote};
 use crate::language::pattern::Pattern;
 use crate::language::policy::Authorization;
 
@@ -25,15 +25,18 @@ pub struct Authorizer {
 pub enum AuthorizerKind {
     /// By JSON Web Tokens.
     Jwt(JwtSettings),
+    /// By what a function says of them.
+    Function(FunctionSettings),
 }
 
 impl Authorizer {
     /// What of a request it reads.
-    #[must_use]
-    pub fn identity_sources(&self) -> &[IdentitySource] {
-        match &self.kind {
-            AuthorizerKind::Jwt(settings) => std::slice::from_ref(&settings.identity_source),
-        }
+    pub fn identity_sources(&self) -> impl Iterator<Item = &IdentitySource> {
+        let (token, function) = match &self.kind {
+            AuthorizerKind::Jwt(settings) => (Some(&settings.identity_source), None),
+            AuthorizerKind::Function(settings) => (None, Some(settings.sent())),
+        };
+        token.into_iter().chain(function.into_iter().flatten())
     }
 
     /// The servers that it asks about every caller whom it does not know yet.
@@ -41,6 +44,7 @@ impl Authorizer {
         let remote: Option<&Remote> = match &self.kind {
             // Keys are fetched by others, and not for any caller.
             AuthorizerKind::Jwt(_) => None,
+            AuthorizerKind::Function(settings) => Some(settings.remote()),
         };
         remote.into_iter()
     }
@@ -50,6 +54,16 @@ impl Authorizer {
     pub const fn jwt(&self) -> Option<&JwtSettings> {
         match &self.kind {
             AuthorizerKind::Jwt(settings) => Some(settings),
+            AuthorizerKind::Function(_) => None,
+        }
+    }
+
+    /// What it asks of a function; `None` where it knows callers otherwise.
+    #[must_use]
+    pub const fn function(&self) -> Option<&FunctionSettings> {
+        match &self.kind {
+            AuthorizerKind::Function(settings) => Some(settings),
+            AuthorizerKind::Jwt(_) => None,
         }
     }
 
@@ -58,6 +72,11 @@ impl Authorizer {
     pub const fn authorization(&self) -> Authorization {
         match &self.kind {
             AuthorizerKind::Jwt(_) => Authorization::CognitoOrJwt,
+            // A function that answers yes or no brings no policy either.
+            AuthorizerKind::Function(settings) if settings.answers_simply() => {
+                Authorization::CognitoOrJwt
+            }
+            AuthorizerKind::Function(_) => Authorization::Lambda,
         }
     }
 }

@@ -34,6 +34,7 @@ mod request_sizes;
 mod deployment;
 mod derived;
 mod function;
+mod function_authorizer;
 mod stage;
 mod stage_throttles;
 mod definition;
@@ -61,6 +62,9 @@ pub use domain::{BasePath, Domain, DomainName, HeaderCondition, Mapping, Routing
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
 pub use function::{FunctionName, FunctionNameError};
+pub use function_authorizer::{
+    Function, FunctionEvent, FunctionSettings, FunctionSource, PayloadFormat, Unfit,
+};
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{

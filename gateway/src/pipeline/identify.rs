@@ -30,13 +30,15 @@ pub(super) async fn identify(
     let starting = format_args!("Starting authorizer: {name}");
     passed(exchange, Step::Authorizer, starting);
     let started_ns = clock::monotonic_ns();
+    let mut function = None;
     let attempt = Attempt {
         called,
         exchange,
         asking,
         now: clock::unix_seconds(),
     };
-    let outcome = authorize(plan, &attempt).await;
+    let outcome = authorize(plan, &attempt, &mut function).await;
+    exchange.function = function;
     exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
     exchange.record.record.authorizer = Some(name.into());
     let caller = outcome?;

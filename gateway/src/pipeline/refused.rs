@@ -74,7 +74,10 @@ fn write_rest(rejection: &Rejection, exchange: &Exchange) -> (Response<()>, Byte
     if answer == GatewayResponse::RequestTooLarge {
         // Documented so: neither JSON nor a gateway response that could be customized.
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        return (response, Bytes::copy_from_slice(message.as_bytes()));
+        return (
+            response,
+            Bytes::copy_from_slice(message.unwrap_or_default().as_bytes()),
+        );
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     let error_type = HeaderValue::from_static(rejection.reason.error_type());

@@ -30,7 +30,7 @@ use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::attempt::{Asking, Called};
 use crate::step::proof::Permit;
-use crate::step::{admit::admit, compress, decode, measure::measure, policy, validate};
+use crate::step::{admit::admit, compress, decode, measure::measure, validate};
 use crate::telemetry::execution_log::Step;
 
 /// Takes a request through the steps.
@@ -218,7 +218,7 @@ fn ask_policies(
     let is_asked = match (&stage.policy, phase) {
         (Some(_), _) => authorization.is_asked(phase),
         // Whoever has an authorizer is told an ARN of the same length at most.
-        (None, Phase::Before) => return policy::method_arn(exchange, called).map(drop),
+        (None, Phase::Before) => return called.arn(exchange).map(drop),
         (None, Phase::After) => authorization.needs_policy(),
     };
     if !is_asked {

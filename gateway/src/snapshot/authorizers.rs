@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use super::backends::Backends;
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
     self, Api, AuthorizerKind, AuthorizerName, Definition, DeploymentNumber, Gateway, Issuer,
     JwtSettings, Share, Track, Variant,
 };
+use crate::step::authorize::function::FunctionAuthorizer;
 use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
 use crate::step::authorize::{Authorizer, Judge};
 use crate::telemetry::operator_log::explain;
@@ -17,11 +19,24 @@ impl Compiler {
         &self,
         model: &Gateway,
         previous: Option<&Snapshot>,
+        backends: &Backends<'_>,
     ) -> Result<Vec<Arc<Authorizer>>, CompileError> {
         let build = |authorizer: &model::Authorizer| {
             let judge = match &authorizer.kind {
                 AuthorizerKind::Jwt(settings) => {
                     Judge::Jwt(self.jwt(authorizer, settings, model, previous)?)
+                }
+                AuthorizerKind::Function(settings) => {
+                    let running = running(&authorizer.name, previous);
+                    let running = running.and_then(|running| running.function());
+                    let upstream = backends.remote(&authorizer.name, settings.remote())?;
+                    Judge::Function(FunctionAuthorizer::build(
+                        &authorizer.name,
+                        settings,
+                        upstream,
+                        self.decisions(),
+                        running,
+                    ))
                 }
             };
             let model = authorizer.clone();
@@ -37,9 +52,7 @@ impl Compiler {
         model: &Gateway,
         previous: Option<&Snapshot>,
     ) -> Result<Arc<JwtAuthorizer>, CompileError> {
-        let mut running = previous.into_iter().flat_map(|it| &it.authorizers);
-        let named = running.find(|running| running.model.name == authorizer.name);
-        let named = named.and_then(|named| named.jwt());
+        let named = running(&authorizer.name, previous).and_then(|named| named.jwt());
         let open = |issuer: &Issuer| self.keys(authorizer, issuer, model, previous);
         JwtAuthorizer::build(&authorizer.name, settings, self.decisions(), named, open)
     }
@@ -82,10 +95,18 @@ impl Compiler {
     }
 }
 
+/// The authorizer `name` as it runs.
+fn running<'s>(
+    name: &AuthorizerName,
+    previous: Option<&'s Snapshot>,
+) -> Option<&'s Arc<Authorizer>> {
+    let mut running = previous.into_iter().flat_map(|it| &it.authorizers);
+    running.find(|running| running.model.name == *name)
+}
+
 /// Whether the authorizer `name` has no keys of this issuer already, and whatever needs it did before.
 fn has_none(name: &AuthorizerName, issuer: &Issuer, model: &Gateway, previous: &Snapshot) -> bool {
-    let mut running = previous.authorizers.iter();
-    let named = running.find(|running| running.model.name == *name);
+    let named = running(name, Some(previous));
     let keys = named.and_then(|named| named.jwt()?.keys_of_issuer(&issuer.name));
     keys.is_some_and(|keys| keys.never_has_keys())
         && users(name, model).all(|user| user.goes_on(previous))

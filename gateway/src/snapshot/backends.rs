@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::{CompileError, Snapshot};
 use crate::model::{
-    Api, Certificate, Gateway, Stage, Target, Upstream, UpstreamName, UpstreamTarget,
+    Api, AuthorizerName, Certificate, Gateway, Remote, Stage, Target, Upstream, UpstreamName,
+    UpstreamTarget,
 };
 use crate::upstream::{ClientIdentity, UpstreamPlan};
 
@@ -104,6 +105,22 @@ impl<'m> Backends<'m> {
     ) -> Option<&'s Arc<UpstreamPlan>> {
         let backend = self.0.get(&place)?;
         backend.plans.get(&backend.seen(certificate))
+    }
+
+    /// The plan by which the authorizer `name` asks `remote`.
+    ///
+    /// # Errors
+    /// It is none of the model's.
+    pub(super) fn remote<'s>(
+        &'s self,
+        name: &AuthorizerName,
+        remote: &'s Remote,
+    ) -> Result<&'s Arc<UpstreamPlan>, CompileError> {
+        let found = self.find(Place::Origin(&remote.origin), None);
+        found.ok_or_else(|| CompileError::Dangling {
+            route: name.to_string(),
+            missing: remote.origin.host.clone(),
+        })
     }
 
     /// Every plan.

@@ -65,7 +65,7 @@ impl Compiler {
         })?;
         let upstreams = backends.plans().cloned().collect();
         let credentials = self.credentials(model, previous)?;
-        let authorizers = self.authorizers(model, previous)?;
+        let authorizers = self.authorizers(model, previous, &backends)?;
         let parts = Parts {
             previous,
             identity: &model.identity,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use http::request::Parts;
 
 use crate::body::BodyBudget;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Reason, Rejection};
 use crate::upstream::Pool;
 
 /// What is called, and how.
@@ -27,6 +27,36 @@ pub struct Called<'a> {
     pub folded: Option<String>,
     /// The parameters of the path: decoded, but for a greedy one, which is raw.
     pub parameters: &'a [(&'a str, Cow<'a, str>)],
+}
+
+/// Longest ARN of a method that a policy or an authorizer is asked about (1.7 of docs/semantics.md).
+pub const ARN_BYTES_MAX: usize = 1_600;
+
+impl Called<'_> {
+    /// The ARN of the method that is called.
+    ///
+    /// # Errors
+    /// 414 where it is too long.
+    pub fn arn(&self, exchange: &Exchange) -> Result<String, Rejection> {
+        let arn = arn_of(exchange, &self.decoded);
+        if arn.len() > ARN_BYTES_MAX {
+            return Err(Reason::UriTooLong.into());
+        }
+        Ok(arn)
+    }
+
+    /// The ARN of the method that a careless backend may take this for.
+    #[must_use]
+    pub fn folded_arn(&self, exchange: &Exchange) -> Option<String> {
+        let path = self.folded.as_deref()?;
+        Some(arn_of(exchange, path))
+    }
+}
+
+fn arn_of(exchange: &Exchange, path: &str) -> String {
+    let deployed = exchange.deployed.as_ref();
+    let base = deployed.map_or("", |deployed| &deployed.arn);
+    format!("{base}{}/{path}", exchange.head.method)
 }
 
 /// Whether it matters what is found out.

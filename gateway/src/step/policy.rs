@@ -20,9 +20,6 @@ use crate::telemetry::decider::Decider;
 
 const INVOKE: &str = "execute-api:Invoke";
 
-/// Longest ARN of a method that a policy is asked about (1.7 of docs/semantics.md).
-pub const ARN_BYTES_MAX: usize = 1_600;
-
 /// What became of asking.
 #[derive(Debug)]
 pub struct Answer {
@@ -48,7 +45,13 @@ pub fn check(
             by,
         },
         Ok((Verdict::Deny { explicit }, by)) => Answer {
-            outcome: Err(denied(&arn_of(exchange, &called.decoded), explicit)),
+            outcome: if is_of_function(asked, explicit, by.as_ref()) {
+                Err(denied_by_function(explicit))
+            } else {
+                called
+                    .arn(exchange)
+                    .and_then(|arn| Err(denied(&arn, explicit)))
+            },
             by,
         },
         Err(rejection) => Answer {
@@ -58,15 +61,37 @@ pub fn check(
     }
 }
 
+/// Whether clients read of a denial that the function of an authorizer denies: wherever the API's policy
+/// does not do so itself (3.6 of docs/semantics.md).
+fn is_of_function(
+    (authorization, phase): (Authorization, Phase),
+    explicit: bool,
+    by: Option<&Decider>,
+) -> bool {
+    let is_of_api = explicit && matches!(by, Some(Decider::Resource(_)));
+    authorization == Authorization::Lambda && phase == Phase::After && !is_of_api
+}
+
+fn denied_by_function(explicit: bool) -> Rejection {
+    let message = if explicit {
+        "User is not authorized to access this resource with an explicit deny"
+    } else {
+        "User is not authorized to access this resource"
+    };
+    Rejection {
+        message: Some(message.into()),
+        ..Rejection::new(Reason::CallerPolicyDenied)
+    }
+}
+
 fn judge(
     policy: Option<&Policy>,
     (authorization, phase): (Authorization, Phase),
     exchange: &Exchange,
     called: &Called<'_>,
 ) -> Result<(Verdict, Option<Decider>), Rejection> {
-    let arn = method_arn(exchange, called)?;
-    let folded = called.folded.as_deref();
-    let folded = folded.map(|path| arn_of(exchange, path));
+    let arn = called.arn(exchange)?;
+    let folded = called.folded_arn(exchange);
     let headers = &called.head.headers;
     let judge = |policy: &Policy| {
         let judgement = decide(policy, &arn, exchange, headers)?;
@@ -134,24 +159,6 @@ fn decide(
         context: &Conditions { exchange, headers },
     };
     Ok(evaluate(policy, &request))
-}
-
-/// The ARN of the method that is called.
-///
-/// # Errors
-/// 414 where it is too long.
-pub fn method_arn(exchange: &Exchange, called: &Called<'_>) -> Result<String, Rejection> {
-    let arn = arn_of(exchange, &called.decoded);
-    if arn.len() > ARN_BYTES_MAX {
-        return Err(Reason::UriTooLong.into());
-    }
-    Ok(arn)
-}
-
-fn arn_of(exchange: &Exchange, path: &str) -> String {
-    let deployed = exchange.deployed.as_ref();
-    let base = deployed.map_or("", |deployed| &deployed.arn);
-    format!("{base}{}/{path}", exchange.head.method)
 }
 
 fn denied(arn: &str, explicit: bool) -> Rejection {

@@ -58,6 +58,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
     let domains = domain::lower(&file.domains, &apis, &listeners, cx);
+    authorizer::check_fit(&apis, &authorizers, cx);
     if let Some(Quotas::Aws) = file.limits {
         quotas::check(&apis, &authorizers, &domains, cx);
     }

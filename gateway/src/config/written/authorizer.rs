@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{DurationText, Named, Size};
+use super::{DurationText, FunctionAuthorizer, Named, Size};
 
 /// One authorizer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,6 +15,8 @@ pub(crate) enum Authorizer {
     Jwt(JwtAuthorizer),
     /// Verifies tokens of Amazon Cognito user pools; REST APIs only.
     Cognito(CognitoAuthorizer),
+    /// Asks a function, as Lambda authorizers do.
+    Function(FunctionAuthorizer),
 }
 
 /// What a JWT authorizer asks of tokens.

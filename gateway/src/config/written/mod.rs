@@ -18,6 +18,7 @@ mod private;
 mod api;
 mod cors;
 mod integration;
+mod function;
 mod json;
 mod method;
 mod identity;
@@ -36,6 +37,7 @@ pub(super) use authorizer::{
 pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
 pub(super) use cors::Cors;
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
+pub(super) use function::{Function, FunctionAuthorizer, FunctionEvent, PayloadFormat};
 pub(super) use identity::Identity;
 pub(super) use integration::{
     ContentHandling as ContentHandlingWord, Integration, IntegrationType,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::function::FunctionAuthorizer;
 use super::jwt::JwtAuthorizer;
 use crate::model;
 
@@ -19,6 +20,8 @@ pub struct Authorizer {
 pub enum Judge {
     /// By JSON Web Tokens.
     Jwt(Arc<JwtAuthorizer>),
+    /// A function.
+    Function(Arc<FunctionAuthorizer>),
 }
 
 impl Authorizer {
@@ -27,6 +30,16 @@ impl Authorizer {
     pub const fn jwt(&self) -> Option<&Arc<JwtAuthorizer>> {
         match &self.judge {
             Judge::Jwt(jwt) => Some(jwt),
+            Judge::Function(_) => None,
+        }
+    }
+
+    /// The function that is asked; `None` where none is.
+    #[must_use]
+    pub const fn function(&self) -> Option<&Arc<FunctionAuthorizer>> {
+        match &self.judge {
+            Judge::Function(function) => Some(function),
+            Judge::Jwt(_) => None,
         }
     }
 }

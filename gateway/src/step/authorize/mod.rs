@@ -6,6 +6,8 @@
 
 mod authorizer;
 mod plan;
+mod source;
+pub mod function;
 pub mod jwt;
 
 pub use authorizer::{Authorizer, Judge};

@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::request::Parts;
-use http::{HeaderMap, Uri};
-
 use super::jwt::{Asked, FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
+use super::source::sent;
 use super::{Authorizer, Judge};
-use crate::exchange::{Caller, Identity, Reason, Rejection};
-use crate::model::{IdentitySource, TokenRules};
+use crate::exchange::{Caller, FunctionCall, Identity, Reason, Rejection};
+use crate::model::TokenRules;
 use crate::step::attempt::{Attempt, Purpose};
 
 /// What a protected route demands.
@@ -21,20 +19,28 @@ pub struct AuthorizePlan {
     pub scopes: Vec<String>,
 }
 
-/// Finds out who makes an attempt.
+/// Finds out who makes an attempt. Where a function is called for that, `call` is told how it went.
 ///
 /// # Errors
-/// 401 where the caller is not known, 403 where it lacks every scope of the route, 503 where too many
-/// wait to become known.
+/// 401 where the caller is not known, 403 where it lacks every scope of the route or its function says
+/// no, 500 where its function does not answer as it has to, 503 where too many wait to become known.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
-pub async fn authorize(plan: &AuthorizePlan, attempt: &Attempt<'_>) -> Result<Caller, Rejection> {
+pub async fn authorize(
+    plan: &AuthorizePlan,
+    attempt: &Attempt<'_>,
+    call: &mut Option<FunctionCall>,
+) -> Result<Caller, Rejection> {
     match &plan.authorizer.judge {
         Judge::Jwt(jwt) => {
             let identity = by_token(jwt, &plan.scopes, attempt).await?;
             Ok(Caller::Token(identity))
         }
+        Judge::Function(function) => function
+            .authorize(attempt, call)
+            .await
+            .map(Caller::Function),
     }
 }
 
@@ -44,8 +50,7 @@ async fn by_token(
     attempt: &Attempt<'_>,
 ) -> Result<Arc<Identity>, Rejection> {
     let settings = authorizer.settings();
-    let Parts { headers, uri, .. } = attempt.called.head;
-    let credential = credential(&settings.identity_source, headers, uri);
+    let credential = sent(&settings.identity_source, attempt.called.head);
     let credential = credential.as_deref();
     let recalled = match attempt.asking.purpose {
         Purpose::Serve => authorizer.recall(credential, attempt.now),
@@ -76,33 +81,6 @@ async fn by_token(
         });
     }
     Ok(identity)
-}
-
-/// The value of the identity source, of a query decoded, as `Bearer%20<token>` has to be. One that
-/// occurs twice is no value: two readers could take two different ones.
-fn credential<'r>(
-    source: &IdentitySource,
-    headers: &'r HeaderMap,
-    uri: &'r Uri,
-) -> Option<Cow<'r, str>> {
-    match source {
-        IdentitySource::Header(name) => {
-            let mut values = headers.get_all(name).iter();
-            match (values.next(), values.next()) {
-                (Some(value), None) => value.to_str().ok().map(Cow::Borrowed),
-                (None, _) | (Some(_), Some(_)) => None,
-            }
-        }
-        IdentitySource::Query(name) => {
-            let query = uri.query().unwrap_or_default();
-            let pairs = form_urlencoded::parse(query.as_bytes());
-            let mut values = pairs.filter(|(key, _)| key == name);
-            match (values.next(), values.next()) {
-                (Some((_, value)), None) => Some(value),
-                (None, _) | (Some(_), Some(_)) => None,
-            }
-        }
-    }
 }
 
 /// Of a token that has ended, clients of a user pool read more.

@@ -1,6 +1,8 @@
 //! Authorizers: those of the file, and those that deployments have frozen.
 
 mod cognito;
+mod fit;
+mod function;
 mod jwks;
 mod jwt;
 
@@ -11,6 +13,8 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{Authorizer, AuthorizerKind, AuthorizerName, IdentitySource};
+
+pub(super) use fit::check as check_fit;
 
 /// What a route writes instead of an authorizer's name to be public.
 pub(in crate::config) const NONE: &str = "none";
@@ -46,6 +50,9 @@ pub(super) fn lower_one(
     let kind = match written {
         written::Authorizer::Jwt(jwt) => AuthorizerKind::Jwt(jwt::lower(jwt, at, is_frozen, cx)?),
         written::Authorizer::Cognito(pools) => AuthorizerKind::Jwt(cognito::lower(pools, at, cx)?),
+        written::Authorizer::Function(asked) => {
+            AuthorizerKind::Function(function::lower(asked, at, cx)?)
+        }
     };
     Some(Authorizer {
         name: AuthorizerName::new(name),
