@@ -59,6 +59,8 @@ mod aws_credentials;
 mod function_authorizers;
 mod function_events;
 mod function_results;
+mod iam;
+mod iam_policies;
 mod rotation;
 mod rotation_load;
 mod throttles;

@@ -35,6 +35,7 @@ pub mod lambda;
 pub mod verified_permissions;
 pub mod steady;
 pub mod metadata;
+pub mod signing;
 
 pub mod netns;
 pub mod cable;

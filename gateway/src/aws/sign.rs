@@ -63,7 +63,7 @@ pub fn sign(
     signed.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
 
     let hash = payload_hash(request.body());
-    let canonical = Canonical::of(&SignedRequest {
+    let signed_request = SignedRequest {
         method: request.method().as_str(),
         path: request.uri().path(),
         query: request.uri().query().unwrap_or_default(),
@@ -71,8 +71,8 @@ pub fn sign(
         headers: request.headers(),
         authority: "",
         signed: &signed,
-        payload: &hash,
-    })?;
+    };
+    let canonical = Canonical::of(&signed_request, &hash)?;
     let key = SigningKey::derive(credentials.secret(), &scope);
     let signature = key.sign(&scope.string_to_sign(&at, &canonical));
     let names: Vec<&str> = signed.iter().map(HeaderName::as_str).collect();
@@ -134,7 +134,7 @@ mod tests {
         let expected = ["content-type", "host", "x-amz-date", "x-amz-security-token"];
         assert_eq!(names, expected);
 
-        let canonical = Canonical::of(&SignedRequest {
+        let signed_request = SignedRequest {
             method: "GET",
             path: request.uri().path(),
             query,
@@ -142,8 +142,8 @@ mod tests {
             headers: request.headers(),
             authority: "",
             signed: &claim.signed_headers,
-            payload: &payload_hash(b"{}"),
-        });
+        };
+        let canonical = Canonical::of(&signed_request, &payload_hash(b"{}"));
         let to_sign = claim
             .scope
             .string_to_sign(&claim.signed_at, &canonical.unwrap());

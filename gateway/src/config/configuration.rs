@@ -8,6 +8,7 @@ use super::diagnostic::{Collector, Diagnostic, Report};
 use super::files::Files;
 use super::frozen::{self, AUTHORIZERS, Written};
 use super::lower;
+use super::lower::CREDENTIALS_BYTES_MAX;
 use super::openapi::{self, ExportFormat, Surroundings, Title};
 use super::tree::Node;
 use super::{DEFINITION_BYTES_MAX, Loaded, written};
@@ -208,6 +209,12 @@ impl Configuration {
             }
             JwksSource::Url(_) | JwksSource::Discovery { .. } => None,
         });
-        kept.give_up(given_up.collect());
+        let keys = served.authorizers.iter().filter_map(|it| it.iam());
+        let unusable = keys.filter_map(|iam| {
+            let why = iam.credentials.held.as_ref().err()?;
+            let names = (iam.credentials.path.clone(), CREDENTIALS_BYTES_MAX);
+            Some((names, why.clone()))
+        });
+        kept.give_up(given_up.chain(unusable).collect());
     }
 }

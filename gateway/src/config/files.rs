@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::sign::CertifiedKey;
 use x509_parser::time::ASN1Time;
+
+use crate::model::Credentials;
 
 /// What all files together may hold that a configuration names, definitions and private keys apart.
 pub const NAMED_BYTES_MAX: u64 = 128 << 20;
@@ -58,6 +61,8 @@ struct Held {
     given_up: BTreeMap<(PathBuf, u64), String>,
     /// By chain and key.
     certified: BTreeMap<(PathBuf, PathBuf), Certified>,
+    /// By the file.
+    credentials: BTreeMap<PathBuf, Arc<Credentials>>,
 }
 
 /// A chain and its key, which were found to belong together.
@@ -116,6 +121,40 @@ impl Kept {
         Ok(content)
     }
 
+    /// The access keys that `judge` made of what a file of at most `bytes_max` held, which others than
+    /// its owner may not use. One that could not be used is tried again unless it was given up.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each in a sentence.
+    pub(super) fn credentials(
+        &self,
+        path: &Path,
+        bytes_max: u64,
+        judge: impl FnOnce(&[u8]) -> Result<Credentials, Vec<String>>,
+    ) -> Result<Arc<Credentials>, Vec<String>> {
+        let known = self.held().credentials.get(path).map(Arc::clone);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let given_up = self
+            .held()
+            .given_up
+            .get(&(path.to_owned(), bytes_max))
+            .cloned();
+        if let Some(why) = given_up {
+            return Err(vec![why]);
+        }
+        let content = read_private(path, bytes_max).map_err(|error| {
+            let shown = path.display();
+            vec![format!("cannot read `{shown}`: {}", told(&error))]
+        })?;
+        let credentials = Arc::new(judge(&content)?);
+        let mut held = self.held();
+        held.credentials
+            .insert(path.to_owned(), Arc::clone(&credentials));
+        Ok(credentials)
+    }
+
     /// From now on these files, each of at most so many bytes, are not tried again, and no others that
     /// were given up before: the gateway goes on without them, for these reasons.
     pub(super) fn give_up(&self, files: BTreeMap<(PathBuf, u64), String>) {
@@ -160,10 +199,28 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
     if !metadata.is_file() {
         return Err(Error::other("it is not a regular file: name one that is"));
     }
+    read_to_end(File::open(path)?, bytes_max)
+}
+
+/// As [`read`], of a file that its owner alone may use.
+fn read_private(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Error> {
+    if !path.metadata()?.is_file() {
+        return Err(Error::other("it is not a regular file: name one that is"));
+    }
+    let file = File::open(path)?;
+    // Of what was opened, whatever the name stands for by now.
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        let shown = path.display();
+        let message = format!("it holds secrets, and others can use it: chmod 600 {shown}");
+        return Err(Error::other(message));
+    }
+    read_to_end(file, bytes_max)
+}
+
+fn read_to_end(file: File, bytes_max: u64) -> Result<Vec<u8>, Error> {
     let mut content = Vec::new();
-    File::open(path)?
-        .take(bytes_max.saturating_add(1))
-        .read_to_end(&mut content)?;
+    let mut file = file.take(bytes_max.saturating_add(1));
+    file.read_to_end(&mut content)?;
     if content.len() as u64 > bytes_max {
         return Err(too_large(bytes_max));
     }

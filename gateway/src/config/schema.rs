@@ -1,8 +1,8 @@
 //! The JSON Schema of the configuration, generated from the written form.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value};
 
 use super::written::File;
@@ -13,11 +13,16 @@ use super::written::File;
 /// Keywords that start with `x-` hold messages of ours and mean nothing to other validators.
 #[must_use]
 pub fn schema() -> Value {
+    schema_of::<File>()
+}
+
+/// The schema of what a file holds that is written as a `T`.
+pub(super) fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(remove_null))
         .with_transform(RecursiveTransform(remove_null_default));
     let generator = settings.into_generator();
-    let mut schema = generator.into_root_schema_for::<File>().to_value();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
     // In an order that does not follow that of our types: messages list what there is to choose from.
     schema.sort_all_objects();
     schema

@@ -22,7 +22,7 @@ use crate::exchange::{
 };
 use crate::integration::{BackendPlan, IntegrationPlan};
 use crate::model::{ApiKind, Listener, Prefix, Track};
-use crate::pipeline::{self, Entered};
+use crate::pipeline::{self, Arriving, Entered};
 use crate::snapshot::{RoutePlan, Snapshot};
 use crate::step::admit::{Standing, standings};
 use crate::step::attempt::Asking;
@@ -123,11 +123,13 @@ async fn walk(
     let destination = destination(snapshot, exchange, &request)?;
     let (head, ()) = request.into_parts();
     let uri = head.uri.clone();
+    let mut body = Arriving::Nothing;
+    let sent = (&head, &mut body);
     let entered = match exchange.kind {
-        ApiKind::Rest => pipeline::rest::enter(destination, exchange, &head, &uri, asking)
+        ApiKind::Rest => pipeline::rest::enter(destination, exchange, sent, &uri, asking)
             .await
             .map(Some),
-        ApiKind::Http => pipeline::http::enter(destination, exchange, &head, &uri, asking).await,
+        ApiKind::Http => pipeline::http::enter(destination, exchange, sent, &uri, asking).await,
     };
     steps.extend(found(exchange));
     let Some(Entered { found, .. }) = entered? else {

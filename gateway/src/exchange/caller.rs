@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{FunctionCaller, Identity};
 use crate::language::policy::Policy;
+use crate::model::Signer;
 
 /// A caller that an authorizer knows.
 #[derive(Clone, Debug)]
@@ -15,16 +16,19 @@ pub enum Caller {
     Token(Arc<Identity>),
     /// Whom a function names.
     Function(Arc<FunctionCaller>),
+    /// Who signed, as the authorizer's file of access keys says.
+    Signer(Arc<Signer>),
 }
 
 impl Caller {
-    /// What the log calls it: of a token the claim `sub`, if it is a string, and what a function calls
-    /// its principal.
+    /// What the log calls it: of a token the claim `sub`, if it is a string; what a function calls its
+    /// principal; of a signer its ARN.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::Token(identity) => identity.subject(),
             Self::Function(caller) => caller.principal.as_deref(),
+            Self::Signer(signer) => Some(&signer.principal.arn),
         }
     }
 
@@ -35,6 +39,7 @@ impl Caller {
         match self {
             Self::Token(_) => None,
             Self::Function(caller) => caller.policies(),
+            Self::Signer(signer) => Some(&signer.policies),
         }
     }
 
@@ -43,7 +48,7 @@ impl Caller {
     pub fn claim_value(&self, name: &str) -> Option<&Value> {
         match self {
             Self::Token(identity) => identity.claims().get(name),
-            Self::Function(_) => None,
+            Self::Function(_) | Self::Signer(_) => None,
         }
     }
 
@@ -52,7 +57,7 @@ impl Caller {
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {
             Self::Token(identity) => identity.claim(name),
-            Self::Function(_) => None,
+            Self::Function(_) | Self::Signer(_) => None,
         }
     }
 
@@ -60,8 +65,17 @@ impl Caller {
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         match self {
-            Self::Token(_) => None,
             Self::Function(caller) => caller.principal.as_deref(),
+            Self::Token(_) | Self::Signer(_) => None,
+        }
+    }
+
+    /// Who signed; `None` of callers that are known otherwise.
+    #[must_use]
+    pub const fn signer(&self) -> Option<&Arc<Signer>> {
+        match self {
+            Self::Signer(signer) => Some(signer),
+            Self::Token(_) | Self::Function(_) => None,
         }
     }
 
@@ -69,7 +83,7 @@ impl Caller {
     #[must_use]
     pub fn property(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Signer(_) => None,
             Self::Function(caller) => caller.property(name),
         }
     }

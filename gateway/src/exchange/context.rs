@@ -185,6 +185,18 @@ impl Context<'_> {
         Some(Cow::Owned(text))
     }
 
+    /// Who signed it.
+    fn signer(&self, variable: &Variable) -> Option<&str> {
+        let signer = self.exchange.caller.as_ref()?.signer()?;
+        match variable {
+            Variable::IdentityAccountId => Some(&signer.principal.account),
+            Variable::IdentityCaller | Variable::IdentityUser => signer.user_id.as_deref(),
+            Variable::IdentityUserArn => Some(&signer.principal.arn),
+            Variable::IdentityPrincipalOrgId => Some(&signer.organization.as_ref()?.id),
+            _ => None,
+        }
+    }
+
     /// What became of the request.
     fn outcome(&self, variable: &Variable) -> Option<Cow<'_, str>> {
         let record = &self.exchange.record.record;
@@ -285,6 +297,11 @@ impl Variables for Context<'_> {
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
             Variable::Claim(name) => self.exchange.caller.as_ref()?.claim(name),
+            Variable::IdentityAccountId
+            | Variable::IdentityCaller
+            | Variable::IdentityUser
+            | Variable::IdentityUserArn
+            | Variable::IdentityPrincipalOrgId => self.signer(variable).map(Cow::Borrowed),
             _ => {
                 let judged = self.function(variable).or_else(|| self.judged(variable));
                 judged.or_else(|| self.outcome(variable))

@@ -101,13 +101,14 @@ macro_rules! reasons {
 }
 
 impl Reason {
-    /// What `x-amzn-ErrorType` of a REST API says: in one case more than the gateway response.
+    /// What `x-amzn-ErrorType` of a REST API says: in two cases more than the gateway response.
     #[must_use]
     pub const fn error_type(self) -> &'static str {
-        if matches!(self, Self::SignatureIncomplete) {
-            return "IncompleteSignatureException";
+        match self {
+            Self::SignatureIncomplete => "IncompleteSignatureException",
+            Self::SignatureUnknownKey => "UnrecognizedClientException",
+            _ => self.gateway_response().error_type(),
         }
-        self.gateway_response().error_type()
     }
 }
 
@@ -122,7 +123,7 @@ reasons! {
     ClientCertificateUntrusted AccessDenied Forbidden "client_certificate_untrusted" "The truststore of the custom domain does not vouch for the client's certificate.",
     RouteNotFound RouteNotFound MissingAuthenticationToken "route_not_found" "No API or no route answers this host, method and path.",
     MappingNotFound AccessDenied Forbidden "mapping_not_found" "Neither a routing rule nor a mapping of the custom domain is for this request.",
-    SignatureIncomplete AccessDenied Default4xx "signature_incomplete" "No route answers, and the credentials are no signature, which a REST API says.",
+    SignatureIncomplete AccessDenied Default4xx "signature_incomplete" "The credentials are no signature that could be verified; a REST API says so also where no route answers.",
     EndpointClosed RouteNotFound Forbidden "endpoint_closed" "The API does not answer on its own endpoint.",
     StageNotFound RouteNotFound Forbidden "stage_not_found" "No stage of the API answers this path.",
     TokenMissing Unauthorized Unauthorized "token_missing" "The identity source is absent or empty.",
@@ -152,7 +153,15 @@ reasons! {
     FunctionBusy Unavailable Default5xx "function_busy" "Too many requests wait for what the authorizer's function returns to others.",
     FunctionTimeout Internal AuthorizerFailure "function_timeout" "The authorizer's function did not answer in time.",
     CallerPolicyDenied AccessDenied AccessDenied "caller_policy_denied" "The caller's own policy does not allow the request.",
-    PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy does not allow the request.",
+    SignatureMissing AccessDenied MissingAuthenticationToken "signature_missing" "The request is not signed.",
+    SignatureCoverage AccessDenied InvalidSignature "signature_coverage" "What has to be signed is not: the host, a header `x-amz-*`, or the body.",
+    SignatureScope AccessDenied InvalidSignature "signature_scope" "The signature is for another day, region or service.",
+    SignatureUnknownKey AccessDenied InvalidSignature "signature_unknown_key" "The access key is not on file, or its session token is another.",
+    SessionExpired AccessDenied ExpiredToken "session_expired" "The session of the access key has ended.",
+    SignatureTime AccessDenied InvalidSignature "signature_time" "The signature is too old, or of the future.",
+    SignatureMismatch AccessDenied InvalidSignature "signature_mismatch" "The signature is not that of the request.",
+    PayloadMismatch AccessDenied InvalidSignature "payload_mismatch" "The body is not the one whose hash was signed.",
+    PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy, or that of the caller, does not allow the request.",
     DecisionDenied AccessDenied AccessDenied "decision_denied" "The policy set of the route does not allow the request.",
     DecisionFailed AccessDenied AccessDenied "decision_failed" "The policy set of the route cannot judge the request: it lacks something, or a policy failed on it.",
     UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",

@@ -5,9 +5,9 @@
 //! under names that a backend takes for them, and the upstream learns the client in both common forms.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    VIA,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap,
+    HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 
 use super::look_alike;
@@ -45,6 +45,9 @@ const TOLD: [HeaderName; 4] = [
 pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host: &HeaderValue) {
     remove_hop_by_hop(headers);
     headers.remove(EXPECT);
+    if is_signed(headers, exchange) {
+        headers.remove(AUTHORIZATION);
+    }
     // The body says how long it is; a length that disagreed would be smuggling.
     headers.remove(CONTENT_LENGTH);
     headers.insert(HOST, host.clone());
@@ -62,6 +65,15 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     headers.insert(X_FORWARDED_PORT, told.port.clone());
     set(headers, FORWARDED, &forwarded(exchange));
     headers.append(VIA, HeaderValue::from_static("1.1 gateway"));
+}
+
+/// Whether `Authorization` is a signature, or the caller was known by one: it was made for the gateway
+/// and is good nowhere else (9.2 of docs/semantics.md).
+fn is_signed(headers: &HeaderMap, exchange: &Exchange) -> bool {
+    let caller = exchange.caller.as_ref();
+    let is_signature = |value: &HeaderValue| value.as_bytes().starts_with(b"AWS4-");
+    caller.is_some_and(|caller| caller.signer().is_some())
+        || headers.get_all(AUTHORIZATION).iter().any(is_signature)
 }
 
 /// Turns the headers of an upstream's response into those sent to the client.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AuthorizerName, FunctionSettings, Remote};
+use super::{AuthorizerName, FunctionSettings, IamSettings, Remote};
 use crate::language::pattern::Pattern;
 use crate::language::policy::Authorization;
 
@@ -27,6 +27,8 @@ pub enum AuthorizerKind {
     Jwt(JwtSettings),
     /// By what a function says of them.
     Function(FunctionSettings),
+    /// By signatures of version 4.
+    Iam(IamSettings),
 }
 
 impl Authorizer {
@@ -35,6 +37,8 @@ impl Authorizer {
         let (token, function) = match &self.kind {
             AuthorizerKind::Jwt(settings) => (Some(&settings.identity_source), None),
             AuthorizerKind::Function(settings) => (None, Some(settings.sent())),
+            // Signatures stand where everybody knows that credentials do.
+            AuthorizerKind::Iam(_) => (None, None),
         };
         token.into_iter().chain(function.into_iter().flatten())
     }
@@ -43,7 +47,7 @@ impl Authorizer {
     pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
         let remote: Option<&Remote> = match &self.kind {
             // Keys are fetched by others, and not for any caller.
-            AuthorizerKind::Jwt(_) => None,
+            AuthorizerKind::Jwt(_) | AuthorizerKind::Iam(_) => None,
             AuthorizerKind::Function(settings) => Some(settings.remote()),
         };
         remote.into_iter()
@@ -54,7 +58,7 @@ impl Authorizer {
     pub const fn jwt(&self) -> Option<&JwtSettings> {
         match &self.kind {
             AuthorizerKind::Jwt(settings) => Some(settings),
-            AuthorizerKind::Function(_) => None,
+            AuthorizerKind::Function(_) | AuthorizerKind::Iam(_) => None,
         }
     }
 
@@ -63,6 +67,16 @@ impl Authorizer {
     pub const fn function(&self) -> Option<&FunctionSettings> {
         match &self.kind {
             AuthorizerKind::Function(settings) => Some(settings),
+            AuthorizerKind::Jwt(_) | AuthorizerKind::Iam(_) => None,
+        }
+    }
+
+    /// What it asks of signatures; `None` where it knows callers otherwise.
+    #[must_use]
+    pub const fn iam(&self) -> Option<&IamSettings> {
+        match &self.kind {
+            AuthorizerKind::Iam(settings) => Some(settings),
+            AuthorizerKind::Function(_) => None,
             AuthorizerKind::Jwt(_) => None,
         }
     }
@@ -77,6 +91,8 @@ impl Authorizer {
                 Authorization::CognitoOrJwt
             }
             AuthorizerKind::Function(_) => Authorization::Lambda,
+            // Of whom it is asked when somebody is known: see `crate::step::policy`.
+            AuthorizerKind::Iam(_) => Authorization::IamSameAccount,
         }
     }
 }

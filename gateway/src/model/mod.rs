@@ -21,6 +21,7 @@ mod rules;
 mod authorizer;
 mod aws;
 mod policies;
+mod signer;
 mod throttle;
 mod upstream;
 mod gateway_response;
@@ -90,6 +91,10 @@ pub use rules::{
     ListenerEdge, ListenerRate, OtherTraffic, RULES, SharedRate, Treatments, UnderAttack,
 };
 pub use security_policy::SecurityPolicy;
+pub use signer::{
+    Credential, CredentialFile, Credentials, IamSettings, Organization, Principal, PrincipalError,
+    PrincipalKind, SecretText, Session, SessionToken, Signer,
+};
 pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use throttle::{CallerKey, CallerThrottle, Throttle};

@@ -10,6 +10,7 @@ use ::http::request::Parts;
 use ::http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use super::arriving::Arriving;
 use super::decided::consult;
 use super::entered::Entered;
 use super::follow::follow;
@@ -40,8 +41,10 @@ pub(crate) async fn handle(
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
+    let mut body = Arriving::Streaming(body);
     let uri = head.uri.clone();
-    let entered = enter(destination, exchange, &head, &uri, worker.asking()).await?;
+    let sent = (&head, &mut body);
+    let entered = enter(destination, exchange, sent, &uri, worker.asking()).await?;
     let Some(Entered { path, found, .. }) = entered else {
         return Ok(IntegrationResponse::without_body(StatusCode::NO_CONTENT));
     };
@@ -84,7 +87,7 @@ pub(crate) async fn handle(
 pub(crate) async fn enter<'s, 'r>(
     destination: Destination<'s>,
     exchange: &mut Exchange,
-    head: &Parts,
+    (head, body): (&Parts, &mut Arriving),
     uri: &'r Uri,
     asking: Asking<'_>,
 ) -> Result<Option<Entered<'s, 'r>>, Rejection> {
@@ -105,7 +108,7 @@ pub(crate) async fn enter<'s, 'r>(
 
     if let Some(plan) = &route.authorize {
         let called = called(head, &path, &found);
-        identify(plan, &called, exchange, asking).await?;
+        identify((plan, route), &called, body, exchange, asking).await?;
         let authorization = plan.authorizer.model.authorization();
         if authorization.needs_policy() {
             let asked = (authorization, Phase::After);

@@ -2,27 +2,31 @@
 
 use http::request::Parts;
 
+use super::arriving::Arriving;
 use super::follow::passed;
 use crate::clock;
-use crate::exchange::{Exchange, Judged, Rejection};
+use crate::exchange::{Caller, Exchange, Judged, Reason, Rejection};
 use crate::language::policy::{Authorization, Phase, Policy};
 use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
 use crate::step::attempt::{Asking, Attempt, Called};
-use crate::step::authorize::{AuthorizePlan, authorize};
+use crate::step::authorize::{AuthorizePlan, Claimed, authorize};
 use crate::step::policy::{self, Answer};
 use crate::telemetry::execution_log::Step;
 
-/// Finds out who sends a request to a route that asks for that.
+/// Finds out who sends a request to a route that asks for that. Its body is read where the proof is in
+/// it.
 ///
 /// # Errors
-/// 401 where the caller is not known, 403 where it lacks every scope of the route.
+/// 401 or 403 where the caller is not known, 403 where it lacks every scope of the route; what is wrong
+/// with the body.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
 pub(super) async fn identify(
-    plan: &AuthorizePlan,
+    (plan, route): (&AuthorizePlan, &RoutePlan),
     called: &Called<'_>,
+    body: &mut Arriving,
     exchange: &mut Exchange,
     asking: Asking<'_>,
 ) -> Result<(), Rejection> {
@@ -30,15 +34,7 @@ pub(super) async fn identify(
     let starting = format_args!("Starting authorizer: {name}");
     passed(exchange, Step::Authorizer, starting);
     let started_ns = clock::monotonic_ns();
-    let mut function = None;
-    let attempt = Attempt {
-        called,
-        exchange,
-        asking,
-        now: clock::unix_seconds(),
-    };
-    let outcome = authorize(plan, &attempt, &mut function).await;
-    exchange.function = function;
+    let outcome = caller((plan, route), called, body, exchange, asking).await;
     exchange.authorizer = Some(Judged::of(exchange.kind, &outcome, started_ns));
     exchange.record.record.authorizer = Some(name.into());
     let caller = outcome?;
@@ -47,6 +43,33 @@ pub(super) async fn identify(
     let said = format_args!("Successfully completed authorizer execution");
     passed(exchange, Step::Authorizer, said);
     Ok(())
+}
+
+async fn caller(
+    (plan, route): (&AuthorizePlan, &RoutePlan),
+    called: &Called<'_>,
+    body: &mut Arriving,
+    exchange: &mut Exchange,
+    asking: Asking<'_>,
+) -> Result<Caller, Rejection> {
+    let attempt = Attempt {
+        called,
+        exchange,
+        asking,
+        now: clock::unix_seconds(),
+    };
+    let mut function = None;
+    let claimed = authorize(plan, &attempt, &mut function).await;
+    exchange.function = function;
+    match claimed? {
+        Claimed::Known(caller) => Ok(caller),
+        Claimed::Unproven(signer) => {
+            body.read(route, exchange, asking.budget).await?;
+            // What was read is at hand; whatever is not proves nobody.
+            let read = body.bytes().ok_or(Reason::SignatureMismatch)?;
+            signer.prove(read)
+        }
+    }
 }
 
 /// What is called, for those who ask about it.

@@ -2,6 +2,7 @@
 
 pub mod rest;
 pub mod http;
+mod arriving;
 mod follow;
 mod decided;
 mod entered;
@@ -15,5 +16,6 @@ pub mod reply;
 mod refused;
 mod worker;
 
+pub(crate) use arriving::Arriving;
 pub(crate) use entered::Entered;
 pub use worker::Worker;

@@ -1,10 +1,11 @@
 //! The body of an admitted request, in the form that its route asks for.
 
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
-use crate::body::{BufferError, LimitedBody, UpstreamBody};
+use super::arriving::{Arriving, buffered, limited};
+use crate::body::UpstreamBody;
 use crate::exchange::{Exchange, Reason, Rejection};
-use crate::integration::{IntegrationRequest, body_rejection};
+use crate::integration::IntegrationRequest;
 use crate::language::accept_encoding::Coding;
 use crate::model::BodyMode;
 use crate::pipeline::Worker;
@@ -22,33 +23,26 @@ pub(super) async fn prepare(
     exchange: &mut Exchange,
     permit: Permit,
     head: http::request::Parts,
-    body: Incoming,
+    body: Arriving,
     worker: &Worker,
 ) -> Result<IntegrationRequest, Rejection> {
-    if body.is_end_stream() {
-        return Ok(IntegrationRequest::new(
-            permit,
-            head,
-            UpstreamBody::Empty,
-            None,
-        ));
-    }
-    // An announced length over the limit is refused before anything is contacted.
-    if body.size_hint().lower() > route.body_bytes_max {
-        return Err(Reason::BodyTooLarge.into());
-    }
-    let body = LimitedBody::new(body, route.body_bytes_max, exchange.connection.body_timeout);
-    let progress = body.progress();
-    exchange.record.reads(&progress);
-    let body = match mode {
-        BodyMode::Stream => UpstreamBody::Stream(body),
-        BodyMode::Buffer => match Box::pin(body.buffer(&worker.body_budget)).await {
-            Ok(whole) => UpstreamBody::Buffered(Some(whole)),
-            Err(BufferError::Body(fault)) => return Err(body_rejection(fault)),
-            Err(BufferError::Memory(_)) => return Err(Reason::BodyMemory.into()),
-        },
+    let (body, progress) = match body {
+        Arriving::Nothing => (UpstreamBody::Empty, None),
+        Arriving::Streaming(incoming) if incoming.is_end_stream() => (UpstreamBody::Empty, None),
+        Arriving::Whole { body, progress } => (UpstreamBody::Buffered(Some(body)), Some(progress)),
+        Arriving::Streaming(incoming) => {
+            let body = limited(incoming, route, exchange)?;
+            let progress = body.progress();
+            let body = match mode {
+                BodyMode::Stream => UpstreamBody::Stream(body),
+                BodyMode::Buffer => {
+                    UpstreamBody::Buffered(Some(buffered(body, &worker.body_budget).await?))
+                }
+            };
+            (body, Some(progress))
+        }
     };
-    Ok(IntegrationRequest::new(permit, head, body, Some(progress)))
+    Ok(IntegrationRequest::new(permit, head, body, progress))
 }
 
 /// The request with its body decoded, which was read whole.

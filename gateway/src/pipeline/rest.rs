@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Request, Uri};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 
+use super::arriving::Arriving;
 use super::compressed::compressed;
 use super::conformed::conformed;
 use super::decided::consult;
@@ -47,8 +48,10 @@ pub(crate) async fn handle(
     worker: &Worker,
 ) -> Result<IntegrationResponse, Rejection> {
     let (head, body) = request.into_parts();
+    let mut body = Arriving::Streaming(body);
     let uri = head.uri.clone();
-    let entered = enter(destination, exchange, &head, &uri, worker.asking()).await?;
+    let sent = (&head, &mut body);
+    let entered = enter(destination, exchange, sent, &uri, worker.asking()).await?;
     let Entered { stage, path, found } = entered;
     let route: &RoutePlan = found.value;
 
@@ -104,7 +107,7 @@ pub(crate) async fn handle(
 pub(crate) async fn enter<'s, 'r>(
     destination: Destination<'s>,
     exchange: &mut Exchange,
-    head: &Parts,
+    (head, body): (&Parts, &mut Arriving),
     uri: &'r Uri,
     asking: Asking<'_>,
 ) -> Result<Entered<'s, 'r>, Rejection> {
@@ -127,7 +130,8 @@ pub(crate) async fn enter<'s, 'r>(
         let called = called(head, &path, &found);
         ask_policies(stage, route, &called, Phase::Before, exchange)?;
         if let Some(plan) = &route.authorize {
-            identify(plan, &called, exchange, asking).await?;
+            let identified = identify((plan, route), &called, body, exchange, asking).await;
+            identified.map_err(|rejection| told(rejection, route))?;
         }
         ask_policies(stage, route, &called, Phase::After, exchange)?;
     }
@@ -143,11 +147,11 @@ async fn input(
     exchange: &mut Exchange,
     permit: Permit,
     head: Parts,
-    body: Incoming,
+    body: Arriving,
     parameters: &[(&str, Cow<'_, str>)],
     worker: &Worker,
 ) -> Result<IntegrationRequest, Rejection> {
-    let coding = if body.is_end_stream() {
+    let coding = if body.is_empty() {
         None
     } else {
         decode::coding(&head.headers)?
@@ -159,7 +163,7 @@ async fn input(
             path: parameters,
         };
         validate::parameters(plan, &sent)?;
-        validate::content_type(plan, &head.headers, !body.is_end_stream())?;
+        validate::content_type(plan, &head.headers, !body.is_empty())?;
         let said = format_args!("The request has the parameters that its method requires");
         passed(exchange, Step::Validation, said);
     }

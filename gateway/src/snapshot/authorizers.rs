@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::backends::Backends;
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    self, Api, AuthorizerKind, AuthorizerName, Definition, DeploymentNumber, Gateway, Issuer,
-    JwtSettings, Share, Track, Variant,
+    self, Api, AuthorizerKind, AuthorizerName, Credentials, Definition, DeploymentNumber, Gateway,
+    IamSettings, Issuer, JwtSettings, Share, Track, Variant,
 };
 use crate::step::authorize::function::FunctionAuthorizer;
+use crate::step::authorize::iam::IamAuthorizer;
 use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
 use crate::step::authorize::{Authorizer, Judge};
 use crate::telemetry::operator_log::explain;
@@ -37,6 +38,11 @@ impl Compiler {
                         self.decisions(),
                         running,
                     ))
+                }
+                AuthorizerKind::Iam(settings) => {
+                    let credentials = credentials(authorizer, settings, model, previous)?;
+                    let region = &model.identity.region;
+                    Judge::Iam(IamAuthorizer::new(settings, credentials, region))
                 }
             };
             let model = authorizer.clone();
@@ -110,6 +116,37 @@ fn has_none(name: &AuthorizerName, issuer: &Issuer, model: &Gateway, previous: &
     let keys = named.and_then(|named| named.jwt()?.keys_of_issuer(&issuer.name));
     keys.is_some_and(|keys| keys.never_has_keys())
         && users(name, model).all(|user| user.goes_on(previous))
+}
+
+/// The access keys of an authorizer. One that a deployment has frozen starts without any where its file
+/// cannot be used, and nothing that is served then loses some.
+fn credentials(
+    authorizer: &model::Authorizer,
+    settings: &IamSettings,
+    model: &Gateway,
+    previous: Option<&Snapshot>,
+) -> Result<Arc<Credentials>, CompileError> {
+    let why = match &settings.credentials.held {
+        Ok(held) => return Ok(Arc::clone(held)),
+        Err(why) => why.clone(),
+    };
+    let name = &authorizer.name;
+    let has_none = |previous: &Snapshot| {
+        let mut running = previous.authorizers.iter();
+        let named = running.find(|running| running.model.name == *name);
+        let keys = named.and_then(|named| named.iam());
+        keys.is_some_and(|iam| iam.credentials().is_empty())
+            && users(name, model).all(|user| user.goes_on(previous))
+    };
+    // Of a file that could not be used the configuration has said so.
+    if authorizer.is_frozen && previous.is_none_or(has_none) {
+        return Ok(Arc::default());
+    }
+    Err(CompileError::AccessKeys {
+        name: name.clone(),
+        ways_out: ways_out(name, model),
+        why,
+    })
 }
 
 /// Says that no token is let in. Of a file that could not be used the configuration has said so.

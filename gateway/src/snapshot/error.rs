@@ -36,6 +36,19 @@ pub enum CompileError {
     /// What calls of AWS are signed with.
     #[error("aws.credentials")]
     Credentials(#[from] SourceError),
+    /// The access keys of an authorizer that a deployment has kept, while the gateway runs.
+    #[error(
+        "authorizer `{name}`, which a deployment has kept: {why}: put its file right and reload, or \
+         have another deployment served: {ways_out}"
+    )]
+    AccessKeys {
+        /// Its name.
+        name: AuthorizerName,
+        /// The commands for that.
+        ways_out: String,
+        /// What is wrong.
+        why: String,
+    },
     /// An upstream's address.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),

@@ -7,6 +7,7 @@ pub mod proof;
 pub mod attempt;
 pub mod cors;
 pub mod measure;
+mod signed;
 pub mod policy;
 pub mod authorize;
 pub mod decide;

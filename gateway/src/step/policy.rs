@@ -5,17 +5,20 @@
 //! authorization workflow", and 5 of docs/semantics.md.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 
 use super::attempt::Called;
+use super::signed;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::language::policy::{
-    Arn, Authorization, Caller, Context, Decision, Found, Judgement, Key, Phase, Policy, Request,
-    StatementName, Timestamp, Value, Verdict, authorize, evaluate,
+    Arn, Authorization, Caller, Context, Decision, Found, Identity, Judgement, Key, Phase, Policy,
+    Request, StatementName, Timestamp, Value, Verdict, authorize, evaluate,
 };
+use crate::model::{Principal, PrincipalKind, Signer};
 use crate::telemetry::decider::Decider;
 
 const INVOKE: &str = "execute-api:Invoke";
@@ -50,7 +53,7 @@ pub fn check(
             } else {
                 called
                     .arn(exchange)
-                    .and_then(|arn| Err(denied(&arn, explicit)))
+                    .and_then(|arn| Err(denied(exchange, &arn, explicit)))
             },
             by,
         },
@@ -90,6 +93,7 @@ fn judge(
     exchange: &Exchange,
     called: &Called<'_>,
 ) -> Result<(Verdict, Option<Decider>), Rejection> {
+    let authorization = of_account(authorization, exchange);
     let arn = called.arn(exchange)?;
     let folded = called.folded_arn(exchange);
     let headers = &called.head.headers;
@@ -143,6 +147,26 @@ fn decider(resource: Option<Judgement>, own: Option<Judgement>) -> Option<Decide
     }
 }
 
+/// Who signs with a key of another account than the API's needs that API's permission as well.
+fn of_account(authorization: Authorization, exchange: &Exchange) -> Authorization {
+    let account = exchange
+        .deployed
+        .as_ref()
+        .map(|deployed| &*deployed.account);
+    match (authorization, signer(exchange)) {
+        (Authorization::IamSameAccount, Some(signer))
+            if Some(signer.principal.account.as_str()) != account =>
+        {
+            Authorization::IamCrossAccount
+        }
+        _ => authorization,
+    }
+}
+
+fn signer(exchange: &Exchange) -> Option<&Arc<Signer>> {
+    exchange.caller.as_ref()?.signer()
+}
+
 fn decide(
     policy: &Policy,
     arn: &str,
@@ -155,20 +179,28 @@ fn decide(
         resource: Arn::parse(arn).map_err(|error| {
             Rejection::detailed(Reason::PolicyDenied, format!("`{arn}`: {error}"))
         })?,
-        caller: Caller::Anonymous,
+        caller: signer(exchange).map_or(Caller::Anonymous, |signer| {
+            let Principal { arn, account, kind } = &signer.principal;
+            Caller::Known(Identity {
+                account,
+                arn: signer.principal.identity_arn(),
+                session: matches!(kind, PrincipalKind::AssumedRole { .. }).then_some(arn),
+            })
+        }),
         context: &Conditions { exchange, headers },
     };
     Ok(evaluate(policy, &request))
 }
 
-fn denied(arn: &str, explicit: bool) -> Rejection {
+fn denied(exchange: &Exchange, arn: &str, explicit: bool) -> Rejection {
+    let who = signer(exchange).map_or("anonymous", |signer| &signer.principal.arn);
     let end = if explicit {
         " with an explicit deny"
     } else {
         ""
     };
     let message = format!(
-        "User: anonymous is not authorized to perform: {INVOKE} on resource: {}{end}",
+        "User: {who} is not authorized to perform: {INVOKE} on resource: {}{end}",
         masked(arn)
     );
     Rejection {
@@ -210,8 +242,6 @@ impl Context for Conditions<'_> {
             Key::SecureTransport => Found::One(Value::Flag(self.exchange.scheme == "https")),
             Key::UserAgent => self.header(&USER_AGENT),
             Key::Referer => self.header(&REFERER),
-            // Of signed requests, of other services and of private endpoints, of which there are
-            // none here.
             Key::TokenIssueTime
             | Key::MultiFactorAuthPresent
             | Key::MultiFactorAuthAge
@@ -222,11 +252,11 @@ impl Context for Conditions<'_> {
             | Key::UserName
             | Key::PrincipalOrgId
             | Key::PrincipalOrgPaths
-            | Key::PrincipalTag(_)
-            | Key::SourceArn
-            | Key::VpcSourceIp
-            | Key::SourceVpc
-            | Key::SourceVpce => Found::Absent,
+            | Key::PrincipalTag(_) => {
+                signer(self.exchange).map_or(Found::Absent, |signer| signed::find(signer, key))
+            }
+            // Of other services and of private endpoints, of which there are none here.
+            Key::SourceArn | Key::VpcSourceIp | Key::SourceVpc | Key::SourceVpce => Found::Absent,
         }
     }
 }

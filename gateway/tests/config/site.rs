@@ -26,6 +26,11 @@ const BROKEN: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub(crate) struct Site(TempDir);
 
+/// Access keys.
+const SIGNERS: &str = "credentials:
+  AKIDEXAMPLE: {secret: a-secret, principal: 'arn:aws:iam::111122223333:user/ann'}
+";
+
 impl Site {
     pub(crate) fn new() -> Self {
         let site = Self(tempfile::tempdir().unwrap());
@@ -50,6 +55,9 @@ impl Site {
             format!(r#"{{"keys": [{key}]}}"#),
         )
         .unwrap();
+        let signers = site.path().join("signers.yaml");
+        std::fs::write(&signers, SIGNERS).unwrap();
+        std::fs::set_permissions(&signers, PermissionsExt::from_mode(0o600)).unwrap();
         // What the documentation calls `pets.yaml`: JSON is YAML.
         let definition = crate::files::repository().join("examples/openapi/petstore-rest.json");
         std::fs::copy(definition, site.path().join("pets.yaml")).unwrap();

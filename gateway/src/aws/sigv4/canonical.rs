@@ -36,8 +36,6 @@ pub struct SignedRequest<'a> {
     pub authority: &'a str,
     /// Names of the signed headers, in the order of the alphabet.
     pub signed: &'a [HeaderName],
-    /// Hash of the payload, or what is signed instead of one.
-    pub payload: &'a str,
 }
 
 /// A header is called signed and was not sent.
@@ -49,6 +47,10 @@ pub struct HeaderNotSent(pub HeaderName);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Canonical(Vec<u8>);
 
+/// A canonical request whose payload is not known yet: its body may still be on its way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CanonicalHead(Vec<u8>);
+
 // It holds headers, among them session tokens.
 impl std::fmt::Debug for Canonical {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,8 +58,14 @@ impl std::fmt::Debug for Canonical {
     }
 }
 
-impl Canonical {
-    /// The canonical form of `request`.
+impl std::fmt::Debug for CanonicalHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CanonicalHead(..)")
+    }
+}
+
+impl CanonicalHead {
+    /// The canonical form of `request`, up to its payload.
     ///
     /// # Errors
     /// A signed header is not there.
@@ -76,8 +84,24 @@ impl Canonical {
         let names: Vec<&str> = request.signed.iter().map(HeaderName::as_str).collect();
         form.extend_from_slice(names.join(";").as_bytes());
         form.push(b'\n');
-        form.extend_from_slice(request.payload.as_bytes());
         Ok(Self(form))
+    }
+
+    /// The whole form. `payload` is the hash of the payload, or what is signed instead of one.
+    #[must_use]
+    pub fn with(mut self, payload: &str) -> Canonical {
+        self.0.extend_from_slice(payload.as_bytes());
+        Canonical(self.0)
+    }
+}
+
+impl Canonical {
+    /// The canonical form of `request` with `payload`, as [`CanonicalHead::with`] takes it.
+    ///
+    /// # Errors
+    /// A signed header is not there.
+    pub fn of(request: &SignedRequest<'_>, payload: &str) -> Result<Self, HeaderNotSent> {
+        CanonicalHead::of(request).map(|head| head.with(payload))
     }
 
     /// Its bytes.

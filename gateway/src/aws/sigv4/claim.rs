@@ -70,8 +70,8 @@ pub enum Payload {
     Unsigned,
 }
 
-/// Why a request bears no usable claim. What it displays is for the client, whose own header it
-/// may quote.
+/// Why a request bears no usable claim. What it displays is for the client, and may go to logs: it
+/// holds nothing that could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
     /// There is none.
@@ -154,10 +154,8 @@ impl<'r> Claim<'r> {
             ("SignedHeaders", None),
         ];
         for pair in pairs.split(',') {
-            let (name, value) = pair.trim().split_once('=').ok_or_else(|| {
-                let hash = digest(&SHA256, header.as_bytes());
-                ClaimError::NoPairs(STANDARD.encode(hash))
-            })?;
+            let pair = pair.trim().split_once('=');
+            let (name, value) = pair.ok_or_else(|| ClaimError::NoPairs(hashed(header)))?;
             let part = parts.iter_mut().find(|(known, _)| *known == name);
             // A second one may differ: two readers could take two different ones.
             let (_, place) =
@@ -425,7 +423,8 @@ fn http_date(text: &str) -> Option<SignedAt> {
         .map(SignedAt::from_unix_seconds)
 }
 
-/// Everything that is not there, as the service strings it together.
+/// Everything that is not there, as the service strings it together. It goes to logs as well, so that
+/// the header itself is not repeated.
 fn lacking(parts: &[(&str, Option<&str>)], dated: bool, header: &str) -> ClaimError {
     let lacks = parts.iter().filter(|(_, value)| value.is_none());
     let lacks = lacks.map(|(name, _)| format!("Authorization header requires '{name}' parameter."));
@@ -434,5 +433,14 @@ fn lacking(parts: &[(&str, Option<&str>)], dated: bool, header: &str) -> ClaimEr
             .to_owned()
     });
     let sentences: Vec<String> = lacks.chain(undated).collect();
-    ClaimError::HeaderLacks(format!("{} Authorization={header}", sentences.join(" ")))
+    ClaimError::HeaderLacks(format!(
+        "{} (Hashed with SHA-256 and encoded with Base64) Authorization={}",
+        sentences.join(" "),
+        hashed(header)
+    ))
+}
+
+/// What stands for a header that may be a secret, such as a token.
+fn hashed(header: &str) -> String {
+    STANDARD.encode(digest(&SHA256, header.as_bytes()))
 }

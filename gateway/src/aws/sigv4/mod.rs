@@ -13,7 +13,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use canonical::{Canonical, HeaderNotSent, SignedRequest};
+pub use canonical::{Canonical, CanonicalHead, HeaderNotSent, SignedRequest};
 pub use claim::{Claim, ClaimError, Form, Payload, SIGNED_HEADERS_MAX};
 pub use key::{Secret, SigningKey};
 pub use time::{SignedAt, TimeError, WINDOW};

@@ -62,7 +62,7 @@ use super::written::File;
 use crate::language::media_type::MediaType;
 use crate::model::{Authorizer, Gateway, Placements, Whereabouts};
 
-pub(super) use authorizer::NONE;
+pub(super) use authorizer::{CREDENTIALS_BYTES_MAX, NONE};
 pub(super) use identity::derived_id;
 pub use identity::parse_id;
 pub(super) use policy::FILE_BYTES_MAX as POLICY_BYTES_MAX;

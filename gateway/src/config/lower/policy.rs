@@ -42,7 +42,13 @@ pub(super) fn lower(
     let (path, content) = cx.readable(written.policy_file.as_ref()?, FILE_BYTES_MAX, &file_at);
     let content = content?;
     let name = path.display().to_string();
-    match parse(&name, &content, &scope(identity, id), quotas::hold(cx.root)) {
+    let scope = scope(identity, id);
+    match parse(
+        &name,
+        &content,
+        Form::Resource(&scope),
+        quotas::hold(cx.root),
+    ) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(report) => {
             for error in report.errors {
@@ -77,15 +83,7 @@ fn lower_inline(
         }
         Err(errors) => {
             for error in errors {
-                let segments = error.place.segments().iter();
-                let at = segments.fold(at.clone(), |at, segment| match segment {
-                    Segment::Key(key) => at.key(key),
-                    // A statement may stand there without its list.
-                    Segment::Index(index) => {
-                        let item = at.item(*index);
-                        if item.is_written() { item } else { at }
-                    }
-                });
+                let at = at_place(at, &error.place);
                 cx.error(&at, error.problem.to_string());
             }
             None
@@ -93,7 +91,21 @@ fn lower_inline(
     }
 }
 
-fn too_long(document: &Json) -> Option<String> {
+/// Where in the document at `at` a place is.
+pub(super) fn at_place<'a>(at: &Cursor<'a>, place: &Place) -> Cursor<'a> {
+    let segments = place.segments().iter();
+    segments.fold(at.clone(), |at, segment| match segment {
+        Segment::Key(key) => at.key(key),
+        // A statement may stand there without its list.
+        Segment::Index(index) => {
+            let item = at.item(*index);
+            if item.is_written() { item } else { at }
+        }
+    })
+}
+
+/// What is wrong with the length of a policy.
+pub(super) fn too_long(document: &Json) -> Option<String> {
     let characters = document.to_string().chars().count();
     (characters > CHARACTERS_MAX)
         .then(|| format!("a policy of {characters} characters: at most {CHARACTERS_MAX}"))
@@ -109,9 +121,14 @@ fn scope(identity: &Identity, id: &ApiId) -> ApiScope {
 }
 
 /// Reads a policy of a file; `is_of_aws` says whether the quotas of the service hold.
-fn parse(name: &str, content: &[u8], scope: &ApiScope, is_of_aws: bool) -> Result<Policy, Report> {
+pub(super) fn parse(
+    name: &str,
+    content: &[u8],
+    form: Form<'_>,
+    is_of_aws: bool,
+) -> Result<Policy, Report> {
     let mut diagnostics = Collector::new(name);
-    let policy = read(content, scope, is_of_aws, &mut diagnostics);
+    let policy = read(content, form, is_of_aws, &mut diagnostics);
     match (policy, diagnostics.finish()) {
         (_, Err(report)) => Err(report),
         (Some(policy), Ok(_)) => Ok(policy),
@@ -125,7 +142,7 @@ fn parse(name: &str, content: &[u8], scope: &ApiScope, is_of_aws: bool) -> Resul
 
 fn read(
     content: &[u8],
-    scope: &ApiScope,
+    form: Form<'_>,
     is_of_aws: bool,
     diagnostics: &mut Collector,
 ) -> Option<Policy> {
@@ -147,9 +164,9 @@ fn read(
         diagnostics.error(None, "", message);
         return None;
     }
-    match Policy::parse(&document, Form::Resource(scope)) {
+    match Policy::parse(&document, form) {
         Ok(policy) => {
-            if is_of_aws {
+            if let (true, Form::Resource(scope)) = (is_of_aws, form) {
                 for (at, message) in quotas::resource_refusals(&Cursor::root(&tree), scope) {
                     diagnostics.error(Some(at.place), at.path.to_string(), message);
                 }
@@ -191,7 +208,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
         let scope = scope(&Identity::default(), &ApiId::new("abc"));
-        let parsed = parse("p.json", text.as_bytes(), &scope, false);
+        let parsed = parse("p.json", text.as_bytes(), Form::Resource(&scope), false);
         let report = parsed
             .map(|_policy| ())
             .map_err(|report| report.to_string());

@@ -17,6 +17,18 @@ pub(crate) enum Authorizer {
     Cognito(CognitoAuthorizer),
     /// Asks a function, as Lambda authorizers do.
     Function(FunctionAuthorizer),
+    /// Verifies signatures of version 4, as clients of AWS make them.
+    Iam(IamAuthorizer),
+}
+
+/// What an authorizer of signatures asks of them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IamAuthorizer {
+    /// File with the access keys, which its owner alone may read; read at start and on reload.
+    pub(crate) credentials: String,
+    /// Whether a request may say that its body is not signed (`UNSIGNED-PAYLOAD`). Default false.
+    pub(crate) allow_unsigned_payload: Option<bool>,
 }
 
 /// What a JWT authorizer asks of tokens.

@@ -12,6 +12,7 @@ mod lists;
 mod rules;
 mod authorizer;
 mod aws;
+mod credentials;
 mod upstream;
 mod access_mode;
 mod private;
@@ -32,10 +33,11 @@ pub(super) use api::{
     StageLog, StageRoute, Type as ApiType,
 };
 pub(super) use authorizer::{
-    Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Jwks, JwtAuthorizer,
+    Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, IamAuthorizer, Jwks, JwtAuthorizer,
 };
 pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
 pub(super) use cors::Cors;
+pub(super) use credentials::{Credential, CredentialFile, Hidden, SignedSession};
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
 pub(super) use function::{Function, FunctionAuthorizer, FunctionEvent, PayloadFormat};
 pub(super) use identity::Identity;

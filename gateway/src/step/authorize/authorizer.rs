@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::function::FunctionAuthorizer;
+use super::iam::IamAuthorizer;
 use super::jwt::JwtAuthorizer;
 use crate::model;
 
@@ -22,15 +23,26 @@ pub enum Judge {
     Jwt(Arc<JwtAuthorizer>),
     /// A function.
     Function(Arc<FunctionAuthorizer>),
+    /// By signatures.
+    Iam(IamAuthorizer),
 }
 
 impl Authorizer {
+    /// What judges signatures; `None` where none are.
+    #[must_use]
+    pub const fn iam(&self) -> Option<&IamAuthorizer> {
+        match &self.judge {
+            Judge::Iam(iam) => Some(iam),
+            Judge::Jwt(_) | Judge::Function(_) => None,
+        }
+    }
+
     /// What judges tokens; `None` where none are.
     #[must_use]
     pub const fn jwt(&self) -> Option<&Arc<JwtAuthorizer>> {
         match &self.judge {
             Judge::Jwt(jwt) => Some(jwt),
-            Judge::Function(_) => None,
+            Judge::Function(_) | Judge::Iam(_) => None,
         }
     }
 
@@ -39,7 +51,7 @@ impl Authorizer {
     pub const fn function(&self) -> Option<&Arc<FunctionAuthorizer>> {
         match &self.judge {
             Judge::Function(function) => Some(function),
-            Judge::Jwt(_) => None,
+            Judge::Jwt(_) | Judge::Iam(_) => None,
         }
     }
 }

@@ -8,7 +8,8 @@ mod authorizer;
 mod plan;
 mod source;
 pub mod function;
+pub mod iam;
 pub mod jwt;
 
 pub use authorizer::{Authorizer, Judge};
-pub use plan::{AuthorizePlan, authorize};
+pub use plan::{AuthorizePlan, Claimed, authorize};

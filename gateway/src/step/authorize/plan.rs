@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::iam::Unproven;
 use super::jwt::{Asked, FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
 use super::source::sent;
 use super::{Authorizer, Judge};
@@ -19,11 +20,21 @@ pub struct AuthorizePlan {
     pub scopes: Vec<String>,
 }
 
+/// Who makes an attempt, as far as its head tells.
+#[derive(Debug)]
+pub enum Claimed {
+    /// This caller.
+    Known(Caller),
+    /// Whoever has signed the body that comes.
+    Unproven(Unproven),
+}
+
 /// Finds out who makes an attempt. Where a function is called for that, `call` is told how it went.
 ///
 /// # Errors
-/// 401 where the caller is not known, 403 where it lacks every scope of the route or its function says
-/// no, 500 where its function does not answer as it has to, 503 where too many wait to become known.
+/// 401 where the caller is not known, or 403 where a signature is wrong; 403 where it lacks every scope
+/// of the route or its function says no, 500 where its function does not answer as it has to, 503 where
+/// too many wait to become known.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
@@ -31,16 +42,17 @@ pub async fn authorize(
     plan: &AuthorizePlan,
     attempt: &Attempt<'_>,
     call: &mut Option<FunctionCall>,
-) -> Result<Caller, Rejection> {
+) -> Result<Claimed, Rejection> {
     match &plan.authorizer.judge {
         Judge::Jwt(jwt) => {
             let identity = by_token(jwt, &plan.scopes, attempt).await?;
-            Ok(Caller::Token(identity))
+            Ok(Claimed::Known(Caller::Token(identity)))
         }
-        Judge::Function(function) => function
-            .authorize(attempt, call)
-            .await
-            .map(Caller::Function),
+        Judge::Function(function) => {
+            let caller = function.authorize(attempt, call).await?;
+            Ok(Claimed::Known(Caller::Function(caller)))
+        }
+        Judge::Iam(iam) => iam.judge(attempt),
     }
 }
 

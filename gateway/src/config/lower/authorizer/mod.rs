@@ -3,6 +3,8 @@
 mod cognito;
 mod fit;
 mod function;
+mod credentials;
+mod iam;
 mod jwks;
 mod jwt;
 
@@ -13,6 +15,7 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{Authorizer, AuthorizerKind, AuthorizerName, IdentitySource};
+pub(in crate::config) use credentials::FILE_BYTES_MAX as CREDENTIALS_BYTES_MAX;
 
 pub(super) use fit::check as check_fit;
 
@@ -53,6 +56,7 @@ pub(super) fn lower_one(
         written::Authorizer::Function(asked) => {
             AuthorizerKind::Function(function::lower(asked, at, cx)?)
         }
+        written::Authorizer::Iam(iam) => AuthorizerKind::Iam(iam::lower(iam, at, is_frozen, cx)),
     };
     Some(Authorizer {
         name: AuthorizerName::new(name),
