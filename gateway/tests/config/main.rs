@@ -38,6 +38,8 @@ mod later;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod signers;
+#[cfg(test)]
 mod exported;
 #[cfg(test)]
 mod quotas;

@@ -20,6 +20,7 @@ mod carried;
 mod kind;
 mod authorizer;
 mod security;
+mod signers;
 mod validator;
 mod model;
 mod method_request;

@@ -10,7 +10,8 @@ use super::authorizer::{AUTHORIZER, Authorizers, Described, Found};
 use super::document::Document;
 use super::finding::Findings;
 use super::made::{Made, list, text};
-use super::treatment::{self, LAMBDA, Object};
+use super::signers::{self, Signers};
+use super::treatment::{self, Object};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::near_miss::suggestion;
@@ -70,6 +71,8 @@ pub(super) struct Schemes {
     authorizers: BTreeMap<String, Option<String>>,
     /// Authorizers that the definition itself makes, in its order.
     made: Vec<(String, Described)>,
+    /// Authorizers of the configuration that know callers by their signatures.
+    signers: Signers,
 }
 
 impl Schemes {
@@ -81,7 +84,10 @@ impl Schemes {
         authorizers: &Authorizers<'_>,
         findings: &mut Findings,
     ) -> Self {
-        let mut schemes = Self::default();
+        let mut schemes = Self {
+            signers: signers::of(authorizers),
+            ..Self::default()
+        };
         findings.is_mapping(section);
         for (name, at) in section.entries() {
             let Some(at) = document.follow(&at, findings) else {
@@ -90,6 +96,12 @@ impl Schemes {
             };
             let before = findings.refusals();
             treatment::judge(&at, Object::SecurityScheme, kind, findings);
+            if at.key(AUTHTYPE).scalar() == Some(signers::AUTHTYPE) {
+                let signers = &schemes.signers;
+                let named = signers.named(name, &at.key(AUTHTYPE), &at.key(AUTHORIZER), findings);
+                schemes.authorizers.insert(name.to_owned(), named);
+                continue;
+            }
             let described = judge_scheme(&at, kind, findings);
             let authorizer = described.and_then(|described| {
                 judge_name(name, &at, findings);
@@ -124,10 +136,13 @@ impl Schemes {
     /// Who may call the operation at `at`.
     pub(super) fn caller(&self, at: &Cursor<'_>, findings: &mut Findings) -> Caller {
         let before = findings.refusals();
-        judge_auth(&at.key(AUTH), findings);
+        let auth = at.key(AUTH);
+        let signs = judge_auth(&auth, findings);
         let security = at.key("security");
         let caller = match self.required(&security, findings) {
+            Some(caller) if signs => self.signers.agree(caller, &auth, findings),
             Some(caller) => caller,
+            None if signs => self.signers.only(&auth, findings),
             None => Caller::Anyone(if security.is_written() {
                 security.key_place
             } else {
@@ -241,28 +256,26 @@ fn is_empty_list(at: &Cursor<'_>) -> bool {
     matches!(at.node.map(|node| &node.value), Some(Value::Sequence(items)) if items.is_empty())
 }
 
-fn judge_auth(at: &Cursor<'_>, findings: &mut Findings) {
+/// Whether an operation asks its callers to sign.
+fn judge_auth(at: &Cursor<'_>, findings: &mut Findings) -> bool {
     if !at.is_written() {
-        return;
+        return false;
     }
     // Both kinds of APIs have it.
     treatment::judge(at, Object::Auth, ApiKind::Rest, findings);
     let kind = at.key("type");
     match kind.scalar().map(str::to_ascii_uppercase).as_deref() {
         Some("NONE") => findings.honoured(at),
-        Some("AWS_IAM") => findings.refused(&kind, LAMBDA),
+        Some("AWS_IAM") => return true,
         Some(_) | None => findings.refused(at, "the type is `NONE` or `AWS_IAM`: write one"),
     }
+    false
 }
 
 /// What the scheme says of callers; `None` where no authorizer can stand for it, which was reported.
 fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Described> {
     let authtype = at.key(AUTHTYPE);
     if authtype.is_written() {
-        if authtype.scalar() == Some("awsSigv4") {
-            findings.refused(&authtype, LAMBDA);
-            return None;
-        }
         findings.honoured(&authtype);
     }
     let authorizer = at.key(AUTHORIZER);

@@ -137,7 +137,7 @@ const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on
 pub(super) const KEYS: &str =
     "API keys are built by later work: take it out, or import with `partial`";
 pub(super) const LAMBDA: &str =
-    "Lambda and IAM are built by later work: take it out, or import with `partial`";
+    "Lambda authorizers are built by later work: take it out, or import with `partial`";
 pub(super) const AWS: &str =
     "AWS integrations are built by later work: take it out, or import with `partial`";
 const PRIVATE: &str = "private integrations are built by later work: write a `uri` that this gateway reaches, with \

@@ -13,6 +13,10 @@ const DEFAULT_SOURCE: &str = "$request.header.Authorization";
 
 /// Whether the authorizer at `at` has settings that a definition has no place for.
 pub(super) fn says_more(at: &Cursor<'_>) -> bool {
+    if is_of_signers(at) {
+        // Access keys are no part of a definition.
+        return true;
+    }
     if is_of_pools(at) {
         return pools_say_more(at);
     }
@@ -34,6 +38,11 @@ pub(super) fn says_more(at: &Cursor<'_>) -> bool {
         })
 }
 
+/// Whether the authorizer at `at` knows callers by their signatures.
+pub(super) fn is_of_signers(at: &Cursor<'_>) -> bool {
+    at.key("type").scalar() == Some("iam")
+}
+
 fn is_of_pools(at: &Cursor<'_>) -> bool {
     at.key("type").scalar() == Some("cognito")
 }
@@ -52,6 +61,13 @@ fn pools_say_more(at: &Cursor<'_>) -> bool {
 
 /// The scheme of the authorizer at `at`.
 pub(super) fn write(at: &Cursor<'_>, kind: ApiKind) -> Object {
+    if is_of_signers(at) {
+        let mut made = of_text("type", "apiKey");
+        made.text("name", "Authorization");
+        made.text("in", "header");
+        made.text("x-amazon-apigateway-authtype", "awsSigv4");
+        return made;
+    }
     let (mut made, mut authorizer) = if is_of_pools(at) {
         of_pools(at)
     } else {

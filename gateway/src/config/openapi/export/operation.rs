@@ -180,4 +180,7 @@ fn security(route: &Cursor<'_>, schemes: &Schemes<'_>, made: &mut Object) {
     let mut requirement = Object::new();
     requirement.list(schemes.name(name), scopes.collect());
     made.list("security", vec![requirement.finish()]);
+    if schemes.is_of_signers(name) {
+        made.object("x-amazon-apigateway-auth", of_text("type", "AWS_IAM"));
+    }
 }

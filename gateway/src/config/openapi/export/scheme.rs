@@ -56,6 +56,11 @@ impl<'a> Schemes<'a> {
         own.filter(|own| is_free(own)).unwrap_or(name)
     }
 
+    /// Whether callers of the authorizer `name` sign.
+    pub(super) fn is_of_signers(&self, name: &str) -> bool {
+        authorizer::is_of_signers(&self.surroundings.frozen.key(name))
+    }
+
     /// A scheme for each, as in APIs of this type.
     pub(super) fn write(&self, kind: ApiKind) -> Object {
         let mut made = Object::new();
