@@ -30,6 +30,7 @@ mod gateway_responses;
 mod resource_policies;
 mod order;
 mod policies;
+mod policy_engines;
 mod rest_routes;
 mod http_routes;
 mod rest_failures;

@@ -297,13 +297,10 @@ impl Variables for Context<'_> {
             }
             Variable::IsCanaryRequest => Some(Cow::Borrowed(is_canary(deployed))),
             Variable::Claim(name) => self.exchange.caller.as_ref()?.claim(name),
-            Variable::IdentityAccountId
-            | Variable::IdentityCaller
-            | Variable::IdentityUser
-            | Variable::IdentityUserArn
-            | Variable::IdentityPrincipalOrgId => self.signer(variable).map(Cow::Borrowed),
             _ => {
-                let judged = self.function(variable).or_else(|| self.judged(variable));
+                let signer = self.signer(variable).map(Cow::Borrowed);
+                let caller = signer.or_else(|| self.function(variable));
+                let judged = caller.or_else(|| self.judged(variable));
                 judged.or_else(|| self.outcome(variable))
             }
         }

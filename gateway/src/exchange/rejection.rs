@@ -164,6 +164,7 @@ reasons! {
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy, or that of the caller, does not allow the request.",
     DecisionDenied AccessDenied AccessDenied "decision_denied" "The policy set of the route does not allow the request.",
     DecisionFailed AccessDenied AccessDenied "decision_failed" "The policy set of the route cannot judge the request: it lacks something, or a policy failed on it.",
+    DecisionUnavailable Internal AuthorizerFailure "decision_unavailable" "The server that the policy set of the route asks gave no answer that could be understood.",
     UriTooLong UriTooLong Default4xx "uri_too_long" "Path and query are longer than the API allows, or the method's ARN than a policy or an authorizer can be asked about.",
     InsufficientScope AccessDenied AccessDenied "insufficient_scope" "None of the route's scopes is in the token.",
     RouteThrottled Throttled Throttled "route_throttled" "The route's bucket is empty.",

@@ -80,8 +80,8 @@ pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use policies::{
-    EntityMap, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore, QuestionMap,
-    ValueKind, ValueMap,
+    BearerToken, EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource,
+    PolicyStore, QuestionMap, ValueKind, ValueMap,
 };
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;

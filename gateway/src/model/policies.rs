@@ -1,10 +1,16 @@
 //! What callers may do, as policies decide it, and where those come from.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{PolicySetName, PolicyStoreName};
+use http::HeaderValue;
+use serde_json::Value;
+
+use super::{PolicySetName, PolicyStoreName, Remote};
 use crate::language::cedar::{ExtensionKind, Store, TypeName};
 use crate::language::document::Document;
+use crate::language::json_path::JsonPath;
 use crate::language::mapping::http::RequestText;
 use crate::language::variable::Variable;
 
@@ -27,8 +33,39 @@ pub enum PolicyEngine {
         /// The store.
         store: PolicyStoreName,
         /// What it is asked.
-        question: QuestionMap,
+        question: Box<QuestionMap>,
     },
+    /// A server.
+    Http(Box<HttpEngine>),
+}
+
+/// How a server is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpEngine {
+    /// Where it is.
+    pub remote: Remote,
+    /// What it is asked, by `POST`.
+    pub request: Document,
+    /// Where its answer is.
+    pub answer_at: JsonPath,
+    /// What that is where it allows the request; default `true`.
+    pub allowed: Value,
+    /// What it is shown; `None` for nothing.
+    pub token: Option<BearerToken>,
+    /// From the first byte sent to the last byte of the answer; default 1 s.
+    pub timeout: Duration,
+    /// Longest time that an answer is remembered; default 10 s, 0 remembers none.
+    pub decision_ttl: Duration,
+}
+
+/// A secret that a server is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BearerToken(pub HeaderValue);
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(..)")
+    }
 }
 
 /// How a question is made of a request.
@@ -116,7 +153,17 @@ impl PolicySet {
     pub const fn store(&self) -> Option<&PolicyStoreName> {
         match &self.engine {
             PolicyEngine::Cedar { store, .. } => Some(store),
+            PolicyEngine::Http(_) => None,
         }
+    }
+
+    /// The servers that it asks.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        let remote = match &self.engine {
+            PolicyEngine::Cedar { .. } => None,
+            PolicyEngine::Http(engine) => Some(&engine.remote),
+        };
+        remote.into_iter()
     }
 
     /// The `$context` variables that it reads.
@@ -124,6 +171,7 @@ impl PolicySet {
     pub fn variables(&self) -> Vec<&Variable> {
         match &self.engine {
             PolicyEngine::Cedar { question, .. } => question.variables(),
+            PolicyEngine::Http(engine) => engine.request.variables(),
         }
     }
 }

@@ -66,7 +66,8 @@ pub struct Gateway {
 impl Gateway {
     /// Every server that the gateway asks on its own account while it answers requests.
     pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
-        self.authorizers.iter().flat_map(Authorizer::remotes)
+        let authorizers = self.authorizers.iter().flat_map(Authorizer::remotes);
+        authorizers.chain(self.policies.iter().flat_map(PolicySet::remotes))
     }
 }
 

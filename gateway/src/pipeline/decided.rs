@@ -11,7 +11,10 @@ use crate::telemetry::execution_log::Step;
 ///
 /// # Errors
 /// What the policy set has against the request, unless it only monitors.
-pub(super) fn consult(
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub(super) async fn consult(
     plan: &DecidePlan,
     called: &Called<'_>,
     exchange: &mut Exchange,
@@ -24,7 +27,7 @@ pub(super) fn consult(
         asking,
         now: clock::unix_seconds(),
     };
-    let decided = decide(plan, &attempt);
+    let decided = decide(plan, &attempt).await;
     let record = &mut exchange.record.record;
     record.policies = decided.logged();
     let outcome = match decided.rejection() {

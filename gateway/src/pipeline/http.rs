@@ -116,7 +116,8 @@ pub(crate) async fn enter<'s, 'r>(
         }
     }
     if let Some(plan) = &route.decide {
-        consult(plan, &called(head, &path, &found), exchange, asking)?;
+        let called = called(head, &path, &found);
+        Box::pin(consult(plan, &called, exchange, asking)).await?;
     }
     Ok(Some(Entered { stage, path, found }))
 }

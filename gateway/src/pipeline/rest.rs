@@ -136,7 +136,8 @@ pub(crate) async fn enter<'s, 'r>(
         ask_policies(stage, route, &called, Phase::After, exchange)?;
     }
     if let Some(plan) = &route.decide {
-        consult(plan, &called(head, &path, &found), exchange, asking)?;
+        let called = called(head, &path, &found);
+        Box::pin(consult(plan, &called, exchange, asking)).await?;
     }
     Ok(Entered { stage, path, found })
 }

@@ -66,13 +66,14 @@ impl Compiler {
         let upstreams = backends.plans().cloned().collect();
         let credentials = self.credentials(model, previous)?;
         let authorizers = self.authorizers(model, previous, &backends)?;
+        let policies = policies(model, &backends, self.decisions())?;
         let parts = Parts {
             previous,
             identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
             execution_log: &model.telemetry.execution_log,
             backends,
-            policies: policies(model)?,
+            policies,
             authorizers: authorizers
                 .iter()
                 .map(|a| (a.model.name.clone(), a))

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::CompileError;
+use super::backends::{Backends, Place};
 use crate::model::{Gateway, PolicyEngine, PolicySetName, PolicySource, PolicyStoreName};
-use crate::step::decide::{DecidePlan, Engine};
+use crate::step::decide::{DecidePlan, Engine, RemoteEngine};
+use crate::store::decision::Decisions;
 
 /// Every policy set, by name.
 pub(super) fn policies(
     model: &Gateway,
+    backends: &Backends<'_>,
+    decisions: &Arc<Decisions>,
 ) -> Result<HashMap<PolicySetName, Arc<DecidePlan>>, CompileError> {
     let plans = model.policies.iter().map(|set| {
         let engine = match &set.engine {
@@ -19,6 +23,18 @@ pub(super) fn policies(
                 },
                 question: question.clone(),
             },
+            PolicyEngine::Http(engine) => {
+                let place = Place::Origin(&engine.remote.origin);
+                let dangling = || CompileError::Dangling {
+                    route: set.name.to_string(),
+                    missing: engine.remote.origin.host.clone(),
+                };
+                let plan = backends.find(place, None).ok_or_else(dangling)?;
+                // Of its own with every load: what an older one remembers is out of reach.
+                let remembered = decisions.cache(&format!("policies/{}", set.name));
+                let engine = RemoteEngine::new(engine, Arc::clone(plan), remembered);
+                Engine::Remote(engine.map_err(|_error| dangling())?)
+            }
         };
         let name = Arc::from(set.name.as_str());
         let plan = DecidePlan::new(name, set.is_monitor, engine);

@@ -51,7 +51,8 @@ pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
 pub(super) use policies::{
-    Attribute, AttributeType, CedarPolicies, Entity, PolicyFiles, PolicySet, PolicyStore,
+    Attribute, AttributeType, CedarPolicies, Entity, HttpPolicies, PolicyFiles, PolicySet,
+    PolicyStore,
 };
 pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};

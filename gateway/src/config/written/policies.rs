@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AnyJson, Named};
+use super::{AnyJson, DurationText, Named};
 
 /// A store of policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,41 @@ pub(crate) struct PolicyFiles {
 pub(crate) enum PolicySet {
     /// Asks a policy store of the gateway's own.
     Cedar(CedarPolicies),
+    /// Asks a server over HTTP, such as OPA, Cerbos, Permify or Oso.
+    Http(HttpPolicies),
+}
+
+/// How requests are put to a server.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpPolicies {
+    /// Where it is: `http` or `https`, which is asked by `POST`.
+    pub(crate) url: String,
+    /// What is asked: any JSON, with variables of the request in its strings. What has no value is left
+    /// out.
+    pub(crate) request: AnyJson,
+    /// What the server answers where it allows the request.
+    pub(crate) allow: HttpAnswer,
+    /// File whose content is sent as a bearer token. Default: none is.
+    pub(crate) token_file: Option<String>,
+    /// From the first byte sent to the last byte of the answer: 50ms to 30s. Default 1s.
+    pub(crate) timeout: Option<DurationText>,
+    /// Longest time that an answer is remembered, for the same question: 0s to 1h, 0s asks every time.
+    /// Default 10s.
+    pub(crate) decision_ttl: Option<DurationText>,
+    /// Whether it only tells what it would refuse, and lets everything pass. Default false.
+    pub(crate) monitor: Option<bool>,
+}
+
+/// What a server answers where it allows a request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpAnswer {
+    /// Path to the value in the answer, such as `result` or `results[0].actions[*]`; with `*`, all of them
+    /// have to be so.
+    pub(crate) at: String,
+    /// What it is. Default `true`.
+    pub(crate) is: Option<AnyJson>,
 }
 
 /// How requests are put to a policy store.

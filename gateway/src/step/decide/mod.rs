@@ -2,9 +2,11 @@
 //!
 //! Whatever keeps the set from an answer is a no: a value that the request should have, a policy that
 //! fails, an engine that does not answer. Nothing is remembered of what the gateway decides itself, so
-//! that a reload is in force with the first request behind it.
+//! that a reload is in force with the first request behind it; it forgets what servers said, too.
 
 mod plan;
 mod question;
+mod remote;
 
 pub use plan::{DecidePlan, Engine, decide};
+pub use remote::{ANSWER_BYTES_MAX, RemoteDecision, RemoteEngine};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::question;
+use super::question::Asked;
+use super::remote::{RemoteEngine, Unanswered};
 use crate::exchange::{Decided, Reason, Refusal, Rejection};
 use crate::language::cedar::{Answer, Store};
 use crate::model::QuestionMap;
@@ -57,26 +58,50 @@ pub enum Engine {
         /// The store.
         store: Arc<Store>,
         /// What it is asked.
-        question: QuestionMap,
+        question: Box<QuestionMap>,
     },
+    /// A server.
+    Remote(RemoteEngine),
 }
 
 /// Asks the policy set about a request.
-#[must_use]
-pub fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
-    let Engine::Cedar { store, question } = &plan.engine;
-    let outcome = question::ask(question, attempt)
-        .map_err(|error| error.to_string())
-        .and_then(|asked| store.answer(&asked).map_err(|error| error.to_string()));
-    let (refusal, policies) = match outcome {
-        Ok(answer) => (refusal(&answer), answer.policies),
-        Err(detail) => (Some(failed(detail)), Vec::new()),
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
+    let (refusal, policies) = match &plan.engine {
+        Engine::Cedar { store, question } => by_store(store, question, attempt),
+        Engine::Remote(engine) => (by_server(engine.ask(attempt).await), Vec::new()),
     };
     Decided {
         set: Arc::clone(&plan.name),
         refusal,
         policies,
     }
+}
+
+fn by_store(
+    store: &Store,
+    question: &QuestionMap,
+    attempt: &Attempt<'_>,
+) -> (Option<Refusal>, Vec<Arc<str>>) {
+    let outcome = Asked::of(attempt)
+        .question(question, attempt.called.route)
+        .map_err(|error| error.to_string())
+        .and_then(|asked| store.answer(&asked).map_err(|error| error.to_string()));
+    match outcome {
+        Ok(answer) => (refusal(&answer), answer.policies),
+        Err(detail) => (Some(failed(detail)), Vec::new()),
+    }
+}
+
+fn by_server(answer: Result<bool, Unanswered>) -> Option<Refusal> {
+    let (reason, detail) = match answer {
+        Ok(true) => return None,
+        Ok(false) => (Reason::DecisionDenied, None),
+        Err(why) => (Reason::DecisionUnavailable, Some(why.to_string())),
+    };
+    Some(Refusal { reason, detail })
 }
 
 fn refusal(answer: &Answer) -> Option<Refusal> {

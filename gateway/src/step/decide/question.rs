@@ -6,6 +6,7 @@ use serde_json::{Number, Value};
 
 use crate::exchange::{ClientParameters, ClientRequest, Context};
 use crate::language::cedar::{Attribute, Described, EntityName, Question};
+use crate::language::document::Document;
 use crate::language::mapping::http::RequestText;
 use crate::language::message::Body;
 use crate::model::{EntityMap, QuestionMap, ValueKind, ValueMap};
@@ -22,46 +23,57 @@ pub(super) enum Unaskable {
     Misfit(String),
 }
 
-/// What `map` asks about an attempt.
-pub(super) fn ask(map: &QuestionMap, attempt: &Attempt<'_>) -> Result<Question, Unaskable> {
-    let called = attempt.called;
-    let request = ClientRequest {
-        parameters: ClientParameters {
-            headers: &called.head.headers,
-            uri: &called.head.uri,
-            path: called.parameters,
-        },
-        path: called.path,
-        // Nothing that policies ask is in it.
-        body: Body::new(b""),
-    };
-    let context = Context {
-        exchange: attempt.exchange,
-        refused: None,
-    };
-    let asked = Asked { request, context };
-    let id = match &map.action_id {
-        None => called.route.to_owned(),
-        Some(text) => asked.id(text, "action")?,
-    };
-    Ok(Question {
-        principal: asked.entity(&map.principal, "principal")?,
-        action: EntityName {
-            kind: map.action_kind.clone(),
-            id,
-        },
-        resource: asked.entity(&map.resource, "resource")?,
-        context: asked.values(&map.context)?,
-    })
-}
-
 /// What values are made of.
-struct Asked<'a> {
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
     request: ClientRequest<'a>,
     context: Context<'a>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// An attempt, as mappings read it.
+    pub(super) const fn of(attempt: &Attempt<'a>) -> Self {
+        let called = attempt.called;
+        Self {
+            request: ClientRequest {
+                parameters: ClientParameters {
+                    headers: &called.head.headers,
+                    uri: &called.head.uri,
+                    path: called.parameters,
+                },
+                path: called.path,
+                // Nothing that policies ask is in it.
+                body: Body::new(b""),
+            },
+            context: Context {
+                exchange: attempt.exchange,
+                refused: None,
+            },
+        }
+    }
+
+    /// What `map` asks of a route.
+    pub(super) fn question(&self, map: &QuestionMap, route: &str) -> Result<Question, Unaskable> {
+        let id = match &map.action_id {
+            None => route.to_owned(),
+            Some(text) => self.id(text, "action")?,
+        };
+        Ok(Question {
+            principal: self.entity(&map.principal, "principal")?,
+            action: EntityName {
+                kind: map.action_kind.clone(),
+                id,
+            },
+            resource: self.entity(&map.resource, "resource")?,
+            context: self.values(&map.context)?,
+        })
+    }
+
+    /// The value of a document.
+    pub(super) fn document(&self, document: &Document) -> Option<Value> {
+        document.evaluate(&self.request, &self.context)
+    }
+
     fn id(&self, text: &RequestText, what: &'static str) -> Result<String, Unaskable> {
         let id = text.evaluate(&self.request, &self.context);
         // Nobody is called nothing, and nobody knows what that would name.

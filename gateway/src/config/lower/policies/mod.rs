@@ -1,5 +1,6 @@
 //! Policy sets, and the stores that they ask.
 
+mod http;
 mod question;
 mod store;
 
@@ -57,23 +58,40 @@ pub(super) fn lower_sets(
     }
     let lower = |(name, set): &(String, written::PolicySet)| {
         let at = section.key(name);
-        let written::PolicySet::Cedar(cedar) = set;
-        cx.reference(STORES, "policy store", None, &cedar.store, &at.key("store"));
-        let question = question::lower(cedar, &at, cx)?;
-        let named = stores.iter().find(|it| it.name.as_str() == cedar.store);
-        if let Some(PolicySource::Files(store)) = named.map(|it| &it.source) {
-            question::check(&question, store, &at, cx);
-        }
+        let (engine, monitor) = match set {
+            written::PolicySet::Cedar(cedar) => {
+                (lower_cedar(cedar, stores, &at, cx)?, cedar.monitor)
+            }
+            written::PolicySet::Http(http) => {
+                let engine = http::lower(http, &at, cx)?;
+                (PolicyEngine::Http(Box::new(engine)), http.monitor)
+            }
+        };
         Some(PolicySet {
             name: PolicySetName::new(name),
-            engine: PolicyEngine::Cedar {
-                store: PolicyStoreName::new(&cedar.store),
-                question,
-            },
-            is_monitor: cedar.monitor == Some(true),
+            engine,
+            is_monitor: monitor == Some(true),
         })
     };
     written.0.iter().filter_map(lower).collect()
+}
+
+fn lower_cedar(
+    cedar: &written::CedarPolicies,
+    stores: &[PolicyStore],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<PolicyEngine> {
+    cx.reference(STORES, "policy store", None, &cedar.store, &at.key("store"));
+    let question = question::lower(cedar, at, cx)?;
+    let named = stores.iter().find(|it| it.name.as_str() == cedar.store);
+    if let Some(PolicySource::Files(store)) = named.map(|it| &it.source) {
+        question::check(&question, store, at, cx);
+    }
+    Some(PolicyEngine::Cedar {
+        store: PolicyStoreName::new(&cedar.store),
+        question: Box::new(question),
+    })
 }
 
 /// The policy set that is named at `at`, which has to be there.
@@ -152,7 +170,9 @@ fn check_action(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) {
-    let PolicyEngine::Cedar { store, question } = &set.engine;
+    let PolicyEngine::Cedar { store, question } = &set.engine else {
+        return;
+    };
     let named = stores.iter().find(|it| it.name == *store);
     let Some(PolicySource::Files(store)) = named.map(|it| &it.source) else {
         return;

@@ -180,7 +180,11 @@ fn lower_value(
     })
 }
 
-fn lower_document(written: &Json, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Document> {
+pub(super) fn lower_document(
+    written: &Json,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Document> {
     match Document::parse(written) {
         Ok(document) => {
             check_known(document.variables(), at, cx);

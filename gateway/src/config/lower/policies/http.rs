@@ -1,0 +1,81 @@
+//! Servers that decide.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde_json::Value as Json;
+
+use super::question::lower_document;
+use crate::config::cursor::Cursor;
+use crate::config::lower::Lowering;
+use crate::config::lower::host::parse_url;
+use crate::config::lower::quantity::{ms, s};
+use crate::config::lower::upstream::target;
+use crate::config::written;
+use crate::language::json_path::JsonPath;
+use crate::model::{BearerToken, HttpEngine, Remote};
+
+const TIMEOUT: Duration = s(1);
+const DECISION_TTL: Duration = s(10);
+
+/// The largest token.
+const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+
+/// Lowers the server that the policy set at `at` asks; `None` where it has mistakes, which are reported.
+pub(super) fn lower(
+    written: &written::HttpPolicies,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<HttpEngine> {
+    let remote = lower_url(&written.url, &at.key("url"), cx);
+    let request = lower_document(&written.request.0, &at.key("request"), cx);
+    let answer_at = JsonPath::parse(&written.allow.at)
+        .inspect_err(|error| cx.error(&at.key("allow").key("at"), error.to_string()))
+        .ok();
+    let allowed = written.allow.is.as_ref().map(|is| is.0.clone());
+    let token = match &written.token_file {
+        None => None,
+        Some(path) => lower_token(path, &at.key("token_file"), cx),
+    };
+    let timeout = written.timeout.as_ref();
+    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), TIMEOUT);
+    let ttl = written.decision_ttl.as_ref();
+    let ttl = cx.duration(ttl, &at.key("decision_ttl"), s(0)..=s(3600), DECISION_TTL);
+    Some(HttpEngine {
+        remote: remote?,
+        request: request?,
+        answer_at: answer_at?,
+        allowed: allowed.unwrap_or(Json::Bool(true)),
+        token,
+        timeout,
+        decision_ttl: ttl,
+    })
+}
+
+fn lower_url(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Remote> {
+    let url = parse_url(written, &["http", "https"], "http` or `https")
+        .inspect_err(|error| cx.error(at, error.to_string()))
+        .ok()?;
+    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    Some(Remote {
+        origin: target(&url)?,
+        path: path.to_owned(),
+    })
+}
+
+/// The token in a file, without the white space around it. `None` also where files stay closed.
+fn lower_token(path: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<BearerToken> {
+    let (content, _is_exposed) = cx.secret(path, TOKEN_BYTES_MAX, at)?;
+    let token = content.trim_ascii();
+    let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
+    let value = value.ok().filter(|_| !token.is_empty() && token.is_ascii());
+    let Some(mut value) = value else {
+        cx.error(
+            at,
+            "there is no token in this file: write one, of visible ASCII characters",
+        );
+        return None;
+    };
+    value.set_sensitive(true);
+    Some(BearerToken(value))
+}
