@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway::aws::CallError;
-use gateway::aws::credentials::{Environment, NoCredentials, Provider, Source};
+use gateway::aws::credentials::{Environment, NoCredentials, Provider, Source, TIMEOUT};
 use gateway::aws::invoke::{self, Failure, InvokeError};
 use gateway::clock::Clock;
 use gateway::model::{AwsService, CredentialSource, FunctionName};
@@ -12,7 +12,9 @@ use gateway_tests::aws::{Caller, plan};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::lambda::Lambda;
 use gateway_tests::metadata::{CONTAINER_TOKEN, Metadata};
+use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
+use gateway_tests::upstream::{Upstream, reply};
 use gateway_tests::wait::until;
 use serde_json::json;
 use tokio::task::LocalSet;
@@ -128,6 +130,86 @@ async fn a_container_shows_its_token() {
 }
 
 #[tokio::test]
+async fn an_instance_that_answers_oddly_has_no_credentials() {
+    const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+    let elsewhere = Metadata::start().await;
+    elsewhere.give("AKIDELSEWHERE", 3600);
+    let redirect = elsewhere.url();
+    for odd in [
+        "token",
+        "token-text",
+        "roles",
+        "role",
+        "document",
+        "size",
+        "redirect",
+        "ended",
+    ] {
+        let target = redirect.clone();
+        let server = Upstream::http(move |request| {
+            let path = request.uri().path().to_owned();
+            let target = format!("{target}{path}");
+            async move {
+                let answer = match path.as_str() {
+                    "/latest/api/token" if odd == "token" => reply(403, "no"),
+                    "/latest/api/token" if odd == "token-text" => reply(200, "a\nb"),
+                    "/latest/api/token" => reply(200, "session"),
+                    ROLES if odd == "roles" => reply(404, ""),
+                    ROLES if odd == "role" => reply(200, "../../user-data"),
+                    ROLES => reply(200, "role"),
+                    _ if odd == "size" => reply(200, " ".repeat(65 * 1024)),
+                    _ if odd == "document" => reply(200, "{}"),
+                    _ => reply(
+                        200,
+                        json!({"AccessKeyId": "AKIDENDED", "SecretAccessKey": "s",
+                        "Token": "t", "Expiration": "2020-01-02T03:04:05Z"})
+                        .to_string(),
+                    ),
+                };
+                if odd != "redirect" {
+                    return answer;
+                }
+                let mut answer = reply(307, "");
+                answer
+                    .headers_mut()
+                    .insert("location", target.parse().unwrap());
+                answer
+            }
+        });
+        let server = server.await;
+        let url = format!("http://{}", server.address);
+        let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", &*url)];
+        let provider = provider(&CredentialSource::InstanceMetadata, &variables);
+        let tasks = LocalSet::new();
+        tasks.spawn_local(Arc::clone(&provider).refresh());
+        tasks.run_until(provider.first_answer()).await;
+        assert_eq!(provider.current(0), Err(NoCredentials::NotYet), "{odd}");
+        assert_eq!((provider.questions(), provider.failures()), (1, 1), "{odd}");
+    }
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for() {
+    let server = Upstream::raw(|stream| async move {
+        // Held open until the client has left.
+        let mut bytes = Vec::new();
+        let mut stream = stream;
+        drop(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await);
+    });
+    let server = server.await;
+    let url = format!("http://{}", server.address);
+    let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", &*url)];
+    let provider = provider(&CredentialSource::InstanceMetadata, &variables);
+    let tasks = LocalSet::new();
+    tasks.spawn_local(Arc::clone(&provider).refresh());
+    let start = tokio::time::Instant::now();
+    tasks.run_until(provider.first_answer()).await;
+    assert!(start.elapsed() >= TIMEOUT);
+    assert_eq!(provider.failures(), 1);
+}
+
+#[tokio::test]
 async fn a_gateway_asks_before_it_is_ready_and_again_before_the_end() {
     let metadata = Metadata::start().await;
     metadata.give("AKIDONE", 6);
@@ -148,6 +230,9 @@ async fn a_gateway_asks_before_it_is_ready_and_again_before_the_end() {
     });
     let warned = warned.await;
     assert!(warned.contains("usable=true"), "{warned}");
+    let failed = r#"gateway_aws_credential_fetches_total{outcome="failed"}"#;
+    let is_counted = |metrics: &Metrics| metrics.get(failed) >= 1.0;
+    gateway.metrics_when("the failure", is_counted).await;
     // A reload from which they come as before asks nothing.
     let reloaded = gateway.reload().await;
     assert_eq!(reloaded["answer"], "done", "{reloaded}");

@@ -58,6 +58,7 @@ pub(super) fn metrics(workers: Vec<Arc<WorkerMetrics>>, sources: &Sources) -> Me
 fn figures(sources: &Sources) -> Vec<Figure> {
     let mut figures = load_figures(sources);
     figures.extend(authorization_figures(sources));
+    figures.extend(credential_figures(sources));
     figures.extend(memory_figures(sources));
     figures.extend(list_figures(&sources.lists));
     if let Some(edge) = &sources.edge {
@@ -174,6 +175,29 @@ fn decision_figures(decisions: &Arc<Decisions>) -> Vec<Figure> {
         }
     };
     DECISION_FIGURES.iter().map(figure).collect()
+}
+
+fn credential_figures(sources: &Sources) -> Vec<Figure> {
+    let snapshot = Arc::clone(&sources.snapshot);
+    let read = move || match &snapshot.load().credentials {
+        None => Vec::new(),
+        Some(provider) => {
+            let failed = provider.failures();
+            let succeeded = provider.questions().saturating_sub(failed);
+            let outcomes = [("failed", failed), ("succeeded", succeeded)];
+            let samples = outcomes.map(|(outcome, count)| Sample {
+                labels: vec![("outcome", outcome.to_owned())],
+                value: count.into(),
+            });
+            samples.into()
+        }
+    };
+    vec![Figure {
+        name: "gateway_aws_credential_fetches",
+        help: "Questions for credentials of AWS, by outcome",
+        counter: true,
+        read: Box::new(read),
+    }]
 }
 
 fn memory_figures(sources: &Sources) -> Vec<Figure> {

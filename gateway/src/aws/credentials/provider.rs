@@ -50,6 +50,7 @@ pub struct Provider {
     current: ArcSwapOption<Credentials>,
     /// Whether a question has been answered, well or not.
     asked: watch::Sender<bool>,
+    questions: AtomicU64,
     failures: AtomicU64,
     clock: Clock,
 }
@@ -68,6 +69,7 @@ impl Provider {
             plan,
             current: ArcSwapOption::new(current),
             asked,
+            questions: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             clock,
         }
@@ -114,7 +116,13 @@ impl Provider {
         }
     }
 
-    /// Questions that failed.
+    /// Questions that were answered, well or not.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.questions.load(Ordering::Relaxed)
+    }
+
+    /// Questions that failed, which are among them.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
@@ -126,6 +134,7 @@ impl Provider {
             return None;
         };
         let answered = server::ask(source, plan).await;
+        self.questions.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.unix_seconds();
         let judged = answered.and_then(|credentials| {
             let good = credentials.are_good(now).then_some(credentials);
