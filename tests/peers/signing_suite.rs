@@ -98,7 +98,7 @@ impl Sent {
             Payload::Hash(hash) => hash.clone(),
             Payload::Unsigned => return Err("its payload is not signed".to_owned()),
         };
-        let canonical = Canonical::of(&SignedRequest {
+        let request = SignedRequest {
             method: &self.method,
             path: &self.path,
             query: &self.query,
@@ -109,8 +109,8 @@ impl Sent {
             headers: &self.headers,
             authority: "",
             signed: &claim.signed_headers,
-            payload: &hash,
-        });
+        };
+        let canonical = Canonical::of(&request, &hash);
         let canonical = canonical.map_err(|error| error.to_string())?;
         let to_sign = claim.scope.string_to_sign(&claim.signed_at, &canonical);
         let key = SigningKey::derive(&Secret::new(SECRET.to_owned()), &claim.scope);
