@@ -304,3 +304,51 @@ async fn simple_responses_let_in_or_keep_out() {
         "-"
     );
 }
+
+/// A definition says where a function answers, or names one by its ARN that the configuration reaches.
+#[tokio::test]
+async fn a_definition_brings_its_functions() {
+    let upstream = Upstream::echo().await;
+    let function = Function::start(outcomes).await;
+    let operation = |name: &str| {
+        json!({"get": {
+            "security": [{name: []}],
+            "responses": {"200": {"description": "fine"}},
+            "x-amazon-apigateway-integration": {
+                "type": "http_proxy", "httpMethod": "GET",
+                "uri": format!("http://{}/", upstream.address),
+            },
+        }})
+    };
+    let scheme = |uri: &str| {
+        json!({
+            "type": "apiKey", "name": "Authorization", "in": "header",
+            "x-amazon-apigateway-authtype": "custom",
+            "x-amazon-apigateway-authorizer": {
+                "type": "token", "authorizerUri": uri, "authorizerResultTtlInSeconds": 0,
+            },
+        })
+    };
+    let arn = "arn:aws:apigateway:test-1:lambda:path/2015-03-31/functions/arn:aws:lambda:test-1:\
+               111122223333:function:${stageVariables.function}/invocations";
+    let definition = json!({
+        "openapi": "3.0.1",
+        "info": {"title": "functions", "version": "1"},
+        "paths": {"/told": operation("told"), "/named": operation("rest")},
+        "components": {"securitySchemes": {
+            "told": scheme(&function.url()), "rest": scheme(arn),
+        }},
+    });
+    let api = json!({"definition": "api.json", "hosts": ["defined.test"], "stages": {"prod": {}}});
+    let setup = setup(&upstream, &function).set(&["apis", "defined"], api);
+    let _file = setup.file("api.json", &definition.to_string());
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for path in ["/prod/told", "/prod/named"] {
+        for (token, status) in [("allow", 200), ("unknown", 401), ("other", 403)] {
+            let answer = ask(&client, "defined.test", path, token).await;
+            assert_eq!(answer.status, status, "{path} {token}");
+        }
+    }
+    assert_eq!(function.calls(), 6);
+}

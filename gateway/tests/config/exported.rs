@@ -226,7 +226,53 @@ fn authorizer() -> impl Strategy<Value = (&'static str, Value)> {
         pools.entry("user_pools").or_insert_with(|| json!([POOL]));
         ("rest", Value::Object(pools))
     });
-    prop_oneof![2 => jwt, 1 => pools]
+    prop_oneof![2 => jwt, 1 => pools, 2 => function()]
+}
+
+/// A type of API, and an authorizer that asks a function at a URL.
+fn function() -> impl Strategy<Value = (&'static str, Value)> {
+    let url = json!({"url": "https://functions.example.com/authorize?v=1"});
+    let made = move |event: &str, mut settings: Map<String, Value>| {
+        settings.insert("type".to_owned(), json!("function"));
+        settings.insert("function".to_owned(), url.clone());
+        settings.insert("event".to_owned(), json!(event));
+        Value::Object(settings)
+    };
+    let of_request = made.clone();
+    let token = some_of(vec![
+        ("identity_sources", json!(["$request.header.X-Token"])),
+        ("identity_validation_expression", json!("Bearer [a-z]+")),
+        ("result_ttl", json!("2m")),
+        ("result_ttl", json!("0s")),
+    ]);
+    let token = token.prop_map(move |settings| ("rest", made("token", settings)));
+    let sources = subsequence(
+        vec![
+            "$request.header.Authorization",
+            "$request.querystring.tenant",
+            "$stageVariables.env",
+            "$context.identity.sourceIp",
+        ],
+        1..=4,
+    );
+    let of_http = some_of(vec![
+        ("payload_format", json!("1.0")),
+        ("payload_format", json!("2.0")),
+        ("result_ttl", json!("1h")),
+        ("result_ttl", json!("0s")),
+    ]);
+    let request = (select(&KINDS[..]), sources, of_http);
+    let request = request.prop_map(move |(kind, sources, mut settings)| {
+        if kind == "rest" {
+            settings.remove("payload_format");
+        } else {
+            // A definition has to say what holds by default.
+            settings.entry("payload_format").or_insert(json!("2.0"));
+        }
+        settings.insert("identity_sources".to_owned(), json!(sources));
+        (kind, of_request("request", settings))
+    });
+    prop_oneof![1 => token, 2 => request]
 }
 
 /// 64 cases by default; the soak asks for more.

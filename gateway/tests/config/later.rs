@@ -79,23 +79,6 @@ fn functions_and_services_of_aws() {
 }
 
 #[test]
-fn authorizers_that_are_functions_or_signatures() {
-    for kind in ["token", "request"] {
-        check_definition(
-            &with_scheme(&format!(
-                "{{type: apiKey, name: Authorization, in: header, \
-                 x-amazon-apigateway-authtype: custom, \
-                 x-amazon-apigateway-authorizer: {{type: {kind}}}}}"
-            )),
-            &[(
-                &format!("{SCHEME}.x-amazon-apigateway-authorizer"),
-                "Lambda authorizers are built by later work",
-            )],
-        );
-    }
-}
-
-#[test]
 fn api_keys() {
     check_definition(
         &with_scheme("{type: apiKey, name: x-api-key, in: header}"),

@@ -488,7 +488,7 @@ pub(crate) const OF_REST: &[Row] = &[
         "type: jwt\n",
         "type: request\n",
         "68:7",
-        "are built by later work",
+        "it does not say which function is asked",
     ),
     (
         "$request.header.Authorization",

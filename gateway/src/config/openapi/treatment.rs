@@ -136,8 +136,6 @@ const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on
      out, and write those in the configuration";
 pub(super) const KEYS: &str =
     "API keys are built by later work: take it out, or import with `partial`";
-pub(super) const LAMBDA: &str =
-    "Lambda authorizers are built by later work: take it out, or import with `partial`";
 pub(super) const AWS: &str =
     "AWS integrations are built by later work: take it out, or import with `partial`";
 const PRIVATE: &str = "private integrations are built by later work: write a `uri` that this gateway reaches, with \
@@ -433,25 +431,20 @@ const TABLE: &[Row] = &[
         Both,
         Translated,
     ),
-    ("authorizerUri", &[Authorizer], Both, Refused(LAMBDA)),
+    ("authorizerUri", &[Authorizer], Both, Translated),
     (
         "authorizerCredentials",
         &[Authorizer],
         Both,
-        Refused(LAMBDA),
+        Approximated("the configuration says how functions are reached"),
     ),
     (
         "authorizerPayloadFormatVersion",
         &[Authorizer],
-        Both,
-        Refused(LAMBDA),
+        Http,
+        Translated,
     ),
-    (
-        "enableSimpleResponses",
-        &[Authorizer],
-        Both,
-        Refused(LAMBDA),
-    ),
+    ("enableSimpleResponses", &[Authorizer], Http, Translated),
     (
         "identityValidationExpression",
         &[Authorizer],

@@ -33,7 +33,19 @@ pub(in crate::config::openapi) struct Jwt {
 }
 
 /// Fields of other types, and why they are none here.
-const FOREIGN: [(&str, &str); 3] = [
+const FOREIGN: [(&str, &str); 6] = [
+    (
+        "authorizerUri",
+        "a token decides who calls, and no function: take it out",
+    ),
+    (
+        "authorizerPayloadFormatVersion",
+        "a token decides who calls, and no function: take it out",
+    ),
+    (
+        "enableSimpleResponses",
+        "a token decides who calls, and no function: take it out",
+    ),
     (
         "authorizerResultTtlInSeconds",
         "decisions on tokens are remembered as the configuration says: write `decision_ttl` there",

@@ -4,11 +4,13 @@
 //! say the same as the definition. Where it has none, the definition makes one, as in the service.
 
 mod counterpart;
+mod function;
 mod issuers;
 mod jwt;
 mod user_pools;
 
 use counterpart::Counterpart;
+use function::Asked;
 pub(super) use jwt::DEFAULT_ALGORITHMS;
 use jwt::Jwt;
 use user_pools::UserPools;
@@ -16,7 +18,7 @@ use user_pools::UserPools;
 use super::carried;
 use super::finding::Findings;
 use super::made::Made;
-use super::treatment::{self, LAMBDA, Object};
+use super::treatment::{self, Object};
 use super::validator::flag;
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
@@ -52,6 +54,8 @@ pub(super) enum Described {
     Jwt(Jwt),
     /// They have a token of a user pool.
     UserPools(UserPools),
+    /// A function says who they are.
+    Function(Asked),
 }
 
 impl Described {
@@ -74,9 +78,9 @@ impl Described {
                 treatment::judge(&at, Object::Authorizer, kind, findings);
                 UserPools::judge(scheme, kind, findings).map(Self::UserPools)
             }
-            Some("token" | "request") => {
-                findings.refused(&at, LAMBDA);
-                None
+            Some(word @ ("token" | "request")) => {
+                treatment::judge(&at, Object::Authorizer, kind, findings);
+                Asked::judge(scheme, word == "token", kind, findings).map(Self::Function)
             }
             Some(other) => {
                 let known = ["jwt", "token", "request", "cognito_user_pools"];
@@ -97,6 +101,7 @@ impl Described {
         match self {
             Self::Jwt(jwt) => jwt.write(),
             Self::UserPools(pools) => pools.write(),
+            Self::Function(asked) => asked.write(),
         }
     }
 
@@ -105,6 +110,7 @@ impl Described {
         match self {
             Self::Jwt(_) => "jwt",
             Self::UserPools(_) => "cognito",
+            Self::Function(_) => "function",
         }
     }
 
@@ -112,7 +118,7 @@ impl Described {
     fn tell_made(&self, at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) {
         let how = match self {
             Self::Jwt(jwt) => jwt.approximation(kind),
-            Self::UserPools(_) => None,
+            Self::UserPools(_) | Self::Function(_) => None,
         };
         match how {
             None => findings.honoured(at),
@@ -137,10 +143,15 @@ impl Described {
             match self {
                 Self::Jwt(jwt) => jwt.compare(at, configured, &mut counterpart),
                 Self::UserPools(pools) => pools.compare(at, configured, &mut counterpart),
+                Self::Function(asked) => asked.compare(at, configured, &mut counterpart),
             }
         }
         let shown = shortened(name);
-        let how = format!("the authorizer `{shown}` of the configuration checks tokens");
+        let what = match self {
+            Self::Jwt(_) | Self::UserPools(_) => "checks tokens",
+            Self::Function(_) => "says where the function is",
+        };
+        let how = format!("the authorizer `{shown}` of the configuration {what}");
         findings.approximated(at, how);
     }
 }
@@ -159,10 +170,13 @@ fn judge_foreign(at: &Cursor<'_>, keys: &[(&str, &str)], findings: &mut Findings
 /// `method.` for `$`.
 fn native_source(text: &str) -> String {
     let text = text.trim();
-    match text.strip_prefix("method.request.") {
-        Some(rest) => format!("$request.{rest}"),
-        None => text.to_owned(),
+    if let Some(rest) = text.strip_prefix("method.request.") {
+        return format!("$request.{rest}");
     }
+    if text.starts_with("context.") || text.starts_with("stageVariables.") {
+        return format!("${text}");
+    }
+    text.to_owned()
 }
 
 /// The configuration `tree` with `made` among its authorizers.
@@ -254,6 +268,9 @@ impl Authorizers<'_> {
             );
             findings.refused(at, why);
             return None;
+        }
+        if let Described::Function(asked) = described {
+            asked.judge_alone(name, at, findings)?;
         }
         described.tell_made(at, kind, findings);
         Some(Found::Made(made))

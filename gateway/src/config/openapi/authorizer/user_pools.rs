@@ -45,7 +45,9 @@ impl UserPools {
             return None;
         }
         let foreign = "issuers are those of authorizers of type `jwt`: take it out";
-        judge_foreign(&at, &[("jwtConfiguration", foreign)], findings);
+        let asked = "a user pool decides who calls, and no function: take it out";
+        let keys = [("jwtConfiguration", foreign), ("authorizerUri", asked)];
+        judge_foreign(&at, &keys, findings);
         let identity_source = judge_header(scheme, findings);
         let pools_at = at.key("providerARNs");
         let named = |at: &Cursor<'_>| Some((at.scalar()?.to_owned(), at.place));
@@ -137,12 +139,15 @@ impl UserPools {
 }
 
 /// The header of the tokens, in the words of the configuration. `None` where it cannot be said.
-fn judge_header(scheme: &Cursor<'_>, findings: &mut Findings) -> Option<(String, Place)> {
+pub(super) fn judge_header(
+    scheme: &Cursor<'_>,
+    findings: &mut Findings,
+) -> Option<(String, Place)> {
     let (place, name) = (scheme.key("in"), scheme.key("name"));
     let own = match place.scalar() {
         Some("header") => name.scalar(),
         Some(_) => {
-            let why = "tokens of user pools stand in a header: write `in: header`";
+            let why = "such tokens stand in a header: write `in: header`";
             findings.refused(&place, why);
             return None;
         }
@@ -169,7 +174,7 @@ fn judge_header(scheme: &Cursor<'_>, findings: &mut Findings) -> Option<(String,
 }
 
 /// Seconds, where any are said. `None` where what is said is no number of them.
-fn judge_ttl(at: &Cursor<'_>, findings: &mut Findings) -> Option<Option<(u64, Place)>> {
+pub(super) fn judge_ttl(at: &Cursor<'_>, findings: &mut Findings) -> Option<Option<(u64, Place)>> {
     let Some(node) = at.node else {
         return Some(None);
     };

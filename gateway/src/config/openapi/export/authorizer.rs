@@ -20,6 +20,9 @@ pub(super) fn says_more(at: &Cursor<'_>) -> bool {
     if is_of_pools(at) {
         return pools_say_more(at);
     }
+    if is_function(at) {
+        return function_says_more(at);
+    }
     const KNOWN: [&str; 6] = [
         "type",
         "issuer",
@@ -41,6 +44,25 @@ pub(super) fn says_more(at: &Cursor<'_>) -> bool {
 /// Whether the authorizer at `at` knows callers by their signatures.
 pub(super) fn is_of_signers(at: &Cursor<'_>) -> bool {
     at.key("type").scalar() == Some("iam")
+}
+
+fn is_function(at: &Cursor<'_>) -> bool {
+    at.key("type").scalar() == Some("function")
+}
+
+fn function_says_more(at: &Cursor<'_>) -> bool {
+    const KNOWN: [&str; 8] = [
+        "type",
+        "function",
+        "event",
+        "payload_format",
+        "simple_responses",
+        "identity_sources",
+        "identity_validation_expression",
+        "result_ttl",
+    ];
+    let ttl = at.key("result_ttl");
+    at.names().any(|key| !KNOWN.contains(&key)) || (ttl.is_written() && seconds(&ttl).is_none())
 }
 
 fn is_of_pools(at: &Cursor<'_>) -> bool {
@@ -70,6 +92,8 @@ pub(super) fn write(at: &Cursor<'_>, kind: ApiKind) -> Object {
     }
     let (mut made, mut authorizer) = if is_of_pools(at) {
         of_pools(at)
+    } else if is_function(at) {
+        of_function(at, kind)
     } else {
         of_issuers(at, kind)
     };
@@ -101,6 +125,63 @@ fn of_pools(at: &Cursor<'_>) -> (Object, Object) {
         authorizer.word("authorizerResultTtlInSeconds", seconds);
     }
     (made, authorizer)
+}
+
+fn of_function(at: &Cursor<'_>, kind: ApiKind) -> (Object, Object) {
+    let is_token = at.key("event").scalar() == Some("token");
+    let sources: Vec<&str> = at
+        .key("identity_sources")
+        .items()
+        .filter_map(|item| item.scalar())
+        .collect();
+    let mut made = of_text("type", "apiKey");
+    let header = match sources.first() {
+        Some(source) if is_token => source.strip_prefix("$request.header.").unwrap_or(source),
+        None if is_token => "Authorization",
+        // As the service writes it: where requests are told whole, no one header is meant.
+        Some(_) | None => "Unused",
+    };
+    made.text("name", header);
+    made.text("in", "header");
+    made.text("x-amazon-apigateway-authtype", "custom");
+    let mut authorizer = of_text("type", if is_token { "token" } else { "request" });
+    authorizer.copy("authorizerUri", &at.key("function").key("url"));
+    if is_token {
+        authorizer.copy(
+            "identityValidationExpression",
+            &at.key("identity_validation_expression"),
+        );
+    } else if !sources.is_empty() {
+        let sources: Vec<String> = sources.iter().map(|it| of_source(it, kind)).collect();
+        authorizer.text("identitySource", &sources.join(", "));
+    }
+    if kind == ApiKind::Http {
+        let format = at.key("payload_format").scalar().unwrap_or("2.0");
+        authorizer.text("authorizerPayloadFormatVersion", format);
+        if at.key("simple_responses").scalar() == Some("true") {
+            authorizer.word("enableSimpleResponses", true);
+        }
+    }
+    // What holds by default differs where nothing tells callers apart.
+    let ttl = at.key("result_ttl");
+    let ttl = if ttl.is_written() || is_token || !sources.is_empty() {
+        seconds(&ttl)
+    } else {
+        Some(0)
+    };
+    if let Some(seconds) = ttl {
+        authorizer.word("authorizerResultTtlInSeconds", seconds);
+    }
+    (made, authorizer)
+}
+
+/// An identity source as APIs of this type write it.
+fn of_source(source: &str, kind: ApiKind) -> String {
+    match (kind, source.strip_prefix('$')) {
+        (ApiKind::Rest, Some(rest)) if rest.starts_with("request.") => format!("method.{rest}"),
+        (ApiKind::Rest, Some(rest)) => rest.to_owned(),
+        (ApiKind::Rest | ApiKind::Http, _) => source.to_owned(),
+    }
 }
 
 /// The service counts whole seconds.

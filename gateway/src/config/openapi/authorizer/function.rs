@@ -1,0 +1,292 @@
+//! Authorizers that ask a function: those of type `token`, which REST APIs alone have, and `request`.
+//!
+//! Where the function is asked, a URL says, or the authorizer of the configuration that has the scheme's
+//! name: a function that is only named by its ARN is not called from here.
+
+use super::counterpart::Counterpart;
+use super::user_pools::{judge_header, judge_ttl};
+use super::{AUTHORIZER, judge_foreign, native_source};
+use crate::config::cursor::Cursor;
+use crate::config::diagnostic::Place;
+use crate::config::lower::parse_duration;
+use crate::config::openapi::finding::Findings;
+use crate::config::openapi::made::{Made, list, plain, text};
+use crate::config::openapi::validator::flag;
+use crate::config::tree::{Node, shortened};
+use crate::model::ApiKind;
+
+/// What is said of an authorizer, and where.
+type Said = (String, Place);
+
+/// What a scheme says of a function.
+#[derive(Clone, Debug)]
+pub(in crate::config::openapi) struct Asked {
+    /// Whether it is told of a token alone.
+    is_token: bool,
+    /// Where it is.
+    uri: Said,
+    /// In the words of the configuration.
+    sources: Vec<Said>,
+    /// What a token has to match.
+    expression: Option<Said>,
+    /// In which form an HTTP API tells it of requests.
+    format: Option<Said>,
+    /// Where it is said that it answers yes or no.
+    simple_responses: Option<Place>,
+    /// How long results are remembered, in seconds.
+    ttl: Option<(u64, Place)>,
+    place: Place,
+}
+
+impl Asked {
+    /// What the scheme at `scheme` says; `None` where it cannot be had, which was reported.
+    pub(super) fn judge(
+        scheme: &Cursor<'_>,
+        is_token: bool,
+        kind: ApiKind,
+        findings: &mut Findings,
+    ) -> Option<Self> {
+        let at = scheme.key(AUTHORIZER);
+        if is_token && kind == ApiKind::Http {
+            let why = "HTTP APIs tell functions of requests: write `type: request`";
+            findings.refused(&at.key("type"), why);
+            return None;
+        }
+        let foreign = "a function decides who calls: take it out";
+        judge_foreign(
+            &at,
+            &[("jwtConfiguration", foreign), ("providerARNs", foreign)],
+            findings,
+        );
+        let before = findings.refusals();
+        let uri_at = at.key("authorizerUri");
+        let uri = uri_at.scalar().map(|text| (text.to_owned(), uri_at.place));
+        if uri.is_none() {
+            let place = if uri_at.is_written() { &uri_at } else { &at };
+            findings.refused(
+                place,
+                "it does not say which function is asked: write `authorizerUri`",
+            );
+        }
+        let expression_at = at.key("identityValidationExpression");
+        findings.is_text(&expression_at);
+        let expression = expression_at.scalar().filter(|text| !text.is_empty());
+        let expression = expression.map(|text| (text.to_owned(), expression_at.place));
+        if !is_token && let Some((_, _)) = &expression {
+            let why = "this is about the one token of `type: token`: take it out";
+            findings.refused(&expression_at, why);
+        }
+        let sources = if is_token {
+            judge_header(scheme, findings).map(|header| vec![header])
+        } else {
+            judge_sources(&at.key("identitySource"), findings)
+        };
+        let ttl = judge_ttl(&at.key("authorizerResultTtlInSeconds"), findings)?;
+        let is_kept = ttl.is_none_or(|(seconds, _)| seconds > 0);
+        if kind == ApiKind::Rest && is_kept && sources.as_ref().is_some_and(Vec::is_empty) {
+            let why = "results are remembered, and nothing tells callers apart: write \
+                       `identitySource`, or `authorizerResultTtlInSeconds: 0`";
+            findings.refused(&at, why);
+        }
+        let format = judge_format(&at, kind, findings);
+        let simple_at = at.key("enableSimpleResponses");
+        let is_simple = flag(&simple_at, findings);
+        (findings.refusals() == before).then_some(Self {
+            is_token,
+            uri: uri?,
+            sources: sources?,
+            expression,
+            format,
+            simple_responses: is_simple.then_some(simple_at.place),
+            ttl,
+            place: at.key_place,
+        })
+    }
+
+    /// Whether the definition alone says where the function is asked.
+    fn has_url(&self) -> bool {
+        let (uri, _) = &self.uri;
+        uri.starts_with("http://") || uri.starts_with("https://")
+    }
+
+    /// Refuses at `at` what the definition alone cannot make an authorizer of.
+    pub(super) fn judge_alone(
+        &self,
+        name: &str,
+        at: &Cursor<'_>,
+        findings: &mut Findings,
+    ) -> Option<()> {
+        if self.has_url() {
+            return Some(());
+        }
+        let shown = shortened(name);
+        let why = format!(
+            "this names a function and not where it answers: add `{shown}` to `authorizers` of the \
+             configuration, as `{{type: function, function: {{url: ..}}}}`"
+        );
+        findings.refused(&at.key("authorizerUri"), why);
+        None
+    }
+
+    const fn event(&self) -> &'static str {
+        if self.is_token { "token" } else { "request" }
+    }
+
+    /// An authorizer in the native form.
+    pub(super) fn write(&self) -> Node {
+        let at = |(written, place): &Said| text(*place, written);
+        let mut made = Made::at(self.place);
+        made.put("type", self.place, plain(self.place, "function"));
+        let (_, uri_place) = self.uri;
+        let mut function = Made::at(uri_place);
+        function.put("url", uri_place, at(&self.uri));
+        made.put("function", uri_place, function.finish());
+        made.put("event", self.place, plain(self.place, self.event()));
+        if let Some(format) = &self.format {
+            made.put("payload_format", format.1, at(format));
+        }
+        if let Some(place) = self.simple_responses {
+            made.put("simple_responses", place, plain(place, "true"));
+        }
+        if let Some((_, place)) = self.sources.first() {
+            let sources = self.sources.iter().map(at);
+            made.put("identity_sources", *place, list(*place, sources.collect()));
+        }
+        if let Some(expression) = &self.expression {
+            made.put(
+                "identity_validation_expression",
+                expression.1,
+                at(expression),
+            );
+        }
+        if let Some((seconds, place)) = self.ttl {
+            made.put("result_ttl", place, text(place, &format!("{seconds}s")));
+        }
+        made.finish()
+    }
+
+    /// Holds what the definition says at `at` against the authorizer at `configured`.
+    pub(super) fn compare(
+        &self,
+        at: &Cursor<'_>,
+        configured: &Cursor<'_>,
+        counterpart: &mut Counterpart<'_>,
+    ) {
+        let there = configured.key("event").scalar().unwrap_or("request");
+        counterpart.compare("`event`", self.event(), there, &at.key("type"));
+        if self.has_url() {
+            let there = configured.key("function").key("url");
+            let there = there.scalar().unwrap_or_default();
+            counterpart.compare("`url`", &self.uri.0, there, &at.key("authorizerUri"));
+        }
+        let here = compared(self.sources.iter().map(|(source, _)| source.as_str()));
+        let listed = configured.key("identity_sources");
+        let there = if self.is_token && !listed.is_written() {
+            compared(["$request.header.Authorization"].into_iter())
+        } else {
+            compared(listed.items().filter_map(|item| item.scalar()))
+        };
+        counterpart.compare("identity sources", &here, &there, &at.key("identitySource"));
+        let of = |said: &Option<Said>| said.as_ref().map_or(String::new(), |(it, _)| it.clone());
+        let there = configured.key("identity_validation_expression");
+        let key = at.key("identityValidationExpression");
+        counterpart.compare(
+            "expression",
+            &of(&self.expression),
+            there.scalar().unwrap_or_default(),
+            &key,
+        );
+        if let Some((format, _)) = &self.format {
+            let there = configured.key("payload_format").scalar().unwrap_or("2.0");
+            let key = at.key("authorizerPayloadFormatVersion");
+            counterpart.compare("`payload_format`", format, there, &key);
+        }
+        let here = if self.simple_responses.is_some() {
+            "true"
+        } else {
+            "false"
+        };
+        let there = configured
+            .key("simple_responses")
+            .scalar()
+            .unwrap_or("false");
+        counterpart.compare(
+            "`simple_responses`",
+            here,
+            there,
+            &at.key("enableSimpleResponses"),
+        );
+        self.compare_ttl(at, configured, counterpart);
+    }
+
+    fn compare_ttl(
+        &self,
+        at: &Cursor<'_>,
+        configured: &Cursor<'_>,
+        counterpart: &mut Counterpart<'_>,
+    ) {
+        let Some((seconds, _)) = self.ttl else {
+            return;
+        };
+        let default = if self.sources.is_empty() { "0s" } else { "5m" };
+        let there = configured.key("result_ttl");
+        let there = there.scalar().unwrap_or(default);
+        let is_same =
+            parse_duration(there).is_some_and(|ttl| ttl.as_millis() == u128::from(seconds) * 1000);
+        if !is_same {
+            let key = at.key("authorizerResultTtlInSeconds");
+            counterpart.compare("`result_ttl`", &format!("{seconds}s"), there, &key);
+        }
+    }
+}
+
+/// In order; names of headers have no case.
+fn compared<'a>(sources: impl Iterator<Item = &'a str>) -> String {
+    let sources = sources.map(|source| match source.strip_prefix("$request.header.") {
+        Some(name) => format!("$request.header.{}", name.to_ascii_lowercase()),
+        None => source.to_owned(),
+    });
+    sources.collect::<Vec<_>>().join(", ")
+}
+
+/// What tells callers apart, in the words of the configuration: a list, or text with commas.
+fn judge_sources(at: &Cursor<'_>, findings: &mut Findings) -> Option<Vec<Said>> {
+    if let Some(text) = at.scalar() {
+        let sources = text.split(',').filter(|source| !source.trim().is_empty());
+        return Some(
+            sources
+                .map(|source| (native_source(source), at.place))
+                .collect(),
+        );
+    }
+    let named = |item: Cursor<'_>| Some((native_source(item.scalar()?), item.place));
+    let sources: Option<Vec<_>> = at.items().map(named).collect();
+    if sources.is_none() {
+        findings.refused(
+            at,
+            "identity sources are text: write `$request.header.<name>`",
+        );
+    }
+    sources
+}
+
+/// In which form an HTTP API tells of requests, which the service wants to be said.
+fn judge_format(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Said> {
+    if kind == ApiKind::Rest {
+        return None;
+    }
+    let format = at.key("authorizerPayloadFormatVersion");
+    match format.scalar() {
+        Some(text @ ("1.0" | "2.0")) => Some((text.to_owned(), format.place)),
+        Some(_) => {
+            findings.refused(&format, "the version is 1.0 or 2.0: write one");
+            None
+        }
+        None => {
+            let why = "it does not say in which form the function is told: write \
+                       `authorizerPayloadFormatVersion: '2.0'`, or `'1.0'`";
+            findings.refused(at, why);
+            None
+        }
+    }
+}
