@@ -126,7 +126,7 @@ async fn what_is_deployed_by_hand_serves_the_stage_that_was_named() {
         ),
         (
             &["deploy", "main", "--stage", "beta"],
-            "error: the API `main` has no stage `beta`: choose from `held`, `prod`; a new one is \
+            "error: the API `main` has no stage `beta`: choose from `prod`, `held`; a new one is \
              written under `stages` of the API",
         ),
         (
@@ -457,7 +457,7 @@ async fn a_difference_names_routes_and_what_of_them_changed() {
         "+ GET /new",
         "~ GET /say",
         "    integration.responses.default.status: 200 -> 201",
-        "    throttle: (not written) -> {burst: 10, rate: 5}",
+        "    throttle: (not written) -> {rate: 5, burst: 10}",
     ];
     let found = told(&ask(&gateway, &["diff", "main", "--stage", "held"]).await);
     let mut lines: Vec<&str> = found.lines().collect();

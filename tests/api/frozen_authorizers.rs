@@ -378,8 +378,9 @@ async fn a_deployment_is_exported_with_its_own_authorizers_whatever_the_file_say
         assert_eq!(definition["info"]["version"], number);
         let scheme = &definition["components"]["securitySchemes"]["main"];
         let authorizer = &scheme["x-amazon-apigateway-authorizer"];
-        exported.push(authorizer["jwtConfiguration"]["audience"].clone());
+        exported.push(authorizer["jwtConfiguration"]["issuers"][0]["audiences"].clone());
     }
+    assert!(exported[0].is_array(), "{exported:?}");
     assert_ne!(exported[0], json!(["other"]));
     assert_eq!(exported[1], json!(["other"]));
     // What the file says cannot be had then.

@@ -173,7 +173,7 @@ async fn no_name_that_backends_take_for_the_gateways_own_passes() {
         assert_eq!(headers[name], value, "{name}");
     }
     assert!(!headers.contains_key("x-user-id"));
-    let uri = "/pets?a=1%3Buser_id=victim&user=kept&q=5&tenant=acme&user_id=127.0.0.1";
+    let uri = "/pets?a=1%3Buser_id=victim&user=kept&q=5&user_id=127.0.0.1&tenant=acme";
     assert_eq!(seen["uri"], uri);
 }
 

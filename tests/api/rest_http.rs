@@ -88,7 +88,7 @@ async fn a_backend_gets_what_is_mapped_and_nothing_else() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let seen = answer.json();
     assert_eq!(seen["method"], "PUT");
-    assert_eq!(seen["uri"], "/internal/a%20b/stage?id=5&page=2");
+    assert_eq!(seen["uri"], "/internal/a%20b/stage?page=2&id=5");
     assert_eq!(seen["body"], r#"{"id": 5}"#);
     let mut headers = seen["headers"].as_object().unwrap().clone();
     let trace = headers.remove("x-amzn-trace-id").unwrap();

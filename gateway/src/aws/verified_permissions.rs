@@ -185,7 +185,7 @@ mod tests {
             "resource": {"entityType": "Shop::Order", "entityId": "7"},
             "context": {"cedarJson": r#"{"ip":"127.0.0.1"}"#},
             "entities": {"cedarJson":
-                r#"[{"attrs":{},"parents":[],"uid":{"id":"alice","type":"Shop::User"}}]"#},
+                r#"[{"uid":{"type":"Shop::User","id":"alice"},"attrs":{},"parents":[]}]"#},
         });
         assert_eq!(Value::Object(body), expected);
 

@@ -58,6 +58,9 @@ fn endpoint(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Rem
     })
 }
 
+/// Longest name of a profile.
+const PROFILE_BYTES_MAX: usize = 128;
+
 fn credentials(
     written: &written::AwsCredentials,
     at: &Cursor<'_>,
@@ -68,6 +71,11 @@ fn credentials(
         let message = "a profile is only looked for with `source: profile`: write that, or take this \
                        out";
         cx.error_at_key(&at.key("profile"), message);
+    }
+    let name = written.profile.as_deref();
+    if name.is_some_and(|name| name.is_empty() || name.len() > PROFILE_BYTES_MAX) {
+        let message = "a profile has a name of 1 to 128 bytes: write that, or take this out";
+        cx.error(&at.key("profile"), message);
     }
     match written.source {
         None | Some(AwsCredentialSource::Auto) => CredentialSource::Auto,

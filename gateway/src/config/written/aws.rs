@@ -25,8 +25,7 @@ pub(crate) struct AwsCredentials {
     /// is the first of these that is set up. Default `auto`.
     pub(crate) source: Option<AwsCredentialSource>,
     /// With `source: profile` the profile in the files of the AWS command line. Default: the one that
-    /// `AWS_PROFILE` names, or `default`.
-    #[schemars(length(min = 1, max = 128))]
+    /// `AWS_PROFILE` names, or `default`. 1 to 128 bytes.
     pub(crate) profile: Option<String>,
 }
 

@@ -115,7 +115,8 @@ impl Reader<'_> {
         let is_id = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if id.is_empty() || id.len() > NAME_BYTES_MAX || !is_id(id) {
             let message = "an access key has an id of letters, digits and `_`: write that";
-            self.error(at, message);
+            let path = at.path.to_string();
+            self.diagnostics.error(Some(at.key_place), path, message);
         }
         let secret = self.hidden(&written.secret, SECRET_BYTES_MAX, &at.key("secret"));
         let principal = self.principal(written, at);
@@ -405,7 +406,7 @@ mod tests {
         .unwrap_err();
         let all = told.join("\n");
         for expected in [
-            "keys.yaml:2:13: credentials.\"AKID ONE\": an access key has an id",
+            "keys.yaml:2:3: credentials.\"AKID ONE\": an access key has an id",
             "keys.yaml:3:13: credentials.\"AKID ONE\".secret: this is a text of 1 to 256 bytes",
             "keys.yaml:4:16: credentials.\"AKID ONE\".principal: `ann` is nobody who signs",
             "keys.yaml:7:13: credentials.AKIDTWO.secret: this is a text",
