@@ -4,6 +4,7 @@ use gateway_tests::gateway::Gateway;
 use gateway_tests::raw::{Raw, exchange};
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{ECHO_END, Upstream};
+use gateway_tests::wait::until;
 use serde_json::json;
 
 const HOST: &str = "host: api.test\r\n";
@@ -43,11 +44,8 @@ async fn check(rows: Vec<Row>) {
         let answer = exchange(address, &row.sent).await;
         let status = answer.get(9..12).unwrap_or_default();
         assert_eq!(status, row.status, "{}: {answer:?}", row.name);
-        let count = |_: &str| gateway.records().len() > number;
-        gateway
-            .log
-            .find(row.name, |line| count(line).then_some(()))
-            .await;
+        let is_written = async || (gateway.records().len() > number).then_some(());
+        until(row.name, is_written).await;
         let records = gateway.records();
         assert_eq!(records.len(), number + 1, "{}: one record each", row.name);
         assert_eq!(
