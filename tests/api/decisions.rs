@@ -90,3 +90,89 @@ async fn a_wrong_signature_is_not_verified_again_within_seconds() {
         assert_eq!(record["reason"], "token_signature");
     }
 }
+
+/// Changes the authorizer of `setup`.
+fn authorizer(setup: Setup, key: &str, value: Value) -> Setup {
+    setup.set(&["authorizers", "main", key], value)
+}
+
+#[tokio::test]
+async fn a_guard_refuses_before_anything_is_verified() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let guard = json!({"per_source": {"rate": 0.001, "burst": 2}});
+    let setup = authorizer(protected(&upstream, &[&key]), "guard", guard);
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let token = |who: &str| key.token(&claims(json!({"sub": who})));
+    let known = token("ann");
+    assert_eq!(call(&client, &known).await, 200);
+    assert_eq!(call(&client, &token("bob")).await, 200);
+    let headers = [("authorization", &*token("eve"))];
+    let refused = client.get_with("/a", &headers).await;
+    assert_eq!(refused.status, 429);
+    let seconds: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((990..=1000).contains(&seconds), "{seconds}");
+    assert_eq!(
+        call(&client, "Bearer nonsense").await,
+        429,
+        "whatever it is"
+    );
+    assert_eq!(
+        call(&client, "").await,
+        401,
+        "without a token nothing is found out"
+    );
+    assert_eq!(
+        call(&client, &known).await,
+        200,
+        "who is known is not held up"
+    );
+    assert_eq!(gateway.reason("authorizer_throttled").await["status"], 429);
+}
+
+#[tokio::test]
+async fn an_authorizer_in_monitor_mode_says_what_it_would_do_and_lets_pass() {
+    let upstream = Upstream::echo().await;
+    let key = Key::ec("ec");
+    let setup = authorizer(protected(&upstream, &[&key]), "monitor", json!(true));
+    let mut gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let get = async |path: &'static str, token: &str| {
+        let answer = client.get_with(path, &[("authorization", token)]).await;
+        answer.status
+    };
+    let good = key.token(&claims(json!({})));
+    let forged = Key::ec("ec").token(&claims(json!({})));
+    assert_eq!(get("/good", &good).await, 200);
+    assert_eq!(get("/forged", &forged).await, 200);
+    assert_eq!(get("/none", "").await, 200);
+    for (path, would) in [
+        ("/good", "allow"),
+        ("/forged", "token_signature"),
+        ("/none", "token_missing"),
+    ] {
+        let record = gateway.path(path).await;
+        assert_eq!(record["authorization"], would, "{path}");
+        assert_eq!(
+            (&record["status"], &record["reason"]),
+            (&json!(200), &Value::Null)
+        );
+    }
+    let metrics = gateway.metrics().await;
+    let watched = |outcome: &str| {
+        let labels = format!("{{authorizer=\"main\",outcome=\"{outcome}\"}}");
+        metrics.get(&format!(
+            "gateway_authorizer_watched_requests_total{labels}"
+        ))
+    };
+    assert_eq!((watched("allowed"), watched("refused")), (1.0, 2.0));
+
+    // Once it is meant, it holds at once.
+    gateway
+        .setup()
+        .change(&["authorizers", "main", "monitor"], json!(false));
+    assert_eq!(gateway.reload().await["answer"], "done");
+    assert_eq!(get("/good", &good).await, 200);
+    assert_eq!(get("/forged", &forged).await, 401);
+}

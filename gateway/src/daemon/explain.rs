@@ -43,6 +43,7 @@ pub(super) async fn explained(
     let asking = Asking {
         pool: &Rc::new(Pool::default()),
         budget: &reached.body_budget,
+        buckets: &reached.buckets,
         purpose: Purpose::Explain { calls: asked.calls },
     };
     Ok(explain(&snapshot, &reached.buckets, question, asking).await)

@@ -103,6 +103,13 @@ fn authorization_figures(sources: &Sources) -> Vec<Figure> {
     let mut figures = decision_figures(&sources.decisions);
     let snapshot = Arc::clone(&sources.snapshot);
     figures.push(Figure {
+        name: "gateway_authorizer_watched_requests",
+        help: "Requests that an authorizer in monitor mode has judged, by authorizer and outcome",
+        counter: true,
+        read: Box::new(move || watched_samples(&snapshot.load())),
+    });
+    let snapshot = Arc::clone(&sources.snapshot);
+    figures.push(Figure {
         name: "gateway_key_set_fetches",
         help: "Fetches of key sets, by authorizer and outcome",
         counter: true,
@@ -314,6 +321,25 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
         });
     }
     figures
+}
+
+fn watched_samples(snapshot: &Snapshot) -> Vec<Sample> {
+    let watched = snapshot.authorizers.iter().filter(|it| it.model.monitor);
+    let samples = watched.flat_map(|authorizer| {
+        let sample = |outcome: &str, counter: &AtomicU64| Sample {
+            labels: vec![
+                ("authorizer", authorizer.model.name.to_string()),
+                ("outcome", outcome.to_owned()),
+            ],
+            value: counter.load(Ordering::Relaxed).into(),
+        };
+        let watched = &authorizer.watched;
+        [
+            sample("allowed", &watched.allowed),
+            sample("refused", &watched.refused),
+        ]
+    });
+    samples.collect()
 }
 
 fn key_set_samples(snapshot: &Snapshot) -> Vec<Sample> {

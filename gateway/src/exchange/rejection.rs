@@ -162,6 +162,7 @@ reasons! {
     SignatureMismatch AccessDenied InvalidSignature "signature_mismatch" "The signature is not that of the request.",
     PayloadMismatch AccessDenied InvalidSignature "payload_mismatch" "The body is not the one whose hash was signed.",
     PolicyDenied AccessDenied AccessDenied "policy_denied" "The API's resource policy, or that of the caller, does not allow the request.",
+    AuthorizerThrottled Throttled Throttled "authorizer_throttled" "What the authorizer would have to find out is limited, for this source or in all.",
     DecisionDenied AccessDenied AccessDenied "decision_denied" "The policy set of the route does not allow the request.",
     DecisionFailed AccessDenied AccessDenied "decision_failed" "The policy set of the route cannot judge the request: it lacks something, or a policy failed on it.",
     DecisionUnavailable Internal AuthorizerFailure "decision_unavailable" "The server that the policy set of the route asks gave no answer that could be understood.",

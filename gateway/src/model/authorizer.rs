@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_common::limit::Limit;
+
 use super::{AuthorizerName, FunctionSettings, IamSettings, Remote};
 use crate::language::pattern::Pattern;
 use crate::language::policy::Authorization;
@@ -16,8 +18,22 @@ pub struct Authorizer {
     pub name: AuthorizerName,
     /// How it knows callers.
     pub kind: AuthorizerKind,
+    /// How often it decides what it does not remember.
+    pub guard: Guard,
+    /// Whether it is only watched: it decides, and requests go on as if there were none. Default:
+    /// no.
+    pub monitor: bool,
     /// Whether a deployment has kept it, and the file says something else now or nothing.
     pub is_frozen: bool,
+}
+
+/// Limits of decisions that are not remembered, in decisions. Default: none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// For each source: an IPv4 address, or a /64 of IPv6.
+    pub source: Option<Limit>,
+    /// For all together.
+    pub total: Option<Limit>,
 }
 
 /// How an authorizer knows callers.

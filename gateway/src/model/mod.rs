@@ -46,8 +46,8 @@ pub use api::{
     RouteMethod, Segment, Target,
 };
 pub use authorizer::{
-    Algorithm, Authorizer, AuthorizerKind, IdentitySource, Issuer, Jwks, JwksFile, JwksSource,
-    JwtSettings, RequiredClaim, TokenRules,
+    Algorithm, Authorizer, AuthorizerKind, Guard, IdentitySource, Issuer, Jwks, JwksFile,
+    JwksSource, JwtSettings, RequiredClaim, TokenRules,
 };
 pub use aws::{Aws, AwsService, AwsTarget, CredentialSource};
 pub use certificate::{Certificate, Unopened};

@@ -14,7 +14,7 @@ use super::arriving::Arriving;
 use super::decided::consult;
 use super::entered::Entered;
 use super::follow::follow;
-use super::identify::{called, check_policies, identify};
+use super::identify::{called, check_policies, identify, watch};
 use super::locate::locate;
 use super::prepare::prepare;
 use crate::clock;
@@ -106,7 +106,11 @@ pub(crate) async fn enter<'s, 'r>(
     exchange.record.record.route = Some(Arc::clone(&route.key));
     follow(&route.observed, head, &found.parameters, exchange);
 
-    if let Some(plan) = &route.authorize {
+    if let Some(plan) = route.watched() {
+        let called = called(head, &path, &found);
+        watch((plan, route), None, &called, body, exchange, asking).await;
+    }
+    if let Some(plan) = route.enforced() {
         let called = called(head, &path, &found);
         identify((plan, route), &called, body, exchange, asking).await?;
         let authorization = plan.authorizer.model.authorization();

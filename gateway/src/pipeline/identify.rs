@@ -1,5 +1,7 @@
 //! Who calls and whether policies let that caller, with what is kept of either step.
 
+use std::sync::atomic::Ordering;
+
 use http::request::Parts;
 
 use super::arriving::Arriving;
@@ -9,7 +11,7 @@ use crate::exchange::{Caller, Exchange, Judged, Reason, Rejection};
 use crate::language::policy::{Authorization, Phase, Policy};
 use crate::router::{Match, RequestPath};
 use crate::snapshot::RoutePlan;
-use crate::step::attempt::{Asking, Attempt, Called};
+use crate::step::attempt::{Asking, Attempt, Called, Purpose};
 use crate::step::authorize::{AuthorizePlan, Claimed, authorize};
 use crate::step::policy::{self, Answer};
 use crate::telemetry::execution_log::Step;
@@ -70,6 +72,57 @@ async fn caller(
             signer.prove(read)
         }
     }
+}
+
+/// Finds out what an authorizer in monitor mode, and the policies with it, would make of a request.
+/// That is told and counted, and the request goes on as if there were none: nobody is known to have
+/// sent it.
+///
+/// # Cancel safety
+/// Safe: nothing is half done.
+pub(super) async fn watch(
+    (plan, route): (&AuthorizePlan, &RoutePlan),
+    policy: Option<&Policy>,
+    called: &Called<'_>,
+    body: &mut Arriving,
+    exchange: &mut Exchange,
+    asking: Asking<'_>,
+) {
+    let before = (exchange.authorizer.take(), exchange.policy.take());
+    let outcome = tried((plan, route), policy, called, body, exchange, asking).await;
+    (exchange.authorizer, exchange.policy) = before;
+    exchange.caller = None;
+    let watched = &plan.authorizer.watched;
+    let (would, counter) = match &outcome {
+        Ok(()) => ("allow", &watched.allowed),
+        Err(rejection) => (rejection.reason.name(), &watched.refused),
+    };
+    if asking.purpose == Purpose::Serve {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+    exchange.record.record.authorization = Some(would);
+    let said = format_args!("The authorizer is only watched; it says: {would}");
+    passed(exchange, Step::Authorizer, said);
+}
+
+async fn tried(
+    (plan, route): (&AuthorizePlan, &RoutePlan),
+    policy: Option<&Policy>,
+    called: &Called<'_>,
+    body: &mut Arriving,
+    exchange: &mut Exchange,
+    asking: Asking<'_>,
+) -> Result<(), Rejection> {
+    identify((plan, route), called, body, exchange, asking).await?;
+    let authorization = plan.authorizer.model.authorization();
+    let is_asked = match policy {
+        Some(_) => authorization.is_asked(Phase::After),
+        None => authorization.needs_policy(),
+    };
+    if !is_asked {
+        return Ok(());
+    }
+    check_policies(policy, (authorization, Phase::After), called, exchange)
 }
 
 /// What is called, for those who ask about it.

@@ -18,7 +18,7 @@ use super::conformed::conformed;
 use super::decided::consult;
 use super::entered::Entered;
 use super::follow::{follow, passed};
-use super::identify::{called, check_policies, identify};
+use super::identify::{called, check_policies, identify, watch};
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use super::unmatched::unmatched;
@@ -129,7 +129,11 @@ pub(crate) async fn enter<'s, 'r>(
     if stage.policy.is_some() || route.authorize.is_some() {
         let called = called(head, &path, &found);
         ask_policies(stage, route, &called, Phase::Before, exchange)?;
-        if let Some(plan) = &route.authorize {
+        if let Some(plan) = route.watched() {
+            let policy = stage.policy.as_deref();
+            watch((plan, route), policy, &called, body, exchange, asking).await;
+        }
+        if let Some(plan) = route.enforced() {
             let identified = identify((plan, route), &called, body, exchange, asking).await;
             identified.map_err(|rejection| told(rejection, route))?;
         }
@@ -216,14 +220,17 @@ fn ask_policies(
     phase: Phase,
     exchange: &mut Exchange,
 ) -> Result<(), Rejection> {
-    let authorization = match &route.authorize {
-        None => Authorization::None,
-        Some(plan) => plan.authorizer.model.authorization(),
-    };
+    let enforced = route.enforced();
+    let authorization = enforced.map_or(Authorization::None, |plan| {
+        plan.authorizer.model.authorization()
+    });
     let is_asked = match (&stage.policy, phase) {
         (Some(_), _) => authorization.is_asked(phase),
         // Whoever has an authorizer is told an ARN of the same length at most.
-        (None, Phase::Before) => return called.arn(exchange).map(drop),
+        (None, Phase::Before) if enforced.is_some() => {
+            return called.arn(exchange).map(drop);
+        }
+        (None, Phase::Before) => false,
         (None, Phase::After) => authorization.needs_policy(),
     };
     if !is_asked {

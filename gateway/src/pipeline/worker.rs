@@ -43,6 +43,7 @@ impl Worker {
         Asking {
             pool: &self.pool,
             budget: &self.body_budget,
+            buckets: &self.buckets,
             purpose: Purpose::Serve,
         }
     }

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use gateway_common::limit::Limit;
+
 use super::backends::Backends;
+use super::slot::{SOURCE, TOTAL, guard_tag};
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
     self, Api, AuthorizerKind, AuthorizerName, Credentials, Definition, DeploymentNumber, Gateway,
@@ -12,7 +15,7 @@ use crate::model::{
 use crate::step::authorize::function::FunctionAuthorizer;
 use crate::step::authorize::iam::IamAuthorizer;
 use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
-use crate::step::authorize::{Authorizer, Judge};
+use crate::step::authorize::{Authorizer, GuardPlan, Judge};
 use crate::telemetry::operator_log::explain;
 
 impl Compiler {
@@ -45,10 +48,30 @@ impl Compiler {
                     Judge::Iam(IamAuthorizer::new(settings, credentials, region))
                 }
             };
-            let model = authorizer.clone();
-            Ok(Arc::new(Authorizer { model, judge }))
+            Ok(Arc::new(Authorizer {
+                model: authorizer.clone(),
+                judge,
+                guard: self.guard(authorizer)?,
+                watched: running(&authorizer.name, previous)
+                    .map(|running| Arc::clone(&running.watched))
+                    .unwrap_or_default(),
+            }))
         };
         model.authorizers.iter().map(build).collect()
+    }
+
+    fn guard(&self, authorizer: &model::Authorizer) -> Result<GuardPlan, CompileError> {
+        let bucket = |limit: Option<Limit>, what| {
+            let Some(limit) = limit else {
+                return Ok::<_, CompileError>(None);
+            };
+            let lease = self.slots().lease(guard_tag(&authorizer.name, what));
+            Ok(Some((lease.map_err(CompileError::Slots)?, limit)))
+        };
+        Ok(GuardPlan {
+            source: bucket(authorizer.guard.source, SOURCE)?,
+            total: bucket(authorizer.guard.total, TOTAL)?,
+        })
     }
 
     fn jwt(

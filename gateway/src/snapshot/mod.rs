@@ -165,7 +165,7 @@ impl ApiPlan {
 pub struct RoutePlan {
     /// As written.
     pub key: Arc<str>,
-    /// Who may call it; `None` leaves it public.
+    /// Who may call it; `None` leaves it public, and so does an authorizer in monitor mode.
     pub authorize: Option<AuthorizePlan>,
     /// Who is asked what the caller may do; `None` asks nobody.
     pub decide: Option<Arc<DecidePlan>>,
@@ -183,6 +183,22 @@ pub struct RoutePlan {
     pub body_bytes_max: u64,
     /// What answers.
     pub integration: IntegrationPlan,
+}
+
+impl RoutePlan {
+    /// Who may call it, unless that is only watched.
+    #[must_use]
+    pub fn enforced(&self) -> Option<&AuthorizePlan> {
+        let plan = self.authorize.as_ref();
+        plan.filter(|plan| !plan.authorizer.model.monitor)
+    }
+
+    /// Whose decisions about its requests are only watched.
+    #[must_use]
+    pub fn watched(&self) -> Option<&AuthorizePlan> {
+        let plan = self.authorize.as_ref();
+        plan.filter(|plan| plan.authorizer.model.monitor)
+    }
 }
 
 impl Snapshot {
@@ -237,6 +253,9 @@ impl Snapshot {
         let stages = self.apis.iter().flat_map(|api| api.stages());
         for route in stages.flat_map(|stage| stage.router.values()) {
             route.admit.put_in_force(now_ns);
+        }
+        for authorizer in &self.authorizers {
+            authorizer.guard.put_in_force(now_ns);
         }
     }
 }

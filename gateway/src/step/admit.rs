@@ -1,14 +1,11 @@
 //! May this caller send another request now?
 //!
 //! A route can have a bucket for all callers and one for each of them. A request is charged to all
-//! of them or to none: first every bucket is asked without writing, then each is charged, and a
-//! charge that loses its place to another worker in between takes the earlier ones back.
+//! of them or to none.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use gateway_common::limit::{Charge, Limit};
-use gateway_common::slot::Slot;
+use gateway_common::limit::Limit;
 use gateway_common::word::Word;
 use http::HeaderMap;
 
@@ -16,6 +13,7 @@ use super::proof::Permit;
 use crate::exchange::{Caller, Reason, Rejection};
 use crate::model::CallerKey;
 use crate::store::bucket::Buckets;
+use crate::store::charge::{Account, charge_all};
 use crate::store::lease::SlotLease;
 
 /// The buckets of one route.
@@ -73,37 +71,23 @@ pub fn admit(
     caller: Option<&Caller>,
     now_ns: u64,
 ) -> Result<Permit, Rejection> {
-    let route = plan.route.as_ref().map(|bucket| Account {
-        tat: &bucket.lease.slot().tat,
-        limit: &bucket.limit,
-        slot: bucket.lease.slot(),
-        reason: Reason::RouteThrottled,
-    });
+    let route = plan.route.as_ref();
+    let route = route.map(|bucket| Account::of_slot(&bucket.lease, &bucket.limit));
     let own = plan.caller.as_ref().map(|bucket| {
-        let tag = buckets.caller_tag(bucket.parent.tag(), &bucket.key_of(headers, caller));
-        let slot = bucket.parent.slot();
-        match buckets
-            .caller_line(tag)
-            .find_or_claim(tag, now_ns, &bucket.limit)
-        {
-            Some(tat) => Account {
-                tat,
-                limit: &bucket.limit,
-                slot,
-                reason: Reason::CallerThrottled,
-            },
-            None => {
-                slot.shed.fetch_add(1, Ordering::Relaxed);
-                Account {
-                    tat: &slot.tat,
-                    limit: &bucket.overflow,
-                    slot,
-                    reason: Reason::CallerThrottled,
-                }
-            }
-        }
+        let value = bucket.key_of(headers, caller);
+        let limits = (&bucket.limit, &bucket.overflow);
+        Account::of_one(buckets, &bucket.parent, &value, limits, now_ns)
     });
-    charge_all([own, route], now_ns)
+    match charge_all([own, route], now_ns) {
+        Ok(()) => Ok(Permit::grant()),
+        Err(refused) => Err(Rejection {
+            retry_after_seconds: Some(refused.retry_after_seconds()),
+            ..Rejection::new(match refused.at {
+                0 => Reason::CallerThrottled,
+                _ => Reason::RouteThrottled,
+            })
+        }),
+    }
 }
 
 /// How one bucket of a request stands.
@@ -145,63 +129,6 @@ pub fn standings(
     own.into_iter().chain(route).collect()
 }
 
-/// One word to charge, and the slot whose counters tell of it.
-struct Account<'a> {
-    tat: &'a AtomicU64,
-    limit: &'a Limit,
-    slot: &'a Slot<AtomicU64>,
-    reason: Reason,
-}
-
-impl Account<'_> {
-    /// Nanoseconds until a charge would be admitted; `None` if it would be now.
-    fn wait(&self, now_ns: u64) -> Option<u64> {
-        self.limit
-            .decide(Word::load(self.tat), now_ns, self.limit.increment(1))
-            .err()
-    }
-
-    fn refuse(&self, wait_ns: u64) -> Rejection {
-        self.slot.rejected.fetch_add(1, Ordering::Relaxed);
-        Rejection {
-            retry_after_seconds: Some(whole_seconds(wait_ns)),
-            ..Rejection::new(self.reason)
-        }
-    }
-}
-
-fn charge_all(accounts: [Option<Account<'_>>; 2], now_ns: u64) -> Result<Permit, Rejection> {
-    let refused = accounts
-        .iter()
-        .flatten()
-        .filter_map(|account| Some((account, account.wait(now_ns)?)));
-    // The longest wait: only then does every bucket admit the same request.
-    if let Some((account, wait_ns)) = refused.max_by_key(|(_, wait_ns)| *wait_ns) {
-        return Err(account.refuse(wait_ns));
-    }
-    let mut charged: Option<(&Account<'_>, u64, u64)> = None;
-    for account in accounts.iter().flatten() {
-        match account.limit.charge(account.tat, now_ns, 1) {
-            Charge::Admitted { before, after } => charged = Some((account, before, after)),
-            Charge::AdmittedAfterRaces => {}
-            Charge::Limited { wait_ns } => {
-                if let Some((earlier, before, after)) = charged {
-                    // Only an untouched word may be put back; one that others have charged since
-                    // stays charged, which errs to the strict side.
-                    match Word::compare_exchange(earlier.tat, after, before) {
-                        Ok(_) | Err(_) => {}
-                    }
-                }
-                return Err(account.refuse(wait_ns));
-            }
-        }
-    }
-    for account in accounts.iter().flatten() {
-        account.slot.admitted.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(Permit::grant())
-}
-
 impl CallerBucket {
     /// What tells this caller apart; all callers without it are one.
     fn key_of<'r>(&self, headers: &'r HeaderMap, caller: Option<&'r Caller>) -> Cow<'r, [u8]> {
@@ -216,12 +143,6 @@ impl CallerBucket {
             },
         }
     }
-}
-
-/// The smallest whole number of seconds, at least 1, that is no shorter than `ns`.
-const fn whole_seconds(ns: u64) -> u64 {
-    let seconds = ns.div_ceil(1_000_000_000);
-    if seconds == 0 { 1 } else { seconds }
 }
 
 #[cfg(test)]

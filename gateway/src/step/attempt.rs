@@ -8,6 +8,7 @@ use http::request::Parts;
 
 use crate::body::BodyBudget;
 use crate::exchange::{Exchange, Reason, Rejection};
+use crate::store::bucket::Buckets;
 use crate::upstream::Pool;
 
 /// What is called, and how.
@@ -78,6 +79,8 @@ pub struct Asking<'a> {
     pub pool: &'a Rc<Pool>,
     /// Memory for what they answer.
     pub budget: &'a BodyBudget,
+    /// What limits how often they are.
+    pub buckets: &'a Buckets,
     /// What for.
     pub purpose: Purpose,
 }

@@ -4,6 +4,7 @@ mod backoff;
 pub mod directory;
 pub mod deployment;
 pub mod bucket;
+pub mod charge;
 pub mod connection;
 pub mod control;
 pub mod coverage;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{DurationText, FunctionAuthorizer, Named, Size};
+use super::{DurationText, FunctionAuthorizer, Named, Rate, Size};
 
 /// One authorizer.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -29,6 +29,35 @@ pub(crate) struct IamAuthorizer {
     pub(crate) credentials: String,
     /// Whether a request may say that its body is not signed (`UNSIGNED-PAYLOAD`). Default false.
     pub(crate) allow_unsigned_payload: Option<bool>,
+    /// How often it decides what it does not remember; beyond it a request gets 429. Default: as often
+    /// as it is asked.
+    pub(crate) guard: Option<Guard>,
+    /// Whether it is only watched: it decides, the log says what it would have done, and requests go on
+    /// as if there were none. Default `false`.
+    #[serde(default)]
+    pub(crate) monitor: bool,
+}
+
+impl Authorizer {
+    /// How often it decides what it does not remember, and whether it is only watched.
+    pub(crate) const fn held(&self) -> (Option<&Guard>, bool) {
+        match self {
+            Self::Jwt(jwt) => (jwt.guard.as_ref(), jwt.monitor),
+            Self::Cognito(pools) => (pools.guard.as_ref(), pools.monitor),
+            Self::Function(function) => (function.guard.as_ref(), function.monitor),
+            Self::Iam(iam) => (iam.guard.as_ref(), iam.monitor),
+        }
+    }
+}
+
+/// Limits of decisions that are not remembered, in decisions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Guard {
+    /// For each source: an IPv4 address, or a /64 of IPv6.
+    pub(crate) per_source: Option<Rate>,
+    /// For all together.
+    pub(crate) total: Option<Rate>,
 }
 
 /// What a JWT authorizer asks of tokens.
@@ -65,6 +94,13 @@ pub(crate) struct JwtAuthorizer {
     /// Longest time that the refusal of a signature, or of what was signed, is remembered: 0s to 10s,
     /// 0s turns that off. Default 5s.
     pub(crate) refusal_ttl: Option<DurationText>,
+    /// How often it decides what it does not remember; beyond it a request gets 429. Default: as often
+    /// as it is asked.
+    pub(crate) guard: Option<Guard>,
+    /// Whether it is only watched: it decides, the log says what it would have done, and requests go on
+    /// as if there were none. Default `false`.
+    #[serde(default)]
+    pub(crate) monitor: bool,
 }
 
 /// What an authorizer of user pools asks of tokens. A route without scopes takes ID tokens, one with
@@ -92,6 +128,13 @@ pub(crate) struct CognitoAuthorizer {
     /// Longest time that the refusal of a signature, or of what was signed, is remembered: 0s to 10s,
     /// 0s turns that off. Default 5s.
     pub(crate) refusal_ttl: Option<DurationText>,
+    /// How often it decides what it does not remember; beyond it a request gets 429. Default: as often
+    /// as it is asked.
+    pub(crate) guard: Option<Guard>,
+    /// Whether it is only watched: it decides, the log says what it would have done, and requests go on
+    /// as if there were none. Default `false`.
+    #[serde(default)]
+    pub(crate) monitor: bool,
 }
 
 /// Values of a claim, at most 64.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::DurationText;
+use super::{DurationText, Guard};
 
 /// What an authorizer asks of a function.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -36,6 +36,13 @@ pub(crate) struct FunctionAuthorizer {
     pub(crate) result_ttl: Option<DurationText>,
     /// How long the function may take: 50ms to 29s, for HTTP APIs at most 10s, which are the defaults too.
     pub(crate) timeout: Option<DurationText>,
+    /// How often it decides what it does not remember; beyond it a request gets 429. Default: as often
+    /// as it is asked.
+    pub(crate) guard: Option<Guard>,
+    /// Whether it is only watched: it decides, the log says what it would have done, and requests go on
+    /// as if there were none. Default `false`.
+    #[serde(default)]
+    pub(crate) monitor: bool,
 }
 
 /// Where a function is.

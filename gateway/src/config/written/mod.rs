@@ -33,7 +33,8 @@ pub(super) use api::{
     StageLog, StageRoute, Type as ApiType,
 };
 pub(super) use authorizer::{
-    Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, IamAuthorizer, Jwks, JwtAuthorizer,
+    Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Guard, IamAuthorizer, Jwks,
+    JwtAuthorizer,
 };
 pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
 pub(super) use cors::Cors;

@@ -1,7 +1,9 @@
 //! One authorizer, as it runs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use super::GuardPlan;
 use super::function::FunctionAuthorizer;
 use super::iam::IamAuthorizer;
 use super::jwt::JwtAuthorizer;
@@ -14,6 +16,19 @@ pub struct Authorizer {
     pub model: model::Authorizer,
     /// What judges.
     pub judge: Judge,
+    /// How often it decides anew.
+    pub guard: GuardPlan,
+    /// What it has come to in monitor mode; goes on counting as long as there is one of its name.
+    pub watched: Arc<Watched>,
+}
+
+/// Requests that an authorizer in monitor mode has judged.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Those that it would have let pass.
+    pub allowed: AtomicU64,
+    /// Those that it, or the caller's policies, would have refused.
+    pub refused: AtomicU64,
 }
 
 /// What finds out who is calling.

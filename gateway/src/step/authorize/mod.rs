@@ -5,11 +5,13 @@
 //! there are some; whether those and the API's let it call is not asked here.
 
 mod authorizer;
+mod guard;
 mod plan;
 mod source;
 pub mod function;
 pub mod iam;
 pub mod jwt;
 
-pub use authorizer::{Authorizer, Judge};
+pub use authorizer::{Authorizer, Judge, Watched};
+pub use guard::GuardPlan;
 pub use plan::{AuthorizePlan, Claimed, authorize};

@@ -33,8 +33,8 @@ pub enum Claimed {
 ///
 /// # Errors
 /// 401 where the caller is not known, or 403 where a signature is wrong; 403 where it lacks every scope
-/// of the route or its function says no, 500 where its function does not answer as it has to, 503 where
-/// too many wait to become known.
+/// of the route or its function says no, 429 where the authorizer's guard refuses, 500 where its
+/// function does not answer as it has to, 503 where too many wait to become known.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
@@ -45,23 +45,27 @@ pub async fn authorize(
 ) -> Result<Claimed, Rejection> {
     match &plan.authorizer.judge {
         Judge::Jwt(jwt) => {
-            let identity = by_token(jwt, &plan.scopes, attempt).await?;
+            let identity = by_token(plan, jwt, attempt).await?;
             Ok(Claimed::Known(Caller::Token(identity)))
         }
         Judge::Function(function) => {
-            let caller = function.authorize(attempt, call).await?;
+            let guard = &plan.authorizer.guard;
+            let caller = function.authorize(attempt, guard, call).await?;
             Ok(Claimed::Known(Caller::Function(caller)))
         }
-        Judge::Iam(iam) => iam.judge(attempt),
+        Judge::Iam(iam) => {
+            plan.authorizer.guard.charge(attempt)?;
+            iam.judge(attempt)
+        }
     }
 }
 
 async fn by_token(
+    plan: &AuthorizePlan,
     authorizer: &JwtAuthorizer,
-    scopes: &[String],
     attempt: &Attempt<'_>,
 ) -> Result<Arc<Identity>, Rejection> {
-    let settings = authorizer.settings();
+    let (settings, scopes) = (authorizer.settings(), plan.scopes.as_slice());
     let credential = sent(&settings.identity_source, attempt.called.head);
     let credential = credential.as_deref();
     let recalled = match attempt.asking.purpose {
@@ -73,8 +77,11 @@ async fn by_token(
     };
     let identity = match recalled {
         Ok(Recalled::Identity(identity)) => Ok(identity),
-        // Boxed: what a decision takes would otherwise travel with every request.
-        Ok(Recalled::Nothing(token)) => Box::pin(authorizer.judge(token, attempt.now)).await,
+        Ok(Recalled::Nothing(token)) => {
+            plan.authorizer.guard.charge(attempt)?;
+            // Boxed: what a decision takes would otherwise travel with every request.
+            Box::pin(authorizer.judge(token, attempt.now)).await
+        }
         Err(refusal) => Err(refusal),
     };
     if let TokenRules::Cognito { audience } = &settings.tokens {

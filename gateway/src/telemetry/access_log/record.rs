@@ -99,6 +99,9 @@ pub struct Record {
     /// Why it would have been refused if what only monitors were enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitored: Option<&'static str>,
+    /// What an authorizer in monitor mode would have done: `allow`, or the reason of its refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<&'static str>,
     /// Status sent to the client; absent if it left before one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -188,6 +191,7 @@ impl Record {
             decided_by: None,
             policies: Vec::new(),
             monitored: None,
+            authorization: None,
             status: None,
             reason: None,
             detail: None,

@@ -14,7 +14,7 @@ use super::Lowering;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Authorizer, AuthorizerKind, AuthorizerName, IdentitySource};
+use crate::model::{Authorizer, AuthorizerKind, AuthorizerName, Guard, IdentitySource};
 pub(in crate::config) use credentials::FILE_BYTES_MAX as CREDENTIALS_BYTES_MAX;
 
 pub(super) use fit::check as check_fit;
@@ -58,11 +58,29 @@ pub(super) fn lower_one(
         }
         written::Authorizer::Iam(iam) => AuthorizerKind::Iam(iam::lower(iam, at, is_frozen, cx)),
     };
+    let (guard, monitor) = written.held();
     Some(Authorizer {
         name: AuthorizerName::new(name),
         kind,
+        guard: lower_guard(guard, &at.key("guard"), cx),
+        monitor,
         is_frozen,
     })
+}
+
+fn lower_guard(written: Option<&written::Guard>, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Guard {
+    let Some(guard) = written else {
+        return Guard::default();
+    };
+    let mut limit = |rate: Option<&written::Rate>, key| {
+        let rate = rate?;
+        let limit = cx.limit(rate.rate.0, rate.burst, &at.key(key));
+        limit.map(|(_, limit)| limit)
+    };
+    Guard {
+        source: limit(guard.per_source.as_ref(), "per_source"),
+        total: limit(guard.total.as_ref(), "total"),
+    }
 }
 
 fn lower_identity_source(

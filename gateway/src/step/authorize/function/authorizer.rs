@@ -17,6 +17,7 @@ use crate::model::{
     PayloadFormat, Remote, Track,
 };
 use crate::step::attempt::{Attempt, Purpose};
+use crate::step::authorize::GuardPlan;
 use crate::step::authorize::source::sent;
 use crate::store::decision::{
     DecisionCache, DecisionKey, Decisions, Flights, Fresh, Lifetime, Looked,
@@ -75,14 +76,17 @@ impl FunctionAuthorizer {
     pub async fn authorize(
         &self,
         attempt: &Attempt<'_>,
+        guard: &GuardPlan,
         call: &mut Option<FunctionCall>,
     ) -> Result<Arc<FunctionCaller>, Rejection> {
         let values = self.values(attempt)?;
         let key = self.key(attempt.exchange, &values);
         let caller = match key {
-            Some(key) if self.is_shared(attempt) => self.shared(attempt, &values, key, call).await,
+            Some(key) if self.is_shared(attempt) => {
+                self.shared((attempt, guard), &values, key, call).await
+            }
             // Boxed: what a call takes would otherwise travel with every request.
-            key => Box::pin(self.own(attempt, &values, key, call)).await,
+            key => Box::pin(self.own((attempt, guard), &values, key, call)).await,
         };
         judged(caller?)
     }
@@ -99,7 +103,7 @@ impl FunctionAuthorizer {
     /// What is remembered under `key`, or what the function returns now to all who wait for it.
     async fn shared(
         &self,
-        attempt: &Attempt<'_>,
+        (attempt, guard): (&Attempt<'_>, &GuardPlan),
         values: &[Cow<'_, str>],
         key: DecisionKey,
         called: &mut Option<FunctionCall>,
@@ -111,6 +115,7 @@ impl FunctionAuthorizer {
             ttl: self.settings.result_ttl,
         };
         let begin = || {
+            guard.charge(attempt)?;
             let told = told.insert(Rc::new(RefCell::new(None)));
             let call = self.call(attempt, values, told)?;
             Ok(Box::pin(async move {
@@ -130,7 +135,7 @@ impl FunctionAuthorizer {
     /// alone.
     async fn own(
         &self,
-        attempt: &Attempt<'_>,
+        (attempt, guard): (&Attempt<'_>, &GuardPlan),
         values: &[Cow<'_, str>],
         key: Option<DecisionKey>,
         called: &mut Option<FunctionCall>,
@@ -148,6 +153,7 @@ impl FunctionAuthorizer {
         if attempt.asking.purpose == (Purpose::Explain { calls: false }) {
             return Err(Reason::NotAsked.into());
         }
+        guard.charge(attempt)?;
         let told = Rc::new(RefCell::new(None));
         let caller = self.call(attempt, values, &told)?.await;
         *called = told.take();
