@@ -9,6 +9,7 @@
 mod forwarding;
 mod stages;
 mod decisions;
+mod never_stale;
 mod deployment_failures;
 mod deployments;
 mod differing;

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
+use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, ParsedPublicKey, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -104,6 +104,25 @@ impl Key {
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     }
 
+    /// What verifies its signatures.
+    ///
+    /// # Panics
+    /// If the library does not take its own public key.
+    #[must_use]
+    pub fn verifier(&self) -> ParsedPublicKey {
+        let parsed = match &self.pair {
+            Pair::Ec(pair) => ParsedPublicKey::new(
+                &signature::ECDSA_P256_SHA256_FIXED,
+                pair.public_key().as_ref(),
+            ),
+            Pair::Rsa(pair) => ParsedPublicKey::new(
+                &signature::RSA_PKCS1_2048_8192_SHA256,
+                pair.public_key().as_ref(),
+            ),
+        };
+        parsed.expect("public keys can be read")
+    }
+
     /// A token with these claims.
     #[must_use]
     pub fn token(&self, claims: &Value) -> String {
@@ -141,6 +160,17 @@ impl Key {
         };
         format!("{message}.{}", encode(&signature))
     }
+}
+
+/// What is signed of a token, and its signature.
+///
+/// # Panics
+/// If it is no token.
+#[must_use]
+pub fn signed_parts(token: &str) -> (&str, Vec<u8>) {
+    let (message, signature) = token.rsplit_once('.').expect("a token has parts");
+    let signature = URL_SAFE_NO_PAD.decode(signature);
+    (message, signature.expect("they are encoded"))
 }
 
 /// A token of `header` and `claims`, with this signature.

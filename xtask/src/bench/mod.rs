@@ -4,6 +4,7 @@
 //! when their windows alternate. Each case is the median of its windows, its baseline likewise.
 
 mod measured;
+mod auth;
 mod edge;
 mod flood;
 mod http;
@@ -18,6 +19,16 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// What it costs to let a caller in: processor time and memory. The baselines are bare
+    /// verifications of signatures.
+    Auth {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Windows for each case.
+        #[arg(long, default_value_t = auth::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
+    },
     /// Nanoseconds per packet in the kernel; the baseline is an empty program. Needs root.
     Edge {
         /// One JSON object on one line instead of a table.
@@ -50,6 +61,7 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.what {
+        What::Auth { json, windows } => drop(auth::run(json, windows)?),
         What::Edge { json, windows } => drop(edge::run(json, windows)?),
         What::Flood { json, windows } => drop(flood::run(json, windows)?),
         What::Http { json, windows } => drop(http::run(json, windows)?),
@@ -60,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Every benchmark, as tables; an error names what missed its budget or was void.
 pub(crate) fn all() -> anyhow::Result<()> {
     let reports = [
+        auth::run(false, auth::WINDOWS)?,
         edge::run(false, edge::WINDOWS)?,
         flood::run(false, flood::WINDOWS)?,
         http::run(false, http::WINDOWS)?,

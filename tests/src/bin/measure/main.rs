@@ -1,7 +1,8 @@
 //! Measurements that need the harness of the suites. `cargo xtask bench` is the only caller: it
-//! builds this program optimised, runs it as root and makes a table of what it prints.
+//! builds this program optimised, runs it and makes a table of what it prints.
 
 mod outcome;
+mod auth;
 mod place;
 mod edge;
 mod daemon;
@@ -26,6 +27,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What it costs to let a caller in.
+    Auth {
+        /// Windows for each case.
+        #[arg(long)]
+        windows: u16,
+    },
     /// Nanoseconds per packet in the kernel, and what else the edge is measured by.
     Edge {
         /// Windows for each case.
@@ -45,6 +52,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     let outcome = match Arguments::parse().command {
+        Command::Auth { windows } => auth::run(windows)?,
         Command::Edge { windows, varying } => edge::run(windows, varying.as_deref())?,
         Command::Flood { windows } => {
             // One thread, which stays on one processor.
