@@ -65,7 +65,7 @@ async fn a_request_is_explained_in_words_and_as_json() {
         let known = gateway(&["explain", "--request-id", &name, "--config", config]);
         let said = stdout(&known);
         assert!(
-            said.starts_with("GET localhost/pets\n  at           20"),
+            said.starts_with("GET api.test/pets\n  at           20"),
             "{said}"
         );
         assert!(

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Explain one packet, described here or taken from a capture.
-    Packet(Box<packet::Arguments>),
+    Packet(Box<packet::PacketArguments>),
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {

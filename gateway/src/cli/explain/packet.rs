@@ -19,7 +19,7 @@ use crate::xdp::stats::open_pinned;
 
 /// Options of `gateway explain packet`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct PacketArguments {
     #[command(flatten)]
     target: TargetArguments,
     #[command(flatten)]
@@ -50,7 +50,7 @@ struct Report<'a> {
     steps: Vec<words::Step>,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &PacketArguments, output: &mut Output) -> anyhow::Result<ExitCode> {
     let target = arguments.target.resolve()?;
     let frame = frame(arguments)?;
     let interface = interface(arguments.interface.as_deref(), &target)?;
@@ -85,7 +85,7 @@ fn cannot_ask(target: &Target) -> String {
 }
 
 /// The frame that is asked about.
-fn frame(arguments: &Arguments) -> anyhow::Result<Vec<u8>> {
+fn frame(arguments: &PacketArguments) -> anyhow::Result<Vec<u8>> {
     let Some(path) = &arguments.pcap else {
         return arguments.described.frame();
     };
