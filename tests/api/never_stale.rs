@@ -72,7 +72,8 @@ struct World {
 }
 
 fn policy(path: usize) -> Value {
-    let resource = format!("execute-api:/prod/GET{}", &PATHS[path]["/prod".len()..]);
+    let path = PATHS[path].strip_prefix("/prod").unwrap();
+    let resource = format!("execute-api:/prod/GET{path}");
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource,
     }]})
