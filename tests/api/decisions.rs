@@ -153,7 +153,7 @@ async fn an_authorizer_in_monitor_mode_says_what_it_would_do_and_lets_pass() {
         ("/none", "token_missing"),
     ] {
         let record = gateway.path(path).await;
-        assert_eq!(record["authorization"], would, "{path}");
+        assert_eq!(record["monitored"], would, "{path}");
         assert_eq!(
             (&record["status"], &record["reason"]),
             (&json!(200), &Value::Null)

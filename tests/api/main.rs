@@ -30,6 +30,7 @@ mod rest_mapping;
 mod gateway_responses;
 mod resource_policies;
 mod order;
+mod outages;
 mod policies;
 mod policy_engines;
 mod rest_routes;
@@ -41,6 +42,7 @@ mod context;
 mod access_log_formats;
 mod execution_log;
 mod log_masks;
+mod secrets;
 mod semantics;
 mod openapi;
 #[path = "../../gateway/tests/config/fix.rs"]

@@ -222,7 +222,7 @@ async fn a_set_that_monitors_refuses_nothing_and_tells_what_it_would() {
     let keeper = json!({"roles": ["keeper"]});
     let answer = asked.send(Method::GET, "/pets/3", keeper, &[]).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(gateway.path("/pets/3").await["monitored"], Value::Null);
+    assert_eq!(gateway.path("/pets/3").await["monitored"], "allow");
 }
 
 #[tokio::test]

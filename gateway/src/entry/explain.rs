@@ -60,7 +60,8 @@ pub struct Explanation {
 /// What one step makes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedStep {
-    /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `policies`, `throttle` or `integration`.
+    /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `policies`,
+    /// `monitored`, `throttle` or `integration`.
     pub step: String,
     /// Whether the request goes on behind it.
     pub passes: bool,
@@ -167,13 +168,21 @@ fn found(exchange: &Exchange) -> impl Iterator<Item = ExplainedStep> {
     let authorizer = exchange.authorizer.as_ref().map(|judged| {
         let caller = exchange.caller.as_ref().and_then(Caller::subject);
         let caller = caller.map(|caller| format!("caller `{caller}`"));
+        let is_recalled = matches!(exchange.caller, Some(Caller::Function(_)));
+        let recalled =
+            (is_recalled && exchange.function.is_none()).then(|| "remembered".to_owned());
+        let more: Vec<String> = caller.into_iter().chain(recalled).collect();
         let name = record.authorizer.as_deref().unwrap_or_default();
         judgement(
             "authorizer",
             judged,
             Some(format!("authorizer `{name}`")),
-            caller,
+            (!more.is_empty()).then(|| more.join(", ")),
         )
+    });
+    let watched = record.monitored.map(|would| {
+        let said = format!("what only monitors would say: `{would}`");
+        passed("monitored", said)
     });
     let by = record.decided_by.as_ref().map(ToString::to_string);
     let (policy, set) = match (&exchange.policy, &exchange.decided) {
@@ -187,7 +196,7 @@ fn found(exchange: &Exchange) -> impl Iterator<Item = ExplainedStep> {
         (Some(judged), None) => (Some(judgement("policy", judged, by, None)), None),
         (None, _) => (None, None),
     };
-    let known = [destination, route, authorizer, policy, set];
+    let known = [destination, route, authorizer, policy, set, watched];
     known.into_iter().flatten()
 }
 

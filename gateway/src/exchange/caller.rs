@@ -45,7 +45,7 @@ impl Caller {
 
     /// The claim `name` as the issuer wrote it, of a token.
     #[must_use]
-    pub fn claim_value(&self, name: &str) -> Option<&Value> {
+    pub fn claim_value(&self, name: &str) -> Option<Value> {
         match self {
             Self::Token(identity) => identity.claims().get(name),
             Self::Function(_) | Self::Signer(_) => None,

@@ -306,7 +306,7 @@ impl Variables for Context<'_> {
         }
     }
 
-    fn claim(&self, name: &str) -> Option<&Value> {
+    fn claim(&self, name: &str) -> Option<Value> {
         self.exchange.caller.as_ref()?.claim_value(name)
     }
 

@@ -3,29 +3,25 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use crate::language::Members;
 
 /// The verified claims of a token. Bounded by the size of a token.
 pub struct Identity {
-    claims: Map<String, Value>,
-    scopes: Vec<String>,
+    claims: Members,
     expires_at: u64,
 }
 
 impl Identity {
     /// From claims that were verified and do not outlive `expires_at` (seconds since 1970).
-    pub(crate) fn new(claims: Map<String, Value>, expires_at: u64) -> Self {
-        let scopes = scopes(&claims);
-        Self {
-            claims,
-            scopes,
-            expires_at,
-        }
+    pub(crate) const fn new(claims: Members, expires_at: u64) -> Self {
+        Self { claims, expires_at }
     }
 
-    /// All claims, as the issuer wrote them.
+    /// All claims.
     #[must_use]
-    pub const fn claims(&self) -> &Map<String, Value> {
+    pub const fn claims(&self) -> &Members {
         &self.claims
     }
 
@@ -33,17 +29,17 @@ impl Identity {
     /// of which nothing is documented, are JSON; `null` is absent.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
-        match self.claims.get(name)? {
-            Value::Null => None,
-            Value::String(text) => Some(Cow::Borrowed(text)),
-            other => Some(Cow::Owned(shown(other))),
+        if let Some(text) = self.claims.text(name) {
+            return Some(Cow::Borrowed(text));
         }
+        let value = self.claims.get(name).filter(|value| !value.is_null())?;
+        Some(Cow::Owned(shown(&value)))
     }
 
     /// The claim `name`, if it is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name).and_then(Value::as_str)
+        self.claims.text(name)
     }
 
     /// The claim `sub`, if it is a string.
@@ -55,14 +51,25 @@ impl Identity {
     /// The scopes granted: the words of `scope`, and of `scp`, which may be an array of strings
     /// instead.
     #[must_use]
-    pub fn scopes(&self) -> &[String] {
-        &self.scopes
+    pub fn scopes(&self) -> Vec<Cow<'_, str>> {
+        let words = |name| self.text(name).into_iter().flat_map(words);
+        let mut scopes: Vec<_> = words("scope").chain(words("scp")).collect();
+        if let Some(Value::Array(several)) = self.claims.get("scp") {
+            scopes.extend(several.into_iter().filter_map(|scope| match scope {
+                Value::String(scope) => Some(Cow::Owned(scope)),
+                _ => None,
+            }));
+        }
+        scopes
     }
 
     /// Whether at least one of `wanted` was granted. A route that wants none does not ask.
     #[must_use]
     pub fn has_any_scope(&self, wanted: &[String]) -> bool {
-        wanted.iter().any(|scope| self.scopes.contains(scope))
+        let granted = self.scopes();
+        wanted
+            .iter()
+            .any(|scope| granted.iter().any(|it| it == scope))
     }
 
     /// When the token expires, in seconds since 1970, without the leeway of the authorizer.
@@ -94,29 +101,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn scopes(claims: &Map<String, Value>) -> Vec<String> {
-    let mut scopes = Vec::new();
-    if let Some(Value::String(words)) = claims.get("scope") {
-        scopes.extend(
-            words
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned),
-        );
-    }
-    match claims.get("scp") {
-        Some(Value::String(words)) => {
-            scopes.extend(
-                words
-                    .split(' ')
-                    .filter(|word| !word.is_empty())
-                    .map(str::to_owned),
-            );
-        }
-        Some(Value::Array(words)) => {
-            scopes.extend(words.iter().filter_map(Value::as_str).map(str::to_owned));
-        }
-        _ => {}
-    }
-    scopes
+fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    words.map(Cow::Borrowed)
 }

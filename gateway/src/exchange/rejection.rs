@@ -214,6 +214,12 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// What logs say of it: the name of its reason, and more.
+    #[must_use]
+    pub const fn logged(&self) -> (&'static str, Option<&Cow<'static, str>>) {
+        (self.reason.name(), self.detail.as_ref())
+    }
+
     /// A rejection without more to say.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {

@@ -130,8 +130,8 @@ impl Part {
             Self::Fixed(value) => Some(value.clone()),
             Self::Text(text) => {
                 let claim = text.claim().and_then(|name| variables.claim(name));
-                if let Some(claim) = claim {
-                    return Some(claim.clone());
+                if claim.is_some() {
+                    return claim;
                 }
                 let value = text.evaluate(request, variables)?;
                 Some(Value::String(value.into_owned()))
@@ -202,8 +202,8 @@ mod tests {
             None
         }
 
-        fn claim(&self, name: &str) -> Option<&Value> {
-            self.claims.get(name)
+        fn claim(&self, name: &str) -> Option<Value> {
+            self.claims.get(name).cloned()
         }
     }
 

@@ -19,6 +19,8 @@ pub mod value_glob;
 pub mod accept_encoding;
 pub mod policy;
 pub mod document;
+mod members;
 pub mod cedar;
 
 pub use json_memory::object_memory;
+pub use members::Members;

@@ -332,7 +332,7 @@ pub trait Variables {
 
     /// A claim as the issuer wrote it, for those who read lists too; `None` where there is none, or
     /// claims are not known as such.
-    fn claim(&self, _name: &str) -> Option<&Value> {
+    fn claim(&self, _name: &str) -> Option<Value> {
         None
     }
 }

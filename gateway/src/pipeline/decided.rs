@@ -30,17 +30,15 @@ pub(super) async fn consult(
     let decided = decide(plan, &attempt).await;
     let record = &mut exchange.record.record;
     record.policies = decided.logged();
-    let outcome = match decided.rejection() {
-        Some(rejection) if plan.is_monitor => {
-            if asking.purpose == Purpose::Serve {
-                plan.tell(&rejection, clock::unix_seconds());
-            }
-            record.monitored = Some(rejection.reason.name());
-            record.detail.clone_from(&rejection.detail);
-            Ok(())
+    let rejection = decided.rejection();
+    let outcome = if plan.is_monitor {
+        record.monitor(rejection.as_ref().map(Rejection::logged));
+        if let Some(rejection) = rejection.filter(|_| asking.purpose == Purpose::Serve) {
+            plan.tell(&rejection, clock::unix_seconds());
         }
-        Some(rejection) => Err(rejection),
-        None => Ok(()),
+        Ok(())
+    } else {
+        rejection.map_or(Ok(()), Err)
     };
     exchange.decided = Some(decided);
     exchange.policy = Some(Judged::of(exchange.kind, &outcome, started_ns));

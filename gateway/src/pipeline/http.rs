@@ -106,22 +106,19 @@ pub(crate) async fn enter<'s, 'r>(
     exchange.record.record.route = Some(Arc::clone(&route.key));
     follow(&route.observed, head, &found.parameters, exchange);
 
-    if let Some(plan) = route.watched() {
+    if route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);
-        watch((plan, route), None, &called, body, exchange, asking).await;
-    }
-    if let Some(plan) = route.enforced() {
-        let called = called(head, &path, &found);
-        identify((plan, route), &called, body, exchange, asking).await?;
-        let authorization = plan.authorizer.model.authorization();
-        if authorization.needs_policy() {
-            let asked = (authorization, Phase::After);
-            check_policies(None, asked, &called, exchange)?;
+        if let Some(plan) = route.watched() {
+            watch((plan, route), None, &called, body, exchange, asking).await;
         }
-    }
-    if let Some(plan) = &route.decide {
-        let called = called(head, &path, &found);
-        Box::pin(consult(plan, &called, exchange, asking)).await?;
+        if let Some(plan) = route.enforced() {
+            identify((plan, route), &called, body, exchange, asking).await?;
+            let authorization = plan.authorizer.model.authorization();
+            check_policies(None, (authorization, Phase::After), &called, exchange)?;
+        }
+        if let Some(plan) = &route.decide {
+            Box::pin(consult(plan, &called, exchange, asking)).await?;
+        }
     }
     Ok(Some(Entered { stage, path, found }))
 }

@@ -88,19 +88,24 @@ pub(super) async fn watch(
     exchange: &mut Exchange,
     asking: Asking<'_>,
 ) {
-    let before = (exchange.authorizer.take(), exchange.policy.take());
+    let before = exchange.policy.take();
+    let decided_by = exchange.record.record.decided_by.take();
     let outcome = tried((plan, route), policy, called, body, exchange, asking).await;
-    (exchange.authorizer, exchange.policy) = before;
-    exchange.caller = None;
+    (exchange.authorizer, exchange.function, exchange.caller) = (None, None, None);
+    exchange.policy = before;
+    let record = &mut exchange.record.record;
+    record.decided_by = decided_by;
+    let refusal = outcome.as_ref().err().map(Rejection::logged);
+    record.monitor(refusal);
     let watched = &plan.authorizer.watched;
-    let (would, counter) = match &outcome {
-        Ok(()) => ("allow", &watched.allowed),
-        Err(rejection) => (rejection.reason.name(), &watched.refused),
+    let counter = match refusal {
+        None => &watched.allowed,
+        Some(_) => &watched.refused,
     };
     if asking.purpose == Purpose::Serve {
         counter.fetch_add(1, Ordering::Relaxed);
     }
-    exchange.record.record.authorization = Some(would);
+    let would = refusal.map_or("it lets the request pass", |(reason, _)| reason);
     let said = format_args!("The authorizer is only watched; it says: {would}");
     passed(exchange, Step::Authorizer, said);
 }
@@ -115,13 +120,6 @@ async fn tried(
 ) -> Result<(), Rejection> {
     identify((plan, route), called, body, exchange, asking).await?;
     let authorization = plan.authorizer.model.authorization();
-    let is_asked = match policy {
-        Some(_) => authorization.is_asked(Phase::After),
-        None => authorization.needs_policy(),
-    };
-    if !is_asked {
-        return Ok(());
-    }
     check_policies(policy, (authorization, Phase::After), called, exchange)
 }
 
@@ -141,7 +139,7 @@ pub(super) fn called<'a>(
     }
 }
 
-/// Asks the policies, of an API that may have none and of the caller.
+/// Asks the policies, of an API that may have none and of the caller, where their answer is not known.
 ///
 /// # Errors
 /// 403 where they deny, 414 where the method's ARN is too long.
@@ -151,6 +149,10 @@ pub(super) fn check_policies(
     called: &Called<'_>,
     exchange: &mut Exchange,
 ) -> Result<(), Rejection> {
+    let (authorization, phase) = asked;
+    if !authorization.is_asked(phase, policy.is_some()) {
+        return Ok(());
+    }
     let started_ns = clock::monotonic_ns();
     let Answer { outcome, by } = policy::check(policy, asked, exchange, called);
     exchange.record.record.decided_by.clone_from(&by);

@@ -126,7 +126,7 @@ pub(crate) async fn enter<'s, 'r>(
         exchange.head.parameters = found.owned_parameters();
     }
 
-    if stage.policy.is_some() || route.authorize.is_some() {
+    if stage.policy.is_some() || route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);
         ask_policies(stage, route, &called, Phase::Before, exchange)?;
         if let Some(plan) = route.watched() {
@@ -138,10 +138,9 @@ pub(crate) async fn enter<'s, 'r>(
             identified.map_err(|rejection| told(rejection, route))?;
         }
         ask_policies(stage, route, &called, Phase::After, exchange)?;
-    }
-    if let Some(plan) = &route.decide {
-        let called = called(head, &path, &found);
-        Box::pin(consult(plan, &called, exchange, asking)).await?;
+        if let Some(plan) = &route.decide {
+            Box::pin(consult(plan, &called, exchange, asking)).await?;
+        }
     }
     Ok(Entered { stage, path, found })
 }
@@ -224,21 +223,14 @@ fn ask_policies(
     let authorization = enforced.map_or(Authorization::None, |plan| {
         plan.authorizer.model.authorization()
     });
-    let is_asked = match (&stage.policy, phase) {
-        (Some(_), _) => authorization.is_asked(phase),
-        // Whoever has an authorizer is told an ARN of the same length at most.
-        (None, Phase::Before) if enforced.is_some() => {
-            return called.arn(exchange).map(drop);
-        }
-        (None, Phase::Before) => false,
-        (None, Phase::After) => authorization.needs_policy(),
-    };
-    if !is_asked {
-        return Ok(());
-    }
     let policy = stage.policy.as_deref();
+    if policy.is_none() && phase == Phase::Before && enforced.is_some() {
+        // Whoever has an authorizer is told an ARN of the same length at most.
+        return called.arn(exchange).map(drop);
+    }
     let outcome = check_policies(policy, (authorization, phase), called, exchange);
-    if outcome.is_ok() && stage.policy.is_some() {
+    let is_asked = authorization.is_asked(phase, policy.is_some());
+    if outcome.is_ok() && policy.is_some() && is_asked {
         let said = format_args!("The resource policy allows the request");
         passed(exchange, Step::ResourcePolicy, said);
     }

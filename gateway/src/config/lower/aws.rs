@@ -1,9 +1,8 @@
 //! How services of AWS are called.
 
 use super::Lowering;
-use super::host::parse_url;
 use super::identity::is_label;
-use super::upstream::target;
+use super::upstream::{target, url_without_query};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, AwsCredentialSource};
@@ -40,18 +39,7 @@ pub(super) fn lower(written: Option<&written::Aws>, cx: &mut Lowering<'_>) -> Op
 }
 
 fn endpoint(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Remote> {
-    let url = match parse_url(written, &["http", "https"], "http` or `https") {
-        Ok(url) => url,
-        Err(error) => {
-            cx.error(at, error.to_string());
-            return None;
-        }
-    };
-    if url.query().is_some() {
-        let message = "the endpoint of a service has no query: take `?` and what follows out";
-        cx.error(at, message);
-        return None;
-    }
+    let url = url_without_query(written, "the endpoint of a service has no query", at, cx)?;
     Some(Remote {
         origin: target(&url)?,
         path: format!("{}/", url.path().trim_end_matches('/')),

@@ -60,20 +60,7 @@ fn lower_one(
 }
 
 fn lower_target(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<UpstreamTarget> {
-    let url = match parse_url(written, &["http", "https"], "http` or `https") {
-        Ok(url) => url,
-        Err(error) => {
-            cx.error(at, error.to_string());
-            return None;
-        }
-    };
-    if url.query().is_some() {
-        cx.error(
-            at,
-            "requests bring their own query: take `?` and what follows out",
-        );
-        return None;
-    }
+    let url = url_without_query(written, "requests bring their own query", at, cx)?;
     let base_path = url.path().trim_end_matches('/');
     if let Err(error) = super::path_template::check(&format!("{base_path}/"), [].into_iter()) {
         cx.error(at, error.to_string());
@@ -83,6 +70,23 @@ fn lower_target(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option
         base_path: base_path.to_owned(),
         ..target(&url)?
     })
+}
+
+/// A URL of HTTP that has no query, for the reason `why`.
+pub(super) fn url_without_query(
+    written: &str,
+    why: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Uri> {
+    let url = parse_url(written, &["http", "https"], "http` or `https")
+        .inspect_err(|error| cx.error(at, error.to_string()))
+        .ok()?;
+    if url.query().is_some() {
+        cx.error(at, format!("{why}: take `?` and what follows out"));
+        return None;
+    }
+    Some(url)
 }
 
 /// Scheme, host and port of a URL; `None` where it has no host.

@@ -22,20 +22,20 @@ pub enum Authorization {
 }
 
 impl Authorization {
-    /// Whether the answer in this phase is not known before: [`authorize`] then depends on what the
-    /// policies say.
+    /// Whether policies are asked in this phase, of an API that has one or not: the answer of
+    /// [`authorize`] then depends on what they say.
     #[must_use]
-    pub const fn is_asked(self, phase: Phase) -> bool {
+    pub const fn is_asked(self, phase: Phase, has_policy: bool) -> bool {
         match phase {
-            Phase::Before => matches!(self, Self::None | Self::Lambda),
+            Phase::Before => has_policy && matches!(self, Self::None | Self::Lambda),
             // Of nobody, nothing more is known by then.
-            Phase::After => !matches!(self, Self::None),
+            Phase::After if has_policy => !matches!(self, Self::None),
+            Phase::After => self.needs_policy(),
         }
     }
 
     /// Whether a caller needs a policy that allows what it calls, also where the API has none.
-    #[must_use]
-    pub const fn needs_policy(self) -> bool {
+    const fn needs_policy(self) -> bool {
         match self {
             Self::Lambda | Self::IamSameAccount | Self::IamCrossAccount => true,
             Self::None | Self::CognitoOrJwt => false,

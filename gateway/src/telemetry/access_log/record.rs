@@ -96,12 +96,10 @@ pub struct Record {
     /// Ids of the policies that decided, of the route's policy set.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Arc<str>>,
-    /// Why it would have been refused if what only monitors were enforced.
+    /// What would have become of it if what only monitors were enforced: `allow`, or the reason of the
+    /// first that would have refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitored: Option<&'static str>,
-    /// What an authorizer in monitor mode would have done: `allow`, or the reason of its refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub authorization: Option<&'static str>,
     /// Status sent to the client; absent if it left before one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -150,7 +148,23 @@ impl<const N: usize> Serialize for ShortText<N> {
     }
 }
 
+/// What [`Record::monitored`] says where nothing would have been refused.
+const ALLOW: &str = "allow";
+
 impl Record {
+    /// Notes what something that only monitors would have done: nothing, or refuse for a reason, with more
+    /// about it.
+    pub fn monitor(&mut self, refusal: Option<(&'static str, Option<&Cow<'static, str>>)>) {
+        match (self.monitored, refusal) {
+            (None | Some(ALLOW), Some((reason, detail))) => {
+                self.monitored = Some(reason);
+                self.detail = detail.cloned();
+            }
+            (None, None) => self.monitored = Some(ALLOW),
+            (Some(_), _) => {}
+        }
+    }
+
     /// What a format knows only now.
     pub(super) const fn late(&self, what: Late) -> u64 {
         match what {
@@ -191,7 +205,6 @@ impl Record {
             decided_by: None,
             policies: Vec::new(),
             monitored: None,
-            authorization: None,
             status: None,
             reason: None,
             detail: None,

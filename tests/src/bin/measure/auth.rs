@@ -2,6 +2,7 @@
 //!
 //! Times are those of the processor, of this thread alone. Tokens have about 1 KiB.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use gateway::exchange::Identity;
+use gateway::language::cedar::{
+    Attribute, Described, EntityName, Question, Source, Sources, Store, TypeName,
+};
 use gateway::language::policy::{
     self, Arn, Caller, Decision, Form, Found, Key as ConditionKey, Policy, Request, evaluate,
 };
@@ -29,7 +33,11 @@ use crate::outcome::{Budget, Case, Outcome};
 /// Callers that are let in by what is remembered, in one window.
 const CACHED: u32 = 200_000;
 /// Tokens that are judged for the first time, in one window.
-const FIRST: usize = 500;
+const FIRST: u32 = 500;
+/// Questions that a store is asked, in one window.
+const ASKED: u32 = 200;
+/// Policies of that store.
+const POLICIES: usize = 1_000;
 /// Callers that are remembered together.
 const PRINCIPALS: u64 = 50_000;
 
@@ -47,6 +55,7 @@ pub(crate) fn run(windows: u16) -> anyhow::Result<Outcome> {
     outcome.cases.push(cached(&ec, windows)?);
     outcome.cases.push(first("jwt_first_rs256", &rsa, windows)?);
     outcome.cases.push(first("jwt_first_es256", &ec, windows)?);
+    outcome.cases.push(cedar(windows)?);
     outcome.cases.push(principals(&ec)?);
     Ok(outcome)
 }
@@ -88,7 +97,7 @@ fn cached(key: &Key, windows: u16) -> anyhow::Result<Case> {
 
 /// Tokens that nobody has seen before, beside what their signatures take alone.
 fn first(name: &str, key: &Key, windows: u16) -> anyhow::Result<Case> {
-    let tokens: Vec<String> = (0..FIRST)
+    let tokens: Vec<String> = (0..u64::from(FIRST))
         .map(|number| key.token(&of(&format!("user-{number}"), number)))
         .collect();
     let parts: Vec<(&str, Vec<u8>)> = tokens
@@ -97,20 +106,19 @@ fn first(name: &str, key: &Key, windows: u16) -> anyhow::Result<Case> {
         .collect();
     let verifier = key.verifier();
     let (mut values, mut baseline) = (Vec::new(), Vec::new());
-    let count = u32::try_from(FIRST)?;
     for _ in 0..windows {
         let authorizer = authorizer(key)?;
         let start = processor_ns();
         for token in &tokens {
             black_box(judge(&authorizer, token)?);
         }
-        values.push(each(start, count)?);
+        values.push(each(start, FIRST)?);
         let start = processor_ns();
         for (message, signature) in &parts {
             let verified = verifier.verify_sig(message.as_bytes(), black_box(signature));
             verified.map_err(|_refused| anyhow!("the signature is wrong"))?;
         }
-        baseline.push(each(start, count)?);
+        baseline.push(each(start, FIRST)?);
     }
     let (ratio, increment) = (1.3, 0.0);
     Ok(Case {
@@ -122,12 +130,70 @@ fn first(name: &str, key: &Key, windows: u16) -> anyhow::Result<Case> {
     })
 }
 
+/// A store that has a policy for each of many roles and actions, and a caller with one of the roles.
+fn cedar(windows: u16) -> anyhow::Result<Case> {
+    let policies = (0..POLICIES).map(|number| {
+        format!(
+            "permit(principal in Role::\"role-{number}\", action == Action::\"GET /{number}\", resource) \
+             when {{ context.level >= {} }};",
+            number % 5
+        )
+    });
+    let source = Source {
+        name: "policies.cedar".into(),
+        text: policies.collect::<Vec<_>>().join("\n").into(),
+    };
+    let read = Store::read(Sources {
+        policies: vec![Arc::new(source)],
+        ..Sources::default()
+    });
+    let (store, _warnings) = read.map_err(|problems| anyhow!("{problems:?}"))?;
+    let question = question(POLICIES / 2)?;
+    let mut values = Vec::new();
+    for _ in 0..windows {
+        let start = processor_ns();
+        for _ in 0..ASKED {
+            let answer = store.answer(black_box(&question))?;
+            anyhow::ensure!(answer.is_allowed, "the policies refuse");
+        }
+        values.push(each(start, ASKED)?);
+    }
+    Ok(Case {
+        name: "cedar_1000_policies".to_owned(),
+        unit: "ns",
+        windows: values,
+        baseline: Vec::new(),
+        budget: None,
+    })
+}
+
+fn question(role: usize) -> anyhow::Result<Question> {
+    let name = |kind: &str, id: String| {
+        let kind = TypeName::parse(kind)?;
+        Ok::<_, anyhow::Error>(EntityName { kind, id })
+    };
+    Ok(Question {
+        principal: Described {
+            name: name("User", "user-1".to_owned())?,
+            attributes: BTreeMap::new(),
+            parents: vec![name("Role", format!("role-{role}"))?],
+        },
+        action: name("Action", format!("GET /{role}"))?,
+        resource: Described {
+            name: name("Area", "orders".to_owned())?,
+            attributes: BTreeMap::new(),
+            parents: Vec::new(),
+        },
+        context: BTreeMap::from([("level".to_owned(), Attribute::Json(json!(7)))]),
+    })
+}
+
 /// What the process grows by when it remembers so many callers, within the usual bound.
 fn principals(key: &Key) -> anyhow::Result<Case> {
     let authorizer = authorizer(key)?;
     let before = resident_bytes()?;
     for number in 0..PRINCIPALS {
-        let claims = claims(json!({"sub": format!("user-{number}"), "jti": number.to_string()}));
+        let claims = of(&format!("user-{number}"), number);
         judge(&authorizer, &key.token(&claims))?;
     }
     let after = resident_bytes()?;
@@ -187,7 +253,7 @@ fn judge(authorizer: &JwtAuthorizer, token: &str) -> anyhow::Result<Arc<Identity
 }
 
 /// Claims that make a token of about 1 KiB.
-fn of(subject: &str, number: usize) -> Value {
+fn of(subject: &str, number: u64) -> Value {
     claims(json!({
         "sub": subject,
         "jti": format!("{number:032}"),

@@ -2,11 +2,10 @@
 
 use http::header::AUTHORIZATION;
 
-use super::{jwks, lower_identity_source};
+use super::{jwks, jwt, lower_identity_source};
 use crate::config::cursor::Cursor;
 use crate::config::lower::Lowering;
 use crate::config::lower::host::parse_url;
-use crate::config::lower::quantity::s;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::language::pattern::Pattern;
@@ -58,17 +57,8 @@ pub(super) fn lower(
         let pattern = Pattern::parse(text);
         pattern.inspect_err(|error| cx.error(expression, error.to_string()))
     });
-    let leeway = written.leeway.as_ref();
-    let decision_ttl = written.decision_ttl.as_ref();
-    let leeway = cx.duration(leeway, &at.key("leeway"), s(0)..=s(300), s(0));
-    let decision_ttl = cx.duration(
-        decision_ttl,
-        &at.key("decision_ttl"),
-        s(0)..=s(3600),
-        s(300),
-    );
-    let refusal_ttl = written.refusal_ttl.as_ref();
-    let refusal_ttl = cx.duration(refusal_ttl, &at.key("refusal_ttl"), s(0)..=s(10), s(5));
+    let times = [&written.leeway, &written.decision_ttl, &written.refusal_ttl];
+    let [leeway, decision_ttl, refusal_ttl] = jwt::lower_times(times.map(Option::as_ref), at, cx);
     Some(JwtSettings {
         identity_source: identity_source?,
         issuers,

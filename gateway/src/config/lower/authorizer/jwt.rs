@@ -1,5 +1,7 @@
 //! Authorizers of JSON Web Tokens.
 
+use std::time::Duration;
+
 use http::header::AUTHORIZATION;
 
 use super::{jwks, lower_identity_source};
@@ -30,17 +32,8 @@ pub(super) fn lower(
     };
     let issuers = lower_issuers(written, at, is_frozen, cx);
     let claims = lower_claims(&written.claims, &at.key("claims"), cx);
-    let leeway = written.leeway.as_ref();
-    let decision_ttl = written.decision_ttl.as_ref();
-    let leeway = cx.duration(leeway, &at.key("leeway"), s(0)..=s(300), s(0));
-    let decision_ttl = cx.duration(
-        decision_ttl,
-        &at.key("decision_ttl"),
-        s(0)..=s(3600),
-        s(300),
-    );
-    let refusal_ttl = written.refusal_ttl.as_ref();
-    let refusal_ttl = cx.duration(refusal_ttl, &at.key("refusal_ttl"), s(0)..=s(10), s(5));
+    let times = [&written.leeway, &written.decision_ttl, &written.refusal_ttl];
+    let [leeway, decision_ttl, refusal_ttl] = lower_times(times.map(Option::as_ref), at, cx);
     Some(JwtSettings {
         identity_source: identity_source?,
         issuers: issuers?,
@@ -50,6 +43,23 @@ pub(super) fn lower(
         decision_ttl,
         refusal_ttl,
     })
+}
+
+/// Of times that are written, in the order of [`JwtSettings`]: `leeway`, `decision_ttl` and
+/// `refusal_ttl`.
+pub(super) fn lower_times(
+    [leeway, decision_ttl, refusal_ttl]: [Option<&written::DurationText>; 3],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> [Duration; 3] {
+    let mut time = |written, key, longest, default| {
+        cx.duration(written, &at.key(key), s(0)..=s(longest), s(default))
+    };
+    [
+        time(leeway, "leeway", 300, 0),
+        time(decision_ttl, "decision_ttl", 3600, 300),
+        time(refusal_ttl, "refusal_ttl", 10, 5),
+    ]
 }
 
 fn lower_issuers(

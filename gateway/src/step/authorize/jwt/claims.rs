@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Refusal;
+use crate::language::Members;
 use crate::model::{Issuer, JwtSettings, RequiredClaim, TokenRules};
 
 /// Judges the claims of a token by `issuer` at `now` (seconds since 1970) in the documented order:
@@ -17,7 +18,7 @@ use crate::model::{Issuer, JwtSettings, RequiredClaim, TokenRules};
 /// # Errors
 /// The refusal that the first failed check gives.
 pub(super) fn judge(
-    claims: &Map<String, Value>,
+    claims: &Members,
     issuer: &Issuer,
     settings: &JwtSettings,
     now: u64,
@@ -49,13 +50,13 @@ pub(super) fn judge(
 }
 
 /// Whether a token says that it is of this issuer.
-pub(super) fn is_of(claims: &Map<String, Value>, issuer: &Issuer) -> bool {
-    claims.get("iss").and_then(Value::as_str) == Some(&issuer.name)
+pub(super) fn is_of(claims: &Members, issuer: &Issuer) -> bool {
+    claims.text("iss") == Some(&issuer.name)
 }
 
 /// Whether the claim is one of the values, or a list with one of them. Numbers and truth values are
 /// compared as JSON writes them.
-fn has(claims: &Map<String, Value>, required: &RequiredClaim) -> bool {
+fn has(claims: &Members, required: &RequiredClaim) -> bool {
     let accepts = |value: &Value| match value {
         Value::String(text) => required.values.contains(text),
         Value::Number(_) | Value::Bool(_) => required.values.contains(&value.to_string()),
@@ -63,13 +64,13 @@ fn has(claims: &Map<String, Value>, required: &RequiredClaim) -> bool {
     };
     match claims.get(&required.name) {
         Some(Value::Array(several)) => several.iter().any(accepts),
-        Some(one) => accepts(one),
+        Some(one) => accepts(&one),
         None => false,
     }
 }
 
 /// `client_id` speaks only where `aud` is absent: one that is present and wrong decides.
-fn names_audience(claims: &Map<String, Value>, audiences: &[String]) -> bool {
+fn names_audience(claims: &Members, audiences: &[String]) -> bool {
     let accepts = |value: &Value| {
         value
             .as_str()
@@ -77,8 +78,8 @@ fn names_audience(claims: &Map<String, Value>, audiences: &[String]) -> bool {
     };
     match claims.get("aud") {
         Some(Value::Array(names)) => names.iter().any(accepts),
-        Some(name) => accepts(name),
-        None => claims.get("client_id").is_some_and(accepts),
+        Some(name) => accepts(&name),
+        None => claims.get("client_id").as_ref().is_some_and(accepts),
     }
 }
 
@@ -90,7 +91,7 @@ enum Round {
 
 /// The time in claim `name`; times before 1970 are 0. Not a number, or one no time can be, is
 /// malformed.
-fn seconds(claims: &Map<String, Value>, name: &str, round: Round) -> Result<Option<u64>, Refusal> {
+fn seconds(claims: &Members, name: &str, round: Round) -> Result<Option<u64>, Refusal> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };

@@ -39,11 +39,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::language::Members;
 
     fn identity(claims: Value) -> Identity {
-        let Value::Object(claims) = claims else {
-            panic!("claims are an object")
-        };
+        let claims = Members::parse(claims.to_string().as_bytes()).unwrap();
         Identity::new(claims, 0)
     }
 

@@ -2,16 +2,14 @@
 
 use super::Refusal;
 use crate::exchange::Identity;
-use crate::language::object_memory;
 use crate::store::decision::Remembered;
+
+/// What an allocator adds to the two texts of an identity, each rounded up.
+const ALLOCATIONS_BYTES: usize = 2 * 32;
 
 impl Remembered for Identity {
     fn bytes(&self) -> usize {
-        let scopes = self
-            .scopes()
-            .iter()
-            .map(|scope| size_of::<String>() + scope.len());
-        size_of::<Self>() + object_memory(self.claims()) + scopes.sum::<usize>()
+        size_of::<Self>() + self.claims().bytes() + ALLOCATIONS_BYTES
     }
 
     fn principal(&self) -> Option<&str> {

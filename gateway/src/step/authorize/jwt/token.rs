@@ -5,15 +5,12 @@
 //! that or taking the last one, and a backend that reads the same token may take the first.
 //! Members inside nested objects are not judged here and keep the last value.
 
-use std::fmt;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Refusal;
+use crate::language::Members;
 use crate::model::Algorithm;
 
 /// A token whose header was read.
@@ -43,16 +40,14 @@ impl<'t> Token<'t> {
         else {
             return Err(Refusal::Malformed);
         };
-        let mut header = object(header)?;
-        let Some(Value::String(algorithm)) = header.get("alg") else {
-            return Err(Refusal::Malformed);
-        };
+        let header = object(header)?;
+        let algorithm = header.text("alg").ok_or(Refusal::Malformed)?;
         let algorithm = algorithm_named(algorithm).ok_or(Refusal::AlgorithmNotAllowed)?;
         // RFC 7515 section 4.1.11: what is listed must be understood, or the token refused.
-        if header.contains_key("crit") {
+        if header.contains("crit") {
             return Err(Refusal::CriticalHeader);
         }
-        let key_id = match header.remove("kid") {
+        let key_id = match header.get("kid") {
             None => None,
             Some(Value::String(key_id)) => Some(key_id),
             Some(_) => return Err(Refusal::Malformed),
@@ -67,7 +62,7 @@ impl<'t> Token<'t> {
     }
 
     /// The claims. Believe them only after the signature.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, Refusal> {
+    pub(super) fn claims(&self) -> Result<Members, Refusal> {
         object(self.payload)
     }
 }
@@ -113,42 +108,10 @@ pub(super) fn algorithm_named(name: &str) -> Option<Algorithm> {
     })
 }
 
-fn object(part: &str) -> Result<Map<String, Value>, Refusal> {
+fn object(part: &str) -> Result<Members, Refusal> {
     // What is wrong with a hostile token helps nobody; the log has the reason.
     let Ok(bytes) = URL_SAFE_NO_PAD.decode(part) else {
         return Err(Refusal::Malformed);
     };
-    let Ok(Members(members)) = serde_json::from_slice(&bytes) else {
-        return Err(Refusal::Malformed);
-    };
-    Ok(members)
-}
-
-/// A JSON object whose own members have different names.
-struct Members(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor).map(Self)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object without duplicate members")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, value)) = access.next_entry::<String, Value>()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("duplicate member"));
-            }
-        }
-        Ok(members)
-    }
+    Members::parse(&bytes).map_err(|_error| Refusal::Malformed)
 }

@@ -1,0 +1,247 @@
+//! The members of a JSON object, kept in little memory.
+//!
+//! A map of values takes several times what its text does. Where objects are kept by the ten thousand and
+//! few of their members are read, they are kept as text: strings as what they say, everything else in
+//! JSON.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+
+/// The members of a JSON object, no two of which have one name. Members of objects within are not judged:
+/// of two the last counts.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Members {
+    /// The name of each member and behind it the value, in the order of the names.
+    text: Box<str>,
+    places: Box<[Place]>,
+}
+
+/// Where a member stands in the text, and what its value is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    name: u32,
+    value: u32,
+    end: u32,
+    /// Whether it is a string, and stands there without quotes and escapes.
+    is_string: bool,
+}
+
+impl Members {
+    /// Reads a JSON text.
+    ///
+    /// # Errors
+    /// It is no JSON object, or two of its members have one name.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(text)
+    }
+
+    /// The member `name`, if it is a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let place = self.find(name)?;
+        let is_string = place.is_string;
+        is_string.then(|| self.piece(place.value, place.end))
+    }
+
+    /// The member `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let place = self.find(name)?;
+        let value = self.piece(place.value, place.end);
+        if place.is_string {
+            return Some(Value::from(value));
+        }
+        // It is what a value was written as.
+        serde_json::from_str(value).ok()
+    }
+
+    /// Whether there is a member `name`.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Bytes that are allocated for it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.places)
+    }
+
+    fn find(&self, name: &str) -> Option<&Place> {
+        let places = &self.places;
+        let found = places.binary_search_by(|it| self.piece(it.name, it.value).cmp(name));
+        places.get(found.ok()?)
+    }
+
+    /// What stands in the text from `start` to `end`, which are places of one member.
+    fn piece(&self, start: u32, end: u32) -> &str {
+        let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+        let piece = range.and_then(|(start, end)| self.text.get(start..end));
+        piece.unwrap_or_default()
+    }
+}
+
+/// Members are of people, as often as not.
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members")
+            .field("count", &self.places.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object without duplicate members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
+        let mut members: Vec<(String, Value)> = Vec::new();
+        while let Some(member) = access.next_entry()? {
+            members.push(member);
+        }
+        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let mut pairs = members.windows(2);
+        if pairs.any(|pair| matches!(pair, [(one, _), (other, _)] if one == other)) {
+            return Err(A::Error::custom("duplicate member"));
+        }
+        let (mut text, mut places) = (String::new(), Vec::with_capacity(members.len()));
+        for (name, value) in members {
+            let start = end_of(&text)?;
+            text.push_str(&name);
+            let middle = end_of(&text)?;
+            let is_string = match value {
+                Value::String(string) => {
+                    text.push_str(&string);
+                    true
+                }
+                other => {
+                    text.push_str(&other.to_string());
+                    false
+                }
+            };
+            places.push(Place {
+                name: start,
+                value: middle,
+                end: end_of(&text)?,
+                is_string,
+            });
+        }
+        Ok(Members {
+            text: text.into_boxed_str(),
+            places: places.into_boxed_slice(),
+        })
+    }
+}
+
+fn end_of<E: serde::de::Error>(text: &str) -> Result<u32, E> {
+    u32::try_from(text.len()).map_err(|_too_long| E::custom("an object of 4 GiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    fn members(text: &str) -> Members {
+        Members::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn members_are_what_was_written() {
+        let object = members(
+            r#"{"sub": "user \"1\"\u00e9", "b": [1, {"c": null}], "": "", "\u0061": 1.50, "n": null}"#,
+        );
+        for (name, expected) in [
+            ("sub", Some(json!("user \"1\"é"))),
+            ("b", Some(json!([1, {"c": null}]))),
+            ("", Some(json!(""))),
+            ("a", Some(json!(1.5))),
+            ("n", Some(json!(null))),
+            ("\\u0061", None),
+            ("s", None),
+            ("subu", None),
+        ] {
+            assert_eq!(object.get(name), expected, "{name}");
+            assert_eq!(object.contains(name), expected.is_some(), "{name}");
+        }
+        assert_eq!(object.text("sub"), Some("user \"1\"é"));
+        assert_eq!(object.text(""), Some(""));
+        assert_eq!(object.text("a"), None);
+        assert!(!format!("{object:?}").contains("user"));
+        assert_eq!(Members::default().get(""), None);
+    }
+
+    #[test]
+    fn what_is_no_object_or_says_a_thing_twice_is_refused() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for text in [
+            "",
+            "[]",
+            "\"a\"",
+            "null",
+            "{",
+            r#"{"a":1}x"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"b":2,"\u0061":3}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":["\ud800"]}"#,
+            r#"{"a":{"\ud800":1}}"#,
+            r#"{"a":1e999}"#,
+            r#"{"a":[1e999]}"#,
+            &deep,
+        ] {
+            assert!(Members::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(Members::parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn a_token_takes_little_more_than_its_text() {
+        let claims = json!({
+            "iss": "https://issuer.example/", "aud": "https://api.example", "sub": "user-1",
+            "exp": 1_900_000_000, "iat": 1_800_000_000, "groups": ["readers", "writers"],
+            "note": "x".repeat(300),
+        });
+        let text = claims.to_string();
+        assert!(members(&text).bytes() < text.len() + 7 * size_of::<Place>());
+    }
+
+    proptest! {
+        #[test]
+        fn all_of_an_object_is_found(object in proptest::collection::btree_map(".{0,6}", value(), 0..12)) {
+            let object: Map<String, Value> = object.into_iter().collect();
+            let kept = members(&serde_json::to_string(&object).unwrap());
+            for (name, value) in &object {
+                prop_assert_eq!(kept.get(name), Some(value.clone()));
+                prop_assert_eq!(kept.text(name), value.as_str());
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            proptest::collection::vec(inner, 0..4).prop_map(Value::from)
+        })
+    }
+}
