@@ -9,6 +9,7 @@ pub mod connection;
 pub mod control;
 pub mod coverage;
 pub mod decision;
+pub mod kept;
 pub mod list;
 pub mod lease;
 pub mod penalty;

@@ -16,9 +16,7 @@ mod tests;
 pub use document::DocumentError;
 pub use environment::{Environment, NoText};
 pub use profile::{FILE_BYTES_MAX, ProfileError};
-pub use provider::{
-    NoCredentials, Provider, REFRESH_BEFORE_END, REFRESH_MAX, REFRESH_MIN, RETRY_INTERVAL,
-};
+pub use provider::{NoCredentials, Provider, REFRESH_MAX};
 pub use server::{ServerError, TIMEOUT};
 pub use source::{Authorization, Server, Source, SourceError};
 
@@ -119,12 +117,6 @@ impl Credentials {
     #[must_use]
     pub const fn expires_at(&self) -> Option<u64> {
         self.expires_at
-    }
-
-    /// Whether they are good at `now` (seconds since 1970).
-    #[must_use]
-    pub fn are_good(&self, now: u64) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
     }
 }
 

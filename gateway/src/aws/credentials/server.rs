@@ -58,9 +58,6 @@ pub enum ServerError {
     /// What it gave is no credentials.
     #[error("what it gave cannot be used")]
     Document(#[from] DocumentError),
-    /// What it gave is over.
-    #[error("the credentials that it gave have ended")]
-    Ended,
     /// Its URL cannot be asked.
     #[error(transparent)]
     Url(#[from] InvalidUri),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::CredentialSource;
+use crate::store::kept::Perishable as _;
 
 #[test]
 fn parts_are_judged_and_never_shown() {
@@ -7,7 +8,7 @@ fn parts_are_judged_and_never_shown() {
     let whole = whole.unwrap();
     assert!(!format!("{whole:?}").contains("hidden"));
     assert!(whole.session_token().unwrap().is_sensitive());
-    assert!(whole.are_good(9) && !whole.are_good(10));
+    assert!(whole.is_good(9) && !whole.is_good(10));
     for (id, secret, token, expected) in [
         ("", "s", None, MalformedCredentials::AccessKeyId),
         ("A/B", "s", None, MalformedCredentials::AccessKeyId),
