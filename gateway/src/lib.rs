@@ -21,6 +21,7 @@ pub mod model;
 pub mod snapshot;
 pub mod store;
 pub mod aws;
+pub mod oauth;
 pub mod upstream;
 pub mod telemetry;
 pub mod body;

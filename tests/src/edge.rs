@@ -232,6 +232,7 @@ pub fn configuration(instance: &str) -> Gateway {
         lists: Lists::default(),
         authorizers: Vec::new(),
         aws: None,
+        oauth_clients: Vec::new(),
         policy_stores: Vec::new(),
         policies: Vec::new(),
         upstreams: Vec::new(),

@@ -314,14 +314,23 @@ impl KeyServer {
         );
     }
 
+    /// Where the keys are.
+    #[must_use]
+    pub fn keys_url(&self) -> String {
+        format!("https://{}/keys", self.address)
+    }
+
+    /// A setup that takes this server for what it says that it is.
+    #[must_use]
+    pub fn trusted(&self, setup: Setup) -> Setup {
+        setup.environment("SSL_CERT_FILE", &self.root.display().to_string())
+    }
+
     /// A setup whose authorizer `main` fetches its keys here.
     #[must_use]
     pub fn authorize(&self, setup: Setup) -> Setup {
-        let url = format!("https://{}/keys", self.address);
-        let root = self.root.display().to_string();
-        setup
-            .set(&["authorizers", "main"], authorizer(json!({"url": url})))
-            .environment("SSL_CERT_FILE", &root)
+        let authorizer = authorizer(json!({"url": self.keys_url()}));
+        self.trusted(setup.set(&["authorizers", "main"], authorizer))
     }
 }
 

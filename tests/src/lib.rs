@@ -33,6 +33,7 @@ pub mod aws;
 pub mod function;
 pub mod lambda;
 pub mod verified_permissions;
+pub mod token_server;
 pub mod steady;
 pub mod metadata;
 pub mod signing;

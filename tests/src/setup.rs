@@ -13,6 +13,8 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct Setup {
     config: Value,
+    /// What is written instead of the sections that it has.
+    text: Option<String>,
     directory: TempDir,
     environment: Vec<(String, String)>,
     descriptors_max: Option<u64>,
@@ -55,6 +57,7 @@ impl Setup {
         });
         Self {
             config,
+            text: None,
             directory,
             environment: Vec::new(),
             descriptors_max: None,
@@ -186,10 +189,27 @@ impl Setup {
         self.directory().join("run/admin.sock")
     }
 
+    /// As [`Setup::new`], with the listeners and whatever else this YAML has; it must not have what every
+    /// gateway of a test has, such as directories.
+    #[must_use]
+    pub fn of_text(text: String) -> Self {
+        let mut setup = Self::new();
+        setup.remove(&["listeners"]);
+        setup.text = Some(text);
+        setup
+    }
+
     /// Writes the configuration down.
     #[must_use]
     pub fn write(&self) -> PathBuf {
-        let text = serde_json::to_string_pretty(&self.config).expect("it is plain JSON");
+        let text = match &self.text {
+            None => serde_json::to_string_pretty(&self.config).expect("it is plain JSON"),
+            Some(text) => {
+                let own = self.config.as_object().into_iter().flatten();
+                let own = own.map(|(key, value)| format!("{key}: {value}\n"));
+                format!("{text}\n{}", own.collect::<String>())
+            }
+        };
         self.file("gateway.yaml", &text)
     }
 

@@ -185,26 +185,54 @@ fn decision_figures(decisions: &Arc<Decisions>) -> Vec<Figure> {
 }
 
 fn credential_figures(sources: &Sources) -> Vec<Figure> {
-    let snapshot = Arc::clone(&sources.snapshot);
-    let read = move || match &snapshot.load().credentials {
+    let (of_aws, of_oauth) = (Arc::clone(&sources.snapshot), Arc::clone(&sources.snapshot));
+    let aws = move || match &of_aws.load().credentials {
         None => Vec::new(),
-        Some(provider) => {
-            let failed = provider.failures();
-            let succeeded = provider.questions().saturating_sub(failed);
-            let outcomes = [("failed", failed), ("succeeded", succeeded)];
-            let samples = outcomes.map(|(outcome, count)| Sample {
-                labels: vec![("outcome", outcome.to_owned())],
-                value: count.into(),
-            });
-            samples.into()
-        }
+        Some(provider) => outcomes(None, provider.questions(), provider.failures()),
     };
-    vec![Figure {
-        name: "gateway_aws_credential_fetches",
-        help: "Questions for credentials of AWS, by outcome",
-        counter: true,
-        read: Box::new(read),
-    }]
+    let oauth = move || {
+        let snapshot = of_oauth.load();
+        let clients = snapshot.oauth_clients.iter();
+        let samples = clients.flat_map(|client| {
+            let name = client.settings().name.to_string();
+            outcomes(
+                Some(("client", name)),
+                client.questions(),
+                client.failures(),
+            )
+        });
+        samples.collect()
+    };
+    vec![
+        Figure {
+            name: "gateway_aws_credential_fetches",
+            help: "Questions for credentials of AWS, by outcome",
+            counter: true,
+            read: Box::new(aws),
+        },
+        Figure {
+            name: "gateway_oauth_token_fetches",
+            help: "Questions for tokens of the gateway's own, by client and outcome",
+            counter: true,
+            read: Box::new(oauth),
+        },
+    ]
+}
+
+/// Questions, by how they ended.
+fn outcomes(of: Option<(&'static str, String)>, questions: u64, failed: u64) -> Vec<Sample> {
+    let outcomes = [
+        ("failed", failed),
+        ("succeeded", questions.saturating_sub(failed)),
+    ];
+    let samples = outcomes.map(|(outcome, count)| {
+        let outcome = ("outcome", outcome.to_owned());
+        Sample {
+            labels: of.clone().into_iter().chain([outcome]).collect(),
+            value: count.into(),
+        }
+    });
+    samples.into()
 }
 
 fn memory_figures(sources: &Sources) -> Vec<Figure> {

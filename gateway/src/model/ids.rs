@@ -68,6 +68,8 @@ names! {
     PolicySetName,
     /// Name of a policy store.
     PolicyStoreName,
+    /// Name of a client of an authorization server.
+    OAuthClientName,
     /// Name of an upstream.
     UpstreamName,
     /// A route as written, such as `GET /pets/{id}`.

@@ -20,6 +20,7 @@ mod list;
 mod rules;
 mod authorizer;
 mod aws;
+mod oauth;
 mod policies;
 mod signer;
 mod throttle;
@@ -70,18 +71,19 @@ pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponse
 pub use identity::Identity;
 pub use ids::{
     ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
-    ListName, ListenerName, PolicySetName, PolicyStoreName, RouteKey, RoutingRuleId, StageName,
-    UpstreamName,
+    ListName, ListenerName, OAuthClientName, PolicySetName, PolicyStoreName, RouteKey,
+    RoutingRuleId, StageName, UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
 pub use mappings::{RequestMappings, ResponseMappings};
 pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
+pub use oauth::{Authorization, BearerToken, ClientAuthentication, OAuthClient};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use policies::{
-    BearerToken, EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource,
-    PolicyStore, QuestionMap, ValueKind, ValueMap,
+    EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,
+    QuestionMap, ValueKind, ValueMap,
 };
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;

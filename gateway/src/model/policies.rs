@@ -1,13 +1,11 @@
 //! What callers may do, as policies decide it, and where those come from.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use serde_json::Value;
 
-use super::{PolicySetName, PolicyStoreName, Remote};
+use super::{Authorization, OAuthClientName, PolicySetName, PolicyStoreName, Remote};
 use crate::language::cedar::{ExtensionKind, Store, TypeName};
 use crate::language::document::Document;
 use crate::language::json_path::JsonPath;
@@ -51,21 +49,11 @@ pub struct HttpEngine {
     /// What that is where it allows the request; default `true`.
     pub allowed: Value,
     /// What it is shown; `None` for nothing.
-    pub token: Option<BearerToken>,
+    pub authorization: Option<Authorization>,
     /// From the first byte sent to the last byte of the answer; default 1 s.
     pub timeout: Duration,
     /// Longest time that an answer is remembered; default 10 s, 0 remembers none.
     pub decision_ttl: Duration,
-}
-
-/// A secret that a server is shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BearerToken(pub HeaderValue);
-
-impl fmt::Debug for BearerToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BearerToken(..)")
-    }
 }
 
 /// How a question is made of a request.
@@ -164,6 +152,18 @@ impl PolicySet {
             PolicyEngine::Http(engine) => Some(&engine.remote),
         };
         remote.into_iter()
+    }
+
+    /// The client whose tokens its server is shown.
+    #[must_use]
+    pub const fn oauth_client(&self) -> Option<&OAuthClientName> {
+        match &self.engine {
+            PolicyEngine::Cedar { .. } => None,
+            PolicyEngine::Http(engine) => match &engine.authorization {
+                Some(Authorization::Client(name)) => Some(name),
+                Some(Authorization::Fixed(_)) | None => None,
+            },
+        }
     }
 
     /// The `$context` variables that it reads.

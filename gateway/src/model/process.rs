@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, PolicySet,
-    PolicyStore, Remote, Upstream,
+    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, OAuthClient,
+    PolicySet, PolicyStore, Remote, Upstream,
 };
 
 /// One complete, consistent configuration.
@@ -47,6 +47,8 @@ pub struct Gateway {
     pub authorizers: Vec<Authorizer>,
     /// How services of AWS are called; `None` where none may be.
     pub aws: Option<Aws>,
+    /// Clients of authorization servers in the order of the file.
+    pub oauth_clients: Vec<OAuthClient>,
     /// Policy stores in the order of the file.
     pub policy_stores: Vec<PolicyStore>,
     /// Policy sets in the order of the file.

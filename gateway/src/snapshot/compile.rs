@@ -66,7 +66,8 @@ impl Compiler {
         let upstreams = backends.plans().cloned().collect();
         let credentials = self.credentials(model, previous)?;
         let authorizers = self.authorizers(model, previous, &backends)?;
-        let policies = policies(model, &backends, self.decisions())?;
+        let oauth_clients = self.oauth_clients(model, previous)?;
+        let policies = policies(model, &backends, &oauth_clients, self.decisions())?;
         let parts = Parts {
             previous,
             identity: &model.identity,
@@ -97,6 +98,7 @@ impl Compiler {
             upstreams,
             authorizers,
             credentials,
+            oauth_clients,
         })
     }
 

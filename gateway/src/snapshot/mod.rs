@@ -10,6 +10,7 @@ mod door;
 mod domain;
 mod hosts;
 mod integration;
+mod oauth;
 mod observed;
 mod policies;
 mod site;
@@ -33,6 +34,7 @@ use crate::language::policy::Policy;
 use crate::model::{
     Api, ApiId, ApiKind, BodyMode, Listener, RequestSizes, Share, StageName, TlsTerms,
 };
+use crate::oauth::Client;
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, Authorizer};
@@ -61,6 +63,8 @@ pub struct Snapshot {
     pub authorizers: Vec<Arc<Authorizer>>,
     /// What calls of AWS are signed with; `None` where there are none.
     pub credentials: Option<Arc<Provider>>,
+    /// What has tokens for servers that are asked.
+    pub oauth_clients: Vec<Arc<Client>>,
 }
 
 /// One API through its stages.

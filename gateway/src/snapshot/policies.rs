@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::CompileError;
 use super::backends::{Backends, Place};
+use super::oauth::shown;
 use crate::model::{Gateway, PolicyEngine, PolicySetName, PolicySource, PolicyStoreName};
+use crate::oauth::Client;
 use crate::step::decide::{DecidePlan, Engine, RemoteEngine};
 use crate::store::decision::Decisions;
 
@@ -13,6 +15,7 @@ use crate::store::decision::Decisions;
 pub(super) fn policies(
     model: &Gateway,
     backends: &Backends<'_>,
+    clients: &[Arc<Client>],
     decisions: &Arc<Decisions>,
 ) -> Result<HashMap<PolicySetName, Arc<DecidePlan>>, CompileError> {
     let plans = model.policies.iter().map(|set| {
@@ -32,7 +35,11 @@ pub(super) fn policies(
                 let plan = backends.find(place, None).ok_or_else(dangling)?;
                 // Of its own with every load: what an older one remembers is out of reach.
                 let remembered = decisions.cache(&format!("policies/{}", set.name));
-                let engine = RemoteEngine::new(engine, Arc::clone(plan), remembered);
+                let authorization = engine.authorization.as_ref();
+                let authorization = authorization.map(|it| shown(it, clients, set.name.as_str()));
+                let authorization = authorization.transpose()?;
+                let plan = Arc::clone(plan);
+                let engine = RemoteEngine::new(engine, plan, authorization, remembered);
                 Engine::Remote(engine.map_err(|_error| dangling())?)
             }
         };

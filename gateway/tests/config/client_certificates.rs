@@ -77,7 +77,7 @@ fn what_backends_will_not_take_is_warned_of() {
     std::fs::set_permissions(key, PermissionsExt::from_mode(0o644)).unwrap();
     warns(
         &open,
-        &["client_certificate.key: every user can read this private key"],
+        &["client_certificate.key: every user can read this secret"],
     );
 }
 

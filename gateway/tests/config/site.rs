@@ -83,9 +83,11 @@ impl Site {
             let path = entry.unwrap().path();
             std::fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
         }
-        let key = policies.join("oso-key");
-        std::fs::write(&key, "key").unwrap();
-        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        for name in ["oso-key", "people-secret", "gateway-secret"] {
+            let key = policies.join(name);
+            std::fs::write(&key, "key").unwrap();
+            std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        }
         for (name, text) in BROKEN {
             std::fs::write(policies.join(name), text).unwrap();
         }

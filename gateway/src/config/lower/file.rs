@@ -59,10 +59,10 @@ impl<'a> Lowering<'a> {
         Some((content, is_exposed))
     }
 
-    /// Says that every user can read a private key.
+    /// Says that every user can read what is secret.
     pub(super) fn warn_of_exposed(&mut self, path: &Path, at: &Cursor<'_>) {
         let shown = path.display();
-        let message = format!("every user can read this private key: chmod o-r {shown}");
+        let message = format!("every user can read this secret: chmod o-r {shown}");
         self.warning(at, message);
     }
 

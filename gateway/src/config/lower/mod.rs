@@ -21,6 +21,7 @@ mod lists;
 mod rules;
 mod authorizer;
 mod aws;
+mod oauth;
 mod backend_tls;
 mod upstream;
 mod endpoint;

@@ -10,8 +10,8 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, policies, quotas,
-    upstream, whereabouts,
+    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, oauth, policies,
+    quotas, upstream, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
@@ -52,6 +52,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let lists = lists::lower(&file.lists, cx);
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
     let aws = aws::lower(file.aws.as_ref(), cx);
+    let oauth_clients = oauth::lower(&file.oauth_clients, cx);
     let policy_stores = policies::lower_stores(&file.policy_stores, cx);
     let policy_sets = policies::lower_sets(&file.policies, &policy_stores, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
@@ -81,6 +82,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         lists,
         authorizers,
         aws,
+        oauth_clients,
         policy_stores,
         policies: policy_sets,
         upstreams,
@@ -206,6 +208,9 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], sets: &[PolicySet], cx: &mut
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
     let policies = routes().filter_map(|route| Some(route.policies.as_ref()?.as_str()));
     let stores = sets.iter().filter_map(|set| Some(set.store()?.as_str()));
+    let clients = sets
+        .iter()
+        .filter_map(|set| Some(set.oauth_client()?.as_str()));
     let backends = routes().filter_map(|route| route.integration.backend());
     let upstreams = backends.filter_map(|backend| match &backend.target {
         Target::Upstream { name, .. } => Some(name.as_str()),
@@ -233,6 +238,11 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], sets: &[PolicySet], cx: &mut
         policies::STORES,
         stores.collect(),
         "no policy set asks this policy store",
+    );
+    warn(
+        oauth::CLIENTS,
+        clients.collect(),
+        "no server is shown the tokens of this client",
     );
     warn(
         "upstreams",

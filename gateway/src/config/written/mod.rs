@@ -12,6 +12,7 @@ mod lists;
 mod rules;
 mod authorizer;
 mod aws;
+mod oauth;
 mod credentials;
 mod upstream;
 mod access_mode;
@@ -51,6 +52,7 @@ pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersi
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
+pub(super) use oauth::{ClientAuthentication, OAuthClient};
 pub(super) use policies::{
     Attribute, AttributeType, CedarPolicies, Entity, HttpPolicies, PolicyFiles, PolicySet,
     PolicyStore,
@@ -119,6 +121,9 @@ pub(super) struct File {
     pub(super) authorizers: Named<Authorizer>,
     /// How services of AWS are called that the gateway asks on its own account. Default: none is.
     pub(super) aws: Option<Aws>,
+    /// How the gateway gets tokens for itself, to show them to servers that it asks, by name.
+    #[serde(default)]
+    pub(super) oauth_clients: Named<OAuthClient>,
     /// Where policies come from, by name.
     #[serde(default)]
     pub(super) policy_stores: Named<PolicyStore>,

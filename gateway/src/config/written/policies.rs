@@ -50,6 +50,8 @@ pub(crate) struct HttpPolicies {
     pub(crate) allow: HttpAnswer,
     /// File whose content is sent as a bearer token. Default: none is.
     pub(crate) token_file: Option<String>,
+    /// Client of `oauth_clients` whose tokens are sent so, instead of `token_file`. Default: none are.
+    pub(crate) oauth_client: Option<String>,
     /// From the first byte sent to the last byte of the answer: 50ms to 30s. Default 1s.
     pub(crate) timeout: Option<DurationText>,
     /// Longest time that an answer is remembered, for the same question: 0s to 1h, 0s asks every time.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::exchange::Caller;
 use crate::language::document::Document;
 use crate::language::json_path::{Found, JsonPath};
 use crate::model::HttpEngine;
+use crate::oauth::{NoToken, Shown};
 use crate::step::attempt::{Attempt, Purpose};
 use crate::store::decision::{DecisionCache, Flights, Fresh, Lifetime, Remembered, Undecided};
 use crate::upstream::{CallBounds, Pool, UpstreamPlan, call};
@@ -41,7 +42,7 @@ pub struct RemoteEngine {
 struct Server {
     plan: Arc<UpstreamPlan>,
     path: PathAndQuery,
-    authorization: Option<HeaderValue>,
+    authorization: Option<Shown>,
     answer_at: JsonPath,
     allowed: Value,
     bounds: CallBounds,
@@ -70,6 +71,9 @@ pub(super) enum Unanswered {
     /// The request has nothing to ask about.
     #[error("the request has no value for what is asked")]
     NoQuestion,
+    /// There is nothing to show the server.
+    #[error(transparent)]
+    Token(#[from] NoToken),
     /// No answer came.
     #[error("the server did not answer: {0}")]
     Call(String),
@@ -94,20 +98,21 @@ pub(super) enum Unanswered {
 }
 
 impl RemoteEngine {
-    /// Of what the configuration says; `plan` leads to the server.
+    /// Of what the configuration says; `plan` leads to the server, which is shown `authorization`.
     ///
     /// # Errors
     /// Where its path cannot be asked for.
     pub fn new(
         engine: &HttpEngine,
         plan: Arc<UpstreamPlan>,
+        authorization: Option<Shown>,
         remembered: DecisionCache<RemoteDecision>,
     ) -> Result<Self, http::uri::InvalidUri> {
         Ok(Self {
             server: Arc::new(Server {
                 plan,
                 path: engine.remote.path.parse()?,
-                authorization: engine.token.as_ref().map(|token| token.0.clone()),
+                authorization,
                 answer_at: engine.answer_at.clone(),
                 allowed: engine.allowed.clone(),
                 bounds: CallBounds {
@@ -141,14 +146,14 @@ impl RemoteEngine {
         );
         let (server, ttl, now) = (Arc::clone(&self.server), self.ttl, attempt.now);
         if ttl.is_zero() && attempt.asking.purpose != NEVER_ASKS {
-            return server.ask(question, pool, budget).await;
+            return server.ask(question, pool, budget, now).await;
         }
         let begin = || {
             if attempt.asking.purpose == NEVER_ASKS {
                 return Err(Unanswered::NotAsked);
             }
             Ok(async move {
-                let is_allowed = server.ask(question, pool, budget).await?;
+                let is_allowed = server.ask(question, pool, budget, now).await?;
                 let decision = Arc::new(RemoteDecision {
                     is_allowed,
                     principal,
@@ -184,6 +189,7 @@ impl Server {
         question: Bytes,
         pool: Rc<Pool>,
         budget: BodyBudget,
+        now: u64,
     ) -> Result<bool, Unanswered> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let mut request = Request::new(question);
@@ -192,11 +198,15 @@ impl Server {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(ACCEPT, JSON);
-        if let Some(value) = &self.authorization {
-            headers.insert(AUTHORIZATION, value.clone());
-        }
+        let presented = match &self.authorization {
+            None => None,
+            Some(shown) => Some(shown.put(headers, now)?),
+        };
         let answer = call(&pool, &self.plan, request, self.bounds, &budget).await;
         let answer = answer.map_err(|error| Unanswered::Call(error.to_string()))?;
+        if let Some(presented) = presented {
+            presented.answered(answer.status());
+        }
         if answer.status() != StatusCode::OK {
             return Err(Unanswered::Status(answer.status()));
         }

@@ -2,24 +2,21 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
 use serde_json::Value as Json;
 
 use super::question::lower_document;
 use crate::config::cursor::Cursor;
 use crate::config::lower::Lowering;
 use crate::config::lower::host::parse_url;
+use crate::config::lower::oauth::lower_authorization;
 use crate::config::lower::quantity::{ms, s};
 use crate::config::lower::upstream::target;
 use crate::config::written;
 use crate::language::json_path::JsonPath;
-use crate::model::{BearerToken, HttpEngine, Remote};
+use crate::model::{HttpEngine, Remote};
 
 const TIMEOUT: Duration = s(1);
 const DECISION_TTL: Duration = s(10);
-
-/// The largest token.
-const TOKEN_BYTES_MAX: u64 = 16 * 1024;
 
 /// Lowers the server that the policy set at `at` asks; `None` where it has mistakes, which are reported.
 pub(super) fn lower(
@@ -33,10 +30,12 @@ pub(super) fn lower(
         .inspect_err(|error| cx.error(&at.key("allow").key("at"), error.to_string()))
         .ok();
     let allowed = written.allow.is.as_ref().map(|is| is.0.clone());
-    let token = match &written.token_file {
-        None => None,
-        Some(path) => lower_token(path, &at.key("token_file"), cx),
-    };
+    let authorization = lower_authorization(
+        written.token_file.as_deref(),
+        written.oauth_client.as_deref(),
+        at,
+        cx,
+    );
     let timeout = written.timeout.as_ref();
     let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), TIMEOUT);
     let ttl = written.decision_ttl.as_ref();
@@ -46,7 +45,7 @@ pub(super) fn lower(
         request: request?,
         answer_at: answer_at?,
         allowed: allowed.unwrap_or(Json::Bool(true)),
-        token,
+        authorization,
         timeout,
         decision_ttl: ttl,
     })
@@ -61,21 +60,4 @@ fn lower_url(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Re
         origin: target(&url)?,
         path: path.to_owned(),
     })
-}
-
-/// The token in a file, without the white space around it. `None` also where files stay closed.
-fn lower_token(path: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<BearerToken> {
-    let (content, _is_exposed) = cx.secret(path, TOKEN_BYTES_MAX, at)?;
-    let token = content.trim_ascii();
-    let value = HeaderValue::from_bytes(&[b"Bearer ", token].concat());
-    let value = value.ok().filter(|_| !token.is_empty() && token.is_ascii());
-    let Some(mut value) = value else {
-        cx.error(
-            at,
-            "there is no token in this file: write one, of visible ASCII characters",
-        );
-        return None;
-    };
-    value.set_sensitive(true);
-    Some(BearerToken(value))
 }
