@@ -34,6 +34,8 @@ mod outages;
 mod policies;
 mod policy_engines;
 mod example_shapes;
+mod lookups;
+mod tenants;
 mod rest_routes;
 mod http_routes;
 mod rest_failures;

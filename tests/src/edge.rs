@@ -233,6 +233,7 @@ pub fn configuration(instance: &str) -> Gateway {
         authorizers: Vec::new(),
         aws: None,
         oauth_clients: Vec::new(),
+        lookups: Vec::new(),
         policy_stores: Vec::new(),
         policies: Vec::new(),
         upstreams: Vec::new(),

@@ -1,4 +1,4 @@
-//! `gateway cache`: what a running gateway remembers of authorizers.
+//! `gateway cache`: what a running gateway remembers of authorizers and lookups.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Forget remembered decisions: no request from then on is answered by them.
+    /// Forget what is remembered: no request from then on is answered by it.
     Flush {
         #[command(flatten)]
         whose: Whose,
@@ -29,10 +29,13 @@ enum Action {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Whose {
-    /// Those of the authorizer of this name, and of what deployments keep of it.
+    /// Decisions of the authorizer of this name, and of what deployments keep of it.
     #[arg(long, value_name = "NAME")]
     authorizer: Option<String>,
-    /// Those about this caller, by the name that the access log calls it.
+    /// Records that the lookup of this name found.
+    #[arg(long, value_name = "NAME")]
+    lookup: Option<String>,
+    /// Decisions about this caller, by the name that the access log calls it, and the records of this key.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
 }
@@ -41,6 +44,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let Action::Flush { whose, target } = &arguments.action;
     let request = Request::CacheFlush {
         authorizer: whose.authorizer.clone(),
+        lookup: whose.lookup.clone(),
         principal: whose.principal.clone(),
     };
     let answer = call(&target.resolve()?.admin_socket, &request)?;

@@ -235,8 +235,9 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
         Request::CacheFlush {
             authorizer,
+            lookup,
             principal,
-        } => decisions::flush(authorizer, principal, reached).await,
+        } => decisions::flush(authorizer, lookup, principal, reached).await,
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
         | Request::ListConfirm

@@ -114,10 +114,12 @@ pub enum Request {
     },
     /// Say whether the gateway is under attack.
     AttackStatus,
-    /// Forget remembered decisions: one of the two is named.
+    /// Forget what is remembered: one of the three is named.
     CacheFlush {
         /// Of the authorizer of this name, and of what deployments keep of it.
         authorizer: Option<String>,
+        /// Of the lookup of this name.
+        lookup: Option<String>,
         /// About the principal of this name.
         principal: Option<String>,
     },

@@ -1,9 +1,9 @@
 //! JSON whose strings may name what a request has: what policies are asked about it.
 //!
 //! A string is written as values of mappings of HTTP APIs are: `$request.header.id`, `blue`,
-//! `${request.path.a}-${context.requestId}`. One that is a claim and nothing else stands for the claim
-//! as the issuer wrote it, so a list stays a list. What has no value is left out of the object or the
-//! list that it stands in. Keys are never read. Bounded in depth and in the number of values.
+//! `${request.path.a}-${context.requestId}`, or with what was looked up, `$lookups.person.team`. One that
+//! is a claim or a value of a record and nothing else stands for what its author wrote, so a list stays a
+//! list. What has no value is left out of the object or the list that it stands in. Keys are never read. Bounded in depth and in the number of values.
 
 use serde_json::{Map, Value};
 
@@ -62,9 +62,21 @@ impl Document {
     /// The `$context` variables that it reads.
     #[must_use]
     pub fn variables(&self) -> Vec<&Variable> {
-        let mut variables = Vec::new();
-        self.0.add_variables(&mut variables);
-        variables
+        let texts = self.texts().into_iter();
+        texts.flat_map(RequestText::variables).collect()
+    }
+
+    /// The lookups that it reads, by their names.
+    #[must_use]
+    pub fn lookups(&self) -> Vec<&str> {
+        let texts = self.texts().into_iter();
+        texts.flat_map(RequestText::lookups).collect()
+    }
+
+    fn texts(&self) -> Vec<&RequestText> {
+        let mut texts = Vec::new();
+        self.0.add_texts(&mut texts);
+        texts
     }
 
     /// Its value for a request; `None` where it is one text that has none.
@@ -114,28 +126,19 @@ impl Part {
         }
     }
 
-    fn add_variables<'a>(&'a self, variables: &mut Vec<&'a Variable>) {
+    fn add_texts<'a>(&'a self, texts: &mut Vec<&'a RequestText>) {
         match self {
-            Self::Text(text) => variables.extend(text.variables()),
+            Self::Text(text) => texts.push(text),
             Self::Fixed(_) => {}
-            Self::List(items) => items.iter().for_each(|item| item.add_variables(variables)),
-            Self::Record(entries) => entries
-                .iter()
-                .for_each(|(_, part)| part.add_variables(variables)),
+            Self::List(items) => items.iter().for_each(|item| item.add_texts(texts)),
+            Self::Record(entries) => entries.iter().for_each(|(_, part)| part.add_texts(texts)),
         }
     }
 
     fn evaluate(&self, request: &impl Request, variables: &impl Variables) -> Option<Value> {
         match self {
             Self::Fixed(value) => Some(value.clone()),
-            Self::Text(text) => {
-                let claim = text.claim().and_then(|name| variables.claim(name));
-                if claim.is_some() {
-                    return claim;
-                }
-                let value = text.evaluate(request, variables)?;
-                Some(Value::String(value.into_owned()))
-            }
+            Self::Text(text) => text.json(request, variables),
             Self::List(items) => {
                 let items = items
                     .iter()
@@ -164,6 +167,7 @@ mod tests {
     struct Asked {
         body: Body<'static>,
         claims: Value,
+        records: Value,
     }
 
     impl Parameters for Asked {
@@ -205,6 +209,10 @@ mod tests {
         fn claim(&self, name: &str) -> Option<Value> {
             self.claims.get(name).cloned()
         }
+
+        fn record(&self, lookup: &str) -> Option<&Value> {
+            self.records.get(lookup)
+        }
     }
 
     #[track_caller]
@@ -212,6 +220,10 @@ mod tests {
         let asked = Asked {
             body: Body::new(b""),
             claims: json!({ "sub": "bob", "groups": ["a", "b"], "level": 3 }),
+            records: json!({ "person": {
+                "team": { "name": "red", "leads": ["ann", "bob"] }, "grade": 7, "none": null,
+                "desk-1": true,
+            } }),
         };
         let document = Document::parse(document).unwrap();
         assert_eq!(document.evaluate(&asked, &asked), expected);
@@ -249,6 +261,42 @@ mod tests {
             &json!("$context.authorizer.claims.groups"),
             Some(json!(["a", "b"])),
         );
+    }
+
+    #[test]
+    fn values_of_records_keep_their_types_where_they_stand_alone() {
+        check(
+            &json!({
+                "team": "$lookups.person.team.name",
+                "leads": "$lookups.person.team.leads",
+                "names": "$lookups.person.team['leads'][*]",
+                "grade": "$lookups.person.grade",
+                "desk": "$lookups.person.desk-1",
+                "none": "$lookups.person.none",
+                "text": "${lookups.person.team.name} of ${lookups.person.grade}",
+                "left out": ["$lookups.person.nobody", "$lookups.other.name", "$lookups.other",
+                    "x ${lookups.person.none}"],
+            }),
+            Some(json!({
+                "team": "red", "leads": ["ann", "bob"], "names": ["ann", "bob"], "grade": 7,
+                "desk": true, "none": null, "text": "red of 7", "left out": [],
+            })),
+        );
+        let whole = Document::parse(&json!(["$lookups.person", "a ${lookups.b['c'].d}"])).unwrap();
+        assert_eq!(whole.lookups(), ["person", "b"]);
+        for (text, expected) in [
+            ("$lookups.", "`` is no name"),
+            ("$lookups.a b.c", "`a b` is no name"),
+            ("$lookups.a.", "byte 0: a name is missing"),
+            ("$lookups.a..b", "recursive descent is not supported"),
+            (
+                "$lookups.a[?(@.x)]",
+                "filters and scripts are not supported",
+            ),
+        ] {
+            let error = Document::parse(&json!(text)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ const LIST_ELEMENTS_MIN: usize = 4;
 ///
 /// # Errors
 /// Where `serde_json` would make no value of it.
-pub(super) fn memory(text: &[u8]) -> Result<usize, serde_json::Error> {
+pub fn memory(text: &[u8]) -> Result<usize, serde_json::Error> {
     let Memory(bytes) = serde_json::from_slice(text)?;
     Ok(bytes.saturating_add(size_of::<Value>()))
 }

@@ -96,6 +96,12 @@ impl JsonPath {
         Ok(Self(steps))
     }
 
+    /// Whether it leads to one value at most, and not to several.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        !self.0.contains(&Step::Wildcard)
+    }
+
     /// Where the path leads; `None` if there is nothing. Behind a wildcard, values without the
     /// rest of the path are left out.
     #[must_use]

@@ -9,6 +9,7 @@ pub mod message;
 mod json_memory;
 pub mod json_path;
 pub mod mapping;
+mod found_value;
 pub mod pattern;
 pub mod selection;
 pub mod template;
@@ -22,5 +23,5 @@ pub mod document;
 mod members;
 pub mod cedar;
 
-pub use json_memory::object_memory;
+pub use json_memory::{memory as parsed_memory, object_memory};
 pub use members::Members;

@@ -335,6 +335,12 @@ pub trait Variables {
     fn claim(&self, _name: &str) -> Option<Value> {
         None
     }
+
+    /// The record that the lookup of this name found; `None` where it found none, or nothing is looked
+    /// up.
+    fn record(&self, _lookup: &str) -> Option<&Value> {
+        None
+    }
 }
 
 /// `text` as a JSON string with its quotes.

@@ -64,6 +64,8 @@ names! {
     RoutingRuleId,
     /// Name of an authorizer.
     AuthorizerName,
+    /// Name of a lookup.
+    LookupName,
     /// Name of a policy set.
     PolicySetName,
     /// Name of a policy store.

@@ -8,6 +8,7 @@ mod ids;
 mod identity;
 mod process;
 mod listener;
+mod lookups;
 mod certificate;
 mod security_policy;
 mod endpoint_tls;
@@ -71,11 +72,14 @@ pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponse
 pub use identity::Identity;
 pub use ids::{
     ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
-    ListName, ListenerName, OAuthClientName, PolicySetName, PolicyStoreName, RouteKey,
+    ListName, ListenerName, LookupName, OAuthClientName, PolicySetName, PolicyStoreName, RouteKey,
     RoutingRuleId, StageName, UpstreamName,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use lookups::{
+    Enrichment, FileRecords, Found, HttpLookup, KEY, KeyedPath, Lookup, LookupSource,
+};
 pub use mappings::{RequestMappings, ResponseMappings};
 pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
@@ -83,7 +87,7 @@ pub use oauth::{Authorization, BearerToken, ClientAuthentication, OAuthClient};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use policies::{
     EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,
-    QuestionMap, ValueKind, ValueMap,
+    QuestionMap, StoreChoice, ValueKind, ValueMap,
 };
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;

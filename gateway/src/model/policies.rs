@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Authorization, OAuthClientName, PolicySetName, PolicyStoreName, Remote};
+use super::{
+    Authorization, Enrichment, Found, LookupName, OAuthClientName, PolicySetName, PolicyStoreName,
+    Remote,
+};
 use crate::language::cedar::{ExtensionKind, Store, TypeName};
 use crate::language::document::Document;
 use crate::language::json_path::JsonPath;
@@ -17,6 +20,8 @@ use crate::language::variable::Variable;
 pub struct PolicySet {
     /// Its name.
     pub name: PolicySetName,
+    /// What is looked up before it is, at most 8.
+    pub lookups: Vec<Enrichment>,
     /// Who is asked.
     pub engine: PolicyEngine,
     /// Whether it only tells what it would refuse.
@@ -29,12 +34,26 @@ pub enum PolicyEngine {
     /// A store of the gateway's own.
     Cedar {
         /// The store.
-        store: PolicyStoreName,
+        store: StoreChoice,
         /// What it is asked.
         question: Box<QuestionMap>,
     },
     /// A server.
     Http(Box<HttpEngine>),
+}
+
+/// Which store is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreChoice {
+    /// Always this one.
+    Fixed(PolicyStoreName),
+    /// The one that a record names or holds, such as that of the caller's tenant.
+    Found {
+        /// The value that does.
+        found: Found,
+        /// A store without policies, whose schema stores that records hold are held against.
+        frame: Arc<Store>,
+    },
 }
 
 /// How a server is asked.
@@ -136,12 +155,20 @@ pub enum PolicySource {
 }
 
 impl PolicySet {
-    /// The store that it asks, where that is one of the gateway's own.
+    /// Which store it asks, where that is one of the gateway's own.
     #[must_use]
-    pub const fn store(&self) -> Option<&PolicyStoreName> {
+    pub const fn store(&self) -> Option<&StoreChoice> {
         match &self.engine {
             PolicyEngine::Cedar { store, .. } => Some(store),
             PolicyEngine::Http(_) => None,
+        }
+    }
+
+    /// What it finds its store by, where a record says which that is.
+    const fn found(&self) -> Option<&Found> {
+        match self.store() {
+            Some(StoreChoice::Found { found, .. }) => Some(found),
+            Some(StoreChoice::Fixed(_)) | None => None,
         }
     }
 
@@ -152,6 +179,12 @@ impl PolicySet {
             PolicyEngine::Http(engine) => Some(&engine.remote),
         };
         remote.into_iter()
+    }
+
+    /// The lookups that it asks.
+    pub fn lookups(&self) -> impl Iterator<Item = &LookupName> {
+        let enriching = self.lookups.iter().map(|enrichment| &enrichment.lookup);
+        enriching.chain(self.found().map(|found| &found.lookup))
     }
 
     /// The client whose tokens its server is shown.
@@ -169,26 +202,44 @@ impl PolicySet {
     /// The `$context` variables that it reads.
     #[must_use]
     pub fn variables(&self) -> Vec<&Variable> {
-        match &self.engine {
-            PolicyEngine::Cedar { question, .. } => question.variables(),
-            PolicyEngine::Http(engine) => engine.request.variables(),
-        }
+        let (texts, documents) = self.values();
+        let texts = texts.into_iter().flat_map(RequestText::variables);
+        let of_documents = documents.into_iter().flat_map(Document::variables);
+        texts.chain(of_documents).collect()
+    }
+
+    /// What it calls the records that it reads.
+    #[must_use]
+    pub fn read_records(&self) -> Vec<&str> {
+        let (texts, documents) = self.values();
+        let texts = texts.into_iter().flat_map(RequestText::lookups);
+        let of_documents = documents.into_iter().flat_map(Document::lookups);
+        texts.chain(of_documents).collect()
+    }
+
+    /// All that it makes of requests.
+    fn values(&self) -> (Vec<&RequestText>, Vec<&Document>) {
+        let (mut texts, documents) = match &self.engine {
+            PolicyEngine::Cedar { question, .. } => question.values(),
+            PolicyEngine::Http(engine) => (Vec::new(), vec![&engine.request]),
+        };
+        texts.extend(self.lookups.iter().map(|enrichment| &enrichment.key));
+        texts.extend(self.found().map(|found| &found.key));
+        (texts, documents)
     }
 }
 
 impl QuestionMap {
-    fn variables(&self) -> Vec<&Variable> {
+    fn values(&self) -> (Vec<&RequestText>, Vec<&Document>) {
         let entities = [&self.principal, &self.resource];
         let texts = entities.map(|entity| &entity.id);
-        let texts = texts.into_iter().chain(&self.action_id);
-        let mut variables: Vec<&Variable> = texts.flat_map(RequestText::variables).collect();
+        let texts = texts.into_iter().chain(&self.action_id).collect();
         let own = entities.into_iter().flat_map(|entity| {
             let parents = entity.parents.iter().map(|parents| &parents.ids);
             let attributes = entity.attributes.iter().map(|(_, value)| &value.value);
             attributes.chain(parents)
         });
         let context = self.context.iter().map(|(_, value)| &value.value);
-        variables.extend(own.chain(context).flat_map(Document::variables));
-        variables
+        (texts, own.chain(context).collect())
     }
 }

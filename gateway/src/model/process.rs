@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, OAuthClient,
-    PolicySet, PolicyStore, Remote, Upstream,
+    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Lookup,
+    OAuthClient, PolicySet, PolicyStore, Upstream, UpstreamTarget,
 };
 
 /// One complete, consistent configuration.
@@ -49,6 +49,8 @@ pub struct Gateway {
     pub aws: Option<Aws>,
     /// Clients of authorization servers in the order of the file.
     pub oauth_clients: Vec<OAuthClient>,
+    /// Lookups in the order of the file.
+    pub lookups: Vec<Lookup>,
     /// Policy stores in the order of the file.
     pub policy_stores: Vec<PolicyStore>,
     /// Policy sets in the order of the file.
@@ -67,9 +69,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// Every server that the gateway asks on its own account while it answers requests.
-    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+    pub fn origins(&self) -> impl Iterator<Item = &UpstreamTarget> {
         let authorizers = self.authorizers.iter().flat_map(Authorizer::remotes);
-        authorizers.chain(self.policies.iter().flat_map(PolicySet::remotes))
+        let remotes = authorizers.chain(self.policies.iter().flat_map(PolicySet::remotes));
+        let origins = remotes.map(|remote| &remote.origin);
+        origins.chain(self.lookups.iter().filter_map(Lookup::origin))
     }
 }
 

@@ -60,8 +60,8 @@ impl<'m> Backends<'m> {
         let mut uses: BTreeSet<_> = upstreams
             .map(|upstream| (Place::Upstream(&upstream.name), None))
             .collect();
-        let remotes = model.remotes();
-        uses.extend(remotes.map(|remote| (Place::Origin(&remote.origin), None)));
+        let origins = model.origins();
+        uses.extend(origins.map(|origin| (Place::Origin(origin), None)));
         for (api, stage) in stages(model) {
             let shown = stage.client_certificate.as_ref();
             if let Some(certificate) = shown

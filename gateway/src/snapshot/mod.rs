@@ -10,6 +10,7 @@ mod door;
 mod domain;
 mod hosts;
 mod integration;
+mod lookups;
 mod oauth;
 mod observed;
 mod policies;

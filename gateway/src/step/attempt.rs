@@ -72,6 +72,9 @@ pub enum Purpose {
     },
 }
 
+/// What only tells what is known.
+pub const NEVER_ASKS: Purpose = Purpose::Explain { calls: false };
+
 /// With what, and what for, steps ask others.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {

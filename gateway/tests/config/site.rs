@@ -6,8 +6,8 @@ use std::path::Path;
 use gateway::config::{Loaded, load_text};
 use tempfile::TempDir;
 
-/// Policies and entities that nothing can be done with, or that probably should not be.
-const BROKEN: [(&str, &str); 3] = [
+/// Policies, entities and records that nothing can be done with, or that probably should not be.
+const BROKEN: [(&str, &str); 5] = [
     (
         "broken.cedar",
         "permit (principal in Shop::Role::\"customer\", action, resource)\n\
@@ -20,6 +20,11 @@ const BROKEN: [(&str, &str); 3] = [
          {\"uid\": {\"type\": \"Shop::Rule\", \"id\": \"b\"}, \"attrs\": {}, \"parents\": []}\n]\n",
     ),
     ("open.cedar", "\npermit (principal, action, resource);\n"),
+    (
+        "people-broken.json",
+        "{\"ann\": {\"team\": \"red\"}, \"bob\": [], \"ann\": {\"team\": \"blue\"}}",
+    ),
+    ("people-list.json", "[\n  {\"ann\": {}}\n]\n"),
 ];
 
 /// Certificates of the names that examples use, a key set, and lists of prefixes.

@@ -25,6 +25,7 @@ mod oauth;
 mod backend_tls;
 mod upstream;
 mod endpoint;
+mod lookups;
 mod identity;
 mod quotas;
 mod log_format;

@@ -10,14 +10,14 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, oauth, policies,
-    quotas, upstream, whereabouts,
+    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, lookups, oauth,
+    policies, quotas, upstream, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
-    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, PolicySet, Target, Telemetry,
-    offloaded,
+    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Lookup, LookupName,
+    OAuthClientName, PolicySet, StoreChoice, Target, Telemetry, offloaded,
 };
 
 /// Where metrics are served, where nothing is written.
@@ -53,6 +53,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
     let aws = aws::lower(file.aws.as_ref(), cx);
     let oauth_clients = oauth::lower(&file.oauth_clients, cx);
+    let lookups = lookups::lower(&file.lookups, cx);
     let policy_stores = policies::lower_stores(&file.policy_stores, cx);
     let policy_sets = policies::lower_sets(&file.policies, &policy_stores, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
@@ -64,7 +65,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         quotas::check(&apis, &authorizers, &domains, cx);
     }
     policies::check_uses(&apis, &policy_sets, &policy_stores, cx);
-    warn_of_unused(&apis, &domains, &policy_sets, cx);
+    warn_of_unused(&apis, &domains, (&policy_sets, &lookups), cx);
     authorizers.append(&mut cx.thawed);
     let gateway = Gateway {
         instance: whereabouts.instance,
@@ -83,6 +84,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         authorizers,
         aws,
         oauth_clients,
+        lookups,
         policy_stores,
         policies: policy_sets,
         upstreams,
@@ -194,7 +196,12 @@ fn lower_telemetry(file: &File, listeners: &[Listener], cx: &mut Lowering<'_>) -
 }
 
 /// Names that nothing refers to are more often a slip than a reserve.
-fn warn_of_unused(apis: &[Api], domains: &[Domain], sets: &[PolicySet], cx: &mut Lowering<'_>) {
+fn warn_of_unused(
+    apis: &[Api],
+    domains: &[Domain],
+    (sets, known): (&[PolicySet], &[Lookup]),
+    cx: &mut Lowering<'_>,
+) {
     // What was refused may have been their user.
     if cx.diagnostics.has_errors() {
         return;
@@ -207,46 +214,62 @@ fn warn_of_unused(apis: &[Api], domains: &[Domain], sets: &[PolicySet], cx: &mut
         .map(ListenerName::as_str);
     let authorizers = routes().filter_map(|route| Some(route.authorizer.as_ref()?.as_str()));
     let policies = routes().filter_map(|route| Some(route.policies.as_ref()?.as_str()));
-    let stores = sets.iter().filter_map(|set| Some(set.store()?.as_str()));
-    let clients = sets
-        .iter()
-        .filter_map(|set| Some(set.oauth_client()?.as_str()));
     let backends = routes().filter_map(|route| route.integration.backend());
     let upstreams = backends.filter_map(|backend| match &backend.target {
         Target::Upstream { name, .. } => Some(name.as_str()),
         Target::Uri(_) => None,
     });
-    let mut warn = |section: &str, used: HashSet<&str>, message: &str| {
-        let section = cx.root.key(section);
-        for name in section.names().filter(|name| !used.contains(name)) {
-            cx.warning(&section.key(name), message);
-        }
-    };
-    let unanswered = "no API answers here: every request gets 404";
-    warn("listeners", listeners.collect(), unanswered);
-    warn(
-        "authorizers",
-        authorizers.collect(),
-        "no route asks for this authorizer",
-    );
-    warn(
-        policies::POLICIES,
-        policies.collect(),
-        "no route asks this policy set",
-    );
-    warn(
-        policies::STORES,
-        stores.collect(),
-        "no policy set asks this policy store",
-    );
-    warn(
-        oauth::CLIENTS,
-        clients.collect(),
-        "no server is shown the tokens of this client",
-    );
-    warn(
-        "upstreams",
-        upstreams.collect(),
-        "no route forwards to this upstream",
-    );
+    for (section, used, message) in [
+        (
+            "listeners",
+            listeners.collect(),
+            "no API answers here: every request gets 404",
+        ),
+        (
+            "authorizers",
+            authorizers.collect(),
+            "no route asks for this authorizer",
+        ),
+        (
+            policies::POLICIES,
+            policies.collect(),
+            "no route asks this policy set",
+        ),
+    ] {
+        warn_of_others(section, &used, message, cx);
+    }
+    warn_of_unasked(sets, known, cx);
+    let message = "no route forwards to this upstream";
+    warn_of_others("upstreams", &upstreams.collect(), message, cx);
+}
+
+/// As [`warn_of_unused`], of what policy sets refer to.
+fn warn_of_unasked(sets: &[PolicySet], known: &[Lookup], cx: &mut Lowering<'_>) {
+    let choices = || sets.iter().filter_map(PolicySet::store);
+    // A record may name any store.
+    if !choices().any(|choice| matches!(choice, StoreChoice::Found { .. })) {
+        let stores = choices().filter_map(|choice| match choice {
+            StoreChoice::Fixed(name) => Some(name.as_str()),
+            StoreChoice::Found { .. } => None,
+        });
+        let message = "no policy set asks this policy store";
+        warn_of_others(policies::STORES, &stores.collect(), message, cx);
+    }
+    let asked = sets.iter().flat_map(PolicySet::lookups);
+    let asked = asked.map(LookupName::as_str).collect();
+    let message = "no policy set asks this lookup";
+    warn_of_others(lookups::LOOKUPS, &asked, message, cx);
+    let clients = sets.iter().filter_map(PolicySet::oauth_client);
+    let clients = clients.chain(known.iter().filter_map(Lookup::oauth_client));
+    let clients = clients.map(OAuthClientName::as_str).collect();
+    let message = "no server is shown the tokens of this client";
+    warn_of_others(oauth::CLIENTS, &clients, message, cx);
+}
+
+/// Warns of the names of a section that are not among those that are used.
+fn warn_of_others(section: &str, used: &HashSet<&str>, message: &str, cx: &mut Lowering<'_>) {
+    let section = cx.root.key(section);
+    for name in section.names().filter(|name| !used.contains(name)) {
+        cx.warning(&section.key(name), message);
+    }
 }

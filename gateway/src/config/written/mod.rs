@@ -7,6 +7,7 @@
 mod named;
 mod quantity;
 mod listener;
+mod lookups;
 mod xdp;
 mod lists;
 mod rules;
@@ -50,12 +51,13 @@ pub(super) use integration::{
 pub(super) use json::{AnyJson, FreeJson};
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
+pub(super) use lookups::{Enrichment, FileLookup, HttpLookup, Lookup};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
 pub(super) use oauth::{ClientAuthentication, OAuthClient};
 pub(super) use policies::{
-    Attribute, AttributeType, CedarPolicies, Entity, HttpPolicies, PolicyFiles, PolicySet,
-    PolicyStore,
+    Attribute, AttributeType, CedarPolicies, Entity, FoundStore, HttpPolicies, PolicyFiles,
+    PolicySet, PolicyStore, StoreChoice,
 };
 pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
@@ -124,6 +126,9 @@ pub(super) struct File {
     /// How the gateway gets tokens for itself, to show them to servers that it asks, by name.
     #[serde(default)]
     pub(super) oauth_clients: Named<OAuthClient>,
+    /// What is looked up before policies decide, by name.
+    #[serde(default)]
+    pub(super) lookups: Named<Lookup>,
     /// Where policies come from, by name.
     #[serde(default)]
     pub(super) policy_stores: Named<PolicyStore>,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AnyJson, DurationText, Named};
+use super::{AnyJson, DurationText, Enrichment, Named};
 
 /// A store of policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub(crate) enum PolicySet {
 pub(crate) struct HttpPolicies {
     /// Where it is: `http` or `https`, which is asked by `POST`.
     pub(crate) url: String,
+    /// What is looked up before, by the name that `$lookups.NAME` reads it by. At most 8.
+    #[serde(default)]
+    pub(crate) lookups: Named<Enrichment>,
     /// What is asked: any JSON, with variables of the request in its strings. What has no value is left
     /// out.
     pub(crate) request: AnyJson,
@@ -77,7 +80,10 @@ pub(crate) struct HttpAnswer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CedarPolicies {
     /// The store that is asked.
-    pub(crate) store: String,
+    pub(crate) store: StoreChoice,
+    /// What is looked up before, by the name that `$lookups.NAME` reads it by. At most 8.
+    #[serde(default)]
+    pub(crate) lookups: Named<Enrichment>,
     /// Who calls.
     pub(crate) principal: Entity,
     /// What the caller does. Default: an `Action` of the route's own key.
@@ -89,6 +95,31 @@ pub(crate) struct CedarPolicies {
     pub(crate) context: Named<Attribute>,
     /// Whether it only tells what it would refuse, and lets everything pass. Default false.
     pub(crate) monitor: Option<bool>,
+}
+
+/// Which store is asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum StoreChoice {
+    /// The one of this name.
+    Named(String),
+    /// The one that a record names or holds, such as that of the caller's tenant.
+    Found(FoundStore),
+}
+
+/// A store that a record names or holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FoundStore {
+    /// The lookup that has the record.
+    pub(crate) lookup: String,
+    /// What it is asked for, with variables of the request. A request without a record is refused.
+    pub(crate) key: String,
+    /// Path to the value in the record: the name of a policy store, or an object with `policies`, text or
+    /// a list of texts in Cedar's syntax, and `entities`, a list.
+    pub(crate) at: String,
+    /// File with the schema that policies and entities of records are held against. Default: none.
+    pub(crate) schema: Option<String>,
 }
 
 /// What the caller does.
@@ -135,7 +166,7 @@ pub(crate) struct Parents {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Attribute {
-    /// A claim alone keeps its type; everything else is a string.
+    /// A claim or a value of a record alone keeps its type; everything else is a string.
     Text(String),
     /// Any value, as a type of Cedar.
     Typed(TypedAttribute),

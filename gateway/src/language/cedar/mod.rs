@@ -9,11 +9,13 @@
 //! Refused besides what Cedar refuses: templates, which nothing links here, and two policies of one id.
 
 mod entity;
+mod nesting;
 mod policies;
 mod problem;
 mod question;
 mod store;
 
+pub use nesting::{DEPTH_MAX, OPERATORS_MAX};
 pub use problem::{At, Problem, Source};
 pub use question::{
     Attribute, Described, EntityName, ExtensionKind, Question, TypeName, TypeNameError,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Authorizer, Decision, Entities, Schema};
 
 use super::entity;
+use super::nesting::too_deep;
 use super::policies::Policies;
 use super::problem::{Problem, Source};
 use super::question::{EntityName, Question, TypeName, Unanswerable};
@@ -25,7 +26,7 @@ pub struct Sources {
 pub struct Store {
     sources: Sources,
     policies: Policies,
-    schema: Option<Schema>,
+    schema: Option<Arc<Schema>>,
     entities: Entities,
     authorizer: Authorizer,
 }
@@ -53,31 +54,72 @@ impl Store {
             .schema
             .as_deref()
             .and_then(|source| read_schema(source, &mut problems, &mut warnings));
+        let found = (&mut problems, &mut warnings);
+        let store = Self::assemble(sources, schema.map(Arc::new), found);
+        if problems.is_empty() {
+            Ok((store, warnings))
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Reads a store of these policies and entities, under the schema of this one. Whoever wrote them is
+    /// not believed to mean well: what nests too deep is not read.
+    ///
+    /// # Errors
+    /// Every mistake, at least one.
+    pub fn under(
+        &self,
+        policies: Vec<Arc<Source>>,
+        entities: Option<Arc<Source>>,
+    ) -> Result<Self, Vec<Problem>> {
+        let sources = Sources {
+            policies,
+            schema: self.sources.schema.clone(),
+            entities,
+        };
+        let deep = sources.policies.iter();
+        let mut problems: Vec<_> = deep.filter_map(|source| too_deep(source)).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let found = (&mut problems, &mut Vec::new());
+        let store = Self::assemble(sources, self.schema.clone(), found);
+        if problems.is_empty() {
+            Ok(store)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// A store of what `sources` say, which may be less than they should; `problems` and `warnings` get
+    /// what is wrong, or probably not meant.
+    fn assemble(
+        sources: Sources,
+        schema: Option<Arc<Schema>>,
+        (problems, warnings): (&mut Vec<Problem>, &mut Vec<Problem>),
+    ) -> Self {
         let mut policies = Policies::default();
         for source in &sources.policies {
-            policies.read(source, &mut problems);
+            policies.read(source, problems);
         }
         // Against half of a schema, or none, everything would be wrong.
         let is_whole = schema.is_some() || sources.schema.is_none();
         let mut entities = Entities::empty();
         if is_whole {
             if let Some(schema) = &schema {
-                policies.check(schema, &mut problems, &mut warnings);
+                policies.check(schema, problems, warnings);
             }
-            entities = entity::read(sources.entities.as_deref(), schema.as_ref(), &mut problems);
+            entities = entity::read(sources.entities.as_deref(), schema.as_deref(), problems);
         }
-        policies.review(sources.policies.first().map(|it| &**it), &mut warnings);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let store = Self {
+        policies.review(sources.policies.first().map(|it| &**it), warnings);
+        Self {
             sources,
             policies,
             schema,
             entities,
             authorizer: Authorizer::new(),
-        };
-        Ok((store, warnings))
+        }
     }
 
     /// A store without policies, which refuses everything.
@@ -97,7 +139,7 @@ impl Store {
     /// # Errors
     /// Where it cannot be asked, which is a no as well.
     pub fn answer(&self, question: &Question) -> Result<Answer, Unanswerable> {
-        let schema = self.schema.as_ref();
+        let schema = self.schema.as_deref();
         let request = question.request(schema)?;
         let described = [
             ("principal", &question.principal),

@@ -75,6 +75,9 @@ pub enum MappingError {
     /// The path into the body.
     #[error("path into the body")]
     JsonPath(#[from] JsonPathError),
+    /// The path into a record that a lookup finds.
+    #[error("path into the record: {0}")]
+    RecordPath(#[source] JsonPathError),
     /// The variable.
     #[error(transparent)]
     Variable(#[from] VariableError),

@@ -4,9 +4,17 @@
 //! fails, an engine that does not answer. Nothing is remembered of what the gateway decides itself, so
 //! that a reload is in force with the first request behind it; it forgets what servers said, too.
 
+pub mod lookup;
+mod enrich;
+mod found;
 mod plan;
 mod question;
 mod remote;
+mod server;
+mod tenant;
 
-pub use plan::{DecidePlan, Engine, decide};
+pub use enrich::EnrichPlan;
+pub use found::FoundPlan;
+pub use plan::{DecidePlan, Engine, StorePlan, decide};
 pub use remote::{ANSWER_BYTES_MAX, RemoteDecision, RemoteEngine};
+pub use tenant::{FOUND_STORE_BYTES_MAX, FoundStores, ReadStore};

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::enrich::{EnrichPlan, enrich};
 use super::question::Asked;
 use super::remote::{RemoteEngine, Unanswered};
+use super::tenant::FoundStores;
 use crate::exchange::{Decided, Reason, Refusal, Rejection};
 use crate::language::cedar::{Answer, Store};
 use crate::model::QuestionMap;
@@ -17,6 +19,7 @@ pub struct DecidePlan {
     pub name: Arc<str>,
     /// Whether it only tells what it would refuse.
     pub is_monitor: bool,
+    lookups: Vec<EnrichPlan>,
     engine: Engine,
     /// When the operator was last told of what it would refuse, in seconds since 1970.
     told: AtomicU64,
@@ -25,10 +28,16 @@ pub struct DecidePlan {
 impl DecidePlan {
     /// A plan that nobody has asked yet.
     #[must_use]
-    pub const fn new(name: Arc<str>, is_monitor: bool, engine: Engine) -> Self {
+    pub const fn new(
+        name: Arc<str>,
+        is_monitor: bool,
+        lookups: Vec<EnrichPlan>,
+        engine: Engine,
+    ) -> Self {
         Self {
             name,
             is_monitor,
+            lookups,
             engine,
             told: AtomicU64::new(0),
         }
@@ -56,7 +65,7 @@ pub enum Engine {
     /// A store of the gateway's own.
     Cedar {
         /// The store.
-        store: Arc<Store>,
+        store: StorePlan,
         /// What it is asked.
         question: Box<QuestionMap>,
     },
@@ -64,14 +73,46 @@ pub enum Engine {
     Remote(RemoteEngine),
 }
 
+/// Which store is asked.
+#[derive(Debug)]
+pub enum StorePlan {
+    /// Always this one.
+    Fixed(Arc<Store>),
+    /// The one that a record has.
+    Found(Box<FoundStores>),
+}
+
+impl StorePlan {
+    async fn store(&self, set: &str, attempt: &Attempt<'_>) -> Result<Arc<Store>, Refusal> {
+        match self {
+            Self::Fixed(store) => Ok(Arc::clone(store)),
+            Self::Found(stores) => {
+                let store = stores.store(set, attempt).await;
+                store.map_err(|why| why.refusal())
+            }
+        }
+    }
+}
+
 /// Asks the policy set about a request.
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
 pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
-    let (refusal, policies) = match &plan.engine {
-        Engine::Cedar { store, question } => by_store(store, question, attempt),
-        Engine::Remote(engine) => (by_server(engine.ask(attempt).await), Vec::new()),
+    let (refusal, policies) = match enrich(&plan.lookups, attempt).await {
+        Ok(records) => {
+            let asked = Asked::of(attempt, &records);
+            match &plan.engine {
+                Engine::Cedar { store, question } => match store.store(&plan.name, attempt).await {
+                    Ok(store) => by_store(&store, question, &asked, attempt.called.route),
+                    Err(refusal) => (Some(refusal), Vec::new()),
+                },
+                Engine::Remote(engine) => {
+                    (by_server(engine.ask(&asked, attempt).await), Vec::new())
+                }
+            }
+        }
+        Err(error) => (Some(error.refusal()), Vec::new()),
     };
     Decided {
         set: Arc::clone(&plan.name),
@@ -83,10 +124,11 @@ pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
 fn by_store(
     store: &Store,
     question: &QuestionMap,
-    attempt: &Attempt<'_>,
+    asked: &Asked<'_>,
+    route: &str,
 ) -> (Option<Refusal>, Vec<Arc<str>>) {
-    let outcome = Asked::of(attempt)
-        .question(question, attempt.called.route)
+    let outcome = asked
+        .question(question, route)
         .map_err(|error| error.to_string())
         .and_then(|asked| store.answer(&asked).map_err(|error| error.to_string()));
     match outcome {

@@ -1,14 +1,17 @@
 //! What a policy set asks, made of a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
+use super::enrich::Records;
 use crate::exchange::{ClientParameters, ClientRequest, Context};
 use crate::language::cedar::{Attribute, Described, EntityName, Question};
 use crate::language::document::Document;
 use crate::language::mapping::http::RequestText;
 use crate::language::message::Body;
+use crate::language::variable::{Variable, Variables};
 use crate::model::{EntityMap, QuestionMap, ValueKind, ValueMap};
 use crate::step::attempt::Attempt;
 
@@ -27,12 +30,37 @@ pub(super) enum Unaskable {
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
     request: ClientRequest<'a>,
+    known: Known<'a>,
+}
+
+/// The variables of a request, and what was looked up about it.
+#[derive(Debug)]
+struct Known<'a> {
     context: Context<'a>,
+    records: &'a Records<'a>,
+}
+
+impl Variables for Known<'_> {
+    fn context(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        self.context.context(variable)
+    }
+
+    fn stage_variable(&self, name: &str) -> Option<&str> {
+        self.context.stage_variable(name)
+    }
+
+    fn claim(&self, name: &str) -> Option<Value> {
+        self.context.claim(name)
+    }
+
+    fn record(&self, lookup: &str) -> Option<&Value> {
+        self.records.get(lookup)
+    }
 }
 
 impl<'a> Asked<'a> {
-    /// An attempt, as mappings read it.
-    pub(super) const fn of(attempt: &Attempt<'a>) -> Self {
+    /// An attempt, as mappings read it, with what was found about it.
+    pub(super) const fn of(attempt: &Attempt<'a>, records: &'a Records<'a>) -> Self {
         let called = attempt.called;
         Self {
             request: ClientRequest {
@@ -45,9 +73,12 @@ impl<'a> Asked<'a> {
                 // Nothing that policies ask is in it.
                 body: Body::new(b""),
             },
-            context: Context {
-                exchange: attempt.exchange,
-                refused: None,
+            known: Known {
+                context: Context {
+                    exchange: attempt.exchange,
+                    refused: None,
+                },
+                records,
             },
         }
     }
@@ -71,20 +102,23 @@ impl<'a> Asked<'a> {
 
     /// The value of a document.
     pub(super) fn document(&self, document: &Document) -> Option<Value> {
-        document.evaluate(&self.request, &self.context)
+        document.evaluate(&self.request, &self.known)
+    }
+
+    /// What a text names. Nobody is called nothing, and nobody knows what that would name.
+    pub(super) fn text(&self, text: &RequestText) -> Option<String> {
+        let text = text.evaluate(&self.request, &self.known);
+        text.filter(|text| !text.is_empty()).map(Cow::into_owned)
     }
 
     fn id(&self, text: &RequestText, what: &'static str) -> Result<String, Unaskable> {
-        let id = text.evaluate(&self.request, &self.context);
-        // Nobody is called nothing, and nobody knows what that would name.
-        let id = id.filter(|id| !id.is_empty());
-        Ok(id.ok_or(Unaskable::Missing(what))?.into_owned())
+        self.text(text).ok_or(Unaskable::Missing(what))
     }
 
     fn entity(&self, map: &EntityMap, what: &'static str) -> Result<Described, Unaskable> {
         let mut parents = Vec::new();
         for of_type in &map.parents {
-            let ids = of_type.ids.evaluate(&self.request, &self.context);
+            let ids = of_type.ids.evaluate(&self.request, &self.known);
             let ids = ids.map_or_else(Vec::new, items);
             for id in ids {
                 let Value::String(id) = id else {
@@ -112,7 +146,7 @@ impl<'a> Asked<'a> {
     ) -> Result<BTreeMap<String, Attribute>, Unaskable> {
         let mut values = BTreeMap::new();
         for (name, map) in maps {
-            let value = map.value.evaluate(&self.request, &self.context);
+            let value = map.value.evaluate(&self.request, &self.known);
             let Some(value) = value.filter(|value| !value.is_null()) else {
                 continue;
             };

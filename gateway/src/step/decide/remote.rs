@@ -8,21 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
 use super::question::Asked;
-use crate::body::BodyBudget;
+use super::server::{JSON, Means, NoAnswer, Server};
 use crate::exchange::Caller;
 use crate::language::document::Document;
 use crate::language::json_path::{Found, JsonPath};
 use crate::model::HttpEngine;
 use crate::oauth::{NoToken, Shown};
-use crate::step::attempt::{Attempt, Purpose};
+use crate::step::attempt::{Attempt, NEVER_ASKS};
 use crate::store::decision::{DecisionCache, Flights, Fresh, Lifetime, Remembered, Undecided};
-use crate::upstream::{CallBounds, Pool, UpstreamPlan, call};
+use crate::upstream::{CallBounds, UpstreamPlan};
 
 /// Largest answer that is read.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -30,22 +30,20 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A server, and what is remembered of its answers.
 #[derive(Debug)]
 pub struct RemoteEngine {
-    server: Arc<Server>,
+    decider: Arc<Decider>,
     request: Document,
     ttl: Duration,
     remembered: Arc<DecisionCache<RemoteDecision>>,
     flights: Arc<Flights<RemoteDecision, Unanswered>>,
 }
 
-/// How a server is asked.
+/// How a server is asked, and what its answer means.
 #[derive(Debug)]
-struct Server {
-    plan: Arc<UpstreamPlan>,
+struct Decider {
+    server: Server,
     path: PathAndQuery,
-    authorization: Option<Shown>,
     answer_at: JsonPath,
     allowed: Value,
-    bounds: CallBounds,
 }
 
 /// What a server said.
@@ -109,16 +107,18 @@ impl RemoteEngine {
         remembered: DecisionCache<RemoteDecision>,
     ) -> Result<Self, http::uri::InvalidUri> {
         Ok(Self {
-            server: Arc::new(Server {
-                plan,
+            decider: Arc::new(Decider {
+                server: Server::new(
+                    plan,
+                    authorization,
+                    CallBounds {
+                        timeout: engine.timeout,
+                        bytes_max: ANSWER_BYTES_MAX,
+                    },
+                ),
                 path: engine.remote.path.parse()?,
-                authorization,
                 answer_at: engine.answer_at.clone(),
                 allowed: engine.allowed.clone(),
-                bounds: CallBounds {
-                    timeout: engine.timeout,
-                    bytes_max: ANSWER_BYTES_MAX,
-                },
             }),
             request: engine.request.clone(),
             ttl: engine.decision_ttl,
@@ -127,12 +127,15 @@ impl RemoteEngine {
         })
     }
 
-    /// Whether the server allows an attempt.
+    /// Whether the server allows an attempt, of which `asked` is what can be asked.
     ///
     /// # Cancel safety
     /// Safe: the question goes on, and who asks the same finds what it came to.
-    pub(super) async fn ask(&self, attempt: &Attempt<'_>) -> Result<bool, Unanswered> {
-        let asked = Asked::of(attempt);
+    pub(super) async fn ask(
+        &self,
+        asked: &Asked<'_>,
+        attempt: &Attempt<'_>,
+    ) -> Result<bool, Unanswered> {
         let question = asked
             .document(&self.request)
             .ok_or(Unanswered::NoQuestion)?;
@@ -140,20 +143,21 @@ impl RemoteEngine {
         let caller = attempt.exchange.caller.as_ref();
         let principal = caller.and_then(Caller::subject).map(Into::into);
         let key = self.remembered.key(0, &[&question]);
-        let (pool, budget) = (
-            Rc::clone(attempt.asking.pool),
-            attempt.asking.budget.clone(),
-        );
-        let (server, ttl, now) = (Arc::clone(&self.server), self.ttl, attempt.now);
+        let means = Means {
+            pool: Rc::clone(attempt.asking.pool),
+            budget: attempt.asking.budget.clone(),
+            now: attempt.now,
+        };
+        let (decider, ttl, now) = (Arc::clone(&self.decider), self.ttl, attempt.now);
         if ttl.is_zero() && attempt.asking.purpose != NEVER_ASKS {
-            return server.ask(question, pool, budget, now).await;
+            return decider.ask(question, &means).await;
         }
         let begin = || {
             if attempt.asking.purpose == NEVER_ASKS {
                 return Err(Unanswered::NotAsked);
             }
             Ok(async move {
-                let is_allowed = server.ask(question, pool, budget, now).await?;
+                let is_allowed = decider.ask(question, &means).await?;
                 let decision = Arc::new(RemoteDecision {
                     is_allowed,
                     principal,
@@ -180,33 +184,17 @@ impl RemoteEngine {
     }
 }
 
-/// What only tells what is known.
-const NEVER_ASKS: Purpose = Purpose::Explain { calls: false };
-
-impl Server {
-    async fn ask(
-        &self,
-        question: Bytes,
-        pool: Rc<Pool>,
-        budget: BodyBudget,
-        now: u64,
-    ) -> Result<bool, Unanswered> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+impl Decider {
+    async fn ask(&self, question: Bytes, means: &Means) -> Result<bool, Unanswered> {
         let mut request = Request::new(question);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone().into();
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(ACCEPT, JSON);
-        let presented = match &self.authorization {
-            None => None,
-            Some(shown) => Some(shown.put(headers, now)?),
-        };
-        let answer = call(&pool, &self.plan, request, self.bounds, &budget).await;
-        let answer = answer.map_err(|error| Unanswered::Call(error.to_string()))?;
-        if let Some(presented) = presented {
-            presented.answered(answer.status());
-        }
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        let answer = self.server.ask(request, means).await;
+        let answer = answer.map_err(|error| match error {
+            NoAnswer::Token(error) => Unanswered::Token(error),
+            NoAnswer::Call(error) => Unanswered::Call(error.to_string()),
+        })?;
         if answer.status() != StatusCode::OK {
             return Err(Unanswered::Status(answer.status()));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::counts::{Account, count};
 use super::shelf::{ENTRY_BYTES, Entry};
-use super::{DecisionCounts, DecisionKey, Decisions, Era, Remembered};
+use super::{DecisionCounts, DecisionKey, Decisions, Digest, Era, Remembered};
 
 /// Decisions of type `T` that one authorizer has made, as configured now.
 pub struct DecisionCache<T> {
@@ -73,6 +73,12 @@ impl<T: Remembered> DecisionCache<T> {
             generation,
             digest: self.decisions.digester.of(parts),
         }
+    }
+
+    /// A digest of `parts`, all of them and in this order, to be a part of keys.
+    #[must_use]
+    pub fn digest(&self, parts: &[&[u8]]) -> Digest {
+        Digest(self.decisions.digester.of(parts).to_be_bytes())
     }
 
     /// Looks for the decision under `key`, and counts whether there is one to use at `now` (seconds

@@ -17,6 +17,25 @@ pub struct DecisionKey {
     pub(super) digest: u128,
 }
 
+/// A digest of what a decision rests on: of 128 bits, under a key that only this process knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub(super) [u8; 16]);
+
+impl Digest {
+    /// As a part of a key.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+// As for keys.
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digest").finish_non_exhaustive()
+    }
+}
+
 impl Hash for DecisionKey {
     // The digest is as good as random to everybody outside this process.
     fn hash<H: Hasher>(&self, state: &mut H) {

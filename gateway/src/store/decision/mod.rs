@@ -31,7 +31,7 @@ pub use cache::{DecisionCache, Lifetime, Looked};
 pub use counts::DecisionCounts;
 pub use decisions::{Decisions, Era, Whose};
 pub use flight::{Flights, Fresh, Undecided, WAITERS_MAX};
-pub use key::DecisionKey;
+pub use key::{DecisionKey, Digest};
 
 /// What all decisions of a gateway may occupy where nothing is configured.
 pub const DECISION_BYTES_DEFAULT: u64 = 64 << 20;

@@ -8,6 +8,7 @@ use super::question::lower_document;
 use crate::config::cursor::Cursor;
 use crate::config::lower::Lowering;
 use crate::config::lower::host::parse_url;
+use crate::config::lower::lookups::Records;
 use crate::config::lower::oauth::lower_authorization;
 use crate::config::lower::quantity::{ms, s};
 use crate::config::lower::upstream::target;
@@ -24,8 +25,9 @@ pub(super) fn lower(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<HttpEngine> {
+    let records = Records::of(&written.lookups);
     let remote = lower_url(&written.url, &at.key("url"), cx);
-    let request = lower_document(&written.request.0, &at.key("request"), cx);
+    let request = lower_document(&records, &written.request.0, &at.key("request"), cx);
     let answer_at = JsonPath::parse(&written.allow.at)
         .inspect_err(|error| cx.error(&at.key("allow").key("at"), error.to_string()))
         .ok();

@@ -4,15 +4,17 @@ mod http;
 mod question;
 mod store;
 
-use super::Lowering;
+pub(super) use question::lower_text;
+
 use super::authorizer::NONE;
+use super::{Lowering, lookups};
 use crate::config::cursor::Cursor;
 use crate::config::written;
-use crate::language::cedar::EntityName;
+use crate::language::cedar::{EntityName, Store};
 use crate::language::variable::{ApiType, Variable};
 use crate::model::{
     Api, ApiKind, PolicyEngine, PolicySet, PolicySetName, PolicySource, PolicyStore,
-    PolicyStoreName, Route,
+    PolicyStoreName, Route, StoreChoice,
 };
 
 /// Where policy sets stand.
@@ -58,20 +60,27 @@ pub(super) fn lower_sets(
     }
     let lower = |(name, set): &(String, written::PolicySet)| {
         let at = section.key(name);
-        let (engine, monitor) = match set {
-            written::PolicySet::Cedar(cedar) => {
-                (lower_cedar(cedar, stores, &at, cx)?, cedar.monitor)
-            }
+        let (engine, lookups, monitor) = match set {
+            written::PolicySet::Cedar(cedar) => (
+                lower_cedar(cedar, stores, &at, cx),
+                &cedar.lookups,
+                cedar.monitor,
+            ),
             written::PolicySet::Http(http) => {
-                let engine = http::lower(http, &at, cx)?;
-                (PolicyEngine::Http(Box::new(engine)), http.monitor)
+                let engine = http::lower(http, &at, cx);
+                let engine = engine.map(|engine| PolicyEngine::Http(Box::new(engine)));
+                (engine, &http.lookups, http.monitor)
             }
         };
-        Some(PolicySet {
+        let lookups = lookups::lower_enrichments(lookups, &at, cx);
+        let set = PolicySet {
             name: PolicySetName::new(name),
-            engine,
+            lookups: lookups?,
+            engine: engine?,
             is_monitor: monitor == Some(true),
-        })
+        };
+        lookups::warn_of_unread(&set, &at, cx);
+        Some(set)
     };
     written.0.iter().filter_map(lower).collect()
 }
@@ -82,16 +91,51 @@ fn lower_cedar(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<PolicyEngine> {
-    cx.reference(STORES, "policy store", None, &cedar.store, &at.key("store"));
+    let store = lower_choice(&cedar.store, &at.key("store"), cx);
     let question = question::lower(cedar, at, cx)?;
-    let named = stores.iter().find(|it| it.name.as_str() == cedar.store);
-    if let Some(PolicySource::Files(store)) = named.map(|it| &it.source) {
-        question::check(&question, store, at, cx);
+    let store = store?;
+    if let Some(known) = known_store(&store, stores) {
+        question::check(&question, known, at, cx);
     }
     Some(PolicyEngine::Cedar {
-        store: PolicyStoreName::new(&cedar.store),
+        store,
         question: Box::new(question),
     })
+}
+
+fn lower_choice(
+    written: &written::StoreChoice,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<StoreChoice> {
+    match written {
+        written::StoreChoice::Named(name) => {
+            cx.reference(STORES, "policy store", None, name, at);
+            Some(StoreChoice::Fixed(PolicyStoreName::new(name)))
+        }
+        written::StoreChoice::Found(found) => {
+            let frame = store::lower_frame(found, at, cx);
+            let written::FoundStore {
+                lookup,
+                key,
+                at: path,
+                ..
+            } = found;
+            let found = lookups::lower_found(lookup, key, path, at, cx);
+            found.map(|found| StoreChoice::Found { found, frame })
+        }
+    }
+}
+
+/// The store whose schema questions are known to be held against.
+fn known_store<'s>(choice: &'s StoreChoice, stores: &'s [PolicyStore]) -> Option<&'s Store> {
+    match choice {
+        StoreChoice::Fixed(name) => {
+            let PolicySource::Files(store) = &stores.iter().find(|it| it.name == *name)?.source;
+            Some(store)
+        }
+        StoreChoice::Found { frame, .. } => Some(frame),
+    }
 }
 
 /// The policy set that is named at `at`, which has to be there.
@@ -173,8 +217,7 @@ fn check_action(
     let PolicyEngine::Cedar { store, question } = &set.engine else {
         return;
     };
-    let named = stores.iter().find(|it| it.name == *store);
-    let Some(PolicySource::Files(store)) = named.map(|it| &it.source) else {
+    let Some(store) = known_store(store, stores) else {
         return;
     };
     let id = match &question.action_id {

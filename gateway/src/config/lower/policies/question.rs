@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use crate::config::cursor::Cursor;
 use crate::config::lower::Lowering;
+use crate::config::lower::lookups::Records;
 use crate::config::tree::shortened;
 use crate::config::written::{self, AttributeType};
 use crate::language::cedar::{ATTRIBUTES_MAX, ExtensionKind, Store, TypeName};
@@ -21,16 +22,17 @@ pub(super) fn lower(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<QuestionMap> {
-    let principal = lower_entity(&written.principal, &at.key("principal"), cx);
+    let records = &Records::of(&written.lookups);
+    let principal = lower_entity(records, &written.principal, &at.key("principal"), cx);
     let action_at = at.key("action");
     let (kind, id) = match &written.action {
         None => (None, None),
         Some(action) => (action.kind.as_deref(), action.id.as_deref()),
     };
     let action_kind = lower_type(kind.unwrap_or(ACTION), &action_at.key("type"), cx);
-    let action_id = id.map(|id| lower_id(id, &action_at.key("id"), cx));
-    let resource = lower_entity(&written.resource, &at.key("resource"), cx);
-    let context = lower_values(&written.context, &at.key("context"), cx);
+    let action_id = id.map(|id| lower_id(records, id, &action_at.key("id"), cx));
+    let resource = lower_entity(records, &written.resource, &at.key("resource"), cx);
+    let context = lower_values(records, &written.context, &at.key("context"), cx);
     Some(QuestionMap {
         principal: principal?,
         action_kind: action_kind?,
@@ -66,18 +68,24 @@ pub(super) fn check(question: &QuestionMap, store: &Store, at: &Cursor<'_>, cx: 
 }
 
 fn lower_entity(
+    records: &Records<'_>,
     written: &written::Entity,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<EntityMap> {
     let kind = lower_type(&written.kind, &at.key("type"), cx);
-    let id = lower_id(&written.id, &at.key("id"), cx);
-    let attributes = lower_values(&written.attributes, &at.key("attributes"), cx);
+    let id = lower_id(records, &written.id, &at.key("id"), cx);
+    let attributes = lower_values(records, &written.attributes, &at.key("attributes"), cx);
     let mut parents = Vec::new();
     for (index, of_type) in written.parents.iter().enumerate() {
         let at = at.key("parents").item(index);
         let kind = lower_type(&of_type.kind, &at.key("type"), cx);
-        let ids = lower_document(&Json::from(of_type.ids.as_str()), &at.key("ids"), cx);
+        let ids = lower_document(
+            records,
+            &Json::from(of_type.ids.as_str()),
+            &at.key("ids"),
+            cx,
+        );
         let both = kind.zip(ids);
         parents.push(both.map(|(kind, ids)| ParentsMap { kind, ids }));
     }
@@ -96,7 +104,12 @@ fn lower_type(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<T
         .ok()
 }
 
-fn lower_id(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<RequestText> {
+fn lower_id(
+    records: &Records<'_>,
+    written: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<RequestText> {
     if written.is_empty() {
         cx.error(
             at,
@@ -104,9 +117,20 @@ fn lower_id(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Req
         );
         return None;
     }
+    lower_text(records, written, at, cx)
+}
+
+/// Lowers a text that is made of a request and of `records`.
+pub(in crate::config::lower) fn lower_text(
+    records: &Records<'_>,
+    written: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<RequestText> {
     match RequestText::parse(written) {
         Ok(text) => {
             check_known(text.variables(), at, cx);
+            records.check(text.lookups(), at, cx);
             Some(text)
         }
         Err(error) => {
@@ -117,6 +141,7 @@ fn lower_id(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Req
 }
 
 fn lower_values(
+    records: &Records<'_>,
     written: &written::Named<written::Attribute>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
@@ -129,7 +154,7 @@ fn lower_values(
         );
     }
     let values = written.0.iter().map(|(name, value)| {
-        let lowered = lower_value(value, &at.key(name), cx);
+        let lowered = lower_value(records, value, &at.key(name), cx);
         lowered.map(|value| (name.clone(), value))
     });
     let values: Vec<_> = values.collect();
@@ -137,19 +162,20 @@ fn lower_values(
 }
 
 fn lower_value(
+    records: &Records<'_>,
     written: &written::Attribute,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<ValueMap> {
     let typed = match written {
         written::Attribute::Text(text) => {
-            let value = lower_document(&Json::from(text.as_str()), at, cx)?;
+            let value = lower_document(records, &Json::from(text.as_str()), at, cx)?;
             let kind = ValueKind::Own;
             return Some(ValueMap { value, kind });
         }
         written::Attribute::Typed(typed) => typed,
     };
-    let value = lower_document(&typed.value.0, &at.key("value"), cx);
+    let value = lower_document(records, &typed.value.0, &at.key("value"), cx);
     let entity_at = at.key("type");
     if typed.entity.is_some() && !matches!(typed.kind, Some(AttributeType::Entity)) {
         cx.error_at_key(
@@ -181,6 +207,7 @@ fn lower_value(
 }
 
 pub(super) fn lower_document(
+    records: &Records<'_>,
     written: &Json,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
@@ -188,6 +215,7 @@ pub(super) fn lower_document(
     match Document::parse(written) {
         Ok(document) => {
             check_known(document.variables(), at, cx);
+            records.check(document.lookups(), at, cx);
             Some(document)
         }
         Err(error) => {

@@ -50,6 +50,28 @@ pub(super) fn lower(
         schema,
         entities,
     };
+    assemble(sources, at, cx)
+}
+
+/// Reads the schema of stores that records hold, as a store without policies.
+pub(super) fn lower_frame(
+    written: &written::FoundStore,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Arc<Store> {
+    let Some(path) = &written.schema else {
+        return Arc::new(Store::closed());
+    };
+    let schema = read(path, &at.key("schema"), cx);
+    let sources = Sources {
+        schema,
+        ..Sources::default()
+    };
+    assemble(sources, at, cx)
+}
+
+/// A store of these texts; one that refuses everything where they have mistakes, which are reported.
+fn assemble(sources: Sources, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Arc<Store> {
     let mut report = Reporting {
         sources: sources.clone(),
         files: HashMap::new(),

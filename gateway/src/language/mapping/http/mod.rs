@@ -7,13 +7,15 @@
 
 use std::borrow::Cow;
 
-use super::{MappingError, unknown_source, unknown_target};
+use super::{MappingError, unknown_target};
 use crate::language::message::{Body, Place, Request, Response};
-use crate::language::variable::{Reference, StageVariable, Variable, Variables, shown};
+use crate::language::variable::{Reference, StageVariable, Variables, shown};
 
+mod request_text;
 mod source;
 mod text;
 
+pub use request_text::RequestText;
 pub use text::VARIABLES_MAX;
 
 use source::{RequestSource, ResponseSource, header, parameter};
@@ -23,8 +25,6 @@ use text::Text;
 /// leads nowhere.
 pub const BODY_BYTES_MAX: usize = 100 * 1024;
 
-const HEAD_SOURCES: &str = "`request.{header|querystring|path}.NAME`, `request.path`, \
-     `context.NAME` or `stageVariables.NAME`: the body is read later";
 const REQUEST_TARGETS: &str =
     "`{append|overwrite|remove}:{header|querystring}.NAME` or `overwrite:path`";
 const RESPONSE_TARGETS: &str = "`{append|overwrite|remove}:header.NAME` or `overwrite:statuscode`";
@@ -152,63 +152,6 @@ impl RequestMapping {
             (!is_hole).then_some(value)
         })?;
         (!is_path || value.starts_with('/')).then_some(value)
-    }
-}
-
-/// A text that is made of a request, which stands for itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestText(Text<RequestSource>);
-
-impl RequestText {
-    /// From a value as mappings have it. The body is not there to be read.
-    ///
-    /// # Errors
-    /// See [`MappingError`].
-    pub fn parse(text: &str) -> Result<Self, MappingError> {
-        let parsed: Text<RequestSource> = Text::parse(text)?;
-        if parsed.sources().any(RequestSource::is_body) {
-            return Err(unknown_source(text, HEAD_SOURCES));
-        }
-        Ok(Self(parsed))
-    }
-
-    /// The text, where no variable is in it.
-    #[must_use]
-    pub fn fixed(&self) -> Option<&str> {
-        self.0.fixed()
-    }
-
-    /// The claim that it is and nothing else, by its name.
-    #[must_use]
-    pub fn claim(&self) -> Option<&str> {
-        match self.0.only()? {
-            RequestSource::Reference(Reference::Context(Variable::Claim(name))) => Some(name),
-            RequestSource::Reference(_)
-            | RequestSource::Parameter(..)
-            | RequestSource::Path
-            | RequestSource::Body(_) => None,
-        }
-    }
-
-    /// The `$context` variables that it reads.
-    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
-        self.0.sources().filter_map(|source| match source {
-            RequestSource::Reference(Reference::Context(variable)) => Some(variable),
-            RequestSource::Reference(Reference::Stage(_))
-            | RequestSource::Parameter(..)
-            | RequestSource::Path
-            | RequestSource::Body(_) => None,
-        })
-    }
-
-    /// The text; `None` where one of its variables has no value.
-    #[must_use]
-    pub fn evaluate<'v>(
-        &'v self,
-        request: &'v impl Request,
-        variables: &'v impl Variables,
-    ) -> Option<Cow<'v, str>> {
-        self.0.render(|source| source.evaluate(request, variables))
     }
 }
 

@@ -19,6 +19,10 @@ enum Piece<S> {
 
 /// What a variable stands for.
 pub(super) trait Source: Sized {
+    /// What begins one that stands alone.
+    const VARIABLES: &'static [&'static str] =
+        &["$request.", "$response.", "$context.", "$stageVariables."];
+
     /// From its name without the dollar sign.
     fn parse(name: &str) -> Result<Self, MappingError>;
 }
@@ -32,7 +36,7 @@ impl<S: Source> Text<S> {
         if text.chars().any(char::is_control) {
             return Err(MappingError::Control);
         }
-        if begins_variable(text) {
+        if begins_variable::<S>(text) {
             let name = text.strip_prefix('$').unwrap_or(text);
             return Ok(Self(vec![Piece::Source(S::parse(name)?)]));
         }
@@ -113,9 +117,14 @@ impl<S> Text<S> {
 }
 
 /// Adds fixed text, in which a variable without braces is a mistake.
-fn push_fixed<S>(pieces: &mut Vec<Piece<S>>, fixed: &str, at: usize) -> Result<(), MappingError> {
+fn push_fixed<S: Source>(
+    pieces: &mut Vec<Piece<S>>,
+    fixed: &str,
+    at: usize,
+) -> Result<(), MappingError> {
     let mut dollars = fixed.match_indices('$');
-    let variable = dollars.find(|(dollar, _)| fixed.get(*dollar..).is_some_and(begins_variable));
+    let variable =
+        dollars.find(|(dollar, _)| fixed.get(*dollar..).is_some_and(begins_variable::<S>));
     if let Some((dollar, _)) = variable {
         return Err(MappingError::BracesNeeded(at + dollar));
     }
@@ -125,7 +134,6 @@ fn push_fixed<S>(pieces: &mut Vec<Piece<S>>, fixed: &str, at: usize) -> Result<(
     Ok(())
 }
 
-fn begins_variable(text: &str) -> bool {
-    let sources = ["$request.", "$response.", "$context.", "$stageVariables."];
-    sources.iter().any(|source| text.starts_with(source))
+fn begins_variable<S: Source>(text: &str) -> bool {
+    S::VARIABLES.iter().any(|source| text.starts_with(source))
 }
