@@ -221,6 +221,13 @@ async fn a_token_that_the_server_refuses_is_replaced_once_within_five_seconds() 
     let record = gateway.path("/refused").await;
     assert_eq!(record["reason"], "decision_unavailable");
     assert_eq!(record["detail"], "the server answered 401 Unauthorized");
+    // Nobody is kept waiting for the other.
+    for _ in 0..10 {
+        let asked = Instant::now();
+        client.get("/meanwhile").await;
+        let took = asked.elapsed().as_millis();
+        assert!(took < 3_000, "{took}");
+    }
     until("the second token", || async {
         (client.get("/again").await.status == 200).then_some(())
     })

@@ -120,13 +120,21 @@ impl<T: Perishable> Kept<T> {
             let pause = self.ask(&ask, &told).await;
             self.asked.send_replace(true);
             let earliest = Instant::now() + RETRY_INTERVAL;
-            let is_unwanted =
-                |it: &Option<Arc<T>>| it.as_ref().is_some_and(|it| self.is_current(it));
             tokio::select! {
                 () = sleep(pause) => {}
-                // The sender lives in `self`, so this ends with one that is unwanted.
-                _ = unwanted.wait_for(is_unwanted) => sleep_until(earliest).await,
+                () = self.until_unwanted(&mut unwanted) => sleep_until(earliest).await,
             }
+        }
+    }
+
+    /// Waits until somebody does not want the last one. Nothing of the channel is held behind it: who
+    /// tells of another would wait for that.
+    async fn until_unwanted(&self, unwanted: &mut watch::Receiver<Option<Arc<T>>>) {
+        let is_unwanted = |it: &Option<Arc<T>>| it.as_ref().is_some_and(|it| self.is_current(it));
+        let is_told = unwanted.wait_for(is_unwanted).await.is_ok();
+        // The sender lives in `self`.
+        if !is_told {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -262,5 +270,24 @@ mod tests {
         let second = kept.current(0).unwrap();
         kept.unwanted(&second);
         assert_eq!(*kept.unwanted.borrow(), Some(second));
+    }
+    #[tokio::test]
+    async fn who_tells_that_one_is_unwanted_waits_for_nobody() {
+        let kept = Arc::new(Kept::new(None, Clock::manual(1000)));
+        let ask = async || Ok::<_, std::convert::Infallible>(Numbered(1, None));
+        let telling = async {
+            kept.first_answer().await;
+            let first = kept.current(1000).unwrap();
+            for number in 0..3 {
+                let (teller, first) = (Arc::clone(&kept), Arc::clone(&first));
+                let told = tokio::task::spawn_blocking(move || teller.unwanted(&first));
+                let told = tokio::time::timeout(Duration::from_secs(2), told).await;
+                assert!(told.is_ok(), "number {number}");
+            }
+        };
+        tokio::select! {
+            () = kept.keep(ask, |_outcome| {}) => {}
+            () = telling => {}
+        }
     }
 }
