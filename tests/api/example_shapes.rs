@@ -108,7 +108,7 @@ fn with_policies(directory: &Path) {
         let path = entry.unwrap().path();
         std::fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
     }
-    for name in ["oso-key", "gateway-secret"] {
+    for name in ["oso-key", "gateway-secret", "tenants-token"] {
         let secret = policies.join(name);
         std::fs::write(&secret, "secret").unwrap();
         std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
@@ -250,6 +250,127 @@ async fn services_may_do_what_the_store_of_each_service_says() {
         .collect();
     let expected = ["insufficient_scope", "decision_denied", "decision_denied"];
     assert_eq!(reasons, expected);
+}
+
+#[tokio::test]
+async fn staff_may_do_what_the_directory_of_people_bears_out() {
+    let (backend, tokens) = (Upstream::echo().await, TokenServer::start(3600).await);
+    let people = server(|path, token, _| {
+        if token != "Bearer token-1" {
+            return reply(401, "");
+        }
+        let record = match path.strip_prefix("/v1/people/") {
+            Some("ann") => json!({"department": "support", "clearance": 2}),
+            Some("bob") => json!({"department": "support", "clearance": 1}),
+            Some("eve") => json!({"department": "support", "clearance": 2, "leaving": true}),
+            Some("tom") => json!({"department": "sales", "clearance": 3}),
+            _ => return reply(404, ""),
+        };
+        reply(200, record.to_string())
+    });
+    let people = people.await;
+    let login = Login {
+        issuer: "https://login.example.com/staff/",
+        audience: "https://office.example.com",
+    };
+    let example = include_str!("../../examples/staff.yaml");
+    let replaced = [
+        ("https://login.example.com/oauth2/token", tokens.url()),
+        ("https://people.example.com", origin(&people)),
+        ("http://127.0.0.1:9000", origin(&backend)),
+    ];
+    let shape = Shape::start(example, login, &replaced).await;
+    let support =
+        |sub: &str| json!({"sub": sub, "groups": ["support"], "identity_provider": "example-corp"});
+    let (read, close) = ((Method::GET, "/cases/7"), (Method::POST, "/cases/7/close"));
+    for (caller, called, expected) in [
+        (support("ann"), read.clone(), (200, &["support-reads"][..])),
+        (support("ann"), close.clone(), (200, &["cleared-close"])),
+        (support("bob"), close.clone(), (403, &[])),
+        (support("tom"), close.clone(), (403, &[])),
+        (
+            support("eve"),
+            close.clone(),
+            (403, &["leavers-change-nothing"]),
+        ),
+        // Of whom the directory knows nothing, the login still says something.
+        (support("joe"), read, (200, &["support-reads"])),
+        (support("joe"), close.clone(), (403, &[])),
+        (
+            json!({"sub": "ann", "identity_provider": "example-corp"}),
+            close.clone(),
+            (403, &[]),
+        ),
+        // Somebody who signed up by other means.
+        (
+            json!({"sub": "ann", "groups": ["support"], "identity_provider": "mail"}),
+            close,
+            (401, &[]),
+        ),
+    ] {
+        shape.check(caller, called, &[], expected).await;
+    }
+    assert_eq!(tokens.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn tenants_have_their_own_policies_and_no_others() {
+    let backend = Upstream::echo().await;
+    let permit = |id: &str, actions: &str| {
+        format!(
+            "@id(\"{id}\") permit (principal in Desk::Role::\"agent\", action in [{actions}], resource);"
+        )
+    };
+    let (read, delete) = (
+        "Desk::Action::\"GET /tickets/{id}\"",
+        "Desk::Action::\"DELETE /tickets/{id}\"",
+    );
+    let acme = json!({"policies": permit("acme", &format!("{read}, {delete}"))});
+    let globex = json!({"policies": permit("globex", read)});
+    let registry = server(move |path, token, _| {
+        if token != "Bearer secret" {
+            return reply(401, "");
+        }
+        let store = match path.strip_prefix("/v1/tenants/") {
+            Some("acme") => acme.clone(),
+            Some("globex") => globex.clone(),
+            Some("initech") => json!("everybody"),
+            _ => return reply(404, ""),
+        };
+        reply(200, json!({"authorization": {"store": store}}).to_string())
+    });
+    let registry = registry.await;
+    let login = Login {
+        issuer: "https://login.example.com/",
+        audience: "https://desk.example.com",
+    };
+    let example = include_str!("../../examples/multi-tenant.yaml");
+    let replaced = [
+        ("https://tenants.example.com", origin(&registry)),
+        ("http://127.0.0.1:9000", origin(&backend)),
+    ];
+    let shape = Shape::start(example, login, &replaced).await;
+    // The same user in every tenant, one after the other.
+    let agent = |tenant: &str| json!({"sub": "bob", "roles": ["agent"], "tenant_id": tenant});
+    let (read, delete) = ((Method::GET, "/tickets/7"), (Method::DELETE, "/tickets/7"));
+    for _ in 0..2 {
+        for (caller, called, expected) in [
+            (agent("acme"), delete.clone(), (200, &["acme"][..])),
+            (agent("globex"), delete.clone(), (403, &[])),
+            (agent("globex"), read.clone(), (200, &["globex"])),
+            (agent("acme"), read.clone(), (200, &["acme"])),
+            (agent("initech"), read.clone(), (200, &["agents-read"])),
+            (agent("initech"), delete.clone(), (403, &[])),
+            (agent("hooli"), read.clone(), (403, &[])),
+            (
+                json!({"sub": "bob", "roles": ["agent"]}),
+                read.clone(),
+                (403, &[]),
+            ),
+        ] {
+            shape.check(caller, called, &[], expected).await;
+        }
+    }
 }
 
 /// What an engine was asked: where, with which token, and what.

@@ -88,7 +88,12 @@ impl Site {
             let path = entry.unwrap().path();
             std::fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
         }
-        for name in ["oso-key", "people-secret", "gateway-secret"] {
+        for name in [
+            "oso-key",
+            "people-secret",
+            "gateway-secret",
+            "tenants-token",
+        ] {
             let key = policies.join(name);
             std::fs::write(&key, "key").unwrap();
             std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
