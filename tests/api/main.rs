@@ -66,6 +66,7 @@ mod aws_credentials;
 mod oauth_clients;
 mod function_authorizers;
 mod function_events;
+mod function_lambda;
 mod function_results;
 mod iam;
 mod iam_policies;

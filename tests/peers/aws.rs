@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use gateway::aws::FaultKind;
-use gateway::aws::invoke::{self, Failure, InvokeError};
+use gateway::aws::invoke::{self, InvokeError};
 use gateway::model::{AwsService, FunctionName};
 use gateway_tests::aws::{Caller, REGION, fixed};
 use gateway_tests::lambda::{Asked, Lambda};
@@ -72,11 +72,8 @@ fn verified(programs: &Path, asked: &Asked, service: &str) -> String {
 async fn call(caller: &Caller, function: &str, event: &Value) -> Result<Bytes, InvokeError> {
     let name = FunctionName::parse(function).unwrap();
     let event = event.to_string().into();
-    match invoke::invoke(&caller.client, &name, event, caller.calling()).await {
-        Ok(result) => Ok(result),
-        Err(Failure::Answer(error)) => Err(error),
-        Err(error) => panic!("{error}"),
-    }
+    let answer = invoke::invoke(&caller.client, &name, event, caller.calling()).await;
+    invoke::result(answer.unwrap())
 }
 
 #[tokio::test]
@@ -110,11 +107,12 @@ async fn calls_of_functions() {
             json!({"language": language, "name": name, "event": event})
         );
         let failed = call(&caller, function, &json!({"fail": true})).await;
-        let expected = InvokeError::Function {
-            kind: error.to_owned(),
-            message: "as asked".to_owned(),
+        let Err(InvokeError::Function(said)) = failed else {
+            panic!("it fails");
         };
-        assert_eq!(failed, Err(expected));
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!(said["errorType"], error);
+        assert_eq!(said["errorMessage"], "as asked");
     }
     let Err(InvokeError::Service(fault)) = call(&caller, "nobody", &json!({})).await else {
         panic!("there is no such function");

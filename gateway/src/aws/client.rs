@@ -64,6 +64,12 @@ impl Client {
         }
     }
 
+    /// Whether `other` signs with credentials of the same place.
+    #[must_use]
+    pub fn signs_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.credentials, &other.credentials)
+    }
+
     /// What stands before the paths of the service; empty or starting with `/` and not ending with it.
     #[must_use]
     pub fn base_path(&self) -> &str {

@@ -9,7 +9,6 @@ use http::header::CONTENT_TYPE;
 use http::uri::InvalidUri;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 
 use super::{CallError, Calling, Client, Fault};
 use crate::model::FunctionName;
@@ -28,11 +27,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
+/// The header of an answer that says that the function failed.
+pub const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 const INVOCATION_TYPE: HeaderName = HeaderName::from_static("x-amz-invocation-type");
-
-/// Most characters that are kept of what a function says of its failure.
-const SAID_CHARACTERS_MAX: usize = 300;
 
 /// A function cannot be called.
 #[derive(Debug, thiserror::Error)]
@@ -51,34 +48,38 @@ pub enum RequestError {
 /// Why a function gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
-    /// It ran and failed: it raised an error, ran out of time or memory, or its process ended.
-    #[error("the function failed: {kind}: {message}")]
-    Function {
-        /// The type of its error, such as `ValueError`.
-        kind: String,
-        /// What it says.
-        message: String,
-    },
+    /// It ran and failed: it raised an error, ran out of time or memory, or its process ended. Holds what
+    /// is said of that, JSON that nobody has looked at, which may repeat anything of the event.
+    #[error("the function failed")]
+    Function(Bytes),
     /// The service did not run it.
     #[error("AWS Lambda answered {0}")]
     Service(#[from] Fault),
 }
 
-/// Why calling a function gave no result.
+/// Why a function could not be called.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It was not called.
+    /// There is no such call.
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The service gave no answer.
     #[error("calling AWS Lambda: {0}")]
     Call(#[from] CallError),
-    /// The answer is no result.
-    #[error(transparent)]
-    Answer(#[from] InvokeError),
 }
 
-/// Calls `function` with `event` and gives what it returns, as JSON that nobody has looked at.
+impl Failure {
+    /// Whether the service was not even asked.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::Call(CallError::Credentials(_) | CallError::Sign(_)) => true,
+            Self::Call(CallError::Call(_)) => false,
+        }
+    }
+}
+
+/// Calls `function` with `event` and gives the answer, whatever it is: see [`result`].
 ///
 /// # Errors
 /// See [`Failure`].
@@ -90,9 +91,9 @@ pub async fn invoke(
     function: &FunctionName,
     event: Bytes,
     calling: Calling<'_>,
-) -> Result<Bytes, Failure> {
+) -> Result<Response<Bytes>, Failure> {
     let request = request(client.base_path(), function, event)?;
-    Ok(result(client.call(request, calling).await?)?)
+    Ok(client.call(request, calling).await?)
 }
 
 /// The request, not signed yet, that calls `function` with `event`. `base_path` is what the URL of the
@@ -129,20 +130,10 @@ pub fn result(answer: Response<Bytes>) -> Result<Bytes, InvokeError> {
     if head.status != StatusCode::OK {
         return Err(Fault::of(head.status, &head.headers, &body).into());
     }
-    if !head.headers.contains_key(FUNCTION_ERROR) {
-        return Ok(body);
+    if head.headers.contains_key(FUNCTION_ERROR) {
+        return Err(InvokeError::Function(body));
     }
-    let said: Option<Value> = serde_json::from_slice(&body).ok();
-    let word = |key: &str| {
-        let text = said.as_ref().and_then(|said| said.get(key)?.as_str());
-        let shown = text.unwrap_or("unknown").chars();
-        let shown = shown.filter(|character| !character.is_control());
-        shown.take(SAID_CHARACTERS_MAX).collect()
-    };
-    Err(InvokeError::Function {
-        kind: word("errorType"),
-        message: word("errorMessage"),
-    })
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -198,14 +189,14 @@ mod tests {
         assert_eq!(result(answer(200, None, "null")).unwrap(), "null");
 
         let failed = Some(("x-amz-function-error", "Unhandled"));
-        let said = r#"{"errorType":"ValueError","errorMessage":"no\nsuch"}"#;
-        for (body, kind, message) in [(said, "ValueError", "nosuch"), ("[]", "unknown", "unknown")]
-        {
-            let expected = InvokeError::Function {
-                kind: kind.to_owned(),
-                message: message.to_owned(),
-            };
-            assert_eq!(result(answer(200, failed, body)), Err(expected));
+        for body in [
+            r#"{"errorType":"ValueError","errorMessage":"none"}"#,
+            "[]",
+            "",
+        ] {
+            let said = Bytes::from(body);
+            let refused = result(answer(200, failed, body));
+            assert_eq!(refused, Err(InvokeError::Function(said)));
         }
 
         let kind = Some(("x-amzn-errortype", "AccessDeniedException"));

@@ -149,6 +149,7 @@ reasons! {
     FunctionError Internal AuthorizerConfigurationError "function_error" "The authorizer's function failed.",
     FunctionAnswer Internal AuthorizerConfigurationError "function_answer" "What the authorizer's function returned is not what it has to be.",
     FunctionRefused Internal AuthorizerConfigurationError "function_refused" "The gateway may not call the authorizer's function, or not so.",
+    FunctionCredentials Internal AuthorizerConfigurationError "function_credentials" "There are no credentials of AWS that the call of the authorizer's function could be signed with.",
     FunctionUnreachable Internal AuthorizerFailure "function_unreachable" "The authorizer's function could not be called.",
     FunctionBusy Unavailable Default5xx "function_busy" "Too many requests wait for what the authorizer's function returns to others.",
     FunctionTimeout Internal AuthorizerFailure "function_timeout" "The authorizer's function did not answer in time.",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ApiKind, IdentitySource, Remote};
+use super::{ApiKind, AwsTarget, FunctionName, IdentitySource, Remote};
 use crate::language::pattern::Pattern;
 use crate::language::variable::{ApiType, Moment, Reference};
 
@@ -24,6 +24,13 @@ pub struct FunctionSettings {
 pub enum Function {
     /// What answers at a URL: it gets the event by POST and answers with what a function returns.
     Url(Remote),
+    /// A function of AWS Lambda.
+    Lambda {
+        /// Which.
+        name: FunctionName,
+        /// Where the service is asked to run it.
+        target: AwsTarget,
+    },
 }
 
 /// What a function is told of a request.
@@ -114,8 +121,10 @@ impl FunctionSettings {
     /// Where the function is asked.
     #[must_use]
     pub const fn remote(&self) -> &Remote {
-        let Function::Url(remote) = &self.function;
-        remote
+        match &self.function {
+            Function::Url(remote) => remote,
+            Function::Lambda { target, .. } => &target.remote,
+        }
     }
 
     /// Whether it answers yes or no instead of with a policy.

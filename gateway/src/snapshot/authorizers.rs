@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use gateway_common::limit::Limit;
 
+use super::aws::Services;
 use super::backends::Backends;
 use super::slot::{SOURCE, TOTAL, guard_tag};
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    self, Api, AuthorizerKind, AuthorizerName, Credentials, Definition, DeploymentNumber, Gateway,
-    IamSettings, Issuer, JwtSettings, Share, Track, Variant,
+    self, Api, AuthorizerKind, AuthorizerName, Credentials, Definition, DeploymentNumber, Function,
+    Gateway, IamSettings, Issuer, JwtSettings, Share, Track, Variant,
 };
-use crate::step::authorize::function::FunctionAuthorizer;
+use crate::step::authorize::function::{FunctionAuthorizer, Way};
 use crate::step::authorize::iam::IamAuthorizer;
 use crate::step::authorize::jwt::{JwtAuthorizer, KeySet, KeySetError};
 use crate::step::authorize::{Authorizer, GuardPlan, Judge};
@@ -24,6 +25,7 @@ impl Compiler {
         model: &Gateway,
         previous: Option<&Snapshot>,
         backends: &Backends<'_>,
+        services: Services<'_>,
     ) -> Result<Vec<Arc<Authorizer>>, CompileError> {
         let build = |authorizer: &model::Authorizer| {
             let judge = match &authorizer.kind {
@@ -33,11 +35,24 @@ impl Compiler {
                 AuthorizerKind::Function(settings) => {
                     let running = running(&authorizer.name, previous);
                     let running = running.and_then(|running| running.function());
-                    let upstream = backends.remote(&authorizer.name, settings.remote())?;
+                    let name = &authorizer.name;
+                    let way = match &settings.function {
+                        Function::Url(remote) => Way::Url {
+                            upstream: Arc::clone(backends.remote(name, remote)?),
+                            path: remote.path.clone(),
+                        },
+                        Function::Lambda {
+                            name: function,
+                            target,
+                        } => Way::Lambda {
+                            client: services.client(name.as_str(), target)?,
+                            function: function.clone(),
+                        },
+                    };
                     Judge::Function(FunctionAuthorizer::build(
-                        &authorizer.name,
+                        name,
                         settings,
-                        upstream,
+                        way,
                         self.decisions(),
                         running,
                     ))

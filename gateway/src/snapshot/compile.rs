@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use super::aws::Services;
 use super::backends::Backends;
 use super::hosts::hosts;
 use super::integration;
@@ -65,7 +66,8 @@ impl Compiler {
         })?;
         let upstreams = backends.plans().cloned().collect();
         let credentials = self.credentials(model, previous)?;
-        let authorizers = self.authorizers(model, previous, &backends)?;
+        let services = Services::new(&backends, credentials.as_ref());
+        let authorizers = self.authorizers(model, previous, &backends, services)?;
         let oauth_clients = self.oauth_clients(model, previous)?;
         let policies = policies(model, &backends, &oauth_clients, self.decisions())?;
         let parts = Parts {

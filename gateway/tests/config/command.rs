@@ -25,7 +25,7 @@ fn check_says_how_much_there_is_and_where_it_answers() {
     let site = Site::new();
     std::fs::write(site.path().join("gateway.yaml"), reference()).unwrap();
     let output = gateway(&["check", "gateway.yaml"], &site);
-    let expected = "gateway.yaml: ok, 1 listener, 3 APIs, 10 routes, 5 authorizers, 1 upstream\n\
+    let expected = "gateway.yaml: ok, 1 listener, 3 APIs, 10 routes, 6 authorizers, 1 upstream\n\
                     API `pets` answers on api.example.com, 2wrazizst7.execute-api.local.localhost\n\
                     API `inside` answers on custom domains alone\n\
                     API `legacy` answers on legacy.example.com, gfi81yjq9t.execute-api.local.localhost\n";

@@ -145,7 +145,8 @@ proptest! {
                 api["stages"] = json!({"prod": {}});
             }
             let listeners = json!({"local": {"address": "127.0.0.1:8080"}});
-            json!({"listeners": listeners, "apis": {"pets": api}})
+            let aws = json!({"region": "eu-west-1"});
+            json!({"listeners": listeners, "aws": aws, "apis": {"pets": api}})
         };
         let integration = json!({"uri": "https://backend.example.com"});
         let route = json!({"authorizer": "login", "integration": integration});
@@ -229,12 +230,19 @@ fn authorizer() -> impl Strategy<Value = (&'static str, Value)> {
     prop_oneof![2 => jwt, 1 => pools, 2 => function()]
 }
 
-/// A type of API, and an authorizer that asks a function at a URL.
+/// A type of API, and an authorizer that asks a function at a URL or of AWS Lambda.
 fn function() -> impl Strategy<Value = (&'static str, Value)> {
-    let url = json!({"url": "https://functions.example.com/authorize?v=1"});
+    let functions = [
+        json!({"url": "https://functions.example.com/authorize?v=1"}),
+        json!({"lambda": "arn:aws-cn:lambda:cn-north-1:111122223333:function:who:7"}),
+    ];
+    select(functions.to_vec()).prop_flat_map(function_at)
+}
+
+fn function_at(function: Value) -> impl Strategy<Value = (&'static str, Value)> {
     let made = move |event: &str, mut settings: Map<String, Value>| {
         settings.insert("type".to_owned(), json!("function"));
-        settings.insert("function".to_owned(), url.clone());
+        settings.insert("function".to_owned(), function.clone());
         settings.insert("event".to_owned(), json!(event));
         Value::Object(settings)
     };

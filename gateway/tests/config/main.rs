@@ -40,6 +40,8 @@ mod corpus;
 #[cfg(test)]
 mod signers;
 #[cfg(test)]
+mod functions;
+#[cfg(test)]
 mod exported;
 #[cfg(test)]
 mod quotas;

@@ -201,7 +201,8 @@ fn what_is_printed_is_the_same_api() {
         let output = gateway_import(&path, &["--print", "--partial"]);
         assert_eq!(output.status.code(), Some(0), "{file}");
         let printed = text(&output.stdout);
-        let whole = format!("{LISTENERS}\n{printed}");
+        let around = format!("{LISTENERS}\naws: {{region: eu-west-1}}");
+        let whole = format!("{around}\n{printed}");
         // What is said of TLS belongs to hosts, which nobody but the configuration knows.
         if printed.contains("endpoint_access_mode") {
             let report = load_text("gateway.yaml", &whole, &directory()).unwrap_err();
@@ -224,7 +225,7 @@ fn what_is_printed_is_the_same_api() {
         };
         let settings = format!("partial: true, {stages}");
         let defined = defined(&file, &settings);
-        let mut defined = loaded(&format!("{LISTENERS}\napis:\n{defined}\n")).gateway;
+        let mut defined = loaded(&format!("{around}\napis:\n{defined}\n")).gateway;
         let authorizers = |gateway: &gateway::model::Gateway| format!("{:#?}", gateway.authorizers);
         assert_eq!(authorizers(&pasted), authorizers(&defined), "{file}");
         let (pasted, defined) = (&pasted.apis[0], &mut defined.apis[0]);

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ use tempfile::TempDir;
 
 use self::runner::{Language, Runner};
 use crate::upstream::{Reply, Upstream, reply, sent};
+
+/// The id of every invocation that a function came to an end of.
+pub const INVOCATION: &str = "6f7a4f4e-0000-4000-8000-000000000001";
 
 /// The service. Dropping it ends it and its functions.
 #[derive(Debug)]
@@ -67,8 +70,12 @@ enum Function {
         file: PathBuf,
         idle: Mutex<Vec<Runner>>,
     },
-    /// What is answered instead.
-    Answer { status: u16, error: String },
+    /// One outcome for every event.
+    Outcome(Value),
+    /// What the service answers instead.
+    Refusal { status: u16, error: String },
+    /// It never ends.
+    Endless,
 }
 
 impl Lambda {
@@ -111,7 +118,22 @@ impl Lambda {
     /// `TooManyRequestsException`.
     pub fn refuse(&self, name: &str, status: u16, error: &str) {
         let error = error.to_owned();
-        self.put(name, Function::Answer { status, error });
+        self.put(name, Function::Refusal { status, error });
+    }
+
+    /// A function that returns `result`, whatever it is told.
+    pub fn returning(&self, name: &str, result: &Value) {
+        self.put(name, Function::Outcome(json!({"result": result})));
+    }
+
+    /// A function that raises an error, `error` being what its runtime makes of it.
+    pub fn raising(&self, name: &str, error: &Value) {
+        self.put(name, Function::Outcome(json!({"error": error})));
+    }
+
+    /// A function that never comes to an end.
+    pub fn endless(&self, name: &str) {
+        self.put(name, Function::Endless);
     }
 
     /// What it was asked so far.
@@ -162,10 +184,12 @@ impl State {
                 let message = format!("Function not found: {name}");
                 error(404, "ResourceNotFoundException", &message)
             }
-            Some(Function::Answer {
+            Some(Function::Refusal {
                 status,
                 error: kind,
             }) => error(*status, kind, "as the test wants it"),
+            Some(Function::Endless) => std::future::pending().await,
+            Some(Function::Outcome(fixed)) => outcome(Some(fixed.clone())),
             Some(Function::Handler { .. }) => {
                 let running = tokio::task::spawn_blocking(move || {
                     function.and_then(|function| function.run(&name, &asked.body))
@@ -211,16 +235,16 @@ fn function_of(asked: &Asked) -> Option<String> {
 fn outcome(outcome: Option<Value>) -> Reply {
     let dead = json!({"errorType": "Runtime.ExitError", "errorMessage": "the process ended"});
     let outcome = outcome.unwrap_or_else(|| json!({"error": dead}));
-    if let Some(error) = outcome.get("error") {
-        let mut reply = reply(200, error.to_string());
-        let unhandled = http::HeaderValue::from_static("Unhandled");
-        reply
-            .headers_mut()
-            .insert("x-amz-function-error", unhandled);
-        return reply;
+    let error = outcome.get("error");
+    let said = error.or_else(|| outcome.get("result"));
+    let mut reply = reply(200, said.unwrap_or(&Value::Null).to_string());
+    let headers = reply.headers_mut();
+    headers.insert("x-amzn-requestid", HeaderValue::from_static(INVOCATION));
+    if error.is_some() {
+        let unhandled = HeaderValue::from_static("Unhandled");
+        headers.insert("x-amz-function-error", unhandled);
     }
-    let result = outcome.get("result").unwrap_or(&Value::Null);
-    reply(200, result.to_string())
+    reply
 }
 
 fn error(status: u16, kind: &str, message: &str) -> Reply {

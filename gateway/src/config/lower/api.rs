@@ -389,6 +389,7 @@ mod tests {
                 base,
                 files: &Files::Named,
                 placements: &Placements::new(),
+                aws: None,
                 thawed: Vec::new(),
                 diagnostics: &mut diagnostics,
             };

@@ -6,7 +6,7 @@ use super::upstream::{target, url_without_query};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, AwsCredentialSource};
-use crate::model::{Aws, AwsService, CredentialSource, Remote};
+use crate::model::{Aws, AwsService, AwsTarget, CredentialSource, Remote};
 
 /// Lowers the section `aws`.
 pub(super) fn lower(written: Option<&written::Aws>, cx: &mut Lowering<'_>) -> Option<Aws> {
@@ -36,6 +36,28 @@ pub(super) fn lower(written: Option<&written::Aws>, cx: &mut Lowering<'_>) -> Op
         endpoints: urls.collect(),
         credentials: credentials(&written.credentials, &at.key("credentials"), cx),
     })
+}
+
+impl Lowering<'_> {
+    /// Where the setting at `at` finds `service`: in `region`, or where everything is; `None` where the
+    /// configuration does not say how services are called, which was reported.
+    pub(super) fn aws_target(
+        &mut self,
+        service: AwsService,
+        region: Option<&str>,
+        at: &Cursor<'_>,
+    ) -> Option<AwsTarget> {
+        if let Some(aws) = &self.aws {
+            return Some(aws.target(service, region));
+        }
+        // One with mistakes was reported where it stands.
+        if !self.root.key("aws").is_written() {
+            let message = "this is asked of AWS, and nothing says how that is called: write the \
+                           section `aws` with a `region`";
+            self.error(at, message);
+        }
+        None
+    }
 }
 
 fn endpoint(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Remote> {

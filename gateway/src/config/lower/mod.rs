@@ -62,7 +62,7 @@ use super::near_miss::suggestion;
 use super::tree::shortened;
 use super::written::File;
 use crate::language::media_type::MediaType;
-use crate::model::{Authorizer, Gateway, Placements, Whereabouts};
+use crate::model::{Authorizer, Aws, Gateway, Placements, Whereabouts};
 
 pub(super) use authorizer::{CREDENTIALS_BYTES_MAX, NONE};
 pub(super) use identity::derived_id;
@@ -100,6 +100,7 @@ pub(super) fn lower_placed(
         base,
         files,
         placements,
+        aws: None,
         thawed: Vec::new(),
         diagnostics,
     };
@@ -117,6 +118,7 @@ pub(super) fn lower_whereabouts(
         base,
         files: &Files::Named,
         placements: &Placements::new(),
+        aws: None,
         thawed: Vec::new(),
         diagnostics,
     };
@@ -129,6 +131,8 @@ struct Lowering<'a> {
     base: &'a Path,
     files: &'a Files,
     placements: &'a Placements,
+    /// How services of AWS are called, as soon as that was lowered.
+    aws: Option<Aws>,
     /// Authorizers of deployments that are not those of the file.
     thawed: Vec<Authorizer>,
     diagnostics: &'a mut Collector,

@@ -50,8 +50,9 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let telemetry = lower_telemetry(file, &listeners, cx);
     let edge = edge::lower(&file.xdp, cx);
     let lists = lists::lower(&file.lists, cx);
+    // Before whatever asks a service.
+    cx.aws = aws::lower(file.aws.as_ref(), cx);
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
-    let aws = aws::lower(file.aws.as_ref(), cx);
     let oauth_clients = oauth::lower(&file.oauth_clients, cx);
     let lookups = lookups::lower(&file.lookups, cx);
     let policy_stores = policies::lower_stores(&file.policy_stores, cx);
@@ -82,7 +83,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         edge,
         lists,
         authorizers,
-        aws,
+        aws: cx.aws.take(),
         oauth_clients,
         lookups,
         policy_stores,

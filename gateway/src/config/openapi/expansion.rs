@@ -163,6 +163,7 @@ impl Expansion<'_> {
         let authorizers = Authorizers {
             api: name,
             configured: Some(self.root.key("authorizers")),
+            calls_aws: self.root.key("aws").is_written(),
             taken: &taken,
         };
         let home = Home {
@@ -180,6 +181,7 @@ impl Expansion<'_> {
                 api: name,
                 stages: at.key("stages").node.cloned(),
                 authorizers: self.root.key("authorizers").node.cloned(),
+                aws: self.root.key("aws").node.cloned(),
                 upstreams: self.root.key("upstreams").node.cloned(),
             };
             // Whoever judges the configuration tells what should change.

@@ -99,6 +99,8 @@ fn import_into(
     let authorizers = Authorizers {
         api: &name,
         configured: None,
+        // Whoever writes the configuration can say how.
+        calls_aws: true,
         taken: &[],
     };
     let translation = translate(&document, options.kind, &authorizers, &home, &mut findings);
@@ -114,6 +116,7 @@ fn import_into(
         api: &name,
         stages: None,
         authorizers: None,
+        aws: Some(judgement::aws()),
         upstreams: judgement::upstreams(&translation),
     };
     let stages = judgement::stages(&translation);

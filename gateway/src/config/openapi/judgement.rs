@@ -24,6 +24,8 @@ pub(super) struct Around<'a> {
     pub(super) stages: Option<Node>,
     /// The authorizers of the configuration.
     pub(super) authorizers: Option<Node>,
+    /// How it calls services of AWS, where it does.
+    pub(super) aws: Option<Node>,
     /// The upstreams of the configuration; those that the routes name, where there is none.
     pub(super) upstreams: Option<Node>,
 }
@@ -124,6 +126,9 @@ impl Around<'_> {
         if let Some(authorizers) = &self.authorizers {
             root.put("authorizers", NOWHERE, authorizers.clone());
         }
+        if let Some(aws) = &self.aws {
+            root.put("aws", NOWHERE, aws.clone());
+        }
         if let Some(upstreams) = &self.upstreams {
             root.put("upstreams", NOWHERE, upstreams.clone());
         }
@@ -164,6 +169,13 @@ pub(super) fn stages(translation: &Translation) -> Node {
     let mut stages = Made::at(NOWHERE);
     stages.put(name, NOWHERE, stage.finish());
     stages.finish()
+}
+
+/// How services of AWS are called of which nothing says so.
+pub(super) fn aws() -> Node {
+    let mut aws = Made::at(NOWHERE);
+    aws.put("region", NOWHERE, text(NOWHERE, "nowhere-1"));
+    aws.finish()
 }
 
 /// The upstreams that the routes of `translation` name, which lead nowhere; `None` where they name

@@ -45,12 +45,15 @@ pub(crate) struct FunctionAuthorizer {
     pub(crate) monitor: bool,
 }
 
-/// Where a function is.
+/// Where a function is: one of both.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Function {
     /// URL that gets the event by POST and answers, with status 200, with what a function returns.
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    /// Name or ARN of a function of AWS Lambda, with a version or an alias behind it where it is not to be
+    /// `$LATEST`. It is asked in the region of its ARN, else in that of `aws`.
+    pub(crate) lambda: Option<String>,
 }
 
 /// What a function is told of.

@@ -13,8 +13,8 @@ use crate::config::written;
 use crate::language::pattern::Pattern;
 use crate::language::variable::Reference;
 use crate::model::{
-    Function, FunctionEvent, FunctionSettings, FunctionSource, IdentitySource, PayloadFormat,
-    Remote,
+    AwsService, Function, FunctionEvent, FunctionName, FunctionSettings, FunctionSource,
+    IdentitySource, PayloadFormat, Remote,
 };
 
 /// Lowers the authorizer at `at`; `None` where it has mistakes, which are reported.
@@ -58,14 +58,40 @@ fn lower_function(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<Function> {
-    let remote = parse_remote(&written.url);
-    match remote {
-        Ok(remote) => Some(Function::Url(remote)),
-        Err(error) => {
-            cx.error(&at.key("url"), error.to_string());
+    match (&written.url, &written.lambda) {
+        (Some(url), None) => match parse_remote(url) {
+            Ok(remote) => Some(Function::Url(remote)),
+            Err(error) => {
+                cx.error(&at.key("url"), error.to_string());
+                None
+            }
+        },
+        (None, Some(name)) => lower_lambda(name, &at.key("lambda"), cx),
+        (None, None) => {
+            let message = "it does not say which function is asked: write its `url`, or with \
+                           `lambda` its name or ARN";
+            cx.error_at_key(at, message);
+            None
+        }
+        (Some(_), Some(_)) => {
+            let message = "a function is at a URL or one of AWS Lambda: keep `url` or `lambda`";
+            cx.error_at_key(at, message);
             None
         }
     }
+}
+
+/// A function of AWS Lambda, in the region that its ARN names.
+fn lower_lambda(written: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Function> {
+    let name = match FunctionName::parse(written) {
+        Ok(name) => name,
+        Err(error) => {
+            cx.error(at, error.to_string());
+            return None;
+        }
+    };
+    let target = cx.aws_target(AwsService::Lambda, name.region(), at)?;
+    Some(Function::Lambda { name, target })
 }
 
 /// What is asked at a URL.

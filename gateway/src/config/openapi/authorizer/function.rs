@@ -1,7 +1,7 @@
 //! Authorizers that ask a function: those of type `token`, which REST APIs alone have, and `request`.
 //!
 //! Where the function is asked, a URL says, or the authorizer of the configuration that has the scheme's
-//! name: a function that is only named by its ARN is not called from here.
+//! name. Of AWS Lambda it is asked for by its ARN, as the configuration says that AWS is called.
 
 use super::counterpart::Counterpart;
 use super::user_pools::{judge_header, judge_ttl};
@@ -13,7 +13,7 @@ use crate::config::openapi::finding::Findings;
 use crate::config::openapi::made::{Made, list, plain, text};
 use crate::config::openapi::validator::flag;
 use crate::config::tree::{Node, shortened};
-use crate::model::ApiKind;
+use crate::model::{ApiKind, FunctionName};
 
 /// What is said of an authorizer, and where.
 type Said = (String, Place);
@@ -109,21 +109,40 @@ impl Asked {
         uri.starts_with("http://") || uri.starts_with("https://")
     }
 
-    /// Refuses at `at` what the definition alone cannot make an authorizer of.
+    /// What differs of a function that the definition alone says where to ask.
+    pub(super) fn approximation(&self) -> Option<&'static str> {
+        let how = "it is called as the section `aws` of the configuration says";
+        (!self.has_url()).then_some(how)
+    }
+
+    /// Refuses at `at` what the definition alone cannot make an authorizer of. `calls_aws` says whether
+    /// services of AWS are called.
     pub(super) fn judge_alone(
         &self,
         name: &str,
         at: &Cursor<'_>,
+        calls_aws: bool,
         findings: &mut Findings,
     ) -> Option<()> {
-        if self.has_url() {
-            return Some(());
-        }
+        let (uri, _) = &self.uri;
         let shown = shortened(name);
-        let why = format!(
-            "this names a function and not where it answers: add `{shown}` to `authorizers` of the \
-             configuration, as `{{type: function, function: {{url: ..}}}}`"
-        );
+        let why = match arn_of(uri) {
+            _ if self.has_url() => return Some(()),
+            Some(_) if calls_aws => return Some(()),
+            Some(_) => format!(
+                "this is a function of AWS Lambda, and nothing says how AWS is called: write the \
+                 section `aws` of the configuration, or add `{shown}` to its `authorizers`, as \
+                 `{{type: function, function: {{url: ..}}}}`"
+            ),
+            None if uri.contains("${stageVariables.") => format!(
+                "an authorizer asks one function for all stages, so that no stage variables stand in \
+                 for it: write the whole ARN, or add `{shown}` to `authorizers` of the configuration, \
+                 as `{{type: function, function: {{lambda: ..}}}}`"
+            ),
+            None => "this is neither a URL nor the ARN of a function: write `https://host/path`, or \
+                     `arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{ARN}/invocations`"
+                .to_owned(),
+        };
         findings.refused(&at.key("authorizerUri"), why);
         None
     }
@@ -137,9 +156,12 @@ impl Asked {
         let at = |(written, place): &Said| text(*place, written);
         let mut made = Made::at(self.place);
         made.put("type", self.place, plain(self.place, "function"));
-        let (_, uri_place) = self.uri;
+        let (ref uri, uri_place) = self.uri;
         let mut function = Made::at(uri_place);
-        function.put("url", uri_place, at(&self.uri));
+        match arn_of(uri) {
+            Some(arn) => function.put("lambda", uri_place, text(uri_place, arn)),
+            None => function.put("url", uri_place, at(&self.uri)),
+        }
         made.put("function", uri_place, function.finish());
         made.put("event", self.place, plain(self.place, self.event()));
         if let Some(format) = &self.format {
@@ -174,11 +196,7 @@ impl Asked {
     ) {
         let there = configured.key("event").scalar().unwrap_or("request");
         counterpart.compare("`event`", self.event(), there, &at.key("type"));
-        if self.has_url() {
-            let there = configured.key("function").key("url");
-            let there = there.scalar().unwrap_or_default();
-            counterpart.compare("`url`", &self.uri.0, there, &at.key("authorizerUri"));
-        }
+        self.compare_function(at, configured, counterpart);
         let here = compared(self.sources.iter().map(|(source, _)| source.as_str()));
         let listed = configured.key("identity_sources");
         let there = if self.is_token && !listed.is_written() {
@@ -219,6 +237,29 @@ impl Asked {
         self.compare_ttl(at, configured, counterpart);
     }
 
+    /// A URL has to be the same. Where a function of AWS Lambda answers at a URL here, the configuration
+    /// says so, and where it has one of its own, that has to be the same.
+    fn compare_function(
+        &self,
+        at: &Cursor<'_>,
+        configured: &Cursor<'_>,
+        counterpart: &mut Counterpart<'_>,
+    ) {
+        let (uri, _) = &self.uri;
+        let there = configured.key("function");
+        let at = at.key("authorizerUri");
+        if self.has_url() {
+            let there = there.key("url");
+            counterpart.compare("`url`", uri, there.scalar().unwrap_or_default(), &at);
+        } else if let (Some(here), Some(there)) = (arn_of(uri), there.key("lambda").scalar()) {
+            // A name alone leaves the account to the credentials.
+            let is_named = here.rsplit_once(":function:").map(|(_, name)| name) == Some(there);
+            if !is_named {
+                counterpart.compare("`lambda`", here, there, &at);
+            }
+        }
+    }
+
     fn compare_ttl(
         &self,
         at: &Cursor<'_>,
@@ -238,6 +279,20 @@ impl Asked {
             counterpart.compare("`result_ttl`", &format!("{seconds}s"), there, &key);
         }
     }
+}
+
+/// The ARN of the function of AWS Lambda that `uri` calls, as the service writes that:
+/// `arn:aws:apigateway:{region}:lambda:path/{version}/functions/{ARN}/invocations`.
+fn arn_of(uri: &str) -> Option<&str> {
+    let (service, path) = uri.split_once(":lambda:path/")?;
+    let parts: Vec<&str> = service.split(':').collect();
+    let ["arn", _, "apigateway", _] = parts.as_slice() else {
+        return None;
+    };
+    let (_, named) = path.split_once("/functions/")?;
+    let arn = named.strip_suffix("/invocations")?;
+    let name = FunctionName::parse(arn).ok()?;
+    name.region().map(|_| arn)
 }
 
 /// In order; names of headers have no case.

@@ -34,6 +34,8 @@ pub(super) struct Authorizers<'a> {
     pub(super) api: &'a str,
     /// Those of the configuration, where there is one.
     pub(super) configured: Option<Cursor<'a>>,
+    /// Whether that one says how services of AWS are called, or still can.
+    pub(super) calls_aws: bool,
     /// Names of those that other definitions made.
     pub(super) taken: &'a [String],
 }
@@ -118,7 +120,8 @@ impl Described {
     fn tell_made(&self, at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) {
         let how = match self {
             Self::Jwt(jwt) => jwt.approximation(kind),
-            Self::UserPools(_) | Self::Function(_) => None,
+            Self::UserPools(_) => None,
+            Self::Function(asked) => asked.approximation(),
         };
         match how {
             None => findings.honoured(at),
@@ -270,7 +273,7 @@ impl Authorizers<'_> {
             return None;
         }
         if let Described::Function(asked) = described {
-            asked.judge_alone(name, at, findings)?;
+            asked.judge_alone(name, at, self.calls_aws, findings)?;
         }
         described.tell_made(at, kind, findings);
         Some(Found::Made(made))

@@ -5,11 +5,14 @@ use crate::config::cursor::Cursor;
 use crate::config::lower::parse_duration;
 use crate::config::openapi::authorizer::DEFAULT_ALGORITHMS;
 use crate::config::openapi::carried;
-use crate::model::ApiKind;
+use crate::model::{ApiKind, FunctionName};
 
 /// Where a token stands, and where it does by default.
 const SOURCE: &str = "identity_source";
 const DEFAULT_SOURCE: &str = "$request.header.Authorization";
+
+/// Which function is asked.
+const URI: &str = "authorizerUri";
 
 /// Whether the authorizer at `at` has settings that a definition has no place for.
 pub(super) fn says_more(at: &Cursor<'_>) -> bool {
@@ -62,7 +65,23 @@ fn function_says_more(at: &Cursor<'_>) -> bool {
         "result_ttl",
     ];
     let ttl = at.key("result_ttl");
-    at.names().any(|key| !KNOWN.contains(&key)) || (ttl.is_written() && seconds(&ttl).is_none())
+    at.names().any(|key| !KNOWN.contains(&key))
+        || (ttl.is_written() && seconds(&ttl).is_none())
+        || named_function(at).is_some_and(|name| uri_of(name).is_none())
+}
+
+/// The function of AWS Lambda that the authorizer at `at` asks.
+fn named_function<'a>(at: &Cursor<'a>) -> Option<&'a str> {
+    at.key("function").key("lambda").scalar()
+}
+
+/// How the service writes that `name` is called: by its ARN, which a name alone does not have.
+fn uri_of(name: &str) -> Option<String> {
+    let name = FunctionName::parse(name).ok()?;
+    let (region, partition) = (name.region()?, name.as_str().split(':').nth(1)?);
+    Some(format!(
+        "arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{name}/invocations"
+    ))
 }
 
 fn is_of_pools(at: &Cursor<'_>) -> bool {
@@ -145,7 +164,11 @@ fn of_function(at: &Cursor<'_>, kind: ApiKind) -> (Object, Object) {
     made.text("in", "header");
     made.text("x-amazon-apigateway-authtype", "custom");
     let mut authorizer = of_text("type", if is_token { "token" } else { "request" });
-    authorizer.copy("authorizerUri", &at.key("function").key("url"));
+    match named_function(at) {
+        // As it is written: which account has it, the credentials decide.
+        Some(name) => authorizer.text(URI, uri_of(name).as_deref().unwrap_or(name)),
+        None => authorizer.copy(URI, &at.key("function").key("url")),
+    }
     if is_token {
         authorizer.copy(
             "identityValidationExpression",

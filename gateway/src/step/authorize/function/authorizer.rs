@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, Way};
 use super::event;
 use super::rejection;
 use super::result::{Expected, read};
 use crate::exchange::{Context, Exchange, FunctionCall, FunctionCaller, Reason, Rejection, Said};
 use crate::model::{
-    ApiKind, AuthorizerName, Function, FunctionEvent, FunctionSettings, FunctionSource,
-    PayloadFormat, Remote, Track,
+    ApiKind, AuthorizerName, FunctionEvent, FunctionSettings, FunctionSource, PayloadFormat, Track,
 };
 use crate::step::attempt::{Attempt, Purpose};
 use crate::step::authorize::GuardPlan;
@@ -22,7 +21,6 @@ use crate::step::authorize::source::sent;
 use crate::store::decision::{
     DecisionCache, DecisionKey, Decisions, Flights, Fresh, Lifetime, Looked,
 };
-use crate::upstream::UpstreamPlan;
 
 /// Functions that are being asked, and who waits for what they return.
 type Asked = Flights<FunctionCaller, Rejection>;
@@ -31,24 +29,26 @@ type Asked = Flights<FunctionCaller, Rejection>;
 #[derive(Debug)]
 pub struct FunctionAuthorizer {
     settings: FunctionSettings,
-    upstream: Arc<UpstreamPlan>,
+    way: Way,
     results: Arc<DecisionCache<FunctionCaller>>,
     asked: Arc<Asked>,
 }
 
 impl FunctionAuthorizer {
-    /// The authorizer `name` with these settings, whose function answers at `upstream`. As long as its
-    /// settings stand, `running` hands what it remembers on.
+    /// The authorizer `name` with these settings, to whose function `way` leads. As long as its settings
+    /// stand and calls are signed as before, `running` hands what it remembers on.
     #[must_use]
     pub fn build(
         name: &AuthorizerName,
         settings: &FunctionSettings,
-        upstream: &Arc<UpstreamPlan>,
+        way: Way,
         decisions: &Arc<Decisions>,
         running: Option<&Arc<Self>>,
     ) -> Arc<Self> {
         let unchanged = running.filter(|running| {
-            running.settings == *settings && Arc::ptr_eq(running.results.decisions(), decisions)
+            running.settings == *settings
+                && running.way.is_signed_as(&way)
+                && Arc::ptr_eq(running.results.decisions(), decisions)
         });
         let (results, asked) = match unchanged {
             Some(running) => (Arc::clone(&running.results), Arc::clone(&running.asked)),
@@ -56,7 +56,7 @@ impl FunctionAuthorizer {
         };
         Arc::new(Self {
             settings: settings.clone(),
-            upstream: Arc::clone(upstream),
+            way,
             results,
             asked,
         })
@@ -169,14 +169,13 @@ impl FunctionAuthorizer {
     ) -> Result<impl Future<Output = Result<Arc<FunctionCaller>, Rejection>> + use<>, Rejection>
     {
         let (event, expected) = self.event(attempt, values)?;
-        let Function::Url(Remote { path, .. }) = &self.settings.function;
         let call = Call {
             pool: Rc::clone(attempt.asking.pool),
             budget: attempt.asking.budget.clone(),
-            upstream: Arc::clone(&self.upstream),
-            path: path.clone(),
+            way: self.way.clone(),
             event: event.to_string().into(),
             longest: self.settings.timeout_for(attempt.exchange.kind),
+            now: attempt.now,
         };
         let told = Rc::clone(told);
         Ok(async move {

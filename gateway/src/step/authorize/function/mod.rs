@@ -12,4 +12,4 @@ mod remembered;
 mod result;
 
 pub use authorizer::FunctionAuthorizer;
-pub use call::RESULT_BYTES_MAX;
+pub use call::{RESULT_BYTES_MAX, Way};

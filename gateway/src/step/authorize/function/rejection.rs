@@ -4,6 +4,8 @@
 use http::StatusCode;
 
 use super::result::Wrong;
+use crate::aws::invoke::Failure;
+use crate::aws::{self, Fault, FaultKind};
 use crate::exchange::{Reason, Rejection};
 use crate::store::decision::Undecided;
 use crate::upstream::CallError;
@@ -45,6 +47,27 @@ pub(super) fn of_status(status: StatusCode) -> Rejection {
         reason,
         format!("the call was answered with status {}", status.as_u16()),
     )
+}
+
+/// Where AWS Lambda did not run it.
+pub(super) fn of_fault(fault: &Fault) -> Rejection {
+    let reason = match fault.kind() {
+        FaultKind::Throttled | FaultKind::Service => Reason::FunctionUnreachable,
+        FaultKind::Permission | FaultKind::Missing | FaultKind::Request => Reason::FunctionRefused,
+    };
+    Rejection::detailed(reason, format!("AWS Lambda answered {fault}"))
+}
+
+/// Where AWS Lambda gave no answer, or was not called.
+pub(super) fn of_failure(failure: Failure) -> Rejection {
+    let reason = match failure {
+        Failure::Call(aws::CallError::Call(error)) => return of_call(error),
+        Failure::Call(aws::CallError::Credentials(_) | aws::CallError::Sign(_)) => {
+            Reason::FunctionCredentials
+        }
+        Failure::Request(_) => Reason::FunctionRefused,
+    };
+    Rejection::detailed(reason, failure.to_string())
 }
 
 /// Where there was no answer.
