@@ -4,6 +4,10 @@
 //! gets another form. Two spellings share one only where the algorithm says so: the order of query
 //! parameters, `+` and `%20` in a query, runs of spaces in a header, and `.`, `..` and empty
 //! segments of a path.
+//!
+//! Some clients, botocore among them, take the query of a URL that they are given whole into the form as
+//! it stands there, where that is not escaped in the one way. That is another form of the same request, and
+//! of no other: what is not escaped in the one way is the escaped form of nothing.
 
 use std::borrow::Cow;
 
@@ -70,12 +74,28 @@ impl CanonicalHead {
     /// # Errors
     /// A signed header is not there.
     pub fn of(request: &SignedRequest<'_>) -> Result<Self, HeaderNotSent> {
+        Self::with_query(request, &query(request.query, request.unsigned_parameter))
+    }
+
+    /// The form with the query as it was sent; `None` where that is [`Self::of`].
+    ///
+    /// # Errors
+    /// A signed header is not there.
+    pub fn as_sent(request: &SignedRequest<'_>) -> Result<Option<Self>, HeaderNotSent> {
+        let sent = query_as_sent(request.query, request.unsigned_parameter);
+        if sent == query(request.query, request.unsigned_parameter) {
+            return Ok(None);
+        }
+        Self::with_query(request, &sent).map(Some)
+    }
+
+    fn with_query(request: &SignedRequest<'_>, query: &str) -> Result<Self, HeaderNotSent> {
         let mut form = Vec::with_capacity(512);
         form.extend_from_slice(request.method.as_bytes());
         form.push(b'\n');
         form.extend_from_slice(path(request.path).as_bytes());
         form.push(b'\n');
-        form.extend_from_slice(query(request.query, request.unsigned_parameter).as_bytes());
+        form.extend_from_slice(query.as_bytes());
         form.push(b'\n');
         for name in request.signed {
             header(&mut form, name, request)?;
@@ -146,6 +166,18 @@ fn query(sent: &str, unsigned: Option<&str>) -> String {
         .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
         .map(|(name, value)| (parameter(name), parameter(value)))
         .filter(|(name, _)| unsigned != Some(name.as_str()))
+        .collect();
+    pairs.sort_unstable();
+    let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Parameters in the order of their names and values, which are left as they are.
+fn query_as_sent(sent: &str, unsigned: Option<&str>) -> String {
+    let pieces = sent.split('&').filter(|piece| !piece.is_empty());
+    let mut pairs: Vec<(&str, &str)> = pieces
+        .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
+        .filter(|(name, _)| unsigned != Some(*name))
         .collect();
     pairs.sort_unstable();
     let pairs = pairs.iter().map(|(name, value)| format!("{name}={value}"));

@@ -53,10 +53,7 @@ pub async fn authorize(
             let caller = function.authorize(attempt, guard, call).await?;
             Ok(Claimed::Known(Caller::Function(caller)))
         }
-        Judge::Iam(iam) => {
-            plan.authorizer.guard.charge(attempt)?;
-            iam.judge(attempt)
-        }
+        Judge::Iam(iam) => iam.judge(attempt, &plan.authorizer.guard),
     }
 }
 

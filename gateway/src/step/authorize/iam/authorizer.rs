@@ -17,7 +17,7 @@ use crate::aws::sigv4::{
 use crate::exchange::{Caller, Rejection};
 use crate::model::{Credential, Credentials, IamSettings, SecretText, Signer};
 use crate::step::attempt::Attempt;
-use crate::step::authorize::Claimed;
+use crate::step::authorize::{Claimed, GuardPlan};
 
 /// The service that callers sign for.
 const SERVICE: &str = "execute-api";
@@ -55,7 +55,8 @@ enum Proof {
 /// A signature, and everything that it is of but the body.
 #[derive(Debug)]
 struct Signature {
-    head: CanonicalHead,
+    /// The forms of the head that it may be of.
+    heads: Vec<CanonicalHead>,
     key: SigningKey,
     scope: Scope,
     at: SignedAt,
@@ -74,14 +75,18 @@ impl Unproven {
             Proof::Hash(_) => return Err(Refusal::Payload.into()),
             Proof::Signature(signature) => {
                 let Signature {
-                    head,
+                    heads,
                     key,
                     scope,
                     at,
                     value,
                 } = *signature;
-                let to_sign = scope.string_to_sign(&at, &head.with(&hash));
-                if !key.verifies(&to_sign, &value) {
+                let mut heads = heads.into_iter();
+                let is_right = heads.any(|head| {
+                    let to_sign = scope.string_to_sign(&at, &head.with(&hash));
+                    key.verifies(&to_sign, &value)
+                });
+                if !is_right {
                     return Err(Refusal::Mismatch.into());
                 }
             }
@@ -116,18 +121,21 @@ impl IamAuthorizer {
         &self.credentials
     }
 
-    /// Judges what the head of a request says of its signature.
+    /// Judges what the head of a request says of its signature. Only one that could be right is charged to
+    /// `guard`: what cannot be costs nothing, and must not wear out what those have who do sign.
     ///
     /// # Errors
-    /// 403 in the words of the service.
-    pub fn judge(&self, attempt: &Attempt<'_>) -> Result<Claimed, Rejection> {
-        self.head(attempt.called.head, attempt.now)
-            .map_err(Rejection::from)
+    /// 403 in the words of the service; 429 where the guard refuses.
+    pub fn judge(&self, attempt: &Attempt<'_>, guard: &GuardPlan) -> Result<Claimed, Rejection> {
+        let head = attempt.called.head;
+        let claim = self.claim(head)?;
+        guard.charge(attempt)?;
+        Ok(self.verify(claim, head, attempt.now)?)
     }
 
-    fn head(&self, head: &Parts, now: u64) -> Result<Claimed, Refusal> {
-        let query = head.uri.query().unwrap_or_default();
-        let claim = Claim::of(&head.headers, query)?;
+    /// What a request says of its signature, where that could be right.
+    fn claim<'r>(&self, head: &'r Parts) -> Result<Claim<'r>, Refusal> {
+        let claim = Claim::of(&head.headers, query(head))?;
         if claim.scope.region != self.region {
             return Err(Refusal::Region);
         }
@@ -137,6 +145,10 @@ impl IamAuthorizer {
         if claim.payload == Payload::Unsigned && !self.allow_unsigned_payload {
             return Err(Refusal::Unsigned);
         }
+        Ok(claim)
+    }
+
+    fn verify(&self, claim: Claim<'_>, head: &Parts, now: u64) -> Result<Claimed, Refusal> {
         let now_seconds = i64::try_from(now).unwrap_or(i64::MAX);
         let now = SignedAt::from_unix_seconds(now_seconds);
         let found = self.credentials.find(&claim.access_key_id);
@@ -147,7 +159,7 @@ impl IamAuthorizer {
                 ..claim.scope.clone()
             };
             let key = self.nobody.1.key(&self.nobody.0, &scope);
-            verified(&claim, head, query, &key)?;
+            verified(&claim, head, &key)?;
             return Err(Refusal::UnknownKey);
         };
         let session = credential.session.as_ref();
@@ -161,7 +173,7 @@ impl IamAuthorizer {
         };
         claim.signed_at.judge(now, expires)?;
         let key = self.key(&claim.access_key_id, &credential.secret, &claim.scope);
-        let verdict = verified(&claim, head, query, &key)?;
+        let verdict = verified(&claim, head, &key)?;
         let signer = Arc::clone(&credential.signer);
         let proof = match (verdict, claim.payload) {
             (Verdict::Wrong, _) => return Err(Refusal::Mismatch),
@@ -169,8 +181,8 @@ impl IamAuthorizer {
             (Verdict::Right, Payload::Unsigned | Payload::Body) => {
                 return Ok(Claimed::Known(Caller::Signer(signer)));
             }
-            (Verdict::Open(canonical), _) => Proof::Signature(Box::new(Signature {
-                head: canonical,
+            (Verdict::Open(heads), _) => Proof::Signature(Box::new(Signature {
+                heads,
                 key,
                 scope: claim.scope,
                 at: claim.signed_at,
@@ -198,24 +210,23 @@ impl fmt::Debug for IamAuthorizer {
     }
 }
 
+fn query(head: &Parts) -> &str {
+    head.uri.query().unwrap_or_default()
+}
+
 /// What the head alone says of a signature.
 enum Verdict {
     Right,
     Wrong,
-    /// The body decides.
-    Open(CanonicalHead),
+    /// The body decides, with one of these.
+    Open(Vec<CanonicalHead>),
 }
 
-fn verified(
-    claim: &Claim<'_>,
-    head: &Parts,
-    query: &str,
-    key: &SigningKey,
-) -> Result<Verdict, Refusal> {
+fn verified(claim: &Claim<'_>, head: &Parts, key: &SigningKey) -> Result<Verdict, Refusal> {
     let request = SignedRequest {
         method: head.method.as_str(),
         path: head.uri.path(),
-        query,
+        query: query(head),
         unsigned_parameter: match claim.form {
             Form::Header => None,
             Form::Query { .. } => Some(SIGNATURE),
@@ -228,16 +239,20 @@ fn verified(
         signed: &claim.signed_headers,
     };
     // A header that is called signed and is not there was not signed as it is.
-    let canonical = CanonicalHead::of(&request).map_err(|_not_sent| Refusal::Mismatch)?;
+    let escaped = CanonicalHead::of(&request).map_err(|_not_sent| Refusal::Mismatch)?;
+    let as_sent = CanonicalHead::as_sent(&request).map_err(|_not_sent| Refusal::Mismatch)?;
+    let heads = std::iter::once(escaped).chain(as_sent);
     let payload = match &claim.payload {
-        Payload::Body => return Ok(Verdict::Open(canonical)),
+        Payload::Body => return Ok(Verdict::Open(heads.collect())),
         Payload::Hash(hash) => hash.as_str(),
         Payload::Unsigned => "UNSIGNED-PAYLOAD",
     };
-    let to_sign = claim
-        .scope
-        .string_to_sign(&claim.signed_at, &canonical.with(payload));
-    Ok(if key.verifies(&to_sign, &claim.signature) {
+    let is_right = |head: CanonicalHead| {
+        let canonical = head.with(payload);
+        let to_sign = claim.scope.string_to_sign(&claim.signed_at, &canonical);
+        key.verifies(&to_sign, &claim.signature)
+    };
+    Ok(if heads.into_iter().any(is_right) {
         Verdict::Right
     } else {
         Verdict::Wrong
