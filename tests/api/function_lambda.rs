@@ -280,7 +280,7 @@ async fn without_credentials_no_function_is_called() {
 async fn how_an_invocation_went_is_told() {
     let (upstream, lambda) = (Upstream::echo().await, Lambda::start().await);
     lambda.returning("who", &allowed());
-    let format = r#"{"id":"$context.authorizer.requestId","status":"$context.authorizer.integrationStatus","who":"$context.authorizer.principalId","took":"$context.authorizer.integrationLatency"}"#;
+    let format = r#"{"request":"$context.requestId","id":"$context.authorizer.requestId","status":"$context.authorizer.integrationStatus","who":"$context.authorizer.principalId","took":"$context.authorizer.integrationLatency"}"#;
     let setup = setup(&upstream, &lambda.url()).await.set(
         &["apis", "rest", "stages", "prod", "access_log"],
         json!({"format": format}),

@@ -62,6 +62,7 @@ mod bodies;
 mod tokens;
 mod forged_tokens;
 mod user_pools;
+mod watched;
 mod aws_credentials;
 mod oauth_clients;
 mod function_authorizers;

@@ -12,10 +12,12 @@ mod callgrind;
 mod cognito;
 mod curl;
 mod openssl;
+mod functions;
 mod h2load;
 mod nginx;
 mod oidc;
 mod python;
+mod signing;
 mod signing_suite;
 mod tmux;
 
