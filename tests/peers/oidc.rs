@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use anyhow::{Context as _, anyhow, ensure};
 use gateway_tests::authority::Authority;
@@ -15,7 +15,7 @@ use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::AUDIENCE;
 use gateway_tests::setup::Setup;
 use gateway_tests::steady::{Callers, made_up_keys};
-use gateway_tests::upstream::Upstream;
+use gateway_tests::upstream::{Upstream, reply};
 use gateway_tests::wait::until;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -179,6 +179,64 @@ async fn its_tokens_are_judged_by_the_keys_that_discovery_finds() {
         assert_eq!(gateway.path(path).await["reason"], reason, "{path}");
     }
     assert_eq!(gateway.path("/good").await["subject"], CLIENT);
+}
+
+/// The gateway itself is a client of the issuer: it gets tokens to show to a server that it asks.
+#[tokio::test]
+async fn the_gateway_gets_tokens_of_its_own() {
+    let Some([node, _curl, directory]) = needed() else {
+        return;
+    };
+    let (upstream, authority) = (Upstream::echo().await, Authority::new());
+    let shown: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&shown);
+    let engine = Upstream::http(move |request| {
+        let token = request.headers().get("authorization");
+        let token = token.map_or("", |it| it.to_str().unwrap()).to_owned();
+        noted.lock().unwrap().push(token);
+        async { reply(200, r#"{"result": true}"#) }
+    });
+    let engine = engine.await;
+    let setup = Setup::new().upstream("main", upstream.address);
+    let certificate = authority.write_certificate(setup.directory(), "issuer", &["127.0.0.1"]);
+    let root = authority.write_root(setup.directory());
+    let issuer = Issuer::start(&node, &directory, &certificate);
+    let secret = setup.file("secret", &format!("{SECRET}\n"));
+    let mut setup = setup.environment("SSL_CERT_FILE", &root.display().to_string());
+    // The issuer knows its client by the header alone.
+    for (name, authentication) in [("basic", "basic"), ("post", "post")] {
+        let client = json!({
+            "token_url": format!("{}/token", issuer.url), "client_id": CLIENT,
+            "client_secret_file": secret, "authentication": authentication,
+        });
+        let set = json!({
+            "type": "http", "url": format!("http://{}", engine.address), "request": {},
+            "allow": {"at": "result"}, "decision_ttl": "0s", "oauth_client": name,
+        });
+        setup = setup
+            .set(&["oauth_clients", name], client)
+            .set(&["policies", name], set)
+            .route(&format!("GET /{name}"), json!({"policies": name}));
+    }
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for _ in 0..2 {
+        assert_eq!(client.get("/basic").await.status, 200);
+    }
+    let shown = shown.lock().unwrap().clone();
+    assert_eq!(shown.len(), 2);
+    assert_eq!(shown[0], shown[1]);
+    let token = shown[0].strip_prefix("Bearer ").unwrap();
+    assert!(token.len() > 20, "{}", token.len());
+    assert_eq!(client.get("/post").await.status, 500);
+    let refused = gateway.errors.find("a refusal of the issuer", |line| {
+        let is_it = line.contains("token of the client `post` not renewed");
+        is_it.then(|| line.to_owned())
+    });
+    let refused = refused.await;
+    assert!(refused.contains("`invalid_client`"), "{refused}");
+    let told = gateway.errors.all();
+    assert!(!told.iter().any(|line| line.contains(SECRET)), "{told:?}");
 }
 
 /// Keys of a real issuer change under load, without a flood and with one; then it is gone.
