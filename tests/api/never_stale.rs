@@ -1,9 +1,12 @@
-//! With policies, keys, tokens and authorizers changing at random, no request that starts after an
-//! acknowledged change gets the old answer.
+//! With policies, keys, tokens, functions and authorizers changing at random, no request that starts after
+//! an acknowledged change gets the old answer.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gateway_tests::client::Client;
+use gateway_tests::function::{Function, allowing};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize, claims, key_set};
 use gateway_tests::setup::Setup;
@@ -14,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::task::{JoinSet, LocalSet};
 
 const AUDIENCES: [&str; 2] = ["pets", "dogs"];
-const PATHS: [&str; 2] = ["/prod/a", "/prod/b"];
+const PATHS: [&str; 2] = ["a", "b"];
 
 /// What is in force.
 #[derive(Clone, Copy, Debug)]
@@ -23,41 +26,66 @@ struct Rules {
     keys: usize,
     /// Which audience the authorizer accepts.
     audience: usize,
-    /// Which path the policy allows.
+    /// Which path the resource policy allows.
     path: usize,
+    /// Which path the policy in Cedar permits.
+    permitted: usize,
+    /// Which path the function allows.
+    allowed: usize,
 }
 
-/// A token by its key and its audience, and the path that it is sent to.
-type Asked = (usize, usize, usize);
+/// What decides about a request.
+#[derive(Clone, Copy, Debug)]
+enum Decider {
+    /// A token and a resource policy.
+    Resource,
+    /// A token and a policy in Cedar.
+    Cedar,
+    /// A function.
+    Function,
+}
+
+/// Who decides, about a token by its key and its audience, and the path that it is sent to.
+type Asked = (Decider, usize, usize, usize);
 
 impl Rules {
-    fn answer(self, (key, audience, path): Asked) -> u16 {
-        if self.keys & (1 << key) == 0 || self.audience != audience {
-            401
-        } else if self.path == path {
-            200
-        } else {
-            403
+    fn answer(self, (decider, key, audience, path): Asked) -> u16 {
+        let is_known = self.keys & (1 << key) != 0 && self.audience == audience;
+        let (is_known, allowed) = match decider {
+            Decider::Resource => (is_known, self.path),
+            Decider::Cedar => (is_known, self.permitted),
+            Decider::Function => (true, self.allowed),
+        };
+        match (is_known, allowed == path) {
+            (false, _) => 401,
+            (true, true) => 200,
+            (true, false) => 403,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
+    /// But for what the function allows.
     Reload(Rules),
+    /// The function allows another path, and what it said before is forgotten.
+    Function(usize),
     FlushAuthorizer,
     FlushPrincipal,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let rules = (1..4_usize, 0..2_usize, 0..2_usize);
-    let rules = rules.prop_map(|(keys, audience, path)| Rules {
+    let rules = (1..4_usize, 0..2_usize, 0..2_usize, 0..2_usize);
+    let rules = rules.prop_map(|(keys, audience, path, permitted)| Rules {
         keys,
         audience,
         path,
+        permitted,
+        allowed: 0,
     });
     prop_oneof![
         6 => rules.prop_map(Step::Reload),
+        2 => (0..2_usize).prop_map(Step::Function),
         1 => Just(Step::FlushAuthorizer),
         1 => Just(Step::FlushPrincipal),
     ]
@@ -68,12 +96,47 @@ struct World {
     clients: Vec<Rc<Client>>,
     keys: [Key; 2],
     tokens: [[String; 2]; 2],
+    allowed: Arc<AtomicUsize>,
+    _function: Function,
     _upstream: Upstream,
 }
 
+fn permit(path: usize) -> String {
+    let path = PATHS[path];
+    format!("permit(principal, action, resource == Area::\"{path}\");")
+}
+
+/// An API that asks the function, or the policies in Cedar.
+fn other_api(setup: Setup, function: &Function, rules: Rules) -> Setup {
+    let file = setup.file("permit.cedar", &permit(rules.permitted));
+    let caller = "$context.authorizer.claims.sub";
+    let set = json!({
+        "type": "cedar", "store": "areas", "principal": {"type": "User", "id": caller},
+        "resource": {"type": "Area", "id": "$request.path.any"},
+    });
+    let asked = json!({
+        "type": "function", "function": {"url": function.url()},
+        "identity_sources": ["$request.header.authorization"],
+    });
+    let to = |authorizer: &str, set: &str| json!({"authorizer": authorizer, "policies": set, "integration": {"upstream": "main"}});
+    let routes = json!({
+        "GET /function/{any}": to("asked", "none"), "GET /cedar/{any}": to("main", "areas"),
+    });
+    setup
+        .set(
+            &["policy_stores", "areas"],
+            json!({"type": "files", "policies": [file]}),
+        )
+        .set(&["policies", "areas"], set)
+        .set(&["authorizers", "asked"], asked)
+        .set(
+            &["apis", "other"],
+            json!({"type": "http", "hosts": ["other.test"], "routes": routes}),
+        )
+}
+
 fn policy(path: usize) -> Value {
-    let path = PATHS[path].strip_prefix("/prod").unwrap();
-    let resource = format!("execute-api:/prod/GET{path}");
+    let resource = format!("execute-api:/prod/GET/{}", PATHS[path]);
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource,
     }]})
@@ -94,6 +157,14 @@ impl World {
             .route("GET /{any}", json!({"authorizer": "main"}));
         let file = setup.file("policy.json", &policy(rules.path).to_string());
         let setup = setup.set(&["apis", "main", "policy_file"], json!(file));
+        let allowed = Arc::new(AtomicUsize::new(rules.allowed));
+        let now = Arc::clone(&allowed);
+        let function = Function::start(move |_| {
+            let path = PATHS[now.load(Ordering::SeqCst)];
+            allowing(&format!("arn:aws:execute-api:*:*:*/*/GET/function/{path}"))
+        });
+        let function = function.await;
+        let setup = other_api(setup, &function, rules);
         let mut gateway = Gateway::start(setup).await;
         let address = gateway.address().await;
         let mut clients = Vec::new();
@@ -108,6 +179,8 @@ impl World {
             clients,
             keys,
             tokens,
+            allowed,
+            _function: function,
             _upstream: upstream,
         }
     }
@@ -119,11 +192,18 @@ impl World {
             let (client, tokens) = (Rc::clone(client), self.tokens.clone());
             asking.spawn_local(async move {
                 let mut answers = Vec::new();
-                for number in 0..8 {
-                    let asked @ (key, audience, path) = (number & 1, number >> 1 & 1, number >> 2);
-                    let headers = [("authorization", tokens[key][audience].as_str())];
-                    let answer = client.get_with(PATHS[path], &headers).await;
-                    answers.push((asked, answer.status));
+                for number in 0..24 {
+                    let (key, audience, path) = (number & 1, number >> 1 & 1, number >> 2 & 1);
+                    let (decider, host, at) = match number >> 3 {
+                        0 => (Decider::Resource, "127.0.0.1", "/prod/"),
+                        1 => (Decider::Cedar, "other.test", "/cedar/"),
+                        _ => (Decider::Function, "other.test", "/function/"),
+                    };
+                    let token = tokens[key][audience].as_str();
+                    let headers = [("authorization", token), ("host", host)];
+                    let path_sent = format!("{at}{}", PATHS[path]);
+                    let answer = client.get_with(&path_sent, &headers).await;
+                    answers.push(((decider, key, audience, path), answer.status));
                 }
                 answers
             });
@@ -137,6 +217,11 @@ impl World {
             Step::Reload(rules) => {
                 prepare(self.gateway.setup(), &self.keys, rules);
                 self.gateway.reload().await
+            }
+            Step::Function(path) => {
+                self.allowed.store(path, Ordering::SeqCst);
+                let order = r#"{"do":"cache_flush","authorizer":"asked"}"#;
+                self.gateway.admin(order).await
             }
             Step::FlushAuthorizer => {
                 let order = r#"{"do":"cache_flush","authorizer":"main"}"#;
@@ -157,6 +242,7 @@ fn prepare(setup: &mut Setup, keys: &[Key; 2], rules: Rules) {
     let published: Vec<&Key> = published.map(|(_, key)| key).collect();
     drop(setup.file("keys.json", &key_set(&published)));
     drop(setup.file("policy.json", &policy(rules.path).to_string()));
+    drop(setup.file("permit.cedar", &permit(rules.permitted)));
     let audiences = json!([AUDIENCES[rules.audience]]);
     setup.change(&["authorizers", "main", "audiences"], audiences);
 }
@@ -166,6 +252,8 @@ async fn run(steps: Vec<Step>) {
         keys: 1,
         audience: 0,
         path: 0,
+        permitted: 0,
+        allowed: 0,
     };
     let mut world = World::start(rules).await;
     for step in steps {
@@ -173,8 +261,15 @@ async fn run(steps: Vec<Step>) {
         let before = world.ask();
         world.change(step).await;
         let old = rules;
-        if let Step::Reload(new) = step {
-            rules = new;
+        match step {
+            Step::Reload(new) => {
+                rules = Rules {
+                    allowed: old.allowed,
+                    ..new
+                }
+            }
+            Step::Function(allowed) => rules.allowed = allowed,
+            Step::FlushAuthorizer | Step::FlushPrincipal => {}
         }
         let check = |(asked, status): (Asked, u16), either: Rules| {
             let expected = [rules.answer(asked), either.answer(asked)];

@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: coverage-guided searches: for frames that two parsers read differently, and for
-//! definitions and policies that their readers do not survive.
+//! definitions, policies and policy stores that their readers do not survive.
 //!
 //! The harnesses are in `fuzz`, libFuzzer drives it, and the instrumentation comes from stable rustc's
 //! own LLVM; no nightly and no cargo-fuzz are needed, only a C++ compiler for libFuzzer itself. The
@@ -23,10 +23,12 @@ enum Target {
     Definition,
     /// Resource policies.
     Policy,
+    /// Policies in Cedar, with their schema and entities.
+    Cedar,
 }
 
 impl Target {
-    const ALL: [Self; 3] = [Self::Frame, Self::Definition, Self::Policy];
+    const ALL: [Self; 4] = [Self::Frame, Self::Definition, Self::Policy, Self::Cedar];
 
     /// The name of its program, and what it writes its findings under.
     const fn name(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Target {
             Self::Frame => "frame",
             Self::Definition => "definition",
             Self::Policy => "policy",
+            Self::Cedar => "cedar",
         }
     }
 
@@ -43,6 +46,7 @@ impl Target {
             Self::Frame => "tests/corpus/frame",
             Self::Definition => "tests/corpus/definition",
             Self::Policy => "tests/corpus/policy",
+            Self::Cedar => "tests/corpus/cedar",
         }
     }
 
@@ -50,7 +54,7 @@ impl Target {
     const fn examples(self) -> Option<&'static str> {
         match self {
             Self::Definition => Some("examples/openapi"),
-            Self::Frame | Self::Policy => None,
+            Self::Frame | Self::Policy | Self::Cedar => None,
         }
     }
 
@@ -59,7 +63,7 @@ impl Target {
         match self {
             Self::Frame => "-max_len=600",
             Self::Definition => "-max_len=16384",
-            Self::Policy => "-max_len=8192",
+            Self::Policy | Self::Cedar => "-max_len=8192",
         }
     }
 }

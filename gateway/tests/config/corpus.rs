@@ -1,5 +1,7 @@
-//! What searches for hostile definitions and policies have found, and what they start from.
+//! What searches for hostile definitions, policies and policy stores have found, and what they start from.
 
+#[path = "../../../fuzz/checks/cedar.rs"]
+mod cedar;
 #[path = "../../../fuzz/checks/definition.rs"]
 mod definition;
 #[path = "../../../fuzz/checks/policy.rs"]
@@ -30,4 +32,9 @@ fn definitions_are_judged_or_refused_with_reasons() {
 #[test]
 fn policies_are_judged_or_refused_with_reasons() {
     replay("tests/corpus/policy", policy::check);
+}
+
+#[test]
+fn policy_stores_answer_or_are_refused_with_reasons() {
+    replay("tests/corpus/cedar", cedar::check);
 }
