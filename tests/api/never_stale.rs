@@ -290,8 +290,13 @@ async fn run(steps: Vec<Step>) {
     }
 }
 
+/// How many histories are tried; each has some dozen changes.
+fn cases() -> u32 {
+    std::env::var("GATEWAY_SOAK_CHANGES").map_or(4, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(Config { cases: 4, max_shrink_iters: 16, ..Config::default() })]
+    #![proptest_config(Config { cases: cases(), max_shrink_iters: 16, ..Config::default() })]
 
     #[test]
     fn no_request_after_an_acknowledged_change_gets_the_old_answer(

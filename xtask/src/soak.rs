@@ -10,7 +10,7 @@ use crate::test::{Tally, step};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// How long to search for frames, for definitions and for policies that parsers do not survive.
+    /// How long to search for frames, definitions, policies and policy stores that readers do not survive.
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     fuzz_seconds: u32,
 }
@@ -26,7 +26,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 10] = [
+const PROOFS: [Proof; 11] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -104,6 +104,12 @@ const PROOFS: [Proof; 10] = [
         tests: &["--package", "gateway-tests", "rotation_load"],
         variable: "GATEWAY_SOAK_ROTATION",
         full: "120",
+    },
+    Proof {
+        claim: "no request after an acknowledged change gets the old answer",
+        tests: &["--package", "gateway-tests", "--test", "api", "never_stale"],
+        variable: "GATEWAY_SOAK_CHANGES",
+        full: "200",
     },
     Proof {
         claim: "a gateway killed under load comes back and loses no count",

@@ -6,20 +6,24 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Value;
 
 /// The members of a JSON object, no two of which have one name. Members of objects within are not judged:
 /// of two the last counts.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Members {
-    /// The name of each member and behind it the value, in the order of the names.
+    /// The name of each member and behind it the value.
     text: Box<str>,
+    /// In the order of the names.
     places: Box<[Place]>,
 }
 
 /// Where a member stands in the text, and what its value is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Place {
     name: u32,
     value: u32,
@@ -71,8 +75,12 @@ impl Members {
 
     fn find(&self, name: &str) -> Option<&Place> {
         let places = &self.places;
-        let found = places.binary_search_by(|it| self.piece(it.name, it.value).cmp(name));
+        let found = places.binary_search_by(|place| self.name(place).cmp(name));
         places.get(found.ok()?)
+    }
+
+    fn name(&self, place: &Place) -> &str {
+        self.piece(place.name, place.value)
     }
 
     /// What stands in the text from `start` to `end`, which are places of one member.
@@ -108,41 +116,95 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
-        let mut members: Vec<(String, Value)> = Vec::new();
-        while let Some(member) = access.next_entry()? {
-            members.push(member);
-        }
-        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let mut pairs = members.windows(2);
-        if pairs.any(|pair| matches!(pair, [(one, _), (other, _)] if one == other)) {
-            return Err(A::Error::custom("duplicate member"));
-        }
-        let (mut text, mut places) = (String::new(), Vec::with_capacity(members.len()));
-        for (name, value) in members {
-            let start = end_of(&text)?;
-            text.push_str(&name);
-            let middle = end_of(&text)?;
-            let is_string = match value {
-                Value::String(string) => {
-                    text.push_str(&string);
-                    true
-                }
-                other => {
-                    text.push_str(&other.to_string());
-                    false
-                }
-            };
+        let (mut text, mut places) = (String::new(), Vec::new());
+        loop {
+            let name = end_of(&text)?;
+            if access.next_key_seed(Piece(&mut text))?.is_none() {
+                break;
+            }
+            let value = end_of(&text)?;
+            let is_string = access.next_value_seed(Piece(&mut text))?;
+            let end = end_of(&text)?;
             places.push(Place {
-                name: start,
-                value: middle,
-                end: end_of(&text)?,
+                name,
+                value,
+                end,
                 is_string,
             });
         }
-        Ok(Members {
+        let mut members = Members {
             text: text.into_boxed_str(),
-            places: places.into_boxed_slice(),
-        })
+            places: Box::default(),
+        };
+        places.sort_unstable_by(|one, other| members.name(one).cmp(members.name(other)));
+        let mut pairs = places.windows(2);
+        let is_same = |pair: &[Place]| matches!(pair, [one, other] if members.name(one) == members.name(other));
+        if pairs.any(is_same) {
+            return Err(A::Error::custom("duplicate member"));
+        }
+        members.places = places.into_boxed_slice();
+        Ok(members)
+    }
+}
+
+/// Takes a name or a value in, behind what stands there already; whether it is a string.
+struct Piece<'t>(&'t mut String);
+
+impl Piece<'_> {
+    fn written(self, value: &Value) -> bool {
+        self.0.push_str(&value.to_string());
+        false
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Piece<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Piece<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_str<E>(self, string: &str) -> Result<bool, E> {
+        self.0.push_str(string);
+        Ok(true)
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(self.written(&Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
+        Ok(self.written(&Value::from(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
+        Ok(self.written(&Value::from(value)))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
+        Ok(self.written(&Value::from(value)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<bool, E> {
+        Ok(self.written(&Value::from(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<bool, A::Error> {
+        let value = Value::deserialize(SeqAccessDeserializer::new(list))?;
+        Ok(self.written(&value))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<bool, A::Error> {
+        let value = Value::deserialize(MapAccessDeserializer::new(object))?;
+        Ok(self.written(&value))
     }
 }
 

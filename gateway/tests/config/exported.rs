@@ -57,6 +57,9 @@ fn configuration(api: &Value) -> String {
             ]},
             "pools": {"type": "cognito", "user_pools": [POOL], "leeway": "1s",
                 "identity_source": "$request.header.X-Token", "decision_ttl": "1500ms"},
+            "signed": {"type": "iam", "credentials": "signers.yaml"},
+            "asked": {"type": "function", "identity_sources": ["$request.header.X-Token"],
+                "function": {"url": "https://functions.example.com/authorize?v=1"}},
         },
         "upstreams": {"pets": {"url": "http://127.0.0.1:9001"}},
         "apis": {"pets": api},
@@ -435,6 +438,8 @@ fn route(kind: &'static str, path: &'static str) -> BoxedStrategy<Value> {
         Just(json!({"authorizer": "login"})),
         Just(json!({"authorizer": "several"})),
         Just(json!({"authorizer": pools})),
+        Just(json!({"authorizer": "signed"})),
+        Just(json!({"authorizer": "asked"})),
         Just(json!({"authorizer": "Partner-2", "scopes": ["pets.read", "a:b/c"]})),
     ];
     let limits = some_of(vec![

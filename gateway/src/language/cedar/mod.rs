@@ -8,6 +8,7 @@
 //!
 //! Refused besides what Cedar refuses: templates, which nothing links here, and two policies of one id.
 
+mod about;
 mod entity;
 mod nesting;
 mod policies;

@@ -1,10 +1,12 @@
 //! A store: policies, schema and entities that answer questions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Decision, Entities, Schema};
+use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, PolicyId, Schema};
 
+use super::about::About;
 use super::entity;
 use super::nesting::too_deep;
 use super::policies::Policies;
@@ -25,9 +27,10 @@ pub struct Sources {
 /// What was read of a store's texts.
 pub struct Store {
     sources: Sources,
-    policies: Policies,
+    policy_count: usize,
     schema: Option<Arc<Schema>>,
     entities: Entities,
+    pub(super) about: About,
     authorizer: Authorizer,
 }
 
@@ -115,7 +118,8 @@ impl Store {
         policies.review(sources.policies.first().map(|it| &**it), warnings);
         Self {
             sources,
-            policies,
+            about: About::sort(&policies.set),
+            policy_count: policies.set.num_of_policies(),
             schema,
             entities,
             authorizer: Authorizer::new(),
@@ -127,9 +131,10 @@ impl Store {
     pub fn closed() -> Self {
         Self {
             sources: Sources::default(),
-            policies: Policies::default(),
+            policy_count: 0,
             schema: None,
             entities: Entities::empty(),
+            about: About::default(),
             authorizer: Authorizer::new(),
         }
     }
@@ -147,21 +152,28 @@ impl Store {
         ];
         let own = entity::with(&self.entities, described, schema)?;
         let entities = own.as_ref().unwrap_or(&self.entities);
-        let found = self
-            .authorizer
-            .is_authorized(&request, &self.policies.set, entities);
-        let diagnostics = found.diagnostics();
-        let failed = diagnostics.errors().map(|error| match error {
-            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
-                Arc::from(error.policy_id().to_string())
-            }
-        });
-        let failed = sorted(failed.collect());
-        let policies = diagnostics.reason().map(|id| Arc::from(id.to_string()));
+        let action = question.action.uid();
+        let (mut permits, mut forbids) = (BTreeSet::new(), BTreeSet::new());
+        let mut failed = BTreeSet::new();
+        for policies in self.about.sets(&action, entities) {
+            let found = self.authorizer.is_authorized(&request, policies, entities);
+            let diagnostics = found.diagnostics();
+            let decided = match found.decision() {
+                Decision::Allow => &mut permits,
+                Decision::Deny => &mut forbids,
+            };
+            decided.extend(diagnostics.reason().map(named));
+            let errors = diagnostics.errors().map(|error| match error {
+                AuthorizationError::PolicyEvaluationError(error) => named(error.policy_id()),
+            });
+            failed.extend(errors);
+        }
+        let is_permitted = forbids.is_empty() && !permits.is_empty();
+        let decided = if is_permitted { permits } else { forbids };
         Ok(Answer {
-            is_allowed: found.decision() == Decision::Allow && failed.is_empty(),
-            policies: sorted(policies.collect()),
-            failed,
+            is_allowed: is_permitted && failed.is_empty(),
+            policies: decided.into_iter().collect(),
+            failed: failed.into_iter().collect(),
         })
     }
 
@@ -182,8 +194,8 @@ impl Store {
 
     /// How many policies it has.
     #[must_use]
-    pub fn policy_count(&self) -> usize {
-        self.policies.set.num_of_policies()
+    pub const fn policy_count(&self) -> usize {
+        self.policy_count
     }
 
     /// Bytes of the texts that it was read from, which what was made of them is a small multiple of.
@@ -199,9 +211,8 @@ impl Store {
     }
 }
 
-fn sorted(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
-    names.sort_unstable();
-    names
+fn named(id: &PolicyId) -> Arc<str> {
+    Arc::from(id.to_string())
 }
 
 fn read_schema(

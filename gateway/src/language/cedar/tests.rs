@@ -305,3 +305,68 @@ fn what_never_applies_or_always_does_is_told() {
     let (_, warnings) = Store::read(sources(&[("a.cedar", forbids)], None, None)).unwrap();
     told(&warnings, &["a.cedar: no policy permits anything"]);
 }
+
+/// What actions a policy is about, with one that no schema has.
+const SCOPES: [&str; 6] = [
+    "action",
+    "action == Shop::Action::\"read\"",
+    "action == Shop::Action::\"write\"",
+    "action in [Shop::Action::\"read\", Shop::Action::\"list\"]",
+    "action in Shop::Action::\"all\"",
+    "action in []",
+];
+
+proptest::proptest! {
+    #[test]
+    fn what_cannot_apply_to_an_action_is_left_out_and_changes_no_answer(
+        chosen in proptest::collection::vec((0..SCOPES.len(), 0..4_usize), 1..8),
+        has_schema: bool,
+    ) {
+        let policies = chosen.iter().map(|(scope, kind)| {
+            let scope = SCOPES[*scope];
+            match kind {
+                0 => format!("forbid(principal, {scope}, resource);"),
+                1 => format!("permit(principal, {scope}, resource) when {{ context.missing > 1 }};"),
+                _ => format!("permit(principal, {scope}, resource);"),
+            }
+        });
+        let policies = policies.collect::<Vec<_>>().join("\n");
+        let schema = "namespace Shop { entity Role; entity User in [Role]; entity Basket; action all; \
+            action read, list in [all] appliesTo { principal: [User], resource: [Basket] }; \
+            action write appliesTo { principal: [User], resource: [Basket] }; }";
+        // Strictly read, a schema refuses some of these; what it says of groups counts here.
+        let policies = if has_schema {
+            policies.replace(" when { context.missing > 1 }", " when { resource in resource }")
+        } else {
+            policies
+        };
+        let read = Store::read(sources(&[("/a.cedar", &policies)], has_schema.then_some(schema), None));
+        let Ok((mut store, _)) = read else {
+            return Ok(());
+        };
+        let actions = ["read", "list", "write", "all", "other"];
+        let answers = |store: &Store| actions.map(|action| store.answer(&question("bob", action)));
+        let sorted = answers(&store);
+        let all = cedar_policy::PolicySet::from_policies(store.about.all()).unwrap();
+        store.about = super::about::About::of_every(all);
+        proptest::prop_assert_eq!(sorted, answers(&store), "{}", policies);
+    }
+}
+
+#[test]
+fn of_many_policies_those_of_an_action_are_asked() {
+    let policies = (0..100).map(|number| {
+        format!("permit(principal, action == Action::\"GET /{number}\", resource);\n")
+    });
+    let policies: String = policies.collect();
+    let store = store(&policies, None, None);
+    let asked = |action: &str| {
+        let action = name("Action", action).uid();
+        let entities = cedar_policy::Entities::empty();
+        let sets = store.about.sets(&action, &entities);
+        sets.map(cedar_policy::PolicySet::num_of_policies)
+            .sum::<usize>()
+    };
+    assert_eq!(asked("GET /7"), 1);
+    assert_eq!(asked("GET /100"), 0);
+}

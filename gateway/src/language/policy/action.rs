@@ -1,10 +1,10 @@
 //! The actions of statements.
 
-use super::glob::{self, Glyph};
+use super::glob::{Case, Glob, Glyph};
 
 /// What a statement says of actions. Letter case does not matter.
 #[derive(Debug, Clone)]
-pub(super) struct Action(Vec<Glyph>);
+pub(super) struct Action(Glob);
 
 /// Why a text is no action.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,8 @@ impl Action {
             '?' => Glyph::One,
             other => Glyph::Char(other),
         };
-        Ok(Self(written.chars().map(glyph).collect()))
+        let glyphs: Vec<Glyph> = written.chars().map(glyph).collect();
+        Ok(Self(glyphs.into()))
     }
 
     /// As in a policy of an API: there a slip of the pen would make a `Deny` that never applies.
@@ -66,7 +67,7 @@ impl Action {
     }
 
     pub(super) fn matches(&self, name: &str) -> bool {
-        glob::matches(&self.0, name, glob::ignoring_case)
+        self.0.matches(name, Case::Ignored)
     }
 }
 

@@ -5,7 +5,7 @@
 //! account. The sixth section takes the rest, colons and all: in it `*` crosses `/` and `:` alike,
 //! so `prod/*/pets` also matches `prod/POST/x/pets`.
 
-use super::glob::{self, Glyph};
+use super::glob::{Case, Glyph};
 use super::key::Key;
 use super::template::{self, Part, Syntax, Template, TemplateError};
 use super::truth::Truth;
@@ -13,7 +13,11 @@ use super::value::{Context, Found};
 
 /// A name of six sections: `arn:partition:service:region:account:resource`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arn<'a>(&'a str);
+pub struct Arn<'a> {
+    whole: &'a str,
+    /// Where each section starts.
+    starts: [usize; SECTIONS],
+}
 
 /// The text is no such name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,18 +33,38 @@ impl<'a> Arn<'a> {
     ///
     /// When there are fewer sections, or the first is not `arn`.
     pub fn parse(written: &'a str) -> Result<Self, NotAnArn> {
-        let mut sections = written.splitn(SECTIONS, ':');
-        if sections.next() == Some("arn") && sections.count() == SECTIONS - 1 {
-            Ok(Self(written))
-        } else {
-            Err(NotAnArn(written.to_owned()))
+        let mut starts = [0; SECTIONS];
+        let mut colons = written.match_indices(':');
+        for start in starts.iter_mut().skip(1) {
+            let (colon, _) = colons.next().ok_or_else(|| NotAnArn(written.to_owned()))?;
+            *start = colon + 1;
         }
+        if !written.starts_with("arn:") {
+            return Err(NotAnArn(written.to_owned()));
+        }
+        Ok(Self {
+            whole: written,
+            starts,
+        })
     }
 
     /// The whole name.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
-        self.0
+        self.whole
+    }
+
+    /// The first `count` sections, and the rest behind them.
+    fn sections(self, count: usize) -> impl Iterator<Item = &'a str> {
+        let Self { whole, starts } = self;
+        (0..=count).map(move |index| {
+            let start = starts.get(index).copied();
+            let next = starts.get(index + 1).filter(|_| index < count);
+            let end = next.map_or(whole.len(), |next| next - 1);
+            start
+                .and_then(|start| whole.get(start..end))
+                .unwrap_or_default()
+        })
     }
 }
 
@@ -124,12 +148,12 @@ impl ArnPattern {
 
     /// Whether `arn` is one of these. Letter case matters.
     pub(super) fn matches(&self, arn: Arn<'_>, context: &dyn Context) -> Truth {
-        let sections = arn.0.splitn(self.leading.len() + 1, ':');
+        let sections = arn.sections(self.leading.len());
         let patterns = self.leading.iter().chain([&self.rest]);
         Truth::all(
             patterns
                 .zip(sections)
-                .map(|(pattern, section)| pattern.matches(section, glob::exactly, context)),
+                .map(|(pattern, section)| pattern.matches(section, Case::Matters, context)),
         )
     }
 

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::arn::{Arn, ArnPattern};
 use super::cidr::Cidr;
 use super::error::Problem;
-use super::glob::{self, Same};
+use super::glob::Case;
 use super::key::Key;
 use super::number::Number;
 use super::operator::{Family, Mode, Operator, Quantifier, Relation};
@@ -32,7 +32,7 @@ pub(super) struct Condition {
 /// What the values of the key are compared with; one match is enough.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
-    Text(Same, Vec<Template>),
+    Text(Case, Vec<Template>),
     Number(Relation, Vec<Number>),
     Date(Relation, Vec<Timestamp>),
     Bool(Vec<bool>),
@@ -108,11 +108,11 @@ impl Test {
                     wildcards: mode == Mode::Like,
                     variables,
                 };
-                let same: Same = match mode {
-                    Mode::Equals | Mode::Like => glob::exactly,
-                    Mode::EqualsIgnoreCase => glob::ignoring_case,
+                let case = match mode {
+                    Mode::Equals | Mode::Like => Case::Matters,
+                    Mode::EqualsIgnoreCase => Case::Ignored,
                 };
-                Self::Text(same, list.read(|text| Template::parse(text, syntax))?)
+                Self::Text(case, list.read(|text| Template::parse(text, syntax))?)
             }
             Family::Number(relation) => Self::Number(relation, list.read(str::parse)?),
             Family::Date(relation) => Self::Date(relation, list.read(str::parse)?),
@@ -127,8 +127,8 @@ impl Test {
     /// Whether `value` matches any of these. Unknown where it cannot be read as what they are.
     fn matches(&self, value: &Value<'_>, key: &Key, context: &dyn Context) -> Truth {
         match self {
-            Self::Text(same, templates) => any(value.text(key), templates, |text, template| {
-                template.matches(text, *same, context)
+            Self::Text(case, templates) => any(value.text(key), templates, |text, template| {
+                template.matches(text, *case, context)
             }),
             Self::Number(relation, numbers) => any(value.number(), numbers, |found, written| {
                 relation.holds(found, written).into()

@@ -13,24 +13,128 @@ pub(super) enum Glyph {
     Run,
 }
 
-/// Whether two characters count as the same.
-pub(super) type Same = fn(char, char) -> bool;
-
-/// Letter case matters.
-pub(super) fn exactly(a: char, b: char) -> bool {
-    a == b
+/// Whether letter case matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    /// It does.
+    Matters,
+    /// It does not.
+    Ignored,
 }
 
-/// Letter case does not matter.
-pub(super) fn ignoring_case(a: char, b: char) -> bool {
-    a == b || a.to_lowercase().eq(b.to_lowercase())
+impl Case {
+    fn is_same(self, a: char, b: char) -> bool {
+        match self {
+            Self::Matters => a == b,
+            Self::Ignored => a == b || a.to_lowercase().eq(b.to_lowercase()),
+        }
+    }
+}
+
+/// A pattern that is ready to be compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Glob {
+    /// What stands before, between and behind its `*`, in which every character is itself; at least one.
+    Pieces(Box<[Box<str>]>),
+    /// One with `?`.
+    Glyphs(Box<[Glyph]>),
+}
+
+impl Glob {
+    /// Whether the whole of `text` matches the whole of it.
+    pub(super) fn matches(&self, text: &str, case: Case) -> bool {
+        let pieces = match self {
+            Self::Glyphs(glyphs) => return matches(glyphs, text, case),
+            Self::Pieces(pieces) => pieces,
+        };
+        let is_ascii = || text.is_ascii() && pieces.iter().all(|piece| piece.is_ascii());
+        match case {
+            Case::Matters => follow(pieces, text.as_bytes(), |a, b| a == b),
+            Case::Ignored if is_ascii() => {
+                follow(pieces, text.as_bytes(), <[u8]>::eq_ignore_ascii_case)
+            }
+            Case::Ignored => matches(&self.glyphs(), text, case),
+        }
+    }
+
+    /// Whether every text that starts like one that matches does so as well.
+    pub(super) fn is_open_ended(&self) -> bool {
+        match self {
+            Self::Pieces(pieces) => {
+                pieces.len() > 1 && pieces.last().is_some_and(|last| last.is_empty())
+            }
+            Self::Glyphs(glyphs) => glyphs.last() == Some(&Glyph::Run),
+        }
+    }
+
+    /// Whether there is no wildcard.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Pieces(pieces) if pieces.len() == 1)
+    }
+
+    fn glyphs(&self) -> Vec<Glyph> {
+        let mut glyphs = Vec::new();
+        match self {
+            Self::Glyphs(own) => glyphs.extend_from_slice(own),
+            Self::Pieces(pieces) => {
+                for (index, piece) in pieces.iter().enumerate() {
+                    if index > 0 {
+                        glyphs.push(Glyph::Run);
+                    }
+                    glyphs.extend(piece.chars().map(Glyph::Char));
+                }
+            }
+        }
+        glyphs
+    }
+}
+
+impl From<Vec<Glyph>> for Glob {
+    fn from(glyphs: Vec<Glyph>) -> Self {
+        let (mut pieces, mut piece) = (Vec::new(), String::new());
+        for glyph in &glyphs {
+            match glyph {
+                Glyph::Char(c) => piece.push(*c),
+                Glyph::Run => pieces.push(std::mem::take(&mut piece).into()),
+                Glyph::One => return Self::Glyphs(glyphs.into()),
+            }
+        }
+        pieces.push(piece.into());
+        Self::Pieces(pieces.into())
+    }
+}
+
+/// Whether `text` begins with the first piece, ends with the last one, and has the others between in
+/// their order. Each is taken where it comes first: what stands behind it is longest then.
+fn follow(pieces: &[Box<str>], text: &[u8], is_same: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+    let [first, between @ .., last] = pieces else {
+        return pieces.iter().all(|only| is_same(only.as_bytes(), text));
+    };
+    let ends = text.split_at_checked(first.len()).and_then(|(head, rest)| {
+        let (rest, tail) = rest.split_at_checked(rest.len().checked_sub(last.len())?)?;
+        Some((head, rest, tail))
+    });
+    let Some((head, mut rest, tail)) = ends else {
+        return false;
+    };
+    if !is_same(first.as_bytes(), head) || !is_same(last.as_bytes(), tail) {
+        return false;
+    }
+    let mut between = between.iter().filter(|piece| !piece.is_empty());
+    between.all(|piece| {
+        let mut windows = rest.windows(piece.len());
+        let found = windows.position(|window| is_same(piece.as_bytes(), window));
+        let behind = found.and_then(|at| rest.get(at + piece.len()..));
+        rest = behind.unwrap_or_default();
+        behind.is_some()
+    })
 }
 
 /// Whether the whole of `text` is like `pattern`, in which `*` and `?` are wildcards and every other
 /// character is itself. Letter case matters.
 #[must_use]
 pub fn is_like(pattern: &str, text: &str) -> bool {
-    matches(&glyphs(pattern), text, exactly)
+    Glob::from(glyphs(pattern)).matches(text, Case::Matters)
 }
 
 fn glyphs(pattern: &str) -> Vec<Glyph> {
@@ -47,7 +151,7 @@ fn glyphs(pattern: &str) -> Vec<Glyph> {
 /// Only the last `*` that was passed is ever widened: what an earlier one took can stay as short as
 /// it was, since the later one absorbs the difference. So the cost is bounded by the product of the
 /// lengths, and nothing recurses.
-pub(super) fn matches(pattern: &[Glyph], text: &str, same: Same) -> bool {
+pub(super) fn matches(pattern: &[Glyph], text: &str, case: Case) -> bool {
     let mut glyphs = pattern;
     let mut chars = text.chars();
     let mut widened: Option<(&[Glyph], Chars<'_>)> = None;
@@ -62,7 +166,7 @@ pub(super) fn matches(pattern: &[Glyph], text: &str, same: Same) -> bool {
             }
             [glyph, after @ ..] => match (glyph, chars.next()) {
                 (Glyph::One, Some(_)) => Some(after),
-                (Glyph::Char(written), Some(found)) if same(*written, found) => Some(after),
+                (Glyph::Char(written), Some(found)) if case.is_same(*written, found) => Some(after),
                 (Glyph::One | Glyph::Char(_) | Glyph::Run, _) => None,
             },
         };
@@ -89,8 +193,9 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, text: &str, expected: bool) {
-        let found = matches(&glyphs(pattern), text, exactly);
+        let found = matches(&glyphs(pattern), text, Case::Matters);
         assert_eq!(found, expected, "{pattern} on {text}");
+        assert_eq!(is_like(pattern, text), expected, "{pattern} on {text}");
     }
 
     #[test]
@@ -115,19 +220,29 @@ mod tests {
 
     #[test]
     fn letter_case_is_ignored_on_demand() {
-        assert!(matches(&glyphs("Inv*"), "iNVOKE", ignoring_case));
-        assert!(matches(&glyphs("\u{fc}"), "\u{dc}", ignoring_case));
-        assert!(!matches(&glyphs("a"), "b", ignoring_case));
+        let alike =
+            |pattern: &str, text: &str| Glob::from(glyphs(pattern)).matches(text, Case::Ignored);
+        assert!(alike("Inv*", "iNVOKE"));
+        assert!(alike("*VO?e", "iNVOKE"));
+        assert!(alike("\u{fc}", "\u{dc}"));
+        // The sign for kelvin is a k as well.
+        assert!(alike("*K*", "a\u{212a}b"));
+        assert!(!alike("a", "b"));
     }
 
     #[test]
     fn what_makes_backtracking_explode_stays_cheap() {
         let pattern = glyphs(&"*a".repeat(1_000));
         let text = "a".repeat(1_999);
-        assert!(matches(&pattern, &text, exactly));
+        let all = |glyphs: &[Glyph]| {
+            let glob = Glob::from(glyphs.to_vec()).matches(&text, Case::Matters);
+            assert_eq!(matches(glyphs, &text, Case::Matters), glob);
+            glob
+        };
+        assert!(all(&pattern));
         let mut hopeless = pattern;
         hopeless.push(Glyph::Char('b'));
-        assert!(!matches(&hopeless, &text, exactly));
+        assert!(!all(&hopeless));
     }
 
     fn naive(pattern: &[Glyph], text: &[char]) -> bool {
@@ -147,7 +262,21 @@ mod tests {
         fn equals_a_naive_matcher(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
             let pattern = glyphs(&pattern);
             let chars: Vec<char> = text.chars().collect();
-            prop_assert_eq!(matches(&pattern, &text, exactly), naive(&pattern, &chars));
+            let expected = naive(&pattern, &chars);
+            prop_assert_eq!(matches(&pattern, &text, Case::Matters), expected);
+            let glob = Glob::from(pattern);
+            prop_assert_eq!(glob.matches(&text, Case::Matters), expected);
+            prop_assert_eq!(glob.matches(&text.to_uppercase(), Case::Ignored), expected);
+        }
+
+        #[test]
+        fn pieces_are_found_as_glyphs_are(pattern in "[ab\u{fc}*]{0,8}", text in "[ab\u{fc}]{0,10}") {
+            let glyphs = glyphs(&pattern);
+            let glob = Glob::from(glyphs.clone());
+            prop_assert_eq!(&glob.glyphs(), &glyphs);
+            for case in [Case::Matters, Case::Ignored] {
+                prop_assert_eq!(glob.matches(&text, case), matches(&glyphs, &text, case));
+            }
         }
     }
 }

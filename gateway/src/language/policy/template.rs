@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::glob::{self, Glyph, Same};
+use super::glob::{self, Case, Glob, Glyph};
 use super::key::{Key, KeyError, Kind};
 use super::truth::Truth;
 use super::value::{Context, Value};
@@ -21,7 +21,7 @@ pub(super) struct Template {
 #[derive(Debug, Clone)]
 enum Form {
     /// Without variables, which is ready to be compared.
-    Fixed(Vec<Glyph>),
+    Fixed(Glob),
     Open(Vec<Part>),
 }
 
@@ -83,9 +83,13 @@ impl Template {
     }
 
     /// Whether `text` is this. Unknown where a variable stands for nothing.
-    pub(super) fn matches(&self, text: &str, same: Same, context: &dyn Context) -> Truth {
-        match self.glyphs(context) {
-            Some(glyphs) => glob::matches(&glyphs, text, same).into(),
+    pub(super) fn matches(&self, text: &str, case: Case, context: &dyn Context) -> Truth {
+        let parts = match &self.form {
+            Form::Fixed(glob) => return glob.matches(text, case).into(),
+            Form::Open(parts) => parts,
+        };
+        match glyphs(parts, context) {
+            Some(glyphs) => glob::matches(&glyphs, text, case).into(),
             None => Truth::Unknown,
         }
     }
@@ -93,7 +97,7 @@ impl Template {
     /// Whether every text that starts like one that matches does so as well.
     pub(super) fn is_open_ended(&self) -> bool {
         match &self.form {
-            Form::Fixed(glyphs) => glyphs.last() == Some(&Glyph::Run),
+            Form::Fixed(glob) => glob.is_open_ended(),
             Form::Open(parts) => matches!(parts.last(), Some(Part::Glyph(Glyph::Run))),
         }
     }
@@ -106,28 +110,25 @@ impl Template {
     /// Whether there is neither wildcard nor variable.
     pub(super) fn is_plain(&self) -> bool {
         match &self.form {
-            Form::Fixed(glyphs) => glyphs.iter().all(|glyph| matches!(glyph, Glyph::Char(_))),
+            Form::Fixed(glob) => glob.is_plain(),
             Form::Open(_) => false,
         }
     }
+}
 
-    fn glyphs(&self, context: &dyn Context) -> Option<Cow<'_, [Glyph]>> {
-        let parts = match &self.form {
-            Form::Fixed(glyphs) => return Some(Cow::Borrowed(glyphs)),
-            Form::Open(parts) => parts,
-        };
-        let mut glyphs = Vec::with_capacity(parts.len());
-        for part in parts {
-            match part {
-                Part::Glyph(glyph) => glyphs.push(*glyph),
-                Part::Variable(variable) => {
-                    let value = variable.value(context)?;
-                    glyphs.extend(value.chars().map(Glyph::Char));
-                }
+/// What `parts` stand for in a request; `None` where a variable stands for nothing.
+fn glyphs(parts: &[Part], context: &dyn Context) -> Option<Vec<Glyph>> {
+    let mut glyphs = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part {
+            Part::Glyph(glyph) => glyphs.push(*glyph),
+            Part::Variable(variable) => {
+                let value = variable.value(context)?;
+                glyphs.extend(value.chars().map(Glyph::Char));
             }
         }
-        Some(Cow::Owned(glyphs))
     }
+    Some(glyphs)
 }
 
 impl From<Vec<Part>> for Template {
@@ -136,8 +137,8 @@ impl From<Vec<Part>> for Template {
             Part::Glyph(glyph) => Some(*glyph),
             Part::Variable(_) => None,
         };
-        let form = match parts.iter().map(glyph).collect() {
-            Some(glyphs) => Form::Fixed(glyphs),
+        let form = match parts.iter().map(glyph).collect::<Option<Vec<_>>>() {
+            Some(glyphs) => Form::Fixed(glyphs.into()),
             None => Form::Open(parts),
         };
         Self { form }

@@ -68,10 +68,16 @@ impl<T: Remembered> DecisionCache<T> {
     /// keys of `generation`; that is 0 where there are none.
     #[must_use]
     pub fn key(&self, generation: u64, parts: &[&[u8]]) -> DecisionKey {
+        self.key_of(generation, self.digest(parts))
+    }
+
+    /// As [`DecisionCache::key`], of a digest of the parts.
+    #[must_use]
+    pub const fn key_of(&self, generation: u64, digest: Digest) -> DecisionKey {
         DecisionKey {
             fence: self.fence,
             generation,
-            digest: self.decisions.digester.of(parts),
+            digest: u128::from_be_bytes(digest.0),
         }
     }
 

@@ -17,7 +17,8 @@ pub struct DecisionKey {
     pub(super) digest: u128,
 }
 
-/// A digest of what a decision rests on: of 128 bits, under a key that only this process knows.
+/// A digest of what a decision rests on: of 128 bits, under a key that only this process knows. Several
+/// caches can look by one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest(pub(super) [u8; 16]);
 

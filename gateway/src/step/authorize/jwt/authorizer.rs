@@ -8,7 +8,7 @@ use super::token::{Token, token_of};
 use super::{Refusal, claims};
 use crate::exchange::Identity;
 use crate::model::{AuthorizerName, Issuer, Jwks, JwtSettings};
-use crate::store::decision::{DecisionCache, Decisions, Era, Lifetime, Looked};
+use crate::store::decision::{DecisionCache, Decisions, Digest, Era, Lifetime, Looked};
 
 /// Judges tokens by one configured authorizer.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub enum Recalled<'t> {
 pub struct Unjudged<'t> {
     text: &'t str,
     asked: Asked,
-    /// What it comes to is remembered since then; `None` is for nobody to remember.
-    since: Option<Era>,
+    /// What it comes to is remembered under this digest, and since then; `None` is for nobody to remember.
+    remembered: Option<(Digest, Era)>,
 }
 
 /// Who is asked for a key that is not known.
@@ -145,14 +145,15 @@ impl JwtAuthorizer {
     ) -> Result<Recalled<'t>, Refusal> {
         let text = token_of(credential)?;
         let since = self.granted.decisions().era();
+        let digest = self.granted.digest(&[text.as_bytes()]);
         if !self.settings.decision_ttl.is_zero() {
-            let key = self.granted.key(self.generation(), &[text.as_bytes()]);
+            let key = self.granted.key_of(self.generation(), digest);
             if let Looked::Found(identity) = self.granted.look(&key, now) {
                 return Ok(Recalled::Identity(identity));
             }
         }
         if !self.settings.refusal_ttl.is_zero() {
-            let key = self.refused.key(self.version(), &[text.as_bytes()]);
+            let key = self.refused.key_of(self.version(), digest);
             if let Looked::Found(refusal) = self.refused.look(&key, now) {
                 return Err(*refusal);
             }
@@ -160,7 +161,7 @@ impl JwtAuthorizer {
         Ok(Recalled::Nothing(Unjudged {
             text,
             asked: Asked::Issuer,
-            since: Some(since),
+            remembered: Some((digest, since)),
         }))
     }
 
@@ -172,7 +173,7 @@ impl JwtAuthorizer {
         Ok(Unjudged {
             text: token_of(credential)?,
             asked,
-            since: None,
+            remembered: None,
         })
     }
 
@@ -186,7 +187,11 @@ impl JwtAuthorizer {
     /// Safe: nothing is half done.
     pub async fn judge(
         &self,
-        Unjudged { text, asked, since }: Unjudged<'_>,
+        Unjudged {
+            text,
+            asked,
+            remembered,
+        }: Unjudged<'_>,
         now: u64,
     ) -> Result<Arc<Identity>, Refusal> {
         let token = Token::parse(text)?;
@@ -217,9 +222,9 @@ impl JwtAuthorizer {
         } else {
             Err(Refusal::BadSignature)
         };
-        if let Some(since) = since {
+        if let Some(place) = remembered {
             let keys = (index, &*keys);
-            self.remember(since, text, keys, verified.as_ref(), now);
+            self.remember(place, keys, verified.as_ref(), now);
         }
         verified
     }
@@ -227,17 +232,15 @@ impl JwtAuthorizer {
     /// Remembers what a token came to by the keys of the issuer of this index.
     fn remember(
         &self,
-        since: Era,
-        text: &str,
+        (digest, since): (Digest, Era),
         (index, keys): (usize, &Keys),
         verified: Result<&Arc<Identity>, &Refusal>,
         now: u64,
     ) {
-        let parts = &[text.as_bytes()];
         match verified {
             Ok(identity) => {
                 let generation = self.generation_with(index, keys.generation());
-                let key = self.granted.key(generation, parts);
+                let key = self.granted.key_of(generation, digest);
                 let lifetime = Lifetime {
                     now,
                     expires_at: identity.expires_at(),
@@ -248,7 +251,7 @@ impl JwtAuthorizer {
             // A signature was verified for nothing: not so soon again.
             Err(refusal) if refusal.lasts() => {
                 let version = self.version_with(index, keys.version());
-                let key = self.refused.key(version, parts);
+                let key = self.refused.key_of(version, digest);
                 let lifetime = Lifetime {
                     now,
                     expires_at: u64::MAX,
