@@ -18,15 +18,15 @@ use tokio::task::LocalSet;
 use crate::python::packages;
 
 /// A table of DynamoDB. Dropping it ends it.
-struct Tables {
+pub(crate) struct Tables {
     process: Child,
-    url: String,
-    id: String,
-    secret: String,
+    pub(crate) url: String,
+    pub(crate) id: String,
+    pub(crate) secret: String,
 }
 
 impl Tables {
-    fn start(programs: &Path) -> Self {
+    pub(crate) fn start(programs: &Path) -> Self {
         let mut process = Command::new(programs.join("python"))
             .args(["-c", include_str!("python/tables.py")])
             .stdin(Stdio::piped())

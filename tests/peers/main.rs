@@ -8,6 +8,7 @@
 
 mod aws;
 mod aws_json;
+mod tenants;
 mod callgrind;
 mod cognito;
 mod curl;

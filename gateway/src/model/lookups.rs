@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Authorization, LookupName, OAuthClientName, UpstreamTarget};
+use super::{Authorization, LookupName, OAuthClientName, TableLookup, UpstreamTarget};
 use crate::language::json_path::JsonPath;
 use crate::language::mapping::http::RequestText;
 
@@ -27,6 +27,8 @@ pub enum LookupSource {
     File(Arc<FileRecords>),
     /// At a server.
     Http(Box<HttpLookup>),
+    /// In a table of Amazon DynamoDB.
+    Table(Box<TableLookup>),
 }
 
 impl Lookup {
@@ -36,6 +38,7 @@ impl Lookup {
         match &self.source {
             LookupSource::File(_) => None,
             LookupSource::Http(lookup) => Some(&lookup.origin),
+            LookupSource::Table(lookup) => Some(&lookup.target.remote.origin),
         }
     }
 
@@ -43,7 +46,7 @@ impl Lookup {
     #[must_use]
     pub const fn oauth_client(&self) -> Option<&OAuthClientName> {
         match &self.source {
-            LookupSource::File(_) => None,
+            LookupSource::File(_) | LookupSource::Table(_) => None,
             LookupSource::Http(lookup) => match &lookup.authorization {
                 Some(Authorization::Client(name)) => Some(name),
                 Some(Authorization::Fixed(_)) | None => None,

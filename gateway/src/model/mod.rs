@@ -24,6 +24,7 @@ mod aws;
 mod oauth;
 mod policies;
 mod signer;
+mod tables;
 mod throttle;
 mod upstream;
 mod gateway_response;
@@ -103,6 +104,7 @@ pub use signer::{
 };
 pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
+pub use tables::{TableLookup, TableName, TableNameError};
 pub use throttle::{CallerKey, CallerThrottle, Throttle};
 pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{BackendTls, Remote, Upstream, UpstreamTarget};

@@ -69,7 +69,8 @@ impl Compiler {
         let services = Services::new(&backends, credentials.as_ref());
         let authorizers = self.authorizers(model, previous, &backends, services)?;
         let oauth_clients = self.oauth_clients(model, previous)?;
-        let policies = policies(model, &backends, &oauth_clients, self.decisions())?;
+        let asked = (oauth_clients.as_slice(), services);
+        let policies = policies(model, &backends, asked, self.decisions())?;
         let parts = Parts {
             previous,
             identity: &model.identity,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::CompileError;
+use super::aws::Services;
 use super::backends::{Backends, Place};
 use super::lookups::lookups;
 use super::oauth::shown;
@@ -21,10 +22,10 @@ use crate::store::decision::Decisions;
 pub(super) fn policies(
     model: &Gateway,
     backends: &Backends<'_>,
-    clients: &[Arc<Client>],
+    (clients, services): (&[Arc<Client>], Services<'_>),
     decisions: &Arc<Decisions>,
 ) -> Result<HashMap<PolicySetName, Arc<DecidePlan>>, CompileError> {
-    let lookups = lookups(model, backends, clients, decisions)?;
+    let lookups = lookups(model, backends, (clients, services), decisions)?;
     let plans = model.policies.iter().map(|set| {
         let enrich = enrich(set, &lookups)?;
         let engine = match &set.engine {

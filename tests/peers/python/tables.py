@@ -14,6 +14,18 @@ from moto.server import ThreadedMotoServer
 REGION = "eu-west-1"
 ITEMS = [
     {"tenant": "one", "document": "permit(principal, action, resource);", "size": 36, "on": True},
+    {
+        "tenant": "red",
+        "authorization": {
+            "store": {"policies": 'permit (principal, action, resource == Path::"/red");'}
+        },
+    },
+    {
+        "tenant": "blue",
+        "authorization": {
+            "store": {"policies": ['permit (principal, action, resource == Path::"/blue");']}
+        },
+    },
     {"tenant": "two", "document": {"nested": ["a", None]}, "names": {"x", "y"}},
 ]
 POLICY = {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::host::parse_url;
+use super::identity::is_label;
 use super::oauth::lower_authorization;
 use super::quantity::{MIB, ms, s};
 use super::upstream::target;
@@ -15,12 +16,12 @@ use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
-use crate::config::written::{self, Named};
+use crate::config::written::{self, DurationText, Named};
 use crate::language::json_path::JsonPath;
 use crate::language::mapping::http::RequestText;
 use crate::model::{
-    Enrichment, FileRecords, Found, HttpLookup, KEY, KeyedPath, Lookup, LookupName, LookupSource,
-    PolicySet, UpstreamTarget,
+    AwsService, Enrichment, FileRecords, Found, HttpLookup, KEY, KeyedPath, Lookup, LookupName,
+    LookupSource, PolicySet, TableLookup, TableName, UpstreamTarget,
 };
 
 /// Where lookups stand.
@@ -46,6 +47,9 @@ pub(super) fn lower(written: &Named<written::Lookup>, cx: &mut Lowering<'_>) -> 
                 LookupSource::File(Arc::new(lower_file(file, &at.key("path"), cx)))
             }
             written::Lookup::Http(http) => LookupSource::Http(Box::new(lower_http(http, &at, cx)?)),
+            written::Lookup::Dynamodb(table) => {
+                LookupSource::Table(Box::new(lower_table(table, &at, cx)?))
+            }
         };
         Some(Lookup {
             name: LookupName::new(name),
@@ -109,14 +113,59 @@ fn lower_http(
         at,
         cx,
     );
-    let timeout = written.timeout.as_ref();
-    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), TIMEOUT);
-    let ttl = cx.duration(written.ttl.as_ref(), &at.key("ttl"), s(0)..=s(3600), TTL);
+    let (timeout, ttl) = lower_times(written.timeout.as_ref(), written.ttl.as_ref(), at, cx);
     let (origin, path) = url?;
     Some(HttpLookup {
         origin,
         path,
         authorization,
+        timeout,
+        ttl,
+    })
+}
+
+/// How long an answer is waited for, and how long it is remembered.
+fn lower_times(
+    timeout: Option<&DurationText>,
+    ttl: Option<&DurationText>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> (Duration, Duration) {
+    let timeout = cx.duration(timeout, &at.key("timeout"), ms(50)..=s(30), TIMEOUT);
+    let ttl = cx.duration(ttl, &at.key("ttl"), s(0)..=s(3600), TTL);
+    (timeout, ttl)
+}
+
+fn lower_table(
+    written: &written::TableLookup,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<TableLookup> {
+    let table_at = at.key("table");
+    let table = TableName::parse(&written.table)
+        .inspect_err(|error| cx.error(&table_at, error.to_string()))
+        .ok();
+    let own = written.region.as_deref();
+    let region_at = at.key("region");
+    if let Some(region) = own.filter(|region| !is_label(region)) {
+        let shown = shortened(region);
+        let message = format!("`{shown}` is not a region: write one such as `eu-west-1`");
+        cx.error(&region_at, message);
+    }
+    let named = table.as_ref().and_then(TableName::region);
+    if let (Some(own), Some(named)) = (own, named)
+        && own != named
+    {
+        let message = format!("the ARN of the table names the region `{named}`: take this out");
+        cx.error(&region_at, message);
+    }
+    let (timeout, ttl) = lower_times(written.timeout.as_ref(), written.ttl.as_ref(), at, cx);
+    let target = cx.aws_target(AwsService::DynamoDb, own.or(named), at);
+    Some(TableLookup {
+        target: target?,
+        table: table?,
+        key: written.key.clone(),
+        is_consistent: written.consistent == Some(true),
         timeout,
         ttl,
     })

@@ -13,6 +13,8 @@ pub(crate) enum Lookup {
     File(FileLookup),
     /// A server, asked over HTTP.
     Http(HttpLookup),
+    /// A table of Amazon DynamoDB, whose items are the records.
+    Dynamodb(TableLookup),
 }
 
 /// Records in a file.
@@ -38,6 +40,25 @@ pub(crate) struct HttpLookup {
     pub(crate) timeout: Option<DurationText>,
     /// Longest time that a record is remembered: 0s to 1h, 0s asks every time. That there is none is
     /// remembered for 10s at most. Default 1m.
+    pub(crate) ttl: Option<DurationText>,
+}
+
+/// Records in a table of Amazon DynamoDB.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TableLookup {
+    /// Name or ARN of the table, which has a partition key of strings and no sort key.
+    pub(crate) table: String,
+    /// The attribute that is its partition key.
+    #[schemars(length(min = 1, max = 255))]
+    pub(crate) key: String,
+    /// Where it is. Default: the region of its ARN, or that of `aws`.
+    pub(crate) region: Option<String>,
+    /// Whether what was written a moment ago has to be found, which costs twice as much. Default false.
+    pub(crate) consistent: Option<bool>,
+    /// From the first byte sent to the last byte of the answer: 50ms to 30s. Default 1s.
+    pub(crate) timeout: Option<DurationText>,
+    /// As of the lookups at servers. Default 1m.
     pub(crate) ttl: Option<DurationText>,
 }
 

@@ -51,7 +51,7 @@ pub(super) use integration::{
 pub(super) use json::{AnyJson, FreeJson};
 pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
-pub(super) use lookups::{Enrichment, FileLookup, HttpLookup, Lookup};
+pub(super) use lookups::{Enrichment, FileLookup, HttpLookup, Lookup, TableLookup};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};
 pub(super) use named::Named;
 pub(super) use oauth::{ClientAuthentication, OAuthClient};

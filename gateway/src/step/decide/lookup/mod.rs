@@ -7,17 +7,21 @@
 mod http;
 mod record;
 mod remote;
+mod table;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::StatusCode;
 
 use self::http::HttpRecords;
 pub use self::record::Record;
 use self::remote::{Holder, RemoteRecords};
+use self::table::TableRecords;
+use crate::aws::Client;
 use crate::exchange::{Reason, Refusal};
-use crate::model::{FileRecords, HttpLookup};
+use crate::model::{FileRecords, HttpLookup, TableLookup};
 use crate::oauth::{NoToken, Shown};
 use crate::step::attempt::Asking;
 use crate::store::decision::Decisions;
@@ -74,6 +78,9 @@ pub enum Unfound {
     /// An answer of another kind came.
     #[error("the server answered {0}")]
     Status(StatusCode),
+    /// The service did not do it.
+    #[error("the service answered {0}, {1}")]
+    Fault(StatusCode, String),
     /// What came is no record.
     #[error("the server answered no JSON object")]
     NoObject,
@@ -124,7 +131,23 @@ impl LookupPlan {
         decisions: &Arc<Decisions>,
     ) -> Self {
         let holder = Holder::Http(HttpRecords::new(lookup, plan, authorization));
-        let records = RemoteRecords::new(holder, lookup.ttl, &owner(&name), decisions);
+        Self::remote(name, holder, lookup.ttl, decisions)
+    }
+
+    /// One that a table of Amazon DynamoDB answers, which `client` asks. Nothing is remembered yet.
+    #[must_use]
+    pub fn table(
+        name: Arc<str>,
+        lookup: &TableLookup,
+        client: Arc<Client>,
+        decisions: &Arc<Decisions>,
+    ) -> Self {
+        let holder = Holder::Table(TableRecords::new(lookup, client));
+        Self::remote(name, holder, lookup.ttl, decisions)
+    }
+
+    fn remote(name: Arc<str>, holder: Holder, ttl: Duration, decisions: &Arc<Decisions>) -> Self {
+        let records = RemoteRecords::new(holder, ttl, &owner(&name), decisions);
         Self {
             name,
             records: Records::Remote(records),
@@ -177,6 +200,7 @@ impl LookupError {
             Unfound::Token(_)
             | Unfound::Call(_)
             | Unfound::Status(_)
+            | Unfound::Fault(..)
             | Unfound::NoObject
             | Unfound::TooLarge
             | Unfound::Crowd(_)

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::http::HttpRecords;
 use super::record::{Absent, Record};
+use super::table::TableRecords;
 use super::{Crowd, Unfound};
 use crate::step::attempt::{Asking, NEVER_ASKS};
 use crate::step::decide::server::Means;
@@ -33,12 +34,15 @@ pub(super) struct RemoteRecords {
 pub(super) enum Holder {
     /// A server.
     Http(HttpRecords),
+    /// A table.
+    Table(TableRecords),
 }
 
 impl Holder {
-    async fn ask(&self, key: &str, means: &Means) -> Result<Option<Value>, Unfound> {
+    async fn ask(&self, key: &str, means: &Means, now: u64) -> Result<Option<Value>, Unfound> {
         match self {
             Self::Http(records) => records.ask(key, means).await,
+            Self::Table(records) => records.ask(key, means, now).await,
         }
     }
 }
@@ -85,7 +89,7 @@ impl RemoteRecords {
             now,
         };
         if self.ttl.is_zero() && asking.purpose != NEVER_ASKS {
-            let record = self.asked.ask(key, &means).await?;
+            let record = self.asked.ask(key, &means, now).await?;
             return Ok(record.map(|record| Arc::new(Record::new(key, Arc::new(record)))));
         }
         let (found_under, absent_under) = (
@@ -109,7 +113,7 @@ impl RemoteRecords {
                 ttl: self.ttl,
             };
             Ok(async move {
-                let record = asked.ask(&key, &means).await.map_err(Missed::Failed)?;
+                let record = asked.ask(&key, &means, now).await.map_err(Missed::Failed)?;
                 let Some(record) = record else {
                     let none = Arc::new(Absent::new(&key));
                     absent.remember(since, absent_under, &none, lifetime);
