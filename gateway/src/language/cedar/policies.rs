@@ -40,9 +40,10 @@ impl Policies {
                            each, or name a group";
             problems.push(source.problem(offset, message));
         }
+        let lines = source.lines();
         for policy in parsed.policies() {
             let offset = policy.as_ref().loc().map_or(0, |loc| loc.start());
-            self.add(policy, source, offset, problems);
+            self.add(policy, source, (offset, lines.of(offset)), problems);
         }
     }
 
@@ -50,7 +51,7 @@ impl Policies {
         &mut self,
         policy: &Policy,
         source: &Arc<Source>,
-        offset: usize,
+        (offset, line): (usize, usize),
         problems: &mut Vec<Problem>,
     ) {
         if self.set.num_of_policies() == POLICIES_MAX {
@@ -63,7 +64,7 @@ impl Policies {
             Some(id) if !id.is_empty() => id.to_owned(),
             Some(_) | None => {
                 let file = source.name.rsplit('/').next().unwrap_or_default();
-                format!("{file}:{}", source.line(offset))
+                format!("{file}:{line}")
             }
         };
         let id = PolicyId::new(id);

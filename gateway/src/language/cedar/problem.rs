@@ -14,6 +14,16 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+/// Where the lines of a text end, for who asks for many of them.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    /// The line of a byte, from 1 on.
+    pub(super) fn of(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
+}
+
 // Policies may name people.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,10 +100,9 @@ impl Source {
         }
     }
 
-    /// The line of a byte, from 1 on.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        let before = self.text.bytes().take(offset);
-        before.filter(|byte| *byte == b'\n').count() + 1
+    /// Where its lines end.
+    pub(super) fn lines(&self) -> Lines {
+        Lines(self.text.match_indices('\n').map(|(end, _)| end).collect())
     }
 
     fn position(&self, offset: usize) -> At {
