@@ -202,9 +202,13 @@ async fn the_gateway_gets_tokens_of_its_own() {
     let root = authority.write_root(setup.directory());
     let issuer = Issuer::start(&node, &directory, &certificate);
     let secret = setup.file("secret", &format!("{SECRET}\n"));
+    let wrong = setup.file("wrong", "of-somebody-else\n");
     let mut setup = setup.environment("SSL_CERT_FILE", &root.display().to_string());
-    // The issuer knows its client by the header alone.
-    for (name, authentication) in [("basic", "basic"), ("post", "post")] {
+    for (name, authentication, secret) in [
+        ("basic", "basic", &secret),
+        ("post", "post", &secret),
+        ("wrong", "basic", &wrong),
+    ] {
         let client = json!({
             "token_url": format!("{}/token", issuer.url), "client_id": CLIENT,
             "client_secret_file": secret, "authentication": authentication,
@@ -220,17 +224,18 @@ async fn the_gateway_gets_tokens_of_its_own() {
     }
     let gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
-    for _ in 0..2 {
-        assert_eq!(client.get("/basic").await.status, 200);
+    for path in ["/basic", "/basic", "/post"] {
+        assert_eq!(client.get(path).await.status, 200, "{path}");
     }
     let shown = shown.lock().unwrap().clone();
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 3);
     assert_eq!(shown[0], shown[1]);
+    assert_ne!(shown[0], shown[2], "each client has a token of its own");
     let token = shown[0].strip_prefix("Bearer ").unwrap();
     assert!(token.len() > 20, "{}", token.len());
-    assert_eq!(client.get("/post").await.status, 500);
+    assert_eq!(client.get("/wrong").await.status, 500);
     let refused = gateway.errors.find("a refusal of the issuer", |line| {
-        let is_it = line.contains("token of the client `post` not renewed");
+        let is_it = line.contains("token of the client `wrong` not renewed");
         is_it.then(|| line.to_owned())
     });
     let refused = refused.await;

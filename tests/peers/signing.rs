@@ -160,7 +160,7 @@ async fn what_botocore_has_not_signed_so_is_refused() {
     let gateway = start(&upstream).await;
     let origin = format!("http://{}", gateway.address().await);
     let whole = json!({});
-    let different = json!({"method": "POST", "body": "hello", "payload": "UNSIGNED-PAYLOAD"});
+    let different = json!({"method": "POST", "payload": "UNSIGNED-PAYLOAD"});
     let changed = [
         // What was signed, what is sent instead, and why that is refused.
         ("/a?q=a+b", &whole, "/a?q=a%2Bb", "signature_mismatch"),
