@@ -36,6 +36,10 @@ const ENRICHMENTS_MAX: usize = 8;
 const TIMEOUT: Duration = s(1);
 const TTL: Duration = s(60);
 
+/// Longest name of an attribute that is a key.
+/// Source: Amazon DynamoDB Developer Guide, "Naming rules".
+const KEY_NAME_BYTES_MAX: usize = 255;
+
 /// Lowers every lookup.
 pub(super) fn lower(written: &Named<written::Lookup>, cx: &mut Lowering<'_>) -> Vec<Lookup> {
     let section = cx.root.key(LOOKUPS);
@@ -160,6 +164,11 @@ fn lower_table(
         cx.error(&region_at, message);
     }
     let (timeout, ttl) = lower_times(written.timeout.as_ref(), written.ttl.as_ref(), at, cx);
+    if written.key.is_empty() || written.key.len() > KEY_NAME_BYTES_MAX {
+        let message = "an attribute that is a key has a name of 1 to 255 bytes: write that of the table's \
+                       partition key";
+        cx.error(&at.key("key"), message);
+    }
     let target = cx.aws_target(AwsService::DynamoDb, own.or(named), at);
     Some(TableLookup {
         target: target?,

@@ -49,8 +49,7 @@ pub(crate) struct HttpLookup {
 pub(crate) struct TableLookup {
     /// Name or ARN of the table, which has a partition key of strings and no sort key.
     pub(crate) table: String,
-    /// The attribute that is its partition key.
-    #[schemars(length(min = 1, max = 255))]
+    /// The attribute that is its partition key, of 1 to 255 bytes.
     pub(crate) key: String,
     /// Where it is. Default: the region of its ARN, or that of `aws`.
     pub(crate) region: Option<String>,
