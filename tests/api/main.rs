@@ -34,6 +34,7 @@ mod outages;
 mod policies;
 mod policy_engines;
 mod example_shapes;
+mod verified_permissions;
 mod lookups;
 mod tenants;
 mod rest_routes;

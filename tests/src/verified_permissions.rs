@@ -21,11 +21,24 @@ pub struct VerifiedPermissions {
 impl VerifiedPermissions {
     /// A service that allows what `allows` does, of the name and the members of each question.
     pub async fn start(allows: impl Fn(&str, &Value) -> bool + Send + Sync + 'static) -> Self {
+        Self::answering(move |operation, question| {
+            if allows(operation, question) {
+                decision("ALLOW", &["allowing"], 0)
+            } else {
+                decision("DENY", &[], 0)
+            }
+        })
+        .await
+    }
+
+    /// A service that answers what `answer` makes of the name and the members of each question, but
+    /// that there is no policy store `missing`.
+    pub async fn answering(answer: impl Fn(&str, &Value) -> Reply + Send + Sync + 'static) -> Self {
         let asked: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-        let (shared, allows) = (Arc::clone(&asked), Arc::new(allows));
+        let (shared, made) = (Arc::clone(&asked), Arc::new(answer));
         let upstream = Upstream::http(move |request| {
-            let (asked, allows) = (Arc::clone(&shared), Arc::clone(&allows));
-            async move { answer(request, &asked, &*allows).await }
+            let (asked, made) = (Arc::clone(&shared), Arc::clone(&made));
+            async move { answered(request, &asked, &*made).await }
         });
         Self {
             upstream: upstream.await,
@@ -46,10 +59,10 @@ impl VerifiedPermissions {
     }
 }
 
-async fn answer(
+async fn answered(
     request: Request<Incoming>,
     asked: &Mutex<Vec<(String, Value)>>,
-    allows: &(impl Fn(&str, &Value) -> bool + ?Sized),
+    answer: &(impl Fn(&str, &Value) -> Reply + ?Sized),
 ) -> Reply {
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?;
@@ -76,16 +89,25 @@ async fn answer(
     if question.get("policyStoreId").and_then(Value::as_str) == Some("missing") {
         return fault("ResourceNotFoundException", "there is no such policy store");
     }
-    let (decision, policies) = if allows(&operation, &question) {
-        ("ALLOW", json!([{"policyId": "allowing"}]))
-    } else {
-        ("DENY", json!([]))
-    };
-    let answer = json!({"decision": decision, "determiningPolicies": policies, "errors": []});
+    answer(&operation, &question)
+}
+
+/// A decision for which these policies are responsible, and on which so many others failed.
+#[must_use]
+pub fn decision(decision: &str, policies: &[&str], errors: usize) -> Reply {
+    let policies: Vec<Value> = policies.iter().map(|id| json!({"policyId": id})).collect();
+    let error = json!({"errorDescription": "the attribute `hidden` is missing"});
+    let answer = json!({
+        "decision": decision,
+        "determiningPolicies": policies,
+        "errors": vec![error; errors],
+    });
     reply(200, answer.to_string())
 }
 
-fn fault(name: &str, message: &str) -> Reply {
+/// A fault of the service.
+#[must_use]
+pub fn fault(name: &str, message: &str) -> Reply {
     let name = format!("com.amazonaws.verifiedpermissions#{name}");
     reply(400, json!({"__type": name, "message": message}).to_string())
 }

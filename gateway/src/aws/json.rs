@@ -35,6 +35,17 @@ pub(super) async fn ask(
     question: Map<String, Value>,
     calling: Calling<'_>,
 ) -> Result<Map<String, Value>, AskError> {
+    let question = Bytes::from(Value::Object(question).to_string());
+    ask_written(client, operation, question, calling).await
+}
+
+/// As [`ask`], of a question that is written already.
+pub(super) async fn ask_written(
+    client: &Client,
+    operation: &'static str,
+    question: Bytes,
+    calling: Calling<'_>,
+) -> Result<Map<String, Value>, AskError> {
     let request = request(client.base_path(), operation, question)?;
     answer(client.call(request, calling).await?)
 }
@@ -50,9 +61,9 @@ pub(super) fn members<const N: usize>(members: [(&str, Value); N]) -> Map<String
 fn request(
     base_path: &str,
     operation: &'static str,
-    question: Map<String, Value>,
+    question: Bytes,
 ) -> Result<Request<Bytes>, InvalidUri> {
-    let mut request = Request::new(Bytes::from(Value::Object(question).to_string()));
+    let mut request = Request::new(question);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::try_from(format!("{base_path}/"))?;
     let headers = request.headers_mut();

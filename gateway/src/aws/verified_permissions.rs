@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::json::{self, AskError};
@@ -85,8 +86,54 @@ pub async fn is_authorized(
     question: &Question<'_>,
     calling: Calling<'_>,
 ) -> Result<Authorization, AskError> {
-    let (operation, body) = written(question);
-    read(&json::ask(client, operation, body, calling).await?)
+    ask(client, &Written::of(question), calling).await
+}
+
+/// A question as it is sent. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct Written {
+    operation: &'static str,
+    body: Bytes,
+}
+
+impl Written {
+    /// Writes `question`.
+    #[must_use]
+    pub fn of(question: &Question<'_>) -> Self {
+        let (operation, body) = written(question);
+        Self {
+            operation,
+            body: Bytes::from(Value::Object(body).to_string()),
+        }
+    }
+
+    /// All of it, a token included: what differs in nothing is one question.
+    #[must_use]
+    pub fn parts(&self) -> [&[u8]; 2] {
+        [self.operation.as_bytes(), &self.body]
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written(..)")
+    }
+}
+
+/// As [`is_authorized`], of a question that is written already.
+///
+/// # Errors
+/// See [`AskError`].
+///
+/// # Cancel safety
+/// Dropping the future closes the connection it uses.
+pub async fn ask(
+    client: &Client,
+    question: &Written,
+    calling: Calling<'_>,
+) -> Result<Authorization, AskError> {
+    let (operation, body) = (question.operation, question.body.clone());
+    read(&json::ask_written(client, operation, body, calling).await?)
 }
 
 fn written(question: &Question<'_>) -> (&'static str, Map<String, Value>) {
@@ -199,7 +246,8 @@ mod tests {
             assert_eq!(operation, "VerifiedPermissions.IsAuthorizedWithToken");
             assert_eq!(body[member], "hidden");
             assert_eq!(body.len(), 4);
-            assert!(!format!("{question:?}").contains("hidden"));
+            let written = Written::of(&question);
+            assert!(!format!("{question:?} {written:?}").contains("hidden"));
         }
     }
 

@@ -87,8 +87,9 @@ pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use oauth::{Authorization, BearerToken, ClientAuthentication, OAuthClient};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
 pub use policies::{
-    EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,
-    QuestionMap, StoreChoice, ValueKind, ValueMap,
+    CallMap, EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,
+    QuestionMap, StoreChoice, TokenKind, ValueKind, ValueMap, VerifiedPrincipal, VerifiedStore,
+    VerifiedStoreId,
 };
 pub use prefix::{Prefix, PrefixError};
 pub use private::Private;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Authorization, Enrichment, Found, LookupName, OAuthClientName, PolicySetName, PolicyStoreName,
-    Remote,
+    Authorization, AwsTarget, Enrichment, Found, LookupName, OAuthClientName, PolicySetName,
+    PolicyStoreName, Remote,
 };
 use crate::language::cedar::{ExtensionKind, Store, TypeName};
 use crate::language::document::Document;
@@ -40,6 +40,64 @@ pub enum PolicyEngine {
     },
     /// A server.
     Http(Box<HttpEngine>),
+    /// A policy store of Amazon Verified Permissions.
+    VerifiedPermissions(Box<VerifiedStore>),
+}
+
+/// How a policy store of Amazon Verified Permissions is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedStore {
+    /// The service.
+    pub target: AwsTarget,
+    /// Which store.
+    pub policy_store: VerifiedStoreId,
+    /// Who calls.
+    pub principal: VerifiedPrincipal,
+    /// What is asked besides.
+    pub call: CallMap,
+    /// From the first byte sent to the last byte of the answer; default 1 s.
+    pub timeout: Duration,
+    /// Longest time that an answer is remembered; default 10 s, 0 remembers none.
+    pub decision_ttl: Duration,
+}
+
+/// Which store of the service is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VerifiedStoreId {
+    /// Always this one.
+    Fixed(String),
+    /// The one whose id a record has, such as that of the caller's tenant.
+    Found(Found),
+}
+
+impl VerifiedStoreId {
+    /// Longest id of a store. Source: Amazon Verified Permissions API Reference, `IsAuthorized`.
+    pub const BYTES_MAX: usize = 200;
+
+    /// Whether a text can be the id of a store.
+    #[must_use]
+    pub fn is_id(text: &str) -> bool {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-/_".contains(&byte);
+        (1..=Self::BYTES_MAX).contains(&text.len()) && text.bytes().all(is_part)
+    }
+}
+
+/// Whom a policy store of the service is asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VerifiedPrincipal {
+    /// An entity of the request.
+    Entity(EntityMap),
+    /// Whom the token is about that the route's authorizer has accepted.
+    Token(TokenKind),
+}
+
+/// What the service takes a token for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// One for access.
+    Access,
+    /// One of a user.
+    Identity,
 }
 
 /// Which store is asked.
@@ -80,6 +138,13 @@ pub struct HttpEngine {
 pub struct QuestionMap {
     /// Who calls.
     pub principal: EntityMap,
+    /// What is asked besides.
+    pub call: CallMap,
+}
+
+/// How what somebody does is made of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallMap {
     /// Type of what the caller does; default `Action`.
     pub action_kind: TypeName,
     /// Its id; `None` is the route's key.
@@ -160,15 +225,22 @@ impl PolicySet {
     pub const fn store(&self) -> Option<&StoreChoice> {
         match &self.engine {
             PolicyEngine::Cedar { store, .. } => Some(store),
-            PolicyEngine::Http(_) => None,
+            PolicyEngine::Http(_) | PolicyEngine::VerifiedPermissions(_) => None,
         }
     }
 
     /// What it finds its store by, where a record says which that is.
     const fn found(&self) -> Option<&Found> {
-        match self.store() {
-            Some(StoreChoice::Found { found, .. }) => Some(found),
-            Some(StoreChoice::Fixed(_)) | None => None,
+        match &self.engine {
+            PolicyEngine::Cedar {
+                store: StoreChoice::Found { found, .. },
+                ..
+            } => Some(found),
+            PolicyEngine::VerifiedPermissions(store) => match &store.policy_store {
+                VerifiedStoreId::Found(found) => Some(found),
+                VerifiedStoreId::Fixed(_) => None,
+            },
+            PolicyEngine::Cedar { .. } | PolicyEngine::Http(_) => None,
         }
     }
 
@@ -177,6 +249,7 @@ impl PolicySet {
         let remote = match &self.engine {
             PolicyEngine::Cedar { .. } => None,
             PolicyEngine::Http(engine) => Some(&engine.remote),
+            PolicyEngine::VerifiedPermissions(store) => Some(&store.target.remote),
         };
         remote.into_iter()
     }
@@ -187,11 +260,23 @@ impl PolicySet {
         enriching.chain(self.found().map(|found| &found.lookup))
     }
 
+    /// Whether it asks about the token that its route's authorizer has accepted.
+    #[must_use]
+    pub const fn wants_token(&self) -> bool {
+        match &self.engine {
+            PolicyEngine::Cedar { .. } | PolicyEngine::Http(_) => false,
+            PolicyEngine::VerifiedPermissions(store) => match store.principal {
+                VerifiedPrincipal::Token(_) => true,
+                VerifiedPrincipal::Entity(_) => false,
+            },
+        }
+    }
+
     /// The client whose tokens its server is shown.
     #[must_use]
     pub const fn oauth_client(&self) -> Option<&OAuthClientName> {
         match &self.engine {
-            PolicyEngine::Cedar { .. } => None,
+            PolicyEngine::Cedar { .. } | PolicyEngine::VerifiedPermissions(_) => None,
             PolicyEngine::Http(engine) => match &engine.authorization {
                 Some(Authorization::Client(name)) => Some(name),
                 Some(Authorization::Fixed(_)) | None => None,
@@ -218,10 +303,11 @@ impl PolicySet {
     }
 
     /// All that it makes of requests.
-    fn values(&self) -> (Vec<&RequestText>, Vec<&Document>) {
+    fn values(&self) -> Values<'_> {
         let (mut texts, documents) = match &self.engine {
             PolicyEngine::Cedar { question, .. } => question.values(),
             PolicyEngine::Http(engine) => (Vec::new(), vec![&engine.request]),
+            PolicyEngine::VerifiedPermissions(store) => store.values(),
         };
         texts.extend(self.lookups.iter().map(|enrichment| &enrichment.key));
         texts.extend(self.found().map(|found| &found.key));
@@ -229,12 +315,30 @@ impl PolicySet {
     }
 }
 
+type Values<'m> = (Vec<&'m RequestText>, Vec<&'m Document>);
+
 impl QuestionMap {
-    fn values(&self) -> (Vec<&RequestText>, Vec<&Document>) {
-        let entities = [&self.principal, &self.resource];
-        let texts = entities.map(|entity| &entity.id);
-        let texts = texts.into_iter().chain(&self.action_id).collect();
-        let own = entities.into_iter().flat_map(|entity| {
+    fn values(&self) -> Values<'_> {
+        self.call.values(Some(&self.principal))
+    }
+}
+
+impl VerifiedStore {
+    fn values(&self) -> Values<'_> {
+        let principal = match &self.principal {
+            VerifiedPrincipal::Entity(principal) => Some(principal),
+            VerifiedPrincipal::Token(_) => None,
+        };
+        self.call.values(principal)
+    }
+}
+
+impl CallMap {
+    fn values<'m>(&'m self, principal: Option<&'m EntityMap>) -> Values<'m> {
+        let entities = || principal.into_iter().chain([&self.resource]);
+        let texts = entities().map(|entity| &entity.id);
+        let texts = texts.chain(&self.action_id).collect();
+        let own = entities().flat_map(|entity| {
             let parents = entity.parents.iter().map(|parents| &parents.ids);
             let attributes = entity.attributes.iter().map(|(_, value)| &value.value);
             attributes.chain(parents)

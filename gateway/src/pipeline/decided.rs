@@ -2,12 +2,13 @@
 
 use super::follow::passed;
 use crate::clock;
-use crate::exchange::{Exchange, Judged, Rejection};
+use crate::exchange::{Caller, Exchange, Judged, Rejection};
 use crate::step::attempt::{Asking, Attempt, Called, Purpose};
+use crate::step::authorize::AuthorizePlan;
 use crate::step::decide::{DecidePlan, decide};
 use crate::telemetry::execution_log::Step;
 
-/// Asks the policy set of a route whether the caller may go on.
+/// Asks the policy set of a route whether the caller may go on whom `authorize` has let pass.
 ///
 /// # Errors
 /// What the policy set has against the request, unless it only monitors.
@@ -15,7 +16,7 @@ use crate::telemetry::execution_log::Step;
 /// # Cancel safety
 /// Safe: nothing is half done.
 pub(super) async fn consult(
-    plan: &DecidePlan,
+    (plan, authorize): (&DecidePlan, Option<&AuthorizePlan>),
     called: &Called<'_>,
     exchange: &mut Exchange,
     asking: Asking<'_>,
@@ -27,7 +28,9 @@ pub(super) async fn consult(
         asking,
         now: clock::unix_seconds(),
     };
-    let decided = decide(plan, &attempt).await;
+    let token = authorize.filter(|_| plan.wants_token() && has_token(exchange));
+    let token = token.and_then(|it| it.token(called.head));
+    let decided = decide(plan, &attempt, token.as_deref()).await;
     let record = &mut exchange.record.record;
     record.policies = decided.logged();
     let rejection = decided.rejection();
@@ -48,4 +51,12 @@ pub(super) async fn consult(
         passed(exchange, Step::Policies, said);
     }
     outcome
+}
+
+/// Whether the caller is known by a token. One that an authorizer only watches may be anybody's.
+const fn has_token(exchange: &Exchange) -> bool {
+    match exchange.caller {
+        Some(Caller::Token(_)) => true,
+        Some(Caller::Function(_) | Caller::Signer(_)) | None => false,
+    }
 }

@@ -117,6 +117,7 @@ pub(crate) async fn enter<'s, 'r>(
             check_policies(None, (authorization, Phase::After), &called, exchange)?;
         }
         if let Some(plan) = &route.decide {
+            let plan = (&**plan, route.authorize.as_ref());
             Box::pin(consult(plan, &called, exchange, asking)).await?;
         }
     }

@@ -139,6 +139,7 @@ pub(crate) async fn enter<'s, 'r>(
         }
         ask_policies(stage, route, &called, Phase::After, exchange)?;
         if let Some(plan) = &route.decide {
+            let plan = (&**plan, route.authorize.as_ref());
             Box::pin(consult(plan, &called, exchange, asking)).await?;
         }
     }

@@ -9,7 +9,7 @@ use super::backends::Backends;
 use super::hosts::hosts;
 use super::integration;
 use super::observed::{Observed, Observing};
-use super::policies::policies;
+use super::policies::{Ways, policies};
 use super::slot::{CALLER, ROUTE, slot_tag};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
@@ -69,8 +69,12 @@ impl Compiler {
         let services = Services::new(&backends, credentials.as_ref());
         let authorizers = self.authorizers(model, previous, &backends, services)?;
         let oauth_clients = self.oauth_clients(model, previous)?;
-        let asked = (oauth_clients.as_slice(), services);
-        let policies = policies(model, &backends, asked, self.decisions())?;
+        let ways = Ways {
+            backends: &backends,
+            services,
+            clients: &oauth_clients,
+        };
+        let policies = policies(model, ways, self.decisions())?;
         let parts = Parts {
             previous,
             identity: &model.identity,

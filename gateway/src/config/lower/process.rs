@@ -65,7 +65,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     if let Some(Quotas::Aws) = file.limits {
         quotas::check(&apis, &authorizers, &domains, cx);
     }
-    policies::check_uses(&apis, &policy_sets, &policy_stores, cx);
+    policies::check_uses(&apis, &authorizers, (&policy_sets, &policy_stores), cx);
     warn_of_unused(&apis, &domains, (&policy_sets, &lookups), cx);
     authorizers.append(&mut cx.thawed);
     let gateway = Gateway {

@@ -27,6 +27,7 @@ mod method;
 mod identity;
 mod domain;
 mod policies;
+mod verified_permissions;
 mod telemetry;
 
 pub(super) use access_mode::AccessMode;
@@ -56,7 +57,7 @@ pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheck
 pub(super) use named::Named;
 pub(super) use oauth::{ClientAuthentication, OAuthClient};
 pub(super) use policies::{
-    Attribute, AttributeType, CedarPolicies, Entity, FoundStore, HttpPolicies, PolicyFiles,
+    Action, Attribute, AttributeType, CedarPolicies, Entity, FoundStore, HttpPolicies, PolicyFiles,
     PolicySet, PolicyStore, StoreChoice,
 };
 pub(super) use private::Private;
@@ -64,6 +65,7 @@ pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
 pub(super) use upstream::{BackendTls, Upstream};
+pub(super) use verified_permissions::{TokenKind, VerifiedPolicies, VerifiedStoreId};
 pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
 
 use schemars::JsonSchema;

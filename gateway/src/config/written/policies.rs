@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{AnyJson, DurationText, Enrichment, Named};
+use super::{AnyJson, DurationText, Enrichment, Named, VerifiedPolicies};
 
 /// A store of policies.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,6 +35,8 @@ pub(crate) enum PolicySet {
     Cedar(CedarPolicies),
     /// Asks a server over HTTP, such as OPA, Cerbos, Permify or Oso.
     Http(HttpPolicies),
+    /// Asks a policy store of Amazon Verified Permissions.
+    VerifiedPermissions(VerifiedPolicies),
 }
 
 /// How requests are put to a server.

@@ -15,6 +15,7 @@ mod policies;
 mod problem;
 mod question;
 mod store;
+mod written;
 
 pub use nesting::{DEPTH_MAX, OPERATORS_MAX};
 pub use problem::{At, Problem, Source};
@@ -23,6 +24,7 @@ pub use question::{
     Unanswerable,
 };
 pub use store::{Answer, Sources, Store};
+pub use written::members;
 
 /// Policies of one store, more of which are refused: each is evaluated for every question.
 pub const POLICIES_MAX: usize = 10_000;

@@ -176,7 +176,8 @@ const fn refusal(error: &RequestValidationError) -> &'static str {
 
 impl Described {
     /// Whether there is nothing but the name.
-    pub(super) fn is_bare(&self) -> bool {
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
         self.attributes.is_empty() && self.parents.is_empty()
     }
 
@@ -202,7 +203,7 @@ fn expressions(
     expressions.collect()
 }
 
-fn bounded(what: &'static str, found: usize, max: usize) -> Result<(), Unanswerable> {
+pub(super) fn bounded(what: &'static str, found: usize, max: usize) -> Result<(), Unanswerable> {
     if found > max {
         return Err(Unanswerable::TooMany { what, found, max });
     }

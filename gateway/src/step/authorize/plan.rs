@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::request::Parts;
+
 use super::iam::Unproven;
-use super::jwt::{Asked, FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool};
+use super::jwt::{Asked, FETCH_INTERVAL_MIN, JwtAuthorizer, Recalled, Refusal, pool, token_of};
 use super::source::sent;
 use super::{Authorizer, Judge};
 use crate::exchange::{Caller, FunctionCall, Identity, Reason, Rejection};
@@ -18,6 +20,23 @@ pub struct AuthorizePlan {
     pub authorizer: Arc<Authorizer>,
     /// Scopes of which a token must carry one; empty demands none.
     pub scopes: Vec<String>,
+}
+
+impl AuthorizePlan {
+    /// The token in a request, where tokens are what the authorizer judges: what it accepted, if it has
+    /// let the request pass.
+    #[must_use]
+    pub fn token<'r>(&self, head: &'r Parts) -> Option<Cow<'r, str>> {
+        let settings = self.authorizer.jwt()?.settings();
+        let credential = sent(&settings.identity_source, head)?;
+        match credential {
+            Cow::Borrowed(text) => token_of(Some(text)).ok().map(Cow::Borrowed),
+            Cow::Owned(text) => {
+                let token = token_of(Some(&text)).ok()?;
+                Some(Cow::Owned(token.to_owned()))
+            }
+        }
+    }
 }
 
 /// Who makes an attempt, as far as its head tells.

@@ -7,14 +7,18 @@
 pub mod lookup;
 mod enrich;
 mod found;
+mod http;
 mod plan;
 mod question;
 mod remote;
 mod server;
 mod tenant;
+mod verified;
 
+pub use self::http::{ANSWER_BYTES_MAX, HttpDecider};
 pub use enrich::EnrichPlan;
 pub use found::FoundPlan;
 pub use plan::{DecidePlan, Engine, StorePlan, decide};
-pub use remote::{ANSWER_BYTES_MAX, RemoteDecision, RemoteEngine};
+pub use remote::{RemoteDecision, RemoteEngine};
 pub use tenant::{FOUND_STORE_BYTES_MAX, FoundStores, ReadStore};
+pub use verified::{VERIFIED_ANSWER_BYTES_MAX, VerifiedDecider, VerifiedStorePlan};

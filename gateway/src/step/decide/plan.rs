@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::enrich::{EnrichPlan, enrich};
+use super::http::HttpDecider;
 use super::question::Asked;
-use super::remote::{RemoteEngine, Unanswered};
+use super::remote::{RemoteEngine, by_others};
 use super::tenant::FoundStores;
+use super::verified::VerifiedDecider;
 use crate::exchange::{Decided, Reason, Refusal, Rejection};
 use crate::language::cedar::{Answer, Store};
 use crate::model::QuestionMap;
@@ -43,6 +45,15 @@ impl DecidePlan {
         }
     }
 
+    /// Whether it asks about the token that the route's authorizer has accepted.
+    #[must_use]
+    pub fn wants_token(&self) -> bool {
+        match &self.engine {
+            Engine::Cedar { .. } | Engine::Http(_) => false,
+            Engine::VerifiedPermissions(engine) => engine.decider().wants_token(),
+        }
+    }
+
     /// Tells the operator what would be refused, once in a second at most: the access log has all.
     pub fn tell(&self, refusal: &Rejection, now: u64) {
         if self.told.swap(now, Ordering::Relaxed) == now {
@@ -70,7 +81,9 @@ pub enum Engine {
         question: Box<QuestionMap>,
     },
     /// A server.
-    Remote(RemoteEngine),
+    Http(RemoteEngine<HttpDecider>),
+    /// A policy store of Amazon Verified Permissions.
+    VerifiedPermissions(RemoteEngine<VerifiedDecider>),
 }
 
 /// Which store is asked.
@@ -94,11 +107,12 @@ impl StorePlan {
     }
 }
 
-/// Asks the policy set about a request.
+/// Asks the policy set about a request. `token` is what the route's authorizer has accepted, for a set
+/// that [wants it](DecidePlan::wants_token).
 ///
 /// # Cancel safety
 /// Safe: nothing is half done.
-pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
+pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>, token: Option<&str>) -> Decided {
     let (refusal, policies) = match enrich(&plan.lookups, attempt).await {
         Ok(records) => {
             let asked = Asked::of(attempt, &records);
@@ -107,8 +121,9 @@ pub async fn decide(plan: &DecidePlan, attempt: &Attempt<'_>) -> Decided {
                     Ok(store) => by_store(&store, question, &asked, attempt.called.route),
                     Err(refusal) => (Some(refusal), Vec::new()),
                 },
-                Engine::Remote(engine) => {
-                    (by_server(engine.ask(&asked, attempt).await), Vec::new())
+                Engine::Http(engine) => by_others(engine, &asked, attempt, token).await,
+                Engine::VerifiedPermissions(engine) => {
+                    by_others(engine, &asked, attempt, token).await
                 }
             }
         }
@@ -137,35 +152,29 @@ fn by_store(
     }
 }
 
-fn by_server(answer: Result<bool, Unanswered>) -> Option<Refusal> {
-    let (reason, detail) = match answer {
-        Ok(true) => return None,
-        Ok(false) => (Reason::DecisionDenied, None),
-        Err(why) => (Reason::DecisionUnavailable, Some(why.to_string())),
-    };
-    Some(Refusal { reason, detail })
-}
-
 fn refusal(answer: &Answer) -> Option<Refusal> {
     if answer.is_allowed {
         return None;
     }
     if answer.failed.is_empty() {
-        let policies = &answer.policies;
-        let detail = if policies.is_empty() {
-            "no policy permits it".to_owned()
-        } else {
-            format!("forbidden by {}", listed(policies))
-        };
         return Some(Refusal {
             reason: Reason::DecisionDenied,
-            detail: Some(detail),
+            detail: Some(denial(&answer.policies)),
         });
     }
     Some(failed(format!(
         "policies failed: {}",
         listed(&answer.failed)
     )))
+}
+
+/// Why policies deny something, by those that decided.
+pub(super) fn denial(policies: &[Arc<str>]) -> String {
+    if policies.is_empty() {
+        "no policy permits it".to_owned()
+    } else {
+        format!("forbidden by {}", listed(policies))
+    }
 }
 
 const fn failed(detail: String) -> Refusal {

@@ -7,12 +7,12 @@ use serde_json::{Number, Value};
 
 use super::enrich::Records;
 use crate::exchange::{ClientParameters, ClientRequest, Context};
-use crate::language::cedar::{Attribute, Described, EntityName, Question};
+use crate::language::cedar::{Attribute, Described, EntityName, Question, Unanswerable};
 use crate::language::document::Document;
 use crate::language::mapping::http::RequestText;
 use crate::language::message::Body;
 use crate::language::variable::{Variable, Variables};
-use crate::model::{EntityMap, QuestionMap, ValueKind, ValueMap};
+use crate::model::{CallMap, EntityMap, QuestionMap, ValueKind, ValueMap};
 use crate::step::attempt::Attempt;
 
 /// Why nothing can be asked. Nothing of the request is quoted: logs may hold this.
@@ -24,6 +24,23 @@ pub(super) enum Unaskable {
     /// A value of another type.
     #[error("the value of `{0}` is not what the policy set says it is")]
     Misfit(String),
+    /// A value that no engine takes.
+    #[error(transparent)]
+    Unanswerable(#[from] Unanswerable),
+    /// No token where one is asked about.
+    #[error("the request has no token that its authorizer has accepted")]
+    Token,
+}
+
+/// What messages call whoever calls.
+pub(super) const PRINCIPAL: &str = "principal";
+
+/// What somebody does.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) action: EntityName,
+    pub(super) resource: Described,
+    pub(super) context: BTreeMap<String, Attribute>,
 }
 
 /// What values are made of.
@@ -85,12 +102,26 @@ impl<'a> Asked<'a> {
 
     /// What `map` asks of a route.
     pub(super) fn question(&self, map: &QuestionMap, route: &str) -> Result<Question, Unaskable> {
+        let Call {
+            action,
+            resource,
+            context,
+        } = self.call(&map.call, route)?;
+        Ok(Question {
+            principal: self.entity(&map.principal, PRINCIPAL)?,
+            action,
+            resource,
+            context,
+        })
+    }
+
+    /// What somebody does who calls a route.
+    pub(super) fn call(&self, map: &CallMap, route: &str) -> Result<Call, Unaskable> {
         let id = match &map.action_id {
             None => route.to_owned(),
             Some(text) => self.id(text, "action")?,
         };
-        Ok(Question {
-            principal: self.entity(&map.principal, "principal")?,
+        Ok(Call {
             action: EntityName {
                 kind: map.action_kind.clone(),
                 id,
@@ -115,7 +146,12 @@ impl<'a> Asked<'a> {
         self.text(text).ok_or(Unaskable::Missing(what))
     }
 
-    fn entity(&self, map: &EntityMap, what: &'static str) -> Result<Described, Unaskable> {
+    /// An entity of the request.
+    pub(super) fn entity(
+        &self,
+        map: &EntityMap,
+        what: &'static str,
+    ) -> Result<Described, Unaskable> {
         let mut parents = Vec::new();
         for of_type in &map.parents {
             let ids = of_type.ids.evaluate(&self.request, &self.known);

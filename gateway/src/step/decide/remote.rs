@@ -1,61 +1,77 @@
-//! Servers that decide: one question over HTTP, one answer that is remembered for a while.
+//! Whoever decides elsewhere: one question, one answer that is remembered for a while.
 //!
-//! What is not plainly a yes or a no decides nothing: another status than 200, no JSON, nothing where
-//! the answer should be, no answer in time. The request is refused then, and nothing is remembered.
+//! What decides nothing refuses the request, and nothing of it is remembered.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode};
-use serde_json::Value;
+use http::StatusCode;
 
-use super::question::Asked;
-use super::server::{JSON, Means, NoAnswer, Server};
-use crate::exchange::Caller;
-use crate::language::document::Document;
-use crate::language::json_path::{Found, JsonPath};
-use crate::model::HttpEngine;
-use crate::oauth::{NoToken, Shown};
+use super::plan::denial;
+use super::question::{Asked, Unaskable};
+use super::server::Means;
+use crate::exchange::{Caller, Reason, Refusal};
+use crate::oauth::NoToken;
 use crate::step::attempt::{Attempt, NEVER_ASKS};
 use crate::store::decision::{DecisionCache, Flights, Fresh, Lifetime, Remembered, Undecided};
-use crate::upstream::{CallBounds, UpstreamPlan};
 
-/// Largest answer that is read.
-pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// A server, and what is remembered of its answers.
+/// Somebody who decides, and what is remembered of the answers.
 #[derive(Debug)]
-pub struct RemoteEngine {
-    decider: Arc<Decider>,
-    request: Document,
+pub struct RemoteEngine<D> {
+    decider: Arc<D>,
     ttl: Duration,
     remembered: Arc<DecisionCache<RemoteDecision>>,
     flights: Arc<Flights<RemoteDecision, Unanswered>>,
 }
 
-/// How a server is asked, and what its answer means.
-#[derive(Debug)]
-struct Decider {
-    server: Server,
-    path: PathAndQuery,
-    answer_at: JsonPath,
-    allowed: Value,
+/// Who decides.
+pub(super) trait Decider: 'static {
+    /// What is asked.
+    type Question: 'static;
+
+    /// What is asked about an attempt of whoever has `token`, of which `asked` is what can be asked.
+    async fn question(
+        &self,
+        asked: &Asked<'_>,
+        attempt: &Attempt<'_>,
+        token: Option<&str>,
+    ) -> Result<Self::Question, Refusal>;
+
+    /// All of a question: what differs in nothing is one.
+    fn parts(question: &Self::Question) -> Vec<&[u8]>;
+
+    /// What is said.
+    async fn ask(&self, question: Self::Question, means: &Means) -> Result<Said, Unanswered>;
 }
 
-/// What a server said.
+/// What was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Whether it is allowed, as far as policies could be evaluated.
+    pub(super) is_allowed: bool,
+    /// The policies that decided; `None` where nobody names any.
+    pub(super) policies: Option<Vec<Arc<str>>>,
+    /// Policies that could not be evaluated.
+    pub(super) errors: usize,
+}
+
+/// What was said, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteDecision {
-    is_allowed: bool,
+    said: Said,
     principal: Option<Box<str>>,
 }
 
 impl Remembered for RemoteDecision {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.principal.as_ref().map_or(0, |name| name.len())
+        let policies = self.said.policies.iter().flatten();
+        // Each has two counters in front.
+        let policies: usize = policies
+            .map(|id| id.len() + 2 * size_of::<Arc<str>>())
+            .sum();
+        let principal = self.principal.as_ref().map_or(0, |name| name.len());
+        size_of::<Self>() + policies + principal
     }
 
     fn principal(&self) -> Option<&str> {
@@ -63,7 +79,7 @@ impl Remembered for RemoteDecision {
     }
 }
 
-/// Why a server said nothing. Nothing of the request is quoted: logs may hold this.
+/// Why nothing was said. Nothing of the request is quoted: logs may hold this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unanswered {
     /// The request has nothing to ask about.
@@ -75,6 +91,9 @@ pub(super) enum Unanswered {
     /// No answer came.
     #[error("the server did not answer: {0}")]
     Call(String),
+    /// A service of AWS decided nothing, and this says why.
+    #[error("{0}")]
+    Service(String),
     /// An answer of another kind came.
     #[error("the server answered {0}")]
     Status(StatusCode),
@@ -95,118 +114,129 @@ pub(super) enum Unanswered {
     NotAsked,
 }
 
-impl RemoteEngine {
-    /// Of what the configuration says; `plan` leads to the server, which is shown `authorization`.
-    ///
-    /// # Errors
-    /// Where its path cannot be asked for.
-    pub fn new(
-        engine: &HttpEngine,
-        plan: Arc<UpstreamPlan>,
-        authorization: Option<Shown>,
-        remembered: DecisionCache<RemoteDecision>,
-    ) -> Result<Self, http::uri::InvalidUri> {
-        Ok(Self {
-            decider: Arc::new(Decider {
-                server: Server::new(
-                    plan,
-                    authorization,
-                    CallBounds {
-                        timeout: engine.timeout,
-                        bytes_max: ANSWER_BYTES_MAX,
-                    },
-                ),
-                path: engine.remote.path.parse()?,
-                answer_at: engine.answer_at.clone(),
-                allowed: engine.allowed.clone(),
-            }),
-            request: engine.request.clone(),
-            ttl: engine.decision_ttl,
+impl<D> RemoteEngine<D> {
+    /// One of whose answers nothing is remembered yet, and none longer than `ttl`.
+    #[must_use]
+    pub fn new(decider: D, ttl: Duration, remembered: DecisionCache<RemoteDecision>) -> Self {
+        Self {
+            decider: Arc::new(decider),
+            ttl,
             remembered: Arc::new(remembered),
             flights: Arc::default(),
-        })
+        }
     }
 
-    /// Whether the server allows an attempt, of which `asked` is what can be asked.
-    ///
-    /// # Cancel safety
-    /// Safe: the question goes on, and who asks the same finds what it came to.
-    pub(super) async fn ask(
-        &self,
-        asked: &Asked<'_>,
-        attempt: &Attempt<'_>,
-    ) -> Result<bool, Unanswered> {
-        let question = asked
-            .document(&self.request)
-            .ok_or(Unanswered::NoQuestion)?;
-        let question = Bytes::from(question.to_string());
-        let caller = attempt.exchange.caller.as_ref();
-        let principal = caller.and_then(Caller::subject).map(Into::into);
-        let key = self.remembered.key(0, &[&question]);
-        let means = Means {
-            pool: Rc::clone(attempt.asking.pool),
-            budget: attempt.asking.budget.clone(),
-            now: attempt.now,
-        };
-        let (decider, ttl, now) = (Arc::clone(&self.decider), self.ttl, attempt.now);
-        if ttl.is_zero() && attempt.asking.purpose != NEVER_ASKS {
-            return decider.ask(question, &means).await;
+    /// Who decides.
+    pub(super) fn decider(&self) -> &D {
+        &self.decider
+    }
+}
+
+/// What `engine` says of an attempt of whoever has `token`, of which `asked` is what can be asked: why it is
+/// refused, if it is, and the policies that decided.
+///
+/// # Cancel safety
+/// Safe: the question goes on, and who asks the same finds what it came to.
+pub(super) async fn by_others<D: Decider>(
+    engine: &RemoteEngine<D>,
+    asked: &Asked<'_>,
+    attempt: &Attempt<'_>,
+    token: Option<&str>,
+) -> (Option<Refusal>, Vec<Arc<str>>) {
+    let question = match engine.decider.question(asked, attempt, token).await {
+        Ok(question) => question,
+        Err(refusal) => return (Some(refusal), Vec::new()),
+    };
+    match ask(engine, question, attempt).await {
+        Ok(decision) => {
+            let policies = decision.said.policies.clone().unwrap_or_default();
+            (decision.said.refusal(), policies)
         }
-        let begin = || {
-            if attempt.asking.purpose == NEVER_ASKS {
-                return Err(Unanswered::NotAsked);
-            }
-            Ok(async move {
-                let is_allowed = decider.ask(question, &means).await?;
-                let decision = Arc::new(RemoteDecision {
-                    is_allowed,
-                    principal,
-                });
-                let lifetime = Lifetime {
-                    now,
-                    // The caller's token is judged with every request.
-                    expires_at: u64::MAX,
-                    ttl,
-                };
-                Ok(Fresh { decision, lifetime })
-            })
-        };
-        let decided = self
-            .remembered
-            .decided(&self.flights, key, now, begin)
-            .await;
-        match decided {
-            Ok(decision) => Ok(decision.is_allowed),
-            Err(Undecided::Failed(why)) => Err(why),
-            Err(Undecided::Crowded) => Err(Unanswered::Crowded),
-            Err(Undecided::Abandoned) => Err(Unanswered::Abandoned),
+        Err(why) => (Some(why.refusal()), Vec::new()),
+    }
+}
+
+async fn ask<D: Decider>(
+    engine: &RemoteEngine<D>,
+    question: D::Question,
+    attempt: &Attempt<'_>,
+) -> Result<Arc<RemoteDecision>, Unanswered> {
+    let caller = attempt.exchange.caller.as_ref();
+    let principal = caller.and_then(Caller::subject).map(Into::into);
+    let key = engine.remembered.key(0, &D::parts(&question));
+    let means = Means {
+        pool: Rc::clone(attempt.asking.pool),
+        budget: attempt.asking.budget.clone(),
+        now: attempt.now,
+    };
+    let (decider, ttl, now) = (Arc::clone(&engine.decider), engine.ttl, attempt.now);
+    let asking = async move {
+        let said = decider.ask(question, &means).await?;
+        Ok(Arc::new(RemoteDecision { said, principal }))
+    };
+    if ttl.is_zero() && attempt.asking.purpose != NEVER_ASKS {
+        return asking.await;
+    }
+    let begin = || {
+        if attempt.asking.purpose == NEVER_ASKS {
+            return Err(Unanswered::NotAsked);
+        }
+        Ok(async move {
+            let decision = asking.await?;
+            let lifetime = Lifetime {
+                now,
+                // The caller's token is judged with every request.
+                expires_at: u64::MAX,
+                ttl,
+            };
+            Ok(Fresh { decision, lifetime })
+        })
+    };
+    let decided = engine
+        .remembered
+        .decided(&engine.flights, key, now, begin)
+        .await;
+    decided.map_err(|undecided| match undecided {
+        Undecided::Failed(why) => why,
+        Undecided::Crowded => Unanswered::Crowded,
+        Undecided::Abandoned => Unanswered::Abandoned,
+    })
+}
+
+impl Said {
+    fn refusal(&self) -> Option<Refusal> {
+        if self.errors > 0 {
+            let detail = format!("policies failed: {}", self.errors);
+            return Some(Refusal {
+                reason: Reason::DecisionFailed,
+                detail: Some(detail),
+            });
+        }
+        if self.is_allowed {
+            return None;
+        }
+        Some(Refusal {
+            reason: Reason::DecisionDenied,
+            detail: self.policies.as_deref().map(denial),
+        })
+    }
+}
+
+impl Unanswered {
+    pub(super) fn refusal(&self) -> Refusal {
+        Refusal {
+            reason: Reason::DecisionUnavailable,
+            detail: Some(self.to_string()),
         }
     }
 }
 
-impl Decider {
-    async fn ask(&self, question: Bytes, means: &Means) -> Result<bool, Unanswered> {
-        let mut request = Request::new(question);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.path.clone().into();
-        request.headers_mut().insert(CONTENT_TYPE, JSON);
-        let answer = self.server.ask(request, means).await;
-        let answer = answer.map_err(|error| match error {
-            NoAnswer::Token(error) => Unanswered::Token(error),
-            NoAnswer::Call(error) => Unanswered::Call(error.to_string()),
-        })?;
-        if answer.status() != StatusCode::OK {
-            return Err(Unanswered::Status(answer.status()));
-        }
-        let answer: Value =
-            serde_json::from_slice(answer.body()).map_err(|_error| Unanswered::Json)?;
-        match self.answer_at.find(&answer) {
-            Some(Found::One(value)) => Ok(*value == self.allowed),
-            // Of none, nobody can say that all of them are so.
-            Some(Found::Many(values)) if !values.is_empty() => {
-                Ok(values.into_iter().all(|value| *value == self.allowed))
-            }
-            Some(Found::Many(_)) | None => Err(Unanswered::Nothing),
+impl Unaskable {
+    /// Of a question that the request cannot make.
+    pub(super) fn refusal(&self) -> Refusal {
+        Refusal {
+            reason: Reason::DecisionFailed,
+            detail: Some(self.to_string()),
         }
     }
 }

@@ -121,6 +121,9 @@ pub(super) enum NoStore {
     /// The record has no store.
     #[error("lookup `{0}`: the record has nothing where `store.at` says")]
     Nothing(Arc<str>),
+    /// The record has no id of one.
+    #[error("lookup `{0}`: the record has no id of a policy store where `policy_store.at` says")]
+    NoId(Arc<str>),
     /// The record has one that cannot be used.
     #[error("lookup `{lookup}`: the policy store of the record cannot be used: {why}")]
     Unusable {
@@ -145,7 +148,7 @@ impl NoStore {
         let reason = match self {
             Self::Lookup(error) => return error.refusal(),
             Self::NoRecord(_) => Reason::DecisionFailed,
-            Self::Nothing(_) | Self::Unusable { .. } | Self::Unread { .. } => {
+            Self::Nothing(_) | Self::NoId(_) | Self::Unusable { .. } | Self::Unread { .. } => {
                 Reason::DecisionUnavailable
             }
         };

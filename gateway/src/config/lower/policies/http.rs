@@ -16,8 +16,8 @@ use crate::config::written;
 use crate::language::json_path::JsonPath;
 use crate::model::{HttpEngine, Remote};
 
-const TIMEOUT: Duration = s(1);
-const DECISION_TTL: Duration = s(10);
+pub(super) const TIMEOUT: Duration = s(1);
+pub(super) const DECISION_TTL: Duration = s(10);
 
 /// Lowers the server that the policy set at `at` asks; `None` where it has mistakes, which are reported.
 pub(super) fn lower(

@@ -3,6 +3,7 @@
 mod http;
 mod question;
 mod store;
+mod verified_permissions;
 
 pub(super) use question::lower_text;
 
@@ -13,8 +14,8 @@ use crate::config::written;
 use crate::language::cedar::{EntityName, Store};
 use crate::language::variable::{ApiType, Variable};
 use crate::model::{
-    Api, ApiKind, PolicyEngine, PolicySet, PolicySetName, PolicySource, PolicyStore,
-    PolicyStoreName, Route, StoreChoice,
+    Api, ApiKind, Authorizer, AuthorizerKind, PolicyEngine, PolicySet, PolicySetName, PolicySource,
+    PolicyStore, PolicyStoreName, Route, StoreChoice,
 };
 
 /// Where policy sets stand.
@@ -70,6 +71,11 @@ pub(super) fn lower_sets(
                 let engine = http::lower(http, &at, cx);
                 let engine = engine.map(|engine| PolicyEngine::Http(Box::new(engine)));
                 (engine, &http.lookups, http.monitor)
+            }
+            written::PolicySet::VerifiedPermissions(verified) => {
+                let store = verified_permissions::lower(verified, &at, cx);
+                let engine = store.map(|store| PolicyEngine::VerifiedPermissions(Box::new(store)));
+                (engine, &verified.lookups, verified.monitor)
             }
         };
         let lookups = lookups::lower_enrichments(lookups, &at, cx);
@@ -154,8 +160,8 @@ pub(super) fn lower_name(
 /// Whether routes have what their policy sets read of them.
 pub(super) fn check_uses(
     apis: &[Api],
-    sets: &[PolicySet],
-    stores: &[PolicyStore],
+    authorizers: &[Authorizer],
+    (sets, stores): (&[PolicySet], &[PolicyStore]),
     cx: &mut Lowering<'_>,
 ) {
     let section = cx.root.key("apis");
@@ -168,6 +174,7 @@ pub(super) fn check_uses(
             };
             let at = routes.key(route.key.as_str()).key("policies");
             check_variables(set, api.kind, route, &at, cx);
+            check_token(set, authorizers, route, &at, cx);
             check_action(set, stores, route, &at, cx);
         }
     }
@@ -206,6 +213,35 @@ fn check_variables(
     }
 }
 
+/// A set that asks about a token is of no use where none is accepted.
+fn check_token(
+    set: &PolicySet,
+    authorizers: &[Authorizer],
+    route: &Route,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) {
+    let named = route.authorizer.as_ref();
+    let authorizer = authorizers.iter().find(|it| Some(&it.name) == named);
+    // One that was refused is reported where it stands.
+    let is_of_tokens = match (named, authorizer) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(_), Some(authorizer)) => match authorizer.kind {
+            AuthorizerKind::Jwt(_) => true,
+            AuthorizerKind::Function(_) | AuthorizerKind::Iam(_) => false,
+        },
+    };
+    if set.wants_token() && !is_of_tokens {
+        let message = format!(
+            "the policy set `{}` asks about the caller's token, and the authorizer of this route accepts \
+             none: name one of type `jwt` or `cognito`, or let the policy set say who calls by `principal`",
+            set.name
+        );
+        cx.error_at_key(at, message);
+    }
+}
+
 /// An action that the schema does not have is refused whoever asks.
 fn check_action(
     set: &PolicySet,
@@ -220,7 +256,7 @@ fn check_action(
     let Some(store) = known_store(store, stores) else {
         return;
     };
-    let id = match &question.action_id {
+    let id = match &question.call.action_id {
         None => route.key.as_str(),
         Some(text) => match text.fixed() {
             Some(text) => text,
@@ -228,7 +264,7 @@ fn check_action(
         },
     };
     let action = EntityName {
-        kind: question.action_kind.clone(),
+        kind: question.call.action_kind.clone(),
         id: id.to_owned(),
     };
     if !store.has_action(&action) {

@@ -11,7 +11,7 @@ use crate::language::cedar::{ATTRIBUTES_MAX, ExtensionKind, Store, TypeName};
 use crate::language::document::{Document, DocumentError};
 use crate::language::mapping::http::RequestText;
 use crate::language::variable::{Moment, Variable};
-use crate::model::{EntityMap, ParentsMap, QuestionMap, ValueKind, ValueMap};
+use crate::model::{CallMap, EntityMap, ParentsMap, QuestionMap, ValueKind, ValueMap};
 
 /// The type of actions, where nothing else is said.
 const ACTION: &str = "Action";
@@ -24,17 +24,38 @@ pub(super) fn lower(
 ) -> Option<QuestionMap> {
     let records = &Records::of(&written.lookups);
     let principal = lower_entity(records, &written.principal, &at.key("principal"), cx);
+    let parts = (written.action.as_ref(), &written.resource, &written.context);
+    let call = lower_call(records, parts, at, cx);
+    Some(QuestionMap {
+        principal: principal?,
+        call: call?,
+    })
+}
+
+/// What the policy set at `at` has of an action, of what that is done to, and of its context.
+type CallParts<'w> = (
+    Option<&'w written::Action>,
+    &'w written::Entity,
+    &'w written::Named<written::Attribute>,
+);
+
+/// Lowers what somebody does; `None` where it has mistakes, which are reported.
+pub(super) fn lower_call(
+    records: &Records<'_>,
+    (action, resource, context): CallParts<'_>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<CallMap> {
     let action_at = at.key("action");
-    let (kind, id) = match &written.action {
+    let (kind, id) = match action {
         None => (None, None),
         Some(action) => (action.kind.as_deref(), action.id.as_deref()),
     };
     let action_kind = lower_type(kind.unwrap_or(ACTION), &action_at.key("type"), cx);
     let action_id = id.map(|id| lower_id(records, id, &action_at.key("id"), cx));
-    let resource = lower_entity(records, &written.resource, &at.key("resource"), cx);
-    let context = lower_values(records, &written.context, &at.key("context"), cx);
-    Some(QuestionMap {
-        principal: principal?,
+    let resource = lower_entity(records, resource, &at.key("resource"), cx);
+    let context = lower_values(records, context, &at.key("context"), cx);
+    Some(CallMap {
         action_kind: action_kind?,
         action_id: match action_id {
             None => None,
@@ -49,7 +70,7 @@ pub(super) fn lower(
 pub(super) fn check(question: &QuestionMap, store: &Store, at: &Cursor<'_>, cx: &mut Lowering<'_>) {
     for (key, entity) in [
         ("principal", &question.principal),
-        ("resource", &question.resource),
+        ("resource", &question.call.resource),
     ] {
         let at = at.key(key);
         let mut check = |kind: &TypeName, at: &Cursor<'_>| {
@@ -67,7 +88,7 @@ pub(super) fn check(question: &QuestionMap, store: &Store, at: &Cursor<'_>, cx: 
     }
 }
 
-fn lower_entity(
+pub(super) fn lower_entity(
     records: &Records<'_>,
     written: &written::Entity,
     at: &Cursor<'_>,

@@ -28,6 +28,7 @@ pub use key_set::{
 };
 pub use refusal::Refusal;
 pub use remote::DiscoveryError;
+pub(super) use token::token_of;
 
 /// Largest accepted token. Header limits of listeners are of this order; nothing honest comes near.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;

@@ -73,7 +73,7 @@ impl<'t> Token<'t> {
 /// # Errors
 /// [`Refusal::Missing`] if nothing is left, [`Refusal::TooLarge`] beyond
 /// [`super::TOKEN_BYTES_MAX`].
-pub(super) fn token_of(credential: Option<&str>) -> Result<&str, Refusal> {
+pub(in crate::step::authorize) fn token_of(credential: Option<&str>) -> Result<&str, Refusal> {
     let value = credential.unwrap_or_default().trim_matches(' ');
     let token = match value.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => {
