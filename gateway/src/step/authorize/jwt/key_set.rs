@@ -306,11 +306,12 @@ impl KeySet {
         let deadline = asked.next.max(now) + self.pace.timeout;
         self.demand.notify_one();
         loop {
-            // Looked at after subscribing, so that no publication falls between.
+            let Progress { ended, is_good, .. } = *progress.borrow_and_update();
+            // Looked at after the progress: keys are published before their fetch has ended, so that
+            // none of a fetch that is seen to have ended is missed.
             if let Some(keys) = self.holding(id) {
                 return Ok(keys);
             }
-            let Progress { ended, is_good, .. } = *progress.borrow_and_update();
             if ended > asked.begun {
                 // A fetch that failed says nothing of the key.
                 if is_good {
@@ -338,9 +339,11 @@ impl KeySet {
     /// One fetch; publishes the keys before the end of the fetch, which wakes who waits.
     async fn renew(&self, remote: &Remote) -> Result<(), KeySetError> {
         self.fetches.fetch_add(1, Ordering::Relaxed);
-        self.progress.send_modify(|progress| {
+        self.progress.send_if_modified(|progress| {
             progress.begun += 1;
             progress.next = Instant::now() + self.pace.interval_min;
+            // Nobody waits for the beginning.
+            false
         });
         let outcome = self.replace(remote).await;
         self.absent.clear();

@@ -408,3 +408,41 @@ async fn a_reload_keeps_what_did_not_change() {
     let broken = model(file(Some("{}")));
     assert!(super::issuer::build(&broken, &decisions, &tls, Some(&changed)).is_err());
 }
+
+/// A fetch may begin and end between any two looks of whoever waits for it.
+#[tokio::test]
+async fn a_key_that_a_fetch_brought_is_never_missed() {
+    let server = Server::start(Answer::Document(document(&[]))).await;
+    let tls = server.tls();
+    let keys = KeySet::open_paced(&server.jwks(), &tls, Duration::from_millis(1)).expect("good");
+    let refresh = tokio::spawn(Arc::clone(&keys).refresh());
+    keys.first_fetch().await;
+    for round in 0..ROTATIONS {
+        let id = if round % 2 == 0 { "a" } else { "b" };
+        server.answer(Answer::Document(document(&[&Signer::ed25519(id)])));
+        let asking = (0..WORKERS)
+            .map(|_| Arc::clone(&keys))
+            .map(|keys| tokio::task::spawn_blocking(move || ask_on_a_worker(&keys, id)));
+        let outcomes = asking.collect::<JoinSet<_>>().join_all().await;
+        for outcome in outcomes.into_iter().flatten().flatten() {
+            assert_eq!(outcome, Ok(()), "round {round}");
+        }
+    }
+    refresh.abort();
+}
+
+/// Asks for the key many times at once, as a worker of the gateway does.
+fn ask_on_a_worker(keys: &Arc<KeySet>, id: &'static str) -> Vec<Result<(), Refusal>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let asking = (0..ASKING).map(|_| Arc::clone(keys));
+    let asking = asking.map(|keys| async move { keys.keys_with(id).await.map(drop) });
+    let asked = async { asking.collect::<JoinSet<_>>().join_all().await };
+    runtime.expect("a runtime can be made").block_on(asked)
+}
+
+/// Rotations, workers, and how often each of them asks for the key of each.
+const ROTATIONS: usize = 100;
+const WORKERS: usize = 4;
+const ASKING: usize = 500;
