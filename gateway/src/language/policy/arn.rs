@@ -34,9 +34,9 @@ impl<'a> Arn<'a> {
     /// When there are fewer sections, or the first is not `arn`.
     pub fn parse(written: &'a str) -> Result<Self, NotAnArn> {
         let mut starts = [0; SECTIONS];
-        let mut colons = written.match_indices(':');
+        let mut colons = memchr::memchr_iter(b':', written.as_bytes());
         for start in starts.iter_mut().skip(1) {
-            let (colon, _) = colons.next().ok_or_else(|| NotAnArn(written.to_owned()))?;
+            let colon = colons.next().ok_or_else(|| NotAnArn(written.to_owned()))?;
             *start = colon + 1;
         }
         if !written.starts_with("arn:") {
@@ -54,27 +54,26 @@ impl<'a> Arn<'a> {
         self.whole
     }
 
-    /// The first `count` sections, and the rest behind them.
-    fn sections(self, count: usize) -> impl Iterator<Item = &'a str> {
+    /// What stands from one section until another one starts, or the end.
+    fn part(self, from: usize, until: usize) -> &'a str {
         let Self { whole, starts } = self;
-        (0..=count).map(move |index| {
-            let start = starts.get(index).copied();
-            let next = starts.get(index + 1).filter(|_| index < count);
-            let end = next.map_or(whole.len(), |next| next - 1);
-            start
-                .and_then(|start| whole.get(start..end))
-                .unwrap_or_default()
-        })
+        let start = starts.get(from).copied().unwrap_or(whole.len());
+        let end = starts.get(until).map_or(whole.len(), |next| next - 1);
+        whole.get(start..end).unwrap_or_default()
     }
 }
 
 /// A name with wildcards and variables in its sections.
 #[derive(Debug, Clone)]
-pub(super) struct ArnPattern {
-    /// Of the sections in front, one each.
-    leading: Vec<Template>,
-    /// Of everything behind them.
-    rest: Template,
+pub(super) struct ArnPattern(Box<[Span]>);
+
+/// Sections that are compared together. Only the last one has wildcards or variables, so that no `*`
+/// reaches beyond the end of its own section.
+#[derive(Debug, Clone)]
+struct Span {
+    /// The first of them.
+    from: usize,
+    template: Template,
 }
 
 /// Why a text is no pattern of ARNs.
@@ -100,8 +99,8 @@ impl ArnPattern {
     ///
     /// When there are fewer sections, or a variable is none.
     pub(super) fn parse(written: &str, variables: bool) -> Result<Self, ArnPatternError> {
-        let pattern = Self::read(written, variables)?;
-        if pattern.leading.len() == SECTIONS - 1 {
+        let (pattern, sections) = Self::read(written, variables)?;
+        if sections == SECTIONS {
             Ok(pattern)
         } else {
             Err(ArnPatternError::Sections(written.to_owned()))
@@ -115,16 +114,17 @@ impl ArnPattern {
     ///
     /// When sections are missing elsewhere, or a variable is none.
     pub(super) fn parse_shortened(written: &str, variables: bool) -> Result<Self, ArnPatternError> {
-        let pattern = Self::read(written, variables)?;
-        let plain = pattern.leading.iter().all(Template::is_plain);
-        if pattern.leading.len() == SECTIONS - 1 || (plain && pattern.rest.is_open_ended()) {
+        let (pattern, sections) = Self::read(written, variables)?;
+        let shortened = matches!(&*pattern.0, [only] if only.template.is_open_ended());
+        if sections == SECTIONS || shortened {
             Ok(pattern)
         } else {
             Err(ArnPatternError::Sections(written.to_owned()))
         }
     }
 
-    fn read(written: &str, variables: bool) -> Result<Self, ArnPatternError> {
+    /// Also the number of its sections.
+    fn read(written: &str, variables: bool) -> Result<(Self, usize), ArnPatternError> {
         if !written.starts_with("arn:") {
             return Err(ArnPatternError::NotAnArn(written.to_owned()));
         }
@@ -135,35 +135,51 @@ impl ArnPattern {
         // A colon inside a variable is no end of a section, so the split comes after the reading.
         let parts = template::parts(written, syntax)?;
         let is_colon = |part: &Part| matches!(part, Part::Glyph(Glyph::Char(':')));
-        let mut sections: Vec<Template> = parts
-            .splitn(SECTIONS, is_colon)
-            .map(|section| section.to_vec().into())
-            .collect();
-        let rest = sections.pop();
-        Ok(Self {
-            leading: sections,
-            rest: rest.ok_or_else(|| ArnPatternError::NotAnArn(written.to_owned()))?,
-        })
+        let (mut spans, mut sections, mut open) = (Vec::new(), 0, None);
+        for section in parts.splitn(SECTIONS, is_colon) {
+            let (from, mut together) = open.take().unwrap_or((sections, Vec::new()));
+            if from < sections {
+                together.push(Part::Glyph(Glyph::Char(':')));
+            }
+            together.extend_from_slice(section);
+            sections += 1;
+            if together.iter().all(Part::is_plain) {
+                open = Some((from, together));
+            } else {
+                spans.push(Span::new(from, together));
+            }
+        }
+        spans.extend(open.map(|(from, together)| Span::new(from, together)));
+        Ok((Self(spans.into()), sections))
     }
 
     /// Whether `arn` is one of these. Letter case matters.
     pub(super) fn matches(&self, arn: Arn<'_>, context: &dyn Context) -> Truth {
-        let sections = arn.sections(self.leading.len());
-        let patterns = self.leading.iter().chain([&self.rest]);
-        Truth::all(
-            patterns
-                .zip(sections)
-                .map(|(pattern, section)| pattern.matches(section, Case::Matters, context)),
-        )
+        let Self(spans) = self;
+        let ends = spans.iter().skip(1).map(|next| next.from);
+        Truth::all(spans.iter().zip(ends.chain([SECTIONS])).map(
+            |(Span { from, template }, end)| {
+                template.matches(arn.part(*from, end), Case::Matters, context)
+            },
+        ))
     }
 
     /// Whether every name that starts with `root` is one of these, in every request: when `root`
     /// itself is, by a `*` at the end that takes whatever follows.
     pub(super) fn covers(&self, root: Arn<'_>) -> bool {
-        let mut sections = self.leading.iter().chain([&self.rest]);
-        self.rest.is_open_ended()
-            && !sections.any(Template::has_variables)
+        let Self(spans) = self;
+        spans
+            .last()
+            .is_some_and(|last| last.template.is_open_ended())
+            && !spans.iter().any(|span| span.template.has_variables())
             && self.matches(root, &Nothing) == Truth::Yes
+    }
+}
+
+impl Span {
+    fn new(from: usize, parts: Vec<Part>) -> Self {
+        let template = parts.into();
+        Self { from, template }
     }
 }
 
@@ -174,5 +190,48 @@ struct Nothing;
 impl Context for Nothing {
     fn find(&self, _key: &Key) -> Found<'_> {
         Found::Absent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::glob::is_like;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn sections_compared_together_match_as_each_on_its_own_does(
+            pattern in "arn(:[ab*?]{0,3}){5}[ab:*]{0,4}",
+            text in "arn(:[ab]{0,3}){5}[ab:]{0,4}",
+        ) {
+            let each = |whole: &str| {
+                let sections: Vec<_> = whole.splitn(SECTIONS, ':').map(str::to_owned).collect();
+                sections
+            };
+            let mut pairs = each(&pattern).into_iter().zip(each(&text));
+            let expected = pairs.all(|(pattern, text)| is_like(&pattern, &text));
+            let parsed = ArnPattern::parse(&pattern, true).expect("it has six sections");
+            let found = parsed.matches(Arn::parse(&text).expect("a name"), &Nothing);
+            prop_assert_eq!(found, expected.into());
+        }
+
+        #[test]
+        fn a_name_that_a_pattern_was_made_from_matches_it(
+            sections in prop::collection::vec(("[ab]{0,3}", any::<bool>()), 5),
+            rest in "[ab:]{0,4}",
+        ) {
+            let text: String = sections.iter().flat_map(|(text, _)| [":", text]).collect();
+            let wild = |(text, is_wild): &(String, bool)| {
+                let written = if *is_wild { "*" } else { text };
+                format!(":{written}")
+            };
+            let pattern: String = sections.iter().map(wild).collect();
+            let parsed = ArnPattern::parse(&format!("arn{pattern}{rest}"), true);
+            let name = format!("arn{text}{rest}");
+            let found = parsed.expect("six sections").matches(Arn::parse(&name).expect("a name"), &Nothing);
+            prop_assert_eq!(found, Truth::Yes);
+        }
     }
 }

@@ -47,13 +47,19 @@ impl Glob {
             Self::Glyphs(glyphs) => return matches(glyphs, text, case),
             Self::Pieces(pieces) => pieces,
         };
-        let is_ascii = || text.is_ascii() && pieces.iter().all(|piece| piece.is_ascii());
-        match case {
-            Case::Matters => follow(pieces, text.as_bytes(), |a, b| a == b),
-            Case::Ignored if is_ascii() => {
+        // Most texts are written as they are asked for, and what is the same is so in either case.
+        follow(pieces, text.as_bytes(), is_same)
+            || (case == Case::Ignored && self.matches_in_any_case(text))
+    }
+
+    fn matches_in_any_case(&self, text: &str) -> bool {
+        match self {
+            Self::Pieces(pieces)
+                if text.is_ascii() && pieces.iter().all(|piece| piece.is_ascii()) =>
+            {
                 follow(pieces, text.as_bytes(), <[u8]>::eq_ignore_ascii_case)
             }
-            Case::Ignored => matches(&self.glyphs(), text, case),
+            _ => matches(&self.glyphs(), text, Case::Ignored),
         }
     }
 
@@ -65,11 +71,6 @@ impl Glob {
             }
             Self::Glyphs(glyphs) => glyphs.last() == Some(&Glyph::Run),
         }
-    }
-
-    /// Whether there is no wildcard.
-    pub(super) fn is_plain(&self) -> bool {
-        matches!(self, Self::Pieces(pieces) if pieces.len() == 1)
     }
 
     fn glyphs(&self) -> Vec<Glyph> {
@@ -128,6 +129,11 @@ fn follow(pieces: &[Box<str>], text: &[u8], is_same: impl Fn(&[u8], &[u8]) -> bo
         rest = behind.unwrap_or_default();
         behind.is_some()
     })
+}
+
+/// The first bytes tell most texts apart, and are compared without a call.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.first() == b.first() && a == b
 }
 
 /// Whether the whole of `text` is like `pattern`, in which `*` and `?` are wildcards and every other

@@ -106,13 +106,12 @@ impl Template {
     pub(super) const fn has_variables(&self) -> bool {
         matches!(self.form, Form::Open(_))
     }
+}
 
-    /// Whether there is neither wildcard nor variable.
-    pub(super) fn is_plain(&self) -> bool {
-        match &self.form {
-            Form::Fixed(glob) => glob.is_plain(),
-            Form::Open(_) => false,
-        }
+impl Part {
+    /// Whether it is a character that stands for itself.
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self, Self::Glyph(Glyph::Char(_)))
     }
 }
 
