@@ -39,8 +39,10 @@ fn build() -> PathBuf {
         "--bin",
         "gateway",
     ]);
-    if profile.ends_with("release") {
-        command.arg("--release");
+    // A folder has its profile's name, but for the one that is built where none is said.
+    let name = profile.file_name().expect("a profile has a folder");
+    if name != "debug" {
+        command.arg("--profile").arg(name);
     }
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.arg("--target-dir").arg(

@@ -132,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let before = tally.counted();
         let mut command = cargo()?;
         command
-            .args(["test", "--release"])
+            .args(["test", "--profile", "soak"])
             .args(proof.tests)
             .args(["--", "--show-output"]);
         step(&mut tally, &name, command.env(proof.variable, proof.full))?;
