@@ -38,7 +38,11 @@ impl Members {
     /// # Errors
     /// It is no JSON object, or two of its members have one name.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let bytes = text.len();
+        let members = reader.deserialize_map(Reading { bytes })?;
+        reader.end()?;
+        Ok(members)
     }
 
     /// The member `name`, if it is a string.
@@ -100,13 +104,10 @@ impl fmt::Debug for Members {
     }
 }
 
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Reading)
-    }
+struct Reading {
+    /// About as many as the members take.
+    bytes: usize,
 }
-
-struct Reading;
 
 impl<'de> Visitor<'de> for Reading {
     type Value = Members;
@@ -116,7 +117,8 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
-        let (mut text, mut places) = (String::new(), Vec::new());
+        let mut text = String::with_capacity(self.bytes);
+        let mut places = Vec::with_capacity(self.bytes / MEMBER_BYTES);
         loop {
             let name = end_of(&text)?;
             if access.next_key_seed(Piece(&mut text))?.is_none() {
@@ -207,6 +209,9 @@ impl<'de> Visitor<'de> for Piece<'_> {
         Ok(self.written(&value))
     }
 }
+
+/// What a member usually takes at least.
+const MEMBER_BYTES: usize = 32;
 
 fn end_of<E: serde::de::Error>(text: &str) -> Result<u32, E> {
     u32::try_from(text.len()).map_err(|_too_long| E::custom("an object of 4 GiB"))
