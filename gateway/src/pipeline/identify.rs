@@ -90,7 +90,12 @@ pub(super) async fn watch(
 ) {
     let before = exchange.policy.take();
     let decided_by = exchange.record.record.decided_by.take();
-    let outcome = tried((plan, route), policy, called, body, exchange, asking).await;
+    let outcome = async {
+        identify((plan, route), called, body, exchange, asking).await?;
+        let authorization = plan.authorizer.model.authorization();
+        check_policies(policy, (authorization, Phase::After), called, exchange)
+    };
+    let outcome = outcome.await;
     (exchange.authorizer, exchange.function, exchange.caller) = (None, None, None);
     exchange.policy = before;
     let record = &mut exchange.record.record;
@@ -108,19 +113,6 @@ pub(super) async fn watch(
     let would = refusal.map_or("it lets the request pass", |(reason, _)| reason);
     let said = format_args!("The authorizer is only watched; it says: {would}");
     passed(exchange, Step::Authorizer, said);
-}
-
-async fn tried(
-    (plan, route): (&AuthorizePlan, &RoutePlan),
-    policy: Option<&Policy>,
-    called: &Called<'_>,
-    body: &mut Arriving,
-    exchange: &mut Exchange,
-    asking: Asking<'_>,
-) -> Result<(), Rejection> {
-    identify((plan, route), called, body, exchange, asking).await?;
-    let authorization = plan.authorizer.model.authorization();
-    check_policies(policy, (authorization, Phase::After), called, exchange)
 }
 
 /// What is called, for those who ask about it.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -238,25 +239,25 @@ fn verified(claim: &Claim<'_>, head: &Parts, key: &SigningKey) -> Result<Verdict
             .map_or("", |authority| authority.as_str()),
         signed: &claim.signed_headers,
     };
+    // The second form is made where the first one is not what was signed.
+    let escaped = iter::once_with(|| CanonicalHead::of(&request));
+    let as_sent = iter::once_with(|| CanonicalHead::as_sent(&request).transpose()).flatten();
     // A header that is called signed and is not there was not signed as it is.
-    let escaped = CanonicalHead::of(&request).map_err(|_not_sent| Refusal::Mismatch)?;
-    let as_sent = CanonicalHead::as_sent(&request).map_err(|_not_sent| Refusal::Mismatch)?;
-    let heads = std::iter::once(escaped).chain(as_sent);
+    let heads = escaped.chain(as_sent);
+    let heads = heads.map(|head| head.map_err(|_not_sent| Refusal::Mismatch));
     let payload = match &claim.payload {
-        Payload::Body => return Ok(Verdict::Open(heads.collect())),
+        Payload::Body => return Ok(Verdict::Open(heads.collect::<Result<_, _>>()?)),
         Payload::Hash(hash) => hash.as_str(),
         Payload::Unsigned => "UNSIGNED-PAYLOAD",
     };
-    let is_right = |head: CanonicalHead| {
-        let canonical = head.with(payload);
+    for head in heads {
+        let canonical = head?.with(payload);
         let to_sign = claim.scope.string_to_sign(&claim.signed_at, &canonical);
-        key.verifies(&to_sign, &claim.signature)
-    };
-    Ok(if heads.into_iter().any(is_right) {
-        Verdict::Right
-    } else {
-        Verdict::Wrong
-    })
+        if key.verifies(&to_sign, &claim.signature) {
+            return Ok(Verdict::Right);
+        }
+    }
+    Ok(Verdict::Wrong)
 }
 
 /// Whether a request carries the session token of a temporary key, and none of one that is not.
