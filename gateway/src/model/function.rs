@@ -1,5 +1,7 @@
 //! Functions of AWS Lambda, as they are named.
 
+use super::arn::{is_account, is_place};
+
 /// Longest name of a function, with everything that may stand around it.
 /// Source: AWS Lambda API Reference, `Invoke`.
 const NAME_BYTES_MAX: usize = 170;
@@ -37,16 +39,16 @@ impl FunctionName {
                 account,
                 "function",
                 name @ ..,
-            ] if is_word(partition, b"-") && is_word(region, b"-") && is_account(account) => {
+            ] if is_place(partition) && is_place(region) && is_account(account) => {
                 (Some((*region).to_owned()), name)
             }
             ["arn", ..] => return Err(FunctionNameError),
             name => (None, name),
         };
         let is_sound = match name {
-            [name] => is_word(name, b"-_"),
-            [name, "$LATEST"] => is_word(name, b"-_"),
-            [name, qualifier] => is_word(name, b"-_") && is_word(qualifier, b"-_"),
+            [name] => is_word(name),
+            [name, "$LATEST"] => is_word(name),
+            [name, qualifier] => is_word(name) && is_word(qualifier),
             _ => false,
         };
         if !is_sound || written.len() > NAME_BYTES_MAX {
@@ -77,12 +79,8 @@ impl std::fmt::Display for FunctionName {
     }
 }
 
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_word(text: &str, besides: &[u8]) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || besides.contains(&byte);
+fn is_word(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }
 

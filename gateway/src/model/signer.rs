@@ -3,6 +3,7 @@
 //! Who somebody is and the secret that proves it are kept apart: a [`Signer`] goes along with a request
 //! and into logs, its secret never does.
 
+use super::arn::is_account;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -232,12 +233,11 @@ impl Principal {
         let ["arn", partition, service, "", account, resource] = sections.as_slice() else {
             return Err(form());
         };
-        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         let is_clean = |text: &str| {
             let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'?' | b'$');
             !text.is_empty() && text.bytes().all(allowed)
         };
-        if !is_account || !is_clean(partition) || !is_clean(resource) {
+        if !is_account(account) || !is_clean(partition) || !is_clean(resource) {
             return Err(form());
         }
         let (kind, name) = resource.split_once('/').unwrap_or((resource, ""));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::AwsTarget;
+use super::arn::{is_account, is_place};
 
 /// How a table is asked for the item of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +49,7 @@ impl TableName {
             [name] => (None, *name),
             ["arn", partition, "dynamodb", region, account, table] => {
                 let name = table.strip_prefix("table/").ok_or(TableNameError)?;
-                let is_word = |word: &str| {
-                    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-                    !word.is_empty() && word.bytes().all(allowed)
-                };
-                let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-                if !is_word(partition) || !is_word(region) || !is_account {
+                if !is_place(partition) || !is_place(region) || !is_account(account) {
                     return Err(TableNameError);
                 }
                 (Some((*region).to_owned()), name)

@@ -5,10 +5,8 @@ use super::host::parse_host;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{self, ApiId, Identity};
+use crate::model::{self, ApiId, Identity, is_account};
 
-/// Digits of an account.
-const ACCOUNT_DIGITS: usize = 12;
 /// Longest id of an API.
 const ID_BYTES_MAX: usize = 32;
 
@@ -16,8 +14,6 @@ const ID_BYTES_MAX: usize = 32;
 pub(super) fn lower(written: &written::Identity, cx: &mut Lowering<'_>) -> Identity {
     let at = cx.root.key("gateway");
     let default = Identity::default();
-    let is_account =
-        |text: &str| text.len() == ACCOUNT_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
     let label = "write 1 to 63 lower-case letters, digits and `-`";
     let mut checked = |key: &str,
                        value: &Option<String>,

@@ -4,11 +4,11 @@
 //! name. Of AWS Lambda it is asked for by its ARN, as the configuration says that AWS is called.
 
 use super::counterpart::Counterpart;
-use super::user_pools::{judge_header, judge_ttl};
+use super::ttl::Ttl;
+use super::user_pools::judge_header;
 use super::{AUTHORIZER, judge_foreign, native_source};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
-use crate::config::lower::parse_duration;
 use crate::config::openapi::finding::Findings;
 use crate::config::openapi::made::{Made, list, plain, text};
 use crate::config::openapi::validator::flag;
@@ -33,8 +33,8 @@ pub(in crate::config::openapi) struct Asked {
     format: Option<Said>,
     /// Where it is said that it answers yes or no.
     simple_responses: Option<Place>,
-    /// How long results are remembered, in seconds.
-    ttl: Option<(u64, Place)>,
+    /// How long results are remembered.
+    ttl: Option<Ttl>,
     place: Place,
 }
 
@@ -81,8 +81,8 @@ impl Asked {
         } else {
             judge_sources(&at.key("identitySource"), findings)
         };
-        let ttl = judge_ttl(&at.key("authorizerResultTtlInSeconds"), findings)?;
-        let is_kept = ttl.is_none_or(|(seconds, _)| seconds > 0);
+        let ttl = Ttl::judge(&at, findings)?;
+        let is_kept = ttl.is_none_or(|ttl| ttl.seconds > 0);
         if kind == ApiKind::Rest && is_kept && sources.as_ref().is_some_and(Vec::is_empty) {
             let why = "results are remembered, and nothing tells callers apart: write \
                        `identitySource`, or `authorizerResultTtlInSeconds: 0`";
@@ -181,8 +181,8 @@ impl Asked {
                 at(expression),
             );
         }
-        if let Some((seconds, place)) = self.ttl {
-            made.put("result_ttl", place, text(place, &format!("{seconds}s")));
+        if let Some(ttl) = self.ttl {
+            ttl.write("result_ttl", &mut made);
         }
         made.finish()
     }
@@ -234,7 +234,10 @@ impl Asked {
             there,
             &at.key("enableSimpleResponses"),
         );
-        self.compare_ttl(at, configured, counterpart);
+        if let Some(ttl) = self.ttl {
+            let default = if self.sources.is_empty() { "0s" } else { "5m" };
+            ttl.compare(at, configured, ("result_ttl", default), counterpart);
+        }
     }
 
     /// A URL has to be the same. Where a function of AWS Lambda answers at a URL here, the configuration
@@ -257,26 +260,6 @@ impl Asked {
             if !is_named {
                 counterpart.compare("`lambda`", here, there, &at);
             }
-        }
-    }
-
-    fn compare_ttl(
-        &self,
-        at: &Cursor<'_>,
-        configured: &Cursor<'_>,
-        counterpart: &mut Counterpart<'_>,
-    ) {
-        let Some((seconds, _)) = self.ttl else {
-            return;
-        };
-        let default = if self.sources.is_empty() { "0s" } else { "5m" };
-        let there = configured.key("result_ttl");
-        let there = there.scalar().unwrap_or(default);
-        let is_same =
-            parse_duration(there).is_some_and(|ttl| ttl.as_millis() == u128::from(seconds) * 1000);
-        if !is_same {
-            let key = at.key("authorizerResultTtlInSeconds");
-            counterpart.compare("`result_ttl`", &format!("{seconds}s"), there, &key);
         }
     }
 }

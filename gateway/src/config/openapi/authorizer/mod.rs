@@ -7,6 +7,7 @@ mod counterpart;
 mod function;
 mod issuers;
 mod jwt;
+mod ttl;
 mod user_pools;
 
 use counterpart::Counterpart;

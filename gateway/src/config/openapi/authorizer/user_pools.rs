@@ -4,13 +4,13 @@
 //! where the service has them.
 
 use super::counterpart::{Counterpart, sorted};
+use super::ttl::Ttl;
 use super::{AUTHORIZER, judge_foreign, native_source};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
-use crate::config::lower::parse_duration;
 use crate::config::openapi::finding::Findings;
 use crate::config::openapi::made::{Made, list, plain, text};
-use crate::config::tree::{Node, Reading};
+use crate::config::tree::Node;
 use crate::model::ApiKind;
 
 /// What a scheme says of tokens of user pools.
@@ -24,8 +24,8 @@ pub(in crate::config::openapi) struct UserPools {
     identity_source: (String, Place),
     /// What `aud` of ID tokens has to match.
     expression: Option<(String, Place)>,
-    /// How long decisions are remembered, in seconds.
-    ttl: Option<(u64, Place)>,
+    /// How long decisions are remembered.
+    ttl: Option<Ttl>,
     place: Place,
 }
 
@@ -67,7 +67,7 @@ impl UserPools {
         }
         let expression = at.key("identityValidationExpression");
         findings.is_text(&expression);
-        let ttl = judge_ttl(&at.key("authorizerResultTtlInSeconds"), findings)?;
+        let ttl = Ttl::judge(&at, findings)?;
         Some(Self {
             pools: pools?,
             pools_place: pools_at.key_place,
@@ -99,8 +99,8 @@ impl UserPools {
                 at(expression),
             );
         }
-        if let Some((seconds, place)) = self.ttl {
-            made.put("decision_ttl", place, text(place, &format!("{seconds}s")));
+        if let Some(ttl) = self.ttl {
+            ttl.write("decision_ttl", &mut made);
         }
         made.finish()
     }
@@ -124,16 +124,8 @@ impl UserPools {
         let here = here.map_or("", |(text, _)| text.as_str());
         let key = at.key("identityValidationExpression");
         counterpart.compare("expression", here, there, &key);
-        if let Some((seconds, _)) = self.ttl {
-            const DEFAULT: &str = "5m";
-            let there = configured.key("decision_ttl");
-            let there = there.scalar().unwrap_or(DEFAULT);
-            let is_same = parse_duration(there)
-                .is_some_and(|ttl| ttl.as_millis() == u128::from(seconds) * 1000);
-            if !is_same {
-                let key = at.key("authorizerResultTtlInSeconds");
-                counterpart.compare("`decision_ttl`", &format!("{seconds}s"), there, &key);
-            }
+        if let Some(ttl) = self.ttl {
+            ttl.compare(at, configured, ("decision_ttl", "5m"), counterpart);
         }
     }
 }
@@ -168,22 +160,6 @@ pub(super) fn judge_header(
             let why = "it does not say which header has the token: write `type: apiKey`, `name: \
                        Authorization` and `in: header`";
             findings.refused(scheme, why);
-            None
-        }
-    }
-}
-
-/// Seconds, where any are said. `None` where what is said is no number of them.
-pub(super) fn judge_ttl(at: &Cursor<'_>, findings: &mut Findings) -> Option<Option<(u64, Place)>> {
-    let Some(node) = at.node else {
-        return Some(None);
-    };
-    // Also as text, as the reference of the extension has it.
-    match at.scalar().map(str::parse) {
-        Some(Ok(seconds)) => Some(Some((seconds, at.place))),
-        _ if node.reading() == Reading::Nothing => Some(None),
-        _ => {
-            findings.refused(at, "found no number: write seconds, from 0 to 3600");
             None
         }
     }
