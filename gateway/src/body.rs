@@ -79,9 +79,12 @@ impl BodyProgress {
     }
 }
 
-/// A request body that ends in an error beyond its limit or after silence.
+/// A request body that ends in an error beyond its limit or after silence. Whoever reads on behind that
+/// gets the same error again.
 #[derive(Debug)]
 pub struct LimitedBody {
+    /// What was read of it before, and comes first.
+    begun: Option<Buffered>,
     inner: Incoming,
     remaining: u64,
     timeout: Duration,
@@ -94,6 +97,7 @@ impl LimitedBody {
     #[must_use]
     pub fn new(inner: Incoming, bytes_max: u64, timeout: Duration) -> Self {
         Self {
+            begun: None,
             inner,
             remaining: bytes_max,
             timeout,
@@ -121,19 +125,32 @@ impl LimitedBody {
         silence.as_mut().poll(cx)
     }
 
-    /// Reads the whole body into memory that `budget` accounts for.
+    /// Reads the whole body into memory that `budget` accounts for. A body that cannot be read whole
+    /// has lost nothing: it begins with what was read.
     ///
     /// # Errors
     /// [`BufferError`]: the body's own fault, or no memory left in the budget.
-    pub async fn buffer(mut self, budget: &BodyBudget) -> Result<Buffered, BufferError> {
+    pub async fn buffer(&mut self, budget: &BodyBudget) -> Result<Buffered, BufferError> {
         let mut whole = budget.growing();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await
+        let outcome = self.read_into(&mut whole).await;
+        let read = whole.finish();
+        match outcome {
+            Ok(()) => Ok(read),
+            Err(error) => {
+                self.begun = Some(read);
+                Err(error)
+            }
+        }
+    }
+
+    async fn read_into(&mut self, whole: &mut Growing) -> Result<(), BufferError> {
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await
         {
             if let Ok(data) = frame?.into_data() {
                 whole.push(&data)?;
             }
         }
-        Ok(whole.finish())
+        Ok(())
     }
 }
 
@@ -145,6 +162,14 @@ impl Body for LimitedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if let Some(Buffered(begun)) = self.begun.take()
+            && !begun.is_empty()
+        {
+            return Poll::Ready(Some(Ok(Frame::data(begun))));
+        }
+        if let Some(fault) = self.progress.fault() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         let frame = match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Pending => {
                 return match self.poll_silence(cx) {
@@ -171,11 +196,18 @@ impl Body for LimitedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.begun.is_none() && self.progress.fault().is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let mut hint = self.inner.size_hint();
+        let begun = self.begun.as_ref().map_or(0, |begun| begun.bytes().len());
+        let begun = u64::try_from(begun).unwrap_or(u64::MAX);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(begun));
+        }
+        hint.set_lower(hint.lower().saturating_add(begun));
+        hint
     }
 }
 

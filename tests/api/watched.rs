@@ -1,11 +1,13 @@
 //! Guards and monitors of authorizers that ask functions, and of those that verify signatures.
 
-use gateway_tests::client::{Client, get, request, whole};
+use bytes::Bytes;
+use gateway::aws::sigv4::payload_hash;
+use gateway_tests::client::{Client, get, pieces, request, whole};
 use gateway_tests::function::{Function, allowing, thrown};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::signing::{ACCOUNT, Signing, authorize, statement, user};
-use gateway_tests::upstream::Upstream;
+use gateway_tests::upstream::{Upstream, reply, sent};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -181,5 +183,56 @@ async fn signatures_that_are_only_watched_keep_nobody_out_and_no_body_back() {
             would == "allow",
             "{record}"
         );
+    }
+}
+
+/// All of a body reaches the backend or nothing of it, whatever could be read for its signature.
+#[tokio::test]
+async fn a_body_that_is_not_read_whole_goes_on_where_signatures_are_only_watched() {
+    let upstream = Upstream::http(|asked| async { reply(200, payload_hash(&sent(asked).await)) });
+    let upstream = upstream.await;
+    let small = json!({"authorizer": "main", "body_max": "1KiB"});
+    let setup = signers(&upstream, "monitor", json!(true))
+        .set(&["body_memory_max"], json!("1MiB"))
+        .route("ANY /small/{proxy+}", small);
+    let gateway = Gateway::start(setup).await;
+    let numbers: Vec<String> = (0..500_000).map(|number| format!("{number},")).collect();
+    let large = Bytes::from(numbers.concat());
+    let long = large.slice(..2 << 10);
+    for (path, body, is_announced, would, status) in [
+        ("/prod/announced", &large, true, "body_memory", 200),
+        ("/prod/chunked", &large, false, "body_memory", 200),
+        // The route itself refuses these.
+        ("/prod/small/announced", &long, true, "body_too_large", 413),
+        ("/prod/small/chunked", &long, false, "body_too_large", 413),
+    ] {
+        let client = Client::http1(gateway.address().await).await;
+        let (fed, outgoing) = if is_announced {
+            (None, whole(body.clone()))
+        } else {
+            let (fed, chunked) = pieces();
+            (Some(fed), chunked)
+        };
+        let asked = signing().header(request(Method::POST, path, outgoing), body);
+        let feeding = async move {
+            let Some(fed) = fed else { return };
+            for piece in body.chunks(64 << 10) {
+                if fed.send(Bytes::copy_from_slice(piece)).await.is_err() {
+                    // Nobody reads this body.
+                    break;
+                }
+            }
+        };
+        let (answer, ()) = tokio::join!(client.send(asked), feeding);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let record = gateway.path(path).await;
+        assert_eq!(record["monitored"], would, "{record}");
+        assert_eq!(record.get("subject"), None, "{record}");
+        if status == 200 {
+            assert_eq!(answer.text(), payload_hash(body), "{path}");
+            assert_eq!(record["reason"], Value::Null, "{record}");
+        } else {
+            assert_eq!(record["reason"], "body_too_large", "{record}");
+        }
     }
 }

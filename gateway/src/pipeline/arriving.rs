@@ -2,7 +2,7 @@
 //!
 //! Most bodies stream past every step. A signature may be one of the body as well: then it is read
 //! whole to find out who sends it, within the limit of its route and the memory of the gateway, and
-//! goes on as it was read.
+//! goes on as it was read. Where that is only watched, one that cannot be read whole goes on as well.
 
 use std::rc::Rc;
 
@@ -20,6 +20,8 @@ pub(crate) enum Arriving {
     Nothing,
     /// Nobody has read any of it.
     Streaming(Incoming),
+    /// It could not be read whole, and begins with what was read.
+    Begun(LimitedBody),
     /// All of it was read.
     Whole {
         body: Buffered,
@@ -33,6 +35,7 @@ impl Arriving {
         match self {
             Self::Nothing => true,
             Self::Streaming(body) => body.is_end_stream(),
+            Self::Begun(body) => body.is_end_stream(),
             Self::Whole { body, .. } => body.bytes().is_empty(),
         }
     }
@@ -42,6 +45,7 @@ impl Arriving {
         match self {
             Self::Nothing => Some(&[]),
             Self::Streaming(body) => body.is_end_stream().then_some(&[]),
+            Self::Begun(body) => body.is_end_stream().then_some(&[]),
             Self::Whole { body, .. } => Some(body.bytes()),
         }
     }
@@ -49,7 +53,8 @@ impl Arriving {
     /// Reads all of it, where it was not read yet.
     ///
     /// # Errors
-    /// What is wrong with the body, or that there is no memory for it. Nothing is left of it then.
+    /// What is wrong with the body, or that there is no memory for it. Nothing of it is lost then:
+    /// whoever goes on with it meets the same fault, or a body that is whole.
     pub(super) async fn read(
         &mut self,
         route: &RoutePlan,
@@ -59,14 +64,28 @@ impl Arriving {
         if self.bytes().is_some() {
             return Ok(());
         }
-        if let Self::Streaming(incoming) = std::mem::replace(self, Self::Nothing) {
-            let limited = limited(incoming, route, exchange)?;
-            let progress = limited.progress();
-            let body = buffered(limited, budget).await?;
+        if let Self::Streaming(incoming) = &*self {
+            within(incoming, route)?;
+        }
+        *self = match std::mem::replace(self, Self::Nothing) {
+            Self::Streaming(incoming) => Self::Begun(limited(incoming, route, exchange)?),
+            other => other,
+        };
+        if let Self::Begun(begun) = self {
+            let progress = begun.progress();
+            let body = buffered(begun, budget).await?;
             *self = Self::Whole { body, progress };
         }
         Ok(())
     }
+}
+
+/// Refuses an announced length over the limit of the route.
+fn within(incoming: &Incoming, route: &RoutePlan) -> Result<(), Rejection> {
+    if incoming.size_hint().lower() > route.body_bytes_max {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    Ok(())
 }
 
 /// A body within the limit of its route, of which the log hears.
@@ -78,9 +97,7 @@ pub(super) fn limited(
     route: &RoutePlan,
     exchange: &mut Exchange,
 ) -> Result<LimitedBody, Rejection> {
-    if incoming.size_hint().lower() > route.body_bytes_max {
-        return Err(Reason::BodyTooLarge.into());
-    }
+    within(&incoming, route)?;
     let timeout = exchange.connection.body_timeout;
     let limited = LimitedBody::new(incoming, route.body_bytes_max, timeout);
     exchange.record.reads(&limited.progress());
@@ -92,7 +109,7 @@ pub(super) fn limited(
 /// # Errors
 /// What is wrong with it, or that there is no memory for it.
 pub(super) async fn buffered(
-    body: LimitedBody,
+    body: &mut LimitedBody,
     budget: &BodyBudget,
 ) -> Result<Buffered, Rejection> {
     match Box::pin(body.buffer(budget)).await {

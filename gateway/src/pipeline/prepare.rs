@@ -26,20 +26,25 @@ pub(super) async fn prepare(
     body: Arriving,
     worker: &Worker,
 ) -> Result<IntegrationRequest, Rejection> {
-    let (body, progress) = match body {
-        Arriving::Nothing => (UpstreamBody::Empty, None),
-        Arriving::Streaming(incoming) if incoming.is_end_stream() => (UpstreamBody::Empty, None),
-        Arriving::Whole { body, progress } => (UpstreamBody::Buffered(Some(body)), Some(progress)),
-        Arriving::Streaming(incoming) => {
-            let body = limited(incoming, route, exchange)?;
-            let progress = body.progress();
-            let body = match mode {
-                BodyMode::Stream => UpstreamBody::Stream(body),
-                BodyMode::Buffer => {
-                    UpstreamBody::Buffered(Some(buffered(body, &worker.body_budget).await?))
-                }
-            };
-            (body, Some(progress))
+    let mut body = match body {
+        Arriving::Streaming(incoming) if !incoming.is_end_stream() => {
+            limited(incoming, route, exchange)?
+        }
+        Arriving::Begun(body) => body,
+        Arriving::Nothing | Arriving::Streaming(_) => {
+            let nothing = UpstreamBody::Empty;
+            return Ok(IntegrationRequest::new(permit, head, nothing, None));
+        }
+        Arriving::Whole { body, progress } => {
+            let whole = UpstreamBody::Buffered(Some(body));
+            return Ok(IntegrationRequest::new(permit, head, whole, Some(progress)));
+        }
+    };
+    let progress = Some(body.progress());
+    let body = match mode {
+        BodyMode::Stream => UpstreamBody::Stream(body),
+        BodyMode::Buffer => {
+            UpstreamBody::Buffered(Some(buffered(&mut body, &worker.body_budget).await?))
         }
     };
     Ok(IntegrationRequest::new(permit, head, body, progress))
