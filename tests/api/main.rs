@@ -66,6 +66,7 @@ mod user_pools;
 mod watched;
 mod aws_credentials;
 mod oauth_clients;
+mod lookup_tokens;
 mod function_authorizers;
 mod function_events;
 mod function_lambda;

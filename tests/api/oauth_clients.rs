@@ -22,15 +22,15 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 /// A server that says yes to whom it knows, and 401 to others.
-struct Engine {
-    server: Upstream,
+pub(crate) struct Engine {
+    pub(crate) server: Upstream,
     /// What it knows; `None` for everything.
-    known: Arc<Mutex<Option<String>>>,
+    pub(crate) known: Arc<Mutex<Option<String>>>,
     shown: Arc<Mutex<Vec<String>>>,
 }
 
 impl Engine {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let known = Arc::new(Mutex::new(None::<String>));
         let shown = Arc::new(Mutex::new(Vec::new()));
         let (knows, notes) = (Arc::clone(&known), Arc::clone(&shown));
@@ -56,7 +56,7 @@ impl Engine {
     }
 
     /// What it was shown so far, each once in a row.
-    fn shown(&self) -> Vec<String> {
+    pub(crate) fn shown(&self) -> Vec<String> {
         let mut shown = self.shown.lock().unwrap().clone();
         shown.dedup();
         shown
