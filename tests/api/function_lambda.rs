@@ -15,7 +15,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-west-2:111122223333:function:who";
 
 /// As [`at_a_url`], with the function `who` of the service at `endpoint` for both authorizers, which the
 /// REST API names by its name and the HTTP API by its ARN.
-async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
+pub(crate) async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
     let unused = Function::start(|_| allowing("*")).await;
     at_a_url(upstream, &unused)
         .set(
@@ -35,7 +35,7 @@ async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
         .environment("AWS_SESSION_TOKEN", "its-session")
 }
 
-fn allowed() -> Value {
+pub(crate) fn allowed() -> Value {
     returned(&json!([statement("Allow", "*")]))
 }
 

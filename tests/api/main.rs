@@ -70,6 +70,7 @@ mod lookup_tokens;
 mod function_authorizers;
 mod function_events;
 mod function_lambda;
+mod explained_functions;
 mod function_results;
 mod iam;
 mod iam_policies;
