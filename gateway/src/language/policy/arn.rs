@@ -5,6 +5,8 @@
 //! account. The sixth section takes the rest, colons and all: in it `*` crosses `/` and `:` alike,
 //! so `prod/*/pets` also matches `prod/POST/x/pets`.
 
+use std::ops::Range;
+
 use super::glob::{Case, Glyph};
 use super::key::Key;
 use super::template::{self, Part, Syntax, Template, TemplateError};
@@ -55,10 +57,13 @@ impl<'a> Arn<'a> {
     }
 
     /// What stands from one section until another one starts, or the end.
-    fn part(self, from: usize, until: usize) -> &'a str {
+    fn part(self, sections: &Range<usize>) -> &'a str {
         let Self { whole, starts } = self;
-        let start = starts.get(from).copied().unwrap_or(whole.len());
-        let end = starts.get(until).map_or(whole.len(), |next| next - 1);
+        let start = starts.get(sections.start).copied();
+        let start = start.unwrap_or(whole.len());
+        let end = starts
+            .get(sections.end)
+            .map_or(whole.len(), |next| next - 1);
         whole.get(start..end).unwrap_or_default()
     }
 }
@@ -71,8 +76,8 @@ pub(super) struct ArnPattern(Box<[Span]>);
 /// reaches beyond the end of its own section.
 #[derive(Debug, Clone)]
 struct Span {
-    /// The first of them.
-    from: usize,
+    /// The first of them, and the one behind the last.
+    sections: Range<usize>,
     template: Template,
 }
 
@@ -146,22 +151,22 @@ impl ArnPattern {
             if together.iter().all(Part::is_plain) {
                 open = Some((from, together));
             } else {
-                spans.push(Span::new(from, together));
+                spans.push(Span::new(from..sections, together));
             }
         }
-        spans.extend(open.map(|(from, together)| Span::new(from, together)));
+        spans.extend(open.map(|(from, together)| Span::new(from..sections, together)));
+        // Sections that a pattern leaves out are its last one's.
+        if let Some(last) = spans.last_mut() {
+            last.sections.end = SECTIONS;
+        }
         Ok((Self(spans.into()), sections))
     }
 
     /// Whether `arn` is one of these. Letter case matters.
     pub(super) fn matches(&self, arn: Arn<'_>, context: &dyn Context) -> Truth {
         let Self(spans) = self;
-        let ends = spans.iter().skip(1).map(|next| next.from);
-        Truth::all(spans.iter().zip(ends.chain([SECTIONS])).map(
-            |(Span { from, template }, end)| {
-                template.matches(arn.part(*from, end), Case::Matters, context)
-            },
-        ))
+        // Most names differ in their resource, which stands last.
+        Truth::all(spans.iter().rev().map(|span| span.matches(arn, context)))
     }
 
     /// Whether every name that starts with `root` is one of these, in every request: when `root`
@@ -177,9 +182,14 @@ impl ArnPattern {
 }
 
 impl Span {
-    fn new(from: usize, parts: Vec<Part>) -> Self {
+    fn new(sections: Range<usize>, parts: Vec<Part>) -> Self {
         let template = parts.into();
-        Self { from, template }
+        Self { sections, template }
+    }
+
+    fn matches(&self, arn: Arn<'_>, context: &dyn Context) -> Truth {
+        let part = arn.part(&self.sections);
+        self.template.matches(part, Case::Matters, context)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The judgement of one request by one policy.
 
 use std::fmt;
-use std::iter;
 use std::sync::Arc;
 
 use super::arn::Arn;
 use super::document::{Effect, Policy, Statement};
 use super::principal::Caller;
+use super::resource::Resource;
 use super::truth::Truth;
 use super::value::Context;
 
@@ -144,18 +144,17 @@ impl Statement {
             caller,
             context,
         } = *request;
-        let asked = self.principals.mean(caller).into();
-        let action = self.actions.mean(|listed| listed.matches(action).into());
-        let resource = || {
-            self.resources
-                .mean(|listed| listed.matches(resource, context))
+        let actions = || self.actions.mean(|listed| listed.matches(action).into());
+        let resources = || {
+            let means = |listed: &Resource| listed.matches(resource, context);
+            self.resources.mean(means)
         };
-        let conditions = self
-            .conditions
-            .iter()
-            .map(|condition| condition.holds(context));
+        let conditions = || {
+            let each = self.conditions.iter();
+            Truth::all(each.map(|condition| condition.holds(context)))
+        };
         // The cheap parts come first: the first that is not met ends it.
-        let cheap = [asked, action].into_iter();
-        Truth::all(cheap.chain(iter::once_with(resource)).chain(conditions))
+        let asked = Truth::from(self.principals.mean(caller));
+        asked.and(actions).and(resources).and(conditions)
     }
 }

@@ -12,6 +12,18 @@ pub(super) enum Truth {
 }
 
 impl Truth {
+    /// Whether both hold. What is said no to is settled: the other is not asked then.
+    pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Yes => other(),
+            Self::Unknown => match other() {
+                Self::No => Self::No,
+                Self::Yes | Self::Unknown => Self::Unknown,
+            },
+        }
+    }
+
     /// Whether every part holds; of no part, yes.
     pub(super) fn all(parts: impl IntoIterator<Item = Self>) -> Self {
         let mut met = Self::Yes;
@@ -57,6 +69,8 @@ mod tests {
     fn check(parts: &[Truth], all: Truth, any: Truth) {
         assert_eq!(Truth::all(parts.iter().copied()), all, "all of {parts:?}");
         assert_eq!(Truth::any(parts.iter().copied()), any, "any of {parts:?}");
+        let pairwise = parts.iter().fold(Yes, |met, part| met.and(|| *part));
+        assert_eq!(pairwise, all, "each of {parts:?} and the next");
     }
 
     #[test]
@@ -67,6 +81,8 @@ mod tests {
         check(&[Unknown], Unknown, Unknown);
         check(&[Yes, Unknown], Unknown, Yes);
         check(&[Unknown, No], No, Unknown);
+        check(&[No, Unknown], No, Unknown);
+        check(&[Unknown, Yes], Unknown, Yes);
         check(&[Yes, Unknown, No], No, Yes);
     }
 }
