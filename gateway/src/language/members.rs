@@ -4,12 +4,10 @@
 //! few of their members are read, they are kept as text: strings as what they say, everything else in
 //! JSON.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// The members of a JSON object, no two of which have one name. Members of objects within are not judged:
@@ -153,9 +151,10 @@ impl<'de> Visitor<'de> for Reading {
 struct Piece<'t>(&'t mut String);
 
 impl Piece<'_> {
-    fn written(self, value: &Value) -> bool {
-        self.0.push_str(&value.to_string());
-        false
+    /// Takes in what `value` is in JSON.
+    fn written<E: Error>(self, value: impl fmt::Display) -> Result<bool, E> {
+        write!(self.0, "{value}").map_err(E::custom)?;
+        Ok(false)
     }
 }
 
@@ -179,41 +178,41 @@ impl<'de> Visitor<'de> for Piece<'_> {
         Ok(true)
     }
 
-    fn visit_unit<E>(self) -> Result<bool, E> {
-        Ok(self.written(&Value::Null))
+    fn visit_unit<E: Error>(self) -> Result<bool, E> {
+        self.written(Value::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
-        Ok(self.written(&Value::from(value)))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
+        self.written(value)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
-        Ok(self.written(&Value::from(value)))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<bool, E> {
+        self.written(value)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
-        Ok(self.written(&Value::from(value)))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<bool, E> {
+        self.written(value)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<bool, E> {
-        Ok(self.written(&Value::from(value)))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<bool, E> {
+        self.written(Value::from(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<bool, A::Error> {
         let value = Value::deserialize(SeqAccessDeserializer::new(list))?;
-        Ok(self.written(&value))
+        self.written(value)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<bool, A::Error> {
         let value = Value::deserialize(MapAccessDeserializer::new(object))?;
-        Ok(self.written(&value))
+        self.written(value)
     }
 }
 
 /// What a member usually takes at least.
 const MEMBER_BYTES: usize = 32;
 
-fn end_of<E: serde::de::Error>(text: &str) -> Result<u32, E> {
+fn end_of<E: Error>(text: &str) -> Result<u32, E> {
     u32::try_from(text.len()).map_err(|_too_long| E::custom("an object of 4 GiB"))
 }
 

@@ -71,16 +71,19 @@ fn has(claims: &Members, required: &RequiredClaim) -> bool {
 
 /// `client_id` speaks only where `aud` is absent: one that is present and wrong decides.
 fn names_audience(claims: &Members, audiences: &[String]) -> bool {
-    let accepts = |value: &Value| {
-        value
-            .as_str()
-            .is_some_and(|name| audiences.iter().any(|audience| audience == name))
+    let accepts = |name: &str| audiences.iter().any(|audience| audience == name);
+    let claim = if claims.contains("aud") {
+        "aud"
+    } else {
+        "client_id"
     };
-    match claims.get("aud") {
-        Some(Value::Array(names)) => names.iter().any(accepts),
-        Some(name) => accepts(&name),
-        None => claims.get("client_id").as_ref().is_some_and(accepts),
+    if let Some(name) = claims.text(claim) {
+        return accepts(name);
     }
+    let Some(Value::Array(several)) = claims.get("aud") else {
+        return false;
+    };
+    several.iter().filter_map(Value::as_str).any(accepts)
 }
 
 #[derive(Clone, Copy)]
