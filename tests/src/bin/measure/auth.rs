@@ -63,14 +63,14 @@ pub(crate) fn run(windows: u16) -> anyhow::Result<Outcome> {
 /// A token that is remembered, and a policy of ten statements that is judged for the method.
 fn cached(key: &Key, windows: u16) -> anyhow::Result<Case> {
     let authorizer = authorizer(key)?;
-    let token = key.token(&of("user-1", 1));
-    judge(&authorizer, &token)?;
+    let header = format!("Bearer {}", key.token(&of("user-1", 1)));
+    judge(&authorizer, &header)?;
     let policy = ten_statements()?;
     let (mut values, now) = (Vec::new(), now());
     for _ in 0..windows {
         let start = processor_ns();
         for _ in 0..CACHED {
-            let Ok(Recalled::Identity(identity)) = authorizer.recall(Some(black_box(&token)), now)
+            let Ok(Recalled::Identity(identity)) = authorizer.recall(Some(black_box(&header)), now)
             else {
                 bail!("the token is not remembered");
             };
