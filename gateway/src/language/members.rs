@@ -209,8 +209,8 @@ impl<'de> Visitor<'de> for Piece<'_> {
     }
 }
 
-/// What a member usually takes at least.
-const MEMBER_BYTES: usize = 32;
+/// What a member usually takes.
+const MEMBER_BYTES: usize = 64;
 
 fn end_of<E: Error>(text: &str) -> Result<u32, E> {
     u32::try_from(text.len()).map_err(|_too_long| E::custom("an object of 4 GiB"))
