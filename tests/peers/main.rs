@@ -20,6 +20,7 @@ mod oidc;
 mod python;
 mod signing;
 mod signing_suite;
+mod signing_tls;
 mod tmux;
 
 use std::path::PathBuf;

@@ -15,24 +15,23 @@ use crate::curl::curl;
 use crate::program;
 use crate::python::packages;
 
-const ID: &str = "AKIDANN";
-const TEMPORARY: &str = "ASIARUN";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY-secret";
-const TOKEN: &str = "FwoGZXIvYXdz/EXAMPLE+TOKEN==";
+pub(crate) const ID: &str = "AKIDANN";
+pub(crate) const TEMPORARY: &str = "ASIARUN";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY-secret";
+pub(crate) const TOKEN: &str = "FwoGZXIvYXdz/EXAMPLE+TOKEN==";
 
 /// A REST API that echoes what two keys sign, of which one is temporary.
-async fn start(upstream: &Upstream) -> Gateway {
+pub(crate) fn setup(upstream: &Upstream) -> Setup {
     let all = [statement("Allow", "*")];
     let mut temporary = user(ACCOUNT, SECRET, &all);
     temporary["session"] = json!({"token": TOKEN});
     let keys = json!({ID: user(ACCOUNT, SECRET, &all), TEMPORARY: temporary});
-    let setup = authorize(Setup::new(), &keys)
+    authorize(Setup::new(), &keys)
         .upstream("main", upstream.address)
         .set(&["apis", "main", "type"], json!("rest"))
         .set(&["apis", "main", "id"], json!("abc123"))
         .set(&["apis", "main", "stages"], json!({"prod": {}}))
-        .route("ANY /{proxy+}", json!({"authorizer": "main"}));
-    Gateway::start(setup).await
+        .route("ANY /{proxy+}", json!({"authorizer": "main"}))
 }
 
 /// A request as a test describes it: what differs from a GET of `target` with the lasting key.
@@ -109,7 +108,7 @@ async fn botocore_signs_what_is_verified() {
         return;
     };
     let upstream = Upstream::echo().await;
-    let gateway = start(&upstream).await;
+    let gateway = Gateway::start(setup(&upstream)).await;
     let origin = format!("http://{}", gateway.address().await);
     let body = json!({"method": "POST", "body": "{\"pet\": \"grüße\"}",
         "headers": [["Content-Type", "application/json"]]});
@@ -157,7 +156,7 @@ async fn what_botocore_has_not_signed_so_is_refused() {
         return;
     };
     let upstream = Upstream::echo().await;
-    let gateway = start(&upstream).await;
+    let gateway = Gateway::start(setup(&upstream)).await;
     let origin = format!("http://{}", gateway.address().await);
     let whole = json!({});
     let different = json!({"method": "POST", "payload": "UNSIGNED-PAYLOAD"});
@@ -227,7 +226,7 @@ async fn a_body_that_botocore_has_not_signed_is_refused() {
         return;
     };
     let upstream = Upstream::echo().await;
-    let gateway = start(&upstream).await;
+    let gateway = Gateway::start(setup(&upstream)).await;
     let origin = format!("http://{}", gateway.address().await);
     let post = json!({"method": "POST", "body": "hello"});
     // Another body, and one where there was none.
@@ -246,6 +245,17 @@ async fn a_body_that_botocore_has_not_signed_is_refused() {
     assert_eq!(upstream.seen().requests, 0);
 }
 
+/// awscurl with the secret and the service of these tests.
+pub(crate) fn awscurl(programs: &Path) -> Command {
+    let mut command = Command::new(programs.join("awscurl"));
+    command
+        .args(["--service", "execute-api", "--region", REGION])
+        .args(["--secret_key", SECRET, "--fail-with-body"])
+        .env_remove("AWS_PROFILE")
+        .env("HOME", "/nonexistent");
+    command
+}
+
 /// Of what awscurl is given, the query is escaped once whatever stands there: it takes what is not
 /// escaped yet.
 #[tokio::test]
@@ -254,7 +264,7 @@ async fn awscurl_calls_and_is_let_in() {
         return;
     };
     let upstream = Upstream::echo().await;
-    let gateway = start(&upstream).await;
+    let gateway = Gateway::start(setup(&upstream)).await;
     let origin = format!("http://{}", gateway.address().await);
     let temporary = ["--access_key", TEMPORARY, "--security_token", TOKEN];
     let lasting = ["--access_key", ID];
@@ -274,22 +284,9 @@ async fn awscurl_calls_and_is_let_in() {
         // It signs `%2B` and sends `+`, which reads as a space: a signature of one is none of the other.
         ("/prod/plus?q=a+b", &lasting[..], &[][..], 403),
     ] {
-        let mut command = Command::new(programs.join("awscurl"));
-        command
-            .args([
-                "--service",
-                "execute-api",
-                "--region",
-                REGION,
-                "--secret_key",
-                SECRET,
-            ])
-            .arg("--fail-with-body")
-            .args(key)
-            .args(more)
-            .arg(format!("{origin}{target}"))
-            .env_remove("AWS_PROFILE")
-            .env("HOME", "/nonexistent");
+        let mut command = awscurl(programs);
+        command.args(key).args(more);
+        command.arg(format!("{origin}{target}"));
         let running = tokio::task::spawn_blocking(move || output(&mut command));
         let output = running.await.unwrap().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
