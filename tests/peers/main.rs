@@ -21,6 +21,7 @@ mod python;
 mod signing;
 mod signing_suite;
 mod signing_tls;
+mod tenants_example;
 mod tmux;
 
 use std::path::PathBuf;

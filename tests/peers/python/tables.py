@@ -1,4 +1,4 @@
-"""Serves a table of DynamoDB with moto, to whom signs with the one key that may read it.
+"""Serves tables of DynamoDB with moto, to whom signs with the one key that may read them.
 
 Says on one line where it is and what the key is, and serves until its input ends. moto judges
 signatures with botocore, and what the key may do by the policy of its user.
@@ -28,6 +28,23 @@ ITEMS = [
     },
     {"tenant": "two", "document": {"nested": ["a", None]}, "names": {"x", "y"}},
 ]
+
+
+def agents(name, *actions):
+    """A policy of this id that lets agents do this to tickets."""
+    actions = ", ".join(f'Desk::Action::"{action} /tickets/{{id}}"' for action in actions)
+    return f'@id("{name}") permit (principal in Desk::Role::"agent", action in [{actions}], resource);'
+
+
+# What the example of many tenants calls a registry.
+TENANTS = [
+    {"tenant_id": tenant, "authorization": {"store": store}}
+    for tenant, store in {
+        "acme": {"policies": agents("acme", "GET", "DELETE")},
+        "globex": {"policies": [agents("globex", "GET")]},
+        "initech": "everybody",
+    }.items()
+]
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}],
@@ -43,14 +60,15 @@ access = {
     "aws_access_key_id": "setup",
     "aws_secret_access_key": "setup",
 }
-table = boto3.resource("dynamodb", **access).create_table(
-    TableName="stores",
-    KeySchema=[{"AttributeName": "tenant", "KeyType": "HASH"}],
-    AttributeDefinitions=[{"AttributeName": "tenant", "AttributeType": "S"}],
-    BillingMode="PAY_PER_REQUEST",
-)
-for item in ITEMS:
-    table.put_item(Item=item)
+for name, key, items in (("stores", "tenant", ITEMS), ("tenants", "tenant_id", TENANTS)):
+    table = boto3.resource("dynamodb", **access).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for item in items:
+        table.put_item(Item=item)
 iam = boto3.client("iam", **access)
 iam.create_user(UserName="gateway")
 iam.put_user_policy(
