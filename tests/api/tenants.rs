@@ -370,6 +370,12 @@ async fn no_text_of_a_tenant_ends_the_gateway() {
         let (open, close) = (open.repeat(times), close.repeat(times));
         json!({"store": {"policies": when(&format!("{open}{inner}{close}"))}})
     };
+    // Each of the entities is in the next.
+    let chain = |length: usize| {
+        let named = |number: usize| json!({"type": "Group", "id": number.to_string()});
+        let entity = |number: usize| json!({"uid": named(number), "attrs": {}, "parents": [named(number + 1)]});
+        (0..length).map(entity).collect::<Vec<_>>()
+    };
     let tenants = [
         ("parentheses", deep("(", "true", ")")),
         ("lists", deep("[", "1", "]")),
@@ -390,6 +396,10 @@ async fn no_text_of_a_tenant_ends_the_gateway() {
         (
             "as-long-as-may-be",
             json!({"store": {"policies": when(&format!("{}1 > 0", "1 + ".repeat(250)))}}),
+        ),
+        (
+            "ancestors",
+            json!({"store": {"policies": "", "entities": chain(250)}}),
         ),
         (
             "deep-entities",

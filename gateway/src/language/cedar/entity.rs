@@ -4,30 +4,40 @@ use cedar_policy::{Entities, Entity, Schema};
 use serde_json::Value;
 
 use super::ENTITIES_MAX;
+use super::hierarchy::{Parents, ancestors};
 use super::problem::{Problem, Source, told};
 use super::question::{Described, Unanswerable};
 
-/// Reads entities from their JSON, to which the actions of the schema are added. Nothing comes of what
-/// has mistakes, which are reported.
+/// Reads entities from their JSON, to which the actions of the schema are added, and says how many
+/// ancestors they have, of which there may be `ancestors_max`. Nothing comes of what has mistakes, which
+/// are reported.
 pub(super) fn read(
     source: Option<&Source>,
     schema: Option<&Schema>,
+    ancestors_max: usize,
     problems: &mut Vec<Problem>,
-) -> Entities {
+) -> (Entities, usize) {
     let Some(source) = source else {
-        return of_schema(schema, problems);
+        return (of_schema(schema, problems), 0);
     };
+    let read = items(source, problems)
+        .and_then(|items| of_items(items, source, schema, ancestors_max, problems));
+    read.unwrap_or_else(|| (Entities::empty(), 0))
+}
+
+/// The entities that a text lists.
+fn items(source: &Source, problems: &mut Vec<Problem>) -> Option<Vec<Value>> {
     let items = match serde_json::from_str::<Value>(&source.text) {
         Ok(Value::Array(items)) => items,
         Ok(_) => {
             problems.push(source.problem(Some(0), "this is no list of entities: write `[..]`"));
-            return Entities::empty();
+            return None;
         }
         Err(error) => {
             let mut problem = source.problem(None, format!("this is no JSON: {error}"));
             problem.at = super::At::Position(error.line(), error.column().max(1));
             problems.push(problem);
-            return Entities::empty();
+            return None;
         }
     };
     if items.len() > ENTITIES_MAX {
@@ -36,24 +46,43 @@ pub(super) fn read(
             items.len()
         );
         problems.push(source.problem(Some(0), message));
-        return Entities::empty();
+        return None;
     }
+    Some(items)
+}
+
+fn of_items(
+    items: Vec<Value>,
+    source: &Source,
+    schema: Option<&Schema>,
+    ancestors_max: usize,
+    problems: &mut Vec<Problem>,
+) -> Option<(Entities, usize)> {
     let before = problems.len();
+    let mut parents = Parents::new();
     for (index, item) in items.iter().enumerate() {
-        if let Err(error) = Entity::from_json_value(item.clone(), schema) {
-            problems.push(source.problem_in(index, told(&error, None)));
+        match Entity::from_json_value(item.clone(), schema) {
+            Ok(entity) => {
+                let (name, _, above) = entity.into_inner();
+                parents.insert(name, above);
+            }
+            Err(error) => problems.push(source.problem_in(index, told(&error, None))),
         }
     }
     if problems.len() > before {
-        return Entities::empty();
+        return None;
     }
-    match Entities::from_json_value(Value::Array(items), schema) {
-        Ok(entities) => entities,
-        Err(error) => {
-            problems.push(source.diagnosed(&error, None));
-            Entities::empty()
-        }
-    }
+    let Some(ancestors) = ancestors(&parents, ancestors_max) else {
+        let message = format!(
+            "the entities have more than {ancestors_max} ancestors together, those of parents included: \
+             have fewer levels or fewer parents"
+        );
+        problems.push(source.problem(Some(0), message));
+        return None;
+    };
+    let entities = Entities::from_json_value(Value::Array(items), schema);
+    let entities = entities.map_err(|error| problems.push(source.diagnosed(&error, None)));
+    entities.ok().map(|entities| (entities, ancestors))
 }
 
 fn of_schema(schema: Option<&Schema>, problems: &mut Vec<Problem>) -> Entities {

@@ -10,6 +10,7 @@
 
 mod about;
 mod entity;
+mod hierarchy;
 mod nesting;
 mod policies;
 mod problem;
@@ -17,7 +18,8 @@ mod question;
 mod store;
 mod written;
 
-pub use nesting::{DEPTH_MAX, OPERATORS_MAX};
+pub use hierarchy::{ANCESTORS_MAX, FOUND_ANCESTORS_MAX};
+pub use nesting::{Bounds, FOUND, OPERATORS_OF_IF, OWN, SCHEMA};
 pub use problem::{At, Problem, Source};
 pub use question::{
     Attribute, Described, EntityName, ExtensionKind, Question, TypeName, TypeNameError,

@@ -8,7 +8,8 @@ use cedar_policy::{AuthorizationError, Authorizer, Decision, Entities, PolicyId,
 
 use super::about::About;
 use super::entity;
-use super::nesting::too_deep;
+use super::hierarchy::{ANCESTORS_MAX, FOUND_ANCESTORS_MAX};
+use super::nesting::{Bounds, FOUND, OWN, SCHEMA, too_deep};
 use super::policies::Policies;
 use super::problem::{Problem, Source};
 use super::question::{EntityName, Question, TypeName, Unanswerable};
@@ -24,12 +25,36 @@ pub struct Sources {
     pub entities: Option<Arc<Source>>,
 }
 
+/// Who wrote a store, and how much is read of that.
+#[derive(Clone, Copy)]
+enum Author {
+    Operator,
+    Another,
+}
+
+impl Author {
+    const fn nesting(self) -> Bounds {
+        match self {
+            Self::Operator => OWN,
+            Self::Another => FOUND,
+        }
+    }
+
+    const fn ancestors_max(self) -> usize {
+        match self {
+            Self::Operator => ANCESTORS_MAX,
+            Self::Another => FOUND_ANCESTORS_MAX,
+        }
+    }
+}
+
 /// What was read of a store's texts.
 pub struct Store {
     sources: Sources,
     policy_count: usize,
     schema: Option<Arc<Schema>>,
     entities: Entities,
+    ancestor_count: usize,
     pub(super) about: About,
     authorizer: Authorizer,
 }
@@ -58,7 +83,7 @@ impl Store {
             .as_deref()
             .and_then(|source| read_schema(source, &mut problems, &mut warnings));
         let found = (&mut problems, &mut warnings);
-        let store = Self::assemble(sources, schema.map(Arc::new), found);
+        let store = Self::assemble(sources, schema.map(Arc::new), Author::Operator, found);
         if problems.is_empty() {
             Ok((store, warnings))
         } else {
@@ -67,7 +92,7 @@ impl Store {
     }
 
     /// Reads a store of these policies and entities, under the schema of this one. Whoever wrote them is
-    /// not believed to mean well: what nests too deep is not read.
+    /// not believed to mean well: less may stand within something else.
     ///
     /// # Errors
     /// Every mistake, at least one.
@@ -81,13 +106,9 @@ impl Store {
             schema: self.sources.schema.clone(),
             entities,
         };
-        let deep = sources.policies.iter();
-        let mut problems: Vec<_> = deep.filter_map(|source| too_deep(source)).collect();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let mut problems = Vec::new();
         let found = (&mut problems, &mut Vec::new());
-        let store = Self::assemble(sources, self.schema.clone(), found);
+        let store = Self::assemble(sources, self.schema.clone(), Author::Another, found);
         if problems.is_empty() {
             Ok(store)
         } else {
@@ -100,20 +121,29 @@ impl Store {
     fn assemble(
         sources: Sources,
         schema: Option<Arc<Schema>>,
+        author: Author,
         (problems, warnings): (&mut Vec<Problem>, &mut Vec<Problem>),
     ) -> Self {
         let mut policies = Policies::default();
         for source in &sources.policies {
-            policies.read(source, problems);
+            match too_deep(source, author.nesting()) {
+                Some(problem) => problems.push(problem),
+                None => policies.read(source, problems),
+            }
         }
         // Against half of a schema, or none, everything would be wrong.
         let is_whole = schema.is_some() || sources.schema.is_none();
-        let mut entities = Entities::empty();
+        let (mut entities, mut ancestor_count) = (Entities::empty(), 0);
         if is_whole {
             if let Some(schema) = &schema {
                 policies.check(schema, problems, warnings);
             }
-            entities = entity::read(sources.entities.as_deref(), schema.as_deref(), problems);
+            (entities, ancestor_count) = entity::read(
+                sources.entities.as_deref(),
+                schema.as_deref(),
+                author.ancestors_max(),
+                problems,
+            );
         }
         policies.review(sources.policies.first().map(|it| &**it), warnings);
         Self {
@@ -122,6 +152,7 @@ impl Store {
             policy_count: policies.set.num_of_policies(),
             schema,
             entities,
+            ancestor_count,
             authorizer: Authorizer::new(),
         }
     }
@@ -134,6 +165,7 @@ impl Store {
             policy_count: 0,
             schema: None,
             entities: Entities::empty(),
+            ancestor_count: 0,
             about: About::default(),
             authorizer: Authorizer::new(),
         }
@@ -198,7 +230,14 @@ impl Store {
         self.policy_count
     }
 
-    /// Bytes of the texts that it was read from, which what was made of them is a small multiple of.
+    /// How many ancestors its entities have together, which are written down for each.
+    #[must_use]
+    pub const fn ancestor_count(&self) -> usize {
+        self.ancestor_count
+    }
+
+    /// Bytes of the texts that it was read from, which what was made of them, ancestors apart, is a small
+    /// multiple of.
     #[must_use]
     pub fn text_bytes(&self) -> usize {
         let Sources {
@@ -224,6 +263,10 @@ fn read_schema(
         return Schema::from_json_str(&source.text)
             .map_err(|error| problems.push(source.diagnosed(&error, None)))
             .ok();
+    }
+    if let Some(problem) = too_deep(source, SCHEMA) {
+        problems.push(problem);
+        return None;
     }
     match Schema::from_cedarschema_str(&source.text) {
         Ok((schema, found)) => {

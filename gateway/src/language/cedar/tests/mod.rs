@@ -2,6 +2,8 @@ use serde_json::json;
 
 use super::*;
 
+mod deep;
+
 const SCHEMA: &str = r#"
 namespace Shop {
     entity Role;
@@ -348,7 +350,7 @@ proptest::proptest! {
         let answers = |store: &Store| actions.map(|action| store.answer(&question("bob", action)));
         let sorted = answers(&store);
         let all = cedar_policy::PolicySet::from_policies(store.about.all()).unwrap();
-        store.about = super::about::About::of_every(all);
+        store.about = crate::language::cedar::about::About::of_every(all);
         proptest::prop_assert_eq!(sorted, answers(&store), "{}", policies);
     }
 }
