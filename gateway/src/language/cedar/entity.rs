@@ -1,10 +1,13 @@
 //! Entities: those that a store knows, and what a question says of two of them.
 
+use std::borrow::Cow;
+
 use cedar_policy::{Entities, Entity, Schema};
 use serde_json::Value;
 
 use super::ENTITIES_MAX;
 use super::hierarchy::{Parents, ancestors};
+use super::once::Whom;
 use super::problem::{Problem, Source, told};
 use super::question::{Described, Unanswerable};
 
@@ -102,20 +105,19 @@ fn of_schema(schema: Option<&Schema>, problems: &mut Vec<Problem>) -> Entities {
     }
 }
 
-/// The entities of a store with what a question says of its principal and its resource; `None` where it
-/// says nothing.
+/// The entities of a store with those that a question describes; `None` where it describes none.
 pub(super) fn with(
     known: &Entities,
-    described: [(&'static str, &Described); 2],
+    described: &[(Whom, Cow<'_, Described>)],
     schema: Option<&Schema>,
 ) -> Result<Option<Entities>, Unanswerable> {
-    let mut more = Vec::new();
-    for (what, one) in described.into_iter().filter(|(_, one)| !one.is_bare()) {
-        more.push(joined(known, what, one)?);
-    }
-    if more.is_empty() {
+    if described.is_empty() {
         return Ok(None);
     }
+    let more = described
+        .iter()
+        .map(|(whom, one)| joined(known, whom, one))
+        .collect::<Result<Vec<_>, _>>()?;
     let all = known.clone().upsert_entities(more, schema);
     let refused =
         "the principal or the resource has attributes or parents that the schema does not allow";
@@ -124,11 +126,7 @@ pub(super) fn with(
 }
 
 /// An entity as the store and the question say it together.
-fn joined(
-    known: &Entities,
-    what: &'static str,
-    described: &Described,
-) -> Result<Entity, Unanswerable> {
+fn joined(known: &Entities, whom: Whom, described: &Described) -> Result<Entity, Unanswerable> {
     let uid = described.name.uid();
     let mut attributes = described.attributes()?;
     let mut parents = described
@@ -136,7 +134,7 @@ fn joined(
         .collect::<std::collections::HashSet<_>>();
     if let Some(stored) = known.get(&uid) {
         if stored.tags().next().is_some() {
-            return Err(Unanswerable::Tagged(what));
+            return Err(Unanswerable::Tagged(whom));
         }
         let (_, own, above) = stored.clone().into_inner();
         // What clients can choose never stands in for what the store says.

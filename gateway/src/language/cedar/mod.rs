@@ -12,6 +12,7 @@ mod about;
 mod entity;
 mod hierarchy;
 mod nesting;
+mod once;
 mod policies;
 mod problem;
 mod question;
@@ -20,6 +21,7 @@ mod written;
 
 pub use hierarchy::{ANCESTORS_MAX, FOUND_ANCESTORS_MAX};
 pub use nesting::{Bounds, FOUND, OPERATORS_OF_IF, OWN, SCHEMA};
+pub use once::each_once;
 pub use problem::{At, Problem, Source};
 pub use question::{
     Attribute, Described, EntityName, ExtensionKind, Question, TypeName, TypeNameError,

@@ -123,6 +123,11 @@ pub enum Unanswerable {
     /// A value that Cedar has no type for.
     #[error("the value of `{0}` is no string, whole number, boolean, list or record")]
     Value(String),
+    /// A principal that is the resource, and two values of an attribute of it.
+    #[error(
+        "the principal and the resource are one entity, of which the request says two things as `{0}`"
+    )]
+    Contradiction(String),
     /// An entity that nothing can be added to.
     #[error("the store says of the {0} that it has tags: nothing can be said of it besides")]
     Tagged(&'static str),

@@ -10,6 +10,7 @@ use super::about::About;
 use super::entity;
 use super::hierarchy::{ANCESTORS_MAX, FOUND_ANCESTORS_MAX};
 use super::nesting::{Bounds, FOUND, OWN, SCHEMA, too_deep};
+use super::once::each_once;
 use super::policies::Policies;
 use super::problem::{Problem, Source};
 use super::question::{EntityName, Question, TypeName, Unanswerable};
@@ -178,11 +179,8 @@ impl Store {
     pub fn answer(&self, question: &Question) -> Result<Answer, Unanswerable> {
         let schema = self.schema.as_deref();
         let request = question.request(schema)?;
-        let described = [
-            ("principal", &question.principal),
-            ("resource", &question.resource),
-        ];
-        let own = entity::with(&self.entities, described, schema)?;
+        let described = each_once(Some(&question.principal), &question.resource)?;
+        let own = entity::with(&self.entities, &described, schema)?;
         let entities = own.as_ref().unwrap_or(&self.entities);
         let action = question.action.uid();
         let (mut permits, mut forbids) = (BTreeSet::new(), BTreeSet::new());

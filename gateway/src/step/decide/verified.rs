@@ -17,7 +17,7 @@ use super::tenant::NoStore;
 use crate::aws::verified_permissions::{Entity, Principal, Question, Written, ask};
 use crate::aws::{AskError, Calling, Client};
 use crate::exchange::Refusal;
-use crate::language::cedar::{Described, EntityName, members};
+use crate::language::cedar::{EntityName, each_once, members};
 use crate::model::{CallMap, TokenKind, VerifiedPrincipal, VerifiedStore, VerifiedStoreId};
 use crate::step::attempt::Attempt;
 use crate::upstream::CallBounds;
@@ -88,10 +88,11 @@ impl VerifiedDecider {
             VerifiedPrincipal::Entity(map) => Some(asked.entity(map, PRINCIPAL)?),
             VerifiedPrincipal::Token(_) => None,
         };
-        let mut entities = Vec::new();
-        for described in described.iter().chain([&call.resource]) {
-            add(&mut entities, described)?;
-        }
+        // The service has to know of an entity only what is not its name.
+        let entities = each_once(described.as_ref(), &call.resource)?
+            .iter()
+            .map(|(_, entity)| entity.written())
+            .collect::<Result<Vec<Value>, _>>()?;
         let context = members(&call.context)?;
         let caller = described.as_ref().map(|it| Named::of(&it.name));
         let principal = match (&self.principal, &caller) {
@@ -182,14 +183,6 @@ impl<'a> Named<'a> {
             id: self.id,
         }
     }
-}
-
-/// The service has to know of an entity only what is not its name.
-fn add(entities: &mut Vec<Value>, described: &Described) -> Result<(), Unaskable> {
-    if !described.is_bare() {
-        entities.push(described.written()?);
-    }
-    Ok(())
 }
 
 /// What the service says besides the name of its fault may quote the question.

@@ -218,6 +218,38 @@ fn questions_are_bounded_and_of_cedars_types() {
 }
 
 #[test]
+fn a_principal_that_is_the_resource_is_all_that_either_is() {
+    let policies = "@id(\"open\") permit(principal, action, resource);\n\
+        @id(\"banned\") forbid(principal in Group::\"banned\", action, resource);\n\
+        @id(\"locked\") forbid(principal, action, resource) when { resource has locked };";
+    let store = store(policies, None, None);
+    let of = |id: &str, attribute: Option<&str>, group: &str| Described {
+        name: name("User", id),
+        attributes: attribute
+            .map(|name| (name.to_owned(), Attribute::Json(json!(true))))
+            .into_iter()
+            .collect(),
+        parents: vec![name("Group", group)],
+    };
+    let ask = |principal: Described, resource: Described, allowed, policies: &[&str]| {
+        let asked = Question {
+            principal,
+            resource,
+            ..question("bob", "read")
+        };
+        check(&store, &asked, allowed, policies, &[]);
+    };
+    let (plain, locked) = (of("bob", None, "own"), of("bob", Some("locked"), "own"));
+    ask(plain.clone(), plain.clone(), true, &["open"]);
+    ask(plain.clone(), of("eve", None, "banned"), true, &["open"]);
+    // Whichever of the two says it.
+    ask(of("bob", None, "banned"), plain.clone(), false, &["banned"]);
+    ask(plain.clone(), of("bob", None, "banned"), false, &["banned"]);
+    ask(plain.clone(), locked.clone(), false, &["locked"]);
+    ask(locked, plain, false, &["locked"]);
+}
+
+#[test]
 fn a_store_without_policies_refuses() {
     check(&Store::closed(), &question("bob", "read"), false, &[], &[]);
 }
