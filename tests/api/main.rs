@@ -71,6 +71,7 @@ mod function_authorizers;
 mod function_events;
 mod function_lambda;
 mod explained_functions;
+mod frozen_functions;
 mod function_results;
 mod iam;
 mod iam_policies;
