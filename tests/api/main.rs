@@ -65,6 +65,7 @@ mod forged_tokens;
 mod user_pools;
 mod watched;
 mod aws_credentials;
+mod renewed_credentials;
 mod oauth_clients;
 mod lookup_tokens;
 mod function_authorizers;
