@@ -75,6 +75,7 @@ mod explained_functions;
 mod frozen_functions;
 mod function_results;
 mod iam;
+mod access_key_files;
 mod iam_policies;
 mod rotation;
 mod rotation_load;
