@@ -232,64 +232,6 @@ async fn a_changed_authorizer_remembers_nothing_and_others_go_on() {
     assert_eq!(function.calls(), 2);
 }
 
-/// Table A of the service, with the policy of the API: rows are what that says, columns what the
-/// function's does.
-#[tokio::test]
-async fn a_functions_policy_and_the_apis_make_one_decision() {
-    let upstream = Upstream::echo().await;
-    let function = Function::start(|event| {
-        let effect = event["authorizationToken"].as_str().unwrap();
-        let statements = match effect {
-            "nothing" => json!([statement("Allow", &format!("{ARN}/prod/POST/*"))]),
-            effect => json!([statement(effect, &format!("{ARN}/prod/GET/*"))]),
-        };
-        reply(200, returned(&statements).to_string())
-    });
-    let function = function.await;
-    let of_api = |effect: &str, resource: &str| json!({"Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": resource});
-    let setup = setup(&upstream, &function);
-    let statements = json!([
-        of_api("Allow", "execute-api:/prod/GET/a"),
-        of_api("Deny", "execute-api:/prod/GET/pets/*"),
-    ]);
-    let policy = json!({"Version": "2012-10-17", "Statement": statements});
-    let file = setup.file("policy.json", &policy.to_string());
-    let (gateway, client) = start(setup.set(&["apis", "rest", "policy_file"], json!(file))).await;
-    let denied = "User is not authorized to access this resource";
-    let explicitly = format!("{denied} with an explicit deny");
-    let by_api = "User: anonymous is not authorized to perform: execute-api:Invoke on resource: \
-                  arn:aws:execute-api:test-1:********3333:rest1/prod/GET/pets/7 with an explicit deny";
-    for (path, effect, said) in [
-        // The API's allows.
-        ("/prod/a", "Allow", None),
-        ("/prod/a", "nothing", None),
-        ("/prod/a", "Deny", Some(explicitly.as_str())),
-        // It says nothing.
-        ("/prod/files/x", "Allow", None),
-        ("/prod/files/x", "nothing", Some(denied)),
-        ("/prod/files/x", "Deny", Some(&explicitly)),
-        // It denies, and nobody is asked.
-        ("/prod/pets/7", "Allow", Some(by_api)),
-        ("/prod/pets/7", "nothing", Some(by_api)),
-        ("/prod/pets/7", "Deny", Some(by_api)),
-    ] {
-        let answer = ask(&client, "rest.test", path, effect).await;
-        match said {
-            None => assert_eq!(answer.status, 200, "{path} {effect}: {}", answer.text()),
-            Some(said) => {
-                assert_eq!(
-                    (answer.status, answer.json()),
-                    (403, json!({"Message": said})),
-                    "{path} {effect}"
-                );
-            }
-        }
-    }
-    assert_eq!(function.calls(), 6);
-    gateway.reason("caller_policy_denied").await;
-    gateway.reason("policy_denied").await;
-}
-
 #[tokio::test]
 async fn conditions_of_a_functions_policy_are_about_the_request() {
     let upstream = Upstream::echo().await;

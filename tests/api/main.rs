@@ -29,6 +29,7 @@ mod rest_compression;
 mod rest_mapping;
 mod gateway_responses;
 mod resource_policies;
+mod authorization_flow;
 mod order;
 mod outages;
 mod policies;
