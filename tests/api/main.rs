@@ -37,6 +37,7 @@ mod policy_engines;
 mod example_shapes;
 mod verified_permissions;
 mod lookups;
+mod lookups_at_once;
 mod tenants;
 mod rest_routes;
 mod http_routes;

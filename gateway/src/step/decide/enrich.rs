@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::lookup::{LookupError, LookupPlan, Record};
 use super::question::Asked;
+use super::together::together;
 use crate::language::mapping::http::RequestText;
 use crate::step::attempt::Attempt;
 
@@ -32,7 +33,7 @@ impl Records<'_> {
     }
 }
 
-/// Looks up what a policy set reads, one after another.
+/// Looks up what a policy set reads, all at once: no key is made of another record.
 ///
 /// # Cancel safety
 /// Safe: see [`LookupPlan::find`].
@@ -40,13 +41,13 @@ pub(super) async fn enrich<'p>(
     plans: &'p [EnrichPlan],
     attempt: &Attempt<'_>,
 ) -> Result<Records<'p>, LookupError> {
-    let mut records = Records::default();
-    for EnrichPlan { name, lookup, key } in plans {
-        if let Some(record) = find(lookup, key, attempt).await? {
-            records.0.push((name, record));
-        }
-    }
-    Ok(records)
+    let asking = plans
+        .iter()
+        .map(|plan| find(&plan.lookup, &plan.key, attempt));
+    let found = together(asking).await?;
+    let records = plans.iter().zip(found);
+    let records = records.filter_map(|(plan, record)| Some((&*plan.name, record?)));
+    Ok(Records(records.collect()))
 }
 
 /// The record of a key that is made of a request; `None` where there is none, or no key.

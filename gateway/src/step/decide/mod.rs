@@ -13,6 +13,7 @@ mod question;
 mod remote;
 mod server;
 mod tenant;
+mod together;
 mod verified;
 
 pub use self::http::{ANSWER_BYTES_MAX, HttpDecider};
