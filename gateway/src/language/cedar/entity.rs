@@ -105,24 +105,21 @@ fn of_schema(schema: Option<&Schema>, problems: &mut Vec<Problem>) -> Entities {
     }
 }
 
-/// The entities of a store with those that a question describes; `None` where it describes none.
+/// `few`, entities of those that a store knows, with the ones that a question describes.
 pub(super) fn with(
+    few: Entities,
     known: &Entities,
     described: &[(Whom, Cow<'_, Described>)],
     schema: Option<&Schema>,
-) -> Result<Option<Entities>, Unanswerable> {
-    if described.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Entities, Unanswerable> {
     let more = described
         .iter()
         .map(|(whom, one)| joined(known, whom, one))
         .collect::<Result<Vec<_>, _>>()?;
-    let all = known.clone().upsert_entities(more, schema);
+    let all = few.upsert_entities(more, schema);
     let refused =
         "the principal or the resource has attributes or parents that the schema does not allow";
-    all.map(Some)
-        .map_err(|_error| Unanswerable::Refused(refused))
+    all.map_err(|_error| Unanswerable::Refused(refused))
 }
 
 /// An entity as the store and the question say it together.

@@ -16,6 +16,7 @@ mod once;
 mod policies;
 mod problem;
 mod question;
+mod reach;
 mod store;
 mod written;
 

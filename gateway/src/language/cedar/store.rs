@@ -14,6 +14,7 @@ use super::once::each_once;
 use super::policies::Policies;
 use super::problem::{Problem, Source};
 use super::question::{EntityName, Question, TypeName, Unanswerable};
+use super::reach;
 
 /// The texts that a store is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +55,9 @@ pub struct Store {
     sources: Sources,
     policy_count: usize,
     schema: Option<Arc<Schema>>,
-    entities: Entities,
+    pub(super) entities: Entities,
+    /// Those of them that policies get to whatever is asked, where that is known.
+    pub(super) reached: Option<Entities>,
     ancestor_count: usize,
     pub(super) about: About,
     authorizer: Authorizer,
@@ -150,6 +153,7 @@ impl Store {
         Self {
             sources,
             about: About::sort(&policies.set),
+            reached: reach::of_policies(&entities, &policies.set),
             policy_count: policies.set.num_of_policies(),
             schema,
             entities,
@@ -166,6 +170,7 @@ impl Store {
             policy_count: 0,
             schema: None,
             entities: Entities::empty(),
+            reached: None,
             ancestor_count: 0,
             about: About::default(),
             authorizer: Authorizer::new(),
@@ -180,8 +185,14 @@ impl Store {
         let schema = self.schema.as_deref();
         let request = question.request(schema)?;
         let described = each_once(Some(&question.principal), &question.resource)?;
-        let own = entity::with(&self.entities, &described, schema)?;
-        let entities = own.as_ref().unwrap_or(&self.entities);
+        let own;
+        let entities = if described.is_empty() {
+            &self.entities
+        } else {
+            let few = self.few(question);
+            own = entity::with(few, &self.entities, &described, schema)?;
+            &own
+        };
         let action = question.action.uid();
         let (mut permits, mut forbids) = (BTreeSet::new(), BTreeSet::new());
         let mut failed = BTreeSet::new();
@@ -205,6 +216,15 @@ impl Store {
             policies: decided.into_iter().collect(),
             failed: failed.into_iter().collect(),
         })
+    }
+
+    /// The entities that a question can lead to, of which most stores have few.
+    fn few(&self, question: &Question) -> Entities {
+        let few = self.reached.as_ref().and_then(|reached| {
+            let more = reach::of_question(&self.entities, reached, question)?;
+            reached.clone().add_entities(more, None).ok()
+        });
+        few.unwrap_or_else(|| self.entities.clone())
     }
 
     /// Whether its schema has this type of entities; without a schema every one may be there.

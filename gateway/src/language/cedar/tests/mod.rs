@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 
 mod deep;
+mod reach;
 
 const SCHEMA: &str = r#"
 namespace Shop {
