@@ -28,6 +28,7 @@ pub const BODY_BYTES_MAX: usize = 100 * 1024;
 const REQUEST_TARGETS: &str =
     "`{append|overwrite|remove}:{header|querystring}.NAME` or `overwrite:path`";
 const RESPONSE_TARGETS: &str = "`{append|overwrite|remove}:header.NAME` or `overwrite:statuscode`";
+
 /// The part of a body that mappings look at.
 #[must_use]
 pub fn body(bytes: &[u8]) -> Body<'_> {
