@@ -18,6 +18,7 @@ mod problem;
 mod question;
 mod reach;
 mod store;
+mod weight;
 mod written;
 
 pub use hierarchy::{ANCESTORS_MAX, FOUND_ANCESTORS_MAX};

@@ -15,6 +15,7 @@ use super::policies::Policies;
 use super::problem::{Problem, Source};
 use super::question::{EntityName, Question, TypeName, Unanswerable};
 use super::reach;
+use super::weight;
 
 /// The texts that a store is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -248,23 +249,14 @@ impl Store {
         self.policy_count
     }
 
-    /// How many ancestors its entities have together, which are written down for each.
+    /// Bytes of memory that its policies and entities take at most.
     #[must_use]
-    pub const fn ancestor_count(&self) -> usize {
-        self.ancestor_count
-    }
-
-    /// Bytes of the texts that it was read from, which what was made of them, ancestors apart, is a small
-    /// multiple of.
-    #[must_use]
-    pub fn text_bytes(&self) -> usize {
-        let Sources {
-            policies,
-            schema,
-            entities,
-        } = &self.sources;
-        let all = policies.iter().chain(schema).chain(entities);
-        all.map(|source| source.text.len()).sum()
+    pub fn bytes(&self) -> usize {
+        let policies = self.sources.policies.iter();
+        let policies: usize = policies.map(|it| weight::of_policies(&it.text)).sum();
+        let entities = self.sources.entities.as_ref();
+        let entities = entities.map(|it| weight::of_entities(&it.text, self.ancestor_count));
+        policies + entities.unwrap_or_default()
     }
 }
 

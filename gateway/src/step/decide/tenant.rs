@@ -23,12 +23,6 @@ use crate::store::decision::{DecisionCache, Flights, Fresh, Lifetime, Remembered
 /// Bytes of all texts of a store that is found.
 pub const FOUND_STORE_BYTES_MAX: usize = 128 * 1024;
 
-/// What a store that was read occupies, for each byte of its texts: measured, and rounded up.
-const BYTES_OF_TEXT_BYTE: usize = 88;
-
-/// What an ancestor of an entity occupies: its name, in a table that is half empty.
-const BYTES_OF_ANCESTOR: usize = 280;
-
 /// Stores that are read at a time, for one policy set.
 const READERS_MAX: usize = 2;
 
@@ -62,13 +56,11 @@ pub struct ReadStore {
 
 impl Remembered for ReadStore {
     fn bytes(&self) -> usize {
-        let (text, ancestors) = self
-            .outcome
-            .as_ref()
-            .map_or((0, 0), |store| (store.text_bytes(), store.ancestor_count()));
-        let problem = self.outcome.as_ref().err().map_or(0, Unusable::bytes);
-        let own = size_of::<Self>() + size_of::<Store>() + self.tenant.len();
-        own + problem + text * BYTES_OF_TEXT_BYTE + ancestors * BYTES_OF_ANCESTOR
+        let outcome = match &self.outcome {
+            Ok(store) => size_of::<Store>() + store.bytes(),
+            Err(why) => why.bytes(),
+        };
+        size_of::<Self>() + self.tenant.len() + outcome
     }
 
     /// It is whose record's key names.
