@@ -6,70 +6,50 @@ use gateway_tests::command::{ask as command, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::lambda::Lambda;
 use gateway_tests::setup::mock;
-use gateway_tests::upstream::Upstream;
 use serde_json::json;
 
 use crate::function_authorizers::ask;
-use crate::function_lambda::{allowed, setup};
+use crate::function_lambda::Site;
 
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    lambda: Lambda,
-    _backend: Upstream,
-}
-
-impl Site {
-    /// A gateway whose stage `beta` serves what it began with, whatever the file says: a function
-    /// whose results are remembered.
-    async fn start() -> Self {
-        let (backend, lambda) = (Upstream::echo().await, Lambda::start().await);
-        lambda.returning("who", &allowed());
-        let mut setup = setup(&backend, &lambda.url()).await;
+/// A gateway whose stage `beta` serves what it began with, whatever the file says: a function
+/// whose results are remembered.
+async fn start() -> Site {
+    Site::start(|mut setup| {
         // All that calls AWS is the authorizer of the REST API.
         for section in ["apis", "authorizers"] {
             setup.remove(&[section, "http"]);
         }
-        setup.change(&["authorizers", "rest", "result_ttl"], json!("5m"));
         let held = ["apis", "rest", "stages", "beta", "auto_deploy"];
-        setup.change(&held, json!(false));
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            lambda,
-            _backend: backend,
-        }
-    }
+        setup
+            .set(&["authorizers", "rest", "result_ttl"], json!("5m"))
+            .set(&held, json!(false))
+    })
+    .await
+}
 
-    /// The file has a function no more, and the stages that follow it ask nobody.
-    fn name_nobody(&mut self) {
-        let setup = self.gateway.setup();
-        setup.remove(&["authorizers"]);
-        setup.change(&["apis", "rest", "routes"], json!({"GET /a": mock("open")}));
-    }
+/// The file has a function no more, and the stages that follow it ask nobody.
+fn name_nobody(site: &mut Site) {
+    let setup = site.gateway.setup();
+    setup.remove(&["authorizers"]);
+    setup.change(&["apis", "rest", "routes"], json!({"GET /a": mock("open")}));
+}
 
-    async fn reload(&self) {
-        let answer = self.gateway.reload().await;
-        assert_eq!(answer["answer"], "done", "{answer}");
-    }
-
-    async fn status(&self, stage: &str) -> u16 {
-        let path = format!("/{stage}/a");
-        ask(&self.client, "rest.test", &path, "Bearer a")
-            .await
-            .status
-    }
+async fn status_of(site: &Site, stage: &str) -> u16 {
+    let path = format!("/{stage}/a");
+    let answer = ask(&site.client, "rest.test", &path, "Bearer a").await;
+    answer.status
 }
 
 #[tokio::test]
 async fn a_reload_without_the_section_aws_is_refused_while_a_stage_calls_a_function() {
-    let mut site = Site::start().await;
-    site.name_nobody();
+    let mut site = start().await;
+    name_nobody(&mut site);
     site.reload().await;
     assert_eq!(
-        (site.status("prod").await, site.status("beta").await),
+        (
+            status_of(&site, "prod").await,
+            status_of(&site, "beta").await
+        ),
         (200, 200)
     );
     assert_eq!(site.lambda.asked().len(), 1, "of `beta`");
@@ -90,7 +70,10 @@ async fn a_reload_without_the_section_aws_is_refused_while_a_stage_calls_a_funct
         assert!(message.contains(said), "{message}\nlacks\n{said}");
     }
     assert_eq!(
-        (site.status("prod").await, site.status("beta").await),
+        (
+            status_of(&site, "prod").await,
+            status_of(&site, "beta").await
+        ),
         (200, 200)
     );
     assert_eq!(
@@ -110,14 +93,17 @@ async fn a_reload_without_the_section_aws_is_refused_while_a_stage_calls_a_funct
     setup.change(&["aws"], aws);
     site.gateway = Gateway::start(setup).await;
     site.client = Client::http1(site.gateway.address().await).await;
-    assert_eq!(site.status("beta").await, 200);
+    assert_eq!(status_of(&site, "beta").await, 200);
     assert_eq!(site.lambda.asked().len(), 2);
     let rollback = ["rollback", "rest", "--stage", "beta", "--to", "2"];
     drop(told(&command(&site.gateway, &rollback).await));
     site.gateway.setup().remove(&["aws"]);
     site.reload().await;
     assert_eq!(
-        (site.status("prod").await, site.status("beta").await),
+        (
+            status_of(&site, "prod").await,
+            status_of(&site, "beta").await
+        ),
         (200, 200)
     );
     assert_eq!(site.lambda.asked().len(), 2, "nobody needs it any more");
@@ -125,11 +111,11 @@ async fn a_reload_without_the_section_aws_is_refused_while_a_stage_calls_a_funct
 
 #[tokio::test]
 async fn a_function_of_a_deployment_is_called_where_the_configuration_says_now() {
-    let mut site = Site::start().await;
-    site.name_nobody();
+    let mut site = start().await;
+    name_nobody(&mut site);
     site.reload().await;
     for _ in 0..2 {
-        assert_eq!(site.status("beta").await, 200);
+        assert_eq!(status_of(&site, "beta").await, 200);
     }
     assert_eq!(site.lambda.asked().len(), 1);
 
@@ -142,7 +128,7 @@ async fn a_function_of_a_deployment_is_called_where_the_configuration_says_now()
     let aws = json!({"region": "eu-west-3", "endpoints": {"lambda": other.url()}});
     site.gateway.setup().change(&["aws"], aws);
     site.reload().await;
-    assert_eq!(site.status("beta").await, 401);
+    assert_eq!(status_of(&site, "beta").await, 401);
     assert_eq!((site.lambda.asked().len(), other.asked().len()), (1, 1));
     let signed = other.asked().pop().unwrap().headers;
     let signed = signed["authorization"].to_str().unwrap();
@@ -150,5 +136,5 @@ async fn a_function_of_a_deployment_is_called_where_the_configuration_says_now()
         signed.contains("/eu-west-3/lambda/aws4_request"),
         "{signed}"
     );
-    assert_eq!(site.status("prod").await, 200, "it asks nobody");
+    assert_eq!(status_of(&site, "prod").await, 200, "it asks nobody");
 }

@@ -15,7 +15,7 @@ const FUNCTION: &str = "arn:aws:lambda:eu-west-2:111122223333:function:who";
 
 /// As [`at_a_url`], with the function `who` of the service at `endpoint` for both authorizers, which the
 /// REST API names by its name and the HTTP API by its ARN.
-pub(crate) async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
+async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
     let unused = Function::start(|_| allowing("*")).await;
     at_a_url(upstream, &unused)
         .set(
@@ -35,8 +35,40 @@ pub(crate) async fn setup(upstream: &Upstream, endpoint: &str) -> Setup {
         .environment("AWS_SESSION_TOKEN", "its-session")
 }
 
-pub(crate) fn allowed() -> Value {
+fn allowed() -> Value {
     returned(&json!([statement("Allow", "*")]))
+}
+
+/// A gateway that calls the functions of a service.
+pub(crate) struct Site {
+    pub(crate) gateway: Gateway,
+    pub(crate) client: Client,
+    /// The service, whose function `who` lets everybody in unless it is told otherwise.
+    pub(crate) lambda: Lambda,
+    _backend: Upstream,
+}
+
+impl Site {
+    /// Starts what `further` makes of [`setup`].
+    pub(crate) async fn start(further: impl FnOnce(Setup) -> Setup) -> Self {
+        let (backend, lambda) = (Upstream::echo().await, Lambda::start().await);
+        lambda.returning("who", &allowed());
+        let setup = setup(&backend, &lambda.url()).await;
+        let gateway = Gateway::start(further(setup)).await;
+        let client = Client::http1(gateway.address().await).await;
+        Self {
+            gateway,
+            client,
+            lambda,
+            _backend: backend,
+        }
+    }
+
+    /// The configuration as it is by now.
+    pub(crate) async fn reload(&self) {
+        let answer = self.gateway.reload().await;
+        assert_eq!(answer["answer"], "done", "{answer}");
+    }
 }
 
 #[tokio::test]

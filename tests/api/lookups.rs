@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use gateway_tests::client::{Answer, Client};
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::client::Client;
+use gateway_tests::site::Site;
 use gateway_tests::upstream::{Reply, Upstream, reply};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -72,40 +70,30 @@ fn people(server: &Upstream) -> Value {
     json!({"type": "http", "url": url, "ttl": "1h"})
 }
 
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    key: Key,
-    _backend: Upstream,
+/// An API whose one route asks policies about what this lookup says of the caller.
+async fn start(lookup: Value) -> Site {
+    let set = json!({
+        "type": "cedar",
+        "store": "staff",
+        "lookups": {"person": {"lookup": "people", "key": "$context.authorizer.claims.sub"}},
+        "principal": {
+            "type": "User",
+            "id": "$context.authorizer.claims.sub",
+            "attributes": {
+                "department": "$lookups.person.profile.department",
+                "grade": "$lookups.person.profile.grade",
+                "teams": "$lookups.person.profile.teams",
+                "suspended": "$lookups.person.suspended",
+            },
+        },
+        "resource": {"type": "Path", "id": "$request.path"},
+    });
+    start_with(lookup, set).await
 }
 
-impl Site {
-    /// An API whose one route asks policies about what this lookup says of the caller.
-    async fn start(lookup: Value) -> Self {
-        let set = json!({
-            "type": "cedar",
-            "store": "staff",
-            "lookups": {"person": {"lookup": "people", "key": "$context.authorizer.claims.sub"}},
-            "principal": {
-                "type": "User",
-                "id": "$context.authorizer.claims.sub",
-                "attributes": {
-                    "department": "$lookups.person.profile.department",
-                    "grade": "$lookups.person.profile.grade",
-                    "teams": "$lookups.person.profile.teams",
-                    "suspended": "$lookups.person.suspended",
-                },
-            },
-            "resource": {"type": "Path", "id": "$request.path"},
-        });
-        Self::start_with(lookup, set).await
-    }
-
-    /// As [`Self::start`], with another policy set.
-    async fn start_with(mut lookup: Value, set: Value) -> Self {
-        let backend = Upstream::echo().await;
-        let key = Key::ec("ec");
-        let setup = authorize(Setup::new().upstream("main", backend.address), &[&key]);
+/// As [`start`], with another policy set.
+async fn start_with(mut lookup: Value, set: Value) -> Site {
+    Site::start(|setup| {
         let policies = setup.file("staff.cedar", POLICIES);
         let token = setup.file("token", "secret-of-the-directory\n");
         if lookup["token_file"] == json!("") {
@@ -116,42 +104,28 @@ impl Site {
             lookup = json!({"type": "file", "path": records});
         }
         let store = json!({"type": "files", "policies": [policies]});
-        let setup = setup
+        setup
             .set(&["policy_stores", "staff"], store)
             .set(&["lookups", "people"], lookup)
             .set(&["policies", "staff"], set)
             .route(
                 "GET /{any+}",
                 json!({"authorizer": "main", "policies": "staff"}),
-            );
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            key,
-            _backend: backend,
-        }
-    }
+            )
+    })
+    .await
+}
 
-    fn token(&self, who: &str) -> String {
-        format!("Bearer {}", self.key.token(&claims(json!({"sub": who}))))
-    }
+fn bearer(site: &Site, who: &str) -> String {
+    site.bearer(json!({"sub": who}))
+}
 
-    async fn send(&self, who: &str, path: &str) -> Answer {
-        let token = self.token(who);
-        self.client
-            .get_with(path, &[("authorization", &token)])
-            .await
-    }
+async fn status_of(site: &Site, who: &str) -> u16 {
+    site.get("/a", &bearer(site, who)).await.status
+}
 
-    async fn status(&self, who: &str) -> u16 {
-        self.send(who, "/a").await.status
-    }
-
-    async fn order(&self, order: Value) -> Value {
-        self.gateway.admin(&order.to_string()).await
-    }
+async fn give(site: &Site, order: Value) -> Value {
+    site.gateway.admin(&order.to_string()).await
 }
 
 fn paths(asked: &Asked) -> Vec<String> {
@@ -173,10 +147,10 @@ async fn a_servers_records_are_what_policies_decide_by() {
     let (directory, asked) = server(person).await;
     let mut lookup = people(&directory);
     lookup["token_file"] = json!("");
-    let site = Site::start(lookup).await;
+    let site = start(lookup).await;
     for _ in 0..2 {
         for (who, status) in VERDICTS {
-            assert_eq!(site.status(who).await, status, "{who}");
+            assert_eq!(status_of(&site, who).await, status, "{who}");
         }
     }
     let expected = VERDICTS.map(|(who, _)| {
@@ -196,16 +170,16 @@ async fn a_servers_records_are_what_policies_decide_by() {
 async fn a_files_records_are_what_policies_decide_by_until_it_is_read_again() {
     let of = |grade: i64| json!({"profile": {"grade": grade}});
     let records = json!({"ann": of(7), "ben": of(6), "": of(9)});
-    let mut site = Site::start(json!({"records": records})).await;
+    let mut site = start(json!({"records": records})).await;
     for (who, status) in [("ann", 200), ("ben", 403), ("cy", 403)] {
-        assert_eq!(site.status(who).await, status, "{who}");
+        assert_eq!(status_of(&site, who).await, status, "{who}");
     }
     let setup = site.gateway.setup();
     drop(setup.file("people.json", &json!({"ben": of(7)}).to_string()));
-    assert_eq!(site.status("ann").await, 200, "as it was read");
+    assert_eq!(status_of(&site, "ann").await, 200, "as it was read");
     assert_eq!(site.gateway.reload().await["answer"], "done");
     for (who, status) in [("ann", 403), ("ben", 200)] {
-        assert_eq!(site.status(who).await, status, "{who}");
+        assert_eq!(status_of(&site, who).await, status, "{who}");
     }
     let setup = site.gateway.setup();
     drop(setup.file("people.json", r#"{"ben": 1}"#));
@@ -214,7 +188,7 @@ async fn a_files_records_are_what_policies_decide_by_until_it_is_read_again() {
         report.contains("the record of `ben` is no object"),
         "{report}"
     );
-    assert_eq!(site.status("ben").await, 200);
+    assert_eq!(status_of(&site, "ben").await, 200);
 }
 
 #[tokio::test]
@@ -229,11 +203,11 @@ async fn who_asks_the_same_at_once_waits_for_one_answer() {
         }
     })
     .await;
-    let site = Site::start(people(&directory)).await;
+    let site = start(people(&directory)).await;
     let address = site.gateway.address().await;
     let mut callers = JoinSet::new();
     for _ in 0..50 {
-        let token = site.token("ann");
+        let token = bearer(&site, "ann");
         callers.spawn(async move {
             let client = Client::http1(address).await;
             let headers = [("authorization", token.as_str())];
@@ -264,11 +238,11 @@ async fn a_record_is_believed_for_its_time_and_then_asked_for_again() {
     .await;
     let mut lookup = people(&directory);
     lookup["ttl"] = json!("1s");
-    let site = Site::start(lookup).await;
-    assert_eq!(site.status("ann").await, 200);
+    let site = start(lookup).await;
+    assert_eq!(status_of(&site, "ann").await, 200);
     *suspended.lock().unwrap() = true;
     let mut sent = 1;
-    while site.status("ann").await == 200 {
+    while status_of(&site, "ann").await == 200 {
         sent += 1;
     }
     assert_eq!(paths(&asked).len(), 2, "asked again after {sent} requests");
@@ -279,9 +253,9 @@ async fn with_no_time_every_request_asks() {
     let (directory, asked) = server(person).await;
     let mut lookup = people(&directory);
     lookup["ttl"] = json!("0s");
-    let site = Site::start(lookup).await;
+    let site = start(lookup).await;
     for who in ["ann", "nobody", "ann", "nobody"] {
-        site.status(who).await;
+        status_of(&site, who).await;
     }
     assert_eq!(
         paths(&asked),
@@ -323,9 +297,9 @@ async fn a_lookup_that_fails_refuses_and_is_asked_again() {
     ];
     for (detail, answer) in rows {
         let (directory, asked) = server(move |_| answer()).await;
-        let site = Site::start(people(&directory)).await;
+        let site = start(people(&directory)).await;
         for _ in 0..2 {
-            let answer = site.send("ann", "/a").await;
+            let answer = site.get("/a", &bearer(&site, "ann")).await;
             assert_eq!(answer.status, 500, "{detail}");
             assert_eq!(answer.json(), json!({"message": "Internal Server Error"}));
         }
@@ -352,8 +326,8 @@ async fn a_lookup_that_is_slow_or_gone_refuses() {
     ] {
         let mut lookup = people(&directory);
         lookup["timeout"] = json!("50ms");
-        let site = Site::start(lookup).await;
-        assert_eq!(site.status("ann").await, 500);
+        let site = start(lookup).await;
+        assert_eq!(status_of(&site, "ann").await, 500);
         let record = site.gateway.reason("decision_unavailable").await;
         let told = record["detail"].as_str().unwrap();
         assert!(told.contains(detail), "{told}");
@@ -364,49 +338,47 @@ async fn a_lookup_that_is_slow_or_gone_refuses() {
 #[tokio::test]
 async fn without_its_server_a_record_counts_to_its_time() {
     let (directory, _asked) = server(person).await;
-    let site = Site::start(people(&directory)).await;
-    assert_eq!(site.status("ann").await, 200);
-    assert_eq!(site.status("nobody").await, 403);
+    let site = start(people(&directory)).await;
+    assert_eq!(status_of(&site, "ann").await, 200);
+    assert_eq!(status_of(&site, "nobody").await, 403);
     drop(directory);
-    assert_eq!(site.status("ann").await, 200);
-    assert_eq!(site.status("nobody").await, 403, "that there is none, too");
-    assert_eq!(site.status("ben").await, 500);
+    assert_eq!(status_of(&site, "ann").await, 200);
+    assert_eq!(
+        status_of(&site, "nobody").await,
+        403,
+        "that there is none, too"
+    );
+    assert_eq!(status_of(&site, "ben").await, 500);
     // A reload may have brought another server.
     site.gateway.reload().await;
-    assert_eq!(site.status("ann").await, 500);
+    assert_eq!(status_of(&site, "ann").await, 500);
 }
 
 #[tokio::test]
 async fn what_is_remembered_is_forgotten_by_lookup_and_by_key() {
     let (directory, asked) = server(person).await;
-    let site = Site::start(people(&directory)).await;
+    let site = start(people(&directory)).await;
     for who in ["ann", "ben", "nobody"] {
-        site.status(who).await;
+        status_of(&site, who).await;
     }
-    let answer = site
-        .order(json!({"do": "cache_flush", "principal": "ann"}))
-        .await;
+    let answer = give(&site, json!({"do": "cache_flush", "principal": "ann"})).await;
     assert_eq!(answer["answer"], "done", "{answer}");
     for who in ["ann", "ben", "nobody"] {
-        site.status(who).await;
+        status_of(&site, who).await;
     }
-    let answer = site
-        .order(json!({"do": "cache_flush", "lookup": "people"}))
-        .await;
+    let answer = give(&site, json!({"do": "cache_flush", "lookup": "people"})).await;
     let said = answer["message"].as_str().unwrap();
     assert_eq!(
         said,
         "3 remembered records of lookup `people` are forgotten"
     );
     for who in ["ann", "ben", "nobody"] {
-        site.status(who).await;
+        status_of(&site, who).await;
     }
     let of = |who: &str| format!("/people/{who}");
     let expected = ["ann", "ben", "nobody", "ann", "ann", "ben", "nobody"].map(of);
     assert_eq!(paths(&asked), expected);
-    let answer = site
-        .order(json!({"do": "cache_flush", "lookup": "person"}))
-        .await;
+    let answer = give(&site, json!({"do": "cache_flush", "lookup": "person"})).await;
     let said = answer["message"].as_str().unwrap();
     assert!(
         said.contains("is called `person`: there are `people`"),
@@ -417,7 +389,7 @@ async fn what_is_remembered_is_forgotten_by_lookup_and_by_key() {
 #[tokio::test]
 async fn a_key_never_leads_elsewhere() {
     let (directory, asked) = server(|_| reply(200, r#"{"profile": {"grade": 9}}"#)).await;
-    let site = Site::start(people(&directory)).await;
+    let site = start(people(&directory)).await;
     let rows = [
         ("../admin", "..%2Fadmin"),
         ("a/b", "a%2Fb"),
@@ -428,7 +400,7 @@ async fn a_key_never_leads_elsewhere() {
         ("{key}", "%7Bkey%7D"),
     ];
     for (who, _) in rows {
-        assert_eq!(site.status(who).await, 200, "{who:?}");
+        assert_eq!(status_of(&site, who).await, 200, "{who:?}");
     }
     let expected = rows.map(|(_, encoded)| format!("/people/{encoded}"));
     assert_eq!(paths(&asked), expected);
@@ -437,7 +409,11 @@ async fn a_key_never_leads_elsewhere() {
         ("..", "no path can have for a segment"),
         (&*"x".repeat(1_025), "a key of 1025 bytes: at most 1024"),
     ] {
-        assert_eq!(site.send(who, "/refused").await.status, 403, "{who}");
+        assert_eq!(
+            site.get("/refused", &bearer(&site, who)).await.status,
+            403,
+            "{who}"
+        );
         let record = site
             .gateway
             .record(detail, |record| {
@@ -447,7 +423,7 @@ async fn a_key_never_leads_elsewhere() {
             .await;
         assert!(!record["detail"].to_string().contains("xxxx"), "{record}");
     }
-    assert_eq!(site.status(&"x".repeat(1_024)).await, 200);
+    assert_eq!(status_of(&site, &"x".repeat(1_024)).await, 200);
     assert_eq!(paths(&asked).len(), rows.len() + 1);
 }
 
@@ -480,8 +456,8 @@ async fn servers_that_decide_are_told_what_was_found() {
         },
         "allow": {"at": "result"},
     });
-    let site = Site::start_with(people(&directory), set).await;
-    let token = site.token("ben");
+    let site = start_with(people(&directory), set).await;
+    let token = bearer(&site, "ben");
     for headers in [
         vec![("authorization", &*token)],
         vec![("authorization", &*token), ("x-boss", "ann")],
@@ -505,14 +481,14 @@ async fn servers_that_decide_are_told_what_was_found() {
 #[tokio::test]
 async fn who_only_explains_asks_nobody() {
     let (directory, asked) = server(person).await;
-    let site = Site::start(people(&directory)).await;
+    let site = start(people(&directory)).await;
     let explain = async |who: &str, calls: bool| {
         let order = json!({
             "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
-            "url": "http://localhost/a", "headers": [["authorization", site.token(who)]],
+            "url": "http://localhost/a", "headers": [["authorization", bearer(&site, who)]],
             "calls": calls,
         });
-        site.order(order).await
+        give(&site, order).await
     };
     let unknown = explain("ann", false).await;
     assert_eq!(unknown["reason"], "decision_unavailable", "{unknown}");
@@ -524,6 +500,6 @@ async fn who_only_explains_asks_nobody() {
     assert_eq!(paths(&asked), ["/people/ann"]);
     let remembered = explain("ann", false).await;
     assert_eq!(remembered["reason"], Value::Null, "{remembered}");
-    assert_eq!(site.status("ann").await, 200);
+    assert_eq!(status_of(&site, "ann").await, 200);
     assert_eq!(paths(&asked), ["/people/ann"]);
 }

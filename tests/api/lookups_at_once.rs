@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_tests::client::Client;
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::site::Site;
 use gateway_tests::upstream::{Reply, Upstream, reply};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -37,18 +34,9 @@ async fn waiting(together: &Arc<Barrier>, record: Value) -> Upstream {
     server(answer).await
 }
 
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    key: Key,
-    _backend: Upstream,
-}
-
-impl Site {
-    /// An API whose policies want a level, a team and a desk, of a server each.
-    async fn start(servers: [&Upstream; 3]) -> Self {
-        let (backend, key) = (Upstream::echo().await, Key::ec("ec"));
-        let setup = authorize(Setup::new().upstream("main", backend.address), &[&key]);
+/// An API whose policies want a level, a team and a desk, of a server each.
+async fn start(servers: [&Upstream; 3]) -> Site {
+    Site::start(|setup| {
         let policies = "permit (principal, action, resource) when { \
                         context.level == 7 && context.team == \"red\" && context.desk == \"a\" };";
         let policies = setup.file("all.cedar", policies);
@@ -75,7 +63,7 @@ impl Site {
                 "desk": "$lookups.third.desk",
             },
         });
-        let setup = setup
+        setup
             .set(
                 &["policy_stores", "all"],
                 json!({"type": "files", "policies": [policies]}),
@@ -85,23 +73,14 @@ impl Site {
             .route(
                 "GET /{any+}",
                 json!({"authorizer": "main", "policies": "all"}),
-            );
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            key,
-            _backend: backend,
-        }
-    }
+            )
+    })
+    .await
+}
 
-    async fn status(&self, who: &str) -> u16 {
-        let token = format!("Bearer {}", self.key.token(&claims(json!({"sub": who}))));
-        let path = format!("/{who}");
-        let headers = [("authorization", token.as_str())];
-        self.client.get_with(&path, &headers).await.status
-    }
+async fn status_of(site: &Site, who: &str) -> u16 {
+    let bearer = site.bearer(json!({"sub": who}));
+    site.get(&format!("/{who}"), &bearer).await.status
 }
 
 #[tokio::test]
@@ -110,12 +89,12 @@ async fn all_are_asked_before_any_has_answered() {
     let first = waiting(&together, json!({"level": 7})).await;
     let second = waiting(&together, json!({"team": "red"})).await;
     let third = waiting(&together, json!({"desk": "a"})).await;
-    let site = Site::start([&first, &second, &third]).await;
-    assert_eq!(site.status("ann").await, 200);
+    let site = start([&first, &second, &third]).await;
+    assert_eq!(status_of(&site, "ann").await, 200);
     let seen = [&first, &second, &third].map(|server| server.seen().requests);
     assert_eq!(seen, [1, 1, 1]);
     // Remembered, each of them.
-    assert_eq!(site.status("ann").await, 200);
+    assert_eq!(status_of(&site, "ann").await, 200);
     assert_eq!(first.seen().requests, 1);
 }
 
@@ -136,7 +115,7 @@ async fn the_first_that_fails_in_the_order_of_the_policy_set_is_told() {
     });
     let third = server(|_| async { reply(200, r#"{"desk": "a"}"#) });
     let (late, soon, third) = (late.await, soon.await, third.await);
-    let site = Site::start([&late, &soon, &third]).await;
+    let site = start([&late, &soon, &third]).await;
     for (who, status, detail) in [
         ("none", 200, None),
         (
@@ -150,7 +129,7 @@ async fn the_first_that_fails_in_the_order_of_the_policy_set_is_told() {
             Some("lookup `first`: the server answered 503 Service Unavailable"),
         ),
     ] {
-        assert_eq!(site.status(who).await, status, "{who}");
+        assert_eq!(status_of(&site, who).await, status, "{who}");
         let record = site.gateway.path(&format!("/{who}")).await;
         assert_eq!(record["detail"].as_str(), detail, "{who}");
     }

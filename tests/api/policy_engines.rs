@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use gateway_tests::client::{Answer, Client, request, whole, with};
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::client::{Answer, request, whole, with};
+use gateway_tests::site::Site;
 use gateway_tests::upstream::{Reply, Upstream, reply, sent};
 use http::Method;
 use serde_json::{Value, json};
@@ -33,41 +31,25 @@ async fn engine(answer: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> (Up
     (upstream.await, questions)
 }
 
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    key: Key,
-    _backend: Upstream,
-}
-
-impl Site {
-    /// An API whose one route asks a policy set of this kind.
-    async fn start(route: &str, mut set: Value) -> Self {
-        let backend = Upstream::echo().await;
-        let key = Key::ec("ec");
-        let setup = authorize(Setup::new().upstream("main", backend.address), &[&key]);
+/// An API whose one route asks a policy set of this kind.
+async fn start(route: &str, mut set: Value) -> Site {
+    Site::start(|setup| {
         let token = setup.file("token", "secret-of-the-engine\n");
         if set["token_file"] == json!("") {
             set["token_file"] = json!(token);
         }
         let settings = json!({"authorizer": "main", "policies": "engine"});
-        let setup = setup.set(&["policies", "engine"], set);
-        let gateway = Gateway::start(setup.route(route, settings)).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            key,
-            _backend: backend,
-        }
-    }
+        setup
+            .set(&["policies", "engine"], set)
+            .route(route, settings)
+    })
+    .await
+}
 
-    async fn send(&self, method: Method, path: &str, caller: Value) -> Answer {
-        let token = format!("Bearer {}", self.key.token(&claims(caller)));
-        let asked = request(method, path, whole(""));
-        let asked = with(asked, &[("authorization", &token)]);
-        self.client.send(asked).await
-    }
+async fn send(site: &Site, method: Method, path: &str, caller: Value) -> Answer {
+    let asked = request(method, path, whole(""));
+    let asked = with(asked, &[("authorization", &site.bearer(caller))]);
+    site.client.send(asked).await
 }
 
 #[tokio::test]
@@ -91,20 +73,20 @@ async fn a_server_is_asked_once_for_the_same_question_and_believed_for_a_while()
         "token_file": "",
         "decision_ttl": "1h",
     });
-    let site = Site::start("ANY /pets/{id}", set).await;
+    let site = start("ANY /pets/{id}", set).await;
     let keeper = json!({"sub": "bob", "roles": ["keeper"]});
     for _ in 0..3 {
-        let answer = site.send(Method::GET, "/pets/1", keeper.clone()).await;
+        let answer = send(&site, Method::GET, "/pets/1", keeper.clone()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     let guest = json!({"sub": "eve", "roles": []});
     for _ in 0..2 {
-        let answer = site.send(Method::GET, "/pets/1", guest.clone()).await;
+        let answer = send(&site, Method::GET, "/pets/1", guest.clone()).await;
         assert_eq!(answer.status, 403);
         assert_eq!(answer.json(), json!({"message": "Forbidden"}));
     }
     site.gateway.reason("decision_denied").await;
-    let answer = site.send(Method::PUT, "/pets/1", keeper.clone()).await;
+    let answer = send(&site, Method::PUT, "/pets/1", keeper.clone()).await;
     assert_eq!(answer.status, 200);
     let input = |user: &str, roles: &[&str], path: &str| {
         let place = "/v1/data/shop/allow?pretty=false".to_owned();
@@ -122,15 +104,15 @@ async fn a_server_is_asked_once_for_the_same_question_and_believed_for_a_while()
     );
     // What is remembered needs no server, and what is not is refused without one.
     drop(opa);
-    let answer = site.send(Method::GET, "/pets/1", keeper.clone()).await;
+    let answer = send(&site, Method::GET, "/pets/1", keeper.clone()).await;
     assert_eq!(answer.status, 200);
-    let answer = site.send(Method::GET, "/pets/2", keeper.clone()).await;
+    let answer = send(&site, Method::GET, "/pets/2", keeper.clone()).await;
     assert_eq!(answer.status, 500);
     let record = site.gateway.reason("decision_unavailable").await;
     assert!(!record.to_string().contains("secret"), "{record}");
     // A reload may have brought other policies: nothing is remembered behind it.
     site.gateway.reload().await;
-    let answer = site.send(Method::GET, "/pets/1", keeper).await;
+    let answer = send(&site, Method::GET, "/pets/1", keeper).await;
     assert_eq!(answer.status, 500);
 }
 
@@ -157,8 +139,8 @@ async fn what_is_neither_yes_nor_no_refuses() {
             "request": {},
             "allow": {"at": "result"},
         });
-        let site = Site::start("GET /pets", set).await;
-        let answer = site.send(Method::GET, "/pets", json!({})).await;
+        let site = start("GET /pets", set).await;
+        let answer = send(&site, Method::GET, "/pets", json!({})).await;
         assert_eq!(answer.status, expected, "{status} {body}");
         if let Some(detail) = detail {
             let record = site.gateway.reason("decision_unavailable").await;
@@ -214,9 +196,9 @@ async fn engines_are_asked_as_they_document_it() {
                 "request": question,
                 "allow": allow,
             });
-            let site = Site::start("GET /orders/{id}", set).await;
+            let site = start("GET /orders/{id}", set).await;
             let caller = json!({"roles": ["a"]});
-            let answer = site.send(Method::GET, "/orders/7", caller).await;
+            let answer = send(&site, Method::GET, "/orders/7", caller).await;
             assert_eq!(answer.status, status, "{allow}");
             let asked = questions.lock().unwrap().clone();
             let place = "/check".to_owned();

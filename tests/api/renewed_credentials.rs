@@ -1,14 +1,11 @@
 //! What calls of AWS are signed with once a reload has found other keys.
 
 use gateway::aws::sigv4::{Canonical, Claim, Secret, SignedRequest, SigningKey, payload_hash};
-use gateway_tests::client::Client;
-use gateway_tests::gateway::Gateway;
-use gateway_tests::lambda::{Asked, Lambda};
-use gateway_tests::upstream::Upstream;
+use gateway_tests::lambda::Asked;
 use serde_json::json;
 
 use crate::function_authorizers::ask;
-use crate::function_lambda::{allowed, setup};
+use crate::function_lambda::Site;
 
 /// A profile with this key.
 fn profile(id: &str, secret: &str, token: Option<&str>) -> String {
@@ -40,80 +37,58 @@ fn signer(asked: &Asked, secret: &str) -> String {
     id
 }
 
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    lambda: Lambda,
-    _backend: Upstream,
-}
-
-impl Site {
-    /// A gateway whose functions are called with the keys of a profile, and whose results nobody
-    /// remembers.
-    async fn start(profile: &str) -> Self {
-        let (backend, lambda) = (Upstream::echo().await, Lambda::start().await);
-        lambda.returning("who", &allowed());
-        let setup = setup(&backend, &lambda.url()).await;
+/// A gateway whose functions are called with the keys of a profile, and whose results nobody
+/// remembers.
+async fn start(profile: &str) -> Site {
+    Site::start(|setup| {
         let file = setup.file("credentials", profile).display().to_string();
-        let setup = setup
+        setup
             .set(
                 &["aws", "credentials"],
                 json!({"source": "profile", "profile": "worker"}),
             )
-            .environment("AWS_SHARED_CREDENTIALS_FILE", &file);
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            lambda,
-            _backend: backend,
-        }
-    }
+            .environment("AWS_SHARED_CREDENTIALS_FILE", &file)
+    })
+    .await
+}
 
-    fn write(&mut self, profile: &str) {
-        drop(self.gateway.setup().file("credentials", profile));
-    }
+fn write(site: &mut Site, profile: &str) {
+    drop(site.gateway.setup().file("credentials", profile));
+}
 
-    async fn reload(&self) {
-        let answer = self.gateway.reload().await;
-        assert_eq!(answer["answer"], "done", "{answer}");
-    }
-
-    /// Has either API call its function: each call is signed with this key.
-    async fn check(&self, id: &str, secret: &str, token: Option<&str>) {
-        for host in ["rest.test", "http.test"] {
-            let before = self.lambda.asked().len();
-            let answer = ask(&self.client, host, "/prod/a", "Bearer a").await;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            let asked = self.lambda.asked();
-            assert_eq!(asked.len(), before + 1, "each request is asked about");
-            let asked = asked.last().unwrap();
-            assert_eq!(signer(asked, secret), id);
-            let shown = asked.headers.get("x-amz-security-token");
-            assert_eq!(shown.map(|shown| shown.to_str().unwrap()), token);
-        }
+/// Has either API call its function: each call is signed with this key.
+async fn check(site: &Site, id: &str, secret: &str, token: Option<&str>) {
+    for host in ["rest.test", "http.test"] {
+        let before = site.lambda.asked().len();
+        let answer = ask(&site.client, host, "/prod/a", "Bearer a").await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let asked = site.lambda.asked();
+        assert_eq!(asked.len(), before + 1, "each request is asked about");
+        let asked = asked.last().unwrap();
+        assert_eq!(signer(asked, secret), id);
+        let shown = asked.headers.get("x-amz-security-token");
+        assert_eq!(shown.map(|shown| shown.to_str().unwrap()), token);
     }
 }
 
 #[tokio::test]
 async fn a_call_behind_a_reload_is_signed_with_the_key_that_it_found() {
-    let mut site = Site::start(&profile("AKIDONE", "secret-one", Some("token-one"))).await;
-    site.check("AKIDONE", "secret-one", Some("token-one")).await;
-    site.write(&profile("AKIDTWO", "secret-two", None));
-    site.check("AKIDONE", "secret-one", Some("token-one")).await;
+    let mut site = start(&profile("AKIDONE", "secret-one", Some("token-one"))).await;
+    check(&site, "AKIDONE", "secret-one", Some("token-one")).await;
+    write(&mut site, &profile("AKIDTWO", "secret-two", None));
+    check(&site, "AKIDONE", "secret-one", Some("token-one")).await;
     site.reload().await;
-    site.check("AKIDTWO", "secret-two", None).await;
+    check(&site, "AKIDTWO", "secret-two", None).await;
     // Of one name, but another secret.
-    site.write(&profile("AKIDTWO", "secret-three", None));
+    write(&mut site, &profile("AKIDTWO", "secret-three", None));
     site.reload().await;
-    site.check("AKIDTWO", "secret-three", None).await;
+    check(&site, "AKIDTWO", "secret-three", None).await;
     // From elsewhere, as the configuration says by now.
     let source = json!({"source": "environment"});
     site.gateway.setup().change(&["aws", "credentials"], source);
     site.reload().await;
     let own = ("AKIDGATEWAY", "only-the-gateway-knows", Some("its-session"));
-    site.check(own.0, own.1, own.2).await;
+    check(&site, own.0, own.1, own.2).await;
     let said = [site.gateway.log.all(), site.gateway.errors.all()].concat();
     assert!(!said.is_empty());
     for secret in ["secret-", "token-one", own.1, "its-session"] {
@@ -124,7 +99,7 @@ async fn a_call_behind_a_reload_is_signed_with_the_key_that_it_found() {
 
 #[tokio::test]
 async fn a_reload_that_finds_no_key_is_refused_and_the_last_one_signs() {
-    let mut site = Site::start(&profile("AKIDONE", "secret-one", None)).await;
+    let mut site = start(&profile("AKIDONE", "secret-one", None)).await;
     let path = site.gateway.setup().directory().join("credentials");
     let half = "[worker]\naws_access_key_id = AKIDTWO\n";
     let role = "[worker]\nrole_arn = arn:aws:iam::111122223333:role/other\n";
@@ -146,7 +121,7 @@ async fn a_reload_that_finds_no_key_is_refused_and_the_last_one_signs() {
         (None, "/credentials` cannot be read"),
     ] {
         match content {
-            Some(content) => site.write(content),
+            Some(content) => write(&mut site, content),
             None => std::fs::remove_file(&path).unwrap(),
         }
         let answer = site.gateway.reload().await;
@@ -155,9 +130,9 @@ async fn a_reload_that_finds_no_key_is_refused_and_the_last_one_signs() {
         assert!(message.contains("aws.credentials"), "{message}");
         assert!(message.contains(said), "{message}");
         assert!(!message.contains("secret two"), "{message}");
-        site.check("AKIDONE", "secret-one", None).await;
+        check(&site, "AKIDONE", "secret-one", None).await;
     }
-    site.write(&profile("AKIDTWO", "secret-two", None));
+    write(&mut site, &profile("AKIDTWO", "secret-two", None));
     site.reload().await;
-    site.check("AKIDTWO", "secret-two", None).await;
+    check(&site, "AKIDTWO", "secret-two", None).await;
 }

@@ -4,41 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use gateway_tests::client::{Answer, Client};
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, authorize, claims};
-use gateway_tests::setup::Setup;
+use gateway_tests::site::Site;
 use gateway_tests::upstream::{Upstream, reply};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// What a registry has for each tenant.
-type Registry = Arc<Mutex<BTreeMap<String, Value>>>;
-
-const SCHEMA: &str = r#"
-entity Role;
-entity User in [Role] = { level?: Long };
-entity Path;
-action "GET /{any+}" appliesTo { principal: [User], resource: [Path] };
-"#;
-
-struct Site {
-    gateway: Gateway,
-    client: Client,
-    key: Key,
-    registry: Registry,
-    asked: Upstream,
-    _backend: Upstream,
+/// What a registry has for each tenant, which it says when it is asked.
+struct Registry {
+    records: Arc<Mutex<BTreeMap<String, Value>>>,
+    server: Upstream,
 }
 
-impl Site {
-    /// An API whose one route asks the store that the registry has for the caller's tenant, as further
-    /// settings of `store` say.
-    async fn start(tenants: &[(&str, Value)], settings: Value) -> Self {
+impl Registry {
+    async fn start(tenants: &[(&str, Value)]) -> Self {
         let records = tenants.iter().cloned();
         let records = records.map(|(name, record)| (name.to_owned(), record));
-        let registry: Registry = Arc::new(Mutex::new(records.collect()));
-        let known = Arc::clone(&registry);
-        let asked = Upstream::http(move |request| {
+        let records = Arc::new(Mutex::new(records.collect::<BTreeMap<_, _>>()));
+        let known = Arc::clone(&records);
+        let server = Upstream::http(move |request| {
             let name = request.uri().path().rsplit('/').next().unwrap().to_owned();
             let record = known.lock().unwrap().get(&name).map(Value::to_string);
             async move {
@@ -47,22 +30,42 @@ impl Site {
                     None => reply(404, ""),
                 }
             }
-        })
-        .await;
-        let backend = Upstream::echo().await;
-        let key = Key::ec("ec");
-        let setup = authorize(Setup::new().upstream("main", backend.address), &[&key]);
+        });
+        let server = server.await;
+        Self { records, server }
+    }
+
+    fn put(&self, tenant: &str, record: Value) {
+        let mut records = self.records.lock().unwrap();
+        records.insert(tenant.to_owned(), record);
+    }
+
+    fn questions(&self) -> u64 {
+        self.server.seen().requests
+    }
+}
+
+const SCHEMA: &str = r#"
+entity Role;
+entity User in [Role] = { level?: Long };
+entity Path;
+action "GET /{any+}" appliesTo { principal: [User], resource: [Path] };
+"#;
+
+/// An API whose one route asks the store that the registry has for the caller's tenant, of whose
+/// entities it may know the schema.
+async fn start(registry: &Registry, schema: Option<&str>) -> Site {
+    Site::start(|setup| {
         let gold = setup.file(
             "gold.cedar",
             "@id(\"gold\") permit (principal, action, resource);",
         );
-        let schema = setup.file("tenants.cedarschema", SCHEMA);
-        let url = format!("http://{}/tenants/{{key}}", asked.address);
+        let url = format!("http://{}/tenants/{{key}}", registry.server.address);
         let mut store = json!({
             "lookup": "tenants", "key": "$context.authorizer.claims.tenant", "at": "store",
         });
-        if settings["schema"].is_string() {
-            store["schema"] = json!(schema);
+        if let Some(schema) = schema {
+            store["schema"] = json!(setup.file("tenants.cedarschema", schema));
         }
         let set = json!({
             "type": "cedar",
@@ -74,7 +77,7 @@ impl Site {
             },
             "resource": {"type": "Path", "id": "$request.path"},
         });
-        let setup = setup
+        setup
             .set(
                 &["policy_stores", "gold"],
                 json!({"type": "files", "policies": [gold]}),
@@ -87,38 +90,23 @@ impl Site {
             .route(
                 "GET /{any+}",
                 json!({"authorizer": "main", "policies": "orders"}),
-            );
-        let gateway = Gateway::start(setup).await;
-        let client = Client::http1(gateway.address().await).await;
-        Self {
-            gateway,
-            client,
-            key,
-            registry,
-            asked,
-            _backend: backend,
-        }
-    }
+            )
+    })
+    .await
+}
 
-    fn token(&self, caller: Value) -> String {
-        format!("Bearer {}", self.key.token(&claims(caller)))
-    }
+async fn send(site: &Site, caller: Value, path: &str) -> Answer {
+    site.get(path, &site.bearer(caller)).await
+}
 
-    async fn send(&self, caller: Value, path: &str) -> Answer {
-        let token = self.token(caller);
-        let headers = [("authorization", token.as_str())];
-        self.client.get_with(path, &headers).await
-    }
+async fn status_of(site: &Site, tenant: &str, path: &str) -> u16 {
+    let caller = json!({"sub": "ann", "tenant": tenant});
+    send(site, caller, path).await.status
+}
 
-    async fn status(&self, tenant: &str, path: &str) -> u16 {
-        let caller = json!({"sub": "ann", "tenant": tenant});
-        self.send(caller, path).await.status
-    }
-
-    async fn parses(&self) -> f64 {
-        let metrics = self.gateway.metrics().await;
-        metrics.get(r#"gateway_decisions_misses_total{authorizer="policies/orders"}"#)
-    }
+async fn parses(site: &Site) -> f64 {
+    let metrics = site.gateway.metrics().await;
+    metrics.get(r#"gateway_decisions_misses_total{authorizer="policies/orders"}"#)
 }
 
 /// A store in which one path is permitted.
@@ -130,14 +118,15 @@ fn only(path: &str) -> Value {
 #[tokio::test]
 async fn one_tenants_policies_never_decide_for_another() {
     let tenants = [("red", only("/red")), ("blue", only("/blue"))];
-    let site = Site::start(&tenants, json!({})).await;
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, None).await;
     let check = async |site: &Site, when: &str| {
         // The same subject and the same paths, in every order.
         for tenant in ["red", "blue", "blue", "red", "red"] {
             for path in ["/red", "/blue"] {
                 let expected = if path.ends_with(tenant) { 200 } else { 403 };
                 assert_eq!(
-                    site.status(tenant, path).await,
+                    status_of(site, tenant, path).await,
                     expected,
                     "{tenant} {path} {when}"
                 );
@@ -145,8 +134,8 @@ async fn one_tenants_policies_never_decide_for_another() {
         }
     };
     check(&site, "at first").await;
-    assert_eq!(site.asked.seen().requests, 2);
-    assert_eq!(site.parses().await, 2.0);
+    assert_eq!(registry.questions(), 2);
+    assert_eq!(parses(&site).await, 2.0);
     for order in [
         json!({"do": "cache_flush", "lookup": "tenants"}),
         json!({"do": "cache_flush", "principal": "red"}),
@@ -162,10 +151,7 @@ async fn one_tenants_policies_never_decide_for_another() {
     // They change places, and what is remembered of either must not stay behind.
     let swapped = [("red", only("/blue")), ("blue", only("/red"))];
     for (name, record) in swapped {
-        site.registry
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), record);
+        registry.put(name, record);
     }
     let order = json!({"do": "cache_flush", "lookup": "tenants"}).to_string();
     assert_eq!(site.gateway.admin(&order).await["answer"], "done");
@@ -175,7 +161,11 @@ async fn one_tenants_policies_never_decide_for_another() {
         ("red", "/blue", 200),
         ("blue", "/red", 200),
     ] {
-        assert_eq!(site.status(tenant, path).await, status, "{tenant} {path}");
+        assert_eq!(
+            status_of(&site, tenant, path).await,
+            status,
+            "{tenant} {path}"
+        );
     }
 }
 
@@ -183,12 +173,13 @@ async fn one_tenants_policies_never_decide_for_another() {
 async fn tenants_that_call_at_once_are_judged_by_their_own() {
     let paths = ["/a", "/b", "/c", "/d"];
     let tenants = paths.map(|path| (path.trim_start_matches('/'), only(path)));
-    let site = Site::start(&tenants, json!({})).await;
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, None).await;
     let address = site.gateway.address().await;
     let mut callers = JoinSet::new();
     for number in 0..32_usize {
         let tenant = paths[number % 4].trim_start_matches('/').to_owned();
-        let token = site.token(json!({"sub": "ann", "tenant": tenant}));
+        let token = site.bearer(json!({"sub": "ann", "tenant": tenant}));
         callers.spawn(async move {
             let client = Client::http1(address).await;
             for path in paths {
@@ -200,34 +191,32 @@ async fn tenants_that_call_at_once_are_judged_by_their_own() {
         });
     }
     callers.join_all().await;
-    assert_eq!(site.asked.seen().requests, 4, "each once");
+    assert_eq!(registry.questions(), 4, "each once");
 }
 
 #[tokio::test]
 async fn a_store_is_read_once_and_again_when_it_says_something_else() {
-    let site = Site::start(&[("red", only("/a"))], json!({})).await;
+    let registry = Registry::start(&[("red", only("/a"))]).await;
+    let site = start(&registry, None).await;
     for _ in 0..3 {
-        assert_eq!(site.status("red", "/a").await, 200);
+        assert_eq!(status_of(&site, "red", "/a").await, 200);
     }
     let flush = json!({"do": "cache_flush", "lookup": "tenants"}).to_string();
     site.gateway.admin(&flush).await;
-    assert_eq!(site.status("red", "/a").await, 200);
-    assert_eq!(site.asked.seen().requests, 2);
-    assert_eq!(site.parses().await, 1.0, "it says what it said");
+    assert_eq!(status_of(&site, "red", "/a").await, 200);
+    assert_eq!(registry.questions(), 2);
+    assert_eq!(parses(&site).await, 1.0, "it says what it said");
     let other = only("/b");
-    site.registry
-        .lock()
-        .unwrap()
-        .insert("red".to_owned(), other);
+    registry.put("red", other);
     assert_eq!(
-        site.status("red", "/a").await,
+        status_of(&site, "red", "/a").await,
         200,
         "for as long as it is believed"
     );
     site.gateway.admin(&flush).await;
-    assert_eq!(site.status("red", "/a").await, 403);
-    assert_eq!(site.status("red", "/b").await, 200);
-    assert_eq!(site.parses().await, 2.0);
+    assert_eq!(status_of(&site, "red", "/a").await, 403);
+    assert_eq!(status_of(&site, "red", "/b").await, 200);
+    assert_eq!(parses(&site).await, 2.0);
 }
 
 #[tokio::test]
@@ -246,20 +235,21 @@ async fn a_record_may_name_a_store_and_have_entities_of_its_own() {
         ("named", json!({"store": "gold", "plan": "premium"})),
         ("own", roles),
     ];
-    let site = Site::start(&tenants, json!({})).await;
-    assert_eq!(site.status("named", "/named").await, 200);
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, None).await;
+    assert_eq!(status_of(&site, "named", "/named").await, 200);
     let record = site.gateway.path("/named").await;
     assert_eq!(record["policies"], json!(["gold"]));
     let vet = json!({"sub": "ann", "tenant": "own", "roles": ["vets"]});
-    assert_eq!(site.send(vet.clone(), "/a").await.status, 200);
+    assert_eq!(send(&site, vet.clone(), "/a").await.status, 200);
     assert_eq!(
         site.gateway.path("/a").await["policies"],
         json!(["policies[0]:1"])
     );
-    assert_eq!(site.send(vet, "/secret").await.status, 403);
+    assert_eq!(send(&site, vet, "/secret").await.status, 403);
     let record = site.gateway.path("/secret").await;
     assert_eq!(record["detail"], "forbidden by `not-secret`");
-    assert_eq!(site.status("own", "/b").await, 403);
+    assert_eq!(status_of(&site, "own", "/b").await, 403);
 }
 
 /// What becomes of a request: its status, the reason, and a part of the detail.
@@ -332,12 +322,13 @@ async fn without_a_store_that_can_be_used_nobody_is_let_in() {
         .iter()
         .map(|(name, record)| (name.as_str(), record.clone()))
         .collect();
-    let site = Site::start(&tenants, json!({})).await;
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, None).await;
     for (number, (_, (status, reason, detail))) in rows.iter().enumerate() {
         let path = format!("/of-{number}");
         for _ in 0..2 {
             assert_eq!(
-                site.status(&format!("t{number}"), &path).await,
+                status_of(&site, &format!("t{number}"), &path).await,
                 *status,
                 "{detail}"
             );
@@ -348,7 +339,7 @@ async fn without_a_store_that_can_be_used_nobody_is_let_in() {
         assert!(told.contains(detail), "{number}: {told}");
         assert!(told.len() < 512, "{told}");
     }
-    let nobody = site.send(json!({"sub": "ann"}), "/nobody").await;
+    let nobody = send(&site, json!({"sub": "ann"}), "/nobody").await;
     assert_eq!(nobody.status, 403, "without a tenant");
     let said = site
         .gateway
@@ -410,10 +401,11 @@ async fn no_text_of_a_tenant_ends_the_gateway() {
             }]}}),
         ),
     ];
-    let site = Site::start(&tenants, json!({})).await;
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, None).await;
     for (tenant, _) in &tenants {
         let path = tenant.split('-').next().unwrap();
-        let status = site.status(tenant, &format!("/{path}")).await;
+        let status = status_of(&site, tenant, &format!("/{path}")).await;
         let expected: &[u16] = match path {
             "as" => &[200],
             "deep" => &[403, 500],
@@ -421,7 +413,7 @@ async fn no_text_of_a_tenant_ends_the_gateway() {
         };
         assert!(expected.contains(&status), "{tenant}: {status}");
     }
-    assert_eq!(site.status("nobody", "/a").await, 403, "it runs");
+    assert_eq!(status_of(&site, "nobody", "/a").await, 403, "it runs");
 }
 
 #[tokio::test]
@@ -437,9 +429,10 @@ async fn stores_of_tenants_are_held_against_the_schema() {
             of("permit (principal, action, resource) when { principal.grade > 1 };"),
         ),
     ];
-    let site = Site::start(&tenants, json!({"schema": "yes"})).await;
-    assert_eq!(site.status("good", "/a").await, 200);
-    assert_eq!(site.status("bad", "/a").await, 500);
+    let registry = Registry::start(&tenants).await;
+    let site = start(&registry, Some(SCHEMA)).await;
+    assert_eq!(status_of(&site, "good", "/a").await, 200);
+    assert_eq!(status_of(&site, "bad", "/a").await, 500);
     let record = site.gateway.reason("decision_unavailable").await;
     let told = record["detail"].as_str().unwrap();
     assert!(told.contains("`grade`"), "{told}");
@@ -447,24 +440,16 @@ async fn stores_of_tenants_are_held_against_the_schema() {
 
 #[tokio::test]
 async fn what_is_remembered_of_a_tenant_outlasts_the_registry_and_not_a_reload() {
-    let site = Site::start(&[("red", only("/a"))], json!({})).await;
-    assert_eq!(site.status("red", "/a").await, 200);
-    let Site {
-        gateway,
-        client,
-        key,
-        asked,
-        ..
-    } = site;
-    drop(asked);
-    let send = async |tenant: &str| {
-        let token = key.token(&claims(json!({"sub": "ann", "tenant": tenant})));
-        let token = format!("Bearer {token}");
-        let headers = [("authorization", token.as_str())];
-        client.get_with("/a", &headers).await.status
-    };
-    assert_eq!(send("red").await, 200);
-    assert_eq!(send("blue").await, 500, "of which nothing is known");
-    gateway.reload().await;
-    assert_eq!(send("red").await, 500);
+    let registry = Registry::start(&[("red", only("/a"))]).await;
+    let site = start(&registry, None).await;
+    assert_eq!(status_of(&site, "red", "/a").await, 200);
+    drop(registry);
+    assert_eq!(status_of(&site, "red", "/a").await, 200);
+    assert_eq!(
+        status_of(&site, "blue", "/a").await,
+        500,
+        "of which nothing is known"
+    );
+    site.gateway.reload().await;
+    assert_eq!(status_of(&site, "red", "/a").await, 500);
 }

@@ -29,6 +29,7 @@ pub mod h2;
 pub mod authority;
 pub mod identities;
 pub mod issuer;
+pub mod site;
 pub mod aws;
 pub mod function;
 pub mod lambda;

@@ -271,6 +271,7 @@ mod tests {
         kept.unwanted(&second);
         assert_eq!(*kept.unwanted.borrow(), Some(second));
     }
+
     #[tokio::test]
     async fn who_tells_that_one_is_unwanted_waits_for_nobody() {
         let kept = Arc::new(Kept::new(None, Clock::manual(1000)));

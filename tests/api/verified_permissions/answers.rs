@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gateway_tests::client::Client;
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{Key, claims};
 use gateway_tests::metadata::Metadata;
-use gateway_tests::upstream::Upstream;
+use gateway_tests::site::Site;
 use gateway_tests::verified_permissions::{VerifiedPermissions, decision, fault};
 use serde_json::{Value, json};
 
-use super::{Site, by_entity, by_token, setup};
+use super::{asking, by_entity, by_token, start};
 
 #[tokio::test]
 async fn only_an_allow_that_no_policy_failed_on_allows() {
@@ -72,13 +70,9 @@ async fn only_an_allow_that_no_policy_failed_on_allows() {
             answer.lock().unwrap().take().expect("it is asked once")
         });
         let service = service.await;
-        let site = Site::start(&service, by_entity()).await;
-        let token = site.token(json!({}));
-        assert_eq!(
-            site.send(&token, "/orders/7").await.status,
-            status,
-            "{what}"
-        );
+        let site = start(&service, by_entity()).await;
+        let token = site.bearer(json!({}));
+        assert_eq!(site.get("/orders/7", &token).await.status, status, "{what}");
         let record = site.gateway.path("/orders/7").await;
         assert_eq!(record["reason"].as_str(), reason, "{what}");
         assert_eq!(record["detail"].as_str(), detail, "{what}");
@@ -92,13 +86,12 @@ async fn what_is_remembered_outlives_the_service_to_its_end_and_no_reload() {
     let service = VerifiedPermissions::start(|_, _| true).await;
     let mut set = by_entity();
     set["decision_ttl"] = json!("1h");
-    let site = Site::start(&service, set).await;
-    let token = site.token(json!({"sub": "alice"}));
-    let bearer = format!("Bearer {token}");
+    let site = start(&service, set).await;
+    let token = site.bearer(json!({"sub": "alice"}));
     let explain = async || {
         let order = json!({
             "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
-            "url": "http://localhost/orders/7", "headers": [["authorization", bearer]],
+            "url": "http://localhost/orders/7", "headers": [["authorization", token]],
             "calls": false,
         });
         site.gateway.admin(&order.to_string()).await
@@ -109,15 +102,15 @@ async fn what_is_remembered_outlives_the_service_to_its_end_and_no_reload() {
     let why = explained["detail"].as_str().unwrap();
     assert!(why.contains("would be asked, and was not"), "{why}");
     assert_eq!(service.asked(), []);
-    assert_eq!(site.send(&token, "/orders/7").await.status, 200);
+    assert_eq!(site.get("/orders/7", &token).await.status, 200);
     drop(service);
-    assert_eq!(site.send(&token, "/orders/7").await.status, 200);
+    assert_eq!(site.get("/orders/7", &token).await.status, 200);
     let explained = explain().await;
     assert_eq!(explained["reason"], Value::Null, "{explained}");
-    assert_eq!(site.send(&token, "/orders/8").await.status, 500);
+    assert_eq!(site.get("/orders/8", &token).await.status, 500);
     site.gateway.reason("decision_unavailable").await;
     site.gateway.reload().await;
-    assert_eq!(site.send(&token, "/orders/7").await.status, 500);
+    assert_eq!(site.get("/orders/7", &token).await.status, 500);
 }
 
 #[tokio::test]
@@ -131,10 +124,9 @@ async fn many_who_ask_the_same_are_one_question() {
         true
     });
     let service = service.await;
-    let site = Site::start(&service, by_token("access")).await;
-    let token = site.token(json!({}));
+    let site = start(&service, by_token("access")).await;
+    let bearer = site.bearer(json!({}));
     let address = site.gateway.address().await;
-    let bearer = format!("Bearer {token}");
     let calls = (0..20).map(|_| {
         let bearer = bearer.clone();
         tokio::spawn(async move {
@@ -153,25 +145,25 @@ async fn many_who_ask_the_same_are_one_question() {
 async fn without_credentials_nobody_is_asked_and_a_monitor_lets_pass() {
     let service = VerifiedPermissions::start(|_, _| true).await;
     let metadata = Metadata::start().await;
-    let (backend, key) = (Upstream::echo().await, Key::ec("ec"));
-    let setup = setup(&service.url(), &backend, &key, by_entity())
-        .set(
-            &["aws", "credentials", "source"],
-            json!("instance_metadata"),
-        )
-        .environment("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url())
-        .set(&["policies", "watched"], by_entity())
-        .set(&["policies", "watched", "monitor"], json!(true));
-    let settings = json!({"authorizer": "main", "policies": "watched"});
-    let gateway = Gateway::start(setup.route("GET /watched/{id}", settings)).await;
-    let client = Client::http1(gateway.address().await).await;
-    let bearer = format!("Bearer {}", key.token(&claims(json!({}))));
-    let headers = [("authorization", bearer.as_str())];
-    assert_eq!(client.get_with("/orders/7", &headers).await.status, 500);
-    let record = gateway.reason("decision_unavailable").await;
+    let site = Site::start(|setup| {
+        let settings = json!({"authorizer": "main", "policies": "watched"});
+        asking(setup, &service.url(), by_entity())
+            .set(
+                &["aws", "credentials", "source"],
+                json!("instance_metadata"),
+            )
+            .environment("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url())
+            .set(&["policies", "watched"], by_entity())
+            .set(&["policies", "watched", "monitor"], json!(true))
+            .route("GET /watched/{id}", settings)
+    });
+    let site = site.await;
+    let bearer = site.bearer(json!({}));
+    assert_eq!(site.get("/orders/7", &bearer).await.status, 500);
+    let record = site.gateway.reason("decision_unavailable").await;
     assert_eq!(record["detail"], "there are no credentials of AWS yet");
-    assert_eq!(client.get_with("/watched/7", &headers).await.status, 200);
-    let record = gateway.path("/watched/7").await;
+    assert_eq!(site.get("/watched/7", &bearer).await.status, 200);
+    let record = site.gateway.path("/watched/7").await;
     assert_eq!(record["monitored"], "decision_unavailable");
     assert_eq!(service.asked(), []);
 }

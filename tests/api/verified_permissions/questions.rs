@@ -1,10 +1,11 @@
 //! What a policy store is asked: about entities of the request, or about the caller's token.
 
 use gateway_tests::client::{get, with};
+use gateway_tests::site::Site;
 use gateway_tests::verified_permissions::VerifiedPermissions;
 use serde_json::{Value, json};
 
-use super::{Site, by_entity, by_token};
+use super::{asking, by_entity, by_token, start};
 
 #[tokio::test]
 async fn a_store_is_asked_about_entities_of_the_request() {
@@ -13,16 +14,16 @@ async fn a_store_is_asked_about_entities_of_the_request() {
         question["principal"]["entityId"] == "alice"
     });
     let service = service.await;
-    let site = Site::start(&service, by_entity()).await;
+    let site = start(&service, by_entity()).await;
     let roles = json!(["customer", "guest"]);
-    let alice = site.token(json!({"sub": "alice", "level": "7", "roles": roles}));
+    let alice = site.bearer(json!({"sub": "alice", "level": "7", "roles": roles}));
     for _ in 0..3 {
-        assert_eq!(site.send(&alice, "/orders/7").await.status, 200);
+        assert_eq!(site.get("/orders/7", &alice).await.status, 200);
     }
     let record = site.gateway.path("/orders/7").await;
     assert_eq!(record["policies"], json!(["allowing"]));
-    let eve = site.token(json!({"sub": "eve"}));
-    let refused = site.send(&eve, "/orders/8").await;
+    let eve = site.bearer(json!({"sub": "eve"}));
+    let refused = site.get("/orders/8", &eve).await;
     assert_eq!(refused.status, 403);
     assert_eq!(refused.json(), json!({"message": "Forbidden"}));
     let record = site.gateway.reason("decision_denied").await;
@@ -68,12 +69,11 @@ async fn who_does_something_to_himself_is_one_entity() {
         },
         "parents": [{"type": "Shop::Area", "ids": "people"}],
     });
-    let site = Site::start(&service, set).await;
-    let token = site.token(json!({"sub": "ann", "level": 7, "roles": ["customer"]}));
+    let site = start(&service, set).await;
+    let token = site.bearer(json!({"sub": "ann", "level": 7, "roles": ["customer"]}));
     let send = async |id: &str, level: &str| {
-        let bearer = format!("Bearer {token}");
         let headers = [
-            ("authorization", &*bearer),
+            ("authorization", &*token),
             ("x-locked", "true"),
             ("x-level", level),
         ];
@@ -124,21 +124,22 @@ async fn a_store_is_asked_about_the_token_that_the_authorizer_accepted() {
             operation == "IsAuthorizedWithToken" && question[member].is_string()
         });
         let service = service.await;
-        let site = Site::start(&service, by_token(kind)).await;
+        let site = start(&service, by_token(kind)).await;
         let (one, other) = (
-            site.token(json!({"sub": "alice"})),
-            site.token(json!({"sub": "alice", "jti": "other"})),
+            site.bearer(json!({"sub": "alice"})),
+            site.bearer(json!({"sub": "alice", "jti": "other"})),
         );
         // Whatever differs in the token could make another answer.
-        for token in [&one, &one, &other] {
-            assert_eq!(site.send(token, "/orders/7").await.status, 200);
+        for bearer in [&one, &one, &other] {
+            assert_eq!(site.get("/orders/7", bearer).await.status, 200);
         }
         let asked = service.asked();
         let tokens: Vec<&Value> = asked
             .iter()
             .map(|(_, question)| &question[member])
             .collect();
-        assert_eq!(tokens, [&json!(one), &json!(other)]);
+        let [one, other] = [&one, &other].map(|bearer| bearer.trim_start_matches("Bearer "));
+        assert_eq!(tokens, [one, other]);
         let question = &asked[0].1;
         let action = json!({"actionType": "Action", "actionId": "GET /orders/{id}"});
         assert_eq!(question["action"], action);
@@ -150,7 +151,7 @@ async fn a_store_is_asked_about_the_token_that_the_authorizer_accepted() {
         }]);
         assert_eq!(entities, order);
         let told = [site.gateway.log.all(), site.gateway.errors.all()].concat();
-        let told = told.into_iter().find(|line| line.contains(&*one));
+        let told = told.into_iter().find(|line| line.contains(one));
         assert_eq!(told, None);
     }
 }
@@ -158,7 +159,7 @@ async fn a_store_is_asked_about_the_token_that_the_authorizer_accepted() {
 #[tokio::test]
 async fn a_question_that_cannot_be_asked_is_refused_and_nobody_is() {
     let service = VerifiedPermissions::start(|_, _| true).await;
-    let site = Site::start(&service, by_entity()).await;
+    let site = start(&service, by_entity()).await;
     for (caller, detail) in [
         (
             json!({"sub": ""}),
@@ -169,8 +170,8 @@ async fn a_question_that_cannot_be_asked_is_refused_and_nobody_is() {
             "the value of `level` is not what the policy set says it is",
         ),
     ] {
-        let token = site.token(caller);
-        assert_eq!(site.send(&token, "/orders/7").await.status, 403);
+        let token = site.bearer(caller);
+        assert_eq!(site.get("/orders/7", &token).await.status, 403);
         let found = |record: &Value| record["detail"] == detail;
         let record = site.gateway.record("the refusal", found).await;
         assert_eq!(record["reason"], "decision_failed");
@@ -196,9 +197,9 @@ async fn the_store_that_a_record_names_is_asked_and_no_other() {
     set["policy_store"] = json!({
         "lookup": "tenants", "key": "$context.authorizer.claims.tenant", "at": "store",
     });
-    let site = Site::with(&service, set, |setup| {
+    let site = Site::start(|setup| {
         let path = setup.file("tenants.json", &tenants.to_string());
-        setup.set(
+        asking(setup, &service.url(), set).set(
             &["lookups", "tenants"],
             json!({"type": "file", "path": path}),
         )
@@ -206,8 +207,8 @@ async fn the_store_that_a_record_names_is_asked_and_no_other() {
     let site = site.await;
     let send = async |tenant: &str, order: &str| {
         // All tenants have the same users, who ask the same.
-        let token = site.token(json!({"sub": "ann", "tenant": tenant}));
-        site.send(&token, &format!("/orders/{order}")).await.status
+        let token = site.bearer(json!({"sub": "ann", "tenant": tenant}));
+        site.get(&format!("/orders/{order}"), &token).await.status
     };
     for (tenant, order, status) in [
         ("red", "red", 200),
