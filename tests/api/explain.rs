@@ -28,8 +28,8 @@ fn guarded(upstream: &Upstream, key: &Key) -> Setup {
             json!({
                 "authorizer": "main",
                 "throttle": {"rate": 0.01, "burst": 2},
-                "caller_throttle":
-                    {"key": "$context.authorizer.claims.sub", "rate": 0.01, "burst": 1},
+                "caller_throttles":
+                    [{"key": "$context.authorizer.claims.sub", "rate": 0.01, "burst": 1}],
             }),
         );
     setup.route("GET /secrets/{proxy+}", json!({}))

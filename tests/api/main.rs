@@ -82,6 +82,7 @@ mod iam_policies;
 mod rotation;
 mod rotation_load;
 mod throttles;
+mod shared_throttles;
 mod bad_input;
 mod http2;
 mod lists;

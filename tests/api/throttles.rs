@@ -103,8 +103,8 @@ async fn callers_are_told_apart_by_header() {
     let caller = json!({"key": "$request.header.x-client-id", "rate": 0.01, "burst": 2});
     let setup = Setup::new()
         .upstream("main", upstream.address)
-        .route("GET /a", json!({"caller_throttle": caller}))
-        .route("GET /b", json!({"caller_throttle": caller}));
+        .route("GET /a", json!({"caller_throttles": [caller]}))
+        .route("GET /b", json!({"caller_throttles": [caller]}));
     let gateway = Gateway::start(setup).await;
     let client = Client::http1(gateway.address().await).await;
     let (one, two) = ([("x-client-id", "one")], [("x-client-id", "two")]);
@@ -132,7 +132,7 @@ async fn callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing() {
         json!({
             "authorizer": "main",
             "throttle": {"rate": 0.01, "burst": 4},
-            "caller_throttle": {"key": "$context.authorizer.claims.sub", "rate": 0.01, "burst": 2},
+            "caller_throttles": [{"key": "$context.authorizer.claims.sub", "rate": 0.01, "burst": 2}],
         }),
     );
     let gateway = Gateway::start(setup).await;
@@ -159,7 +159,7 @@ async fn a_request_is_charged_to_all_buckets_or_to_none() {
         "GET /a",
         json!({
             "throttle": {"rate": 0.01, "burst": 4},
-            "caller_throttle": {"key": "$request.header.x-client-id", "rate": 0.01, "burst": 2},
+            "caller_throttles": [{"key": "$request.header.x-client-id", "rate": 0.01, "burst": 2}],
         }),
     );
     let mut gateway = Gateway::start(setup).await;

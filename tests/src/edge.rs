@@ -201,6 +201,7 @@ pub fn configuration(instance: &str) -> Gateway {
         drain_timeout: Duration::ZERO,
         body_memory_bytes_max: 0,
         decision_bytes_max: 0,
+        throttle: None,
         listeners: vec![listener(&format!("{SERVER}:{PORT}"))],
         edge: Edge {
             mode: EdgeMode::Required,

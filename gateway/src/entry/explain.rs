@@ -22,9 +22,10 @@ use crate::exchange::{
 };
 use crate::integration::{BackendPlan, IntegrationPlan};
 use crate::model::{ApiKind, Listener, Prefix, Track};
+use crate::pipeline::sender;
 use crate::pipeline::{self, Arriving, Entered};
 use crate::snapshot::{RoutePlan, Snapshot};
-use crate::step::admit::{Standing, standings};
+use crate::step::admit::standings;
 use crate::step::attempt::Asking;
 use crate::store::bucket::Buckets;
 use crate::telemetry::access_log::OpenRecord;
@@ -237,23 +238,29 @@ fn throttles(
     head: &Parts,
     steps: &mut Vec<ExplainedStep>,
 ) -> Result<(), Rejection> {
-    let caller = exchange.caller.as_ref();
+    let sender = sender(exchange, head);
     let now_ns = clock::monotonic_ns();
-    let standings = standings(&route.admit, buckets, &head.headers, caller, now_ns);
+    let sources = route.sources.0.iter();
+    let sources = sources.map(|bucket| bucket.standing(buckets, &sender, now_ns));
+    let standings = standings(&route.admit, buckets, &sender, now_ns);
     let mut refusal = None;
-    for Standing { reason, wait_ns } in standings {
-        let name = reason.name();
-        let milliseconds = wait_ns.div_ceil(1_000_000);
+    for standing in sources.chain(standings) {
+        let name = standing.reason.name();
+        let milliseconds = standing.wait_ns.div_ceil(1_000_000);
+        let passes = standing.wait_ns == 0 || standing.is_monitored;
         steps.push(ExplainedStep {
             step: "throttle".to_owned(),
-            passes: wait_ns == 0,
-            said: match wait_ns {
+            passes,
+            said: match standing.wait_ns {
                 0 => format!("{name}: admits it"),
+                _ if passes => {
+                    format!("{name}: only watched, would refuse it for another {milliseconds} ms")
+                }
                 _ => format!("{name}: refuses it for another {milliseconds} ms"),
             },
         });
-        if wait_ns > 0 {
-            refusal.get_or_insert(reason);
+        if !passes {
+            refusal.get_or_insert(standing.reason);
         }
     }
     refusal.map_or(Ok(()), |reason| Err(reason.into()))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
     MethodResponses, NonProxy, PolicySetName, Private, RequestMappings, RequestSizes,
-    ResponseMappings, RouteKey, Stage, Throttle, UpstreamName, UpstreamTarget, Validation, Variant,
+    ResponseMappings, RouteKey, SharedThrottles, Stage, Throttle, UpstreamName, UpstreamTarget,
+    Validation, Variant,
 };
 
 /// One API.
@@ -31,6 +32,8 @@ pub struct Api {
     pub tls: EndpointTls,
     /// How large the head of a request may be.
     pub sizes: RequestSizes,
+    /// How often it may be called, over all its stages.
+    pub throttles: SharedThrottles,
     /// Who may come in, whatever host leads to it; `None` for everybody.
     pub private: Option<Private>,
     /// What its file says it does.
@@ -75,8 +78,8 @@ pub struct Route {
     pub policies: Option<PolicySetName>,
     /// The bucket of all callers together, for each stage.
     pub throttle: Option<Throttle>,
-    /// The bucket of each caller, for each stage.
-    pub caller_throttle: Option<CallerThrottle>,
+    /// The buckets of each caller, for each stage, each by another key.
+    pub caller_throttles: Vec<CallerThrottle>,
     /// What is checked before the integration gets the request; REST APIs only.
     pub validation: Validation,
     /// What it declares of its responses; `None` declares nothing, and then any may be sent. REST

@@ -108,7 +108,7 @@ pub use signer::{
 pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use tables::{TableLookup, TableName, TableNameError};
-pub use throttle::{CallerKey, CallerThrottle, Throttle};
+pub use throttle::{CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle};
 pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{BackendTls, Remote, Upstream, UpstreamTarget};
 pub use validation::{BodyModels, ResponseCheck, Validation};

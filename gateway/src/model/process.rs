@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Lookup,
-    OAuthClient, PolicySet, PolicyStore, Upstream, UpstreamTarget,
+    OAuthClient, PolicySet, PolicyStore, Throttle, Upstream, UpstreamTarget,
 };
 
 /// One complete, consistent configuration.
@@ -37,6 +37,9 @@ pub struct Gateway {
     /// Bytes that remembered decisions of all authorizers together may occupy; default 64 MiB. An
     /// eighth of it comes on top for what is refused.
     pub decision_bytes_max: u64,
+    /// How often all APIs together may be called; with the quotas of the service default 10,000 per second
+    /// and 5,000 at once, else none.
+    pub throttle: Option<Throttle>,
     /// Listeners in the order of the file, 1 to 64.
     pub listeners: Vec<Listener>,
     /// The kernel edge.

@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{Route, RouteKey, Throttle};
+use super::{Route, RouteKey, SharedThrottles, Throttle};
 
-/// Limits of a stage, which are no part of what it serves. Each route has a bucket of its own.
+/// Limits of a stage, which are no part of what it serves. Beside the shared ones each route has a bucket of
+/// its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageThrottles {
     /// Of each route that has no other.
     pub each_route: Option<Throttle>,
     /// Of single routes.
     pub routes: BTreeMap<RouteKey, Throttle>,
+    /// Of all its routes together.
+    pub shared: SharedThrottles,
 }
 
 impl StageThrottles {

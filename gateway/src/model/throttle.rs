@@ -1,15 +1,32 @@
 //! Limits on requests.
 
-use gateway_common::limit::Limit;
+use std::fmt;
 
-/// A bucket shared by all callers of a route.
+use gateway_common::limit::{Limit, Rate};
+
+/// A bucket that requests share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttle {
     /// Rate and burst in requests.
     pub limit: Limit,
+    /// Whether it is only noted what it would refuse; default false.
+    pub is_monitored: bool,
 }
 
-/// A bucket for every caller of a route.
+impl Throttle {
+    /// What the service lets an account do in most regions: 10,000 requests per second, and 5,000 at once
+    /// (11 of docs/semantics.md).
+    #[must_use]
+    pub fn of_account() -> Option<Self> {
+        let limit = Limit::new(Rate::per_second(10_000), 5_000, 1).ok()?;
+        Some(Self {
+            limit,
+            is_monitored: false,
+        })
+    }
+}
+
+/// A bucket for every caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerThrottle {
     /// What tells callers apart. A request without it shares the bucket of all such requests.
@@ -18,13 +35,49 @@ pub struct CallerThrottle {
     pub limit: Limit,
     /// Charged instead when the table has no room for the caller; default the same as `limit`.
     pub overflow: Limit,
+    /// Whether it is only noted what it would refuse; default false.
+    pub is_monitored: bool,
 }
 
 /// What tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerKey {
+    /// The address of the client, IPv6 by /64. What it is told by is known before anybody is
+    /// authorized, so that is when it is charged, and never given back.
+    Source,
     /// The value of a request header.
     Header(http::HeaderName),
     /// A string or number claim of the verified token.
     Claim(String),
+}
+
+/// Most throttles of callers in one place: of a route, a stage or an API.
+pub const CALLER_THROTTLES_MAX: usize = 4;
+
+/// What an API or a stage limits, beside what its routes do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedThrottles {
+    /// All its requests together.
+    pub all: Option<Throttle>,
+    /// Each of its callers, each by another key.
+    pub callers: Vec<CallerThrottle>,
+}
+
+impl CallerKey {
+    /// What sources are written as.
+    pub const SOURCE: &str = "$context.identity.sourceIp";
+    /// What stands before the name of a claim.
+    pub const CLAIM: &str = "$context.authorizer.claims.";
+    /// What stands before the name of a header.
+    pub const HEADER: &str = "$request.header.";
+}
+
+impl fmt::Display for CallerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str(Self::SOURCE),
+            Self::Claim(name) => write!(f, "{}{name}", Self::CLAIM),
+            Self::Header(name) => write!(f, "{}{name}", Self::HEADER),
+        }
+    }
 }

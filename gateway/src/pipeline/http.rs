@@ -1,6 +1,6 @@
 //! The pipeline of an HTTP API.
 //!
-//! Size, preflight, route, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
+//! Size, preflight, route, limits of the source, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
 //! safe one. A request without a valid credential spends nobody's tokens, so
 //! callers without credentials cannot drain the buckets of those with.
 
@@ -10,6 +10,7 @@ use ::http::request::Parts;
 use ::http::{Request, StatusCode, Uri};
 use hyper::body::Incoming;
 
+use super::admitted::{admitted, ask_source};
 use super::arriving::Arriving;
 use super::decided::consult;
 use super::entered::Entered;
@@ -17,7 +18,6 @@ use super::follow::follow;
 use super::identify::{called, check_policies, identify, watch};
 use super::locate::locate;
 use super::prepare::prepare;
-use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationResponse, integrate};
 use crate::language::policy::Phase;
@@ -25,7 +25,7 @@ use crate::model::ApiKind;
 use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan};
 use crate::step::attempt::Asking;
-use crate::step::{admit::admit, cors::is_preflight, measure::measure};
+use crate::step::{cors::is_preflight, measure::measure};
 
 /// Takes a request through the steps.
 ///
@@ -50,17 +50,7 @@ pub(crate) async fn handle(
     };
     let route: &RoutePlan = found.value;
 
-    // The authorizer may have waited for keys: the clock is read behind it.
-    let now_ns = clock::monotonic_ns();
-    let permit = admit(
-        &route.admit,
-        &worker.buckets,
-        &head.headers,
-        exchange.caller.as_ref(),
-        now_ns,
-    )?;
-
-    worker.vouch(exchange, now_ns);
+    let permit = admitted(route, &head, exchange, worker)?;
 
     let request = prepare(route, route.body, exchange, permit, head, body, worker).await?;
     integrate(
@@ -105,6 +95,7 @@ pub(crate) async fn enter<'s, 'r>(
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
     follow(&route.observed, head, &found.parameters, exchange);
+    ask_source(route, head, exchange, asking)?;
 
     if route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);

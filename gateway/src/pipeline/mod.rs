@@ -2,6 +2,7 @@
 
 pub mod rest;
 pub mod http;
+mod admitted;
 mod arriving;
 mod follow;
 mod decided;
@@ -16,6 +17,7 @@ pub mod reply;
 mod refused;
 mod worker;
 
+pub(crate) use admitted::sender;
 pub(crate) use arriving::Arriving;
 pub(crate) use entered::Entered;
 pub use worker::Worker;

@@ -1,7 +1,7 @@
 //! The pipeline of a REST API.
 //!
-//! The order is the documented one (0.2 of docs/semantics.md): size, resource and method, resource
-//! policy, authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
+//! The order is the documented one (0.2 of docs/semantics.md): size, resource and method, limits of the
+//! source, resource policy, authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
 //! answer, compression. (The service decodes first of all; here nobody does work for a caller who may
 //! not call.)
 
@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{Request, Uri};
 use hyper::body::Incoming;
 
+use super::admitted::{admitted, ask_source};
 use super::arriving::Arriving;
 use super::compressed::compressed;
 use super::conformed::conformed;
@@ -22,7 +23,6 @@ use super::identify::{called, check_policies, identify, watch};
 use super::locate::locate;
 use super::prepare::{decoded, prepare};
 use super::unmatched::unmatched;
-use crate::clock;
 use crate::exchange::{ClientParameters, Exchange, Reason, Rejection};
 use crate::integration::{Found, IntegrationRequest, IntegrationResponse, integrate};
 use crate::language::policy::{Authorization, Phase};
@@ -31,7 +31,7 @@ use crate::pipeline::Worker;
 use crate::snapshot::{Destination, RoutePlan, StagePlan};
 use crate::step::attempt::{Asking, Called};
 use crate::step::proof::Permit;
-use crate::step::{admit::admit, compress, decode, measure::measure, validate};
+use crate::step::{compress, decode, measure::measure, validate};
 use crate::telemetry::execution_log::Step;
 
 /// Takes a request through the steps.
@@ -55,17 +55,7 @@ pub(crate) async fn handle(
     let Entered { stage, path, found } = entered;
     let route: &RoutePlan = found.value;
 
-    // The authorizer may have waited for keys: the clock is read behind it.
-    let now_ns = clock::monotonic_ns();
-    let permit = admit(
-        &route.admit,
-        &worker.buckets,
-        &head.headers,
-        exchange.caller.as_ref(),
-        now_ns,
-    )?;
-
-    worker.vouch(exchange, now_ns);
+    let permit = admitted(route, &head, exchange, worker)?;
 
     let accepted = stage
         .compress
@@ -125,6 +115,7 @@ pub(crate) async fn enter<'s, 'r>(
     if is_customized {
         exchange.head.parameters = found.owned_parameters();
     }
+    ask_source(route, head, exchange, asking)?;
 
     if stage.policy.is_some() || route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);

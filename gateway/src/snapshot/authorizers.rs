@@ -7,11 +7,12 @@ use gateway_common::limit::Limit;
 
 use super::aws::Services;
 use super::backends::Backends;
-use super::slot::{SOURCE, TOTAL, guard_tag};
+use super::slot::{Place, Whom};
 use super::{CompileError, Compiler, Snapshot};
 use crate::model::{
-    self, Api, AuthorizerKind, AuthorizerName, Credentials, Definition, DeploymentNumber, Function,
-    Gateway, IamSettings, Issuer, JwtSettings, Share, Track, Variant,
+    self, Api, AuthorizerKind, AuthorizerName, CallerKey, Credentials, Definition,
+    DeploymentNumber, Function, Gateway, IamSettings, Issuer, JwtSettings, Share, Throttle, Track,
+    Variant,
 };
 use crate::step::authorize::function::{FunctionAuthorizer, Way};
 use crate::step::authorize::iam::IamAuthorizer;
@@ -76,16 +77,21 @@ impl Compiler {
     }
 
     fn guard(&self, authorizer: &model::Authorizer) -> Result<GuardPlan, CompileError> {
-        let bucket = |limit: Option<Limit>, what| {
+        let bucket = |limit: Option<Limit>, whom| {
             let Some(limit) = limit else {
                 return Ok::<_, CompileError>(None);
             };
-            let lease = self.slots().lease(guard_tag(&authorizer.name, what));
-            Ok(Some((lease.map_err(CompileError::Slots)?, limit)))
+            let tag = Place::Guard(&authorizer.name).tag(whom);
+            let lease = self.slots().lease(tag).map_err(CompileError::Slots)?;
+            let throttle = Throttle {
+                limit,
+                is_monitored: false,
+            };
+            Ok(Some((lease, throttle)))
         };
         Ok(GuardPlan {
-            source: bucket(authorizer.guard.source, SOURCE)?,
-            total: bucket(authorizer.guard.total, TOTAL)?,
+            source: bucket(authorizer.guard.source, Whom::Each(&CallerKey::Source))?,
+            total: bucket(authorizer.guard.total, Whom::All)?,
         })
     }
 

@@ -10,24 +10,23 @@ use super::hosts::hosts;
 use super::integration;
 use super::observed::{Observed, Observing};
 use super::policies::{Ways, policies};
-use super::slot::{CALLER, ROUTE, slot_tag};
+use super::throttled::{Limited, throttled};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::clock;
 use crate::exchange::Deployed;
 use crate::model::{
-    Api, ApiName, AuthorizerName, CallerThrottle, Certificate, Definition, DeploymentNumber,
-    Gateway, Identity, IdentitySource, LogOutput, PolicySetName, Route, Stage, StageName, Throttle,
-    Track, Upstream, Variant,
+    Api, ApiName, AuthorizerName, Certificate, Definition, DeploymentNumber, Gateway, Identity,
+    IdentitySource, LogOutput, PolicySetName, Route, Stage, StageThrottles, Throttle, Track,
+    Upstream, Variant,
 };
 use crate::router::Router;
-use crate::step::admit::{AdmitPlan, CallerBucket, RouteBucket};
 use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::step::decide::DecidePlan;
 use crate::store::decision::Decisions;
-use crate::store::lease::{SlotLease, SlotRegistry};
+use crate::store::lease::SlotRegistry;
 use crate::telemetry::stage_counts::StageCounts;
 use crate::upstream::tls::{Clients, RootsError, system_roots};
 use crate::upstream::{ClientIdentity, UpstreamPlan};
@@ -79,6 +78,7 @@ impl Compiler {
             previous,
             identity: &model.identity,
             account: Arc::from(model.identity.account.as_str()),
+            throttle: model.throttle.as_ref(),
             execution_log: &model.telemetry.execution_log,
             backends,
             policies,
@@ -162,6 +162,7 @@ impl Compiler {
             definition: &stage.definition,
             variables: &stage.variables,
             deployment: stage.deployment,
+            throttles: &stage.throttles,
             counts,
         };
         let canary = match &stage.canary {
@@ -173,6 +174,7 @@ impl Compiler {
                     definition: &canary.definition,
                     variables: &canary.variables,
                     deployment: Some(canary.deployment),
+                    throttles: &stage.throttles,
                     counts: canary_counts,
                 };
                 Some((canary.share, self.stage(api, stage, &served, parts)?))
@@ -261,22 +263,19 @@ impl Compiler {
                 ))
             }
         };
-        let lease = |what| self.lease(api, &served.variant.stage, route, what);
+        let limited = Limited {
+            api,
+            stage: &served.variant.stage,
+            throttles: served.throttles,
+            account: parts.throttle,
+        };
+        let (sources, admit) = throttled(&self.slots, limited, route)?;
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
             authorize,
             decide,
-            admit: AdmitPlan {
-                route: route
-                    .throttle
-                    .map(|throttle| route_bucket(throttle, lease(ROUTE)))
-                    .transpose()?,
-                caller: route
-                    .caller_throttle
-                    .as_ref()
-                    .map(|throttle| caller_bucket(throttle, lease(CALLER)))
-                    .transpose()?,
-            },
+            sources,
+            admit,
             validate: schemas.plan(&route.validation)?,
             conform: schemas.conform(route)?,
             observed: Observed::default(),
@@ -284,20 +283,6 @@ impl Compiler {
             body_bytes_max: route.body_bytes_max,
             integration: integration::plan(api, served, route, parts)?,
         })
-    }
-
-    /// The slot of a route's bucket. Its identity is what it throttles, not how fast, so that a
-    /// changed rate keeps the bucket.
-    fn lease(
-        &self,
-        api: &Api,
-        stage: &StageName,
-        route: &Route,
-        what: &str,
-    ) -> Result<SlotLease, CompileError> {
-        self.slots
-            .lease(slot_tag(api, stage, route, what))
-            .map_err(CompileError::Slots)
     }
 
     /// Every slot in use.
@@ -321,6 +306,7 @@ pub(super) struct Served<'a> {
     pub(super) client_certificate: Option<&'a Certificate>,
     variables: &'a BTreeMap<String, String>,
     deployment: Option<DeploymentNumber>,
+    throttles: &'a StageThrottles,
     counts: Arc<StageCounts>,
 }
 
@@ -328,6 +314,8 @@ pub(super) struct Served<'a> {
 pub(super) struct Parts<'a> {
     identity: &'a Identity,
     account: Arc<str>,
+    /// Of all APIs together.
+    throttle: Option<&'a Throttle>,
     execution_log: &'a LogOutput,
     pub(super) backends: Backends<'a>,
     authorizers: HashMap<AuthorizerName, &'a Arc<Authorizer>>,
@@ -401,27 +389,5 @@ fn cors_plan(api: &ApiName, definition: &Definition) -> Result<Option<CorsPlan>,
     plan.transpose().map_err(|source| CompileError::Cors {
         api: api.clone(),
         source,
-    })
-}
-
-fn route_bucket(
-    throttle: Throttle,
-    lease: Result<SlotLease, CompileError>,
-) -> Result<RouteBucket, CompileError> {
-    Ok(RouteBucket {
-        lease: lease?,
-        limit: throttle.limit,
-    })
-}
-
-fn caller_bucket(
-    throttle: &CallerThrottle,
-    parent: Result<SlotLease, CompileError>,
-) -> Result<CallerBucket, CompileError> {
-    Ok(CallerBucket {
-        key: throttle.key.clone(),
-        limit: throttle.limit,
-        parent: parent?,
-        overflow: throttle.overflow,
     })
 }

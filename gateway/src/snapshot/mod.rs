@@ -6,6 +6,7 @@ mod backends;
 mod compile;
 mod error;
 mod slot;
+mod throttled;
 mod door;
 mod domain;
 mod hosts;
@@ -43,6 +44,7 @@ use crate::step::compress::CompressPlan;
 use crate::step::conform::ConformPlan;
 use crate::step::cors::CorsPlan;
 use crate::step::decide::DecidePlan;
+use crate::step::source_limit::SourcePlan;
 use crate::step::validate::ValidatePlan;
 use crate::upstream::UpstreamPlan;
 use site::Hosts;
@@ -174,6 +176,8 @@ pub struct RoutePlan {
     pub authorize: Option<AuthorizePlan>,
     /// Who is asked what the caller may do; `None` asks nobody.
     pub decide: Option<Arc<DecidePlan>>,
+    /// How often each source may ask, before it is known who that is.
+    pub sources: SourcePlan,
     /// How often.
     pub admit: AdmitPlan,
     /// What of a request is checked; `None` for nothing.
@@ -257,6 +261,7 @@ impl Snapshot {
     pub fn put_limits_in_force(&self, now_ns: u64) {
         let stages = self.apis.iter().flat_map(|api| api.stages());
         for route in stages.flat_map(|stage| stage.router.values()) {
+            route.sources.put_in_force(now_ns);
             route.admit.put_in_force(now_ns);
         }
         for authorizer in &self.authorizers {

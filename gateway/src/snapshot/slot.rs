@@ -2,78 +2,133 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Api, AuthorizerName, Gateway, Route, StageName};
+use crate::model::{
+    Api, AuthorizerName, CallerKey, Gateway, Route, SharedThrottles, StageName, StageThrottles,
+};
 use crate::store::bucket::Buckets;
 
-/// The slot of all callers of a route together.
-pub(super) const ROUTE: &str = "route";
-/// The slot that callers of a route share who have none of their own.
-pub(super) const CALLER: &str = "caller";
+/// Whose buckets they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'m> {
+    /// All APIs.
+    Account,
+    /// All stages of an API.
+    Api(&'m Api),
+    /// All routes of a stage, by either track.
+    Stage(&'m Api, &'m StageName),
+    /// A route in a stage, by either track: both share the buckets of routes that they have in common.
+    Route(&'m Api, &'m StageName, &'m Route),
+    /// An authorizer's guard.
+    Guard(&'m AuthorizerName),
+}
 
-/// The slot of all decisions of an authorizer together.
-pub(super) const TOTAL: &str = "total";
-/// The slot that sources share who have none of their own there.
-pub(super) const SOURCE: &str = "source";
+/// Whom one of them limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whom<'m> {
+    /// All together.
+    All,
+    /// Each caller. Those share the slot who have no bucket of their own.
+    Each(&'m CallerKey),
+}
 
 /// The tags of every slot that `model` names, so that others can be freed before it is compiled.
 #[must_use]
 pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
-    let of_routes = named_slots(model);
-    let of_routes = of_routes.map(|(api, stage, route, what)| slot_tag(api, stage, route, what));
-    of_routes
-        .chain(guards(model).map(|(name, what)| guard_tag(name, what)))
-        .collect()
+    let slots = slots(model);
+    slots.map(|(place, whom)| place.tag(whom)).collect()
 }
 
 /// What every slot of `model` is called, with its tag: API, stage unless it is `$default`, and
-/// route, such as `pets prod GET /pets`, followed by `per caller` where that throttle is meant; or
-/// `authorizer` and its name, followed by `per source`.
+/// route, such as `pets prod GET /pets`; `authorizer` and its name; or `account`. Where each caller has a
+/// bucket, what tells them apart follows, such as `per $request.header.x-client-id`.
 #[must_use]
 pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
-    let of_routes = named_slots(model).map(|(api, stage, route, what)| {
-        let suffix = if what == CALLER { " per caller" } else { "" };
-        let name = if stage.is_default() {
-            format!("{} {}{suffix}", api.name, route.key)
-        } else {
-            format!("{} {stage} {}{suffix}", api.name, route.key)
+    let slots = slots(model);
+    let named = slots.map(|(place, whom)| {
+        let name = match whom {
+            Whom::All => place.name(),
+            Whom::Each(key) => format!("{} per {key}", place.name()),
         };
-        (slot_tag(api, stage, route, what), name)
+        (place.tag(whom), name)
     });
-    let of_guards = guards(model).map(|(name, what)| {
-        let suffix = if what == SOURCE { " per source" } else { "" };
-        (guard_tag(name, what), format!("authorizer {name}{suffix}"))
+    named.collect()
+}
+
+/// Every slot that a model may need.
+fn slots(model: &Gateway) -> impl Iterator<Item = (Place<'_>, Whom<'_>)> {
+    let guards = model.authorizers.iter().flat_map(|authorizer| {
+        let place = Place::Guard(&authorizer.name);
+        [(place, Whom::All), (place, Whom::Each(&CallerKey::Source))]
     });
-    of_routes.chain(of_guards).collect()
+    let apis = model.apis.iter().flat_map(|api| {
+        let stages = api.stages.iter().flat_map(move |stage| {
+            let StageThrottles { shared, .. } = &stage.throttles;
+            let routes = stage.routes().flat_map(move |route| {
+                let place = Place::Route(api, &stage.name, route);
+                of(place, &route.caller_throttles)
+            });
+            shared_in(Place::Stage(api, &stage.name), shared).chain(routes)
+        });
+        shared_in(Place::Api(api), &api.throttles).chain(stages)
+    });
+    [(Place::Account, Whom::All)]
+        .into_iter()
+        .chain(apis)
+        .chain(guards)
 }
 
-/// Every slot that a guard may have.
-fn guards(model: &Gateway) -> impl Iterator<Item = (&AuthorizerName, &'static str)> {
-    let authorizers = model.authorizers.iter();
-    authorizers.flat_map(|it| [TOTAL, SOURCE].map(|what| (&it.name, what)))
+fn shared_in<'m>(
+    place: Place<'m>,
+    throttles: &'m SharedThrottles,
+) -> impl Iterator<Item = (Place<'m>, Whom<'m>)> {
+    of(place, &throttles.callers)
 }
 
-/// The tag of one slot of a guard. No API has such an id.
-pub(super) fn guard_tag(name: &AuthorizerName, what: &str) -> u64 {
-    Buckets::slot_tag(&["@authorizer", name.as_str(), what])
+fn of<'m>(
+    place: Place<'m>,
+    callers: &'m [crate::model::CallerThrottle],
+) -> impl Iterator<Item = (Place<'m>, Whom<'m>)> {
+    let each = callers.iter().map(|throttle| Whom::Each(&throttle.key));
+    let whom = [Whom::All].into_iter().chain(each);
+    whom.map(move |whom| (place, whom))
 }
 
-/// Every slot that a route may have in a stage, by either track: both share the buckets of routes
-/// that they have in common.
-fn named_slots(model: &Gateway) -> impl Iterator<Item = (&Api, &StageName, &Route, &'static str)> {
-    model.apis.iter().flat_map(|api| {
-        api.stages.iter().flat_map(move |stage| {
-            let of_route = move |route| [ROUTE, CALLER].map(|what| (api, &stage.name, route, what));
-            stage.routes().flat_map(of_route)
-        })
-    })
-}
-
-/// The tag of one slot. Another API under the same name, which its `id` tells, owes nothing of what
-/// that one did.
-pub(super) fn slot_tag(api: &Api, stage: &StageName, route: &Route, what: &str) -> u64 {
-    let (api, route) = (api.id.as_str(), route.key.as_str());
-    if stage.is_default() {
-        return Buckets::slot_tag(&[api, route, what]);
+impl Place<'_> {
+    /// The tag of one of its slots. Another API under the same name, which its `id` tells, owes nothing
+    /// of what that one did. No id has an `@`, and no stage.
+    pub(super) fn tag(self, whom: Whom<'_>) -> u64 {
+        let key;
+        let whom = match whom {
+            Whom::All => "all",
+            Whom::Each(caller) => {
+                key = caller.to_string();
+                &key
+            }
+        };
+        match self {
+            Self::Account => Buckets::slot_tag(&["@account", whom]),
+            Self::Guard(name) => Buckets::slot_tag(&["@authorizer", name.as_str(), whom]),
+            Self::Api(api) => Buckets::slot_tag(&[api.id.as_str(), "@api", whom]),
+            Self::Stage(api, stage) => {
+                Buckets::slot_tag(&[api.id.as_str(), stage.as_str(), "@stage", whom])
+            }
+            Self::Route(api, stage, route) => {
+                let (api, route) = (api.id.as_str(), route.key.as_str());
+                Buckets::slot_tag(&[api, stage.as_str(), route, whom])
+            }
+        }
     }
-    Buckets::slot_tag(&[api, stage.as_str(), route, what])
+
+    fn name(self) -> String {
+        match self {
+            Self::Account => "account".to_owned(),
+            Self::Guard(name) => format!("authorizer {name}"),
+            Self::Api(api) => api.name.to_string(),
+            Self::Stage(api, stage) => format!("{} {stage}", api.name),
+            Self::Route(api, stage, route) if stage.is_default() => {
+                format!("{} {}", api.name, route.key)
+            }
+            Self::Route(api, stage, route) => format!("{} {stage} {}", api.name, route.key),
+        }
+    }
 }

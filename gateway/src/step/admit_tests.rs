@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::thread;
 
-use gateway_common::limit::Rate;
-use http::HeaderValue;
+use gateway_common::limit::{Limit, Rate};
 use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::BootId;
 use crate::store::lease::SlotRegistry;
 
@@ -34,23 +35,60 @@ impl Bench {
 
     fn plan(&self, route: Option<Limit>, caller: Option<Limit>) -> AdmitPlan {
         AdmitPlan {
-            route: route.map(|limit| RouteBucket {
-                lease: self.slots.lease(11).unwrap(),
+            callers: caller
+                .map(|limit| self.caller(12, limit))
+                .into_iter()
+                .collect(),
+            shared: route
+                .map(|limit| self.shared(11, limit, Reason::RouteThrottled))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn shared(&self, tag: u64, limit: Limit, reason: Reason) -> SharedBucket {
+        SharedBucket {
+            lease: self.slots.lease(tag).unwrap(),
+            throttle: Throttle {
                 limit,
-            }),
-            caller: caller.map(|limit| CallerBucket {
+                is_monitored: false,
+            },
+            reason,
+        }
+    }
+
+    fn caller(&self, tag: u64, limit: Limit) -> CallerBucket {
+        CallerBucket {
+            throttle: CallerThrottle {
                 key: CallerKey::Header(CALLER),
                 limit,
-                parent: self.slots.lease(12).unwrap(),
                 overflow: limit,
-            }),
+                is_monitored: false,
+            },
+            parent: self.slots.lease(tag).unwrap(),
         }
     }
 
     fn admit(&self, plan: &AdmitPlan, caller: &'static str, now_ns: u64) -> Result<(), Rejection> {
+        self.noted(plan, Some(caller), now_ns).map(drop)
+    }
+
+    /// What would have refused it.
+    fn noted(
+        &self,
+        plan: &AdmitPlan,
+        caller: Option<&'static str>,
+        now_ns: u64,
+    ) -> Result<Option<Reason>, Rejection> {
         let mut headers = HeaderMap::new();
-        headers.insert(CALLER, HeaderValue::from_static(caller));
-        admit(plan, &self.buckets, &headers, None, now_ns).map(|Permit { .. }| ())
+        headers.extend(caller.map(|caller| (CALLER, HeaderValue::from_static(caller))));
+        let sender = Sender {
+            client: [192, 0, 2, 1].into(),
+            headers: &headers,
+            caller: None,
+        };
+        let admitted = admit(plan, &self.buckets, &sender, now_ns);
+        admitted.map(|(Permit { .. }, noted)| noted)
     }
 }
 
@@ -114,19 +152,67 @@ fn callers_of_two_routes_do_not_share_and_callers_without_a_key_do() {
     let bench = Bench::new();
     let one = bench.plan(None, Some(limit(1, 1)));
     let other = AdmitPlan {
-        route: None,
-        caller: Some(CallerBucket {
-            key: CallerKey::Header(CALLER),
-            limit: limit(1, 1),
-            parent: bench.slots.lease(13).unwrap(),
-            overflow: limit(1, 1),
-        }),
+        callers: [bench.caller(13, limit(1, 1))].into(),
+        shared: [].into(),
     };
     bench.admit(&one, "x", SECOND).unwrap();
     bench.admit(&other, "x", SECOND).unwrap();
-    let headers = HeaderMap::new();
-    assert!(admit(&one, &bench.buckets, &headers, None, SECOND).is_ok());
-    assert!(admit(&one, &bench.buckets, &headers, None, SECOND).is_err());
+    bench.noted(&one, None, SECOND).unwrap();
+    bench.noted(&one, None, SECOND).unwrap_err();
+}
+
+#[test]
+fn of_several_that_refuse_the_first_in_order_answers_and_the_longest_wait_is_told() {
+    let bench = Bench::new();
+    let slow = Limit::new(
+        Rate {
+            micro_per_second: 100_000,
+        },
+        1,
+        1,
+    );
+    let plan = AdmitPlan {
+        callers: [bench.caller(12, limit(1, 1))].into(),
+        shared: [
+            bench.shared(11, limit(1, 5), Reason::RouteThrottled),
+            bench.shared(14, limit(1, 2), Reason::StageThrottled),
+            bench.shared(15, slow.unwrap(), Reason::ApiThrottled),
+            bench.shared(16, limit(1, 3), Reason::AccountThrottled),
+        ]
+        .into(),
+    };
+    let now = 100 * SECOND;
+    bench.admit(&plan, "a", now).unwrap();
+    let refused = bench.admit(&plan, "a", now).unwrap_err();
+    assert_eq!(refused.reason, Reason::CallerThrottled);
+    assert_eq!(refused.retry_after_seconds, Some(10), "that of the API");
+    let refused = bench.admit(&plan, "b", now).unwrap_err();
+    assert_eq!(refused.reason, Reason::ApiThrottled);
+    assert!(bench.admit(&plan, "a", now + 9 * SECOND).is_err());
+    bench.admit(&plan, "a", now + 10 * SECOND).unwrap();
+}
+
+#[test]
+fn what_is_monitored_is_noted_and_neither_refuses_nor_holds_up_others() {
+    let bench = Bench::new();
+    let mut plan = bench.plan(Some(limit(1, 3)), Some(limit(1, 1)));
+    plan.callers[0].throttle.is_monitored = true;
+    let now = 100 * SECOND;
+    assert_eq!(bench.noted(&plan, Some("a"), now).unwrap(), None);
+    for _ in 0..2 {
+        let noted = bench.noted(&plan, Some("a"), now).unwrap();
+        assert_eq!(noted, Some(Reason::CallerThrottled));
+    }
+    let refused = bench.noted(&plan, Some("a"), now).unwrap_err();
+    assert_eq!(refused.reason, Reason::RouteThrottled, "it is charged");
+    let counted = plan.callers[0].parent.slot();
+    let counted = [&counted.admitted, &counted.rejected];
+    let counted = counted.map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!(
+        counted,
+        [1, 2],
+        "charged once, and refused by none but others"
+    );
 }
 
 #[test]

@@ -5,9 +5,11 @@
 
 pub mod proof;
 pub mod attempt;
+pub mod bucket;
 pub mod cors;
 pub mod measure;
 mod signed;
+pub mod source_limit;
 pub mod policy;
 pub mod authorize;
 pub mod decide;

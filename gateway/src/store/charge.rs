@@ -8,28 +8,44 @@ use gateway_common::word::Word;
 
 use super::bucket::Buckets;
 use super::lease::SlotLease;
+use crate::clock;
+use crate::model::Throttle;
 
 /// One word to charge, and the slot whose counters tell of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
-    /// The word.
-    pub tat: &'a AtomicU64,
-    /// Its limit.
-    pub limit: &'a Limit,
-    /// The slot.
-    pub slot: &'a Slot<AtomicU64>,
+    tat: &'a AtomicU64,
+    limit: &'a Limit,
+    slot: &'a Slot<AtomicU64>,
+    /// Whether it only notes what it would refuse.
+    is_monitored: bool,
 }
 
-/// A bucket that refused.
+/// A bucket that refused, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Which of the accounts.
+    /// Which of the accounts: of several the first.
     pub at: usize,
     /// Nanoseconds until all of them would admit the same request.
     wait_ns: u64,
 }
 
 impl Refused {
+    /// This one, with the wait of another that refuses the same request where that is longer.
+    #[must_use]
+    pub const fn longest(self, other: Self) -> Self {
+        let is_longer = other.wait_ns > self.wait_ns;
+        let wait_ns = if is_longer {
+            other.wait_ns
+        } else {
+            self.wait_ns
+        };
+        Self {
+            at: self.at,
+            wait_ns,
+        }
+    }
+
     /// The smallest whole number of seconds, at least 1, after which the request may come again.
     #[must_use]
     pub const fn retry_after_seconds(&self) -> u64 {
@@ -38,35 +54,77 @@ impl Refused {
     }
 }
 
+/// Limits of those who share one account with many: each has a word of its own as long as the table has
+/// room, and beyond that they share the slot.
+#[derive(Clone, Copy, Debug)]
+pub struct CallerLimits<'a> {
+    /// Of each.
+    pub own: &'a Limit,
+    /// Of those together for whom there is no room.
+    pub overflow: &'a Limit,
+    /// Whether it is only noted what would be refused.
+    pub is_monitored: bool,
+}
+
+/// What has been added to a word.
+struct Added<'a> {
+    tat: &'a AtomicU64,
+    increment_ns: u64,
+    /// What the word said then.
+    after: u64,
+}
+
+impl Added<'_> {
+    /// Takes it back. A word is a moment in time. Until that has come all that was added is owed, and taking
+    /// one charge away leaves the others; once it has come nothing is owed that could be given back.
+    fn give_back(self) {
+        let mut found = Word::load(self.tat);
+        while found >= self.after && clock::monotonic_ns() < self.after {
+            match Word::compare_exchange(self.tat, found, found.saturating_sub(self.increment_ns)) {
+                Ok(_) => return,
+                Err(other) => found = other,
+            }
+        }
+    }
+}
+
 impl<'a> Account<'a> {
     /// The account of a slot.
     #[must_use]
-    pub fn of_slot(lease: &'a SlotLease, limit: &'a Limit) -> Self {
+    pub fn of_slot(lease: &'a SlotLease, throttle: &'a Throttle) -> Self {
         let slot = lease.slot();
-        let tat = &slot.tat;
-        Self { tat, limit, slot }
+        Self {
+            tat: &slot.tat,
+            limit: &throttle.limit,
+            slot,
+            is_monitored: throttle.is_monitored,
+        }
     }
 
-    /// The account of one of many who are told apart by `value` under the slot `parent`. Where the
-    /// table has no room, it is that slot, under `overflow`.
+    /// The account of one of many who are told apart by `value` under the slot `parent`.
     #[must_use]
     pub fn of_one(
         buckets: &'a Buckets,
         parent: &'a SlotLease,
         value: &[u8],
-        (limit, overflow): (&'a Limit, &'a Limit),
+        limits: CallerLimits<'a>,
         now_ns: u64,
     ) -> Self {
         let tag = buckets.caller_tag(parent.tag(), value);
         let slot = parent.slot();
         let line = buckets.caller_line(tag);
-        match line.find_or_claim(tag, now_ns, limit) {
-            Some(tat) => Self { tat, limit, slot },
+        let (tat, limit) = match line.find_or_claim(tag, now_ns, limits.own) {
+            Some(tat) => (tat, limits.own),
             None => {
                 slot.shed.fetch_add(1, Ordering::Relaxed);
-                let (tat, limit) = (&slot.tat, overflow);
-                Self { tat, limit, slot }
+                (&slot.tat, limits.overflow)
             }
+        };
+        Self {
+            tat,
+            limit,
+            slot,
+            is_monitored: limits.is_monitored,
         }
     }
 
@@ -77,47 +135,76 @@ impl<'a> Account<'a> {
         decided.err()
     }
 
-    fn refuse(&self, at: usize, wait_ns: u64) -> Refused {
+    fn count_refusal(&self) {
         self.slot.rejected.fetch_add(1, Ordering::Relaxed);
-        Refused { at, wait_ns }
+    }
+
+    /// Charges one request.
+    ///
+    /// # Errors
+    /// The wait in nanoseconds where that is refused.
+    fn charge(&self, now_ns: u64) -> Result<Option<Added<'a>>, u64> {
+        match self.limit.charge(self.tat, now_ns, 1) {
+            Charge::Admitted { after, .. } => Ok(Some(Added {
+                tat: self.tat,
+                increment_ns: self.limit.increment(1),
+                after,
+            })),
+            Charge::AdmittedAfterRaces => Ok(None),
+            Charge::Limited { wait_ns } => Err(wait_ns),
+        }
     }
 }
 
 /// Charges one request at `now_ns` (monotonic) to all accounts, or to none: first every bucket is asked
-/// without writing, then each is charged, and a charge that loses its place to another worker in between
-/// takes the earlier one back.
+/// without writing, then each is charged, and one that loses its place to another worker in between has
+/// the earlier ones give back what they took. Gives the first account that would have refused if it were
+/// not only monitored; such a one is not charged.
 ///
 /// # Errors
-/// The bucket that refused, and of several the one that refuses longest.
-pub fn charge_all(accounts: [Option<Account<'_>>; 2], now_ns: u64) -> Result<(), Refused> {
-    let numbered = || {
-        let numbered = accounts.iter().enumerate();
-        numbered.filter_map(|(at, account)| Some((at, account.as_ref()?)))
-    };
-    let refused = numbered().filter_map(|(at, it)| Some((at, it, it.wait(now_ns)?)));
-    // The longest wait: only then does every bucket admit the same request.
-    if let Some((at, account, wait_ns)) = refused.max_by_key(|(_, _, wait_ns)| *wait_ns) {
-        return Err(account.refuse(at, wait_ns));
+/// The first bucket that refuses, with the longest wait of all that do: only then does every bucket admit
+/// the same request.
+pub fn charge_all(accounts: &[Account<'_>], now_ns: u64) -> Result<Option<usize>, Refused> {
+    let enforced = accounts.iter().enumerate();
+    let enforced = enforced.filter(|(_, account)| !account.is_monitored);
+    let mut refused = enforced.filter_map(|(at, account)| Some((at, account.wait(now_ns)?)));
+    if let Some((at, wait_ns)) = refused.next() {
+        let wait_ns = refused.map(|(_, wait_ns)| wait_ns).fold(wait_ns, u64::max);
+        if let Some(account) = accounts.get(at) {
+            account.count_refusal();
+        }
+        return Err(Refused { at, wait_ns });
     }
-    let mut charged: Option<(&Account<'_>, u64, u64)> = None;
-    for (at, account) in numbered() {
-        match account.limit.charge(account.tat, now_ns, 1) {
-            Charge::Admitted { before, after } => charged = Some((account, before, after)),
-            Charge::AdmittedAfterRaces => {}
-            Charge::Limited { wait_ns } => {
-                if let Some((earlier, before, after)) = charged {
-                    // Only an untouched word may be put back; one that others have charged since
-                    // stays charged, which errs to the strict side.
-                    match Word::compare_exchange(earlier.tat, after, before) {
-                        Ok(_) | Err(_) => {}
-                    }
-                }
-                return Err(account.refuse(at, wait_ns));
+    charge_each(accounts, 0, now_ns)
+}
+
+/// Charges the accounts from `at` on. Each level knows what its own account took, and gives that back where
+/// a later one refuses.
+fn charge_each(accounts: &[Account<'_>], at: usize, now_ns: u64) -> Result<Option<usize>, Refused> {
+    let Some(account) = accounts.get(at) else {
+        return Ok(None);
+    };
+    let rest = || charge_each(accounts, at + 1, now_ns);
+    match account.charge(now_ns) {
+        Ok(added) => match rest() {
+            Ok(noted) => {
+                account.slot.admitted.fetch_add(1, Ordering::Relaxed);
+                Ok(noted)
             }
+            Err(refused) => {
+                if let Some(added) = added {
+                    added.give_back();
+                }
+                Err(refused)
+            }
+        },
+        Err(_) if account.is_monitored => {
+            account.count_refusal();
+            rest().map(|_later| Some(at))
+        }
+        Err(wait_ns) => {
+            account.count_refusal();
+            Err(Refused { at, wait_ns })
         }
     }
-    for (_, account) in numbered() {
-        account.slot.admitted.fetch_add(1, Ordering::Relaxed);
-    }
-    Ok(())
 }

@@ -27,7 +27,7 @@ use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::Limit;
 use gateway_common::settings::SourceLimit;
 
-use super::bucket::{Buckets, SharedLines, source};
+use super::bucket::{Buckets, SharedLines, source, source_value};
 use super::control::ControlWords;
 use crate::model::Prefix;
 
@@ -191,15 +191,9 @@ impl Penalties {
     /// [`Buckets::slot_tag`]; the source counts as the buckets count it.
     #[must_use]
     pub fn offence(&self, key: u64, offender: Offender) -> Offence {
-        let source = source(offender.0.ip());
-        // IPv6 by /64, as everywhere.
-        let low = source.as_v4().map_or(0, u64::from);
-        let mut bytes = [0; 16];
-        let (first, last) = bytes.split_at_mut(8);
-        first.copy_from_slice(&source.high.to_be_bytes());
-        last.copy_from_slice(&low.to_be_bytes());
+        let source = source_value(offender.0.ip());
         Offence {
-            tag: self.0.buckets.caller_tag(key, &bytes),
+            tag: self.0.buckets.caller_tag(key, &source),
         }
     }
 

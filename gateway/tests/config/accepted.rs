@@ -106,7 +106,11 @@ fn defaults_that_are_blocks_are_as_documented() {
     assert_eq!(lean.identity.partition, "aws");
     let stages: Vec<_> = lean.apis[0].stages.iter().collect();
     assert!(matches!(stages[..], [stage] if stage.name.is_default()));
-    assert!(lean.apis[0].definition.routes[0].caller_throttle.is_none());
+    assert!(
+        lean.apis[0].definition.routes[0]
+            .caller_throttles
+            .is_empty()
+    );
 }
 
 fn meaning(gateway: &Gateway) -> String {

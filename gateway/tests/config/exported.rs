@@ -445,11 +445,14 @@ fn route(kind: &'static str, path: &'static str) -> BoxedStrategy<Value> {
     let limits = some_of(vec![
         ("throttle", json!({"rate": 10, "burst": 20})),
         (
-            "caller_throttle",
-            json!({
-                "key": "$request.header.x-client", "rate": 0.5, "burst": 3,
-                "overflow": {"rate": 1, "burst": 1},
-            }),
+            "caller_throttles",
+            json!([
+                {
+                    "key": "$request.header.x-client", "rate": 0.5, "burst": 3,
+                    "overflow": {"rate": 1, "burst": 1},
+                },
+                {"key": "$context.identity.sourceIp", "rate": 5, "burst": 30, "monitor": true},
+            ]),
         ),
     ]);
     let checks = if kind == "rest" {

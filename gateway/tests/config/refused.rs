@@ -38,7 +38,7 @@ fn every_mistake_is_named_where_it_stands() {
 #[test]
 fn throttles_beyond_the_table_are_refused() {
     let site = Site::new();
-    let throttles = "throttle: {rate: 1, burst: 1}, caller_throttle: {rate: 1, burst: 1, key: $request.header.x}";
+    let throttles = "throttle: {rate: 1, burst: 1}, caller_throttles: [{rate: 1, burst: 1, key: $request.header.x}]";
     let with = |routes: usize| {
         let mut text = String::from("listeners: {l: {address: '127.0.0.1:8080'}}\n");
         text.push_str("upstreams: {u: {url: 'http://127.0.0.1:9000'}}\n");
@@ -52,6 +52,6 @@ fn throttles_beyond_the_table_are_refused() {
     };
     let slots = gateway_common::capacity::SLOT_COUNT as usize;
     let refused = load_text("more.yaml", &with(slots / 2 + 1), site.path()).unwrap_err();
-    let expected = "more.yaml:3:1: apis: the routes have 65538 throttles together, over all stages: at most 65536";
+    let expected = "more.yaml:3:1: apis: the APIs have 65538 throttles together, over all stages: at most 65536";
     assert_eq!(refused.to_string(), expected);
 }

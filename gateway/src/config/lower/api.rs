@@ -6,12 +6,13 @@ use super::Lowering;
 use super::deployed::{self, Host};
 use super::host::parse_host;
 use super::quantity::{KIB, MIB};
-use super::{definition, endpoint_tls, identity, private, stage, stage_throttles};
+use super::{definition, endpoint_tls, identity, private, stage, stage_throttles, throttle};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
 use crate::model::{
-    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey, Stage,
+    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey,
+    SharedThrottles, Stage,
 };
 
 /// Lowers every API. `known` are all listeners, and `body_memory_max` bounds what a route may buffer.
@@ -83,11 +84,17 @@ pub(super) fn lower(
             listeners,
             stages,
             sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
+            throttles: lower_throttles(api, &at, cx),
             definition,
         });
     }
     check_slots(&apis, &section, cx);
     apis
+}
+
+fn lower_throttles(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> SharedThrottles {
+    let all = api.shared_throttle.as_ref();
+    throttle::lower_shared(all, &api.caller_throttles, at, cx)
 }
 
 /// How large the head of a request may be. Longer URLs are not read at all.
@@ -257,12 +264,14 @@ impl Claims {
     }
 }
 
-/// Every throttle of a route takes one slot of a table of fixed size, for each stage.
+/// Every throttle takes one slot of a table of fixed size, that of a route one for each stage.
 fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let of_shared =
+        |shared: &SharedThrottles| usize::from(shared.all.is_some()) + shared.callers.len();
     let of_api = |api: &Api| -> usize {
         let of_route = |stage: &Stage, route: &Route| {
             let own = stage.throttles.of(route);
-            usize::from(own.is_some()) + usize::from(route.caller_throttle.is_some())
+            usize::from(own.is_some()) + route.caller_throttles.len()
         };
         let of_stage = |stage: &Stage| -> usize {
             let base = &stage.definition.routes;
@@ -272,15 +281,17 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
             let canary = canary.flat_map(|canary| &canary.definition.routes);
             let own = canary.filter(|route| !known.contains(&route.key));
             let routes = base.iter().chain(own);
-            routes.map(|route| of_route(stage, route)).sum()
+            let routes: usize = routes.map(|route| of_route(stage, route)).sum();
+            routes + of_shared(&stage.throttles.shared)
         };
-        api.stages.iter().map(of_stage).sum()
+        let stages: usize = api.stages.iter().map(of_stage).sum();
+        stages + of_shared(&api.throttles)
     };
     let needed: usize = apis.iter().map(of_api).sum();
     let max = gateway_common::capacity::SLOT_COUNT as usize;
     if needed > max {
         let message =
-            format!("the routes have {needed} throttles together, over all stages: at most {max}");
+            format!("the APIs have {needed} throttles together, over all stages: at most {max}");
         cx.error_at_key(at, message);
     }
 }
@@ -315,8 +326,11 @@ mod tests {
             authorizer: None,
             scopes: Vec::new(),
             policies: None,
-            throttle: Some(Throttle { limit }),
-            caller_throttle: None,
+            throttle: Some(Throttle {
+                limit,
+                is_monitored: false,
+            }),
+            caller_throttles: Vec::new(),
             validation: Validation::default(),
             method_responses: None,
             body: BodyMode::Stream,
@@ -366,6 +380,7 @@ mod tests {
                 definition: Arc::clone(&definition),
             }],
             sizes: RequestSizes::SERVICE,
+            throttles: SharedThrottles::default(),
             definition,
         }]
     }

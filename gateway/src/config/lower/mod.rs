@@ -49,6 +49,7 @@ mod api;
 mod domain;
 mod routing_rule;
 mod route;
+mod throttle;
 mod process;
 mod whereabouts;
 

@@ -11,13 +11,13 @@ use gateway_common::list::LIST_NAMED;
 use super::quantity::{MIB, TIB, s};
 use super::{
     Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, lookups, oauth,
-    policies, quotas, upstream, whereabouts,
+    policies, quotas, throttle, upstream, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
 use crate::model::{
     Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Lookup, LookupName,
-    OAuthClientName, PolicySet, StoreChoice, Target, Telemetry, offloaded,
+    OAuthClientName, PolicySet, StoreChoice, Target, Telemetry, Throttle, offloaded,
 };
 
 /// Where metrics are served, where nothing is written.
@@ -79,6 +79,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         drain_timeout,
         body_memory_bytes_max,
         decision_bytes_max,
+        throttle: lower_throttle(file, cx),
         listeners,
         edge,
         lists,
@@ -98,6 +99,14 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     };
     check_offload(&gateway, cx);
     gateway
+}
+
+/// What all requests share. Of the service, every account has a limit.
+fn lower_throttle(file: &File, cx: &mut Lowering<'_>) -> Option<Throttle> {
+    let at = cx.root.key("shared_throttle");
+    let written = throttle::lower(file.shared_throttle.as_ref(), &at, cx);
+    let is_of_service = matches!(file.limits, Some(Quotas::Aws)) && !at.is_written();
+    written.or_else(|| is_of_service.then(Throttle::of_account).flatten())
 }
 
 /// What keeps the kernel from dropping whom policies deny.

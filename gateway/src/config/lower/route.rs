@@ -6,13 +6,12 @@ use super::authorizer::NONE;
 use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
-use super::{AUTHORIZERS, Lowering, integration, method_response, policies, validation};
+use super::{AUTHORIZERS, Lowering, integration, method_response, policies, throttle, validation};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    ApiKind, AuthorizerName, BodyMode, CallerKey, CallerThrottle, Integration, PolicySetName,
-    Route, RouteKey, RouteMethod, Throttle,
+    ApiKind, AuthorizerName, BodyMode, Integration, PolicySetName, Route, RouteKey, RouteMethod,
 };
 
 /// What the routes of one API have around them.
@@ -81,13 +80,13 @@ fn lower_one(
     cx: &mut Lowering<'_>,
 ) -> Option<Route> {
     let authorizer = lower_authorizer(written, at, around, cx);
-    let throttle = written.throttle.as_ref().and_then(|throttle| {
-        let limit = cx.limit(throttle.rate.0, throttle.burst, &at.key("throttle"));
-        limit.map(|(_, limit)| Throttle { limit })
-    });
-    let caller_throttle = written.caller_throttle.as_ref().and_then(|throttle| {
-        lower_caller_throttle(throttle, written, &at.key("caller_throttle"), cx)
-    });
+    let throttle = throttle::lower(written.throttle.as_ref(), &at.key("throttle"), cx);
+    let caller_throttles = throttle::lower_callers(
+        &written.caller_throttles,
+        throttle::is_public(written),
+        &at.key("caller_throttles"),
+        cx,
+    );
     let validation = validation::lower(written, parsed.as_ref(), at, around, cx);
     let method_responses = method_response::lower(
         written.method_responses.as_ref(),
@@ -124,7 +123,7 @@ fn lower_one(
         scopes: written.scopes.clone(),
         policies: lower_policies(written, at, around, cx),
         throttle,
-        caller_throttle,
+        caller_throttles,
         validation,
         method_responses,
         body,
@@ -196,59 +195,6 @@ fn lower_authorizer(
         cx.error(&at, message);
     }
     thawed.get(named).cloned()
-}
-
-fn lower_caller_throttle(
-    written: &written::CallerThrottle,
-    route: &written::Route,
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<CallerThrottle> {
-    let key = lower_caller_key(&written.key, route, &at.key("key"), cx);
-    let limit = cx
-        .limit(written.rate.0, written.burst, at)
-        .map(|(_, limit)| limit);
-    let overflow = match &written.overflow {
-        None => limit,
-        Some(overflow) => cx
-            .limit(overflow.rate.0, overflow.burst, &at.key("overflow"))
-            .map(|(_, limit)| limit),
-    };
-    Some(CallerThrottle {
-        key: key?,
-        limit: limit?,
-        overflow: overflow?,
-    })
-}
-
-fn lower_caller_key(
-    written: &str,
-    route: &written::Route,
-    at: &Cursor<'_>,
-    cx: &mut Lowering<'_>,
-) -> Option<CallerKey> {
-    if let Some(name) = written.strip_prefix("$request.header.") {
-        return cx.header_name(name, at).map(CallerKey::Header);
-    }
-    match written.strip_prefix("$context.authorizer.claims.") {
-        Some(claim) if !claim.is_empty() => {
-            if route.authorizer == NONE {
-                let message = "a public route has no token that could carry claims: name an \
-                               authorizer or tell callers apart by a header";
-                cx.error(at, message);
-            }
-            Some(CallerKey::Claim(claim.to_owned()))
-        }
-        Some(_) | None => {
-            let shown = shortened(written);
-            let form = "`$context.authorizer.claims.<claim>` or `$request.header.<name>`";
-            cx.error(
-                at,
-                format!("`{shown}` does not tell callers apart: write {form}"),
-            );
-            None
-        }
-    }
 }
 
 /// Bytes that a body may have where nothing else is said: the service's limit for payloads.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Lowering;
+use super::{Lowering, throttle};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Route, RouteKey, StageName, StageThrottles, Throttle};
+use crate::model::{Route, RouteKey, StageName, StageThrottles};
 
 /// Lowers the throttles of the stages at `section`, of an API with these routes.
 pub(super) fn lower(
@@ -19,8 +19,7 @@ pub(super) fn lower(
     let mut stages = BTreeMap::new();
     for (name, stage) in written.iter().flat_map(|stages| &stages.0) {
         let at = section.key(name);
-        let each_route = stage.throttle.as_ref();
-        let each_route = each_route.and_then(|rate| throttle(rate, &at.key("throttle"), cx));
+        let each_route = throttle::lower(stage.throttle.as_ref(), &at.key("throttle"), cx);
         let mut own = BTreeMap::new();
         for (key, settings) in &stage.routes.0 {
             let at = at.key("routes").key(key);
@@ -30,20 +29,20 @@ pub(super) fn lower(
                 let fix = suggestion(key, known, "write the key of one, or take it out");
                 cx.error_at_key(&at, format!("the API has no route `{shown}`{fix}"));
             }
-            let limit = settings.throttle.as_ref();
-            let limit = limit.and_then(|rate| throttle(rate, &at.key("throttle"), cx));
+            let limit = throttle::lower(settings.throttle.as_ref(), &at.key("throttle"), cx);
             own.extend(limit.map(|limit| (RouteKey::new(key), limit)));
         }
         let throttles = StageThrottles {
             each_route,
             routes: own,
+            shared: throttle::lower_shared(
+                stage.shared_throttle.as_ref(),
+                &stage.caller_throttles,
+                &at,
+                cx,
+            ),
         };
         stages.insert(StageName::new(name), throttles);
     }
     stages
-}
-
-fn throttle(written: &written::Rate, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Throttle> {
-    let limit = cx.limit(written.rate.0, written.burst, at);
-    limit.map(|(_, limit)| Throttle { limit })
 }

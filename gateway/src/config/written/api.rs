@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::xdp::{Number, Rate};
 use super::{
-    AccessMode, Certificate, Cors, FreeJson, Integration, MethodResponse, Named, Presence, Private,
-    Size, Validate,
+    AccessMode, CallerThrottle, Certificate, Cors, FreeJson, Integration, MethodResponse, Named,
+    Presence, Private, Size, Throttle, Validate,
 };
 
 /// One API.
@@ -78,6 +77,11 @@ pub(crate) struct Api {
     /// How large requests may be.
     #[serde(default)]
     pub(crate) limits: RequestLimits,
+    /// Limit of all requests to all its stages together.
+    pub(crate) shared_throttle: Option<Throttle>,
+    /// Limits of each caller, over all its stages. At most 4, each with another key.
+    #[serde(default)]
+    pub(crate) caller_throttles: Vec<CallerThrottle>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
@@ -129,7 +133,12 @@ pub(crate) struct Stage {
     /// Whether each route has metrics of its own. Default false.
     pub(crate) detailed_metrics: Option<bool>,
     /// Limit of all callers of a route together, in requests, for each route that has no other.
-    pub(crate) throttle: Option<Rate>,
+    pub(crate) throttle: Option<Throttle>,
+    /// Limit of all requests to the stage together.
+    pub(crate) shared_throttle: Option<Throttle>,
+    /// Limits of each caller of the stage, over all its routes. At most 4, each with another key.
+    #[serde(default)]
+    pub(crate) caller_throttles: Vec<CallerThrottle>,
     /// What differs for single routes, by their keys.
     #[serde(default)]
     pub(crate) routes: Named<StageRoute>,
@@ -157,7 +166,7 @@ pub(crate) struct StageRoute {
     pub(crate) detailed_metrics: Option<bool>,
     /// Limit of all its callers together, in requests, instead of the route's own and of that of
     /// the stage.
-    pub(crate) throttle: Option<Rate>,
+    pub(crate) throttle: Option<Throttle>,
 }
 
 /// What the execution log is told of a request.
@@ -201,9 +210,10 @@ pub(crate) struct Route {
     /// Policy set that is asked what the caller may do, or `none`. Default: that of the API.
     pub(crate) policies: Option<String>,
     /// Limit of all callers together, in requests.
-    pub(crate) throttle: Option<Rate>,
-    /// Limit of each caller, in requests.
-    pub(crate) caller_throttle: Option<CallerThrottle>,
+    pub(crate) throttle: Option<Throttle>,
+    /// Limits of each caller, in requests. At most 4, each with another key.
+    #[serde(default)]
+    pub(crate) caller_throttles: Vec<CallerThrottle>,
     /// Parameters of requests to a REST API, such as `header.X-Id: required`,
     /// `querystring.q: optional` or `path.id: required`.
     #[serde(default)]
@@ -225,21 +235,6 @@ pub(crate) struct Route {
     pub(crate) body_max: Option<Size>,
     /// What answers the request.
     pub(crate) integration: Integration,
-}
-
-/// A limit for each caller.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CallerThrottle {
-    /// What tells callers apart: `$context.authorizer.claims.<claim>` or
-    /// `$request.header.<name>`.
-    pub(crate) key: String,
-    /// Per second, whole or fraction.
-    pub(crate) rate: Number,
-    /// How many may come at once from idle.
-    pub(crate) burst: u64,
-    /// Limit charged when the table has no room for the caller. Default: the same rate and burst.
-    pub(crate) overflow: Option<Rate>,
 }
 
 /// How a request body travels.

@@ -29,11 +29,12 @@ mod domain;
 mod policies;
 mod verified_permissions;
 mod telemetry;
+mod throttle;
 
 pub(super) use access_mode::AccessMode;
 pub(super) use api::{
-    Api, Body, CallerThrottle, GatewayResponse, LoggingLevel, RequestLimits, Route, Stage,
-    StageLog, StageRoute, Type as ApiType,
+    Api, Body, GatewayResponse, LoggingLevel, RequestLimits, Route, Stage, StageLog, StageRoute,
+    Type as ApiType,
 };
 pub(super) use authorizer::{
     Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Guard, IamAuthorizer, Jwks,
@@ -64,6 +65,7 @@ pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
+pub(super) use throttle::{CallerThrottle, Throttle};
 pub(super) use upstream::{BackendTls, Upstream};
 pub(super) use verified_permissions::{TokenKind, VerifiedPolicies, VerifiedStoreId};
 pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
@@ -108,9 +110,12 @@ pub(super) struct File {
     pub(super) body_memory_max: Option<Size>,
     /// What remembered decisions of all authorizers together may occupy: 1MiB to 1TiB. Default 64MiB.
     pub(super) decision_cache_max: Option<Size>,
-    /// With `aws` the quotas of Amazon API Gateway hold, and what exceeds them is refused. Default:
-    /// they do not.
+    /// With `aws` the quotas of Amazon API Gateway hold: what exceeds them is refused, and without another
+    /// `shared_throttle` all requests share the one of an account. Default: they do not.
     pub(super) limits: Option<Quotas>,
+    /// Limit of all requests to all APIs together. Default none; with `limits: aws` a rate of 10,000 and a
+    /// burst of 5,000.
+    pub(super) shared_throttle: Option<Throttle>,
     /// Where the gateway answers, by name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) listeners: Named<Listener>,

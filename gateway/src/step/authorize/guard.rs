@@ -6,22 +6,23 @@
 
 use std::net::IpAddr;
 
-use gateway_common::limit::Limit;
+use arrayvec::ArrayVec;
 
 use crate::clock;
 use crate::exchange::{Reason, Rejection};
+use crate::model::Throttle;
 use crate::step::attempt::{Attempt, Purpose};
-use crate::store::bucket::{Buckets, source};
-use crate::store::charge::{Account, charge_all};
+use crate::store::bucket::{Buckets, source_value};
+use crate::store::charge::{Account, CallerLimits, charge_all};
 use crate::store::lease::SlotLease;
 
 /// The buckets of one authorizer's guard.
 #[derive(Debug, Default)]
 pub struct GuardPlan {
     /// Of each source. Sources for whom the table has no room share the slot.
-    pub source: Option<(SlotLease, Limit)>,
+    pub source: Option<(SlotLease, Throttle)>,
     /// Of all together.
-    pub total: Option<(SlotLease, Limit)>,
+    pub total: Option<(SlotLease, Throttle)>,
 }
 
 impl GuardPlan {
@@ -44,46 +45,40 @@ impl GuardPlan {
         if self.source.is_none() && self.total.is_none() {
             return Ok(());
         }
-        let value = tell_apart(client);
-        let own = self
-            .source
-            .as_ref()
-            .map(|(lease, limit)| Account::of_one(buckets, lease, &value, (limit, limit), now_ns));
-        let total = self.total.as_ref();
-        let total = total.map(|(lease, limit)| Account::of_slot(lease, limit));
-        charge_all([own, total], now_ns).map_err(|refused| Rejection {
-            retry_after_seconds: Some(refused.retry_after_seconds()),
-            ..Rejection::new(Reason::AuthorizerThrottled)
-        })
+        let value = source_value(client);
+        let own = self.source.iter().map(|(lease, throttle)| {
+            let limits = CallerLimits {
+                own: &throttle.limit,
+                overflow: &throttle.limit,
+                is_monitored: throttle.is_monitored,
+            };
+            Account::of_one(buckets, lease, &value, limits, now_ns)
+        });
+        let total = self.total.iter();
+        let total = total.map(|(lease, throttle)| Account::of_slot(lease, throttle));
+        let accounts: ArrayVec<_, 2> = own.chain(total).collect();
+        match charge_all(&accounts, now_ns) {
+            Ok(_nothing_is_monitored) => Ok(()),
+            Err(refused) => Err(Rejection {
+                retry_after_seconds: Some(refused.retry_after_seconds()),
+                ..Rejection::new(Reason::AuthorizerThrottled)
+            }),
+        }
     }
 
     /// Puts the limits in force, once the snapshot that holds this plan is.
     pub fn put_in_force(&self, now_ns: u64) {
-        for (lease, limit) in self.source.iter().chain(&self.total) {
-            lease.put_in_force(limit, now_ns);
+        for (lease, throttle) in self.source.iter().chain(&self.total) {
+            lease.put_in_force(&throttle.limit, now_ns);
         }
     }
-}
-
-/// What sources are told apart by: an IPv4 address, or the /64 of an IPv6 address, as everywhere.
-fn tell_apart(client: IpAddr) -> [u8; 16] {
-    let address = source(client);
-    let low = match client {
-        IpAddr::V4(_) => address.low,
-        IpAddr::V6(_) => 0,
-    };
-    let mut value = [0; 16];
-    let (first, last) = value.split_at_mut(8);
-    first.copy_from_slice(&address.high.to_be_bytes());
-    last.copy_from_slice(&low.to_be_bytes());
-    value
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use gateway_common::limit::Rate;
+    use gateway_common::limit::{Limit, Rate};
 
     use super::*;
     use crate::store::bucket::BootId;
@@ -98,7 +93,11 @@ mod tests {
         let registry = Arc::new(SlotRegistry::new(buckets.clone()));
         let bucket = |tag, burst: Option<u64>| {
             let limit = Limit::new(Rate::per_second(1), burst?, 1).unwrap();
-            Some((registry.lease(tag).unwrap(), limit))
+            let throttle = Throttle {
+                limit,
+                is_monitored: false,
+            };
+            Some((registry.lease(tag).unwrap(), throttle))
         };
         let plan = GuardPlan {
             source: bucket(1, source),

@@ -379,5 +379,20 @@ pub fn source(address: IpAddr) -> Address {
     }
 }
 
+/// What sources are told apart by: an IPv4 address, or the /64 of an IPv6 address, as everywhere.
+#[must_use]
+pub fn source_value(client: IpAddr) -> [u8; 16] {
+    let address = source(client);
+    let low = match client {
+        IpAddr::V4(_) => address.low,
+        IpAddr::V6(_) => 0,
+    };
+    let mut value = [0; 16];
+    let (first, last) = value.split_at_mut(8);
+    first.copy_from_slice(&address.high.to_be_bytes());
+    last.copy_from_slice(&low.to_be_bytes());
+    value
+}
+
 #[cfg(test)]
 mod tests;

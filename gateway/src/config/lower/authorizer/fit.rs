@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::config::lower::Lowering;
-use crate::model::{Api, Authorizer, AuthorizerName, CallerKey, FunctionSettings, Route};
+use crate::model::{
+    Api, Authorizer, AuthorizerName, CallerKey, CallerThrottle, FunctionSettings, Route,
+};
 
 /// Refuses routes whose authorizer asks a function that is for APIs of the other type, and what only a
 /// token could answer.
@@ -42,11 +44,11 @@ fn of_tokens(route: &Route) -> Vec<(&'static str, &'static str)> {
                        them out, and have the function check what it is told";
         found.push(("scopes", message));
     }
-    let caller = route.caller_throttle.as_ref();
-    if caller.is_some_and(|throttle| matches!(throttle.key, CallerKey::Claim(_))) {
+    let is_claim = |throttle: &CallerThrottle| matches!(throttle.key, CallerKey::Claim(_));
+    if route.caller_throttles.iter().any(is_claim) {
         let message = "the authorizer asks a function, and no token that could carry claims: write \
                        a header as its `key`";
-        found.push(("caller_throttle", message));
+        found.push(("caller_throttles", message));
     }
     found
 }

@@ -1,0 +1,127 @@
+//! Limits on requests, wherever they are written.
+
+use super::Lowering;
+use super::authorizer::NONE;
+use crate::config::cursor::Cursor;
+use crate::config::tree::shortened;
+use crate::config::written;
+use crate::model::{CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle};
+
+/// Lowers what all who share it are limited to.
+pub(super) fn lower(
+    written: Option<&written::Throttle>,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<Throttle> {
+    let written = written?;
+    let (_, limit) = cx.limit(written.rate.0, written.burst, at)?;
+    Some(Throttle {
+        limit,
+        is_monitored: written.monitor,
+    })
+}
+
+/// Lowers what an API or a stage at `at` limits beside its routes.
+pub(super) fn lower_shared(
+    all: Option<&written::Throttle>,
+    callers: &[written::CallerThrottle],
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> SharedThrottles {
+    SharedThrottles {
+        all: lower(all, &at.key("shared_throttle"), cx),
+        callers: lower_callers(callers, false, &at.key("caller_throttles"), cx),
+    }
+}
+
+/// Lowers what each caller is limited to. `is_public` says that callers have no claims.
+pub(super) fn lower_callers(
+    written: &[written::CallerThrottle],
+    is_public: bool,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Vec<CallerThrottle> {
+    if written.len() > CALLER_THROTTLES_MAX {
+        let count = written.len();
+        let message = format!("{count} are too many: at most {CALLER_THROTTLES_MAX} in one place");
+        cx.error_at_key(at, message);
+    }
+    let mut throttles: Vec<CallerThrottle> = Vec::new();
+    for (index, written) in written.iter().enumerate() {
+        let at = at.item(index);
+        let Some(throttle) = lower_caller(written, is_public, &at, cx) else {
+            continue;
+        };
+        if throttles.iter().any(|earlier| earlier.key == throttle.key) {
+            let shown = shortened(&written.key);
+            let message = format!("`{shown}` stands twice: keep one");
+            cx.error(&at.key("key"), message);
+        } else {
+            throttles.push(throttle);
+        }
+    }
+    throttles
+}
+
+fn lower_caller(
+    written: &written::CallerThrottle,
+    is_public: bool,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<CallerThrottle> {
+    let key = lower_key(&written.key, is_public, &at.key("key"), cx);
+    let limit = cx.limit(written.rate.0, written.burst, at);
+    let limit = limit.map(|(_, limit)| limit);
+    let overflow = match &written.overflow {
+        None => limit,
+        Some(overflow) => cx
+            .limit(overflow.rate.0, overflow.burst, &at.key("overflow"))
+            .map(|(_, limit)| limit),
+    };
+    Some(CallerThrottle {
+        key: key?,
+        limit: limit?,
+        overflow: overflow?,
+        is_monitored: written.monitor,
+    })
+}
+
+fn lower_key(
+    written: &str,
+    is_public: bool,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<CallerKey> {
+    if written == CallerKey::SOURCE {
+        return Some(CallerKey::Source);
+    }
+    if let Some(name) = written.strip_prefix(CallerKey::HEADER) {
+        return cx.header_name(name, at).map(CallerKey::Header);
+    }
+    match written.strip_prefix(CallerKey::CLAIM) {
+        Some(claim) if !claim.is_empty() => {
+            if is_public {
+                let message = "a public route has no token that could carry claims: name an \
+                               authorizer or tell callers apart by a header";
+                cx.error(at, message);
+            }
+            Some(CallerKey::Claim(claim.to_owned()))
+        }
+        Some(_) | None => {
+            let shown = shortened(written);
+            let message = format!(
+                "`{shown}` does not tell callers apart: write `{}`, `{}<claim>` or `{}<name>`",
+                CallerKey::SOURCE,
+                CallerKey::CLAIM,
+                CallerKey::HEADER
+            );
+            cx.error(at, message);
+            None
+        }
+    }
+}
+
+/// Whether nobody authorizes the callers of a route.
+pub(super) fn is_public(route: &written::Route) -> bool {
+    route.authorizer == NONE
+}

@@ -1,0 +1,37 @@
+//! Limits on requests.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::xdp::{Number, Rate};
+
+/// A limit of all who share it, in requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Throttle {
+    /// Per second, whole or fraction.
+    pub(crate) rate: Number,
+    /// How many may come at once from idle.
+    pub(crate) burst: u64,
+    /// Whether what it would refuse is only noted. Default false.
+    #[serde(default)]
+    pub(crate) monitor: bool,
+}
+
+/// A limit for each caller, in requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallerThrottle {
+    /// What tells callers apart: `$context.identity.sourceIp`, `$context.authorizer.claims.<claim>` or
+    /// `$request.header.<name>`.
+    pub(crate) key: String,
+    /// Per second, whole or fraction.
+    pub(crate) rate: Number,
+    /// How many may come at once from idle.
+    pub(crate) burst: u64,
+    /// Limit charged when the table has no room for the caller. Default: the same rate and burst.
+    pub(crate) overflow: Option<Rate>,
+    /// Whether what it would refuse is only noted. Default false.
+    #[serde(default)]
+    pub(crate) monitor: bool,
+}

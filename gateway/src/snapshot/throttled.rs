@@ -1,0 +1,82 @@
+//! Which buckets the requests to a route are charged to.
+
+use super::CompileError;
+use super::slot::{Place, Whom};
+use crate::exchange::Reason;
+use crate::model::{Api, CallerKey, CallerThrottle, Route, StageName, StageThrottles, Throttle};
+use crate::step::admit::AdmitPlan;
+use crate::step::bucket::{CallerBucket, SharedBucket};
+use crate::step::source_limit::SourcePlan;
+use crate::store::lease::{SlotLease, SlotRegistry};
+
+/// What limits the requests to a route beside what it says itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limited<'m> {
+    pub(super) api: &'m Api,
+    pub(super) stage: &'m StageName,
+    pub(super) throttles: &'m StageThrottles,
+    pub(super) account: Option<&'m Throttle>,
+}
+
+/// The buckets of `route`: those of each source, which are charged before anybody is authorized, and those
+/// that follow. `route` is as its stage limits it.
+pub(super) fn throttled(
+    slots: &std::sync::Arc<SlotRegistry>,
+    limited: Limited<'_>,
+    route: &Route,
+) -> Result<(SourcePlan, AdmitPlan), CompileError> {
+    let Limited {
+        api,
+        stage,
+        throttles,
+        account,
+    } = limited;
+    let places = [
+        (Place::Route(api, stage, route), &route.caller_throttles),
+        (Place::Stage(api, stage), &throttles.shared.callers),
+        (Place::Api(api), &api.throttles.callers),
+    ];
+    let lease = |place: Place<'_>, whom: Whom<'_>| -> Result<SlotLease, CompileError> {
+        slots.lease(place.tag(whom)).map_err(CompileError::Slots)
+    };
+    let (mut sources, mut callers) = (Vec::new(), Vec::new());
+    for (place, throttles) in places {
+        for throttle in throttles {
+            let bucket = CallerBucket {
+                throttle: CallerThrottle::clone(throttle),
+                parent: lease(place, Whom::Each(&throttle.key))?,
+            };
+            match throttle.key {
+                CallerKey::Source => sources.push(bucket),
+                CallerKey::Header(_) | CallerKey::Claim(_) => callers.push(bucket),
+            }
+        }
+    }
+    let shared = [
+        (places[0].0, route.throttle.as_ref(), Reason::RouteThrottled),
+        (
+            places[1].0,
+            throttles.shared.all.as_ref(),
+            Reason::StageThrottled,
+        ),
+        (
+            places[2].0,
+            api.throttles.all.as_ref(),
+            Reason::ApiThrottled,
+        ),
+        (Place::Account, account, Reason::AccountThrottled),
+    ];
+    let shared = shared.into_iter().filter_map(|(place, throttle, reason)| {
+        let throttle = *throttle?;
+        Some(lease(place, Whom::All).map(|lease| SharedBucket {
+            lease,
+            throttle,
+            reason,
+        }))
+    });
+    let admit = AdmitPlan {
+        callers: callers.into(),
+        shared: shared.collect::<Result<_, _>>()?,
+    };
+    Ok((SourcePlan(sources.into()), admit))
+}

@@ -1,0 +1,148 @@
+//! Buckets that requests are charged to, as the plans of steps have them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use gateway_common::limit::Limit;
+use gateway_common::word::Word;
+use http::HeaderMap;
+
+use crate::exchange::{Caller, Reason};
+use crate::model::{CallerKey, CallerThrottle, Throttle};
+use crate::store::bucket::{Buckets, source_value};
+use crate::store::charge::{Account, CallerLimits};
+use crate::store::lease::SlotLease;
+
+/// One bucket that all share who come by it.
+#[derive(Debug)]
+pub struct SharedBucket {
+    /// Its slot.
+    pub lease: SlotLease,
+    /// Its limit.
+    pub throttle: Throttle,
+    /// What a refusal of it is called.
+    pub reason: Reason,
+}
+
+/// One bucket for each caller.
+#[derive(Debug)]
+pub struct CallerBucket {
+    /// What tells callers apart, and their limits.
+    pub throttle: CallerThrottle,
+    /// The slot that callers without room in the table share; its tag keeps callers of different
+    /// throttles apart.
+    pub parent: SlotLease,
+}
+
+/// Who sends a request, as far as buckets tell apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'r> {
+    /// The address of the client.
+    pub client: IpAddr,
+    /// The headers of the request.
+    pub headers: &'r HeaderMap,
+    /// Whom the authorizer knows.
+    pub caller: Option<&'r Caller>,
+}
+
+/// How one bucket of a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What a refusal of it is called.
+    pub reason: Reason,
+    /// Nanoseconds until it admits the request; zero if it would now.
+    pub wait_ns: u64,
+    /// Whether it only notes what it would refuse.
+    pub is_monitored: bool,
+}
+
+impl SharedBucket {
+    /// Puts the limit in force, once the snapshot that holds this plan is.
+    pub fn put_in_force(&self, now_ns: u64) {
+        self.lease.put_in_force(&self.throttle.limit, now_ns);
+    }
+
+    /// What a request is charged to.
+    #[must_use]
+    pub fn account(&self) -> Account<'_> {
+        Account::of_slot(&self.lease, &self.throttle)
+    }
+
+    /// How it stands at `now_ns`.
+    #[must_use]
+    pub fn standing(&self, now_ns: u64) -> Standing {
+        let tat = Word::load(&self.lease.slot().tat);
+        Standing {
+            reason: self.reason,
+            wait_ns: wait_ns(&self.throttle.limit, tat, now_ns),
+            is_monitored: self.throttle.is_monitored,
+        }
+    }
+}
+
+impl CallerBucket {
+    /// As [`SharedBucket::put_in_force`].
+    pub fn put_in_force(&self, now_ns: u64) {
+        self.parent.put_in_force(&self.throttle.overflow, now_ns);
+    }
+
+    /// What a request of `sender` is charged to.
+    #[must_use]
+    pub fn account<'a>(
+        &'a self,
+        buckets: &'a Buckets,
+        sender: &Sender<'_>,
+        now_ns: u64,
+    ) -> Account<'a> {
+        let limits = CallerLimits {
+            own: &self.throttle.limit,
+            overflow: &self.throttle.overflow,
+            is_monitored: self.throttle.is_monitored,
+        };
+        let value = self.value_of(sender);
+        Account::of_one(buckets, &self.parent, &value, limits, now_ns)
+    }
+
+    /// How that of `sender` stands at `now_ns`. Nobody is given a bucket who has none.
+    #[must_use]
+    pub fn standing(&self, buckets: &Buckets, sender: &Sender<'_>, now_ns: u64) -> Standing {
+        let tag = buckets.caller_tag(self.parent.tag(), &self.value_of(sender));
+        let word = buckets.caller_line(tag).find(tag);
+        let tat = word.map_or(0, |way| Word::load(&way.tat));
+        Standing {
+            reason: self.reason(),
+            wait_ns: wait_ns(&self.throttle.limit, tat, now_ns),
+            is_monitored: self.throttle.is_monitored,
+        }
+    }
+
+    /// What a refusal of it is called.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self.throttle.key {
+            CallerKey::Source => Reason::SourceThrottled,
+            CallerKey::Header(_) | CallerKey::Claim(_) => Reason::CallerThrottled,
+        }
+    }
+
+    /// What tells this sender apart; all without it are one.
+    fn value_of<'r>(&self, sender: &Sender<'r>) -> Cow<'r, [u8]> {
+        match &self.throttle.key {
+            CallerKey::Source => Cow::Owned(source_value(sender.client).to_vec()),
+            CallerKey::Header(name) => sender
+                .headers
+                .get(name)
+                .map_or(Cow::Borrowed(&[]), |value| Cow::Borrowed(value.as_bytes())),
+            CallerKey::Claim(name) => match sender.caller.and_then(|caller| caller.claim(name)) {
+                Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+                Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+                None => Cow::Borrowed(&[]),
+            },
+        }
+    }
+}
+
+fn wait_ns(limit: &Limit, tat: u64, now_ns: u64) -> u64 {
+    let decided = limit.decide(tat, now_ns, limit.increment(1));
+    decided.err().unwrap_or(0)
+}
