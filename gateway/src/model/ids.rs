@@ -76,6 +76,10 @@ names! {
     UpstreamName,
     /// A route as written, such as `GET /pets/{id}`.
     RouteKey,
+    /// Name of a usage plan.
+    UsagePlanName,
+    /// Id of an API key: 10 lower-case letters and digits. It tells nothing of the key's value.
+    ApiKeyId,
 }
 
 impl StageName {
@@ -86,6 +90,61 @@ impl StageName {
     #[must_use]
     pub fn is_default(&self) -> bool {
         self.as_str() == Self::DEFAULT
+    }
+}
+
+/// Why a text names no usage plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not the name of a usage plan: write 1 to {max} letters, digits, `_` and `-`",
+    max = UsagePlanName::CHARACTERS_MAX
+)]
+pub struct UsagePlanNameError(String);
+
+impl UsagePlanName {
+    /// Longest name, as of everything that configurations name.
+    pub const CHARACTERS_MAX: usize = 64;
+
+    /// Checks that `text` can name a usage plan, whether there is such a one or not.
+    ///
+    /// # Errors
+    /// Where it is empty, too long or has other characters than letters, digits, `_` and `-`.
+    pub fn parse(text: &str) -> Result<Self, UsagePlanNameError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+        let length = 1..=Self::CHARACTERS_MAX;
+        if length.contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self::new(text))
+        } else {
+            Err(UsagePlanNameError(text.escape_debug().take(80).collect()))
+        }
+    }
+}
+
+/// A text that is no id of an API key. It is not repeated: who mixes up id and value has written a
+/// credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this is no id of an API key, which has {len} lower-case letters and digits: `gateway keys list` \
+     shows them",
+    len = ApiKeyId::CHARACTERS
+)]
+pub struct ApiKeyIdError;
+
+impl ApiKeyId {
+    /// Length of every id.
+    pub const CHARACTERS: usize = 10;
+
+    /// Checks that `text` can be an id.
+    ///
+    /// # Errors
+    /// It has another length or other characters.
+    pub fn parse(text: &str) -> Result<Self, ApiKeyIdError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        if text.len() == Self::CHARACTERS && text.bytes().all(allowed) {
+            Ok(Self::new(text))
+        } else {
+            Err(ApiKeyIdError)
+        }
     }
 }
 
@@ -140,6 +199,28 @@ mod tests {
         }
         for bad in ["", ".", "..", "a/b", "A", "a b", "\u{e9}", &"x".repeat(33)] {
             assert!(InstanceName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_of_api_keys_are_not_repeated_where_they_are_none() {
+        assert_eq!(
+            ApiKeyId::parse("abc0123xyz").unwrap().as_str(),
+            "abc0123xyz"
+        );
+        for bad in ["", "abc0123xy", "abc0123xyz0", "Abc0123xyz", "abc-123xyz"] {
+            let refused = ApiKeyId::parse(bad).unwrap_err().to_string();
+            assert!(bad.is_empty() || !refused.contains(bad), "{refused}");
+        }
+    }
+
+    #[test]
+    fn usage_plans_are_named_as_everything_that_is_configured() {
+        for good in ["basic", "A-1_b", &"x".repeat(64)] {
+            assert!(UsagePlanName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "a.b", "\u{e9}", "a,b", &"x".repeat(65)] {
+            assert!(UsagePlanName::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -74,9 +74,10 @@ pub use function_authorizer::{
 pub use gateway_response::{GatewayResponse, GatewayResponseRule, GatewayResponses};
 pub use identity::Identity;
 pub use ids::{
-    ApiId, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName, InstanceNameError,
-    ListName, ListenerName, LookupName, OAuthClientName, PolicySetName, PolicyStoreName, RouteKey,
-    RoutingRuleId, StageName, UpstreamName,
+    ApiId, ApiKeyId, ApiKeyIdError, ApiName, AuthorizerName, INSTANCE_NAME_BYTES_MAX, InstanceName,
+    InstanceNameError, ListName, ListenerName, LookupName, OAuthClientName, PolicySetName,
+    PolicyStoreName, RouteKey, RoutingRuleId, StageName, UpstreamName, UsagePlanName,
+    UsagePlanNameError,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};

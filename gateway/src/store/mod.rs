@@ -2,6 +2,10 @@
 
 mod backoff;
 pub mod directory;
+mod private_file;
+#[cfg(test)]
+mod faulty_disk;
+pub mod api_key;
 pub mod deployment;
 pub mod bucket;
 pub mod charge;

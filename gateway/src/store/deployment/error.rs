@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::{ApiId, DeploymentNumber};
+use crate::store::private_file::FileError;
 
 /// Why deployments cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -112,4 +113,10 @@ pub enum DeploymentError {
         /// The deployment.
         number: DeploymentNumber,
     },
+}
+
+impl From<FileError> for DeploymentError {
+    fn from(FileError { call, path, source }: FileError) -> Self {
+        Self::Io { call, path, source }
+    }
 }
