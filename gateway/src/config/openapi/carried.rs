@@ -27,7 +27,7 @@ pub(super) const CONFIGURED: &str = "x-gateway-configured";
 
 /// What says where an API answers and to whom, or was put in place of a definition in another form:
 /// no part of what it does.
-pub(in crate::config) const NO_PART: [&str; 12] = [
+pub(in crate::config) const NO_PART: [&str; 14] = [
     "id",
     "listeners",
     "hosts",
@@ -36,6 +36,8 @@ pub(in crate::config) const NO_PART: [&str; 12] = [
     "endpoint_access_mode",
     "private",
     "limits",
+    "shared_throttle",
+    "caller_throttles",
     "stages",
     "definition",
     "variables",
