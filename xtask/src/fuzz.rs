@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: coverage-guided searches: for frames that two parsers read differently, and for
-//! definitions, policies and policy stores that their readers do not survive.
+//! definitions, policies, policy stores and PROXY headers that their readers do not survive.
 //!
 //! The harnesses are in `fuzz`, libFuzzer drives it, and the instrumentation comes from stable rustc's
 //! own LLVM; no nightly and no cargo-fuzz are needed, only a C++ compiler for libFuzzer itself. The
@@ -25,10 +25,18 @@ enum Target {
     Policy,
     /// Policies in Cedar, with their schema and entities.
     Cedar,
+    /// Headers of the PROXY protocol.
+    ProxyHeader,
 }
 
 impl Target {
-    const ALL: [Self; 4] = [Self::Frame, Self::Definition, Self::Policy, Self::Cedar];
+    const ALL: [Self; 5] = [
+        Self::Frame,
+        Self::Definition,
+        Self::Policy,
+        Self::Cedar,
+        Self::ProxyHeader,
+    ];
 
     /// The name of its program, and what it writes its findings under.
     const fn name(self) -> &'static str {
@@ -37,6 +45,7 @@ impl Target {
             Self::Definition => "definition",
             Self::Policy => "policy",
             Self::Cedar => "cedar",
+            Self::ProxyHeader => "proxy_header",
         }
     }
 
@@ -47,6 +56,7 @@ impl Target {
             Self::Definition => "tests/corpus/definition",
             Self::Policy => "tests/corpus/policy",
             Self::Cedar => "tests/corpus/cedar",
+            Self::ProxyHeader => "tests/corpus/proxy_header",
         }
     }
 
@@ -54,7 +64,7 @@ impl Target {
     const fn examples(self) -> Option<&'static str> {
         match self {
             Self::Definition => Some("examples/openapi"),
-            Self::Frame | Self::Policy | Self::Cedar => None,
+            Self::Frame | Self::Policy | Self::Cedar | Self::ProxyHeader => None,
         }
     }
 
@@ -64,6 +74,7 @@ impl Target {
             Self::Frame => "-max_len=600",
             Self::Definition => "-max_len=16384",
             Self::Policy | Self::Cedar => "-max_len=8192",
+            Self::ProxyHeader => "-max_len=512",
         }
     }
 }

@@ -10,6 +10,7 @@ mod cipher_policy;
 mod client_auth;
 mod tls;
 mod handshake;
+pub mod proxy_protocol;
 mod ending;
 mod connection;
 mod watched;

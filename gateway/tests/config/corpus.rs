@@ -1,4 +1,5 @@
-//! What searches for hostile definitions, policies and policy stores have found, and what they start from.
+//! What searches for hostile definitions, policies, policy stores and PROXY headers have found, and what
+//! they start from.
 
 #[path = "../../../fuzz/checks/cedar.rs"]
 mod cedar;
@@ -6,6 +7,8 @@ mod cedar;
 mod definition;
 #[path = "../../../fuzz/checks/policy.rs"]
 mod policy;
+#[path = "../../../fuzz/checks/proxy_header.rs"]
+mod proxy_header;
 
 use std::path::PathBuf;
 
@@ -37,4 +40,9 @@ fn policies_are_judged_or_refused_with_reasons() {
 #[test]
 fn policy_stores_answer_or_are_refused_with_reasons() {
     replay("tests/corpus/cedar", cedar::check);
+}
+
+#[test]
+fn proxy_headers_are_read_or_refused_alike_in_any_pieces() {
+    replay("tests/corpus/proxy_header", proxy_header::check);
 }
