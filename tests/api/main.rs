@@ -7,6 +7,10 @@
 )]
 
 mod forwarding;
+#[cfg(test)]
+mod behind_proxies;
+#[cfg(test)]
+mod proxy_protocol;
 mod stages;
 mod decisions;
 mod never_stale;

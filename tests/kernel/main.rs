@@ -47,6 +47,8 @@ mod veth_flood;
 mod veth_known_good;
 mod veth_cookies;
 mod veth_privilege;
+#[cfg(test)]
+mod veth_proxies;
 mod veth_refusal;
 mod veth_absent;
 mod veth_apply;

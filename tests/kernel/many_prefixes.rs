@@ -280,6 +280,7 @@ impl Many {
         let file = |name: &str| state.path().join(name);
         let model = Model {
             offloaded: Vec::new(),
+            proxies: Vec::new(),
             management: vec!["240.0.0.0/12".parse().unwrap()],
             named: vec![
                 named("drop", ListAction::Deny, ListMode::Enforce, file("drop")),

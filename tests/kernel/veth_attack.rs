@@ -159,7 +159,7 @@ async fn the_trip_wire_calls_it_an_attack_and_ends_it() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_is_not_vouched_for_by_what_it_forwards() {
+async fn a_trusted_proxy_is_no_newcomer_and_is_not_vouched_for_by_what_it_forwards() {
     let Some(site) = or_skip(Site::new("proxy").await) else {
         return;
     };
@@ -168,9 +168,17 @@ async fn a_trusted_proxy_is_not_vouched_for_by_what_it_forwards() {
         .setup()
         .set(&["xdp", "under_attack", "newcomers"], scarce())
         .set(&["listeners", "four", "trusted_proxies"], json!([source]));
-    let gateway = site.start(setup).await;
+    let mut gateway = site.start(setup).await;
     assert_eq!(site.call(source, "/pets/1").await.status, 200);
     drop(attack(&site, &gateway, "on"));
+    for _ in 0..4 {
+        assert!(site.reaches(source).await);
+    }
+    // A proxy no more, it is one of those who share what is left for newcomers.
+    gateway
+        .setup()
+        .remove(&["listeners", "four", "trusted_proxies"]);
+    assert_eq!(gateway.reload().await["answer"], "done");
     assert!(site.reaches(source).await && site.reaches(source).await);
     assert!(!site.reaches(source).await);
 }

@@ -31,6 +31,60 @@ pub(crate) async fn curl(program: &PathBuf, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn its_proxy_header_is_understood_and_asked_for() {
+    let Some(program) = program("curl") else {
+        return;
+    };
+    let (upstream, authority) = (Upstream::echo().await, Authority::new());
+    let setup = Setup::forwarding(upstream.address);
+    let certificate = authority.write_certificate(setup.directory(), "api", &[HOST_NAME]);
+    let root = authority
+        .write_root(setup.directory())
+        .display()
+        .to_string();
+    let asked = json!({"from": ["127.0.0.9"]});
+    let setup = setup.listener("proxy_protocol", asked.clone()).set(
+        &["listeners", "secure"],
+        json!({
+            "address": "127.0.0.1:0", "proxy_protocol": asked,
+            "tls": {"certificates": [certificate]},
+        }),
+    );
+    let gateway = Gateway::start(setup).await;
+    let (plain, secure) = (gateway.address().await, gateway.listener("secure").await);
+    let resolve = format!("{HOST_NAME}:{}:127.0.0.1", secure.port());
+    for url in [
+        format!("http://{plain}/plain"),
+        format!("https://{HOST_NAME}:{}/secure", secure.port()),
+    ] {
+        let common = [
+            "--interface",
+            "127.0.0.9",
+            "--cacert",
+            &root,
+            "--resolve",
+            &resolve,
+            &url,
+        ];
+        let mut with_header = common.to_vec();
+        with_header.push("--haproxy-protocol");
+        let seen: Value = serde_json::from_str(&curl(&program, &with_header).await).unwrap();
+        // It announces the connection that it has itself.
+        assert_eq!(seen["headers"]["x-forwarded-for"], "127.0.0.9");
+        let mut without = std::process::Command::new(&program);
+        without.args(["--silent", "--max-time", "20"]).args(common);
+        let refused = tokio::task::spawn_blocking(move || without.status()).await;
+        assert!(!refused.unwrap().unwrap().success(), "{url}");
+    }
+    let metrics = gateway
+        .metrics_when("both refusals", |metrics| {
+            metrics.connections("proxy_header_invalid") == 2.0
+        })
+        .await;
+    assert_eq!(metrics.connections("proxy_header_timeout"), 0.0);
+}
+
+#[tokio::test]
 async fn it_gets_through_in_every_protocol_with_a_token_and_not_without() {
     let Some(program) = program("curl") else {
         return;

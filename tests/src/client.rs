@@ -153,6 +153,11 @@ impl Client {
         Self::over(connect(address).await, true, "http").await
     }
 
+    /// HTTP/2 in plaintext with prior knowledge, from a source address of the loopback network.
+    pub async fn http2_from(source: &str, address: SocketAddr) -> Self {
+        Self::over(connect_from(source, address).await, true, "http").await
+    }
+
     /// Over TLS, in the protocol that the server picks from those `config` offers.
     pub async fn tls(address: SocketAddr, config: &Arc<rustls::ClientConfig>) -> Self {
         let stream = tls(address, config, HOST_NAME)

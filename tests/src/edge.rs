@@ -263,6 +263,8 @@ pub fn listener(address: &str) -> Listener {
         tls: None,
         http2: true,
         trusted_proxies: Vec::new(),
+        forwarded_header: gateway::model::ForwardedHeader::default(),
+        proxy_protocol: None,
         limits: ListenerLimits {
             connections_max: 8_192,
             connections_per_source_max: 1_024,

@@ -265,6 +265,14 @@ impl Site {
         let stream = self
             .dial_for(source, Self::target(source), DEADLINE)
             .await?;
+        self.client_over(stream).await
+    }
+
+    /// A client with TLS over a connection that exists.
+    ///
+    /// # Errors
+    /// The handshake's.
+    pub async fn client_over(&self, stream: TcpStream) -> io::Result<Client> {
         Ok(Client::over_tls(tls_over(stream, &self.trust, HOST_NAME).await?).await)
     }
 

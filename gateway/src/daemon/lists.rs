@@ -98,7 +98,7 @@ fn tidy(lists: &Lists, now: Moment) {
     }
 }
 
-/// The lists of a model, with what the policies in force let the kernel keep out.
+/// The lists of a model, with what the policies in force let the kernel keep out, and with its proxies.
 pub(super) fn wanted(model: &Gateway) -> crate::model::Lists {
     let offloaded = offloaded(model).unwrap_or_else(|hindrance| {
         tracing::warn!("kernel offload: {hindrance}");
@@ -113,6 +113,7 @@ pub(super) fn wanted(model: &Gateway) -> crate::model::Lists {
     }
     crate::model::Lists {
         offloaded,
+        proxies: model.proxies(),
         ..model.lists.clone()
     }
 }

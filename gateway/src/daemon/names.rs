@@ -318,6 +318,7 @@ mod tests {
         std::fs::write(&feed, "").unwrap();
         let model = crate::model::Lists {
             offloaded: Vec::new(),
+            proxies: Vec::new(),
             management: Vec::new(),
             named: vec![NamedList {
                 name: ListName::new("later"),

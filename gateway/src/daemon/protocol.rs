@@ -237,9 +237,9 @@ pub struct ListedPrefix {
 pub struct ListSummary {
     /// Its number in the kernel's tables and counters.
     pub number: u16,
-    /// `operator`, `allow`, `management`, `policies` or as configured.
+    /// `operator`, `allow`, `management`, `policies`, `proxies` or as configured.
     pub name: String,
-    /// `deny`, `allow` or `management`.
+    /// `deny`, `allow`, `management` or `exempt`.
     pub action: String,
     /// `enforce` or `monitor`.
     pub mode: String,
@@ -271,6 +271,7 @@ impl From<ListStatus> for ListSummary {
             Role::Allow => ("allow", "enforce"),
             Role::Deny => ("deny", "enforce"),
             Role::Monitor => ("deny", "monitor"),
+            Role::Proxy => ("exempt", "enforce"),
         };
         let unix_seconds = |at: std::time::SystemTime| {
             let since = at.duration_since(std::time::UNIX_EPOCH);

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::{destination, open};
 use crate::clock;
 use crate::exchange::{
-    Caller, ClientProof, Connection, Decided, Exchange, Judged, PeerAddress, Rejection, RequestIds,
-    TlsFacts, Told,
+    Caller, ClientAddress, ClientProof, Connection, Decided, Exchange, Judged, PeerAddress,
+    Rejection, RequestIds, SourceAddress, TlsFacts, Told,
 };
 use crate::integration::{BackendPlan, IntegrationPlan};
 use crate::model::{ApiKind, Listener, Prefix, Track};
@@ -83,7 +83,13 @@ pub async fn explain(
     *request.uri_mut() = question.uri;
     *request.headers_mut() = question.headers;
     let id = RequestIds::new(clock::monotonic_ns()).next();
-    let mut exchange = open(&connection, &request, id, OpenRecord::unwritten);
+    let client = ClientAddress::resolve(
+        connection.source,
+        &connection.trusted_proxies,
+        connection.forwarded_header,
+        request.headers(),
+    );
+    let mut exchange = open(&connection, client, &request, id, OpenRecord::unwritten);
     let mut steps = vec![passed("listener", at(question.listener))];
     let ended = walk(
         snapshot,
@@ -323,11 +329,13 @@ fn connection(snapshot: &Snapshot, question: &Question<'_>) -> Rc<Connection> {
     let host = host.and_then(|host| host.parse::<Authority>().ok());
     let host = host.map(|host| host.host().to_ascii_lowercase());
     let host = host.unwrap_or_default();
-    let peer = PeerAddress(SocketAddr::new(question.client, 0));
+    let client = SocketAddr::new(question.client, 0);
+    let (peer, source) = (PeerAddress(client), SourceAddress(client));
     let trusted_proxies: Arc<[Prefix]> = listener.trusted_proxies.as_slice().into();
     Rc::new(Connection {
         listener: Arc::from(listener.name.as_str()),
         peer,
+        source,
         local: listener.address,
         interface: listener.interface.as_deref().map(Arc::from),
         tls: listener.tls.as_ref().map(|_| TlsFacts {
@@ -337,8 +345,9 @@ fn connection(snapshot: &Snapshot, question: &Question<'_>) -> Rc<Connection> {
             terms: snapshot.terms(listener.name.as_str(), &host),
             client: ClientProof::Missing,
         }),
-        told: Told::new(peer, listener.address, &trusted_proxies),
+        told: Told::new(peer, source, listener.address.port(), &trusted_proxies),
         trusted_proxies,
+        forwarded_header: listener.forwarded_header,
         header_count_max: listener.limits.header_count_max,
         header_bytes_max: listener.limits.header_bytes_max,
         body_timeout: listener.timeouts.body,

@@ -17,14 +17,13 @@ use crate::exchange::{
     ClientAddress, Connection, EndpointIds, Exchange, Head, Reason, Rejection, RequestId,
 };
 use crate::integration::IntegrationResponse;
-use crate::listener::Handler;
+use crate::listener::{Handler, Sender};
 use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
 use crate::snapshot::{Arrival, Asked, Destination, Missed, NoDestination, Snapshot};
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 impl Handler for Worker {
@@ -33,18 +32,26 @@ impl Handler for Worker {
     async fn handle(
         &self,
         connection: &Rc<Connection>,
+        sender: Sender,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
         // One snapshot from here to the log record, whatever is reloaded meanwhile.
         let snapshot = self.snapshot.load_full();
         let id = self.request_ids.next();
         let sink = &self.sink;
-        let exchange = open(connection, &request, id, |started_ns, record| {
-            OpenRecord::open(sink, started_ns, record)
-        });
+        let exchange = open(
+            connection,
+            sender.client,
+            &request,
+            id,
+            |started_ns, record| OpenRecord::open(sink, started_ns, record),
+        );
         // A client that leaves drops this future: its request is logged in the same form as others.
         let mut exchange = scopeguard::guard(exchange, |mut left| left.word_line(None));
-        let outcome = self.dispatch(&snapshot, &mut exchange, request).await;
+        let outcome = match sender.barred {
+            None => self.dispatch(&snapshot, &mut exchange, request).await,
+            Some(reason) => Err(reason.into()),
+        };
         let exchange = ScopeGuard::into_inner(exchange);
         respond(outcome, exchange, &self.metrics, snapshot)
     }
@@ -107,27 +114,18 @@ fn destination<'s, B>(
 /// it arrived.
 fn open<B>(
     connection: &Rc<Connection>,
+    client: ClientAddress,
     request: &Request<B>,
     id: RequestId,
     open_record: impl FnOnce(u64, Record) -> OpenRecord,
 ) -> Exchange {
-    let forwarded_for = request.headers().get_all(X_FORWARDED_FOR);
-    // An entry that is no text is kept as one that is no address: it ends the reading there.
-    let values: Vec<Cow<'_, str>> = forwarded_for
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()))
-        .collect();
-    let client = ClientAddress::resolve(
-        connection.peer,
-        &connection.trusted_proxies,
-        values.iter().map(AsRef::as_ref),
-    );
     let listener = Arc::clone(&connection.listener);
     let peer = Arc::clone(&connection.told.peer_and_port);
     let mut record = Record::new(Kind::Request, clock::wall(), listener, peer);
     record.request_id = Some(ShortText(id.short()));
-    record.client = Some(if client.0 == connection.peer.ip() {
-        Arc::clone(&connection.told.peer_text)
+    record.announced.clone_from(&connection.told.announced);
+    record.client = Some(if client.0 == connection.source.ip() {
+        Arc::clone(&connection.told.source_text)
     } else {
         client.to_string().into()
     });

@@ -5,10 +5,12 @@
 
 mod peer;
 mod caller;
+mod client;
 mod client_request;
 mod context;
 mod decided;
 mod endpoint_ids;
+mod forwarded;
 mod function_call;
 mod function_caller;
 mod identity;
@@ -17,6 +19,7 @@ mod rejection;
 mod request_id;
 
 pub use caller::Caller;
+pub use client::ClientAddress;
 pub use client_request::{ClientParameters, ClientRequest};
 pub use context::{Context, Deployed, Head, Refused};
 pub use decided::{Decided, Refusal};
@@ -26,7 +29,7 @@ pub use function_caller::{FunctionCaller, Said};
 pub use identity::Identity;
 pub use judged::Judged;
 pub use peer::{
-    ClientAddress, ClientProof, Connection, PeerAddress, TlsFacts, Told, forwarded_for,
+    ClientProof, Connection, PeerAddress, SourceAddress, TlsFacts, Told, forwarded_for,
 };
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};

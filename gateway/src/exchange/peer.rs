@@ -1,4 +1,4 @@
-//! Who is at the other end, in the two meanings of the word.
+//! Who is at the other end of a connection, and what else its requests have in common.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::model::{CertificateNames, ClientCertificate, Prefix, TlsTerms};
+use crate::model::{CertificateNames, ClientCertificate, ForwardedHeader, Prefix, TlsTerms};
 
-/// The other end of the socket: what XDP saw, what connection limits and the deny list mean.
+/// The other end of the socket: what XDP saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// Who sent the request, after trusted forwarding headers: what policies, throttles and logs mean.
-/// The same as the peer unless the peer is a trusted proxy.
+/// Who opened the connection: what connection limits and the deny list mean. The same as the peer
+/// unless a balancer has announced another one by the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientAddress(pub IpAddr);
+pub struct SourceAddress(pub SocketAddr);
 
 /// What a TLS handshake settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,14 +84,18 @@ pub struct Connection {
     pub listener: Arc<str>,
     /// The other end.
     pub peer: PeerAddress,
+    /// Who opened it.
+    pub source: SourceAddress,
     /// Our end.
     pub local: SocketAddr,
     /// The interface that it came in by, where its listener is bound to one.
     pub interface: Option<Arc<str>>,
     /// TLS; `None` on a plaintext listener.
     pub tls: Option<TlsFacts>,
-    /// Peers whose forwarding headers are believed.
+    /// Sources whose forwarding headers are believed.
     pub trusted_proxies: Arc<[Prefix]>,
+    /// Which of their headers is read.
+    pub forwarded_header: ForwardedHeader,
     /// Header fields of a request.
     pub header_count_max: u32,
     /// Bytes of a request's header fields.
@@ -108,32 +112,40 @@ pub struct Connection {
 pub struct Told {
     /// The peer's address with its port, for the log.
     pub peer_and_port: Arc<str>,
-    /// The peer's address, for the log.
-    pub peer_text: Arc<str>,
-    /// The peer's address.
-    pub peer: HeaderValue,
-    /// The peer's address as RFC 7239 writes it, with `for=`.
+    /// The source's address with its port, for the log, where a balancer has announced it.
+    pub announced: Option<Arc<str>>,
+    /// The source's address, for the log.
+    pub source_text: Arc<str>,
+    /// The source's address.
+    pub source: HeaderValue,
+    /// The source's address as RFC 7239 writes it, with `for=`.
     pub forwarded_for: Box<str>,
-    /// Our port.
+    /// The port that the source connected to.
     pub port: HeaderValue,
-    /// Whether the peer's forwarding headers are believed.
-    pub peer_is_trusted: bool,
+    /// Whether the source's forwarding headers are believed.
+    pub source_is_trusted: bool,
 }
 
 impl Told {
-    /// About a connection between `peer` and our `local` address.
+    /// About a connection of `source` to this `port`, of which `peer` is the other end.
     #[must_use]
-    pub fn new(peer: PeerAddress, local: SocketAddr, trusted_proxies: &[Prefix]) -> Self {
-        let ip = peer.ip();
+    pub fn new(
+        peer: PeerAddress,
+        source: SourceAddress,
+        port: u16,
+        trusted_proxies: &[Prefix],
+    ) -> Self {
+        let ip = source.ip();
         let text = ip.to_string();
         Self {
             // An address is always a legal value.
-            peer: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
+            source: HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown")),
             forwarded_for: forwarded_for(ip).into(),
             peer_and_port: peer.to_string().into(),
-            peer_text: text.into(),
-            port: HeaderValue::from(local.port()),
-            peer_is_trusted: trusted_proxies.iter().any(|prefix| prefix.contains(ip)),
+            announced: (source.0 != peer.0).then(|| source.to_string().into()),
+            source_text: text.into(),
+            port: HeaderValue::from(port),
+            source_is_trusted: trusted_proxies.iter().any(|prefix| prefix.contains(ip)),
         }
     }
 }
@@ -147,51 +159,12 @@ pub fn forwarded_for(address: IpAddr) -> String {
     }
 }
 
-impl PeerAddress {
+impl SourceAddress {
     /// The address without port, IPv4-mapped addresses as IPv4.
     #[must_use]
     pub const fn ip(&self) -> IpAddr {
         self.0.ip().to_canonical()
     }
-}
-
-impl ClientAddress {
-    /// The client behind `peer`, given the `X-Forwarded-For` values in the order of the request.
-    ///
-    /// Only trusted peers are believed, and only as far as they vouch: the list is read from its
-    /// end while every hop is trusted; the first that is not is the client. An entry that is no
-    /// address ends the reading at the hop before it.
-    #[must_use]
-    pub fn resolve<'a>(
-        peer: PeerAddress,
-        trusted: &[Prefix],
-        forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
-    ) -> Self {
-        let believed = |address: IpAddr| trusted.iter().any(|prefix| prefix.contains(address));
-        let mut client = peer.ip();
-        let hops = forwarded_for
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .rev();
-        for hop in hops {
-            if !believed(client) {
-                break;
-            }
-            match parse_hop(hop) {
-                Some(address) => client = address.to_canonical(),
-                None => break,
-            }
-        }
-        Self(client)
-    }
-}
-
-/// An address as proxies write it: bare, bracketed, or with a port.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
-    hop.parse()
-        .ok()
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
-        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
 }
 
 impl fmt::Display for PeerAddress {
@@ -200,61 +173,8 @@ impl fmt::Display for PeerAddress {
     }
 }
 
-impl fmt::Display for ClientAddress {
+impl fmt::Display for SourceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(peer: &str, trusted: &[&str], forwarded_for: &[&str], client: &str) {
-        let peer = PeerAddress(SocketAddr::new(peer.parse().unwrap(), 1));
-        let trusted: Vec<Prefix> = trusted.iter().map(|p| p.parse().unwrap()).collect();
-        let resolved = ClientAddress::resolve(peer, &trusted, forwarded_for.iter().copied());
-        assert_eq!(resolved.0, client.parse::<IpAddr>().unwrap());
-    }
-
-    #[test]
-    fn believes_forwarding_headers_of_trusted_peers_only() {
-        check("192.0.2.1", &[], &["198.51.100.7"], "192.0.2.1");
-        check(
-            "192.0.2.1",
-            &["192.0.2.0/24"],
-            &["198.51.100.7"],
-            "198.51.100.7",
-        );
-        check("192.0.2.1", &["192.0.2.0/24"], &[], "192.0.2.1");
-    }
-
-    #[test]
-    fn reads_the_list_from_its_end_up_to_the_first_untrusted_hop() {
-        check(
-            "10.0.0.1",
-            &["10.0.0.0/8"],
-            &["6.6.6.6, 198.51.100.7, 10.0.0.2"],
-            "198.51.100.7",
-        );
-        check(
-            "10.0.0.1",
-            &["10.0.0.0/8"],
-            &["6.6.6.6", "198.51.100.7", "10.0.0.2"],
-            "198.51.100.7",
-        );
-        check(
-            "10.0.0.1",
-            &["10.0.0.0/8"],
-            &["198.51.100.7, garbage, 10.0.0.2"],
-            "10.0.0.2",
-        );
-        check(
-            "10.0.0.1",
-            &["10.0.0.0/8"],
-            &["[2001:db8::1]:443"],
-            "2001:db8::1",
-        );
     }
 }

@@ -117,6 +117,8 @@ reasons! {
     TooManyHeaders HeadersTooLarge Default4xx "too_many_headers" "More header fields over HTTP/2, or more bytes of them, than the listener or the API allows.",
     BadHost BadRequest Default4xx "bad_host" "No host, several, or one that is no host name.",
     BadPath BadRequest Default4xx "bad_path" "Dot segments, bad percent-encoding or control characters in the path.",
+    ClientDenied AccessDenied AccessDenied "client_denied" "A list denies the client, on whose behalf a proxy asks.",
+    ClientFull Throttled Throttled "client_full" "The client has as many requests under way through proxies, and connections, as a source may.",
     PrivateEndpoint RouteNotFound MissingAuthenticationToken "private_endpoint" "The API or domain is private, and the client does not come from where it may.",
     Misdirected Misdirected Default4xx "misdirected" "The connection's handshake was for another host, whose terms are not this one's, or there was none because its listener had no TLS yet.",
     ClientCertificateMissing AccessDenied Forbidden "client_certificate_missing" "The custom domain asks for a client certificate, and there is none.",

@@ -12,6 +12,7 @@ use http::header::{
 
 use super::look_alike;
 use crate::exchange::{Exchange, forwarded_for};
+use crate::model::ForwardedHeader;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -54,11 +55,7 @@ pub(super) fn forward_request(headers: &mut HeaderMap, exchange: &Exchange, host
     join_cookies(headers);
     look_alike::remove_headers(headers, &TOLD);
     let told = &exchange.connection.told;
-    let chain = if told.peer_is_trusted {
-        chain(headers, &told.peer)
-    } else {
-        told.peer.clone()
-    };
+    let chain = hops(headers, exchange);
     headers.insert(X_FORWARDED_FOR, chain);
     set(headers, X_FORWARDED_HOST, &exchange.host);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme));
@@ -98,23 +95,39 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// What a trusted peer says of the hops before it, and the peer.
-fn chain(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
-    let mut hops = Vec::new();
-    for value in headers.get_all(X_FORWARDED_FOR) {
-        hops.extend_from_slice(value.as_bytes());
-        hops.extend_from_slice(b", ");
+/// What a trusted source says of the hops before it, and the source. Where `Forwarded` is what it says
+/// that by, the client that this has come to stands for them: `X-Forwarded-For` is the client's own.
+fn hops(headers: &HeaderMap, exchange: &Exchange) -> HeaderValue {
+    let connection = &exchange.connection;
+    let source = &connection.told.source;
+    if !connection.told.source_is_trusted {
+        return source.clone();
     }
-    hops.extend_from_slice(peer.as_bytes());
+    let mut hops = Vec::new();
+    let mut add = |hop: &[u8]| {
+        hops.extend_from_slice(hop);
+        hops.extend_from_slice(b", ");
+    };
+    match connection.forwarded_header {
+        ForwardedHeader::XForwardedFor => {
+            let values = headers.get_all(X_FORWARDED_FOR).iter();
+            values.for_each(|value| add(value.as_bytes()));
+        }
+        ForwardedHeader::Forwarded if exchange.client.0 != connection.source.ip() => {
+            add(exchange.client.to_string().as_bytes());
+        }
+        ForwardedHeader::Forwarded => {}
+    }
+    hops.extend_from_slice(source.as_bytes());
     // Legal values joined by legal bytes are legal.
-    HeaderValue::from_bytes(&hops).unwrap_or_else(|_invalid| peer.clone())
+    HeaderValue::from_bytes(&hops).unwrap_or_else(|_invalid| source.clone())
 }
 
 /// One element of RFC 7239.
 fn forwarded(exchange: &Exchange) -> String {
     let connection = &exchange.connection;
     let mut element = String::with_capacity(128);
-    if exchange.client.0 == connection.peer.ip() {
+    if exchange.client.0 == connection.source.ip() {
         element.push_str(&connection.told.forwarded_for);
     } else {
         element.push_str(&forwarded_for(exchange.client.0));

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use super::ListenerPlan;
 use super::connection::{Handler, Surroundings, note, serve};
 use super::ending::Farewell;
+use super::ends::Ends;
 use crate::clock;
 use crate::store::connection::Doorkeeper;
 use crate::telemetry::access_log::Sink;
@@ -163,13 +164,19 @@ impl<H: Handler> AcceptLoop<H> {
         let local = stream
             .local_addr()
             .map_or(Ipv4Addr::UNSPECIFIED.into(), |local| local.ip());
-        let verdict =
-            self.accepting
-                .doorkeeper
-                .admit(peer.ip(), local, &plan.limits, clock::monotonic_ns());
-        let permit = match verdict {
+        let doorkeeper = &self.accepting.doorkeeper;
+        let address = peer.ip();
+        let verdict = if plan.trusts(address) || plan.proxy_protocol_of(address).is_some() {
+            doorkeeper.admit_proxy(&plan.limits)
+        } else {
+            doorkeeper.admit(address, local, &plan.limits, clock::monotonic_ns())
+        };
+        let mut permit = match verdict {
             Ok(permit) => permit,
-            Err(event) => return note(&self.around, &plan, peer, event, None),
+            Err(event) => {
+                let ends = Ends::direct(peer, SocketAddr::new(local, 0));
+                return note(&self.around, &plan, &ends, event, None);
+            }
         };
         self.around.metrics.connection(ConnectionEvent::Accepted);
         let around = self.around.clone();
@@ -177,7 +184,7 @@ impl<H: Handler> AcceptLoop<H> {
         // The task owns its connection; the worker's local set awaits it when the gateway stops.
         drop(tokio::task::spawn_local(async move {
             let metrics = Arc::clone(&around.metrics);
-            serve(stream, peer, plan, around).await;
+            serve(stream, peer, plan, around, &mut permit).await;
             metrics.connection_closed();
             drop((permit, live));
         }));

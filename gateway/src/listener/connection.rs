@@ -21,12 +21,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ListenerPlan;
 use super::ending::{Ending, Farewell};
+use super::ends::{Ends, Failed, Sender, sender};
 use super::handshake::shake_hands;
 use super::tls::TlsPlan;
 use super::watched::{Activity, InFlightBody, Phase, Watched};
 use crate::clock;
-use crate::exchange::{Connection, PeerAddress, TlsFacts, Told};
-use crate::store::connection::Doorkeeper;
+use crate::exchange::{Connection, PeerAddress, SourceAddress, TlsFacts, Told};
+use crate::store::connection::{ConnectionPermit, Doorkeeper};
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
 use crate::telemetry::operator_log::explain;
@@ -45,10 +46,11 @@ pub trait Handler: 'static {
         + Unpin
         + 'static;
 
-    /// Answers one request. Dropped when the client leaves.
+    /// Answers one request of `sender`. Dropped when the client leaves.
     fn handle(
         &self,
         connection: &Rc<Connection>,
+        sender: Sender,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Self::Body>>;
 }
@@ -82,26 +84,40 @@ impl<H> Clone for Surroundings<H> {
 
 /// Serves one accepted connection to its end.
 pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     plan: Arc<ListenerPlan>,
     around: Surroundings<H>,
+    permit: &mut ConnectionPermit,
 ) {
-    let open = Open { peer, plan, around };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let Ok(local) = stream.local_addr() else {
         return;
     };
+    let ends = match Ends::learn(&mut stream, peer, local, &plan, permit).await {
+        Ok(ends) => ends,
+        Err(Failed {
+            event,
+            detail,
+            ends,
+        }) => {
+            if let Some(event) = event {
+                note(&around, &plan, &ends, event, detail);
+            }
+            return;
+        }
+    };
+    let open = Open { ends, plan, around };
     match open.plan.tls.clone() {
-        None => open.serve_plaintext(stream, local).await,
-        Some(tls) => open.serve_tls(stream, local, tls).await,
+        None => open.serve_plaintext(stream).await,
+        Some(tls) => open.serve_tls(stream, tls).await,
     }
 }
 
 struct Open<H> {
-    peer: SocketAddr,
+    ends: Ends,
     plan: Arc<ListenerPlan>,
     around: Surroundings<H>,
 }
@@ -113,7 +129,7 @@ enum Protocol {
 }
 
 impl<H: Handler> Open<H> {
-    async fn serve_tls(&self, stream: TcpStream, local: SocketAddr, tls: Arc<TlsPlan>) {
+    async fn serve_tls(&self, stream: TcpStream, tls: Arc<TlsPlan>) {
         let handshake = shake_hands(&tls, stream);
         let (stream, facts) = match timeout(self.plan.timeouts.handshake, handshake).await {
             Ok(Ok(done)) => done,
@@ -128,11 +144,10 @@ impl<H: Handler> Open<H> {
         };
         let activity = Activity::new(Instant::now());
         let io = Watched::new(stream, Bytes::new(), Rc::clone(&activity));
-        self.serve_http(io, local, Some(facts), protocol, activity)
-            .await;
+        self.serve_http(io, Some(facts), protocol, activity).await;
     }
 
-    async fn serve_plaintext(&self, mut stream: TcpStream, local: SocketAddr) {
+    async fn serve_plaintext(&self, mut stream: TcpStream) {
         let activity = Activity::new(Instant::now());
         let (protocol, replay) = if self.plan.http2 {
             match timeout(self.plan.timeouts.headers, read_ahead(&mut stream)).await {
@@ -145,13 +160,12 @@ impl<H: Handler> Open<H> {
             (Protocol::Http1, Bytes::new())
         };
         let io = Watched::new(stream, replay, Rc::clone(&activity));
-        self.serve_http(io, local, None, protocol, activity).await;
+        self.serve_http(io, None, protocol, activity).await;
     }
 
     async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
         stream: Watched<S>,
-        local: SocketAddr,
         tls: Option<TlsFacts>,
         protocol: Protocol,
         activity: Rc<Activity>,
@@ -160,25 +174,22 @@ impl<H: Handler> Open<H> {
             farewell: self.around.farewell.clone(),
             is_plaintext: tls.is_none(),
         };
-        let facts = Facts::new(&self.plan, self.peer, local, tls);
+        let facts = Facts::new(&self.plan, self.ends, tls);
         let around = self.around.clone();
-        let peer = self.peer;
         let notes = Rc::clone(&activity);
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let in_flight = notes.begin();
             let plan = around.plan.load_full();
-            let denied = around.doorkeeper.denies(peer.ip());
-            if denied {
-                note(&around, &plan, peer, ConnectionEvent::Denied, None);
-            }
-            let facts = facts.under(plan);
+            let begun = facts.check(&around, &plan).map(|()| {
+                let facts = facts.under(Arc::clone(&plan));
+                let sent = sender(&facts, request.headers(), &plan, &around.doorkeeper);
+                (facts, sent)
+            });
             let handler = Rc::clone(&around.handler);
             async move {
-                if denied {
-                    return Err(Denied);
-                }
-                let response = handler.handle(&facts, request).await;
-                Ok(response.map(|body| InFlightBody::new(body, in_flight)))
+                let (facts, (sender, place)) = begun?;
+                let response = handler.handle(&facts, sender, request).await;
+                Ok::<_, Unserved>(response.map(|body| InFlightBody::new(body, in_flight, place)))
             }
         });
         let io = TokioIo::new(stream);
@@ -311,13 +322,13 @@ impl<H: Handler> Open<H> {
                 if !activity.has_served() && !error.is_incomplete_message() {
                     self.note(ConnectionEvent::BadRequest, Some(explain(&error)));
                 }
-                tracing::debug!(peer = %self.peer, error = %explain(&error), "connection ended");
+                tracing::debug!(peer = %self.ends.peer, error = %explain(&error), "connection ended");
             }
         }
     }
 
     fn note(&self, event: ConnectionEvent, detail: Option<String>) {
-        note(&self.around, &self.plan, self.peer, event, detail);
+        note(&self.around, &self.plan, &self.ends, event, detail);
     }
 }
 
@@ -325,71 +336,98 @@ impl<H: Handler> Open<H> {
 pub(super) fn note<H>(
     around: &Surroundings<H>,
     plan: &ListenerPlan,
-    peer: SocketAddr,
+    ends: &Ends,
     event: ConnectionEvent,
     detail: Option<String>,
 ) {
     around.metrics.connection(event);
     let listener = Arc::clone(&plan.name);
-    let peer = peer.to_string().into();
+    let peer = ends.peer.to_string().into();
     let mut record = Record::new(Kind::Connection, clock::wall(), listener, peer);
+    if ends.source != ends.peer {
+        record.announced = Some(ends.source.to_string().into());
+    }
     record.reason = Some(event.name());
     record.detail = detail.map(Into::into);
     around.sink.connection(&record);
 }
 
-/// The source has been put on the deny list since it connected: its connection ends unanswered.
+/// Why a connection ends with a request that is not answered.
 #[derive(Debug, thiserror::Error)]
-#[error("the source is denied")]
-struct Denied;
+enum Unserved {
+    /// The source has been put on the deny list since it connected.
+    #[error("the source is denied")]
+    Denied,
+    /// A reload has changed whether its peer says who has opened it.
+    #[error("the listener asks for another beginning since a reload: {0}")]
+    Beginning(&'static str),
+}
 
 /// What requests of a connection have in common, under the plan that is in force: a reload also
 /// reaches connections that stay open.
 struct Facts {
+    ends: Ends,
     current: RefCell<(Arc<ListenerPlan>, Rc<Connection>)>,
 }
 
 impl Facts {
-    fn new(
-        plan: &Arc<ListenerPlan>,
-        peer: SocketAddr,
-        local: SocketAddr,
-        tls: Option<TlsFacts>,
-    ) -> Self {
-        let connection = Self::connection(plan, peer, local, tls);
+    fn new(plan: &Arc<ListenerPlan>, ends: Ends, tls: Option<TlsFacts>) -> Self {
+        let connection = Self::connection(plan, &ends, tls);
         Self {
+            ends,
             current: RefCell::new((Arc::clone(plan), connection)),
         }
+    }
+
+    /// Whether the next request is answered under a plan.
+    fn check<H>(&self, around: &Surroundings<H>, plan: &ListenerPlan) -> Result<(), Unserved> {
+        let ends = &self.ends;
+        let (event, unserved) = if !ends.fit(plan) {
+            let why = if ends.has_header {
+                "its PROXY header is believed no more"
+            } else {
+                "it has to begin with a PROXY header"
+            };
+            let event = ConnectionEvent::ProxyHeaderInvalid;
+            (event, Unserved::Beginning(why))
+        } else if ends.is_a_client(plan) && around.doorkeeper.denies(ends.source.ip()) {
+            (ConnectionEvent::Denied, Unserved::Denied)
+        } else {
+            return Ok(());
+        };
+        let detail = match &unserved {
+            Unserved::Denied => None,
+            Unserved::Beginning(_) => Some(unserved.to_string()),
+        };
+        note(around, plan, ends, event, detail);
+        Err(unserved)
     }
 
     fn under(&self, plan: Arc<ListenerPlan>) -> Rc<Connection> {
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&current.0, &plan) {
             let known = &current.1;
-            let renewed = Self::connection(&plan, known.peer.0, known.local, known.tls.clone());
+            let renewed = Self::connection(&plan, &self.ends, known.tls.clone());
             *current = (plan, renewed);
         }
         Rc::clone(&current.1)
     }
 
-    fn connection(
-        plan: &ListenerPlan,
-        peer: SocketAddr,
-        local: SocketAddr,
-        tls: Option<TlsFacts>,
-    ) -> Rc<Connection> {
-        let peer = PeerAddress(peer);
+    fn connection(plan: &ListenerPlan, ends: &Ends, tls: Option<TlsFacts>) -> Rc<Connection> {
+        let (peer, source) = (PeerAddress(ends.peer), SourceAddress(ends.source));
         Rc::new(Connection {
             listener: Arc::clone(&plan.name),
             peer,
-            local,
+            source,
+            local: ends.local,
             interface: plan.interface.clone(),
             tls,
             trusted_proxies: Arc::clone(&plan.trusted_proxies),
+            forwarded_header: plan.forwarded_header,
             header_count_max: plan.limits.header_count_max,
             header_bytes_max: plan.limits.header_bytes_max,
             body_timeout: plan.timeouts.body,
-            told: Told::new(peer, local, &plan.trusted_proxies),
+            told: Told::new(peer, source, ends.port, &plan.trusted_proxies),
         })
     }
 }

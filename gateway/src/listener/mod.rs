@@ -10,6 +10,7 @@ mod cipher_policy;
 mod client_auth;
 mod tls;
 mod handshake;
+mod ends;
 pub mod proxy_protocol;
 mod ending;
 mod connection;
@@ -20,13 +21,15 @@ pub use bind::{BindError, bind};
 pub use client_auth::Authorities;
 pub use connection::Handler;
 pub use ending::Farewell;
+pub use ends::Sender;
 pub use tls::{Resumption, Served, TlsError, TlsPlan};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{
-    DomainName, EndpointTls, Gateway, Listener, ListenerLimits, ListenerName, ListenerTimeouts,
-    Prefix,
+    DomainName, EndpointTls, ForwardedHeader, Gateway, Listener, ListenerLimits, ListenerName,
+    ListenerTimeouts, Prefix, ProxyProtocol,
 };
 
 /// A listener as connections need it.
@@ -41,8 +44,12 @@ pub struct ListenerPlan {
     pub tls: Option<Arc<TlsPlan>>,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
-    /// Peers whose forwarding headers are believed.
+    /// Sources whose forwarding headers are believed.
     pub trusted_proxies: Arc<[Prefix]>,
+    /// Which of their headers is read.
+    pub forwarded_header: ForwardedHeader,
+    /// Peers that announce by the PROXY protocol whose connections they pass on.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Limits.
     pub limits: ListenerLimits,
     /// Time-outs.
@@ -69,9 +76,26 @@ impl ListenerPlan {
             tls: tls.map(Arc::new),
             http2: listener.http2,
             trusted_proxies: Arc::from(listener.trusted_proxies.as_slice()),
+            forwarded_header: listener.forwarded_header,
+            proxy_protocol: listener.proxy_protocol.clone(),
             limits: listener.limits.clone(),
             timeouts: listener.timeouts.clone(),
         })
+    }
+
+    /// Whether the forwarding headers of this address are believed.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let mut proxies = self.trusted_proxies.iter();
+        proxies.any(|prefix| prefix.contains(address))
+    }
+
+    /// What is asked of connections of `peer`, where they have to begin with a PROXY header.
+    #[must_use]
+    pub fn proxy_protocol_of(&self, peer: IpAddr) -> Option<&ProxyProtocol> {
+        let asked = self.proxy_protocol.as_ref()?;
+        let is_asked = asked.from.iter().any(|prefix| prefix.contains(peer));
+        is_asked.then_some(asked)
     }
 }
 

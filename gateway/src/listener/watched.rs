@@ -16,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::store::connection::Place;
+
 /// Largest piece of a response that is handed on at once, so that a client that takes its answer
 /// slowly is seen to take it.
 const PIECE_BYTES_MAX: usize = 16 << 10;
@@ -130,6 +132,8 @@ pub(super) struct InFlightBody<B> {
     rest: Bytes,
     /// In this order: the body is dropped before its request ends.
     in_flight: Option<Unasked>,
+    /// What its client takes of the listener while it is answered, where a proxy is between the two.
+    place: Option<Place>,
 }
 
 /// A request in flight whose answer may be waiting to be asked for its next piece.
@@ -162,7 +166,7 @@ impl Drop for Unasked {
 }
 
 impl<B> InFlightBody<B> {
-    pub(super) fn new(body: B, in_flight: InFlight) -> Self {
+    pub(super) fn new(body: B, in_flight: InFlight, place: Option<Place>) -> Self {
         let mut in_flight = Unasked {
             in_flight,
             unasked: false,
@@ -172,6 +176,7 @@ impl<B> InFlightBody<B> {
             body,
             rest: Bytes::new(),
             in_flight: Some(in_flight),
+            place,
         }
     }
 }
@@ -191,7 +196,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for InFlightBody<B> {
             Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.rest)))))
         };
         match &frame {
-            Poll::Ready(None) => this.in_flight = None,
+            Poll::Ready(None) => {
+                this.in_flight = None;
+                this.place = None;
+            }
             Poll::Ready(Some(_)) | Poll::Pending => {
                 if let Some(in_flight) = &mut this.in_flight {
                     in_flight.set(frame.is_ready());

@@ -14,6 +14,9 @@ pub struct Lists {
     /// Sources that the resource policies of all APIs deny; empty until that is worked out, for the
     /// policies in force.
     pub offloaded: Vec<Prefix>,
+    /// Proxies of any listener, to whose packets the kernel edge applies neither lists nor limits;
+    /// empty until that is worked out.
+    pub proxies: Vec<Prefix>,
 }
 
 /// A list that is read from a file and followed as the file changes.

@@ -19,8 +19,12 @@ pub struct Listener {
     /// Whether HTTP/2 is offered by ALPN (with TLS) or accepted by prior knowledge (without);
     /// default true.
     pub http2: bool,
-    /// Peers whose `X-Forwarded-For` is believed; default none.
+    /// Who is believed about the clients behind it; default none.
     pub trusted_proxies: Vec<Prefix>,
+    /// By which of its headers; default `X-Forwarded-For`.
+    pub forwarded_header: ForwardedHeader,
+    /// Who announces by the PROXY protocol whose connections it passes on; default nobody.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Limits.
     pub limits: ListenerLimits,
     /// Time-outs.
@@ -29,6 +33,33 @@ pub struct Listener {
     pub kernel_offload: bool,
     /// What the kernel edge does otherwise for this listener; default nothing.
     pub edge: ListenerEdge,
+}
+
+/// The header by which trusted proxies tell of the clients behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Peers that say by the PROXY protocol who has opened a connection: before anything else, and on each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// These peers; never empty.
+    pub from: Vec<Prefix>,
+    /// How long it may take until that is said; default 5 s.
+    pub timeout: Duration,
+}
+
+impl Listener {
+    /// Everybody who passes on what others send, by forwarding headers or by the PROXY protocol.
+    pub fn proxies(&self) -> impl Iterator<Item = Prefix> + '_ {
+        let announcing = self.proxy_protocol.iter().flat_map(|it| &it.from);
+        self.trusted_proxies.iter().chain(announcing).copied()
+    }
 }
 
 /// How a listener terminates TLS.

@@ -80,7 +80,9 @@ pub use ids::{
     UsagePlanNameError,
 };
 pub use list::{ListAction, ListFormat, ListMode, Lists, NamedList};
-pub use listener::{Listener, ListenerLimits, ListenerTimeouts, Tls, TlsVersion};
+pub use listener::{
+    ForwardedHeader, Listener, ListenerLimits, ListenerTimeouts, ProxyProtocol, Tls, TlsVersion,
+};
 pub use lookups::{
     Enrichment, FileRecords, Found, HttpLookup, KEY, KeyedPath, Lookup, LookupSource,
 };

@@ -61,8 +61,8 @@ pub fn offloaded(gateway: &Gateway) -> Result<Vec<Prefix>, Hindrance> {
         }
     }
     let mut kept = common.unwrap_or_default();
-    let proxies = listeners().flat_map(|listener| &listener.trusted_proxies);
-    let spared = proxies.chain(&gateway.lists.management).copied();
+    let proxies = listeners().flat_map(Listener::proxies);
+    let spared = proxies.chain(gateway.lists.management.iter().copied());
     for hole in spared.chain(loopback()) {
         kept = kept
             .iter()

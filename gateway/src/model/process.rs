@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Lookup,
-    OAuthClient, PolicySet, PolicyStore, Throttle, Upstream, UpstreamTarget,
+    OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
 };
 
 /// One complete, consistent configuration.
@@ -77,6 +77,17 @@ impl Gateway {
         let remotes = authorizers.chain(self.policies.iter().flat_map(PolicySet::remotes));
         let origins = remotes.map(|remote| &remote.origin);
         origins.chain(self.lookups.iter().filter_map(Lookup::origin))
+    }
+
+    /// The proxies of all listeners, to whose packets the kernel edge applies neither lists nor limits;
+    /// without a prefix that is everybody.
+    #[must_use]
+    pub fn proxies(&self) -> Vec<Prefix> {
+        let proxies = self.listeners.iter().flat_map(Listener::proxies);
+        let mut proxies: Vec<Prefix> = proxies.filter(|prefix| prefix.length() > 0).collect();
+        proxies.sort_unstable();
+        proxies.dedup();
+        proxies
     }
 }
 

@@ -56,15 +56,16 @@ impl Worker {
         }
     }
 
-    /// An admitted request that an authorizer let pass proves its source. A trusted proxy proves
-    /// nothing by what it forwards: the kernel sees nobody behind it.
+    /// An admitted request that an authorizer let pass proves its source. A proxy proves nothing by
+    /// what it passes on, be it requests or connections: the kernel sees nobody behind it.
     pub(super) fn vouch(&self, exchange: &Exchange, now_ns: u64) {
         let connection = &exchange.connection;
         if let Some(vouched) = &self.vouched
             && exchange.caller.is_some()
-            && !connection.told.peer_is_trusted
+            && !connection.told.source_is_trusted
+            && connection.told.announced.is_none()
         {
-            vouched.vouch(connection.peer.ip(), now_ns);
+            vouched.vouch(connection.source.ip(), now_ns);
         }
     }
 }

@@ -3,11 +3,15 @@
 //! The kernel edge refuses denied and hasty sources before they cost anything. Where it is absent
 //! the same rules act here, on the same words; where it is present only what it cannot know is
 //! checked: how many connections are open, in total and per source.
+//!
+//! Behind a proxy the kernel sees the proxy alone, which it lets in. Whom the proxy names is judged
+//! here, as if it had come itself: with the connection where it is announced by the PROXY protocol, with
+//! each request where a header tells of it.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use gateway_common::address::KIND_CONNECTIONS;
@@ -69,7 +73,7 @@ pub struct Doorkeeper {
     rules: Arc<SourceRules>,
     listener: ArcSwap<ListenerRules>,
     open: AtomicU32,
-    /// Bounded by the connections that are open.
+    /// Bounded by the connections that are open, with the streams that each may have.
     by_source: Mutex<HashMap<IpAddr, u32>>,
 }
 
@@ -77,7 +81,24 @@ pub struct Doorkeeper {
 #[derive(Debug)]
 pub struct ConnectionPermit {
     doorkeeper: Arc<Doorkeeper>,
+    /// Whose place it takes; nobody's as long as only its proxy is known.
+    place: Option<Place>,
+}
+
+/// One of the places that a source may take at a time; leaving it is dropping.
+#[derive(Debug)]
+pub struct Place {
+    doorkeeper: Arc<Doorkeeper>,
     source: IpAddr,
+}
+
+/// Why a request that a proxy passes on is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// Its client is on a deny list.
+    Denied,
+    /// Its client has taken as many places as there are for one.
+    Full,
 }
 
 impl Doorkeeper {
@@ -108,37 +129,103 @@ impl Doorkeeper {
         limits: &ListenerLimits,
         now_ns: u64,
     ) -> Result<ConnectionPermit, ConnectionEvent> {
+        let is_charged = self.rules.coverage.covers(local) && !self.rules.lists.is_proxy(peer);
         self.rules
-            .judge(&self.listener.load(), peer, local, now_ns)?;
-        let source = source_of(peer);
-        let mut by_source = self
-            .by_source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that two workers cannot both take the last place.
-        if self.open.load(Ordering::Relaxed) >= limits.connections_max {
-            return Err(ConnectionEvent::ListenerFull);
-        }
-        let held = by_source.get(&source).copied().unwrap_or(0);
-        if held >= limits.connections_per_source_max {
-            return Err(ConnectionEvent::SourceFull);
-        }
-        by_source.insert(source, held + 1);
-        self.open.fetch_add(1, Ordering::Relaxed);
-        drop(by_source);
+            .judge(&self.listener.load(), peer, is_charged, now_ns)?;
+        let mut permit = self.admit_proxy(limits)?;
+        permit.place = Some(
+            self.take_place(peer, limits)
+                .ok_or(ConnectionEvent::SourceFull)?,
+        );
+        Ok(permit)
+    }
+
+    /// Lets a connection of a proxy in, or says why not. No list and no limit of sources is for the
+    /// proxy itself: they are for those behind it.
+    ///
+    /// # Errors
+    /// The event to count and log.
+    pub fn admit_proxy(
+        self: &Arc<Self>,
+        limits: &ListenerLimits,
+    ) -> Result<ConnectionPermit, ConnectionEvent> {
+        let more = |open: u32| (open < limits.connections_max).then_some(open + 1);
+        self.open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .map_err(|_full| ConnectionEvent::ListenerFull)?;
         Ok(ConnectionPermit {
+            doorkeeper: Arc::clone(self),
+            place: None,
+        })
+    }
+
+    /// Lets a request in that a proxy passes on for `client`, or says why not. While it is under way it
+    /// counts as a connection of its client: how many of those the proxy has is not known.
+    ///
+    /// # Errors
+    /// See [`Bar`].
+    pub fn enter(self: &Arc<Self>, client: IpAddr, limits: &ListenerLimits) -> Result<Place, Bar> {
+        self.enter_proxy(client)?;
+        self.take_place(client, limits).ok_or(Bar::Full)
+    }
+
+    /// As [`Self::enter`], where whom the proxy names is a proxy in its turn, which does not say on whose
+    /// behalf it asks: it takes no place, because nobody knows how many stand behind it.
+    ///
+    /// # Errors
+    /// [`Bar::Denied`].
+    pub fn enter_proxy(&self, client: IpAddr) -> Result<(), Bar> {
+        let lists = &self.rules.lists;
+        if lists.is_empty() {
+            return Ok(());
+        }
+        match lists.judge(client, clock::monotonic_ns()) {
+            Standing::Denied(list) => {
+                lists.count(list);
+                if self.listener.load().only_counts(Reason::Denied) {
+                    Ok(())
+                } else {
+                    Err(Bar::Denied)
+                }
+            }
+            Standing::Monitored(list) => {
+                lists.count(list);
+                Ok(())
+            }
+            Standing::Management | Standing::Allowed(_) | Standing::Unlisted => Ok(()),
+        }
+    }
+
+    /// Whether a source that is connected has been denied since. Takes no lock.
+    #[must_use]
+    pub fn denies(&self, source: IpAddr) -> bool {
+        let lists = &self.rules.lists;
+        !lists.is_empty()
+            && !self.listener.load().only_counts(Reason::Denied)
+            && lists.denies(source, clock::monotonic_ns())
+    }
+
+    fn take_place(self: &Arc<Self>, source: IpAddr, limits: &ListenerLimits) -> Option<Place> {
+        let source = source_of(source);
+        // Under the lock, so that two workers cannot both take the last place.
+        let mut by_source = self.by_source();
+        let held = by_source.entry(source).or_insert(0);
+        if *held >= limits.connections_per_source_max {
+            return None;
+        }
+        *held += 1;
+        drop(by_source);
+        Some(Place {
             doorkeeper: Arc::clone(self),
             source,
         })
     }
 
-    /// Whether a source that is connected has been denied since. Takes no lock.
-    #[must_use]
-    pub fn denies(&self, peer: IpAddr) -> bool {
-        let lists = &self.rules.lists;
-        !lists.is_empty()
-            && !self.listener.load().only_counts(Reason::Denied)
-            && lists.denies(peer, clock::monotonic_ns())
+    fn by_source(&self) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
+        // Nothing that is done under the lock can panic half-way.
+        self.by_source
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections open now.
@@ -148,14 +235,36 @@ impl Doorkeeper {
     }
 }
 
+impl ConnectionPermit {
+    /// Goes on as a connection of `source`, whom its proxy has announced, or says why it ends. The
+    /// kernel has seen the proxy alone, so that everything is asked here.
+    ///
+    /// # Errors
+    /// The event to count and log.
+    pub fn announce(
+        &mut self,
+        source: IpAddr,
+        limits: &ListenerLimits,
+        now_ns: u64,
+    ) -> Result<(), ConnectionEvent> {
+        let doorkeeper = &self.doorkeeper;
+        let listener = doorkeeper.listener.load();
+        doorkeeper.rules.judge(&listener, source, false, now_ns)?;
+        let place = doorkeeper.take_place(source, limits);
+        self.place = Some(place.ok_or(ConnectionEvent::SourceFull)?);
+        Ok(())
+    }
+}
+
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut by_source = self
-            .doorkeeper
-            .by_source
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         self.doorkeeper.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_source = self.doorkeeper.by_source();
         let held = by_source.get(&self.source).copied().unwrap_or(0);
         if held > 1 {
             by_source.insert(self.source, held - 1);
@@ -166,11 +275,12 @@ impl Drop for ConnectionPermit {
 }
 
 impl SourceRules {
+    /// Judges a new connection; `is_charged` where the kernel has judged and charged it already.
     fn judge(
         &self,
         listener: &ListenerRules,
         peer: IpAddr,
-        local: IpAddr,
+        is_charged: bool,
         now_ns: u64,
     ) -> Result<(), ConnectionEvent> {
         let standing = self.lists.judge(peer, now_ns);
@@ -181,7 +291,7 @@ impl SourceRules {
             self.count(Verdict::Drop, Reason::Denied, peer);
             return Err(ConnectionEvent::Denied);
         }
-        if self.coverage.covers(local) {
+        if is_charged {
             return Ok(());
         }
         // The first rule that would refuse is the one that is counted, as in the kernel.
@@ -331,6 +441,96 @@ mod tests {
         admit("2001:db8:0:1::1").unwrap();
         let _mapped = admit("::ffff:10.0.0.1").unwrap();
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::SourceFull);
+    }
+
+    #[test]
+    fn a_proxy_takes_no_place_of_its_own_and_whom_it_announces_does() {
+        let bench = bench(1_000);
+        let guard = &bench.doorkeeper;
+        let limits = limits(4, 1);
+        let mut permits: Vec<ConnectionPermit> = Vec::new();
+        for _ in 0..4 {
+            permits.push(guard.admit_proxy(&limits).unwrap());
+        }
+        // All connections count, whoever opens them.
+        let full = guard.admit_proxy(&limits).unwrap_err();
+        assert_eq!(full, ConnectionEvent::ListenerFull);
+        let [one, two, three, _four] = permits.as_mut_slice() else {
+            panic!("four were opened");
+        };
+        one.announce(address("10.0.0.1"), &limits, NOW).unwrap();
+        let refused = two.announce(address("10.0.0.1"), &limits, NOW).unwrap_err();
+        assert_eq!(refused, ConnectionEvent::SourceFull);
+        three.announce(address("10.0.0.2"), &limits, NOW).unwrap();
+        // Requests and connections of a client are counted together.
+        assert_eq!(
+            guard.enter(address("10.0.0.1"), &limits).unwrap_err(),
+            Bar::Full
+        );
+        let place = guard.enter(address("10.0.0.3"), &limits).unwrap();
+        assert_eq!(
+            guard.enter(address("10.0.0.3"), &limits).unwrap_err(),
+            Bar::Full
+        );
+        drop(place);
+        permits.clear();
+        assert_eq!(guard.open(), 0);
+        assert!(guard.by_source().is_empty());
+        drop(guard.enter(address("10.0.0.3"), &limits).unwrap());
+    }
+
+    #[test]
+    fn whom_a_proxy_names_is_charged_and_denied_though_the_kernel_judges() {
+        let bench = bench(2);
+        let guard = &bench.doorkeeper;
+        guard.rules.coverage.replace([OURS].into());
+        let lists = &guard.rules.lists;
+        let denied = Change::deny("10.0.0.9".parse().unwrap());
+        lists.add(denied, None, Moment::now()).unwrap();
+        let announce = |source: &str| {
+            let mut permit = guard.admit_proxy(&limits(99, 99)).unwrap();
+            permit.announce(address(source), &limits(99, 99), NOW)
+        };
+        announce("10.0.0.1").unwrap();
+        announce("10.0.0.1").unwrap();
+        let limited = announce("10.0.0.1").unwrap_err();
+        assert_eq!(limited, ConnectionEvent::RateLimited);
+        announce("10.0.0.2").unwrap();
+        assert_eq!(announce("10.0.0.9").unwrap_err(), ConnectionEvent::Denied);
+        let enter = |client: &str| guard.enter(address(client), &limits(99, 99)).map(drop);
+        assert_eq!(enter("10.0.0.9"), Err(Bar::Denied));
+        assert_eq!(guard.enter_proxy(address("10.0.0.9")), Err(Bar::Denied));
+        assert_eq!(guard.enter_proxy(address("10.0.0.1")), Ok(()));
+        assert_eq!(enter("10.0.0.1"), Ok(()));
+        guard.follow(ListenerRules {
+            connections: guard.listener.load().connections,
+            monitor: Reason::Denied.bit(),
+        });
+        assert_eq!(enter("10.0.0.9"), Ok(()));
+    }
+
+    #[test]
+    fn a_proxy_of_another_listener_is_judged_and_charged_as_everybody() {
+        let bench = bench(1);
+        let guard = &bench.doorkeeper;
+        guard.rules.coverage.replace([OURS].into());
+        let lists = &guard.rules.lists;
+        let model = crate::model::Lists {
+            proxies: vec!["10.0.0.0/24".parse().unwrap()],
+            ..crate::model::Lists::default()
+        };
+        lists.install(lists.prepare(&model).unwrap()).unwrap();
+        let denied = Change::deny("10.0.0.9".parse().unwrap());
+        lists.add(denied, None, Moment::now()).unwrap();
+        let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
+        admit("10.0.0.1").unwrap();
+        // The kernel has let it in uncharged.
+        assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::RateLimited);
+        assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::Denied);
+        assert!(guard.denies(address("10.0.0.9")));
+        for _ in 0..3 {
+            admit("10.0.1.1").unwrap();
+        }
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub enum ConnectionEvent {
     Denied,
     /// Closed at once: the source opens connections too fast.
     RateLimited,
+    /// A balancer did not begin with a PROXY header, where it has to.
+    ProxyHeaderInvalid,
+    /// A balancer's PROXY header took too long.
+    ProxyHeaderTimeout,
     /// The TLS handshake failed.
     HandshakeFailed,
     /// The TLS handshake took too long.
@@ -50,12 +54,14 @@ pub enum ConnectionEvent {
 
 impl ConnectionEvent {
     /// Every event, in the order of the discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Accepted,
         Self::ListenerFull,
         Self::SourceFull,
         Self::Denied,
         Self::RateLimited,
+        Self::ProxyHeaderInvalid,
+        Self::ProxyHeaderTimeout,
         Self::HandshakeFailed,
         Self::HandshakeTimeout,
         Self::HeaderTimeout,
@@ -73,6 +79,8 @@ impl ConnectionEvent {
             Self::SourceFull => "source_full",
             Self::Denied => "denied",
             Self::RateLimited => "rate_limited",
+            Self::ProxyHeaderInvalid => "proxy_header_invalid",
+            Self::ProxyHeaderTimeout => "proxy_header_timeout",
             Self::HandshakeFailed => "handshake_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HeaderTimeout => "header_timeout",

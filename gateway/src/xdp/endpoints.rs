@@ -201,6 +201,8 @@ mod tests {
             tls: None,
             http2: true,
             trusted_proxies: Vec::new(),
+            forwarded_header: crate::model::ForwardedHeader::default(),
+            proxy_protocol: None,
             limits: ListenerLimits {
                 connections_max: 1,
                 connections_per_source_max: 1,

@@ -171,6 +171,8 @@ fn what_works_and_is_probably_not_meant_is_a_warning() {
     trusted_proxies: [0.0.0.0/0]
   unused:
     address: 127.0.0.1:8081
+    forwarded_header: forwarded
+    proxy_protocol: { from: ['::/0'] }
 authorizers:
   unused:
     type: jwt
@@ -196,8 +198,12 @@ apis:
         "gateway.yaml:4:23: listeners.open.trusted_proxies[0]: everybody may then claim to be \
          anybody: name your proxies only",
         "gateway.yaml:5:3: listeners.unused: no API answers here: every request gets 404",
-        "gateway.yaml:8:3: authorizers.unused: no route asks for this authorizer",
-        "gateway.yaml:16:3: upstreams.unused: no route forwards to this upstream",
+        "gateway.yaml:7:5: listeners.unused.forwarded_header: nobody is believed by any header: name \
+         `trusted_proxies`, or leave it out",
+        "gateway.yaml:8:30: listeners.unused.proxy_protocol.from[0]: everybody may then claim to be \
+         anybody: name your proxies only",
+        "gateway.yaml:10:3: authorizers.unused: no route asks for this authorizer",
+        "gateway.yaml:18:3: upstreams.unused: no route forwards to this upstream",
     ];
     assert_eq!(warnings, expected);
 }

@@ -38,6 +38,7 @@ apis:
 #[test]
 fn trusted_proxies_and_management_are_never_kept_out() {
     let proxies = ", trusted_proxies: ['198.51.100.128/26']";
+    let announcing = ", proxy_protocol: {from: ['198.51.100.128/26']}";
     let management = "management: ['198.51.100.0/25', '2001:db8::/33']";
     let denied = "'198.51.100.0/24', '2001:db8::/32', '203.0.113.7/32'";
     let (host, all, half) = ("203.0.113.7/32", "2001:db8::/32", "2001:db8:8000::/33");
@@ -45,6 +46,11 @@ fn trusted_proxies_and_management_are_never_kept_out() {
         ("", "", &["198.51.100.0/24", host, all][..]),
         (
             proxies,
+            "",
+            &["198.51.100.0/25", "198.51.100.192/26", host, all],
+        ),
+        (
+            announcing,
             "",
             &["198.51.100.0/25", "198.51.100.192/26", host, all],
         ),

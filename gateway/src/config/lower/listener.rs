@@ -11,7 +11,8 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    Listener, ListenerLimits, ListenerName, ListenerTimeouts, Prefix, Tls, TlsVersion,
+    ForwardedHeader, Listener, ListenerLimits, ListenerName, ListenerTimeouts, Prefix,
+    ProxyProtocol, Tls, TlsVersion,
 };
 
 /// Bytes of a request head that can be configured. The HTTP/1 parser needs the lower bound.
@@ -67,6 +68,13 @@ fn lower_one(
         .as_ref()
         .map(|tls| lower_tls(tls, &at.key("tls"), cx));
     let trusted_proxies = lower_prefixes(&written.trusted_proxies, &at.key("trusted_proxies"), cx);
+    if trusted_proxies.is_empty() && written.forwarded_header.is_some() {
+        let message = "nobody is believed by any header: name `trusted_proxies`, or leave it out";
+        cx.warning(&at.key("forwarded_header"), message);
+    }
+    let proxy_protocol = written.proxy_protocol.as_ref();
+    let proxy_protocol =
+        proxy_protocol.map(|it| lower_proxy_protocol(it, &at.key("proxy_protocol"), cx));
     let limits = lower_limits(&written.limits, &at.key("limits"), cx);
     let timeouts = lower_timeouts(&written.timeouts, &at.key("timeouts"), cx);
     let edge = rules::listener(&written.xdp, &at.key("xdp"), cx);
@@ -92,6 +100,11 @@ fn lower_one(
         tls,
         http2: written.http2.unwrap_or(true),
         trusted_proxies,
+        proxy_protocol,
+        forwarded_header: match written.forwarded_header {
+            None | Some(written::ForwardedHeader::XForwardedFor) => ForwardedHeader::XForwardedFor,
+            Some(written::ForwardedHeader::Forwarded) => ForwardedHeader::Forwarded,
+        },
         limits,
         timeouts,
         edge,
@@ -140,6 +153,18 @@ fn lower_tls(written: &written::Tls, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> 
         certificates,
         version_min,
         policy,
+    }
+}
+
+fn lower_proxy_protocol(
+    written: &written::ProxyProtocol,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> ProxyProtocol {
+    let timeout = written.timeout.as_ref();
+    ProxyProtocol {
+        from: lower_prefixes(&written.from, &at.key("from"), cx),
+        timeout: cx.duration(timeout, &at.key("timeout"), TIMEOUT, s(5)),
     }
 }
 

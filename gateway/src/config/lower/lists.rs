@@ -7,7 +7,7 @@ use crate::config::written::{self, Lists as Written};
 use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists, NamedList, Prefix};
 
 /// Names of lists that always are.
-const TAKEN: [&str; 4] = ["operator", "allow", "management", "policies"];
+const TAKEN: [&str; 5] = ["operator", "allow", "management", "policies", "proxies"];
 
 /// Lowers the section `lists`. The files are read where lists are loaded: they change while the
 /// gateway runs.
@@ -24,6 +24,7 @@ pub(super) fn lower(written: &Written, cx: &mut Lowering<'_>) -> Lists {
         management,
         named,
         offloaded: Vec::new(),
+        proxies: Vec::new(),
     }
 }
 

@@ -23,8 +23,8 @@ use crate::model::{
 /// Where metrics are served, where nothing is written.
 const METRICS_PORT: u16 = 9901;
 
-/// Lists from files beside the one of what policies deny, which takes a number of theirs.
-const NAMED_BESIDE_OFFLOAD_MAX: usize = LIST_MAX - LIST_NAMED as usize - 1;
+/// Lists from files where no list has to be made of what else the configuration says.
+const NAMED_MAX: usize = LIST_MAX - LIST_NAMED as usize;
 
 /// Lowers a whole file.
 pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
@@ -97,7 +97,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
             socket: whereabouts.admin_socket,
         },
     };
-    check_offload(&gateway, cx);
+    check_lists(&gateway, cx);
     gateway
 }
 
@@ -109,8 +109,9 @@ fn lower_throttle(file: &File, cx: &mut Lowering<'_>) -> Option<Throttle> {
     written.or_else(|| is_of_service.then(Throttle::of_account).flatten())
 }
 
-/// What keeps the kernel from dropping whom policies deny.
-fn check_offload(gateway: &Gateway, cx: &mut Lowering<'_>) {
+/// What keeps the kernel from having the lists that are made for it: of whom policies deny, and of proxies.
+fn check_lists(gateway: &Gateway, cx: &mut Lowering<'_>) {
+    check_list_count(gateway, cx);
     let mut offloading = gateway.listeners.iter().filter(|it| it.kernel_offload);
     // Policies that were not read deny nobody.
     let Some(listener) = offloading.next().filter(|_| cx.files.kept().is_some()) else {
@@ -119,15 +120,24 @@ fn check_offload(gateway: &Gateway, cx: &mut Lowering<'_>) {
     let section = cx.root.key("listeners");
     let at = section.key(listener.name.as_str());
     let at = at.key("kernel_offload");
-    if gateway.lists.named.len() > NAMED_BESIDE_OFFLOAD_MAX {
-        let message = format!(
-            "it takes a list of its own: at most {NAMED_BESIDE_OFFLOAD_MAX} may stand under \
-             `lists.named` beside it"
-        );
-        cx.error_at_key(&at, message);
-    }
     if let Err(hindrance) = offloaded(gateway) {
         cx.warning(&at, hindrance.to_string());
+    }
+}
+
+/// What policies deny and the proxies take a list each, beside those from files.
+fn check_list_count(gateway: &Gateway, cx: &mut Lowering<'_>) {
+    let offloads = gateway.listeners.iter().any(|it| it.kernel_offload);
+    let made = usize::from(offloads) + usize::from(!gateway.proxies().is_empty());
+    let max = NAMED_MAX.saturating_sub(made);
+    let count = gateway.lists.named.len();
+    if count > max {
+        let at = cx.root.key("lists").key("named");
+        let message = format!(
+            "{count} lists are too many: at most {max} beside those that `kernel_offload` and proxies \
+             of listeners take"
+        );
+        cx.error_at_key(&at, message);
     }
 }
 

@@ -19,9 +19,15 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<Tls>,
     /// Whether HTTP/2 is spoken. Default true.
     pub(crate) http2: Option<bool>,
-    /// Addresses or prefixes of peers whose X-Forwarded-For is believed. Default none.
+    /// Addresses or prefixes of proxies that are believed about the clients behind them. Default
+    /// none.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<String>,
+    /// The header by which these proxies tell of their clients; the other one is not read. Default
+    /// `x-forwarded-for`.
+    pub(crate) forwarded_header: Option<ForwardedHeader>,
+    /// Who announces by the PROXY protocol whose connections it passes on. Default nobody.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// What this listener accepts.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -34,6 +40,27 @@ pub(crate) struct Listener {
     /// What the kernel edge does otherwise for this listener.
     #[serde(default)]
     pub(crate) xdp: ListenerXdp,
+}
+
+/// Headers by which proxies tell of their clients.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ForwardedHeader {
+    /// A list of addresses.
+    XForwardedFor,
+    /// RFC 7239.
+    Forwarded,
+}
+
+/// Peers that say by the PROXY protocol who has opened a connection.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyProtocol {
+    /// Addresses or prefixes of these peers: all their connections have to begin with it.
+    #[schemars(length(min = 1))]
+    pub(crate) from: Vec<String>,
+    /// How long that may take: 10ms to 1h. Default 5s.
+    pub(crate) timeout: Option<DurationText>,
 }
 
 /// How TLS is terminated.

@@ -51,7 +51,9 @@ pub(super) use integration::{
     Passthrough as PassthroughWord, ResponseRule,
 };
 pub(super) use json::{AnyJson, FreeJson};
-pub(super) use listener::{Certificate, Limits, Listener, Timeouts, Tls, TlsVersion};
+pub(super) use listener::{
+    Certificate, ForwardedHeader, Limits, Listener, ProxyProtocol, Timeouts, Tls, TlsVersion,
+};
 pub(super) use lists::{ListAction, ListFormat, ListMode, Lists, NamedList};
 pub(super) use lookups::{Enrichment, FileLookup, HttpLookup, Lookup, TableLookup};
 pub(super) use method::{MethodResponse, Presence, ResponseCheck as ResponseCheckWord, Validate};

@@ -2,7 +2,8 @@
 //!
 //! As "The PROXY protocol, Versions 1 & 2" (HAProxy, 2020/03/05) has it, read strictly: whoever has to
 //! send such a header sends a whole and correct one, or is not served. The readers are functions of
-//! the bytes that have arrived.
+//! the bytes that have arrived; [`hear`] feeds them from a socket and takes from it what the header
+//! occupies, to the byte.
 //!
 //! Refused are headers of other versions, families and transports, headers that are longer than
 //! [`HEADER_BYTES_MAX`] or have more than [`TLV_COUNT_MAX`] additions, and those whose checksum is
@@ -11,6 +12,9 @@
 mod checksum;
 mod text;
 mod binary;
+mod hear;
+
+pub(super) use hear::{Unheard, hear};
 
 use std::net::SocketAddr;
 

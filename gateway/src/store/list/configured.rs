@@ -9,7 +9,7 @@ use super::file::{FileError, Stamp, read};
 use super::picture::Role;
 use super::table::Table;
 use crate::clock;
-use crate::model::{ListAction, ListMode, Lists as Model, NamedList};
+use crate::model::{ListAction, ListMode, Lists as Model, NamedList, Prefix};
 use crate::telemetry::operator_log::explain;
 
 /// One list from a file.
@@ -35,6 +35,7 @@ pub(super) struct Configured {
     pub(super) model: Model,
     pub(super) management: Arc<Table>,
     pub(super) offloaded: Arc<Table>,
+    pub(super) proxies: Arc<Table>,
     /// In the order of the configuration.
     pub(super) named: Vec<Loaded>,
     /// Every list's number, and those that lists of earlier configurations had.
@@ -47,6 +48,7 @@ pub struct Prepared {
     pub(super) model: Model,
     pub(super) management: Arc<Table>,
     pub(super) offloaded: Arc<Table>,
+    pub(super) proxies: Arc<Table>,
     pub(super) named: Vec<Loaded>,
     /// What was in force when reading began.
     before: Configured,
@@ -100,20 +102,12 @@ impl Configured {
         for definition in &model.named {
             named.push(prepare(definition, self.of(definition))?);
         }
-        let management = if model.management == self.model.management {
-            Arc::clone(&self.management)
-        } else {
-            Arc::new(Table::lasting(model.management.clone()))
-        };
-        let offloaded = if model.offloaded == self.model.offloaded {
-            Arc::clone(&self.offloaded)
-        } else {
-            Arc::new(Table::lasting(model.offloaded.clone()))
-        };
+        let known = &self.model;
         Ok(Prepared {
             model: model.clone(),
-            management,
-            offloaded,
+            management: table(&model.management, &known.management, &self.management),
+            offloaded: table(&model.offloaded, &known.offloaded, &self.offloaded),
+            proxies: table(&model.proxies, &known.proxies, &self.proxies),
             named,
             before: self.clone(),
         })
@@ -134,6 +128,7 @@ impl Prepared {
             model,
             management,
             offloaded,
+            proxies,
             mut named,
             before,
         } = self;
@@ -149,6 +144,7 @@ impl Prepared {
             model,
             management,
             offloaded,
+            proxies,
             named,
             numbers,
         }
@@ -170,6 +166,15 @@ impl Loaded {
             self.error.clone_from(&now.error);
         }
         self.failures = failures;
+    }
+}
+
+/// The table of `wanted`: the one in force where that is the same.
+fn table(wanted: &[Prefix], known: &[Prefix], in_force: &Arc<Table>) -> Arc<Table> {
+    if wanted == known {
+        Arc::clone(in_force)
+    } else {
+        Arc::new(Table::lasting(wanted.to_vec()))
     }
 }
 

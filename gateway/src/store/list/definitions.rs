@@ -18,6 +18,8 @@ use crate::model::{ListAction, ListFormat, ListMode, ListName, Lists, NamedList,
 const FILE_NAME: &str = "lists.json";
 /// Name of the list of what resource policies deny.
 pub(super) const OFFLOADED: &str = "policies";
+/// Name of the list of proxies, to which the kernel edge applies neither lists nor limits.
+pub(super) const PROXIES: &str = "proxies";
 /// Version of the format.
 const VERSION: u32 = 1;
 
@@ -32,12 +34,15 @@ struct Document {
     named: Vec<SavedList>,
     /// What resource policies deny; left out where that is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    offloaded: Option<SavedOffload>,
+    offloaded: Option<SavedPrefixes>,
+    /// Proxies; left out where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proxies: Option<SavedPrefixes>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedOffload {
+struct SavedPrefixes {
     number: u16,
     prefixes: Vec<String>,
 }
@@ -83,6 +88,9 @@ pub(super) fn numbered(lists: &Lists, held: &Numbers) -> Numbers {
     let mut names: Vec<ListName> = lists.named.iter().map(|list| list.name.clone()).collect();
     if !lists.offloaded.is_empty() {
         names.push(ListName::new(OFFLOADED));
+    }
+    if !lists.proxies.is_empty() {
+        names.push(ListName::new(PROXIES));
     }
     let mut numbers: Numbers = names
         .iter()
@@ -132,14 +140,17 @@ pub(super) fn save(directory: &Path, lists: &Lists, numbers: &Numbers) -> Result
         version: VERSION,
         management: lists.management.iter().map(Prefix::to_string).collect(),
         named: named.collect(),
-        offloaded: numbers
-            .get(&ListName::new(OFFLOADED))
-            .map(|number| SavedOffload {
-                number: *number,
-                prefixes: lists.offloaded.iter().map(Prefix::to_string).collect(),
-            }),
+        offloaded: saved(OFFLOADED, &lists.offloaded, numbers),
+        proxies: saved(PROXIES, &lists.proxies, numbers),
     };
     replace(&directory.join(FILE_NAME), &document)
+}
+
+/// A list that nobody has named, where there is one.
+fn saved(name: &str, prefixes: &[Prefix], numbers: &Numbers) -> Option<SavedPrefixes> {
+    let number = *numbers.get(&ListName::new(name))?;
+    let prefixes = prefixes.iter().map(Prefix::to_string).collect();
+    Some(SavedPrefixes { number, prefixes })
 }
 
 /// What the last gateway of a state directory was told, with the numbers its lists had. No file is
@@ -179,6 +190,10 @@ pub(super) fn load(directory: &Path) -> Result<(Lists, Numbers), ListError> {
     if let Some(saved) = document.offloaded {
         lists.offloaded = saved.prefixes.iter().map(read).collect::<Result<_, _>>()?;
         numbers.insert(ListName::new(OFFLOADED), saved.number);
+    }
+    if let Some(saved) = document.proxies {
+        lists.proxies = saved.prefixes.iter().map(read).collect::<Result<_, _>>()?;
+        numbers.insert(ListName::new(PROXIES), saved.number);
     }
     for saved in document.named {
         let name = ListName::new(&saved.name);
@@ -260,9 +275,10 @@ mod tests {
             management: vec!["192.0.2.0/28".parse().unwrap()],
             named: named(&["a", "b"]),
             offloaded: vec!["198.51.100.0/24".parse().unwrap()],
+            proxies: vec!["203.0.113.0/24".parse().unwrap()],
         };
         let numbers = numbered(&lists, &Numbers::new());
-        assert_eq!(numbers.len(), 3);
+        assert_eq!(numbers.len(), 4);
         save(directory.path(), &lists, &numbers).unwrap();
         assert_eq!(load(directory.path()).unwrap(), (lists, numbers));
     }

@@ -52,6 +52,7 @@ fn what_a_configuration_asks_for_is_tried_until_it_is_in_force() {
     lists.attach(Arc::new(tables.clone())).unwrap();
     let offloading = |denied: &[&str]| Model {
         offloaded: denied.iter().map(|text| prefix(text)).collect(),
+        proxies: Vec::new(),
         management: Vec::new(),
         named: Vec::new(),
     };
@@ -199,6 +200,7 @@ fn definitions_that_could_not_be_saved_are_saved_later() {
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let model = Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: vec![prefix("192.0.2.0/28")],
         named: Vec::new(),
     };

@@ -173,6 +173,13 @@ impl Lists {
         matches!(self.judge(address, now_ns), Standing::Denied(_))
     }
 
+    /// Whether `address` is one of a proxy, whom the kernel lets in whatever the lists say. Takes no
+    /// lock.
+    #[must_use]
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.0.view.load().picture.is_proxy(address)
+    }
+
     /// Whether no list has an entry. Takes no lock.
     #[must_use]
     pub fn is_empty(&self) -> bool {

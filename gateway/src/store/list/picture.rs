@@ -23,6 +23,9 @@ pub enum Role {
     Deny,
     /// Would be kept out.
     Monitor,
+    /// Passes on what others send: let in by the kernel alone, which sees only its address. What its
+    /// packets hold is judged where that is known.
+    Proxy,
 }
 
 /// One list.
@@ -103,12 +106,21 @@ impl Picture {
                 Role::Allow => (3, Standing::Allowed(part.number)),
                 Role::Deny => (2, Standing::Denied(part.number)),
                 Role::Monitor => (1, Standing::Monitored(part.number)),
+                Role::Proxy => continue,
             };
             if (its_rank, end_ns) > (rank, latest) {
                 (rank, latest, standing) = (its_rank, end_ns, its_standing);
             }
         }
         standing
+    }
+
+    /// Whether `address` is one of a proxy, whom the kernel lets in whatever the lists say.
+    #[must_use]
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let mut proxies = self.parts.iter().filter(|part| part.role == Role::Proxy);
+        proxies.any(|part| part.table.end_of(address).is_some())
     }
 
     /// The entries inside `prefix`, itself included, in order, covering ones first.
@@ -243,7 +255,9 @@ fn own(part: &Part, end_ns: u64) -> PlainEntry {
     };
     match part.role {
         Role::Management => entry.flags = ENTRY_MANAGEMENT,
-        Role::Allow => (entry.allow_until_ns, entry.allow_list) = (end_ns, part.number),
+        Role::Allow | Role::Proxy => {
+            (entry.allow_until_ns, entry.allow_list) = (end_ns, part.number);
+        }
         Role::Deny => (entry.deny_until_ns, entry.deny_list) = (end_ns, part.number),
         Role::Monitor => (entry.monitor_until_ns, entry.monitor_list) = (end_ns, part.number),
     }

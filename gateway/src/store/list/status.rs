@@ -8,7 +8,7 @@ use gateway_common::list::{LIST_MANAGEMENT, LIST_NAMED};
 
 use super::by_hand::{ByHand, Kept};
 use super::configured::Configured;
-use super::definitions::OFFLOADED;
+use super::definitions::{OFFLOADED, PROXIES};
 use super::error::ListError;
 use super::picture::{Picture, Role};
 use super::{Lists, Moment};
@@ -32,7 +32,7 @@ pub struct Listed {
 pub struct ListStatus {
     /// Its number in the kernel's tables and counters.
     pub number: u16,
-    /// Its name: `operator`, `allow`, `management`, `policies` or as configured.
+    /// Its name: `operator`, `allow`, `management`, `policies`, `proxies` or as configured.
     pub name: String,
     /// What being on it means.
     pub role: Role,
@@ -106,9 +106,11 @@ impl Lists {
             let name: &ListName = &loaded.definition.name;
             Some((*configured.numbers.get(name)?, name.to_string()))
         });
-        let offloaded = configured.numbers.get(&ListName::new(OFFLOADED));
-        let offloaded = offloaded.map(|number| (*number, OFFLOADED.to_owned()));
-        fixed.chain(named).chain(offloaded).collect()
+        let derived = [OFFLOADED, PROXIES].into_iter().filter_map(|name| {
+            let number = configured.numbers.get(&ListName::new(name))?;
+            Some((*number, name.to_owned()))
+        });
+        fixed.chain(named).chain(derived).collect()
     }
 }
 
@@ -136,17 +138,16 @@ pub(super) fn lists(picture: &Picture, configured: &Configured) -> Vec<ListStatu
         let numbers = &configured.numbers;
         let mut named = configured.named.iter();
         let loaded = named.find(|it| numbers.get(&it.definition.name) == Some(&number));
-        let is_offloaded = numbers.get(&ListName::new(OFFLOADED)) == Some(&number);
+        let is_called = |name| numbers.get(&ListName::new(name)) == Some(&number);
+        let is_offloaded = is_called(OFFLOADED);
         ListStatus {
             number,
             name: loaded.map_or_else(
                 || {
-                    if is_offloaded {
-                        OFFLOADED
-                    } else {
-                        fixed_name(number)
-                    }
-                    .to_owned()
+                    let derived = [OFFLOADED, PROXIES]
+                        .into_iter()
+                        .find(|name| is_called(name));
+                    derived.unwrap_or(fixed_name(number)).to_owned()
                 },
                 |loaded| loaded.definition.name.to_string(),
             ),

@@ -8,7 +8,7 @@ use gateway_common::list::LIST_MANAGEMENT;
 use super::by_hand::{ByHand, Kept};
 use super::configured::{Configured, Loaded, Prepared};
 use super::debt::Asked;
-use super::definitions::{self, Numbers, OFFLOADED};
+use super::definitions::{self, Numbers, OFFLOADED, PROXIES};
 use super::error::ListError;
 use super::picture::{Part, Picture, Role};
 use super::sink::{Generation, ListSink, outermost};
@@ -50,6 +50,10 @@ pub(super) fn parts(kept: &Kept, configured: &Configured) -> Vec<Part> {
     if let Some(number) = configured.numbers.get(&ListName::new(OFFLOADED)) {
         let table = Arc::clone(&configured.offloaded);
         parts.push(part(*number, Role::Deny, table));
+    }
+    if let Some(number) = configured.numbers.get(&ListName::new(PROXIES)) {
+        let table = Arc::clone(&configured.proxies);
+        parts.push(part(*number, Role::Proxy, table));
     }
     parts.sort_by_key(|part| part.number);
     parts
@@ -275,6 +279,7 @@ fn is_same(old: &Configured, new: &Configured) -> bool {
     };
     Arc::ptr_eq(&old.management, &new.management)
         && Arc::ptr_eq(&old.offloaded, &new.offloaded)
+        && Arc::ptr_eq(&old.proxies, &new.proxies)
         && old.numbers == new.numbers
         && old.named.len() == new.named.len()
         && old.named.iter().zip(&new.named).all(same_list)

@@ -48,6 +48,7 @@ pub(super) fn named(name: &str, action: ListAction, mode: ListMode, file: PathBu
 pub(super) fn following(feed: &Path) -> Model {
     Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: Vec::new(),
         named: vec![named(
             "feed",
@@ -81,6 +82,7 @@ fn management_beats_allow_beats_deny_beats_monitor() {
     std::fs::write(&watched, "10.0.0.0/8\n").unwrap();
     let model = Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: vec![prefix("10.9.0.0/16")],
         named: vec![named("w", ListAction::Deny, ListMode::Monitor, watched)],
     };
@@ -415,6 +417,7 @@ fn lists_that_are_full_refuse_and_change_nothing() {
     std::fs::write(&feed, "10.0.0.1\n10.0.0.2\n10.1.0.0/16\n").unwrap();
     let model = |name: &str| Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: Vec::new(),
         named: vec![named(
             name,
@@ -469,6 +472,7 @@ fn definitions_are_saved_when_their_lists_are_in_force() {
     let lists = Lists::open(directory.path(), at(1)).unwrap();
     let model = |text| Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: vec![prefix(text)],
         named: Vec::new(),
     };
@@ -587,6 +591,7 @@ fn what_is_changed_by_hand_while_a_list_is_replaced_is_not_lost() {
     std::fs::write(&feed, "10.0.0.0/24\n10.0.0.128/25\n").unwrap();
     let model = Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: vec![prefix("10.0.0.9")],
         named: vec![named("feed", ListAction::Deny, ListMode::Enforce, feed)],
     };
@@ -668,6 +673,7 @@ fn a_file_that_is_read_again_while_a_configuration_is_prepared_keeps_its_newer_c
     let feed = directory.path().join("feed");
     let model = |mode| Model {
         offloaded: Vec::new(),
+        proxies: Vec::new(),
         management: Vec::new(),
         named: vec![named("feed", ListAction::Deny, mode, feed.clone())],
     };

@@ -192,6 +192,7 @@ mod tests {
         };
         let model = Model {
             offloaded: Vec::new(),
+            proxies: Vec::new(),
             management: Vec::new(),
             named: vec![definition],
         };

@@ -36,6 +36,9 @@ pub struct Record {
     pub listener: Arc<str>,
     /// The other end of the socket.
     pub peer: Arc<str>,
+    /// Who opened the connection, where the peer has announced somebody by the PROXY protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced: Option<Arc<str>>,
     /// Who sent the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<Arc<str>>,
@@ -184,6 +187,7 @@ impl Record {
             amzn_request_id: None,
             listener,
             peer,
+            announced: None,
             client: None,
             server_name: None,
             tls: None,
