@@ -1,11 +1,12 @@
 //! What the daemon writes as penalties, and what the program makes of it.
 
 use std::io::{Read as _, Write as _};
+use std::iter;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use gateway::clock::monotonic_ns;
-use gateway::model::SourceRate;
+use gateway::model::{ProxyProtocol, SourceRate};
 use gateway::store::connection::ListenerRules;
 use gateway::store::penalty::{Debt, FlowError, Offender, Penalties};
 use gateway::xdp::EdgeHandle;
@@ -17,7 +18,7 @@ use gateway_common::reason::{Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_tests::capability::or_skip;
 use gateway_tests::counted::Counted;
-use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, source_rate};
+use gateway_tests::edge::{Bench, CLIENT, OTHER_CLIENT, PORT, SERVER, listener, source_rate};
 use gateway_tests::pinned::pinned;
 use gateway_tests::wait::received;
 
@@ -33,23 +34,36 @@ fn address(text: &str) -> IpAddr {
 }
 
 fn offender(text: &str) -> Offender {
-    Offender::new(SocketAddr::new(address(text), 40_000), &[]).unwrap()
+    direct(SocketAddr::new(address(text), 40_000))
 }
 
-/// Many clients stand behind it, and a penalty would shut all of them out.
+/// One who has come without a proxy.
+fn direct(peer: SocketAddr) -> Offender {
+    Offender::new(peer, iter::empty()).unwrap()
+}
+
+/// Many clients stand behind them, and a penalty would shut all of them out.
 #[test]
-fn a_trusted_proxy_is_never_penalised() {
-    let trusted = [
+fn proxies_and_balancers_are_never_penalised() {
+    let mut listener = listener("10.77.1.1:443");
+    listener.trusted_proxies = vec![
         "10.77.0.0/24".parse().unwrap(),
         "fd77::/32".parse().unwrap(),
     ];
-    for proxy in ["10.77.0.9", "::ffff:10.77.0.9", "fd77::9"] {
+    listener.proxy_protocol = Some(ProxyProtocol {
+        from: vec!["10.78.0.0/24".parse().unwrap()],
+        timeout: Duration::from_secs(5),
+    });
+    for proxy in ["10.77.0.9", "::ffff:10.77.0.9", "fd77::9", "10.78.0.9"] {
         let peer = SocketAddr::new(address(proxy), 1);
-        assert_eq!(Offender::new(peer, &trusted), None, "{proxy}");
+        assert_eq!(Offender::new(peer, listener.proxies()), None, "{proxy}");
     }
-    for client in ["10.77.1.9", "fd78::9"] {
+    for client in ["10.77.1.9", "fd78::9", "10.78.1.9"] {
         let peer = SocketAddr::new(address(client), 1);
-        assert!(Offender::new(peer, &trusted).is_some(), "{client}");
+        assert!(
+            Offender::new(peer, listener.proxies()).is_some(),
+            "{client}"
+        );
     }
 }
 
@@ -168,7 +182,7 @@ fn hold(
     limit: &Limit,
 ) -> (gateway::store::penalty::HeldFlow, impl Fn(Duration) + use<>) {
     let (peer, local) = (server.peer_addr().unwrap(), server.local_addr().unwrap());
-    let offender = Offender::new(peer, &[]).unwrap();
+    let offender = direct(peer);
     let offence = penalties.offence(7, offender);
     let held = penalties.hold(offender, local, offence, limit).unwrap();
     let (penalties, limit) = (penalties.clone(), *limit);
@@ -227,7 +241,7 @@ fn full_tables_refuse_and_are_counted() {
     let offence = penalties.offence(7, offender(CLIENT));
     let hold = |port: usize| {
         let peer = SocketAddr::new(address(CLIENT), u16::try_from(port).unwrap());
-        let offender = Offender::new(peer, &[]).unwrap();
+        let offender = direct(peer);
         penalties.hold(offender, local, offence, &limit)
     };
     let held: Vec<_> = (1..=FLOW_MAX).map(|port| hold(port).unwrap()).collect();

@@ -97,20 +97,19 @@ pub enum Debt {
 
 /// The far end of a connection, as one that may be penalised.
 ///
-/// Behind a trusted proxy stand many clients, and a penalty for its address would shut all of them
-/// out: so there is none of these for a trusted proxy.
+/// Behind a proxy or a balancer stand many clients, and a penalty for its address would shut all of them
+/// out: so there is none of these for either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offender(SocketAddr);
 
 impl Offender {
-    /// `None` where `peer` is a trusted proxy of the listener that it has connected to.
+    /// `None` where `peer` is one of the `proxies` of the listener that it has connected to
+    /// ([`Listener::proxies`](crate::model::Listener::proxies)).
     #[must_use]
-    pub fn new(peer: SocketAddr, trusted_proxies: &[Prefix]) -> Option<Self> {
+    pub fn new(peer: SocketAddr, mut proxies: impl Iterator<Item = Prefix>) -> Option<Self> {
         let address = peer.ip();
-        let is_trusted = trusted_proxies
-            .iter()
-            .any(|prefix| prefix.contains(address));
-        (!is_trusted).then_some(Self(peer))
+        let is_proxy = proxies.any(|prefix| prefix.contains(address));
+        (!is_proxy).then_some(Self(peer))
     }
 }
 
