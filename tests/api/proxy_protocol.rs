@@ -358,3 +358,61 @@ async fn a_reload_that_asks_for_another_beginning_ends_open_connections() {
     assert_eq!(answer.json()["headers"]["x-forwarded-for"], BALANCER);
     assert_eq!(upstream.seen().requests, 3);
 }
+
+/// What a client writes behind the balancer's header is the client's.
+#[tokio::test]
+async fn a_second_header_is_nonsense_and_announces_nobody() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::start(setup(&upstream)).await;
+    let address = gateway.address().await;
+    for forged in [line("6.6.6.6"), block([6, 6, 6, 6])] {
+        let sent = [&line(CLIENT), &forged, REQUEST.as_bytes()].concat();
+        let answer = ended(address, &sent).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let record = gateway.reason("bad_request").await;
+    assert_eq!(record["announced"], format!("{CLIENT}:40000"));
+    assert_eq!(upstream.seen().requests, 0);
+}
+
+#[tokio::test]
+async fn throttles_and_variables_are_about_the_client_behind_balancer_and_proxy() {
+    let upstream = Upstream::echo().await;
+    let each = json!({"key": "$context.identity.sourceIp", "rate": 0.001, "burst": 1});
+    let setup = setup(&upstream)
+        .listener("trusted_proxies", json!(["203.0.113.200"]))
+        .route(
+            "GET /each",
+            json!({
+                "caller_throttles": [each],
+                "integration": {
+                    "request_parameters": {"overwrite:header.x-from": "$context.identity.sourceIp"},
+                },
+            }),
+        );
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    let named = |client: &'static str| [("x-forwarded-for", client)];
+    for (announced, claim, client, status) in [
+        (CLIENT, named("6.6.6.6"), CLIENT, 200),
+        ("198.51.100.8", named("6.6.6.6"), "198.51.100.8", 200),
+        ("203.0.113.200", named("192.0.2.33"), "192.0.2.33", 200),
+        ("203.0.113.200", named("192.0.2.34"), "192.0.2.34", 200),
+        // Each has had its one, whatever it claims and whichever way it comes.
+        (CLIENT, named("6.6.6.7"), CLIENT, 429),
+        ("203.0.113.200", named("192.0.2.33"), "192.0.2.33", 429),
+        ("203.0.113.200", named(CLIENT), CLIENT, 429),
+    ] {
+        let stream = opened(address, &line(announced)).await;
+        let answer = Client::http1_over(stream)
+            .await
+            .get_with("/each", &claim)
+            .await;
+        assert_eq!(answer.status, status, "{announced} {claim:?}");
+        if status == 200 {
+            assert_eq!(answer.json()["headers"]["x-from"], client);
+        }
+    }
+    let record = gateway.reason("source_throttled").await;
+    assert_eq!(record["client"], CLIENT);
+}
