@@ -23,6 +23,7 @@ mod rules;
 mod authorizer;
 mod aws;
 mod oauth;
+mod period;
 mod policies;
 mod signer;
 mod tables;
@@ -91,6 +92,7 @@ pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use oauth::{Authorization, BearerToken, ClientAuthentication, OAuthClient};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
+pub use period::{Day, DayError, Period, Span};
 pub use policies::{
     CallMap, EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,
     QuestionMap, StoreChoice, TokenKind, ValueKind, ValueMap, VerifiedPrincipal, VerifiedStore,

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -55,35 +55,40 @@ impl Faulty {
 
     /// Fails so many syncs behind those that are skipped.
     pub(super) fn fail(&self, skipped: usize, times: usize, reaches: Reaches) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         let first = state.syncs + skipped;
         state.failing = first..first + times;
         state.reaches = reaches;
     }
 
+    /// A sync may have panicked.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the next process finds.
     pub(super) fn behind_a_crash(&self) -> Self {
-        Self::with(self.0.lock().unwrap().kept.clone())
+        Self::with(self.state().kept.clone())
     }
 
     /// How many syncs have failed.
     pub(super) fn failures(&self) -> usize {
-        self.0.lock().unwrap().seen.len()
+        self.state().seen.len()
     }
 
     /// How many syncs there were.
     pub(super) fn syncs(&self) -> usize {
-        self.0.lock().unwrap().syncs
+        self.state().syncs
     }
 
     /// What is left behind a crash.
     pub(super) fn kept(&self) -> Vec<u8> {
-        self.0.lock().unwrap().kept.clone()
+        self.state().kept.clone()
     }
 
     /// What was read behind the first sync that failed.
     pub(super) fn seen(&self) -> Vec<u8> {
-        self.0.lock().unwrap().seen[0].clone()
+        self.state().seen[0].clone()
     }
 }
 
@@ -115,29 +120,29 @@ impl State {
 
 impl StorageBackend for Faulty {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().unwrap().cached.len() as u64)
+        Ok(self.state().cached.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let start = usize::try_from(offset).unwrap();
-        let state = self.0.lock().unwrap();
+        let state = self.state();
         out.copy_from_slice(&state.cached[start..start + out.len()]);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).unwrap();
-        self.0.lock().unwrap().cached.resize(len, 0);
+        self.state().cached.resize(len, 0);
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.lock().unwrap().sync()
+        self.state().sync()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
-        self.0.lock().unwrap().write(offset, data);
+        self.state().write(offset, data);
         Ok(())
     }
 }

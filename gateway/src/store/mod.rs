@@ -17,6 +17,7 @@ pub mod kept;
 pub mod list;
 pub mod lease;
 pub mod penalty;
+pub mod usage;
 pub mod vouch;
 
 pub use backoff::Backoff;
