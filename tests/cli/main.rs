@@ -14,6 +14,7 @@ mod lists;
 mod reload;
 mod run;
 mod top;
+mod usage;
 
 use std::process::{Command, Output};
 

@@ -22,6 +22,7 @@ mod by_hand;
 mod confirm;
 mod session;
 mod lists;
+mod usage;
 mod top;
 mod names;
 mod events;
@@ -81,6 +82,8 @@ enum Command {
     Allow(by_hand::Arguments),
     /// Show every list, those from files included.
     Lists(lists::Arguments),
+    /// Show what API keys have used, for bills, and say what is left to one.
+    Usage(usage::Arguments),
     /// Show live who is being judged: reasons, sources, throttles.
     Top(top::Arguments),
     /// Show a sample of what the kernel edge drops, packet by packet.
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
         Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
         Command::Lists(arguments) => lists::run(&arguments, &mut output),
+        Command::Usage(arguments) => usage::run(&arguments, &mut output),
         Command::Top(arguments) => top::run(&arguments, &mut output),
         Command::Events(arguments) => events::run(&arguments, &mut output),
         Command::Explain(arguments) => explain::run(&arguments, &mut output),

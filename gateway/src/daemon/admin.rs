@@ -17,6 +17,7 @@ use super::explain::explained;
 use super::lists;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
+use super::usage;
 use crate::body::BodyBudget;
 use crate::config::Configuration;
 use crate::snapshot::Snapshot;
@@ -24,6 +25,7 @@ use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
+use crate::store::usage::Usage;
 use crate::telemetry::operator_log::explain;
 use crate::telemetry::recent::Recent;
 use crate::xdp::EdgeError;
@@ -70,6 +72,7 @@ pub(super) struct Reached {
     pub(super) lists: Lists,
     pub(super) decisions: Arc<Decisions>,
     pub(super) deployments: DeploymentStore,
+    pub(super) usage: Usage,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -238,6 +241,10 @@ async fn answer(request: Request, reached: &Reached) -> Response {
             lookup,
             principal,
         } => decisions::flush(authorizer, lookup, principal, reached).await,
+        Request::Usage(question) => {
+            return usage::answer_page(reached.usage.clone(), question).await;
+        }
+        Request::UsageSetRemaining(asked) => usage::answer_set(reached.usage.clone(), asked).await,
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
         | Request::ListConfirm

@@ -23,12 +23,14 @@ use super::names::CurrentNames;
 use super::options::Options;
 use super::reload::Reloaded;
 use super::settling;
+use super::usage::UsageWriter;
 use super::worker::Shared;
 use crate::config::Configuration;
 use crate::model::Gateway;
 use crate::snapshot::Compiler;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
+use crate::store::usage::Usage;
 use crate::telemetry::access_log::{Reopener, Writer};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -63,6 +65,8 @@ pub(super) struct Control {
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
     pub(super) list_keeper: Keeper,
+    pub(super) usage: Usage,
+    pub(super) usage_writer: UsageWriter,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) names: CurrentNames,
@@ -176,6 +180,9 @@ impl Control {
                     if self.list_keeper.has_died() {
                         break Err(anyhow::anyhow!("the thread that keeps the lists died"));
                     }
+                    if self.usage_writer.has_died() {
+                        break Err(anyhow::anyhow!("the thread that writes usage died"));
+                    }
                 }
             }
         };
@@ -198,6 +205,7 @@ impl Control {
                     lists: self.lists.clone(),
                     decisions: Arc::clone(self.compiler.decisions()),
                     deployments: self.deployments.clone(),
+                    usage: self.usage.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),
@@ -284,6 +292,7 @@ impl Control {
             }
         }
         self.list_keeper.stop();
+        self.usage_writer.stop();
         settling::settle_before_the_end(self.deployments).await;
         self.logs.stop().await;
         drop(self.lock);

@@ -18,6 +18,7 @@ use crate::store::bucket::Buckets;
 use crate::store::decision::{DecisionCounts, Decisions};
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
+use crate::store::usage::Usage;
 use crate::store::vouch::Vouched;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::{Figure, Metrics, Sample, WorkerMetrics};
@@ -47,6 +48,7 @@ pub(super) struct Sources {
     pub(super) attack: Option<AttackSwitch>,
     pub(super) vouched: Option<Vouched>,
     pub(super) penalties: Option<Penalties>,
+    pub(super) usage: Usage,
 }
 
 /// What the workers count, and every figure.
@@ -61,6 +63,7 @@ fn figures(sources: &Sources) -> Vec<Figure> {
     figures.extend(credential_figures(sources));
     figures.extend(memory_figures(sources));
     figures.extend(list_figures(&sources.lists));
+    figures.extend(usage_figures(&sources.usage));
     if let Some(edge) = &sources.edge {
         figures.extend(edge_figures(edge, &sources.names));
     }
@@ -308,6 +311,25 @@ fn list_figures(lists: &Lists) -> [Figure; 4] {
             counter: true,
             read: Box::new(each(lists, |list| list.failures)),
         },
+    ]
+}
+
+/// How writing fares what keys have used.
+fn usage_figures(usage: &Usage) -> [Figure; 2] {
+    let (failures, cells) = (usage.clone(), usage.clone());
+    [
+        Figure::single(
+            "gateway_usage_write_failures",
+            "Attempts to write what API keys have used that failed and are repeated",
+            true,
+            move || failures.failures(),
+        ),
+        Figure::single(
+            "gateway_usage_cells",
+            "API keys under usage plans of which it is known what they have used",
+            false,
+            move || cells.cells() as u64,
+        ),
     ]
 }
 

@@ -10,12 +10,14 @@ use super::listeners::{Listeners, Prepared};
 use super::lists::wanted;
 use super::lock::InstanceLock;
 use super::privilege::{self, Identity};
+use crate::clock;
 use crate::listener::BindError;
 use crate::model::{self, Gateway};
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deployment::DeploymentStore;
 use crate::store::directory;
 use crate::store::list::{Lists, Moment};
+use crate::store::usage::Usage;
 use crate::telemetry::access_log::{Destination, Opened};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
@@ -30,6 +32,7 @@ pub(super) struct Ground {
     pub(super) buckets: Buckets,
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
+    pub(super) usage: Usage,
     pub(super) sockets: Sockets,
     pub(super) logs: Logs<Opened>,
     identity: Identity,
@@ -78,6 +81,7 @@ pub(super) struct Sockets {
 pub(super) struct Footing {
     lock: InstanceLock,
     pub(super) deployments: DeploymentStore,
+    usage: Usage,
     identity: Identity,
 }
 
@@ -92,6 +96,7 @@ impl Footing {
         Ok(Self {
             lock: InstanceLock::take(&settings.runtime_directory, &settings.instance)?,
             deployments: DeploymentStore::open(&settings.state_directory)?,
+            usage: Usage::open(&settings.state_directory, clock::unix_seconds())?,
             identity,
         })
     }
@@ -104,6 +109,7 @@ impl Ground {
         let Footing {
             lock,
             deployments,
+            usage,
             identity,
         } = footing;
         let listeners = Listeners::default().prepare(model)?;
@@ -143,6 +149,7 @@ impl Ground {
             buckets,
             lists,
             deployments,
+            usage,
             sockets,
             logs,
             identity,

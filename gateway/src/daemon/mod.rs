@@ -14,6 +14,7 @@ mod lists;
 pub mod deployment_report;
 mod decisions;
 pub mod deployments;
+pub mod usage;
 mod keys;
 mod credentials;
 mod reload;

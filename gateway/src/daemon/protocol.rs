@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
 use super::stage_figures::StageCount;
+use super::usage::{SetRemaining, UsagePage, UsageQuestion};
 use crate::config::{ExportFormat, Exported};
 use crate::entry::explain::Explanation;
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
@@ -123,6 +124,10 @@ pub enum Request {
         /// About the principal of this name.
         principal: Option<String>,
     },
+    /// Show what API keys have used.
+    Usage(UsageQuestion),
+    /// Say how many requests are left to an API key.
+    UsageSetRemaining(SetRemaining),
 }
 
 /// A request that nobody sends.
@@ -210,6 +215,8 @@ pub enum Response {
         /// All that had the name, the latest first.
         requests: Vec<Kept>,
     },
+    /// What API keys have used.
+    Usage(UsagePage),
     /// Every list.
     Lists {
         /// In the order of their numbers.

@@ -22,6 +22,7 @@ use super::listeners::{Environment, Listeners};
 use super::lists::Keeper;
 use super::names::CurrentNames;
 use super::options::Options;
+use super::usage::UsageWriter;
 use super::worker::{self, Shared};
 use crate::body::BodyBudget;
 use crate::clock;
@@ -41,6 +42,7 @@ use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::recent::Recent;
 use crate::xdp::EdgeHandle;
+use crate::xdp::stats::StatisticsReader;
 
 /// The gateway did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -159,20 +161,18 @@ fn assemble(
         buckets,
         lists,
         deployments,
+        usage,
         sockets,
         logs,
         ..
     } = ground;
     let logs = logs.start()?;
-    let attack = edge
-        .get()
-        .map(|edge| AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack));
+    let attack = edge.get().map(|edge| attack_switch(edge, &model));
     let (shared, drain_deadline) = share(&model, snapshot, &buckets, edge.get());
     let (counters, workers) = start_workers(model.workers.get(), &shared, &logs)?;
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
-    let names = CurrentNames::of_last_run(&model.runtime_directory);
-    names.replace(&model, &lists, statistics.as_ref());
+    let names = names_now(&model, &lists, statistics.as_ref());
     let sources = Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -186,6 +186,7 @@ fn assemble(
         attack: attack.clone(),
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
+        usage: usage.clone(),
     };
     Ok(Control {
         lock,
@@ -206,6 +207,8 @@ fn assemble(
             .context("list thread")?,
         lists,
         deployments,
+        usage_writer: UsageWriter::start(&usage).context("usage thread")?,
+        usage,
         configuration: Arc::new(ArcSwap::from_pointee(configuration)),
         metrics: Arc::new(figures::metrics(counters, &sources)),
         reloads,
@@ -216,6 +219,22 @@ fn assemble(
         drain_deadline,
         model,
     })
+}
+
+/// What says whether there is an attack.
+fn attack_switch(edge: &EdgeHandle, model: &Gateway) -> AttackSwitch {
+    AttackSwitch::new(edge.control(), edge.syns(), &model.edge.under_attack)
+}
+
+/// What everything that is counted is called from here on.
+fn names_now(
+    model: &Gateway,
+    lists: &Lists,
+    statistics: Option<&StatisticsReader>,
+) -> CurrentNames {
+    let names = CurrentNames::of_last_run(&model.runtime_directory);
+    names.replace(model, lists, statistics);
+    names
 }
 
 /// What all workers share, and the end of their time.
