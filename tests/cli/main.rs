@@ -10,6 +10,8 @@ mod check;
 mod doctor;
 mod explain;
 mod help;
+mod keys;
+mod keys_at_once;
 mod lists;
 mod reload;
 mod run;

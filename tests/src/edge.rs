@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::{
-    Admin, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, Listener, ListenerEdge,
-    ListenerLimits, ListenerName, ListenerTimeouts, Lists, LogOutput, OnExit, OtherTraffic,
-    SharedRate, SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
+    Admin, ApiKeySettings, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, KeyValues,
+    Listener, ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts, Lists, LogOutput,
+    OnExit, OtherTraffic, SharedRate, SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 use gateway_common::limit::{Limit, Rate};
@@ -201,6 +201,10 @@ pub fn configuration(instance: &str) -> Gateway {
         drain_timeout: Duration::ZERO,
         body_memory_bytes_max: 0,
         decision_bytes_max: 0,
+        api_keys: ApiKeySettings {
+            keys_max: ApiKeySettings::KEYS_MAX,
+            values: KeyValues::Hashed,
+        },
         throttle: None,
         listeners: vec![listener(&format!("{SERVER}:{PORT}"))],
         edge: Edge {

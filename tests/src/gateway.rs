@@ -204,6 +204,12 @@ impl Gateway {
         self.setup.directory().join("gateway.yaml")
     }
 
+    /// Where it listens for commands.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.setup.admin_socket()
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

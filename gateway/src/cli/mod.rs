@@ -21,6 +21,7 @@ mod time;
 mod by_hand;
 mod confirm;
 mod session;
+mod keys;
 mod lists;
 mod usage;
 mod top;
@@ -80,6 +81,8 @@ enum Command {
     Deny(by_hand::Arguments),
     /// Show and change the list of sources that are let in without limits.
     Allow(by_hand::Arguments),
+    /// Make, list, change and import API keys.
+    Keys(keys::Arguments),
     /// Show every list, those from files included.
     Lists(lists::Arguments),
     /// Show what API keys have used, for bills, and say what is left to one.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Stats(arguments) => stats::run(&arguments, &mut output),
         Command::Deny(arguments) => by_hand::run(ByHand::Deny, &arguments, &mut output),
         Command::Allow(arguments) => by_hand::run(ByHand::Allow, &arguments, &mut output),
+        Command::Keys(arguments) => keys::run(&arguments, &mut output),
         Command::Lists(arguments) => lists::run(&arguments, &mut output),
         Command::Usage(arguments) => usage::run(&arguments, &mut output),
         Command::Top(arguments) => top::run(&arguments, &mut output),

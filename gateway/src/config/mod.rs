@@ -29,7 +29,7 @@ pub use diagnostic::{Diagnostic, FileId, Place, Report};
 pub use difference::{Detail, Difference, RouteDifference, difference};
 pub use files::NAMED_BYTES_MAX;
 pub use frozen::DEFINITION_BYTES_MAX;
-pub use lower::parse_id;
+pub use lower::{parse_id, request_rate, shown_rate};
 pub use openapi::{ExportFormat, Finding, Import, ImportOptions, Treatment, import};
 pub use schema::schema;
 pub use whereabouts::whereabouts;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use super::api_keys;
 use super::attack::AttackSwitch;
 use super::decisions;
 use super::deployments::{self, Ordered};
@@ -21,6 +22,7 @@ use super::usage;
 use crate::body::BodyBudget;
 use crate::config::Configuration;
 use crate::snapshot::Snapshot;
+use crate::store::api_key::ApiKeyStore;
 use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
@@ -73,6 +75,7 @@ pub(super) struct Reached {
     pub(super) decisions: Arc<Decisions>,
     pub(super) deployments: DeploymentStore,
     pub(super) usage: Usage,
+    pub(super) api_keys: ApiKeyStore,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -155,7 +158,7 @@ async fn converse(stream: UnixStream, allowed: Allowed, reached: &Reached) -> st
             _ if too_long => Response::Refused {
                 message: format!("a request takes at most {REQUEST_BYTES_MAX} bytes"),
             },
-            Ok(request) => answer(request, reached).await,
+            Ok(request) => answer(request, &mut stream, reached).await?,
             Err(error) => Response::Refused {
                 message: format!("not a request of this version: {error}"),
             },
@@ -203,7 +206,12 @@ async fn discard_line(stream: &mut BufReader<UnixStream>) -> std::io::Result<()>
     }
 }
 
-async fn answer(request: Request, reached: &Reached) -> Response {
+/// Answers a request, whose connection is read on where something follows it.
+async fn answer(
+    request: Request,
+    stream: &mut BufReader<UnixStream>,
+    reached: &Reached,
+) -> std::io::Result<Response> {
     let (attack, reloads) = (reached.attack.as_ref(), &reached.reloads);
     let outcome = match request {
         Request::Hello => Ok(format!(
@@ -218,22 +226,26 @@ async fn answer(request: Request, reached: &Reached) -> Response {
         }
         Request::StageCounts => {
             let stages = counts(&reached.snapshot.load());
-            return Response::StageCounts { stages };
+            return Ok(Response::StageCounts { stages });
         }
         Request::Recent { id } => {
             let requests = reached.recent.find(&id);
-            return Response::Recent { requests };
+            return Ok(Response::Recent { requests });
         }
         Request::Explain(asked) => {
-            return match explained(asked, reached).await {
+            return Ok(match explained(asked, reached).await {
                 Ok(explanation) => Response::Explained(explanation),
                 Err(message) => Response::Refused { message },
-            };
+            });
         }
         Request::Order { ordered } => reload(reloads, Cause::Ordered(ordered)).await,
         Request::Deployments | Request::DeploymentText { .. } | Request::Export { .. } => {
-            return deployments::answer(request, reached).await;
+            return Ok(deployments::answer(request, reached).await);
         }
+        Request::KeyOrder { .. }
+        | Request::KeyImport { .. }
+        | Request::Keys { .. }
+        | Request::Key { .. } => return api_keys::answer(request, stream, reached).await,
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
         Request::CacheFlush {
@@ -242,19 +254,19 @@ async fn answer(request: Request, reached: &Reached) -> Response {
             principal,
         } => decisions::flush(authorizer, lookup, principal, reached).await,
         Request::Usage(question) => {
-            return usage::answer_page(reached.usage.clone(), question).await;
+            return Ok(usage::answer_page(reached.usage.clone(), question).await);
         }
         Request::UsageSetRemaining(asked) => usage::answer_set(reached.usage.clone(), asked).await,
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
         | Request::ListConfirm
         | Request::ListEntries { .. }
-        | Request::Lists => return lists::answer(request, reached.lists.clone()).await,
+        | Request::Lists => return Ok(lists::answer(request, reached.lists.clone()).await),
     };
-    match outcome {
+    Ok(match outcome {
         Ok(message) => Response::Done { message },
         Err(message) => Response::Refused { message },
-    }
+    })
 }
 
 async fn reload(reloads: &mpsc::Sender<ReloadRequest>, cause: Cause) -> Result<String, String> {

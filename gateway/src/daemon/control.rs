@@ -28,6 +28,7 @@ use super::worker::Shared;
 use crate::config::Configuration;
 use crate::model::Gateway;
 use crate::snapshot::Compiler;
+use crate::store::api_key::ApiKeyStore;
 use crate::store::deployment::DeploymentStore;
 use crate::store::list::Lists;
 use crate::store::usage::Usage;
@@ -64,6 +65,7 @@ pub(super) struct Control {
     pub(super) attack: Option<AttackSwitch>,
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
+    pub(super) api_keys: ApiKeyStore,
     pub(super) list_keeper: Keeper,
     pub(super) usage: Usage,
     pub(super) usage_writer: UsageWriter,
@@ -206,6 +208,7 @@ impl Control {
                     decisions: Arc::clone(self.compiler.decisions()),
                     deployments: self.deployments.clone(),
                     usage: self.usage.clone(),
+                    api_keys: self.api_keys.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),
@@ -237,6 +240,8 @@ impl Control {
             drop(tokio::task::spawn_local(attack.clone().watch()));
         }
         let settling = settling::keep_settled(self.deployments.clone(), HOUSEKEEPING);
+        drop(tokio::task::spawn_local(settling));
+        let settling = settling::keep_settled(self.api_keys.clone(), HOUSEKEEPING);
         drop(tokio::task::spawn_local(settling));
         if let Some(prepared) = self.prepared.take() {
             self.listeners
@@ -294,6 +299,7 @@ impl Control {
         self.list_keeper.stop();
         self.usage_writer.stop();
         settling::settle_before_the_end(self.deployments).await;
+        settling::settle_before_the_end(self.api_keys).await;
         self.logs.stop().await;
         drop(self.lock);
         tracing::info!("stopped");

@@ -13,6 +13,7 @@ use super::privilege::{self, Identity};
 use crate::clock;
 use crate::listener::BindError;
 use crate::model::{self, Gateway};
+use crate::store::api_key::ApiKeyStore;
 use crate::store::bucket::{self, BootId, Buckets};
 use crate::store::deployment::DeploymentStore;
 use crate::store::directory;
@@ -33,6 +34,7 @@ pub(super) struct Ground {
     pub(super) lists: Lists,
     pub(super) deployments: DeploymentStore,
     pub(super) usage: Usage,
+    pub(super) api_keys: ApiKeyStore,
     pub(super) sockets: Sockets,
     pub(super) logs: Logs<Opened>,
     identity: Identity,
@@ -82,6 +84,7 @@ pub(super) struct Footing {
     lock: InstanceLock,
     pub(super) deployments: DeploymentStore,
     usage: Usage,
+    pub(super) api_keys: ApiKeyStore,
     identity: Identity,
 }
 
@@ -97,6 +100,7 @@ impl Footing {
             lock: InstanceLock::take(&settings.runtime_directory, &settings.instance)?,
             deployments: DeploymentStore::open(&settings.state_directory)?,
             usage: Usage::open(&settings.state_directory, clock::unix_seconds())?,
+            api_keys: ApiKeyStore::open(&settings.state_directory)?,
             identity,
         })
     }
@@ -110,6 +114,7 @@ impl Ground {
             lock,
             deployments,
             usage,
+            api_keys,
             identity,
         } = footing;
         let listeners = Listeners::default().prepare(model)?;
@@ -150,6 +155,7 @@ impl Ground {
             lists,
             deployments,
             usage,
+            api_keys,
             sockets,
             logs,
             identity,

@@ -22,6 +22,8 @@ mod settling;
 mod trip_wire;
 mod attack;
 mod admin;
+pub mod api_key_report;
+pub mod api_keys;
 mod metrics_page;
 mod figures;
 mod edge_figures;

@@ -1,6 +1,7 @@
 //! What the command line and the daemon say to each other over the admin socket.
 //!
-//! One request per connection: a JSON object on one line, answered by one JSON object on one line.
+//! One request per connection: a JSON object on one line, answered by one JSON object on one line. A
+//! file of API keys follows the request to import it.
 //! The peer is identified by its socket credentials, never by what it says.
 
 use std::fmt;
@@ -12,12 +13,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::api_key_report::{KeyOutcome, KeyReport};
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
 use super::stage_figures::StageCount;
 use super::usage::{SetRemaining, UsagePage, UsageQuestion};
 use crate::config::{ExportFormat, Exported};
 use crate::entry::explain::Explanation;
+use crate::store::api_key::{KeyOrder, Unsaid};
 use crate::store::list::{ByHand, ListStatus, Listed, Role};
 use crate::telemetry::recent::Kept;
 
@@ -100,6 +103,32 @@ pub enum Request {
         number: Option<u32>,
         /// How.
         format: ExportFormat,
+    },
+    /// Change API keys.
+    KeyOrder {
+        /// How.
+        order: KeyOrder,
+    },
+    /// Make an API key of each row of a file, which follows.
+    KeyImport {
+        /// Its length.
+        bytes: u64,
+        /// Make none where a row deserves a warning.
+        fail_on_warnings: bool,
+    },
+    /// List API keys, in the order of their ids.
+    Keys {
+        /// Those behind this id; `None` for the first ones.
+        after: Option<String>,
+        /// Only those that belong to this usage plan.
+        plan: Option<String>,
+    },
+    /// Show an API key.
+    Key {
+        /// Its id.
+        id: Unsaid,
+        /// With its value, where that is kept.
+        with_value: bool,
     },
     /// Say what would become of a request.
     Explain(ExplainRequest),
@@ -208,6 +237,22 @@ pub enum Response {
     },
     /// An API as OpenAPI.
     Exported(Exported),
+    /// What came of an order about API keys.
+    KeysChanged(KeyOutcome),
+    /// Some API keys.
+    Keys {
+        /// In the order of their ids.
+        keys: Vec<KeyReport>,
+        /// Whether there are more behind the last of them.
+        has_more: bool,
+    },
+    /// An API key.
+    Key {
+        /// Everything but its value.
+        key: KeyReport,
+        /// Its value, where that was asked for.
+        value: Option<Unsaid>,
+    },
     /// What would become of a request.
     Explained(Explanation),
     /// What became of requests.
@@ -359,6 +404,14 @@ impl Response {
 /// # Errors
 /// See [`CallError`]. `NotRunning` covers a missing socket and one that refuses connections.
 pub fn call(socket: &Path, request: &Request) -> Result<Response, CallError> {
+    call_with(socket, request, &[])
+}
+
+/// As [`call`], with what follows the request.
+///
+/// # Errors
+/// As [`call`].
+pub fn call_with(socket: &Path, request: &Request, behind: &[u8]) -> Result<Response, CallError> {
     let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
             CallError::NotRunning(socket.display().to_string())
@@ -371,9 +424,12 @@ pub fn call(socket: &Path, request: &Request) -> Result<Response, CallError> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
+    // Whoever refuses the request need not read on, and has said why.
+    let sent = stream.write_all(behind);
     let mut answer = String::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer)?;
+    let read = BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer);
     if answer.is_empty() {
+        sent.and(read.map(drop))?;
         return Err(CallError::NoAnswer);
     }
     match serde_json::from_str(&answer)? {

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::deployments::blocking;
 use crate::store::Backoff;
+use crate::store::api_key::ApiKeyStore;
 use crate::store::deployment::DeploymentStore;
+use crate::telemetry::operator_log::explain;
 
 /// Undoes writes that failed where that could not be done at once. Looks for them once per `period`,
 /// and more rarely while undoing fails, which is in the log.
 ///
 /// # Cancel safety
 /// Safe: what is being tried then ends on its own.
-pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
+pub(super) async fn keep_settled(store: impl Settles, period: Duration) {
     let mut backoff = Backoff::default();
     let mut turns = interval(period);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -23,11 +24,11 @@ pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
         if !backoff.is_due() {
             continue;
         }
-        match blocking(store.clone(), DeploymentStore::settle).await {
+        match settled(store.clone()).await {
             Ok(()) => backoff = Backoff::default(),
             Err(error) => {
                 backoff.failed();
-                tracing::debug!(error, "deployments: tried again");
+                tracing::debug!(error, "a write that failed: tried again");
             }
         }
     }
@@ -37,8 +38,8 @@ pub(super) async fn keep_settled(store: DeploymentStore, period: Duration) {
 const LAST_ATTEMPT_MAX: Duration = Duration::from_secs(5);
 
 /// The last attempt.
-pub(super) async fn settle_before_the_end(store: DeploymentStore) {
-    let attempt = blocking(store, DeploymentStore::settle);
+pub(super) async fn settle_before_the_end<S: Settles>(store: S) {
+    let attempt = settled(store);
     let outcome = match timeout(LAST_ATTEMPT_MAX, attempt).await {
         Ok(outcome) => outcome,
         Err(_elapsed) => Err(format!(
@@ -46,17 +47,51 @@ pub(super) async fn settle_before_the_end(store: DeploymentStore) {
         )),
     };
     if let Err(error) = outcome {
-        tracing::error!(
-            error,
-            "deployments: the next gateway may serve what this one refused: look with `gateway \
-             deployments` once the disk is sound, before it starts"
-        );
+        tracing::error!(error, "{}", S::LEFT);
+    }
+}
+
+/// What may have to put back what it said before a write that failed.
+pub(super) trait Settles: Clone + Send + 'static {
+    /// What is said where that could not be done to the end.
+    const LEFT: &'static str;
+
+    /// Does it, on a thread that may block.
+    ///
+    /// # Errors
+    /// Why it cannot be done now.
+    fn settle(&self) -> Result<(), String>;
+}
+
+impl Settles for DeploymentStore {
+    const LEFT: &'static str = "deployments: the next gateway may serve what this one refused: look with \
+         `gateway deployments` once the disk is sound, before it starts";
+
+    fn settle(&self) -> Result<(), String> {
+        Self::settle(self).map_err(|error| explain(&error))
+    }
+}
+
+impl Settles for ApiKeyStore {
+    const LEFT: &'static str = "API keys: the next gateway may know what this one refused: look with \
+         `gateway keys list` once the disk is sound, before it starts";
+
+    fn settle(&self) -> Result<(), String> {
+        Self::settle(self).map_err(|error| explain(&error))
+    }
+}
+
+async fn settled(store: impl Settles) -> Result<(), String> {
+    match tokio::task::spawn_blocking(move || store.settle()).await {
+        Ok(outcome) => outcome,
+        Err(died) => Err(died.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::api_key;
     use crate::store::deployment::disk_tests::Refused;
 
     #[tokio::test]
@@ -73,6 +108,15 @@ mod tests {
         tokio::select! {
             () = keep_settled(refused.store.clone(), often) => panic!("it has ended"),
             undone = undone => undone.unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_about_keys_in_doubt_is_undone_as_well() {
+        for failures in [0, 1] {
+            let refused = api_key::disk_tests::Refused::new(failures);
+            settle_before_the_end(refused.store.clone()).await;
+            assert_eq!(refused.is_undone(), failures == 0);
         }
     }
 

@@ -144,16 +144,15 @@ struct Configured {
 
 /// Starts the threads and hands everything to the control thread, which is this one.
 fn assemble(
-    configured: Configured,
+    Configured {
+        options,
+        configuration,
+        model,
+    }: Configured,
     ground: Ground,
     compiler: Compiler,
     snapshot: Snapshot,
 ) -> anyhow::Result<Control> {
-    let Configured {
-        options,
-        configuration,
-        model,
-    } = configured;
     let Ground {
         lock,
         listeners,
@@ -162,6 +161,7 @@ fn assemble(
         lists,
         deployments,
         usage,
+        api_keys,
         sockets,
         logs,
         ..
@@ -209,6 +209,7 @@ fn assemble(
         deployments,
         usage_writer: UsageWriter::start(&usage).context("usage thread")?,
         usage,
+        api_keys,
         configuration: Arc::new(ArcSwap::from_pointee(configuration)),
         metrics: Arc::new(figures::metrics(counters, &sources)),
         reloads,

@@ -3,6 +3,7 @@
 //! [`crate::config`] builds these types from what the user wrote and [`crate::snapshot`] compiles
 //! them into what runs. Nothing here is read per request, and nothing here knows YAML.
 
+mod api_keys;
 mod arn;
 mod prefix;
 mod ids;
@@ -50,6 +51,7 @@ pub use api::{
     Api, ApiKind, Backend, BodyMode, Endpoint, Http, HttpProxy, Integration, Method, Route,
     RouteMethod, Segment, Target,
 };
+pub use api_keys::{ApiKeySettings, KeyValues};
 pub use arn::is_account;
 pub use authorizer::{
     Algorithm, Authorizer, AuthorizerKind, Guard, IdentitySource, Issuer, Jwks, JwksFile,

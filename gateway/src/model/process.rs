@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists, Lookup,
-    OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
+    Api, ApiKeySettings, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists,
+    Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
 };
 
 /// One complete, consistent configuration.
@@ -37,6 +37,8 @@ pub struct Gateway {
     /// Bytes that remembered decisions of all authorizers together may occupy; default 64 MiB. An
     /// eighth of it comes on top for what is refused.
     pub decision_bytes_max: u64,
+    /// API keys.
+    pub api_keys: ApiKeySettings,
     /// How often all APIs together may be called; with the quotas of the service default 10,000 per second
     /// and 5,000 at once, else none.
     pub throttle: Option<Throttle>,

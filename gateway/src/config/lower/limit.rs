@@ -88,6 +88,17 @@ impl Lowering<'_> {
     }
 }
 
+/// Judges a rate and a burst of requests that stand in no file.
+///
+/// # Errors
+/// What is wrong with them, and what to do about it.
+pub fn request_rate(rate: f64, burst: u64) -> Result<Rate, String> {
+    let exact = micro_per_second(rate, Unit::ONE.rate_max)?;
+    let limit = Limit::new(exact, burst, Unit::ONE.quantum);
+    limit.map_err(|error| explain(error, rate))?;
+    Ok(exact)
+}
+
 fn micro_per_second(rate: f64, max: f64) -> Result<Rate, String> {
     if rate < 0.0 {
         return Err(format!("a rate of {rate} is negative: write one above 0"));
@@ -125,13 +136,13 @@ fn explain(error: LimitError, rate: f64) -> String {
         LimitError::RateInexact { below, above } if below == above => {
             format!(
                 "a rate of {rate} cannot be kept within 0.1 %: at most {}",
-                show(below)
+                shown_rate(below)
             )
         }
         LimitError::RateInexact { below, above } => format!(
             "a rate of {rate} cannot be kept within 0.1 %: write one of the nearest exact ones, {} and {}",
-            show(below),
-            show(above)
+            shown_rate(below),
+            shown_rate(above)
         ),
         LimitError::BurstZero => "a burst of 0 would never admit anything: write at least 1, \
                                   or leave the limit out"
@@ -142,7 +153,9 @@ fn explain(error: LimitError, rate: f64) -> String {
     }
 }
 
-fn show(rate: Rate) -> String {
+/// A rate as it is written, in units per second.
+#[must_use]
+pub fn shown_rate(rate: Rate) -> String {
     let (whole, micro) = (
         rate.micro_per_second / 1_000_000,
         rate.micro_per_second % 1_000_000,
@@ -182,6 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn rates_without_a_file_are_judged_as_those_of_files() {
+        assert_eq!(request_rate(0.5, 3).unwrap().micro_per_second, 500_000);
+        for (rate, burst, expected) in [
+            (0.0, 1, "a rate of 0 would never admit anything"),
+            (-1.0, 1, "is negative"),
+            (1.0, 0, "a burst of 0 would never admit anything"),
+            (f64::NAN, 1, "would never admit anything"),
+            (f64::INFINITY, 1, "is too high"),
+        ] {
+            let refused = request_rate(rate, burst).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
+    #[test]
     fn the_rates_named_as_exact_are_accepted() {
         let mut refused = 0;
         for rate in (1_000_000..200_000_000).step_by(77_777) {
@@ -190,7 +218,9 @@ mod tests {
             {
                 refused += 1;
                 for exact in [below, above] {
-                    let again = show(exact).parse().map(|rate| micro_per_second(rate, 1e9));
+                    let again = shown_rate(exact)
+                        .parse()
+                        .map(|rate| micro_per_second(rate, 1e9));
                     assert_eq!(again, Ok(Ok(exact)));
                     assert!(Limit::new(exact, 10, 1).is_ok(), "{rate}/s: {exact:?}");
                 }

@@ -10,8 +10,8 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, authorizer, aws, domain, edge, identity, listener, lists, lookups, oauth,
-    policies, quotas, throttle, upstream, whereabouts,
+    Lowering, api, api_keys, authorizer, aws, domain, edge, identity, listener, lists, lookups,
+    oauth, policies, quotas, throttle, upstream, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas};
@@ -44,8 +44,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let decisions = file.decision_cache_max.as_ref();
     let decisions_at = root.key("decision_cache_max");
     let decision_bytes_max = cx.size(decisions, &decisions_at, MIB..=TIB, 64 * MIB);
-    check_account(file.user.as_deref(), &root.key("user"), cx);
-    check_account(file.group.as_deref(), &root.key("group"), cx);
+    check_accounts(file, cx);
     let listeners = listener::lower(&file.listeners, cx);
     let telemetry = lower_telemetry(file, &listeners, cx);
     let edge = edge::lower(&file.xdp, cx);
@@ -79,6 +78,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         drain_timeout,
         body_memory_bytes_max,
         decision_bytes_max,
+        api_keys: api_keys::lower(&file.api_keys, file.limits),
         throttle: lower_throttle(file, cx),
         listeners,
         edge,
@@ -155,6 +155,12 @@ fn lower_workers(file: &File, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> NonZero
             NonZeroUsize::MIN
         }
     })
+}
+
+fn check_accounts(file: &File, cx: &mut Lowering<'_>) {
+    let root = cx.root;
+    check_account(file.user.as_deref(), &root.key("user"), cx);
+    check_account(file.group.as_deref(), &root.key("group"), cx);
 }
 
 /// Whether the account exists is known where the gateway starts, not where its file is checked.

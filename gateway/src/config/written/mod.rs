@@ -19,6 +19,7 @@ mod upstream;
 mod access_mode;
 mod private;
 mod api;
+mod api_keys;
 mod cors;
 mod integration;
 mod function;
@@ -36,6 +37,7 @@ pub(super) use api::{
     Api, Body, GatewayResponse, LoggingLevel, RequestLimits, Route, Stage, StageLog, StageRoute,
     Type as ApiType,
 };
+pub(super) use api_keys::{ApiKeys, KeyValues as KeyValuesWord};
 pub(super) use authorizer::{
     Algorithm, Authorizer, ClaimValues, CognitoAuthorizer, Guard, IamAuthorizer, Jwks,
     JwtAuthorizer,
@@ -112,6 +114,9 @@ pub(super) struct File {
     pub(super) body_memory_max: Option<Size>,
     /// What remembered decisions of all authorizers together may occupy: 1MiB to 1TiB. Default 64MiB.
     pub(super) decision_cache_max: Option<Size>,
+    /// API keys.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeys,
     /// With `aws` the quotas of Amazon API Gateway hold: what exceeds them is refused, and without another
     /// `shared_throttle` all requests share the one of an account. Default: they do not.
     pub(super) limits: Option<Quotas>,

@@ -42,7 +42,8 @@ pub enum KeyOrder {
         /// Name of the plan.
         plan: String,
     },
-    /// Make one of each row of a file.
+    /// Make one of each row of a file, which is sent behind a request and not in it.
+    #[serde(skip)]
     Import {
         /// The file, comma-separated.
         csv: Unsaid,

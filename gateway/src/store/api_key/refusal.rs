@@ -94,6 +94,12 @@ pub enum KeyRefusal {
     /// A file that is too long.
     #[error("the file has more than {CSV_BYTES_MAX} bytes: make several of it")]
     TooLong,
+    /// A file that is no text.
+    #[error("line {line}: this is not UTF-8: save the file as UTF-8")]
+    NoText {
+        /// Where it begins to be wrong; 1 is the first one.
+        line: u64,
+    },
     /// A file whose rows cannot be told apart.
     #[error("line {line}: {error}")]
     Csv {
