@@ -206,6 +206,7 @@ pub fn configuration(instance: &str) -> Gateway {
             values: KeyValues::Hashed,
         },
         throttle: None,
+        usage_plans: Vec::new(),
         listeners: vec![listener(&format!("{SERVER}:{PORT}"))],
         edge: Edge {
             mode: EdgeMode::Required,

@@ -497,7 +497,7 @@ routes:
     /// Whoever adds a setting to APIs decides here whether deployments freeze it.
     #[test]
     fn every_setting_of_an_api_is_frozen_or_says_where_it_answers() {
-        const FROZEN: [&str; 10] = [
+        const FROZEN: [&str; 11] = [
             "type",
             "policies",
             "policy",
@@ -506,6 +506,7 @@ routes:
             "models",
             "minimum_compression_size",
             "binary_media_types",
+            "api_key_source",
             "cors",
             "routes",
         ];

@@ -26,6 +26,7 @@ use crate::store::api_key::ApiKeyStore;
 use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
+use crate::store::key_ring::KeyRings;
 use crate::store::list::Lists;
 use crate::store::usage::Usage;
 use crate::telemetry::operator_log::explain;
@@ -76,6 +77,7 @@ pub(super) struct Reached {
     pub(super) deployments: DeploymentStore,
     pub(super) usage: Usage,
     pub(super) api_keys: ApiKeyStore,
+    pub(super) rings: KeyRings,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -256,7 +258,9 @@ async fn answer(
         Request::Usage(question) => {
             return Ok(usage::answer_page(reached.usage.clone(), question).await);
         }
-        Request::UsageSetRemaining(asked) => usage::answer_set(reached.usage.clone(), asked).await,
+        Request::UsageSetRemaining(asked) => {
+            usage::answer_set(reached.usage.clone(), &reached.rings, asked).await
+        }
         Request::ListAdd { .. }
         | Request::ListRemove { .. }
         | Request::ListConfirm

@@ -1,6 +1,6 @@
 //! Orders and questions about API keys, for the daemon and, while none runs, for the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::timeout;
@@ -9,11 +9,12 @@ use super::admin::Reached;
 use super::api_key_report::{KeyOutcome, KeyReport};
 use super::protocol::{Request, Response, TIMEOUT};
 use crate::clock;
-use crate::model::{ApiKeyId, Gateway, KeyValues, UsagePlanName};
+use crate::model::{ApiKeyId, ApiName, Gateway, KeyValues, StageName, UsagePlanName};
 use crate::store::api_key::{
-    ApiKeyStore, CSV_BYTES_MAX, FollowError, KeyOrder, KeyRefusal, KeyRules, KeySet, KnownPlans,
-    Unsaid,
+    ApiKeyStore, CSV_BYTES_MAX, FollowError, Followed, KeyOrder, KeyRefusal, KeyRules, KeySet,
+    KnownPlans, Unsaid,
 };
+use crate::store::key_ring::KeyRings;
 use crate::telemetry::operator_log::explain;
 
 /// Keys that one answer lists. Their texts take less than the longest answer, whatever they are.
@@ -25,12 +26,21 @@ pub fn rules(gateway: &Gateway) -> KeyRules {
     KeyRules {
         keys_max: gateway.api_keys.keys_max,
         keeps_values: gateway.api_keys.values == KeyValues::Encrypted,
-        // No configuration has usage plans yet.
-        plans: KnownPlans(Some(BTreeMap::new())),
+        plans: KnownPlans(Some(plans(gateway))),
     }
 }
 
-/// Follows an order, and notes it in the log.
+/// The usage plans of a configuration, each with its stages.
+fn plans(gateway: &Gateway) -> BTreeMap<UsagePlanName, BTreeSet<(ApiName, StageName)>> {
+    let plans = gateway.usage_plans.iter().map(|plan| {
+        let stages = plan.stages.iter();
+        let stages = stages.map(|stage| (stage.api.clone(), stage.stage.clone()));
+        (plan.name.clone(), stages.collect())
+    });
+    plans.collect()
+}
+
+/// Follows an order while no gateway runs, and notes it in the log.
 ///
 /// # Errors
 /// See [`FollowError`].
@@ -39,9 +49,41 @@ pub fn follow(
     rules: &KeyRules,
     order: &KeyOrder,
 ) -> Result<KeyOutcome, FollowError> {
-    let outcome = KeyOutcome::new(store.follow(order, rules, clock::unix_seconds())?);
-    tracing::info!(left_out = outcome.left_out, "{}", outcome.note);
+    let followed = store.follow(order, rules, clock::unix_seconds())?;
+    Ok(noted(followed))
+}
+
+/// As [`follow`], in a gateway that runs: its requests are matched against what was made of it by then.
+fn follow_at_once(
+    store: &ApiKeyStore,
+    rings: &KeyRings,
+    rules: &KeyRules,
+    order: &KeyOrder,
+) -> Result<KeyOutcome, FollowError> {
+    let mut ring = None;
+    let followed = store.follow_if(order, rules, clock::unix_seconds(), |keys| {
+        let made = rings.prepare_keys(keys);
+        ring = Some(made.map_err(|error| KeyRefusal::Unusable(explain(&error)))?);
+        Ok(())
+    })?;
+    let mut outcome = noted(followed);
+    if let Some(ring) = ring
+        && let Err(error) = rings.install_keys(ring, clock::monotonic_ns())
+    {
+        let error = explain(&error);
+        tracing::error!(error, "requests are matched against the API keys before");
+        outcome.warnings.push(format!(
+            "this is kept, and requests are matched against the keys before until it is put right: \
+             {error}"
+        ));
+    }
     Ok(outcome)
+}
+
+fn noted(followed: Followed) -> KeyOutcome {
+    let outcome = KeyOutcome::new(followed);
+    tracing::info!(left_out = outcome.left_out, "{}", outcome.note);
+    outcome
 }
 
 /// What is told of keys behind the one with the id `after`, or from the first on, of those that belong
@@ -145,7 +187,11 @@ pub(super) async fn answer(
             return Ok(Response::Refused { message });
         }
     };
-    let outcome = blocking(reached, move |store, rules| follow(store, rules, &order)).await;
+    let rings = reached.rings.clone();
+    let outcome = blocking(reached, move |store, rules| {
+        follow_at_once(store, &rings, rules, &order)
+    })
+    .await;
     Ok(match outcome {
         Ok(outcome) => Response::KeysChanged(outcome),
         Err(message) => Response::Refused { message },

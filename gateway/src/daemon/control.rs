@@ -209,6 +209,7 @@ impl Control {
                     deployments: self.deployments.clone(),
                     usage: self.usage.clone(),
                     api_keys: self.api_keys.clone(),
+                    rings: self.shared.rings.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::admin::Reached;
 use super::protocol::ExplainRequest;
-use crate::entry::explain::{Explanation, Question, explain};
+use crate::entry::explain::{Charged, Explanation, Question, explain};
 use crate::model::Listener;
 use crate::step::attempt::{Asking, Purpose};
 use crate::upstream::Pool;
@@ -46,7 +46,11 @@ pub(super) async fn explained(
         buckets: &reached.buckets,
         purpose: Purpose::Explain { calls: asked.calls },
     };
-    Ok(explain(&snapshot, &reached.buckets, question, asking).await)
+    let charged = Charged {
+        buckets: &reached.buckets,
+        rings: &reached.rings,
+    };
+    Ok(explain(&snapshot, charged, question, asking).await)
 }
 
 /// The listener that is named or, where none is, the one at the port of the URL that speaks its

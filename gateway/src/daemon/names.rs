@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Gateway;
 use crate::snapshot::slot_names;
+use crate::store::key_ring::{KeyRing, KeyRings};
 use crate::store::list::Lists;
 use crate::telemetry::operator_log::explain;
 use crate::xdp::EdgeError;
@@ -41,9 +42,18 @@ pub(super) struct CurrentNames(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     names: ArcSwap<Names>,
+    rings: KeyRings,
     runtime_directory: Box<Path>,
     /// Held while they are replaced: a reload does that, and who keeps the lists.
-    replacing: Mutex<Written>,
+    replacing: Mutex<Replacing>,
+}
+
+/// What is known of the names in force.
+#[derive(Debug)]
+struct Replacing {
+    written: Written,
+    /// Whose keys they name.
+    ring: Arc<KeyRing>,
 }
 
 /// Whether the names in force are in the file.
@@ -56,7 +66,7 @@ enum Written {
 
 impl CurrentNames {
     /// Those of the run before, until [`Self::replace`].
-    pub(super) fn of_last_run(runtime_directory: &Path) -> Self {
+    pub(super) fn of_last_run(runtime_directory: &Path, rings: KeyRings) -> Self {
         let names = Names::read(runtime_directory).unwrap_or_else(|error| {
             tracing::warn!(%error, "the names of the last run cannot be read: counters of listeners and lists start at zero");
             Names::default()
@@ -64,7 +74,11 @@ impl CurrentNames {
         Self(Arc::new(Shared {
             names: ArcSwap::from_pointee(names),
             runtime_directory: runtime_directory.into(),
-            replacing: Mutex::new(Written::Yes),
+            replacing: Mutex::new(Replacing {
+                written: Written::Yes,
+                ring: Arc::clone(&rings.current()),
+            }),
+            rings,
         }))
     }
 
@@ -80,25 +94,32 @@ impl CurrentNames {
         lists: &Lists,
         statistics: Option<&StatisticsReader>,
     ) {
-        let mut written = self.replacing();
-        *written = self.put(Names::of(model, lists.names()), statistics);
+        let mut replacing = self.replacing();
+        replacing.ring = Arc::clone(&self.0.rings.current());
+        let names = Names::of(model, lists.names(), replacing.ring.slot_names());
+        replacing.written = self.put(names, statistics);
     }
 
-    /// Takes over the names of lists that were put in force since, where there are such, and writes
-    /// what could not be written before.
+    /// Takes over the names of lists and API keys that were put in force since, where there are such, and
+    /// writes what could not be written before.
     pub(super) fn follow(&self, lists: &Lists, statistics: Option<&StatisticsReader>) {
-        let mut written = self.replacing();
+        let mut replacing = self.replacing();
         let known = self.load();
         let lists = by_number(lists.names());
-        if lists != known.lists {
+        let ring = Arc::clone(&self.0.rings.current());
+        if lists != known.lists || !Arc::ptr_eq(&ring, &replacing.ring) {
             let names = Names {
                 lists,
+                keys: by_tag(ring.slot_names()),
                 ..Names::clone(&known)
             };
-            *written = self.put(names, statistics);
-        } else if *written == Written::NotYet && known.write(&self.0.runtime_directory).is_ok() {
+            replacing.ring = ring;
+            replacing.written = self.put(names, statistics);
+        } else if replacing.written == Written::NotYet
+            && known.write(&self.0.runtime_directory).is_ok()
+        {
             tracing::info!("`gateway stats` knows names again");
-            *written = Written::Yes;
+            replacing.written = Written::Yes;
         }
     }
 
@@ -125,7 +146,7 @@ impl CurrentNames {
         written
     }
 
-    fn replacing(&self) -> MutexGuard<'_, Written> {
+    fn replacing(&self) -> MutexGuard<'_, Replacing> {
         let replacing = &self.0.replacing;
         replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,22 +160,24 @@ pub struct Names {
     listeners: Vec<String>,
     /// Lists by number.
     lists: BTreeMap<u32, String>,
-    /// What throttles are called, by the tag of their slot in hexadecimal.
+    /// What throttles of the configuration are called, by the tag of their slot in hexadecimal.
     slots: BTreeMap<String, String>,
+    /// As above, of those of API keys.
+    keys: BTreeMap<String, String>,
 }
 
 impl Names {
     /// The names of a configuration and of the lists by the numbers they have.
     #[must_use]
-    pub fn of(model: &Gateway, lists: Vec<(u16, String)>) -> Self {
+    pub fn of(model: &Gateway, lists: Vec<(u16, String)>, keys: Vec<(u64, String)>) -> Self {
         let listeners = model.listeners.iter();
-        let slots = slot_names(model).into_iter();
         Self {
             listeners: listeners
                 .map(|listener| listener.name.to_string())
                 .collect(),
             lists: by_number(lists),
-            slots: slots.map(|(tag, name)| (hexadecimal(tag), name)).collect(),
+            slots: by_tag(slot_names(model)),
+            keys: by_tag(keys),
         }
     }
 
@@ -232,13 +255,20 @@ impl Names {
     /// What the slot of a tag throttles, such as `pets GET /pets`.
     #[must_use]
     pub fn slot(&self, tag: u64) -> Option<&str> {
-        self.slots.get(&hexadecimal(tag)).map(String::as_str)
+        let tag = hexadecimal(tag);
+        let found = self.slots.get(&tag).or_else(|| self.keys.get(&tag));
+        found.map(String::as_str)
     }
 }
 
 fn by_number(lists: Vec<(u16, String)>) -> BTreeMap<u32, String> {
     let lists = lists.into_iter();
     lists.map(|(number, name)| (number.into(), name)).collect()
+}
+
+fn by_tag(names: Vec<(u64, String)>) -> BTreeMap<String, String> {
+    let names = names.into_iter();
+    names.map(|(tag, name)| (hexadecimal(tag), name)).collect()
 }
 
 fn hexadecimal(tag: u64) -> String {
@@ -256,6 +286,7 @@ fn named(names: &[String], position: u32, number: u32) -> Cow<'_, str> {
 mod tests {
     use super::*;
     use crate::model::{ListAction, ListFormat, ListMode, ListName, NamedList};
+    use crate::store::key_ring::tests::{Bench, plan, value};
     use crate::store::list::Moment;
 
     fn names(listeners: &[&str]) -> Names {
@@ -263,6 +294,7 @@ mod tests {
             listeners: listeners.iter().map(|name| (*name).to_owned()).collect(),
             lists: BTreeMap::from([(5, "drop".to_owned())]),
             slots: BTreeMap::from([(hexadecimal(7), "pets GET /pets".to_owned())]),
+            keys: BTreeMap::new(),
         }
     }
 
@@ -284,8 +316,9 @@ mod tests {
     fn names_that_could_not_be_written_are_written_later() {
         let state = tempfile::tempdir().unwrap();
         let directory = tempfile::tempdir().unwrap();
+        let keys = Bench::new();
         let lists = Lists::open(state.path(), Moment::now()).unwrap();
-        let current = CurrentNames::of_last_run(directory.path());
+        let current = CurrentNames::of_last_run(directory.path(), keys.rings.clone());
         // Keeps the file from being replaced, also by root.
         let draft = directory.path().join(FILE_NAME).with_extension("new");
         std::fs::create_dir(&draft).unwrap();
@@ -294,7 +327,7 @@ mod tests {
             ..names(&["a", "b"])
         };
         let written = current.put(others.clone(), None);
-        *current.replacing() = written;
+        current.replacing().written = written;
         let read = || Names::read(directory.path()).unwrap();
         current.follow(&lists, None);
         assert_eq!(read(), Names::default());
@@ -311,8 +344,9 @@ mod tests {
     fn a_list_that_comes_in_force_later_gets_its_name_and_nothing_else_loses_one() {
         let state = tempfile::tempdir().unwrap();
         let directory = tempfile::tempdir().unwrap();
+        let keys = Bench::new();
         names(&["a", "b"]).write(directory.path()).unwrap();
-        let current = CurrentNames::of_last_run(directory.path());
+        let current = CurrentNames::of_last_run(directory.path(), keys.rings.clone());
         let lists = Lists::open(state.path(), Moment::now()).unwrap();
         let feed = state.path().join("feed");
         std::fs::write(&feed, "").unwrap();
@@ -344,6 +378,24 @@ mod tests {
         std::fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
         current.follow(&lists, None);
         assert_eq!(Names::read(directory.path()).unwrap(), Names::default());
+    }
+
+    #[test]
+    fn a_key_that_is_made_later_gets_its_name() {
+        let (state, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let keys = Bench::new();
+        keys.install(&[plan("gold", &["prod"])]);
+        names(&["a"]).write(directory.path()).unwrap();
+        let lists = Lists::open(state.path(), Moment::now()).unwrap();
+        let current = CurrentNames::of_last_run(directory.path(), keys.rings.clone());
+        let id = keys.key(&value(1), &["gold"], None);
+        keys.install_keys();
+        current.follow(&lists, None);
+        let written = Names::read(directory.path()).unwrap();
+        let (tag, name) = keys.rings.current().slot_names().remove(0);
+        assert!(name.starts_with(&format!("key {id} gold")), "{name}");
+        assert_eq!(written.slot(tag), Some(name.as_str()));
+        assert_eq!(written.slot(7), Some("pets GET /pets"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::config::{self, Configuration, Diagnostic};
 use crate::model::Gateway;
 use crate::snapshot::Snapshot;
 use crate::store::deployment::Ledger;
+use crate::store::key_ring::KeyRing;
 use crate::store::list::Prepared as PreparedLists;
 use crate::telemetry::access_log::Opened;
 use crate::telemetry::logs::Logs;
@@ -36,6 +37,7 @@ struct Ready {
     ledger: Ledger,
     model: Gateway,
     snapshot: Snapshot,
+    ring: KeyRing,
     listeners: Prepared,
     lists: PreparedLists,
     logs: Logs<Opened>,
@@ -118,10 +120,13 @@ impl Control {
 
         let compiler = Arc::clone(&self.compiler);
         let running = self.shared.snapshot.load_full();
-        let (model, snapshot) = aside(move || {
+        let rings = self.shared.rings.clone();
+        let (model, snapshot, ring) = aside(move || {
             let snapshot = compiler.compile(&model, Some(&running));
             let snapshot = snapshot.map_err(|error| explain(&error))?;
-            Ok((model, snapshot))
+            let ring = rings.prepare(&model.usage_plans);
+            let ring = ring.map_err(|error| explain(&error))?;
+            Ok((model, snapshot, ring))
         })
         .await?;
         let listeners = self
@@ -142,6 +147,7 @@ impl Control {
             ledger,
             model,
             snapshot,
+            ring,
             listeners,
             lists,
             logs,
@@ -187,6 +193,7 @@ impl Control {
             ledger,
             model,
             snapshot,
+            ring,
             listeners,
             lists,
             logs,
@@ -207,6 +214,8 @@ impl Control {
         }
         let snapshot = Arc::new(snapshot);
         let now_ns = clock::monotonic_ns();
+        // Right before the snapshot: no route asks for a key that the ring of its time does not know.
+        let matched = self.shared.rings.install(ring, now_ns);
         self.shared.snapshot.store(Arc::clone(&snapshot));
         snapshot.put_limits_in_force(now_ns);
         self.keys.retain(&snapshot);
@@ -231,13 +240,14 @@ impl Control {
         configuration.settle(&model);
         self.model = model;
         self.configuration.store(configuration);
-        let mut lapses = Vec::new();
-        if let Err(error) = followed {
-            lapses.push(format!(
-                "the kernel edge could not follow: {}",
-                explain(&error)
-            ));
-        }
+        let matched = matched.map_err(|error| explain(&error));
+        let followed = followed.map_err(|error| explain(&error));
+        let parts = [("API keys", matched), ("kernel edge", followed)];
+        let lapses = parts.into_iter().filter_map(|(part, outcome)| {
+            let error = outcome.err()?;
+            Some(format!("the {part} could not follow: {error}"))
+        });
+        let mut lapses: Vec<String> = lapses.collect();
         let installed = blocking(self.lists.clone(), |it| it.install_or_owe(lists));
         match installed.await {
             Ok(unsaved) => lapses.extend(unsaved.map(|unsaved| explain(&unsaved))),

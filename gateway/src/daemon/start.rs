@@ -35,6 +35,7 @@ use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
 use crate::store::decision::Decisions;
 use crate::store::deployment::{DeploymentStore, Ledger};
+use crate::store::key_ring::{self, KeyRings};
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
 use crate::telemetry::access_log::Writer;
@@ -82,18 +83,29 @@ pub fn run(options: Options) -> Result<(), StartError> {
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Decisions::new(model.decision_bytes_max);
     let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
-    let freed = slots.retain(&slot_tags(&model));
+    let keys = ground.api_keys.keys();
+    let mut tags = slot_tags(&model);
+    tags.extend(key_ring::slot_tags(&keys.all(), &model.usage_plans));
+    let freed = slots.retain(&tags);
     if freed > 0 {
-        tracing::info!(freed, "slots of routes that are gone were freed");
+        tracing::info!(
+            freed,
+            "slots of routes and API keys that are gone were freed"
+        );
     }
+    let rings = KeyRings::new(keys.clone(), ground.usage.clone(), Arc::clone(&slots));
     let compiler = Compiler::new(slots, decisions);
     let snapshot = compiler
         .compile(&model, None)
         .map_err(anyhow::Error::from)?;
+    let ring = rings.prepare(&model.usage_plans);
+    let ring = ring.map_err(anyhow::Error::from)?;
     configuration.settle(&model);
     let deployments = &ground.deployments;
     deployments.write(&ledger).map_err(anyhow::Error::from)?;
-    snapshot.put_limits_in_force(clock::monotonic_ns());
+    let now_ns = clock::monotonic_ns();
+    snapshot.put_limits_in_force(now_ns);
+    rings.install(ring, now_ns).map_err(anyhow::Error::from)?;
     ground.give_up_rights(&model)?;
 
     let configured = Configured {
@@ -101,7 +113,7 @@ pub fn run(options: Options) -> Result<(), StartError> {
         configuration,
         model,
     };
-    let control = assemble(configured, ground, compiler, snapshot)?;
+    let control = assemble(configured, ground, compiler, (snapshot, rings))?;
     let tasks = tokio::task::LocalSet::new();
     let outcome = tasks.block_on(&runtime, control.run(signals));
     drop(tasks);
@@ -151,7 +163,7 @@ fn assemble(
     }: Configured,
     ground: Ground,
     compiler: Compiler,
-    snapshot: Snapshot,
+    (snapshot, rings): (Snapshot, KeyRings),
 ) -> anyhow::Result<Control> {
     let Ground {
         lock,
@@ -168,11 +180,11 @@ fn assemble(
     } = ground;
     let logs = logs.start()?;
     let attack = edge.get().map(|edge| attack_switch(edge, &model));
-    let (shared, drain_deadline) = share(&model, snapshot, &buckets, edge.get());
+    let (shared, drain_deadline) = share(&model, (snapshot, rings), &buckets, edge.get());
     let (counters, workers) = start_workers(model.workers.get(), &shared, &logs)?;
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
-    let names = names_now(&model, &lists, statistics.as_ref());
+    let names = names_now(&model, &shared.rings, &lists, statistics.as_ref());
     let sources = Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
@@ -230,10 +242,11 @@ fn attack_switch(edge: &EdgeHandle, model: &Gateway) -> AttackSwitch {
 /// What everything that is counted is called from here on.
 fn names_now(
     model: &Gateway,
+    rings: &KeyRings,
     lists: &Lists,
     statistics: Option<&StatisticsReader>,
 ) -> CurrentNames {
-    let names = CurrentNames::of_last_run(&model.runtime_directory);
+    let names = CurrentNames::of_last_run(&model.runtime_directory, rings.clone());
     names.replace(model, lists, statistics);
     names
 }
@@ -241,7 +254,7 @@ fn names_now(
 /// What all workers share, and the end of their time.
 fn share(
     model: &Gateway,
-    snapshot: Snapshot,
+    (snapshot, rings): (Snapshot, KeyRings),
     buckets: &Buckets,
     edge: Option<&EdgeHandle>,
 ) -> (Shared, watch::Sender<Option<Instant>>) {
@@ -249,6 +262,7 @@ fn share(
     let shared = Shared {
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         buckets: buckets.clone(),
+        rings,
         vouched: edge.map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         recent: Recent::new(model.telemetry.recent_requests),

@@ -10,6 +10,7 @@ use super::protocol::Response;
 use crate::clock;
 use crate::model::{ApiKeyId, Day, Period, UsagePlanName};
 use crate::store::Backoff;
+use crate::store::key_ring::KeyRings;
 use crate::store::usage::{NoPeriod, PlanKey, QUOTA_MAX, Usage, UsageError, Wanted};
 use crate::telemetry::operator_log::explain;
 
@@ -291,13 +292,27 @@ pub(super) async fn answer_page(usage: Usage, question: UsageQuestion) -> Respon
 }
 
 /// Follows an order about what is left.
-pub(super) async fn answer_set(usage: Usage, asked: SetRemaining) -> Result<String, String> {
-    // No configuration has plans yet, so the period of none is known.
-    let set = move || match set_remaining(&usage, &asked, None) {
+pub(super) async fn answer_set(
+    usage: Usage,
+    rings: &KeyRings,
+    asked: SetRemaining,
+) -> Result<String, String> {
+    let period = period(rings, &asked);
+    let set = move || match set_remaining(&usage, &asked, period) {
         Err(UsageRefusal::Store(error)) => Err(UsageRefusal::Unwritten(error)),
         outcome => outcome,
     };
     blocking(set).await
+}
+
+/// The period of the plan's quota, where the key belongs to the plan.
+fn period(rings: &KeyRings, asked: &SetRemaining) -> Option<Period> {
+    let keys = rings.keys().all();
+    let key = keys.find(&ApiKeyId::parse(&asked.key).ok()?)?;
+    let ring = rings.current();
+    let mut plans = ring.plans().iter();
+    let plan = plans.find(|plan| plan.name.as_str() == asked.plan && key.belongs_to(&plan.name))?;
+    Some(plan.quota?.period)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -15,6 +15,7 @@ use crate::listener::{AcceptLoop, Accepting, Live};
 use crate::pipeline::Worker;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
+use crate::store::key_ring::KeyRings;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
 use crate::telemetry::logs::Logs;
@@ -44,6 +45,8 @@ pub(super) enum Order {
 pub(super) struct Shared {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) buckets: Buckets,
+    /// API keys, and the plans that they belong to.
+    pub(super) rings: KeyRings,
     pub(super) vouched: Option<Vouched>,
     pub(super) body_budget: BodyBudget,
     /// What became of the last requests.
@@ -82,6 +85,7 @@ pub(super) fn start(
             let worker = Rc::new(Worker {
                 snapshot: shared.snapshot,
                 buckets: shared.buckets,
+                rings: shared.rings,
                 vouched: shared.vouched,
                 body_budget: shared.body_budget,
                 pool: Rc::new(Pool::default()),

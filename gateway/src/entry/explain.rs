@@ -22,12 +22,13 @@ use crate::exchange::{
 };
 use crate::integration::{BackendPlan, IntegrationPlan};
 use crate::model::{ApiKind, Listener, Prefix, Track};
-use crate::pipeline::sender;
 use crate::pipeline::{self, Arriving, Entered};
+use crate::pipeline::{keyed, sender};
 use crate::snapshot::{RoutePlan, Snapshot};
-use crate::step::admit::standings;
+use crate::step::admit::{Moment, standings};
 use crate::step::attempt::Asking;
 use crate::store::bucket::Buckets;
+use crate::store::key_ring::KeyRings;
 use crate::telemetry::access_log::OpenRecord;
 
 /// A request that nobody sent.
@@ -62,7 +63,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedStep {
     /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `policies`,
-    /// `monitored`, `throttle` or `integration`.
+    /// `monitored`, `api_key`, `throttle` or `integration`.
     pub step: String,
     /// Whether the request goes on behind it.
     pub passes: bool,
@@ -70,10 +71,19 @@ pub struct ExplainedStep {
     pub said: String,
 }
 
+/// What requests are charged to, which is only looked at here.
+#[derive(Clone, Copy, Debug)]
+pub struct Charged<'a> {
+    /// The buckets.
+    pub buckets: &'a Buckets,
+    /// API keys, and the plans that they belong to.
+    pub rings: &'a KeyRings,
+}
+
 /// Says what would become of a request with what runs now.
 pub async fn explain(
     snapshot: &Snapshot,
-    buckets: &Buckets,
+    charged: Charged<'_>,
     question: Question<'_>,
     asking: Asking<'_>,
 ) -> Explanation {
@@ -93,7 +103,7 @@ pub async fn explain(
     let mut steps = vec![passed("listener", at(question.listener))];
     let ended = walk(
         snapshot,
-        buckets,
+        charged,
         &mut exchange,
         request,
         asking,
@@ -122,7 +132,7 @@ pub async fn explain(
 /// Takes the request as far as it comes.
 async fn walk(
     snapshot: &Snapshot,
-    buckets: &Buckets,
+    charged: Charged<'_>,
     exchange: &mut Exchange,
     request: Request<()>,
     asking: Asking<'_>,
@@ -145,7 +155,7 @@ async fn walk(
         steps.push(passed("integration", said));
         return Ok(());
     };
-    throttles(found.value, buckets, exchange, &head, steps)?;
+    throttles(found.value, charged, exchange, &head, steps)?;
     steps.push(passed("integration", answers(&found.value.integration)));
     Ok(())
 }
@@ -239,16 +249,27 @@ fn judgement(
 /// Looks at every bucket that the request would be charged to.
 fn throttles(
     route: &RoutePlan,
-    buckets: &Buckets,
+    charged: Charged<'_>,
     exchange: &Exchange,
     head: &Parts,
     steps: &mut Vec<ExplainedStep>,
 ) -> Result<(), Rejection> {
+    let Charged { buckets, rings } = charged;
+    let ring = rings.current();
+    let keyed = keyed(route, head, exchange, (&ring, rings.keys()))?;
+    if let Some(keyed) = &keyed {
+        let (key, plan) = (keyed.key.held.key(), keyed.key.plan());
+        let said = format!("`{}`, under usage plan `{}`", key.id, plan.name);
+        steps.push(passed("api_key", said));
+    }
     let sender = sender(exchange, head);
-    let now_ns = clock::monotonic_ns();
+    let moment = Moment {
+        now_ns: clock::monotonic_ns(),
+        unix_seconds: clock::unix_seconds(),
+    };
     let sources = route.sources.0.iter();
-    let sources = sources.map(|bucket| bucket.standing(buckets, &sender, now_ns));
-    let standings = standings(&route.admit, buckets, &sender, now_ns);
+    let sources = sources.map(|bucket| bucket.standing(buckets, &sender, moment.now_ns));
+    let standings = standings(&route.admit, buckets, &sender, keyed.as_ref(), moment);
     let mut refusal = None;
     for standing in sources.chain(standings) {
         let name = standing.reason.name();

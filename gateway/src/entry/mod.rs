@@ -145,6 +145,7 @@ fn open<B>(
         head: Head::new(request.method(), request.uri(), request.headers()),
         deployed: None,
         caller: None,
+        api_key: None,
         authorizer: None,
         function: None,
         policy: None,
@@ -153,6 +154,7 @@ fn open<B>(
         base_path: None,
         chosen_id_is_invalid: false,
         cors: None,
+        rate_limit: None,
         endpoint_ids: EndpointIds::default(),
         scheme: if connection.tls.is_some() {
             "https"

@@ -70,6 +70,15 @@ impl Caller {
         }
     }
 
+    /// The value of the API key that the authorizer's function says it is to be counted for.
+    #[must_use]
+    pub fn usage_key(&self) -> Option<&str> {
+        match self {
+            Self::Function(caller) => caller.usage_key.as_deref(),
+            Self::Token(_) | Self::Signer(_) => None,
+        }
+    }
+
     /// Who signed; `None` of callers that are known otherwise.
     #[must_use]
     pub const fn signer(&self) -> Option<&Arc<Signer>> {

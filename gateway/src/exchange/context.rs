@@ -16,7 +16,8 @@ use crate::language::log_format::LogFormat;
 use crate::language::message::{Parameters, Place};
 use crate::language::variable::{Variable, Variables};
 use crate::model::{
-    ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, Track, resource_id,
+    ApiId, ApiKind, DeploymentNumber, GatewayResponse, GatewayResponses, ThrottleHeaders, Track,
+    resource_id,
 };
 use crate::telemetry::stage_counts::StageCounts;
 
@@ -44,6 +45,8 @@ pub struct Deployed {
     pub counts: Arc<StageCounts>,
     /// How the API words what it refuses.
     pub responses: Arc<GatewayResponses>,
+    /// What its answers say of limits on requests.
+    pub throttle_headers: ThrottleHeaders,
     /// What the access log says of its requests; `None` for the gateway's own record.
     pub log_format: Option<Arc<LogFormat>>,
 }
@@ -163,6 +166,16 @@ impl Context<'_> {
                 Some(Cow::Owned(function.as_ref()?.status?.to_string()))
             }
             Variable::AuthorizerRequestId => Some(Cow::Borrowed(function.as_ref()?.id.as_deref()?)),
+            _ => None,
+        }
+    }
+
+    /// The API key that it was counted for.
+    fn api_key(&self, variable: &Variable) -> Option<Cow<'_, str>> {
+        let key = self.exchange.api_key.as_ref()?;
+        match variable {
+            Variable::IdentityApiKeyId => Some(Cow::Borrowed(key.id.as_str())),
+            Variable::IdentityApiKey => key.value(self.exchange.caller.as_ref()),
             _ => None,
         }
     }
@@ -300,6 +313,7 @@ impl Variables for Context<'_> {
             _ => {
                 let signer = self.signer(variable).map(Cow::Borrowed);
                 let caller = signer.or_else(|| self.function(variable));
+                let caller = caller.or_else(|| self.api_key(variable));
                 let judged = caller.or_else(|| self.judged(variable));
                 judged.or_else(|| self.outcome(variable))
             }

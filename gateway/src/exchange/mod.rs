@@ -15,8 +15,10 @@ mod function_call;
 mod function_caller;
 mod identity;
 mod judged;
+mod rate_limit;
 mod rejection;
 mod request_id;
+mod used_key;
 
 pub use caller::Caller;
 pub use client::ClientAddress;
@@ -31,8 +33,10 @@ pub use judged::Judged;
 pub use peer::{
     ClientProof, Connection, PeerAddress, SourceAddress, TlsFacts, Told, forwarded_for,
 };
+pub use rate_limit::RateLimit;
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
+pub use used_key::UsedKey;
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -62,6 +66,8 @@ pub struct Exchange {
     pub deployed: Option<Arc<Deployed>>,
     /// Who sent it, once that is known.
     pub caller: Option<Caller>,
+    /// The API key that it was counted for, where its route asks for one.
+    pub api_key: Option<UsedKey>,
     /// What its authorizer came to, once that has answered.
     pub authorizer: Option<Judged>,
     /// The call of its authorizer's function, where one was made for it.
@@ -78,6 +84,8 @@ pub struct Exchange {
     pub chosen_id_is_invalid: bool,
     /// What its answer says to pages of other origins, instead of what a backend says.
     pub cors: Option<HeaderMap>,
+    /// What its answer says is left to its caller, where it says so.
+    pub rate_limit: Option<Box<RateLimit>>,
     /// How its backend named it, once that has answered.
     pub endpoint_ids: EndpointIds,
     /// Scheme it came by.

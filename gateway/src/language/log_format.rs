@@ -1,7 +1,8 @@
 //! Formats of access logs, as of the pages on access logs of Amazon's guide.
 //!
 //! A format is one line of text in which `$context.*` is replaced; it has to name the request. Other
-//! variables are refused, as are those that APIs of the type do not have.
+//! variables are refused, as are those that APIs of the type do not have. An API key is never told: its id
+//! tells which one it is.
 //!
 //! Values are escaped as within a JSON string, wherever they stand, so that no client can end a line
 //! or leave the quotes around a value. What is unset is `-`.
@@ -16,6 +17,9 @@ pub const FORMAT_BYTES_MAX: usize = 3 << 10;
 /// Bytes of a line; a value that would make it longer is left out as if it were unset. What the
 /// format itself says and the numbers of [`Late`] values always stand.
 pub const LINE_BYTES_MAX: usize = 64 << 10;
+
+/// What stands for the value of an API key.
+const MASK: &str = "****";
 
 /// What stands for a variable that is unset.
 const UNSET: &str = "-";
@@ -125,6 +129,10 @@ impl LogFormat {
                 Piece::Variable(Variable::ErrorMessageString) => {
                     let value = variables.context(&Variable::ErrorMessage);
                     line.push(value.as_deref(), "\"");
+                }
+                Piece::Variable(variable @ Variable::IdentityApiKey) => {
+                    let value = variables.context(variable).map(|_secret| MASK);
+                    line.push(value, "");
                 }
                 Piece::Variable(variable) => {
                     let value = Reference::Context(variable.clone());

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{
     ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
     MethodResponses, NonProxy, PolicySetName, Private, RequestMappings, RequestSizes,
-    ResponseMappings, RouteKey, SharedThrottles, Stage, Throttle, UpstreamName, UpstreamTarget,
-    Validation, Variant,
+    ResponseMappings, RouteKey, SharedThrottles, Stage, Throttle, ThrottleHeaders, UpstreamName,
+    UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -34,6 +34,8 @@ pub struct Api {
     pub sizes: RequestSizes,
     /// How often it may be called, over all its stages.
     pub throttles: SharedThrottles,
+    /// What its answers say of limits on requests.
+    pub throttle_headers: ThrottleHeaders,
     /// Who may come in, whatever host leads to it; `None` for everybody.
     pub private: Option<Private>,
     /// What its file says it does.
@@ -76,6 +78,8 @@ pub struct Route {
     pub scopes: Vec<String>,
     /// Policy set that is asked what the caller may do; `None` asks none.
     pub policies: Option<PolicySetName>,
+    /// Whether callers need an API key; REST APIs only.
+    pub api_key_required: bool,
     /// The bucket of all callers together, for each stage.
     pub throttle: Option<Throttle>,
     /// The buckets of each caller, for each stage, each by another key.

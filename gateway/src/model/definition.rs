@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::language::media_type::BinaryMediaTypes;
 use crate::language::policy::Policy;
 
-use super::{Cors, GatewayResponses, Route};
+use super::{Cors, GatewayResponses, KeySource, Route};
 
 /// What an API does. Each of its stages serves one, and stages may serve different ones.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Definition {
     pub models: BTreeMap<String, serde_json::Value>,
     /// What its integrations that are no proxies take for binary; REST APIs only.
     pub binary_media_types: BinaryMediaTypes,
+    /// Where the API keys of requests are read from; REST APIs only.
+    pub key_source: KeySource,
     /// Its routes in the order of the file. Route keys are unique within the API.
     pub routes: Vec<Route>,
 }

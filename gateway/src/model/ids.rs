@@ -82,6 +82,12 @@ names! {
     ApiKeyId,
 }
 
+impl std::borrow::Borrow<str> for RouteKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl StageName {
     /// The stage of an HTTP API that serves what names no other one.
     pub const DEFAULT: &str = "$default";

@@ -30,6 +30,7 @@ mod signer;
 mod tables;
 mod throttle;
 mod upstream;
+mod usage_plan;
 mod gateway_response;
 mod non_proxy;
 mod domain;
@@ -115,7 +116,10 @@ pub use signer::{
 pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use tables::{TableLookup, TableName, TableNameError};
-pub use throttle::{CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle};
+pub use throttle::{
+    CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle, ThrottleHeaders,
+};
 pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{BackendTls, Remote, Upstream, UpstreamTarget};
+pub use usage_plan::{KeySource, PlanStage, Quota, UsagePlan};
 pub use validation::{BodyModels, ResponseCheck, Validation};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{
     Api, ApiKeySettings, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists,
     Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
+    UsagePlan,
 };
 
 /// One complete, consistent configuration.
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub upstreams: Vec<Upstream>,
     /// APIs in the order of the file.
     pub apis: Vec<Api>,
+    /// Usage plans in the order of the file.
+    pub usage_plans: Vec<UsagePlan>,
     /// Custom domains in the order of the file.
     pub domains: Vec<Domain>,
     /// Logs and metrics.

@@ -63,6 +63,26 @@ pub struct SharedThrottles {
     pub callers: Vec<CallerThrottle>,
 }
 
+/// What answers say of limits on requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThrottleHeaders {
+    /// Whether a refusal says after how many seconds the same request is admitted (`Retry-After`, RFC 9110,
+    /// 10.2.3); default true.
+    pub retry_after: bool,
+    /// Whether answers say what is left to the caller (`RateLimit-Policy` and `RateLimit`,
+    /// draft-ietf-httpapi-ratelimit-headers-10); default false.
+    pub rate_limit: bool,
+}
+
+impl Default for ThrottleHeaders {
+    fn default() -> Self {
+        Self {
+            retry_after: true,
+            rate_limit: false,
+        }
+    }
+}
+
 impl CallerKey {
     /// What sources are written as.
     pub const SOURCE: &str = "$context.identity.sourceIp";

@@ -3,14 +3,19 @@
 use http::request::Parts;
 
 use crate::clock;
-use crate::exchange::{Exchange, Reason, Rejection};
+use crate::exchange::{Exchange, Reason, Rejection, UsedKey};
+use crate::model::KeySource;
 use crate::pipeline::Worker;
 use crate::snapshot::RoutePlan;
-use crate::step::admit::admit;
+use crate::step::admit::{AdmitPlan, Keyed, Moment, admit};
+use crate::step::allowance::rate_limit;
+use crate::step::api_key::{HEADER, key_of};
 use crate::step::attempt::{Asking, Purpose};
 use crate::step::bucket::Sender;
 use crate::step::proof::Permit;
 use crate::step::source_limit::limit_source;
+use crate::store::api_key::ApiKeys;
+use crate::store::key_ring::KeyRing;
 
 /// Charges the source of a request, or only looks where somebody wants to know what would become of it.
 ///
@@ -28,7 +33,16 @@ pub(super) fn ask_source(
     let sender = sender(exchange, head);
     let now_ns = clock::monotonic_ns();
     let noted = match asking.purpose {
-        Purpose::Serve => limit_source(&route.sources, asking.buckets, &sender, now_ns)?,
+        Purpose::Serve => {
+            let limited = limit_source(&route.sources, asking.buckets, &sender, now_ns);
+            if limited.is_err() && says_what_is_left(exchange) {
+                let moment = moment(now_ns);
+                let plans = (&route.sources, &AdmitPlan::default());
+                let left = rate_limit(plans, asking.buckets, &sender, None, moment);
+                exchange.rate_limit = left.map(Box::new);
+            }
+            limited?
+        }
         Purpose::Explain { .. } => {
             let buckets = route.sources.0.iter();
             let mut standings =
@@ -55,11 +69,64 @@ pub(super) fn admitted(
 ) -> Result<Permit, Rejection> {
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
+    let ring = worker.rings.current();
+    let keyed = keyed(route, head, exchange, (&ring, worker.rings.keys()))?;
+    // Also of a request that one of its buckets refuses.
+    let key = keyed.as_ref().map(|keyed| {
+        let is_in_header = route.api_key == Some(KeySource::Header);
+        let header = is_in_header.then(|| head.headers.get(HEADER)).flatten();
+        UsedKey::new(keyed.key.held.key().id.clone(), header)
+    });
+    exchange.record.record.api_key = key.as_ref().map(|key| (&key.id).into());
+    exchange.api_key = key;
     let sender = sender(exchange, head);
-    let (permit, noted) = admit(&route.admit, &worker.buckets, &sender, now_ns)?;
+    let moment = moment(now_ns);
+    let keyed = keyed.as_ref();
+    let admitted = admit(&route.admit, &worker.buckets, &sender, keyed, moment);
+    if says_what_is_left(exchange) {
+        let plans = (&route.sources, &route.admit);
+        let left = rate_limit(plans, &worker.buckets, &sender, keyed, moment);
+        exchange.rate_limit = left.map(Box::new);
+    }
+    let (permit, noted) = admitted?;
     note(exchange, noted);
     worker.vouch(exchange, now_ns);
     Ok(permit)
+}
+
+fn moment(now_ns: u64) -> Moment {
+    Moment {
+        now_ns,
+        unix_seconds: clock::unix_seconds(),
+    }
+}
+
+fn says_what_is_left(exchange: &Exchange) -> bool {
+    let deployed = exchange.deployed.as_ref();
+    deployed.is_some_and(|deployed| deployed.throttle_headers.rate_limit)
+}
+
+/// The API key of a request, where its route asks for one.
+///
+/// # Errors
+/// 403 where there is none, or one that opens nothing here.
+pub(crate) fn keyed<'r>(
+    route: &'r RoutePlan,
+    head: &Parts,
+    exchange: &Exchange,
+    (ring, keys): (&'r KeyRing, &ApiKeys),
+) -> Result<Option<Keyed<'r>>, Rejection> {
+    let Some(source) = route.api_key else {
+        return Ok(None);
+    };
+    let api = exchange.record.record.api.as_deref().unwrap_or_default();
+    let deployed = exchange.deployed.as_ref();
+    let stage = deployed.map_or("", |deployed| &deployed.stage);
+    let key = key_of(source, &sender(exchange, head), (ring, keys), (api, stage))?;
+    Ok(Some(Keyed {
+        key,
+        route: &route.key,
+    }))
 }
 
 /// Who sends a request.

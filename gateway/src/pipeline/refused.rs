@@ -23,7 +23,13 @@ pub(super) fn write(rejection: &Rejection, exchange: &Exchange) -> (Response<()>
         ApiKind::Rest => write_rest(rejection, exchange),
     };
     let headers = response.headers_mut();
-    if let Some(seconds) = rejection.retry_after_seconds {
+    // Of what is busy or away it is said anyway.
+    let is_throttled = rejection.status() == StatusCode::TOO_MANY_REQUESTS;
+    let deployed = exchange.deployed.as_ref();
+    let says = deployed.is_none_or(|deployed| deployed.throttle_headers.retry_after);
+    if let Some(seconds) = rejection.retry_after_seconds
+        && (says || !is_throttled)
+    {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if rejection.reason == Reason::BadFraming {

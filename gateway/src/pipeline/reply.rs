@@ -77,6 +77,9 @@ pub(crate) fn respond(
     if let Some(said) = exchange.cors.take() {
         cors::replace(response.headers_mut(), said);
     }
+    if let Some(rate_limit) = exchange.rate_limit.take() {
+        rate_limit.write(response.headers_mut());
+    }
     name(response.headers_mut(), &exchange);
     if let Some(follower) = exchange.record.follower() {
         follower.show(Step::ResponseHeaders, |message, masks| {

@@ -11,6 +11,7 @@ use crate::integration::Means;
 use crate::snapshot::Snapshot;
 use crate::step::attempt::{Asking, Purpose};
 use crate::store::bucket::Buckets;
+use crate::store::key_ring::KeyRings;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::Sink;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -23,6 +24,8 @@ pub struct Worker {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The shared words.
     pub buckets: Buckets,
+    /// API keys, and the plans that they belong to.
+    pub rings: KeyRings,
     /// Sources that have proven themselves, for the kernel edge; `None` where there is none.
     pub vouched: Option<Vouched>,
     /// Memory for buffered bodies.

@@ -224,6 +224,7 @@ impl Compiler {
                 deployment: served.deployment,
                 variables: served.variables.clone(),
                 responses: Arc::new(definition.gateway_responses.clone()),
+                throttle_headers: api.throttle_headers,
                 log_format: stage.log_format.clone(),
             }),
             cors: cors_plan(&api.name, definition)?,
@@ -274,6 +275,9 @@ impl Compiler {
             key: Arc::from(route.key.as_str()),
             authorize,
             decide,
+            api_key: route
+                .api_key_required
+                .then_some(served.definition.key_source),
             sources,
             admit,
             validate: schemas.plan(&route.validation)?,

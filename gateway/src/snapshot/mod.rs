@@ -34,7 +34,7 @@ use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
 use crate::model::{
-    Api, ApiId, ApiKind, BodyMode, Listener, RequestSizes, Share, StageName, TlsTerms,
+    Api, ApiId, ApiKind, BodyMode, KeySource, Listener, RequestSizes, Share, StageName, TlsTerms,
 };
 use crate::oauth::Client;
 use crate::router::{RequestPath, Router, Slashes};
@@ -176,6 +176,8 @@ pub struct RoutePlan {
     pub authorize: Option<AuthorizePlan>,
     /// Who is asked what the caller may do; `None` asks nobody.
     pub decide: Option<Arc<DecidePlan>>,
+    /// Where the API key that it asks for is read from; `None` where it asks for none.
+    pub api_key: Option<KeySource>,
     /// How often each source may ask, before it is known who that is.
     pub sources: SourcePlan,
     /// How often.

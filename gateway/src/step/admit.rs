@@ -1,7 +1,8 @@
 //! May this caller send another request now?
 //!
-//! A request is charged to each caller's own buckets, and to those of its route, stage, API and account. It
-//! is charged to all of them or to none. Of several that refuse, the first in that order answers.
+//! A request is counted against the quota of its API key, and charged to the key's buckets for the route,
+//! under its plan and of its own, to each caller's own buckets, and to those of its route, stage, API and
+//! account: to all of them or to none. Of several that refuse, the first in that order answers.
 
 use arrayvec::ArrayVec;
 
@@ -10,14 +11,35 @@ use super::proof::Permit;
 use crate::exchange::{Reason, Rejection};
 use crate::model::CALLER_THROTTLES_MAX;
 use crate::store::bucket::Buckets;
-use crate::store::charge::charge_all;
+use crate::store::charge::{Account, charge_asked, count_refusal, refusal};
+use crate::store::key_ring::InUse;
 
 /// Places that limit each caller: route, stage and API.
 const CALLER_PLACES: usize = 3;
 /// Buckets that all share: of route, stage, API and account.
 const SHARED_MAX: usize = 4;
+/// Buckets of an API key: for the route, under its plan, and its own.
+const OF_KEY_MAX: usize = 3;
 /// Buckets that one request is charged to.
-const ACCOUNTS_MAX: usize = CALLER_PLACES * CALLER_THROTTLES_MAX + SHARED_MAX;
+const ACCOUNTS_MAX: usize = OF_KEY_MAX + CALLER_PLACES * CALLER_THROTTLES_MAX + SHARED_MAX;
+
+/// When a request is charged.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Monotonic, in nanoseconds.
+    pub now_ns: u64,
+    /// Seconds since 1970, by which periods of quotas are told.
+    pub unix_seconds: u64,
+}
+
+/// The key that a request comes with, and the route that it calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<'a> {
+    /// The key.
+    pub key: InUse<'a>,
+    /// Key of the route, such as `GET /pets/{id}`.
+    pub route: &'a str,
+}
 
 /// The buckets of one route.
 #[derive(Debug, Default)]
@@ -47,8 +69,50 @@ impl AdmitPlan {
     }
 }
 
-/// Charges one request at `now_ns` (monotonic) to all of the route's buckets, or to none. Also gives what
-/// would have refused it if it were not only monitored.
+impl<'a> Keyed<'a> {
+    /// What the request is charged to for its key, in the documented order.
+    pub(super) fn accounts(&self) -> ArrayVec<(Reason, Account<'a>), OF_KEY_MAX> {
+        let accounts = [
+            (Reason::PlanRouteThrottled, self.key.route(self.route)),
+            (Reason::PlanThrottled, self.key.all()),
+            (Reason::KeyThrottled, self.key.own()),
+        ];
+        let accounts = accounts.into_iter();
+        accounts
+            .filter_map(|(reason, account)| Some((reason, account?)))
+            .collect()
+    }
+}
+
+impl Keyed<'_> {
+    /// How the key's quota stands, and its buckets.
+    fn standings(&self, moment: Moment) -> Vec<Standing> {
+        let quota = self.key.standing(moment.unix_seconds);
+        let quota = quota.map(|(quota, standing)| {
+            let seconds = standing.end.saturating_sub(moment.unix_seconds);
+            let is_left = standing.remaining > 0;
+            Standing {
+                reason: Reason::QuotaExceeded,
+                wait_ns: if is_left {
+                    0
+                } else {
+                    seconds.saturating_mul(1_000_000_000)
+                },
+                is_monitored: quota.is_monitored,
+            }
+        });
+        let buckets = self.accounts().into_iter();
+        let buckets = buckets.map(|(reason, account)| Standing {
+            reason,
+            wait_ns: account.wait(moment.now_ns).unwrap_or(0),
+            is_monitored: account.is_monitored(),
+        });
+        quota.into_iter().chain(buckets).collect()
+    }
+}
+
+/// Charges one request to the quota of its key and to all buckets, or to none. Also gives what would have
+/// refused it if it were not only monitored.
 ///
 /// # Errors
 /// A rejection with the seconds after which the same request alone would be admitted.
@@ -56,33 +120,93 @@ pub fn admit(
     plan: &AdmitPlan,
     buckets: &Buckets,
     sender: &Sender<'_>,
-    now_ns: u64,
+    keyed: Option<&Keyed<'_>>,
+    moment: Moment,
 ) -> Result<(Permit, Option<Reason>), Rejection> {
+    let now_ns = moment.now_ns;
+    let of_key = keyed.map(Keyed::accounts).unwrap_or_default();
     let own = plan.callers.iter();
     let own = own.map(|bucket| bucket.account(buckets, sender, now_ns));
     let shared = plan.shared.iter().map(SharedBucket::account);
-    let accounts: ArrayVec<_, ACCOUNTS_MAX> = own.chain(shared).take(ACCOUNTS_MAX).collect();
-    match charge_all(&accounts, now_ns) {
-        Ok(noted) => Ok((Permit::grant(), noted.map(|at| plan.reason(at)))),
-        Err(refused) => Err(Rejection {
-            retry_after_seconds: Some(refused.retry_after_seconds()),
-            ..Rejection::new(plan.reason(refused.at))
-        }),
+    let accounts = of_key.iter().map(|(_, account)| *account);
+    let accounts = accounts.chain(own).chain(shared).take(ACCOUNTS_MAX);
+    let accounts: ArrayVec<_, ACCOUNTS_MAX> = accounts.collect();
+    let reason = |at: usize| match of_key.get(at) {
+        Some((reason, _)) => *reason,
+        None => plan.reason(at.saturating_sub(of_key.len())),
+    };
+    // A bucket that refuses takes nothing of the quota, not even for the moment.
+    if let Some(found) = refusal(&accounts, now_ns) {
+        let seconds = found.retry_after_seconds();
+        let exhausted = keyed.and_then(|keyed| keyed.key.exhausted(moment.unix_seconds));
+        return Err(match exhausted {
+            Some(exhausted) => {
+                refused(Reason::QuotaExceeded, exhausted.seconds.max(seconds), keyed)
+            }
+            None => {
+                count_refusal(&accounts, found);
+                refused(reason(found.at), seconds, keyed)
+            }
+        });
+    }
+    let counted = keyed.map(|keyed| keyed.key.count(moment.unix_seconds));
+    let counted = counted.transpose();
+    let counted =
+        counted.map_err(|exhausted| refused(Reason::QuotaExceeded, exhausted.seconds, keyed))?;
+    match charge_asked(&accounts, now_ns) {
+        Ok(noted) => {
+            let by_quota = counted.is_some_and(|counted| counted.would_refuse);
+            let noted = noted.map(reason);
+            let noted = by_quota.then_some(Reason::QuotaExceeded).or(noted);
+            Ok((Permit::grant(), noted))
+        }
+        Err(found) => {
+            if let Some(counted) = counted {
+                counted.taken.give_back();
+            }
+            Err(refused(
+                reason(found.at),
+                found.retry_after_seconds(),
+                keyed,
+            ))
+        }
     }
 }
 
-/// How the buckets stand that a request would be charged to at `now_ns`. Nothing is charged.
+fn refused(reason: Reason, retry_after_seconds: u64, keyed: Option<&Keyed<'_>>) -> Rejection {
+    let is_of_key = matches!(
+        reason,
+        Reason::QuotaExceeded
+            | Reason::PlanRouteThrottled
+            | Reason::PlanThrottled
+            | Reason::KeyThrottled
+    );
+    let detail = keyed.filter(|_| is_of_key).map(|keyed| {
+        let (key, plan) = (keyed.key.held.key(), keyed.key.plan());
+        format!("API key `{}` under usage plan `{}`", key.id, plan.name).into()
+    });
+    Rejection {
+        retry_after_seconds: Some(retry_after_seconds),
+        detail,
+        ..Rejection::new(reason)
+    }
+}
+
+/// How the quota and the buckets stand that a request would be charged to. Nothing is charged.
 #[must_use]
 pub fn standings(
     plan: &AdmitPlan,
     buckets: &Buckets,
     sender: &Sender<'_>,
-    now_ns: u64,
+    keyed: Option<&Keyed<'_>>,
+    moment: Moment,
 ) -> Vec<Standing> {
+    let now_ns = moment.now_ns;
+    let of_key = keyed.into_iter().flat_map(|keyed| keyed.standings(moment));
     let own = plan.callers.iter();
     let own = own.map(|bucket| bucket.standing(buckets, sender, now_ns));
     let shared = plan.shared.iter().map(|bucket| bucket.standing(now_ns));
-    own.chain(shared).collect()
+    of_key.chain(own).chain(shared).collect()
 }
 
 #[cfg(test)]

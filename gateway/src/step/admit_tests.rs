@@ -87,7 +87,11 @@ impl Bench {
             headers: &headers,
             caller: None,
         };
-        let admitted = admit(plan, &self.buckets, &sender, now_ns);
+        let moment = Moment {
+            now_ns,
+            unix_seconds: 0,
+        };
+        let admitted = admit(plan, &self.buckets, &sender, None, moment);
         admitted.map(|(Permit { .. }, noted)| noted)
     }
 }

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use crate::exchange::{Caller, Reason};
 use crate::model::{CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
-use crate::store::charge::{Account, CallerLimits};
+use crate::store::charge::{Account, CallerLimits, Level};
 use crate::store::lease::SlotLease;
 
 /// One bucket that all share who come by it.
@@ -114,6 +114,23 @@ impl CallerBucket {
             wait_ns: wait_ns(&self.throttle.limit, tat, now_ns),
             is_monitored: self.throttle.is_monitored,
         }
+    }
+
+    /// How full that of `sender` is, behind a charge; `None` where it is only watched.
+    #[must_use]
+    pub fn level(&self, buckets: &Buckets, sender: &Sender<'_>, now_ns: u64) -> Option<Level> {
+        if self.throttle.is_monitored {
+            return None;
+        }
+        let tag = buckets.caller_tag(self.parent.tag(), &self.value_of(sender));
+        // Who was charged and has no word shares the slot.
+        Some(match buckets.caller_line(tag).find(tag) {
+            Some(way) => Level::new(&self.throttle.limit, Word::load(&way.tat), now_ns),
+            None => {
+                let shared = Word::load(&self.parent.slot().tat);
+                Level::new(&self.throttle.overflow, shared, now_ns)
+            }
+        })
     }
 
     /// What a refusal of it is called.

@@ -21,6 +21,34 @@ pub struct Account<'a> {
     is_monitored: bool,
 }
 
+/// How full a bucket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Requests that it admits at once from idle.
+    pub burst: u64,
+    /// Requests that it would admit now.
+    pub left: u64,
+    /// Nanoseconds in which an empty one is full again.
+    pub refill_ns: u64,
+    /// Nanoseconds until it is.
+    pub full_in_ns: u64,
+}
+
+impl Level {
+    /// Of a bucket whose word says `tat`.
+    #[must_use]
+    pub const fn new(limit: &Limit, tat: u64, now_ns: u64) -> Self {
+        let (unit, burst_ns) = (limit.increment(1), limit.tolerance_ns);
+        let owed_ns = tat.saturating_sub(now_ns);
+        Self {
+            burst: burst_ns / unit,
+            left: burst_ns.saturating_sub(owed_ns) / unit,
+            refill_ns: burst_ns,
+            full_in_ns: owed_ns,
+        }
+    }
+}
+
 /// A bucket that refused, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -128,11 +156,24 @@ impl<'a> Account<'a> {
         }
     }
 
+    /// Whether it only notes what it would refuse.
+    #[must_use]
+    pub const fn is_monitored(&self) -> bool {
+        self.is_monitored
+    }
+
     /// Nanoseconds until a charge would be admitted; `None` if it would be now.
-    fn wait(&self, now_ns: u64) -> Option<u64> {
+    #[must_use]
+    pub fn wait(&self, now_ns: u64) -> Option<u64> {
         let increment = self.limit.increment(1);
         let decided = self.limit.decide(Word::load(self.tat), now_ns, increment);
         decided.err()
+    }
+
+    /// How much of its burst is left, and when all of it is again.
+    #[must_use]
+    pub fn level(&self, now_ns: u64) -> Level {
+        Level::new(self.limit, Word::load(self.tat), now_ns)
     }
 
     fn count_refusal(&self) {
@@ -165,17 +206,39 @@ impl<'a> Account<'a> {
 /// The first bucket that refuses, with the longest wait of all that do: only then does every bucket admit
 /// the same request.
 pub fn charge_all(accounts: &[Account<'_>], now_ns: u64) -> Result<Option<usize>, Refused> {
+    match refusal(accounts, now_ns) {
+        Some(refused) => {
+            count_refusal(accounts, refused);
+            Err(refused)
+        }
+        None => charge_asked(accounts, now_ns),
+    }
+}
+
+/// As [`charge_all`], where [`refusal`] has just said that nothing refuses.
+///
+/// # Errors
+/// A bucket that has lost its place since.
+pub fn charge_asked(accounts: &[Account<'_>], now_ns: u64) -> Result<Option<usize>, Refused> {
+    charge_each(accounts, 0, now_ns)
+}
+
+/// Counts a refusal that was not counted when it was found.
+pub fn count_refusal(accounts: &[Account<'_>], refused: Refused) {
+    if let Some(account) = accounts.get(refused.at) {
+        account.count_refusal();
+    }
+}
+
+/// What would refuse a request at `now_ns`. Nothing is charged, and nothing counted.
+#[must_use]
+pub fn refusal(accounts: &[Account<'_>], now_ns: u64) -> Option<Refused> {
     let enforced = accounts.iter().enumerate();
     let enforced = enforced.filter(|(_, account)| !account.is_monitored);
     let mut refused = enforced.filter_map(|(at, account)| Some((at, account.wait(now_ns)?)));
-    if let Some((at, wait_ns)) = refused.next() {
-        let wait_ns = refused.map(|(_, wait_ns)| wait_ns).fold(wait_ns, u64::max);
-        if let Some(account) = accounts.get(at) {
-            account.count_refusal();
-        }
-        return Err(Refused { at, wait_ns });
-    }
-    charge_each(accounts, 0, now_ns)
+    let (at, wait_ns) = refused.next()?;
+    let wait_ns = refused.map(|(_, wait_ns)| wait_ns).fold(wait_ns, u64::max);
+    Some(Refused { at, wait_ns })
 }
 
 /// Charges the accounts from `at` on. Each level knows what its own account took, and gives that back where

@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod decision;
 pub mod kept;
 pub mod list;
+pub mod key_ring;
 pub mod lease;
 pub mod penalty;
 pub mod usage;

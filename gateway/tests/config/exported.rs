@@ -390,6 +390,7 @@ fn settings(kind: &str) -> impl Strategy<Value = Map<String, Value>> + use<> {
                 json!(["image/*", "application/octet-stream"]),
             ),
             ("policy_file", json!("policies/legacy.json")),
+            ("api_key_source", json!("authorizer")),
             (
                 "policy",
                 json!({"Statement": [{"Effect": "Allow", "Principal": "*",
@@ -456,7 +457,10 @@ fn route(kind: &'static str, path: &'static str) -> BoxedStrategy<Value> {
         ),
     ]);
     let checks = if kind == "rest" {
-        checks(path).boxed()
+        let keys = some_of(vec![("api_key_required", json!(true))]);
+        let both = (checks(path), keys);
+        both.prop_map(|(checks, keys)| checks.into_iter().chain(keys).collect())
+            .boxed()
     } else {
         Just(Map::new()).boxed()
     };

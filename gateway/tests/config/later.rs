@@ -44,15 +44,7 @@ paths:
     )
 }
 
-/// An operation that asks for the security scheme `main`, defined so.
-fn with_scheme(scheme: &str) -> String {
-    let served = "{type: http_proxy, uri: 'https://a.example/'}";
-    let text = with_integration(served, "security: [{main: []}]");
-    format!("{text}components:\n  securitySchemes:\n    main: {scheme}\n")
-}
-
 const AT: &str = "paths.\"/a\".get.x-amazon-apigateway-integration";
-const SCHEME: &str = "components.securitySchemes.main";
 
 #[test]
 fn functions_and_services_of_aws() {
@@ -75,23 +67,6 @@ fn functions_and_services_of_aws() {
             "",
         ),
         &[(&format!("{AT}.credentials"), "built by later work")],
-    );
-}
-
-#[test]
-fn api_keys() {
-    check_definition(
-        &with_scheme("{type: apiKey, name: x-api-key, in: header}"),
-        &[(SCHEME, "API keys are built by later work")],
-    );
-    let served = "{type: http_proxy, uri: 'https://a.example/'}";
-    let text = with_integration(served, "");
-    check_definition(
-        &format!("{text}x-amazon-apigateway-api-key-source: AUTHORIZER\n"),
-        &[(
-            "x-amazon-apigateway-api-key-source",
-            "API keys are built by later work",
-        )],
     );
 }
 

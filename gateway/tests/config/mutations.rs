@@ -193,9 +193,9 @@ pub(crate) const OF_REST: &[Row] = &[
     ),
     (
         "source: HEADER",
-        "source: AUTHORIZER",
+        "source: BODY",
         "8:1",
-        "API keys are built by later work: take it out",
+        "found neither of the sources of API keys: write `HEADER` or `AUTHORIZER`",
     ),
     (
         "mode: BASIC",

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gateway::config::{Import, ImportOptions, Treatment, import, load_text, parse_id};
-use gateway::model::{Definition, Integration, SecurityPolicy};
+use gateway::model::{Definition, Integration, KeySource, SecurityPolicy};
 
 const LISTENERS: &str = "listeners: {local: {address: '127.0.0.1:8080'}}";
 
@@ -56,6 +56,90 @@ fn refused(import: &Import) -> Vec<String> {
         format!("{}:{}: {said}", place.line, place.column)
     });
     lines.collect()
+}
+
+/// A scheme of API keys and one of an authorizer, beside an operation that asks for what `security` says.
+fn keyed(security: &str) -> String {
+    let text = definition(
+        "x-amazon-apigateway-api-key-source: AUTHORIZER
+components:
+  securitySchemes:
+    key: { type: apiKey, name: X-Api-Key, in: header }
+    login:
+      type: apiKey
+      name: Authorization
+      in: header
+      x-amazon-apigateway-authtype: custom
+      x-amazon-apigateway-authorizer:
+        type: token
+        authorizerUri: 'https://functions.example/login'",
+        &format!("security: {security}"),
+    );
+    text.replace(
+        "openapi: 3.0.1",
+        "openapi: 3.0.1\ninfo: { title: a, version: '1' }",
+    )
+}
+
+#[test]
+fn an_operation_asks_for_an_api_key_where_its_security_names_a_scheme_of_keys() {
+    for (security, asks, authorizer) in [
+        ("[{ key: [] }]", true, None),
+        ("[{ key: [], login: [] }]", true, Some("a-login")),
+        ("[{ login: [] }, { key: [] }]", true, Some("a-login")),
+        ("[{ login: [] }]", false, Some("a-login")),
+        ("[]", false, None),
+    ] {
+        let text = keyed(security);
+        assert_eq!(
+            refused(&imported(&text)),
+            Vec::<String>::new(),
+            "{security}"
+        );
+        let served = served(&text);
+        assert_eq!(served.key_source, KeySource::Authorizer);
+        let route = &served.routes[0];
+        assert_ne!(route.integration, Integration::Refused, "{security}");
+        let found = route.authorizer.as_ref().map(ToString::to_string);
+        assert_eq!(
+            (route.api_key_required, found.is_some()),
+            (asks, authorizer.is_some()),
+            "{security}"
+        );
+    }
+    // What could be had without the key as well is not opened by it.
+    for security in [
+        "[{ key: [] }, {}]",
+        "[{ login: [] }, {}]",
+        "[{ key: [], nobody: [] }]",
+    ] {
+        let text = keyed(security);
+        assert_eq!(refused(&imported(&text)).len(), 1, "{security}");
+        assert_eq!(served(&text).routes[0].integration, Integration::Refused);
+    }
+}
+
+#[test]
+fn http_apis_do_not_ask_for_api_keys() {
+    let text = "openapi: 3.0.1
+info: { title: a, version: '1' }
+paths:
+  /a:
+    get:
+      security: [{ key: [] }]
+      responses: {}
+      x-amazon-apigateway-integration:
+        { type: http_proxy, httpMethod: GET, uri: 'https://a.example/', payloadFormatVersion: '1.0' }
+components:
+  securitySchemes:
+    key: { type: apiKey, name: x-api-key, in: header }
+";
+    let refused = refused(&imported(text));
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].contains("only REST APIs ask for API keys"),
+        "{refused:?}"
+    );
 }
 
 const VALIDATED: &str =

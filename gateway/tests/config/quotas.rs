@@ -131,6 +131,47 @@ fn stages_and_domains() {
     check(rules, 50, place, words);
 }
 
+#[test]
+fn keys_and_usage_plans() {
+    let route = |name: &String| format!("GET /{name}: {{{PUBLIC}}}");
+    let routes: Vec<_> = names(21).iter().map(route).collect();
+    let with = |plans: &str| {
+        let plans = format!("usage_plans: {{{plans}}}");
+        configuration("rest", "stages: {prod: {}}", &routes, &plans)
+    };
+    let plans = |count: usize| {
+        let plan = |name: String| format!("{name}: {{stages: [{{api: a, stage: prod}}]}}");
+        with(
+            &names(count)
+                .into_iter()
+                .map(plan)
+                .collect::<Vec<_>>()
+                .join(", "),
+        )
+    };
+    check(plans, 300, "usage_plans", "at most 300 usage plans");
+    let throttled = |count: usize| {
+        let route = |name: String| format!("GET /{name}: {{throttle: {{rate: 1, burst: 1}}}}");
+        let routes = names(count)
+            .into_iter()
+            .map(route)
+            .collect::<Vec<_>>()
+            .join(", ");
+        with(&format!(
+            "p: {{stages: [{{api: a, stage: prod, routes: {{{routes}}}}}]}}"
+        ))
+    };
+    let words = "at most 20 routes of a stage with throttles in a usage plan";
+    check(throttled, 20, "usage_plans.p.stages[0].routes", words);
+    // Of keys there are fewer as well.
+    let keys = |limits: &str| {
+        let text = format!("{limits}\n{}", with(""));
+        let loaded = load_text("g.yaml", &text, Site::new().path()).unwrap();
+        loaded.gateway.api_keys.keys_max
+    };
+    assert_eq!((keys("limits: aws"), keys("")), (10_000, 100_000));
+}
+
 /// A domain with so many rules.
 fn ruled(name: &str, count: usize) -> String {
     let rule = |number: usize| {

@@ -85,6 +85,7 @@ pub(super) fn lower(
             stages,
             sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
             throttles: lower_throttles(api, &at, cx),
+            throttle_headers: throttle::lower_headers(api.throttle_headers.as_ref()),
             definition,
         });
     }
@@ -314,7 +315,7 @@ mod tests {
     use crate::model::{
         ApiKind, Backend, BodyMode, Definition, GatewayResponses, HttpProxy, Integration,
         Placements, RequestMappings, ResponseMappings, RouteMethod, StageName, StageSettings,
-        StageThrottles, Target, Throttle, UpstreamName, Validation,
+        StageThrottles, Target, Throttle, ThrottleHeaders, UpstreamName, Validation,
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
@@ -326,6 +327,7 @@ mod tests {
             authorizer: None,
             scopes: Vec::new(),
             policies: None,
+            api_key_required: false,
             throttle: Some(Throttle {
                 limit,
                 is_monitored: false,
@@ -355,6 +357,7 @@ mod tests {
             gateway_responses: GatewayResponses::default(),
             models: BTreeMap::new(),
             binary_media_types: BinaryMediaTypes::default(),
+            key_source: crate::model::KeySource::Header,
             routes: vec![route; count as usize],
         });
         vec![Api {
@@ -381,6 +384,7 @@ mod tests {
             }],
             sizes: RequestSizes::SERVICE,
             throttles: SharedThrottles::default(),
+            throttle_headers: ThrottleHeaders::default(),
             definition,
         }]
     }

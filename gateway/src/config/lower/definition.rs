@@ -8,7 +8,7 @@ use super::{cors, gateway_response, models, policies, policy};
 use crate::config::cursor::Cursor;
 use crate::config::written;
 use crate::language::media_type::BinaryMediaTypes;
-use crate::model::{ApiKind, Definition, Route};
+use crate::model::{ApiKind, Definition, KeySource, Route};
 
 /// Lowers what `written` says of the API of `host`, for the environments in `around`.
 pub(super) fn lower(
@@ -33,6 +33,7 @@ pub(super) fn lower(
             &at.key("gateway_responses"),
             cx,
         ),
+        key_source: lower_key_source(written, kind, &at.key("api_key_source"), cx),
         models: models::lower(written, kind, &at.key("models"), cx),
         binary_media_types: lower_binary(written, kind, &at.key("binary_media_types"), cx),
         routes,
@@ -62,6 +63,21 @@ fn lower_routes(api: &written::Api, around: &Around<'_>, cx: &mut Lowering<'_>) 
     }
     let none = written::Named::default();
     route::lower(api.routes.as_ref().unwrap_or(&none), &at, around, cx)
+}
+
+fn lower_key_source(
+    api: &written::Api,
+    kind: ApiKind,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> KeySource {
+    if kind == ApiKind::Http && at.is_written() {
+        cx.error_at_key(at, "only REST APIs ask for API keys: take this out");
+    }
+    match api.api_key_source {
+        Some(written::KeySource::Authorizer) => KeySource::Authorizer,
+        Some(written::KeySource::Header) | None => KeySource::Header,
+    }
 }
 
 /// The largest that the service lets the smallest compressed answer be.

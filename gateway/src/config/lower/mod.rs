@@ -48,6 +48,7 @@ mod deployed;
 mod api;
 mod api_keys;
 mod domain;
+mod usage_plan;
 mod routing_rule;
 mod route;
 mod throttle;

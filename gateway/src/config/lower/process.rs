@@ -11,10 +11,10 @@ use gateway_common::list::LIST_NAMED;
 use super::quantity::{MIB, TIB, s};
 use super::{
     Lowering, api, api_keys, authorizer, aws, domain, edge, identity, listener, lists, lookups,
-    oauth, policies, quotas, throttle, upstream, whereabouts,
+    oauth, policies, quotas, throttle, upstream, usage_plan, whereabouts,
 };
 use crate::config::cursor::Cursor;
-use crate::config::written::{File, Quotas};
+use crate::config::written::{File, Quotas, Size};
 use crate::model::{
     Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Lookup, LookupName,
     OAuthClientName, PolicySet, StoreChoice, Target, Telemetry, Throttle, offloaded,
@@ -38,12 +38,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let whereabouts = whereabouts::lower(written, cx);
     let drain = file.drain_timeout.as_ref();
     let drain_timeout = cx.duration(drain, &root.key("drain_timeout"), s(0)..=s(3600), s(30));
-    let memory = file.body_memory_max.as_ref();
-    let memory_at = root.key("body_memory_max");
-    let body_memory_bytes_max = cx.size(memory, &memory_at, MIB..=TIB, 256 * MIB);
-    let decisions = file.decision_cache_max.as_ref();
-    let decisions_at = root.key("decision_cache_max");
-    let decision_bytes_max = cx.size(decisions, &decisions_at, MIB..=TIB, 64 * MIB);
+    let (body_memory_bytes_max, decision_bytes_max) = lower_memory(file, cx);
     check_accounts(file, cx);
     let listeners = listener::lower(&file.listeners, cx);
     let telemetry = lower_telemetry(file, &listeners, cx);
@@ -59,6 +54,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
     let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
+    let usage_plans = usage_plan::lower(&file.usage_plans, &apis, cx);
     let domains = domain::lower(&file.domains, &apis, &listeners, cx);
     authorizer::check_fit(&apis, &authorizers, cx);
     if let Some(Quotas::Aws) = file.limits {
@@ -91,6 +87,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         policies: policy_sets,
         upstreams,
         apis,
+        usage_plans,
         domains,
         telemetry,
         admin: Admin {
@@ -99,6 +96,17 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     };
     check_lists(&gateway, cx);
     gateway
+}
+
+/// Bytes for bodies, and for decisions.
+fn lower_memory(file: &File, cx: &mut Lowering<'_>) -> (u64, u64) {
+    let mut size = |key: &str, written: Option<&Size>, default: u64| {
+        let at = cx.root.key(key);
+        cx.size(written, &at, MIB..=TIB, default)
+    };
+    let bodies = size("body_memory_max", file.body_memory_max.as_ref(), 256 * MIB);
+    let decisions = file.decision_cache_max.as_ref();
+    (bodies, size("decision_cache_max", decisions, 64 * MIB))
 }
 
 /// What all requests share. Of the service, every account has a limit.

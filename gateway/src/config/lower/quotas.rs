@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::Lowering;
 use super::quantity::MIB;
+use super::usage_plan::PLANS;
 use crate::config::cursor::Cursor;
 use crate::config::tree::{Value, shortened};
 use crate::language::policy::{ApiScope, expand};
@@ -26,6 +27,8 @@ const PAYLOAD_BYTES_MAX: u64 = 10 * MIB;
 const KEY_SET_BYTES_MAX: usize = 150_000;
 const DEFINITION_BYTES_MAX: u64 = 6 * MIB;
 const RESOURCE_CHARACTERS_MAX: usize = 512;
+const USAGE_PLANS_MAX: usize = 300;
+const PLAN_ROUTES_MAX: usize = 20;
 
 /// Whether the configuration with this root has to fit into the service.
 pub(in crate::config) fn hold(root: &Cursor<'_>) -> bool {
@@ -108,6 +111,7 @@ pub(super) fn check(
             check_size(bytes as u64, KEY_SET_BYTES_MAX as u64, &at, cx);
         }
     }
+    check_plans(&root.key(PLANS), cx);
     let (found, at) = (domains.len(), root.key("domains"));
     check_count(found, DOMAINS_MAX, "custom domains", &at, cx);
     for (_, domain) in at.entries() {
@@ -120,6 +124,19 @@ pub(super) fn check(
         let found = at.names().filter(several).count();
         let what = "mappings of several segments of a custom domain";
         check_count(found, LONG_MAPPINGS_MAX, what, &at, cx);
+    }
+}
+
+fn check_plans(plans: &Cursor<'_>, cx: &mut Lowering<'_>) {
+    let found = plans.names().count();
+    check_count(found, USAGE_PLANS_MAX, "usage plans", plans, cx);
+    for (_, plan) in plans.entries() {
+        for stage in plan.key("stages").items() {
+            let at = stage.key("routes");
+            let found = at.names().count();
+            let what = "routes of a stage with throttles in a usage plan";
+            check_count(found, PLAN_ROUTES_MAX, what, &at, cx);
+        }
     }
 }
 

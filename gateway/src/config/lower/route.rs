@@ -80,6 +80,10 @@ fn lower_one(
     cx: &mut Lowering<'_>,
 ) -> Option<Route> {
     let authorizer = lower_authorizer(written, at, around, cx);
+    if written.api_key_required && around.kind == ApiKind::Http {
+        let message = "only REST APIs ask for API keys: take this out, or write `false`";
+        cx.error_at_key(&at.key("api_key_required"), message);
+    }
     let throttle = throttle::lower(written.throttle.as_ref(), &at.key("throttle"), cx);
     let caller_throttles = throttle::lower_callers(
         &written.caller_throttles,
@@ -122,6 +126,7 @@ fn lower_one(
         authorizer,
         scopes: written.scopes.clone(),
         policies: lower_policies(written, at, around, cx),
+        api_key_required: written.api_key_required,
         throttle,
         caller_throttles,
         validation,

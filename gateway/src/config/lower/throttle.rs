@@ -5,7 +5,9 @@ use super::authorizer::NONE;
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle};
+use crate::model::{
+    CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle, ThrottleHeaders,
+};
 
 /// Lowers what all who share it are limited to.
 pub(super) fn lower(
@@ -32,6 +34,15 @@ pub(super) fn lower_shared(
         all: lower(all, &at.key("shared_throttle"), cx),
         callers: lower_callers(callers, false, &at.key("caller_throttles"), cx),
     }
+}
+
+/// Lowers what answers say of limits.
+pub(super) fn lower_headers(written: Option<&written::ThrottleHeaders>) -> ThrottleHeaders {
+    let default = ThrottleHeaders::default();
+    written.map_or(default, |written| ThrottleHeaders {
+        retry_after: written.retry_after.unwrap_or(default.retry_after),
+        rate_limit: written.rate_limit.unwrap_or(default.rate_limit),
+    })
 }
 
 /// Lowers what each caller is limited to. `is_public` says that callers have no claims.

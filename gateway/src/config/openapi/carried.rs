@@ -27,7 +27,7 @@ pub(super) const CONFIGURED: &str = "x-gateway-configured";
 
 /// What says where an API answers and to whom, or was put in place of a definition in another form:
 /// no part of what it does.
-pub(in crate::config) const NO_PART: [&str; 14] = [
+pub(in crate::config) const NO_PART: [&str; 15] = [
     "id",
     "listeners",
     "hosts",
@@ -38,6 +38,7 @@ pub(in crate::config) const NO_PART: [&str; 14] = [
     "limits",
     "shared_throttle",
     "caller_throttles",
+    "throttle_headers",
     "stages",
     "definition",
     "variables",
@@ -61,6 +62,7 @@ pub(super) const API: Carrier = Carrier {
         "gateway_responses",
         "minimum_compression_size",
         "binary_media_types",
+        "api_key_source",
         "policy",
         // A definition names no files of the gateway's host: its policy stands in it.
         "policy_file",
@@ -83,6 +85,7 @@ pub(super) const ROUTE: Carrier = Carrier {
     name: "x-gateway-route",
     placed: &[
         "authorizer",
+        "api_key_required",
         "scopes",
         "parameters",
         "models",

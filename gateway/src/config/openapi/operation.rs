@@ -12,7 +12,7 @@ use super::method_response::MethodResponses;
 use super::model::Models;
 use super::reference;
 use super::response::Declared;
-use super::security::{Caller, Schemes};
+use super::security::{Caller, Required, Schemes};
 use super::treatment::{self, Object};
 use super::validator::{self, Validators};
 use crate::config::cursor::Cursor;
@@ -30,7 +30,7 @@ pub(super) struct Route {
     /// Its route key.
     pub(super) key: String,
     key_place: Place,
-    caller: Caller,
+    required: Required,
     /// What it declares of its requests.
     request: MethodRequest,
     /// What it declares of its responses.
@@ -55,7 +55,10 @@ impl Route {
         Self {
             key,
             key_place: at.key_place,
-            caller: Caller::Nobody,
+            required: Required {
+                caller: Caller::Nobody,
+                key: None,
+            },
             request: MethodRequest::default(),
             responses: MethodResponses::default(),
             integration: None,
@@ -71,8 +74,8 @@ impl Route {
 
     /// Refuses it where the authorizer `name` would have to let callers pass.
     pub(super) fn deny(&mut self, name: &str) {
-        if self.caller.is_authorized_by(name) {
-            self.caller = Caller::Nobody;
+        if self.required.caller.is_authorized_by(name) {
+            self.required.caller = Caller::Nobody;
             self.refuse();
         }
     }
@@ -115,7 +118,7 @@ impl Route {
     fn write_with(&self, integration: Option<&Node>, routes: &mut Made) {
         let place = self.key_place;
         let mut made = Made::at(place);
-        self.caller.write(&mut made, place);
+        self.required.write(&mut made, place);
         // Nothing is checked of a request that is answered with 500.
         if integration.is_some() {
             self.request.write(&mut made);
@@ -275,7 +278,7 @@ fn translate_one(
     } else {
         format!("{method} {path}")
     };
-    let caller = around.schemes.caller(at, findings);
+    let required = around.schemes.required(at, findings);
     let carried = carried::ROUTE.translate(at, |_| false, findings);
     let request = translate_request(&key, operation, around, models, findings);
     let responses = match around.kind {
@@ -298,15 +301,16 @@ fn translate_one(
         findings.refused(at, why);
         None
     };
-    let is_sound =
-        findings.refusals() == before && request.is_some() && !matches!(caller, Caller::Nobody);
+    let is_sound = findings.refusals() == before
+        && request.is_some()
+        && !matches!(required.caller, Caller::Nobody);
     if is_sound && is_any {
         findings.honoured(at);
     }
     Route {
         key,
         key_place: at.key_place,
-        caller,
+        required,
         request: request.unwrap_or_default(),
         carried,
         responses,

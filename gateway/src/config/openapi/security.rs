@@ -4,12 +4,12 @@
 //! where that has none, by one that the definition makes. What a definition asks for and cannot be
 //! had makes a route that is refused, never one that is open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::authorizer::{AUTHORIZER, Authorizers, Described, Found};
 use super::document::Document;
 use super::finding::Findings;
-use super::made::{Made, list, text};
+use super::made::{Made, list, plain, text};
 use super::signers::{self, Signers};
 use super::treatment::{self, Object};
 use crate::config::cursor::Cursor;
@@ -64,6 +64,16 @@ impl Caller {
     }
 }
 
+impl Required {
+    /// Says so in a route.
+    pub(super) fn write(&self, route: &mut Made, place: Place) {
+        self.caller.write(route, place);
+        if let Some(place) = self.key {
+            route.put("api_key_required", place, plain(place, "true"));
+        }
+    }
+}
+
 /// The security schemes of a definition, judged.
 #[derive(Debug, Default)]
 pub(super) struct Schemes {
@@ -73,6 +83,17 @@ pub(super) struct Schemes {
     made: Vec<(String, Described)>,
     /// Authorizers of the configuration that know callers by their signatures.
     signers: Signers,
+    /// Schemes that ask for an API key.
+    keys: BTreeSet<String>,
+}
+
+/// What an operation asks of whoever calls it.
+#[derive(Clone, Debug)]
+pub(super) struct Required {
+    /// Who may call it.
+    pub(super) caller: Caller,
+    /// Where an API key is asked for.
+    pub(super) key: Option<Place>,
 }
 
 impl Schemes {
@@ -100,6 +121,18 @@ impl Schemes {
                 let signers = &schemes.signers;
                 let named = signers.named(name, &at.key(AUTHTYPE), &at.key(AUTHORIZER), findings);
                 schemes.authorizers.insert(name.to_owned(), named);
+                continue;
+            }
+            if is_of_keys(&at) {
+                match kind {
+                    ApiKind::Rest => drop(schemes.keys.insert(name.to_owned())),
+                    ApiKind::Http => {
+                        let why =
+                            "only REST APIs ask for API keys: take it out, and what asks for it";
+                        findings.refused(&at, why);
+                        schemes.authorizers.insert(name.to_owned(), None);
+                    }
+                }
                 continue;
             }
             let described = judge_scheme(&at, kind, findings);
@@ -133,13 +166,19 @@ impl Schemes {
         Some(self.made.remove(index).0)
     }
 
-    /// Who may call the operation at `at`.
-    pub(super) fn caller(&self, at: &Cursor<'_>, findings: &mut Findings) -> Caller {
+    /// What the operation at `at` asks of whoever calls it.
+    pub(super) fn required(&self, at: &Cursor<'_>, findings: &mut Findings) -> Required {
+        let mut key = None;
+        let caller = self.caller(at, &mut key, findings);
+        Required { caller, key }
+    }
+
+    fn caller(&self, at: &Cursor<'_>, key: &mut Option<Place>, findings: &mut Findings) -> Caller {
         let before = findings.refusals();
         let auth = at.key(AUTH);
         let signs = judge_auth(&auth, findings);
         let security = at.key("security");
-        let caller = match self.required(&security, findings) {
+        let caller = match self.scheme(&security, key, findings) {
             Some(caller) if signs => self.signers.agree(caller, &auth, findings),
             Some(caller) => caller,
             None if signs => self.signers.only(&auth, findings),
@@ -158,39 +197,50 @@ impl Schemes {
         caller
     }
 
-    /// `None` where nothing is required.
-    fn required(&self, at: &Cursor<'_>, findings: &mut Findings) -> Option<Caller> {
+    /// Who the schemes at `at` let pass, beside whom API keys are asked for; `None` where that is everybody.
+    fn scheme(
+        &self,
+        at: &Cursor<'_>,
+        key: &mut Option<Place>,
+        findings: &mut Findings,
+    ) -> Option<Caller> {
         if !at.is_written() {
             return None;
         }
-        let mut requirements = at.items();
-        let Some(requirement) = requirements.next() else {
-            if !is_empty_list(at) {
-                findings.refused(
-                    at,
-                    "security is a list: write `[{scheme: []}]`, or `[]` for none",
-                );
+        let requirements: Vec<Cursor<'_>> = at.items().collect();
+        if requirements.is_empty() && !is_empty_list(at) {
+            findings.refused(
+                at,
+                "security is a list: write `[{scheme: []}]`, or `[]` for none",
+            );
+            return Some(Caller::Nobody);
+        }
+        let (mut schemes, mut asks_nothing) = (Vec::new(), false);
+        for requirement in &requirements {
+            // Only a written `{}` asks for nothing: what has no keys for another reason was meant to.
+            if !findings.is_mapping(requirement) {
                 return Some(Caller::Nobody);
             }
-            return None;
-        };
-        // Only a written `{}` asks for nothing: what has no keys for another reason was meant to.
-        if !findings.is_mapping(&requirement) {
-            return Some(Caller::Nobody);
+            asks_nothing |= requirement.names().next().is_none();
+            for (name, scopes) in requirement.entries() {
+                if self.keys.contains(name) {
+                    *key = Some(scopes.key_place);
+                } else {
+                    schemes.push((name, scopes));
+                }
+            }
         }
-        let mut schemes = requirement.entries();
-        let first = schemes.next();
-        if requirements.next().is_some() || schemes.next().is_some() {
-            let why = "a route has one authorizer: keep one scheme, and make it check what all of \
-                       them would";
-            findings.refused(at, why);
-            return Some(Caller::Nobody);
+        // The service asks for an API key beside the authorizer, in one requirement or in two.
+        match schemes.as_slice() {
+            [] if !asks_nothing || requirements.len() == 1 => None,
+            [(name, scopes)] if !asks_nothing => Some(self.authorized(name, scopes, at, findings)),
+            _ => {
+                let why = "a route has one authorizer: keep one scheme, and make it check what all \
+                           of them would";
+                findings.refused(at, why);
+                Some(Caller::Nobody)
+            }
         }
-        let Some((name, scopes)) = first else {
-            // `[{}]`: no scheme is required.
-            return None;
-        };
-        Some(self.authorized(name, &scopes, at, findings))
     }
 
     fn authorized(
@@ -272,6 +322,16 @@ fn judge_auth(at: &Cursor<'_>, findings: &mut Findings) -> bool {
     false
 }
 
+/// Whether the scheme at `at` asks for API keys, where the service has them.
+fn is_of_keys(at: &Cursor<'_>) -> bool {
+    let is_header = |name: &str| name.eq_ignore_ascii_case("x-api-key");
+    at.key("type").scalar() == Some("apiKey")
+        && at.key("in").scalar() == Some("header")
+        && at.key("name").scalar().is_some_and(is_header)
+        && !at.key(AUTHORIZER).is_written()
+        && !at.key(AUTHTYPE).is_written()
+}
+
 /// What the scheme says of callers; `None` where no authorizer can stand for it, which was reported.
 fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Option<Described> {
     let authtype = at.key(AUTHTYPE);
@@ -280,20 +340,10 @@ fn judge_scheme(at: &Cursor<'_>, kind: ApiKind, findings: &mut Findings) -> Opti
     }
     let authorizer = at.key(AUTHORIZER);
     if !authorizer.is_written() {
-        let is_key = at.key("type").scalar() == Some("apiKey");
-        let is_key = is_key
-            && at
-                .key("name")
-                .scalar()
-                .is_some_and(|name| name.eq_ignore_ascii_case("x-api-key"));
         findings.refused(
             at,
-            if is_key {
-                "API keys are built by later work: take it out, or import with `partial`"
-            } else {
-                "nothing checks this scheme, and the service leaves such routes open: add \
-             `x-amazon-apigateway-authorizer`, or take it out"
-            },
+            "nothing checks this scheme, and the service leaves such routes open: add \
+             `x-amazon-apigateway-authorizer`, or take it out",
         );
         return None;
     }

@@ -6,7 +6,6 @@ use super::finding::Findings;
 use super::gateway_response;
 use super::made::plain;
 use super::policy::{self, Home};
-use super::treatment::KEYS;
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::Place;
 use crate::config::tree::{Node, Reading};
@@ -57,7 +56,10 @@ pub(super) fn translate(
             if let Some(node) = gateway_response::translate(&at, findings) {
                 add("gateway_responses", at.key_place, node);
             }
-            judge_key_source(root, findings);
+            let at = root.key("x-amazon-apigateway-api-key-source");
+            if let Some(node) = key_source(&at, findings) {
+                add("api_key_source", at.key_place, node);
+            }
         }
         ApiKind::Http => {
             let at = root.key("x-amazon-apigateway-cors");
@@ -92,12 +94,18 @@ fn compression(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
     }
 }
 
-/// Where API keys stand, of which no operation asks for one: that is refused at its scheme.
-fn judge_key_source(root: &Cursor<'_>, findings: &mut Findings) {
-    let at = root.key("x-amazon-apigateway-api-key-source");
-    match at.scalar() {
-        None if !at.is_written() => {}
-        Some("HEADER") => findings.honoured(&at),
-        _ => findings.refused(&at, KEYS),
-    }
+/// Where the API keys of requests stand.
+fn key_source(at: &Cursor<'_>, findings: &mut Findings) -> Option<Node> {
+    let node = at.node?;
+    let source = match at.scalar() {
+        Some("HEADER") => "header",
+        Some("AUTHORIZER") => "authorizer",
+        _ => {
+            let why = "found neither of the sources of API keys: write `HEADER` or `AUTHORIZER`";
+            findings.refused(at, why);
+            return None;
+        }
+    };
+    findings.honoured(at);
+    Some(plain(node.place, source))
 }

@@ -134,8 +134,6 @@ const UNPUBLISHED: &str = "it stays in the file and is published nowhere";
 const UNCACHED: &str = "responses are not cached, so that every request reaches the backend";
 const ENDPOINTS: &str = "an API is private by the `listeners` that it answers on, or by `private`: take this \
      out, and write those in the configuration";
-pub(super) const KEYS: &str =
-    "API keys are built by later work: take it out, or import with `partial`";
 pub(super) const AWS: &str =
     "AWS integrations are built by later work: take it out, or import with `partial`";
 const PRIVATE: &str = "private integrations are built by later work: write a `uri` that this gateway reaches, with \

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessMode, CallerThrottle, Certificate, Cors, FreeJson, Integration, MethodResponse, Named,
-    Presence, Private, Size, Throttle, Validate,
+    AccessMode, CallerThrottle, Certificate, Cors, FreeJson, Integration, KeySource,
+    MethodResponse, Named, Presence, Private, Size, Throttle, ThrottleHeaders, Validate,
 };
 
 /// One API.
@@ -72,6 +72,8 @@ pub(crate) struct Api {
     /// `image/png`, `image/*` or `*/*`. Default: none, everything is text.
     #[serde(default)]
     pub(crate) binary_media_types: Vec<String>,
+    /// Where a REST API reads the API keys of requests from. Default `header`.
+    pub(crate) api_key_source: Option<KeySource>,
     /// What pages of other origins may do with an HTTP API. Default: what its backends say.
     pub(crate) cors: Option<Cors>,
     /// How large requests may be.
@@ -82,6 +84,8 @@ pub(crate) struct Api {
     /// Limits of each caller, over all its stages. At most 4, each with another key.
     #[serde(default)]
     pub(crate) caller_throttles: Vec<CallerThrottle>,
+    /// What its answers say of limits. Default: `Retry-After` with what they refuse.
+    pub(crate) throttle_headers: Option<ThrottleHeaders>,
     /// Its routes by route key: `GET /pets/{id}`, `ANY /files/{path+}` or, for HTTP APIs,
     /// `$default`.
     #[schemars(extend("minProperties" = 1))]
@@ -209,6 +213,9 @@ pub(crate) struct Route {
     pub(crate) scopes: Vec<String>,
     /// Policy set that is asked what the caller may do, or `none`. Default: that of the API.
     pub(crate) policies: Option<String>,
+    /// Whether callers need an API key that a usage plan of the stage knows; REST APIs only. Default false.
+    #[serde(default)]
+    pub(crate) api_key_required: bool,
     /// Limit of all callers together, in requests.
     pub(crate) throttle: Option<Throttle>,
     /// Limits of each caller, in requests. At most 4, each with another key.

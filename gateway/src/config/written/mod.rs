@@ -31,6 +31,7 @@ mod policies;
 mod verified_permissions;
 mod telemetry;
 mod throttle;
+mod usage_plan;
 
 pub(super) use access_mode::AccessMode;
 pub(super) use api::{
@@ -69,8 +70,9 @@ pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
 pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
 pub(super) use telemetry::{Admin, Telemetry};
-pub(super) use throttle::{CallerThrottle, Throttle};
+pub(super) use throttle::{CallerThrottle, Throttle, ThrottleHeaders};
 pub(super) use upstream::{BackendTls, Upstream};
+pub(super) use usage_plan::{KeySource, PlanStage, Quota, QuotaPeriod, UsagePlan};
 pub(super) use verified_permissions::{TokenKind, VerifiedPolicies, VerifiedStoreId};
 pub(super) use xdp::{Attach, Mode, Off, OnExit, Rate, SourceLimit, SourceRate, UnparsedToUs, Xdp};
 
@@ -149,6 +151,9 @@ pub(super) struct File {
     /// Policy sets, by name: what callers may do, whoever they are.
     #[serde(default)]
     pub(super) policies: Named<PolicySet>,
+    /// What holders of API keys may use, by name.
+    #[serde(default)]
+    pub(super) usage_plans: Named<UsagePlan>,
     /// Where requests are forwarded to, by name.
     #[serde(default)]
     pub(super) upstreams: Named<Upstream>,

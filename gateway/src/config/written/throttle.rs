@@ -18,6 +18,17 @@ pub(crate) struct Throttle {
     pub(crate) monitor: bool,
 }
 
+/// What answers say of limits on requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ThrottleHeaders {
+    /// Whether a refusal says when the same request is admitted (`Retry-After`). Default true.
+    pub(crate) retry_after: Option<bool>,
+    /// Whether answers say what is left to the caller (`RateLimit-Policy` and `RateLimit`, as in
+    /// draft-ietf-httpapi-ratelimit-headers-10). Default false.
+    pub(crate) rate_limit: Option<bool>,
+}
+
 /// A limit for each caller, in requests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -85,6 +85,9 @@ pub enum KeyRefusal {
     /// A rate and burst that cannot be kept.
     #[error("this rate and burst cannot be kept: {}", limit(*.0))]
     Limit(LimitError),
+    /// Whoever matches requests against keys cannot take them so.
+    #[error("{0}")]
+    Unusable(String),
     /// The value of a key is not kept.
     #[error(
         "the value of the API key `{0}` is not kept: it was told once, when the key was made; with \

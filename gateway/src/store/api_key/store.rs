@@ -188,15 +188,30 @@ impl ApiKeyStore {
         rules: &KeyRules,
         now_unix_seconds: u64,
     ) -> Result<Followed, FollowError> {
+        self.follow_if(order, rules, now_unix_seconds, |_| Ok(()))
+    }
+
+    /// As [`Self::follow`], where `judge` takes the keys as they would be.
+    ///
+    /// # Errors
+    /// As of [`Self::follow`], and what `judge` says.
+    pub fn follow_if(
+        &self,
+        order: &KeyOrder,
+        rules: &KeyRules,
+        now_unix_seconds: u64,
+        judge: impl FnOnce(&KeySet) -> Result<(), KeyRefusal>,
+    ) -> Result<Followed, FollowError> {
         let mut held = self.held();
         let before = self.keys.all();
         let mut draft = Draft::new(&before, self.keys.vault(), rules, now_unix_seconds);
         let followed = draft.follow(order)?;
         let (rows, after) = draft.finish();
         if !rows.is_empty() {
+            let after = KeySet::new(before.generation() + 1, after);
+            judge(&after)?;
             self.write(&mut held, &rows)?;
-            self.keys
-                .replace(KeySet::new(before.generation() + 1, after));
+            self.keys.replace(after);
         }
         Ok(followed)
     }

@@ -93,6 +93,9 @@ pub struct Record {
     /// Subject of the verified token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Arc<str>>,
+    /// Id of the API key that it came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Arc<str>>,
     /// What of the policies decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<Decider>,
@@ -206,6 +209,7 @@ impl Record {
             client_serial: None,
             authorizer: None,
             subject: None,
+            api_key: None,
             decided_by: None,
             policies: Vec::new(),
             monitored: None,

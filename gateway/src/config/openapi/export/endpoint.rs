@@ -8,7 +8,13 @@ use crate::config::tree::{Node, Reading};
 use crate::model::ApiKind;
 
 /// Settings of the native form that neither OpenAPI nor the service has a place for.
-const CARRIED: [&str; 4] = ["private", "limits", "shared_throttle", "caller_throttles"];
+const CARRIED: [&str; 5] = [
+    "private",
+    "limits",
+    "shared_throttle",
+    "caller_throttles",
+    "throttle_headers",
+];
 
 /// Writes what the API at `api` says of it to `root` and, what has no place there, to `carried`.
 pub(super) fn write(api: &Cursor<'_>, kind: ApiKind, root: &mut Object, carried: &mut Object) {

@@ -88,6 +88,11 @@ pub(in crate::config) fn definition(
     endpoint::write(&surroundings.api, kind, &mut root, &mut carried);
     cors(&api.key("cors"), &mut root, &mut carried);
     compression(&api.key("minimum_compression_size"), &mut root);
+    let source = api.key("api_key_source");
+    if let Some(source) = source.scalar() {
+        let source = source.to_ascii_uppercase();
+        root.text("x-amazon-apigateway-api-key-source", &source);
+    }
     root.copy(
         "x-amazon-apigateway-binary-media-types",
         &api.key("binary_media_types"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::integration;
 use super::object::{Object, item, of_text};
-use super::scheme::Schemes;
+use super::scheme::{Schemes, asks_for_key};
 use crate::config::cursor::Cursor;
 use crate::config::lower::NONE;
 use crate::config::openapi::carried;
@@ -171,16 +171,26 @@ fn response<'a>(names: impl Iterator<Item = &'a str>) -> Object {
     made
 }
 
+/// As the service writes it: an API key beside an authorizer is a requirement of its own.
 fn security(route: &Cursor<'_>, schemes: &Schemes<'_>, made: &mut Object) {
-    let Some(name) = route.key("authorizer").scalar().filter(|it| *it != NONE) else {
-        return;
-    };
-    let scopes = route.key("scopes");
-    let scopes = scopes.items().filter_map(|scope| scope.scalar().map(item));
-    let mut requirement = Object::new();
-    requirement.list(schemes.name(name), scopes.collect());
-    made.list("security", vec![requirement.finish()]);
-    if schemes.is_of_signers(name) {
+    let name = route.key("authorizer").scalar().filter(|it| *it != NONE);
+    let mut required = Vec::new();
+    if let Some(name) = name {
+        let scopes = route.key("scopes");
+        let scopes = scopes.items().filter_map(|scope| scope.scalar().map(item));
+        let mut requirement = Object::new();
+        requirement.list(schemes.name(name), scopes.collect());
+        required.push(requirement.finish());
+    }
+    if asks_for_key(route) {
+        let mut requirement = Object::new();
+        requirement.list(&schemes.key_name(), Vec::new());
+        required.push(requirement.finish());
+    }
+    if !required.is_empty() {
+        made.list("security", required);
+    }
+    if name.is_some_and(|name| schemes.is_of_signers(name)) {
         made.object("x-amazon-apigateway-auth", of_text("type", "AWS_IAM"));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Surroundings;
 use super::authorizer::{self, says_more};
-use super::object::Object;
+use super::object::{Object, of_text};
 use crate::config::cursor::Cursor;
 use crate::config::diagnostic::FileId;
 use crate::config::lower::NONE;
@@ -20,6 +20,8 @@ pub(super) struct Schemes<'a> {
     api: &'a str,
     /// Every authorizer that a route names.
     named: BTreeSet<&'a str>,
+    /// Whether a route asks for an API key.
+    asks_for_keys: bool,
     surroundings: &'a Surroundings<'a>,
 }
 
@@ -30,11 +32,13 @@ impl<'a> Schemes<'a> {
         routes: &Cursor<'a>,
         surroundings: &'a Surroundings<'a>,
     ) -> Self {
+        let asks_for_keys = routes.entries().any(|(_, route)| asks_for_key(&route));
         let routes = routes.entries();
         let named = routes.filter_map(|(_, route)| route.key("authorizer").scalar());
         Self {
             api,
             named: named.filter(|name| *name != NONE).collect(),
+            asks_for_keys,
             surroundings,
         }
     }
@@ -61,6 +65,15 @@ impl<'a> Schemes<'a> {
         authorizer::is_of_signers(&self.surroundings.frozen.key(name))
     }
 
+    /// What the scheme of API keys is called: as the service does, unless an authorizer is called so.
+    pub(super) fn key_name(&self) -> String {
+        let mut name = "api_key".to_owned();
+        while self.named.iter().any(|own| self.name(own) == name) {
+            name.push('_');
+        }
+        name
+    }
+
     /// A scheme for each, as in APIs of this type.
     pub(super) fn write(&self, kind: ApiKind) -> Object {
         let mut made = Object::new();
@@ -68,6 +81,17 @@ impl<'a> Schemes<'a> {
             let at = self.surroundings.frozen.key(name);
             made.object(self.name(name), authorizer::write(&at, kind));
         }
+        if self.asks_for_keys {
+            let mut scheme = of_text("type", "apiKey");
+            scheme.text("name", "x-api-key");
+            scheme.text("in", "header");
+            made.object(&self.key_name(), scheme);
+        }
         made
     }
+}
+
+/// Whether the route at `route` asks for an API key.
+pub(super) fn asks_for_key(route: &Cursor<'_>) -> bool {
+    route.key("api_key_required").scalar() == Some("true")
 }
