@@ -36,6 +36,7 @@ mod resource_policies;
 mod authorization_flow;
 mod order;
 mod outages;
+mod penalties;
 mod policies;
 mod policy_engines;
 mod example_shapes;

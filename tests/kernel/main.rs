@@ -37,6 +37,7 @@ mod log;
 mod explain;
 mod events;
 mod veth_path;
+mod veth_penalties;
 mod veth_deny;
 mod veth_events;
 mod veth_rate;

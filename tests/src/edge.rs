@@ -15,7 +15,8 @@ use std::time::Duration;
 use gateway::model::{
     Admin, ApiKeySettings, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, KeyValues,
     Listener, ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts, Lists, LogOutput,
-    OnExit, OtherTraffic, SharedRate, SourceRate, Telemetry, Treatments, UnderAttack, UnparsedToUs,
+    OnExit, OtherTraffic, PenaltyRules, SharedRate, SourceRate, Telemetry, Treatments, UnderAttack,
+    UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 use gateway_common::limit::{Limit, Rate};
@@ -233,6 +234,7 @@ pub fn configuration(instance: &str) -> Gateway {
                 syn_cookies: false,
             },
             trickle: source_rate(1, 2),
+            penalties: PenaltyRules::default(),
             events_per_second: 100,
         },
         lists: Lists::default(),

@@ -67,7 +67,8 @@ pub struct Site {
     /// Name of the instance.
     pub instance: String,
     trust: Arc<rustls::ClientConfig>,
-    key: Key,
+    /// What makes tokens that the gateway accepts.
+    pub key: Key,
 }
 
 impl Site {

@@ -38,6 +38,7 @@ use crate::store::deployment::{DeploymentStore, Ledger};
 use crate::store::key_ring::{self, KeyRings};
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
+use crate::store::offence::Offences;
 use crate::telemetry::access_log::Writer;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -263,6 +264,8 @@ fn share(
         snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
         buckets: buckets.clone(),
         rings,
+        offences: Offences::default(),
+        penalties: edge.map(|edge| edge.penalties()),
         vouched: edge.map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         recent: Recent::new(model.telemetry.recent_requests),

@@ -16,6 +16,8 @@ use crate::pipeline::Worker;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
 use crate::store::key_ring::KeyRings;
+use crate::store::offence::Offences;
+use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
 use crate::telemetry::logs::Logs;
@@ -47,6 +49,9 @@ pub(super) struct Shared {
     pub(super) buckets: Buckets,
     /// API keys, and the plans that they belong to.
     pub(super) rings: KeyRings,
+    /// Who goes on although it was told to wait.
+    pub(super) offences: Offences,
+    pub(super) penalties: Option<Penalties>,
     pub(super) vouched: Option<Vouched>,
     pub(super) body_budget: BodyBudget,
     /// What became of the last requests.
@@ -86,6 +91,8 @@ pub(super) fn start(
                 snapshot: shared.snapshot,
                 buckets: shared.buckets,
                 rings: shared.rings,
+                offences: shared.offences,
+                penalties: shared.penalties,
                 vouched: shared.vouched,
                 body_budget: shared.body_budget,
                 pool: Rc::new(Pool::default()),

@@ -369,6 +369,7 @@ fn connection(snapshot: &Snapshot, question: &Question<'_>) -> Rc<Connection> {
         told: Told::new(peer, source, listener.address.port(), &trusted_proxies),
         trusted_proxies,
         forwarded_header: listener.forwarded_header,
+        restraint: Rc::default(),
         header_count_max: listener.limits.header_count_max,
         header_bytes_max: listener.limits.header_bytes_max,
         body_timeout: listener.timeouts.body,

@@ -52,6 +52,7 @@ impl Handler for Worker {
             None => self.dispatch(&snapshot, &mut exchange, request).await,
             Some(reason) => Err(reason.into()),
         };
+        self.discipline(&snapshot.penalties, &mut exchange, outcome.as_ref().err());
         let exchange = ScopeGuard::into_inner(exchange);
         respond(outcome, exchange, &self.metrics, snapshot)
     }

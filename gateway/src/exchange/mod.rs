@@ -18,6 +18,7 @@ mod judged;
 mod rate_limit;
 mod rejection;
 mod request_id;
+mod restraint;
 mod used_key;
 
 pub use caller::Caller;
@@ -36,6 +37,7 @@ pub use peer::{
 pub use rate_limit::RateLimit;
 pub use rejection::{Reason, Rejection, ResponseType};
 pub use request_id::{RequestId, RequestIds};
+pub use restraint::{Carried, Restraint};
 pub use used_key::UsedKey;
 
 use std::borrow::Cow;

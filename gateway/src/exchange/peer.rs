@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
 
+use super::Restraint;
 use crate::model::{CertificateNames, ClientCertificate, ForwardedHeader, Prefix, TlsTerms};
 
 /// The other end of the socket: what XDP saw.
@@ -98,6 +100,8 @@ pub struct Connection {
     pub forwarded_header: ForwardedHeader,
     /// Header fields of a request.
     pub header_count_max: u32,
+    /// What holds it back.
+    pub restraint: Rc<Restraint>,
     /// Bytes of a request's header fields.
     pub header_bytes_max: u32,
     /// Between two pieces of a request body.

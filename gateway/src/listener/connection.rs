@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
@@ -24,9 +25,9 @@ use super::ending::{Ending, Farewell};
 use super::ends::{Ends, Failed, Sender, sender};
 use super::handshake::shake_hands;
 use super::tls::TlsPlan;
-use super::watched::{Activity, InFlightBody, Phase, Watched};
+use super::watched::{Abort, Activity, InFlightBody, Phase, Watched};
 use crate::clock;
-use crate::exchange::{Connection, PeerAddress, SourceAddress, TlsFacts, Told};
+use crate::exchange::{Connection, PeerAddress, Restraint, SourceAddress, TlsFacts, Told};
 use crate::store::connection::{ConnectionPermit, Doorkeeper};
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
@@ -163,7 +164,7 @@ impl<H: Handler> Open<H> {
         self.serve_http(io, None, protocol, activity).await;
     }
 
-    async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    async fn serve_http<S: AsyncRead + AsyncWrite + Abort + Unpin + 'static>(
         &self,
         stream: Watched<S>,
         tls: Option<TlsFacts>,
@@ -174,7 +175,10 @@ impl<H: Handler> Open<H> {
             farewell: self.around.farewell.clone(),
             is_plaintext: tls.is_none(),
         };
-        let facts = Facts::new(&self.plan, self.ends, tls);
+        let goes_away = protocol == Protocol::Http2;
+        let restraint = Rc::new(self.restraint());
+        let stream = stream.held_back_by(Rc::clone(&restraint));
+        let facts = Facts::new(&self.plan, self.ends, tls, Rc::clone(&restraint));
         let around = self.around.clone();
         let notes = Rc::clone(&activity);
         let service = service_fn(move |request: Request<Incoming>| {
@@ -201,6 +205,7 @@ impl<H: Handler> Open<H> {
                     |connection| connection.graceful_shutdown(),
                     &activity,
                     ending,
+                    (&restraint, goes_away),
                 )
                 .await
             }
@@ -212,6 +217,7 @@ impl<H: Handler> Open<H> {
                     |connection| connection.graceful_shutdown(),
                     &activity,
                     ending,
+                    (&restraint, goes_away),
                 )
                 .await
             }
@@ -255,6 +261,7 @@ impl<H: Handler> Open<H> {
         shut_down: impl Fn(Pin<&mut C>),
         activity: &Activity,
         mut ending: Ending,
+        (restraint, goes_away): (&Restraint, bool),
     ) -> Ended {
         let mut connection = pin!(connection);
         let mut timer = pin!(sleep_until(self.deadline(activity, Instant::now()).at));
@@ -276,11 +283,34 @@ impl<H: Handler> Open<H> {
                         return Ended::Cut(deadline.event);
                     }
                 }
+                () = restraint.changed() => {
+                    if let Some(length) = restraint.cut_for() {
+                        return Ended::Penalised(length);
+                    }
+                    // Over HTTP/1.1 the pause is all that a client can be told.
+                    if goes_away && !shutting_down {
+                        shutting_down = true;
+                        shut_down(connection.as_mut());
+                    }
+                }
                 () = ending.comes(activity), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }
             }
+        }
+    }
+
+    /// What holds the connection back: nothing, where many stand behind it or its source may do
+    /// everything.
+    fn restraint(&self) -> Restraint {
+        let source = self.ends.source.ip();
+        let is_exempt =
+            !self.ends.is_a_client(&self.plan) || self.around.doorkeeper.exempts(source);
+        if is_exempt {
+            Restraint::exempt()
+        } else {
+            Restraint::default()
         }
     }
 
@@ -310,6 +340,15 @@ impl<H: Handler> Open<H> {
         match ended {
             Ended::Hyper(Ok(())) | Ended::Cut(None) => {}
             Ended::Cut(Some(event)) => self.note(event, None),
+            Ended::Penalised(length) => {
+                let source = self.ends.source.ip();
+                let doorkeeper = &self.around.doorkeeper;
+                doorkeeper.penalise(source, length, clock::monotonic_ns());
+                self.note(
+                    ConnectionEvent::Penalised,
+                    Some(format!("for {} s", length.as_secs())),
+                );
+            }
             Ended::Hyper(Err(error)) if error.is_parse() || error.is_parse_too_large() => {
                 self.note(ConnectionEvent::BadRequest, Some(explain(&error)));
             }
@@ -371,8 +410,13 @@ struct Facts {
 }
 
 impl Facts {
-    fn new(plan: &Arc<ListenerPlan>, ends: Ends, tls: Option<TlsFacts>) -> Self {
-        let connection = Self::connection(plan, &ends, tls);
+    fn new(
+        plan: &Arc<ListenerPlan>,
+        ends: Ends,
+        tls: Option<TlsFacts>,
+        restraint: Rc<Restraint>,
+    ) -> Self {
+        let connection = Self::connection(plan, &ends, tls, restraint);
         Self {
             ends,
             current: RefCell::new((Arc::clone(plan), connection)),
@@ -407,13 +451,19 @@ impl Facts {
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&current.0, &plan) {
             let known = &current.1;
-            let renewed = Self::connection(&plan, &self.ends, known.tls.clone());
+            let restraint = Rc::clone(&known.restraint);
+            let renewed = Self::connection(&plan, &self.ends, known.tls.clone(), restraint);
             *current = (plan, renewed);
         }
         Rc::clone(&current.1)
     }
 
-    fn connection(plan: &ListenerPlan, ends: &Ends, tls: Option<TlsFacts>) -> Rc<Connection> {
+    fn connection(
+        plan: &ListenerPlan,
+        ends: &Ends,
+        tls: Option<TlsFacts>,
+        restraint: Rc<Restraint>,
+    ) -> Rc<Connection> {
         let (peer, source) = (PeerAddress(ends.peer), SourceAddress(ends.source));
         Rc::new(Connection {
             listener: Arc::clone(&plan.name),
@@ -424,6 +474,7 @@ impl Facts {
             tls,
             trusted_proxies: Arc::clone(&plan.trusted_proxies),
             forwarded_header: plan.forwarded_header,
+            restraint,
             header_count_max: plan.limits.header_count_max,
             header_bytes_max: plan.limits.header_bytes_max,
             body_timeout: plan.timeouts.body,
@@ -434,6 +485,8 @@ impl Facts {
 
 enum Ended {
     Hyper(hyper::Result<()>),
+    /// Its source is cut off for so long.
+    Penalised(Duration),
     /// By a time-out; without event an idle connection whose farewell the client did not take.
     Cut(Option<ConnectionEvent>),
 }

@@ -13,9 +13,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
 
+use crate::exchange::Restraint;
 use crate::store::connection::Place;
 
 /// Largest piece of a response that is handed on at once, so that a client that takes its answer
@@ -230,22 +233,71 @@ impl<B: Body<Data = Bytes> + Unpin> Body for InFlightBody<B> {
     }
 }
 
-/// A stream that takes notes.
+/// A stream that can be broken off.
+pub(super) trait Abort {
+    /// Has the peer be told by RST when it is closed, and drops what was not sent.
+    fn abort(&self);
+}
+
+impl Abort for TcpStream {
+    fn abort(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "SO_LINGER");
+        }
+    }
+}
+
+impl Abort for TlsStream<TcpStream> {
+    fn abort(&self) {
+        self.get_ref().0.abort();
+    }
+}
+
+/// A stream that takes notes, and that is not read while its connection is held back.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
+pub(super) struct Watched<S: Abort> {
     stream: S,
+    restraint: Rc<Restraint>,
+    /// While it is not read.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Bytes read ahead to tell HTTP/2 from HTTP/1.
     replay: Bytes,
     activity: Rc<Activity>,
 }
 
-impl<S> Watched<S> {
-    pub(super) const fn new(stream: S, replay: Bytes, activity: Rc<Activity>) -> Self {
+impl<S: Abort> Watched<S> {
+    pub(super) fn new(stream: S, replay: Bytes, activity: Rc<Activity>) -> Self {
         Self {
             stream,
+            restraint: Rc::default(),
+            pause: None,
             replay,
             activity,
         }
+    }
+
+    /// Has it be held back as `restraint` says.
+    pub(super) fn held_back_by(mut self, restraint: Rc<Restraint>) -> Self {
+        self.restraint = restraint;
+        self
+    }
+
+    /// Ready when it may be read.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(until) = self.restraint.unread_until(Instant::now()) {
+            let pause = self
+                .pause
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if pause.deadline() != until {
+                pause.as_mut().reset(until);
+            }
+            if pause.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        self.pause = None;
+        self.restraint.release();
+        Poll::Ready(())
     }
 
     fn note_write<T>(&self, outcome: &Poll<T>) {
@@ -260,12 +312,23 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: Abort> Drop for Watched<S> {
+    fn drop(&mut self) {
+        if self.restraint.cut_for().is_some() {
+            self.stream.abort();
+        }
+    }
+}
+
+impl<S: AsyncRead + Abort + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if self.restraint.is_paused() && self.poll_pause(cx).is_pending() {
+            return Poll::Pending;
+        }
         if !self.replay.is_empty() {
             let length = self.replay.len().min(buffer.remaining());
             buffer.put_slice(&self.replay.split_to(length));
@@ -281,7 +344,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -317,7 +380,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-impl<S> Watched<S> {
+impl<S: Abort> Watched<S> {
     /// Whether bytes are waiting that were read ahead.
     #[cfg(test)]
     const fn replay_remaining(&self) -> usize {
@@ -330,6 +393,37 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
 
     use super::*;
+
+    impl Abort for tokio::io::DuplexStream {
+        fn abort(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_held_back_is_read_when_its_pause_is_over() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let restraint = Rc::new(Restraint::default());
+        let activity = Activity::new(Instant::now());
+        let mut stream =
+            Watched::new(near, Bytes::new(), activity).held_back_by(Rc::clone(&restraint));
+        tokio::io::AsyncWriteExt::write_all(&mut far, b"ab")
+            .await
+            .unwrap();
+        let (begun, moment) = (Instant::now(), std::time::Duration::from_millis(40));
+        restraint.hold(begun, moment, Box::new("away"));
+        assert!(restraint.is_held());
+        // A longer pause that is asked for meanwhile counts.
+        let longer = async {
+            tokio::time::sleep(moment / 4).await;
+            restraint.slow(begun, 3 * moment);
+        };
+        let mut text = [0; 1];
+        let (read, ()) = tokio::join!(stream.read_exact(&mut text), longer);
+        read.unwrap();
+        assert!(begun.elapsed() >= 3 * moment);
+        assert!(!restraint.is_paused() && !restraint.is_held());
+        stream.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"b");
+    }
 
     #[tokio::test]
     async fn bytes_read_ahead_come_first_and_start_a_head() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gateway_common::limit::Limit;
 use gateway_common::reason::Reason;
 
-use super::{OtherTraffic, UnderAttack};
+use super::{OtherTraffic, PenaltyRules, UnderAttack};
 
 /// How packets are judged before they reach a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Edge {
     pub under_attack: UnderAttack,
     /// New connections that a penalised source keeps; default one per second, burst 2.
     pub trickle: SourceRate,
+    /// When callers are penalised.
+    pub penalties: PenaltyRules,
     /// Events per second and CPU; default 100.
     pub events_per_second: u32,
 }

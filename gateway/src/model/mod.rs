@@ -25,6 +25,7 @@ mod authorizer;
 mod aws;
 mod oauth;
 mod period;
+mod penalties;
 mod policies;
 mod signer;
 mod tables;
@@ -95,6 +96,7 @@ pub use method_settings::{Logging, MethodSettings, StageSettings};
 pub use non_proxy::{MethodResponse, MethodResponses, NonProxy, ResponseRule};
 pub use oauth::{Authorization, BearerToken, ClientAuthentication, OAuthClient};
 pub use offload::{Hindrance, OFFLOADED_MAX, offloaded};
+pub use penalties::{PenaltyMode, PenaltyRules};
 pub use period::{Day, DayError, Period, Span};
 pub use policies::{
     CallMap, EntityMap, HttpEngine, ParentsMap, PolicyEngine, PolicySet, PolicySource, PolicyStore,

@@ -6,6 +6,7 @@ mod admitted;
 mod arriving;
 mod follow;
 mod decided;
+mod discipline;
 mod entered;
 mod identify;
 mod locate;

@@ -12,6 +12,8 @@ use crate::snapshot::Snapshot;
 use crate::step::attempt::{Asking, Purpose};
 use crate::store::bucket::Buckets;
 use crate::store::key_ring::KeyRings;
+use crate::store::offence::Offences;
+use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::Sink;
 use crate::telemetry::metrics::WorkerMetrics;
@@ -26,6 +28,10 @@ pub struct Worker {
     pub buckets: Buckets,
     /// API keys, and the plans that they belong to.
     pub rings: KeyRings,
+    /// Who goes on although it was told to wait.
+    pub offences: Offences,
+    /// How the kernel edge is told of them; `None` where there is none.
+    pub penalties: Option<Penalties>,
     /// Sources that have proven themselves, for the kernel edge; `None` where there is none.
     pub vouched: Option<Vouched>,
     /// Memory for buffered bodies.

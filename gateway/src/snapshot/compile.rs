@@ -106,6 +106,7 @@ impl Compiler {
             authorizers,
             credentials,
             oauth_clients,
+            penalties: model.edge.penalties,
         })
     }
 

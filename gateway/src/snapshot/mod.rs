@@ -34,7 +34,8 @@ use crate::exchange::Deployed;
 use crate::integration::IntegrationPlan;
 use crate::language::policy::Policy;
 use crate::model::{
-    Api, ApiId, ApiKind, BodyMode, KeySource, Listener, RequestSizes, Share, StageName, TlsTerms,
+    Api, ApiId, ApiKind, BodyMode, KeySource, Listener, PenaltyRules, RequestSizes, Share,
+    StageName, TlsTerms,
 };
 use crate::oauth::Client;
 use crate::router::{RequestPath, Router, Slashes};
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub credentials: Option<Arc<Provider>>,
     /// What has tokens for servers that are asked.
     pub oauth_clients: Vec<Arc<Client>>,
+    /// When callers are penalised.
+    pub penalties: PenaltyRules,
 }
 
 /// One API through its stages.

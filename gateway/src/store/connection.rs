@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gateway_common::address::KIND_CONNECTIONS;
@@ -193,6 +194,29 @@ impl Doorkeeper {
                 Ok(())
             }
             Standing::Management | Standing::Allowed(_) | Standing::Unlisted => Ok(()),
+        }
+    }
+
+    /// Whether a source is never penalised: it is on a list of those who may do everything.
+    #[must_use]
+    pub fn exempts(&self, source: IpAddr) -> bool {
+        let lists = &self.rules.lists;
+        let standing = || lists.judge(source, clock::monotonic_ns());
+        !lists.is_empty() && matches!(standing(), Standing::Management | Standing::Allowed(_))
+    }
+
+    /// Has a source open no connection for so long, but for the trickle that the kernel leaves it. Nothing
+    /// more is needed: it is the debt that it pays off.
+    pub fn penalise(&self, source: IpAddr, length: Duration, now_ns: u64) {
+        let listener = self.listener.load();
+        let limit = &listener.connections;
+        if limit.source.is_off() {
+            return;
+        }
+        if let Some(word) = self.rules.buckets.source_word(source, now_ns, limit) {
+            let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+            let debt_ns = limit.source.tolerance_ns.saturating_add(length_ns);
+            limit.source.add_debt(word, now_ns, debt_ns, length_ns);
         }
     }
 

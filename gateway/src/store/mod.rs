@@ -17,6 +17,7 @@ pub mod kept;
 pub mod list;
 pub mod key_ring;
 pub mod lease;
+pub mod offence;
 pub mod penalty;
 pub mod usage;
 pub mod vouch;

@@ -48,13 +48,15 @@ pub enum ConnectionEvent {
     BadRequest,
     /// The client stopped reading its answer.
     ClientStalled,
+    /// Its callers went on although they were told to wait, or showed credentials that are none.
+    Penalised,
     /// `accept` failed for want of descriptors or memory.
     AcceptFailed,
 }
 
 impl ConnectionEvent {
     /// Every event, in the order of the discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Accepted,
         Self::ListenerFull,
         Self::SourceFull,
@@ -67,6 +69,7 @@ impl ConnectionEvent {
         Self::HeaderTimeout,
         Self::BadRequest,
         Self::ClientStalled,
+        Self::Penalised,
         Self::AcceptFailed,
     ];
 
@@ -86,6 +89,7 @@ impl ConnectionEvent {
             Self::HeaderTimeout => "header_timeout",
             Self::BadRequest => "bad_request",
             Self::ClientStalled => "client_stalled",
+            Self::Penalised => "penalised",
             Self::AcceptFailed => "accept_failed",
         }
     }

@@ -68,6 +68,7 @@ pub(super) fn lower(written: &Xdp, cx: &mut Lowering<'_>) -> Edge {
         other_traffic: rules::other_traffic(written, cx),
         under_attack: rules::under_attack(&written.under_attack, cx),
         trickle: cx.source_rate_or(trickle, TRICKLE, &trickle_at),
+        penalties: rules::penalties(&written.penalties, &at.key("penalties"), cx),
         events_per_second: written.events.per_second.unwrap_or(EVENTS_PER_SECOND),
     }
 }

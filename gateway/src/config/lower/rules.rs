@@ -16,7 +16,9 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Rule, Xdp};
-use crate::model::{ListenerEdge, OtherTraffic, RULES, Treatments, UnderAttack};
+use crate::model::{
+    ListenerEdge, OtherTraffic, PenaltyMode, PenaltyRules, RULES, Treatments, UnderAttack,
+};
 
 /// Packets per source that are for no listener, where they are limited.
 const OTHER_PACKETS: Default = Default {
@@ -37,6 +39,8 @@ const NEWCOMER_PACKETS: Default = Default {
     burst: 50_000,
 };
 /// How long an attack may be said to last after the last sign of it.
+/// More is not owed: see `gateway_common::limit::DEBT_NS_MAX`.
+const PENALTY: RangeInclusive<Duration> = s(1)..=s(600);
 const HOLD: RangeInclusive<Duration> = s(1)..=s(3600);
 /// How long a source may be vouched for. A refresh every ten seconds has to be a small part of it.
 const VOUCH_FOR: RangeInclusive<Duration> = s(60)..=s(86_400);
@@ -154,6 +158,33 @@ fn treatment(written: Option<written::Treatment>, default: Treatment) -> Treatme
         Some(written::Treatment::Pass) => Treatment::Pass,
         Some(written::Treatment::Limit) => Treatment::Limit,
         Some(written::Treatment::Drop) => Treatment::Drop,
+    }
+}
+
+/// Lowers `xdp.penalties`, which stands at `at`.
+pub(super) fn penalties(
+    written: &written::Penalties,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> PenaltyRules {
+    let free = written.offences.as_ref();
+    let free = free.and_then(|it| cx.limit(it.rate.0, it.burst, &at.key("offences")));
+    let first = cx.duration(written.first.as_ref(), &at.key("first"), PENALTY, s(10));
+    let most_at = at.key("most");
+    let most = cx.duration(written.most.as_ref(), &most_at, PENALTY, s(600).max(first));
+    if most < first {
+        let message = "this is less than `first`: write at least that";
+        cx.error(&most_at, message);
+    }
+    PenaltyRules {
+        mode: match written.mode {
+            None | Some(written::PenaltyMode::Off) => PenaltyMode::Off,
+            Some(written::PenaltyMode::Monitor) => PenaltyMode::Monitor,
+            Some(written::PenaltyMode::Enforce) => PenaltyMode::Enforce,
+        },
+        offences: free.map_or_else(PenaltyRules::free_offences, |(_, limit)| limit),
+        first,
+        most,
     }
 }
 

@@ -68,7 +68,9 @@ pub(super) use policies::{
 };
 pub(super) use private::Private;
 pub(super) use quantity::{DurationText, Size};
-pub(super) use rules::{All, ListenerXdp, Monitor, Rule, SynThreshold, Treatment, UnderAttack};
+pub(super) use rules::{
+    All, ListenerXdp, Monitor, Penalties, PenaltyMode, Rule, SynThreshold, Treatment, UnderAttack,
+};
 pub(super) use telemetry::{Admin, Telemetry};
 pub(super) use throttle::{CallerThrottle, Throttle, ThrottleHeaders};
 pub(super) use upstream::{BackendTls, Upstream};

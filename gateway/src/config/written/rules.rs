@@ -152,12 +152,33 @@ pub(crate) struct Newcomers {
     pub(crate) packets: Option<Rate>,
 }
 
-/// What penalised sources keep.
+/// What becomes of callers who go on although they were told to wait, or show credentials that are none.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Penalties {
+    /// Whether anybody is penalised. Default `off`.
+    pub(crate) mode: Option<PenaltyMode>,
+    /// Offences of a key from one source, or of a source alone, that cost nothing. Default: 1 per second,
+    /// burst 20.
+    pub(crate) offences: Option<Rate>,
+    /// How long a source is cut off the first time: 1s to 10m. Default 10s.
+    pub(crate) first: Option<DurationText>,
+    /// How long at most: `first` to 10m. Default 10m.
+    pub(crate) most: Option<DurationText>,
     /// New connections of a penalised source. Default: 1 per second, burst 2.
     pub(crate) trickle: Option<SourceRate>,
+}
+
+/// Whether anybody is penalised.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PenaltyMode {
+    /// Nobody.
+    Off,
+    /// Nobody, and the access log says who would be.
+    Monitor,
+    /// Whoever has earned it.
+    Enforce,
 }
 
 /// Samples of what is dropped.

@@ -106,6 +106,9 @@ pub struct Record {
     /// first that would have refused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitored: Option<&'static str>,
+    /// What else than an answer became of it: `slowed`, `cut` or `held`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub penalty: Option<&'static str>,
     /// Status sent to the client; absent if it left before one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -213,6 +216,7 @@ impl Record {
             decided_by: None,
             policies: Vec::new(),
             monitored: None,
+            penalty: None,
             status: None,
             reason: None,
             detail: None,

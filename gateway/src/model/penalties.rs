@@ -1,0 +1,51 @@
+//! What becomes of those who go on although they were told to wait.
+
+use std::time::Duration;
+
+use gateway_common::limit::{Limit, Rate};
+
+/// When callers are penalised, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PenaltyRules {
+    /// Whether they are; default off.
+    pub mode: PenaltyMode,
+    /// Offences of a key from one source, or of a source alone, that cost nothing; default 1 per second,
+    /// burst 20.
+    pub offences: Limit,
+    /// The first time that a source is cut off; default 10 s.
+    pub first: Duration,
+    /// The longest; each but the first is twice as long as the one before. Default 10 min.
+    pub most: Duration,
+}
+
+impl Default for PenaltyRules {
+    fn default() -> Self {
+        Self {
+            mode: PenaltyMode::Off,
+            offences: Self::free_offences(),
+            first: Duration::from_secs(10),
+            most: Duration::from_secs(600),
+        }
+    }
+}
+
+impl PenaltyRules {
+    /// One per second, and twenty at once.
+    #[must_use]
+    pub fn free_offences() -> Limit {
+        // Both are numbers that a limit can have.
+        Limit::new(Rate::per_second(1), 20, 1).unwrap_or_default()
+    }
+}
+
+/// Whether anybody is penalised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PenaltyMode {
+    /// Nobody, and nothing is counted.
+    #[default]
+    Off,
+    /// Nobody, and it is said who would be.
+    Monitor,
+    /// Whoever has earned it.
+    Enforce,
+}

@@ -1,0 +1,148 @@
+//! What becomes of callers who go on although they were told to wait, or show credentials that are none.
+//!
+//! This is asked behind the pipelines, when it is known what a request comes to. It never changes an
+//! answer: it notes what has happened, and holds the connection back on which it came.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::clock;
+use crate::exchange::{Caller, Carried, Connection, Exchange, Reason, Rejection};
+use crate::model::{PenaltyMode, PenaltyRules};
+use crate::store::bucket::source_value;
+use crate::store::offence::{Culprit, Offence, Step};
+use crate::store::penalty::{HeldFlow, Offender};
+use crate::telemetry::operator_log::explain;
+
+/// What the two kinds of keys are told apart by.
+const API_KEY: u64 = 1;
+const SUBJECT: u64 = 2;
+
+impl Worker {
+    /// Notes what a request has come to. `refused` is what it was refused for, if it was.
+    pub(crate) fn discipline(
+        &self,
+        rules: &PenaltyRules,
+        exchange: &mut Exchange,
+        refused: Option<&Rejection>,
+    ) {
+        let connection = &exchange.connection;
+        let restraint = &connection.restraint;
+        // Behind a proxy that names its clients in headers, many share a connection.
+        let is_direct = exchange.client.0 == connection.source.ip();
+        if rules.mode == PenaltyMode::Off || restraint.is_exempt() || !is_direct {
+            return;
+        }
+        let key = self.key_of(exchange);
+        if let Some(key) = key {
+            restraint.carries(key);
+        }
+        let culprit = Culprit {
+            source: source_value(exchange.client.0),
+            key,
+        };
+        let now_ns = clock::monotonic_ns();
+        let Some(rejection) = refused else {
+            if key.is_some() && restraint.tells(Instant::now()) {
+                self.offences.behaves(culprit, now_ns);
+            }
+            return;
+        };
+        let step = match offence(rejection.reason) {
+            Some(_) => self.offences.failed(culprit.source, now_ns, rules),
+            None => match told_to_wait(exchange, rejection) {
+                Some(wait) => {
+                    let arrived_ns = exchange.record.started_ns();
+                    let moment = (now_ns, wait);
+                    self.offences.told(culprit, arrived_ns, moment, rules)
+                }
+                None => return,
+            },
+        };
+        // Others on the connection have done nothing.
+        if restraint.carried() != Carried::Several {
+            self.take(step, rules, culprit, exchange);
+        }
+    }
+
+    fn take(&self, step: Step, rules: &PenaltyRules, culprit: Culprit, exchange: &mut Exchange) {
+        let Some(name) = step.name() else {
+            return;
+        };
+        let record = &mut exchange.record.record;
+        if rules.mode == PenaltyMode::Monitor {
+            record.monitor(Some((name, None)));
+            return;
+        }
+        record.penalty = Some(name);
+        let connection = &exchange.connection;
+        let (restraint, now) = (&connection.restraint, Instant::now());
+        match step {
+            Step::Tell => {}
+            Step::Slow(length) => restraint.slow(now, length),
+            Step::Cut(length) => restraint.cut(length),
+            Step::Hold(length) => match self.held(connection, culprit, (rules, length)) {
+                Some(held) if !restraint.is_held() => restraint.hold(now, length, Box::new(held)),
+                Some(_) | None => restraint.slow(now, length),
+            },
+        }
+    }
+
+    /// Has the kernel drop what comes on a connection for so long; `None` where it cannot.
+    fn held(
+        &self,
+        connection: &Connection,
+        culprit: Culprit,
+        (rules, length): (&PenaltyRules, Duration),
+    ) -> Option<HeldFlow> {
+        let penalties = self.penalties.as_ref()?;
+        // Whom a balancer announces the kernel does not see.
+        let is_seen = connection.peer.0 == connection.source.0;
+        let offender = Offender::new(
+            connection.peer.0,
+            connection.trusted_proxies.iter().copied(),
+        );
+        let offender = offender.filter(|_| is_seen)?;
+        let (offences, now_ns) = (&rules.offences, clock::monotonic_ns());
+        let offence = penalties.offence(culprit.key.unwrap_or_default(), offender);
+        let debt = Duration::from_nanos(offences.tolerance_ns) + length;
+        penalties.offend(offence, offences, debt, length, now_ns)?;
+        match penalties.hold(offender, connection.local, offence, offences) {
+            Ok(held) => Some(held),
+            Err(error) => {
+                tracing::debug!(error = explain(&error), "a connection is held here alone");
+                None
+            }
+        }
+    }
+
+    /// What stands for the key that a request came with: its API key, else its caller.
+    fn key_of(&self, exchange: &Exchange) -> Option<u64> {
+        if let Some(key) = &exchange.api_key {
+            return Some(self.buckets.caller_tag(API_KEY, key.id.as_str().as_bytes()));
+        }
+        let subject = exchange.caller.as_ref().and_then(Caller::subject)?;
+        Some(self.buckets.caller_tag(SUBJECT, subject.as_bytes()))
+    }
+}
+
+/// What of an authentication that failed is an offence. Credentials that are missing, of somebody else or
+/// merely too old never are.
+const fn offence(reason: Reason) -> Option<Offence> {
+    match reason {
+        Reason::SignatureMismatch => Some(Offence::BadSignature),
+        Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(Offence::UnknownKey),
+        Reason::TokenSignature | Reason::TokenAlgorithm => Some(Offence::ForgedToken),
+        _ => None,
+    }
+}
+
+/// How long the client is told to wait, where it is.
+fn told_to_wait(exchange: &Exchange, rejection: &Rejection) -> Option<Duration> {
+    let deployed = exchange.deployed.as_ref()?;
+    let seconds = rejection.retry_after_seconds?;
+    let is_told = rejection.status().as_u16() == 429 && deployed.throttle_headers.retry_after;
+    is_told.then(|| Duration::from_secs(seconds))
+}

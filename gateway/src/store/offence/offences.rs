@@ -1,0 +1,165 @@
+//! The sources that are remembered.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::source::Source;
+use super::{Culprit, Offence, Step};
+use crate::model::PenaltyRules;
+
+/// Parts that are locked one at a time.
+const SHARDS: usize = 16;
+/// Sources of one part.
+const SOURCES_MAX: usize = 4_096;
+/// How often a part that is full is looked through for those that can be forgotten.
+const SWEEP_NS: u64 = 1_000_000_000;
+
+/// Every source of which something is remembered. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Offences(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Sources choose their addresses, and must not choose their shard.
+    hasher: RandomState,
+    /// Sources for which there was no room.
+    shed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    sources: HashMap<[u8; 16], Source>,
+    /// When those were forgotten last of which nothing has to be known.
+    swept_ns: u64,
+}
+
+/// A penalty that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Penalised {
+    /// Whose it is.
+    pub culprit: Culprit,
+    /// Whether its connections are only slowed down.
+    pub is_slow: bool,
+    /// How long it lasts yet.
+    pub left: Duration,
+}
+
+impl Default for Offences {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            shards: Default::default(),
+            hasher: RandomState::new(),
+            shed: AtomicU64::new(0),
+        }))
+    }
+}
+
+impl Offences {
+    /// Notes that a request of `culprit` was admitted. To be told at most now and then for each connection.
+    pub fn behaves(&self, culprit: Culprit, now_ns: u64) {
+        self.with(culprit, now_ns, |source| {
+            source.behaves(culprit.key, now_ns)
+        });
+    }
+
+    /// Counts a 429 that says to wait so long, to a request that arrived at `arrived_ns`, and says what
+    /// becomes of it.
+    #[must_use]
+    pub fn told(
+        &self,
+        culprit: Culprit,
+        arrived_ns: u64,
+        (now_ns, wait): (u64, Duration),
+        rules: &PenaltyRules,
+    ) -> Step {
+        let step = self.with(culprit, now_ns, |source| {
+            if source.is_told(culprit.key, arrived_ns, (now_ns, wait)) {
+                source.offends(culprit.key, (now_ns, wait), rules)
+            } else {
+                Step::Tell
+            }
+        });
+        step.unwrap_or(Step::Tell)
+    }
+
+    /// Counts a failed authentication of a source, and says what becomes of it.
+    #[must_use]
+    pub fn failed(&self, source: [u8; 16], now_ns: u64, rules: &PenaltyRules) -> Step {
+        let culprit = Culprit { source, key: None };
+        let step = self.with(culprit, now_ns, |source| {
+            source.offends(None, (now_ns, rules.first), rules)
+        });
+        step.unwrap_or(Step::Tell)
+    }
+
+    /// Forgets everything about a source; whether there was anything.
+    #[must_use]
+    pub fn pardon(&self, source: [u8; 16]) -> bool {
+        self.shard(source).sources.remove(&source).is_some()
+    }
+
+    /// The penalties that have not ended.
+    #[must_use]
+    pub fn penalised(&self, now_ns: u64) -> Vec<Penalised> {
+        let mut found = Vec::new();
+        for shard in &self.0.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (&source, known) in &shard.sources {
+                found.extend(known.penalties(now_ns).map(|(key, penalty)| Penalised {
+                    culprit: Culprit { source, key },
+                    is_slow: penalty.is_slow(),
+                    left: Duration::from_nanos(penalty.until.saturating_sub(now_ns)),
+                }));
+            }
+        }
+        found
+    }
+
+    /// How often there was no room for a source, of which nothing is counted then.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.0.shed.load(Ordering::Relaxed)
+    }
+
+    fn with<T>(
+        &self,
+        culprit: Culprit,
+        now_ns: u64,
+        work: impl FnOnce(&mut Source) -> T,
+    ) -> Option<T> {
+        let mut shard = self.shard(culprit.source);
+        let Shard { sources, swept_ns } = &mut *shard;
+        if !sources.contains_key(&culprit.source) && sources.len() >= SOURCES_MAX {
+            if now_ns >= swept_ns.saturating_add(SWEEP_NS) {
+                *swept_ns = now_ns;
+                sources.retain(|_, source| !source.is_idle(now_ns));
+            }
+            if sources.len() >= SOURCES_MAX {
+                self.0.shed.fetch_add(1, Ordering::Relaxed);
+                return None;
+            }
+        }
+        Some(work(sources.entry(culprit.source).or_default()))
+    }
+
+    fn shard(&self, source: [u8; 16]) -> MutexGuard<'_, Shard> {
+        let hash = self.0.hasher.hash_one(source);
+        let shards = &self.0.shards;
+        let place = usize::try_from(hash).unwrap_or(0) % SHARDS;
+        let [first, ..] = shards;
+        let shard = shards.get(place).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Offence {
+    /// Whether it is the source's alone.
+    #[must_use]
+    pub const fn is_of_source(self) -> bool {
+        !matches!(self, Self::Overage)
+    }
+}

@@ -1,0 +1,202 @@
+//! What is remembered of one source.
+
+use std::time::Duration;
+
+use arrayvec::ArrayVec;
+use gateway_common::limit::Limit;
+
+use super::Step;
+use crate::model::PenaltyRules;
+
+/// Keys of one source that are remembered.
+pub(super) const KEYS_MAX: usize = 8;
+/// How long it takes at most until who was told could have heard of it.
+const HEARING: Duration = Duration::from_secs(1);
+/// How long a key is remembered to have behaved.
+const BEHAVED: Duration = Duration::from_secs(60);
+/// A penalty is remembered for so many times its length.
+const MEMORY: u32 = 10;
+
+/// One source.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    keys: ArrayVec<Key, KEYS_MAX>,
+}
+
+/// One of its keys, or what it does without any.
+#[derive(Debug)]
+struct Key {
+    key: Option<u64>,
+    /// When it was told to wait, and until when; zeros where it was not.
+    told: (u64, u64),
+    /// Until when it counts as one that behaves.
+    behaved_until: u64,
+    /// What it owes for offences.
+    tat: u64,
+    penalty: Option<Penalty>,
+}
+
+/// What it was punished with last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Penalty {
+    is_slow: bool,
+    length: Duration,
+    /// When it ends.
+    pub(super) until: u64,
+}
+
+impl Source {
+    /// Whether nothing of it has to be remembered.
+    pub(super) fn is_idle(&self, now_ns: u64) -> bool {
+        self.keys.iter().all(|key| key.is_idle(now_ns))
+    }
+
+    /// Notes that requests of this key are admitted.
+    pub(super) fn behaves(&mut self, key: Option<u64>, now_ns: u64) {
+        if let Some(key) = self.key(key, now_ns) {
+            key.behaved_until = now_ns.saturating_add(ns(BEHAVED));
+        }
+    }
+
+    /// Notes that it was told to wait, and says whether it should have known.
+    pub(super) fn is_told(
+        &mut self,
+        key: Option<u64>,
+        arrived_ns: u64,
+        (now_ns, wait): (u64, Duration),
+    ) -> bool {
+        let Some(key) = self.key(key, now_ns) else {
+            return false;
+        };
+        let (at, until) = key.told;
+        let is_overage = arrived_ns < until && arrived_ns >= at.saturating_add(ns(HEARING));
+        let wait_until = now_ns.saturating_add(ns(wait));
+        key.told = if now_ns < until {
+            (at, until.max(wait_until))
+        } else {
+            (now_ns, wait_until)
+        };
+        is_overage
+    }
+
+    /// Counts an offence, and says what becomes of it.
+    pub(super) fn offends(
+        &mut self,
+        key: Option<u64>,
+        (now_ns, wait): (u64, Duration),
+        rules: &PenaltyRules,
+    ) -> Step {
+        let is_shared = self.is_shared(key, now_ns);
+        let Some(key) = self.key(key, now_ns) else {
+            return Step::Tell;
+        };
+        if key.is_free(&rules.offences, now_ns) {
+            return Step::Tell;
+        }
+        key.punish((now_ns, wait), rules, is_shared)
+    }
+
+    /// Its penalties that have not ended.
+    pub(super) fn penalties(&self, now_ns: u64) -> impl Iterator<Item = (Option<u64>, Penalty)> {
+        let keys = self.keys.iter();
+        keys.filter_map(move |key| Some((key.key, key.penalty.filter(|it| it.until > now_ns)?)))
+    }
+
+    /// Whether another key of it behaves.
+    fn is_shared(&self, key: Option<u64>, now_ns: u64) -> bool {
+        let mut others = self.keys.iter().filter(|other| other.key != key);
+        others.any(|other| other.key.is_some() && other.behaved_until > now_ns)
+    }
+
+    /// What is remembered of a key. Of too many the first is forgotten of which nothing has to be known.
+    fn key(&mut self, key: Option<u64>, now_ns: u64) -> Option<&mut Key> {
+        let known = self.keys.iter().position(|known| known.key == key);
+        if known.is_none() && self.keys.is_full() {
+            let idle = self.keys.iter().position(|key| key.is_idle(now_ns))?;
+            self.keys.remove(idle);
+        }
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.keys.push(Key {
+                    key,
+                    told: (0, 0),
+                    behaved_until: 0,
+                    tat: 0,
+                    penalty: None,
+                });
+                self.keys.len() - 1
+            }
+        };
+        self.keys.get_mut(place)
+    }
+}
+
+impl Key {
+    fn is_idle(&self, now_ns: u64) -> bool {
+        let is_remembered = self.penalty.is_some_and(|it| it.is_remembered(now_ns));
+        let last = self.told.1.max(self.behaved_until).max(self.tat);
+        last <= now_ns && !is_remembered
+    }
+
+    /// Whether the bucket of its offences has one more that costs nothing.
+    fn is_free(&mut self, offences: &Limit, now_ns: u64) -> bool {
+        match offences.decide(self.tat, now_ns, offences.increment(1)) {
+            Ok(after) => {
+                self.tat = after;
+                true
+            }
+            Err(_wait) => false,
+        }
+    }
+
+    fn punish(
+        &mut self,
+        (now_ns, wait): (u64, Duration),
+        rules: &PenaltyRules,
+        is_shared: bool,
+    ) -> Step {
+        let known = self.penalty.filter(|it| it.is_remembered(now_ns));
+        let (is_slow, length) = match known {
+            None => (true, wait.min(rules.first)),
+            Some(Penalty {
+                is_slow,
+                length,
+                until,
+            }) if now_ns < until => (is_slow, length),
+            Some(Penalty { is_slow: true, .. }) => (false, rules.first),
+            Some(Penalty { length, .. }) => (false, (length * 2).min(rules.most)),
+        };
+        // One that has begun goes on to its own end, whoever else it meets.
+        let until = match known {
+            Some(penalty) if now_ns < penalty.until => penalty.until,
+            Some(_) | None => now_ns.saturating_add(ns(length)),
+        };
+        self.penalty = Some(Penalty {
+            is_slow,
+            length,
+            until,
+        });
+        let left = Duration::from_nanos(until.saturating_sub(now_ns));
+        match (is_slow, is_shared) {
+            (true, _) => Step::Slow(left),
+            (false, true) => Step::Hold(left),
+            (false, false) => Step::Cut(left),
+        }
+    }
+}
+
+impl Penalty {
+    fn is_remembered(&self, now_ns: u64) -> bool {
+        now_ns < self.until.saturating_add(ns(self.length * MEMORY))
+    }
+
+    /// Whether it only slows down.
+    pub(super) const fn is_slow(&self) -> bool {
+        self.is_slow
+    }
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

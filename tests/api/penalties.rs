@@ -1,0 +1,202 @@
+//! What becomes of callers who go on although they were told to wait, or show tokens that are forged.
+
+use std::net::SocketAddr;
+
+use gateway_tests::client::{Answer, Client, get, with};
+use gateway_tests::gateway::Gateway;
+use gateway_tests::issuer::{claims, forged};
+use gateway_tests::setup::Setup;
+use gateway_tests::site::Site;
+use gateway_tests::wait::until;
+use serde_json::json;
+
+/// A route that gives each caller one request in two seconds, and one that anybody may call.
+fn limited(setup: Setup, mode: &str) -> Setup {
+    setup
+        .set(
+            &["xdp", "penalties"],
+            json!({"mode": mode, "offences": {"rate": 0.1, "burst": 2}, "first": "2s", "most": "3s"}),
+        )
+        .route(
+            "GET /limited",
+            json!({
+                "authorizer": "main",
+                "caller_throttles":
+                    [{"key": "$context.authorizer.claims.sub", "rate": 0.5, "burst": 1}],
+            }),
+        )
+        .route("GET /open", json!({}))
+}
+
+async fn site(mode: &str) -> (Site, SocketAddr) {
+    let site = Site::start(|setup| limited(setup, mode)).await;
+    let address = site.gateway.address().await;
+    (site, address)
+}
+
+/// One request of whoever shows this; `None` where the connection broke.
+async fn ask(client: &Client, path: &str, bearer: &str) -> Option<Answer> {
+    let request = with(get(path), &[("authorization", bearer)]);
+    client.try_send(request).await.ok()
+}
+
+/// Asks on and on, whatever it is told, until its connection breaks: the statuses.
+async fn hammer(client: &Client, bearer: &str) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    while let Some(answer) = ask(client, "/limited", bearer).await {
+        statuses.push(answer.status);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    statuses
+}
+
+fn penalties(gateway: &Gateway) -> Vec<String> {
+    let records = gateway.records();
+    let named = records
+        .iter()
+        .filter_map(|record| record["penalty"].as_str());
+    named.map(str::to_owned).collect()
+}
+
+/// Whether a request comes through from this source.
+async fn gets_in(source: &str, address: SocketAddr) -> bool {
+    let Ok(stream) = tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        gateway_tests::client::connect_from(source, address),
+    )
+    .await
+    else {
+        return false;
+    };
+    let client = Client::http1_over(stream).await;
+    let answer = client.try_send(get("/open")).await;
+    answer.is_ok_and(|answer| answer.status == 200)
+}
+
+#[tokio::test]
+async fn whoever_goes_on_is_slowed_then_cut_off_and_comes_back_when_it_is_over() {
+    let (site, address) = site("enforce").await;
+    let abuser = site.bearer(json!({"sub": "abuser"}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let honest = Client::http1_from("127.0.0.8", address).await;
+    let statuses = hammer(&client, &abuser).await;
+    assert!(
+        statuses.iter().all(|status| [200, 429].contains(status)),
+        "{statuses:?}"
+    );
+    let record = site
+        .gateway
+        .record("the cut", |record| record["penalty"] == "cut");
+    assert_eq!(record.await["subject"], "abuser");
+    let steps = penalties(&site.gateway);
+    assert_eq!(steps, ["slowed", "cut"]);
+    site.gateway
+        .record("the connection's end", |record| {
+            record["reason"] == "penalised"
+        })
+        .await;
+    // Others elsewhere see nothing of it, and the source itself is let in again.
+    assert!(!gets_in("127.0.0.7", address).await);
+    let other = site.bearer(json!({"sub": "other"}));
+    assert_eq!(ask(&honest, "/limited", &other).await.unwrap().status, 200);
+    until("the source is let in", || async {
+        gets_in("127.0.0.7", address).await.then_some(())
+    })
+    .await;
+    let metrics = site.gateway.metrics().await;
+    assert_eq!(
+        metrics.get("gateway_connections_total{event=\"penalised\"}"),
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_behaves_sees_nothing_of_one_that_does_not_at_its_address() {
+    let (site, address) = site("enforce").await;
+    let (abuser, honest) = (
+        site.bearer(json!({"sub": "abuser"})),
+        site.bearer(json!({"sub": "honest"})),
+    );
+    let beside = Client::http1_from("127.0.0.7", address).await;
+    assert_eq!(ask(&beside, "/limited", &honest).await.unwrap().status, 200);
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let hammering = hammer(&client, &abuser);
+    let held = site
+        .gateway
+        .record("a hold", |record| record["penalty"] == "held");
+    tokio::select! {
+        statuses = hammering => panic!("it was cut: {statuses:?}"),
+        record = held => assert_eq!(record["subject"], "abuser"),
+    }
+    // Over its own connection and over new ones.
+    let answer = ask(&beside, "/open", &honest).await.unwrap();
+    assert_eq!(answer.status, 200);
+    for _ in 0..20 {
+        assert!(gets_in("127.0.0.7", address).await);
+    }
+    assert!(!penalties(&site.gateway).contains(&"cut".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_only_monitored_penalises_nobody_and_is_told() {
+    let (site, address) = site("monitor").await;
+    let abuser = site.bearer(json!({"sub": "abuser"}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let told = |name: &'static str| {
+        site.gateway
+            .record(name, move |record| record["monitored"] == name)
+    };
+    tokio::select! {
+        statuses = hammer(&client, &abuser) => panic!("it was cut: {statuses:?}"),
+        () = async { told("slowed").await; told("cut").await; } => {}
+    }
+    assert!(gets_in("127.0.0.7", address).await);
+    assert_eq!(penalties(&site.gateway), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
+    let (site, address) = site("enforce").await;
+    let victim = site.bearer(json!({"sub": "victim"}));
+    let elsewhere = Client::http1_from("127.0.0.8", address).await;
+    assert_eq!(
+        ask(&elsewhere, "/limited", &victim).await.unwrap().status,
+        200
+    );
+    let payload = claims(json!({"sub": "victim"}));
+    let forged = forged(&json!({"alg": "ES256", "kid": "ec"}), &payload, |_| {
+        vec![1; 64]
+    });
+    let bearer = format!("Bearer {forged}");
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let mut refused = 0;
+    while let Some(answer) = ask(&client, "/limited", &bearer).await {
+        assert_eq!(answer.status, 401);
+        refused += 1;
+        assert!(refused < 100, "it goes on and on");
+    }
+    let cut = |record: &serde_json::Value| record["penalty"] == "cut";
+    drop(site.gateway.record("the cut", cut).await);
+    assert_eq!(penalties(&site.gateway), ["slowed", "cut"]);
+    assert!(!gets_in("127.0.0.7", address).await);
+    let answer = ask(&elsewhere, "/open", &victim).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(gets_in("127.0.0.8", address).await);
+}
+
+#[tokio::test]
+async fn unknown_paths_expired_tokens_and_policies_never_leave_the_first_step() {
+    let (site, address) = site("enforce").await;
+    let expired = format!("Bearer {}", site.key.token(&claims(json!({"exp": 1_000}))));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    for _ in 0..500 {
+        assert_eq!(ask(&client, "/nowhere", "").await.unwrap().status, 404);
+        assert_eq!(
+            ask(&client, "/limited", &expired).await.unwrap().status,
+            401
+        );
+        assert_eq!(ask(&client, "/limited", "").await.unwrap().status, 401);
+    }
+    assert_eq!(penalties(&site.gateway), Vec::<String>::new());
+    assert!(gets_in("127.0.0.7", address).await);
+}
