@@ -25,6 +25,7 @@ pub mod oauth;
 pub mod upstream;
 pub mod telemetry;
 pub mod body;
+pub mod concurrency;
 pub mod packet;
 pub mod language;
 pub mod clock;

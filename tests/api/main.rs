@@ -89,6 +89,7 @@ mod rotation_load;
 mod throttle_headers;
 mod throttles;
 mod shared_throttles;
+mod concurrency;
 mod bad_input;
 mod http2;
 mod lists;

@@ -76,7 +76,7 @@ impl Caller {
 /// When its host can stand in no header.
 #[must_use]
 pub fn plan(origin: &UpstreamTarget) -> UpstreamPlan {
-    UpstreamPlan::compile(&Upstream::of_origin(origin), None).expect("its host is one")
+    UpstreamPlan::compile(&Upstream::of_origin(origin), None, None).expect("its host is one")
 }
 
 /// A key that never ends.

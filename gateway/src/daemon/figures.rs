@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::concurrency_figures::concurrency_figures;
 use super::edge_figures::edge_figures;
 use super::names::CurrentNames;
 use super::route_figures::route_figures;
@@ -70,6 +71,7 @@ fn figures(sources: &Sources) -> Vec<Figure> {
     figures.extend(attack_figures(sources));
     figures.extend(stage_figures(&sources.snapshot));
     figures.extend(route_figures(&sources.snapshot));
+    figures.extend(concurrency_figures(&sources.snapshot));
     figures
 }
 

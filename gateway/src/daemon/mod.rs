@@ -30,6 +30,7 @@ mod edge_figures;
 mod explain;
 pub mod stage_figures;
 mod route_figures;
+mod concurrency_figures;
 pub mod lock;
 pub mod names;
 pub mod privilege;

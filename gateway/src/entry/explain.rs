@@ -27,6 +27,7 @@ use crate::pipeline::{keyed, sender};
 use crate::snapshot::{RoutePlan, Snapshot};
 use crate::step::admit::{Moment, standings};
 use crate::step::attempt::Asking;
+use crate::step::concurrency::{Occupancy, occupancies};
 use crate::store::bucket::Buckets;
 use crate::store::key_ring::KeyRings;
 use crate::telemetry::access_log::OpenRecord;
@@ -63,7 +64,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedStep {
     /// `listener`, `destination`, `route`, `sizes`, `authorizer`, `policy`, `policies`,
-    /// `monitored`, `api_key`, `throttle` or `integration`.
+    /// `monitored`, `api_key`, `concurrency`, `throttle` or `integration`.
     pub step: String,
     /// Whether the request goes on behind it.
     pub passes: bool,
@@ -155,6 +156,7 @@ async fn walk(
         steps.push(passed("integration", said));
         return Ok(());
     };
+    seats(found.value, charged.buckets, exchange, &head, steps)?;
     throttles(found.value, charged, exchange, &head, steps)?;
     steps.push(passed("integration", answers(&found.value.integration)));
     Ok(())
@@ -244,6 +246,36 @@ fn judgement(
         passes,
         said: format!("{verdict}: {by}{more}"),
     }
+}
+
+/// Looks at how many requests are under way, by every limit that the request would take a seat of.
+fn seats(
+    route: &RoutePlan,
+    buckets: &Buckets,
+    exchange: &Exchange,
+    head: &Parts,
+    steps: &mut Vec<ExplainedStep>,
+) -> Result<(), Rejection> {
+    let mut refusal = None;
+    for occupancy in occupancies(&route.concurrency, buckets, &sender(exchange, head)) {
+        let Occupancy { inside, max, .. } = occupancy;
+        let name = occupancy.reason.name();
+        let passes = occupancy.has_seat() || occupancy.is_monitored;
+        let verdict = match passes {
+            true if occupancy.has_seat() => "admits it",
+            true => "only watched, would refuse it",
+            false => "refuses it",
+        };
+        steps.push(ExplainedStep {
+            step: "concurrency".to_owned(),
+            passes,
+            said: format!("{name}: {verdict}, {inside} of {max} are under way"),
+        });
+        if !passes {
+            refusal.get_or_insert(occupancy.reason);
+        }
+    }
+    refusal.map_or(Ok(()), |reason| Err(reason.into()))
 }
 
 /// Looks at every bucket that the request would be charged to.

@@ -157,6 +157,7 @@ fn open<B>(
         cors: None,
         rate_limit: None,
         endpoint_ids: EndpointIds::default(),
+        seats: Vec::new(),
         scheme: if connection.tls.is_some() {
             "https"
         } else {

@@ -46,6 +46,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use crate::concurrency::Seat;
 use crate::model::{ApiKind, ClientCertificate};
 use crate::telemetry::access_log::OpenRecord;
 
@@ -90,6 +91,8 @@ pub struct Exchange {
     pub rate_limit: Option<Box<RateLimit>>,
     /// How its backend named it, once that has answered.
     pub endpoint_ids: EndpointIds,
+    /// Its seats, of limits on what is under way: left with the last byte of the answer.
+    pub seats: Vec<Seat>,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.

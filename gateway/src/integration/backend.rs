@@ -14,7 +14,7 @@ use crate::body::{BodyBudget, BodyFault, BodyProgress, UpstreamBody};
 use crate::exchange::{ClientParameters, ClientRequest, EndpointIds, Exchange, Reason, Rejection};
 use crate::language::mapping::http::body as mapping_body;
 use crate::language::message::Body;
-use crate::model::RequestMappings;
+use crate::model::{RequestMappings, UpstreamName};
 use crate::router::{RequestPath, Slashes};
 use crate::telemetry::execution_log::{Follower, MASK, Masks, Message, Step};
 use crate::upstream::{Answer, ConnectError, Pool, SendError, UpstreamPlan};
@@ -161,7 +161,7 @@ impl BackendPlan {
             (Ok(Ok(answer)), _) => accept(answer)?,
             // The upstream failed because its request did: the client is told about the request.
             (Ok(Err(_)) | Err(_), Some(fault)) => return Err(body_rejection(fault)),
-            (Ok(Err(error)), None) => return Err(rejection(&error)),
+            (Ok(Err(error)), None) => return Err(rejection(&self.upstream.name, &error)),
             (Err(_elapsed), None) => {
                 let (name, timeout) = (&self.upstream.name, self.timeout);
                 let detail = format!("`{name}`: no answer within {timeout:?}");
@@ -243,8 +243,12 @@ fn accept(answer: Answer) -> Result<Answer, Rejection> {
     Ok(answer)
 }
 
-fn rejection(error: &SendError) -> Rejection {
+fn rejection(name: &UpstreamName, error: &SendError) -> Rejection {
     let reason = match error {
+        SendError::Full(_) => {
+            let detail = format!("`{name}`: {error}");
+            return Rejection::detailed(Reason::UpstreamConcurrency, detail);
+        }
         SendError::Connect(ConnectError::Refused(_)) => Reason::UpstreamRefused,
         SendError::Connect(ConnectError::Tls(_) | ConnectError::ServerName(_))
         | SendError::Tls(_) => Reason::UpstreamTls,

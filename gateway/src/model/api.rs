@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    ApiId, ApiName, AuthorizerName, CallerThrottle, Definition, EndpointTls, ListenerName,
-    MethodResponses, NonProxy, PolicySetName, Private, RequestMappings, RequestSizes,
-    ResponseMappings, RouteKey, SharedThrottles, Stage, Throttle, ThrottleHeaders, UpstreamName,
-    UpstreamTarget, Validation, Variant,
+    ApiId, ApiName, AuthorizerName, CallerConcurrency, CallerThrottle, Concurrency, Definition,
+    EndpointTls, ListenerName, MethodResponses, NonProxy, PolicySetName, Private, RequestMappings,
+    RequestSizes, ResponseMappings, RouteKey, SharedThrottles, Stage, Throttle, ThrottleHeaders,
+    UpstreamName, UpstreamTarget, Validation, Variant,
 };
 
 /// One API.
@@ -84,6 +84,10 @@ pub struct Route {
     pub throttle: Option<Throttle>,
     /// The buckets of each caller, for each stage, each by another key.
     pub caller_throttles: Vec<CallerThrottle>,
+    /// How many requests of all callers may be under way at once, for each stage.
+    pub concurrency: Option<Concurrency>,
+    /// How many of each caller, for each stage, each by another key.
+    pub caller_concurrency: Vec<CallerConcurrency>,
     /// What is checked before the integration gets the request; REST APIs only.
     pub validation: Validation,
     /// What it declares of its responses; `None` declares nothing, and then any may be sent. REST

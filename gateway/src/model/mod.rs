@@ -119,7 +119,8 @@ pub use stage::{Canary, Stage, Track, Variant};
 pub use stage_throttles::StageThrottles;
 pub use tables::{TableLookup, TableName, TableNameError};
 pub use throttle::{
-    CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle, ThrottleHeaders,
+    CALLER_CONCURRENCY_MAX, CALLER_THROTTLES_MAX, CallerConcurrency, CallerKey, CallerThrottle,
+    Concurrency, SharedThrottles, Throttle, ThrottleHeaders,
 };
 pub use truststore::{Root, Truststore, TruststoreId};
 pub use upstream::{BackendTls, Remote, Upstream, UpstreamTarget};

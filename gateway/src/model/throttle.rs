@@ -39,6 +39,24 @@ pub struct CallerThrottle {
     pub is_monitored: bool,
 }
 
+/// How many requests may be under way at once, from admission to the last byte of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// 1 to [`crate::concurrency::CONCURRENCY_MAX`].
+    pub max: u32,
+    /// Whether it is only noted what it would refuse; default false.
+    pub is_monitored: bool,
+}
+
+/// The same for every caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerConcurrency {
+    /// What tells callers apart. Requests without it are those of one caller.
+    pub key: CallerKey,
+    /// Of each caller.
+    pub limit: Concurrency,
+}
+
 /// What tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerKey {
@@ -53,6 +71,8 @@ pub enum CallerKey {
 
 /// Most throttles of callers in one place: of a route, a stage or an API.
 pub const CALLER_THROTTLES_MAX: usize = 4;
+/// Most limits on what each caller of a route has under way.
+pub const CALLER_CONCURRENCY_MAX: usize = 4;
 
 /// What an API or a stage limits, beside what its routes do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

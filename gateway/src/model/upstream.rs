@@ -17,6 +17,8 @@ pub struct Upstream {
     pub idle_per_worker_max: usize,
     /// How long an idle connection is kept; default 30 s.
     pub idle_timeout: Duration,
+    /// Most requests that it is asked at once, by all workers; default any number.
+    pub requests_max: Option<u32>,
 }
 
 impl Upstream {
@@ -34,6 +36,7 @@ impl Upstream {
             connect_timeout: Self::CONNECT_TIMEOUT,
             idle_per_worker_max: Self::IDLE_PER_WORKER_MAX,
             idle_timeout: Self::IDLE_TIMEOUT,
+            requests_max: None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::step::allowance::rate_limit;
 use crate::step::api_key::{HEADER, key_of};
 use crate::step::attempt::{Asking, Purpose};
 use crate::step::bucket::Sender;
+use crate::step::concurrency::take_seats;
 use crate::step::proof::Permit;
 use crate::step::source_limit::limit_source;
 use crate::store::api_key::ApiKeys;
@@ -57,10 +58,11 @@ pub(super) fn ask_source(
     Ok(())
 }
 
-/// Admits a request whose sender may call: charges what it is charged to, and vouches for its source.
+/// Admits a request whose sender may call: takes its seats, charges what it is charged to, and vouches for
+/// its source.
 ///
 /// # Errors
-/// 429 where one of its buckets is empty.
+/// 429 where too many are under way, or one of its buckets is empty.
 pub(super) fn admitted(
     route: &RoutePlan,
     head: &Parts,
@@ -80,6 +82,7 @@ pub(super) fn admitted(
     exchange.record.record.api_key = key.as_ref().map(|key| (&key.id).into());
     exchange.api_key = key;
     let sender = sender(exchange, head);
+    let (seats, full) = take_seats(&route.concurrency, &worker.buckets, &sender)?;
     let moment = moment(now_ns);
     let keyed = keyed.as_ref();
     let admitted = admit(&route.admit, &worker.buckets, &sender, keyed, moment);
@@ -89,7 +92,8 @@ pub(super) fn admitted(
         exchange.rate_limit = left.map(Box::new);
     }
     let (permit, noted) = admitted?;
-    note(exchange, noted);
+    exchange.seats = seats;
+    note(exchange, full.or(noted));
     worker.vouch(exchange, now_ns);
     Ok(permit)
 }

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use super::refused;
+use crate::concurrency::Seat;
 use crate::exchange::{Exchange, Refused, Rejection};
 use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
@@ -90,11 +91,12 @@ pub(crate) fn respond(
     let mut body = ReplyBody {
         source,
         record: exchange.record,
+        seats: exchange.seats,
         _snapshot: snapshot,
     };
     // An answer without body is never asked for one.
     if body.is_end_stream() {
-        body.record.complete();
+        body.complete();
     }
     response.map(|()| body)
 }
@@ -126,6 +128,7 @@ fn name(headers: &mut HeaderMap, exchange: &Exchange) {
 pub struct ReplyBody {
     source: Source,
     record: OpenRecord,
+    seats: Vec<Seat>,
     /// The snapshot that the request runs by, pinned to its last byte.
     _snapshot: Arc<Snapshot>,
 }
@@ -242,6 +245,13 @@ fn poll_encoded(
     Poll::Ready(None)
 }
 
+impl ReplyBody {
+    fn complete(&mut self) {
+        self.record.complete();
+        self.seats.clear();
+    }
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = ReplyError;
@@ -252,20 +262,20 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, ReplyError>>> {
         let this = &mut *self;
         let piece = std::task::ready!(this.source.poll(cx));
-        let record = &mut this.record;
         match piece {
             None => {
-                record.complete();
+                this.complete();
                 Poll::Ready(None)
             }
             Some(Ok(data)) => {
-                record.answers(&data);
+                this.record.answers(&data);
                 if this.source.is_end_stream() {
-                    record.complete();
+                    this.complete();
                 }
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Err(error)) => {
+                let record = &mut this.record;
                 // An upstream breaks off too when what it was being sent does.
                 let fault = record.body.as_ref().and_then(|body| body.fault());
                 record.record.reason = Some(match fault {

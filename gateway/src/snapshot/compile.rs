@@ -10,10 +10,12 @@ use super::hosts::hosts;
 use super::integration;
 use super::observed::{Observed, Observing};
 use super::policies::{Ways, policies};
+use super::seated::seated;
 use super::throttled::{Limited, throttled};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::clock;
+use crate::concurrency::Concurrency;
 use crate::exchange::Deployed;
 use crate::model::{
     Api, ApiName, AuthorizerName, Certificate, Definition, DeploymentNumber, Gateway, Identity,
@@ -25,6 +27,7 @@ use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
 use crate::step::cors::CorsPlan;
 use crate::step::decide::DecidePlan;
+use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::lease::SlotRegistry;
 use crate::telemetry::stage_counts::StageCounts;
@@ -36,6 +39,7 @@ use crate::upstream::{ClientIdentity, UpstreamPlan};
 pub struct Compiler {
     slots: Arc<SlotRegistry>,
     decisions: Arc<Decisions>,
+    concurrency: Concurrency,
     clients: OnceLock<Clients>,
 }
 
@@ -46,6 +50,7 @@ impl Compiler {
         Self {
             slots,
             decisions,
+            concurrency: Concurrency::default(),
             clients: OnceLock::new(),
         }
     }
@@ -127,7 +132,11 @@ impl Compiler {
             Some(asked) => Some(self.clients()?.backend(asked, identity)),
             None => None,
         };
-        Ok(UpstreamPlan::compile(upstream, tls)?)
+        let hall = upstream.requests_max.map(|_| {
+            let tag = Buckets::slot_tag(&["@upstream", upstream.name.as_str()]);
+            self.concurrency.halls.of(tag)
+        });
+        Ok(UpstreamPlan::compile(upstream, tls, hall)?)
     }
 
     fn api(&self, api: &Api, parts: &Parts<'_>) -> Result<ApiPlan, CompileError> {
@@ -281,6 +290,7 @@ impl Compiler {
                 .then_some(served.definition.key_source),
             sources,
             admit,
+            concurrency: seated(&self.concurrency, api, &served.variant.stage, route),
             validate: schemas.plan(&route.validation)?,
             conform: schemas.conform(route)?,
             observed: Observed::default(),

@@ -7,6 +7,7 @@ mod compile;
 mod error;
 mod slot;
 mod throttled;
+mod seated;
 mod door;
 mod domain;
 mod hosts;
@@ -42,6 +43,7 @@ use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, Authorizer};
 use crate::step::compress::CompressPlan;
+use crate::step::concurrency::ConcurrencyPlan;
 use crate::step::conform::ConformPlan;
 use crate::step::cors::CorsPlan;
 use crate::step::decide::DecidePlan;
@@ -183,6 +185,8 @@ pub struct RoutePlan {
     pub api_key: Option<KeySource>,
     /// How often each source may ask, before it is known who that is.
     pub sources: SourcePlan,
+    /// How many at once.
+    pub concurrency: ConcurrencyPlan,
     /// How often.
     pub admit: AdmitPlan,
     /// What of a request is checked; `None` for nothing.

@@ -119,7 +119,7 @@ impl Place<'_> {
         }
     }
 
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         match self {
             Self::Account => "account".to_owned(),
             Self::Guard(name) => format!("authorizer {name}"),

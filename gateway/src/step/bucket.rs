@@ -99,14 +99,15 @@ impl CallerBucket {
             overflow: &self.throttle.overflow,
             is_monitored: self.throttle.is_monitored,
         };
-        let value = self.value_of(sender);
+        let value = sender.value_of(&self.throttle.key);
         Account::of_one(buckets, &self.parent, &value, limits, now_ns)
     }
 
     /// How that of `sender` stands at `now_ns`. Nobody is given a bucket who has none.
     #[must_use]
     pub fn standing(&self, buckets: &Buckets, sender: &Sender<'_>, now_ns: u64) -> Standing {
-        let tag = buckets.caller_tag(self.parent.tag(), &self.value_of(sender));
+        let value = sender.value_of(&self.throttle.key);
+        let tag = buckets.caller_tag(self.parent.tag(), &value);
         let word = buckets.caller_line(tag).find(tag);
         let tat = word.map_or(0, |way| Word::load(&way.tat));
         Standing {
@@ -122,7 +123,8 @@ impl CallerBucket {
         if self.throttle.is_monitored {
             return None;
         }
-        let tag = buckets.caller_tag(self.parent.tag(), &self.value_of(sender));
+        let value = sender.value_of(&self.throttle.key);
+        let tag = buckets.caller_tag(self.parent.tag(), &value);
         // Who was charged and has no word shares the slot.
         Some(match buckets.caller_line(tag).find(tag) {
             Some(way) => Level::new(&self.throttle.limit, Word::load(&way.tat), now_ns),
@@ -141,16 +143,18 @@ impl CallerBucket {
             CallerKey::Header(_) | CallerKey::Claim(_) => Reason::CallerThrottled,
         }
     }
+}
 
+impl<'r> Sender<'r> {
     /// What tells this sender apart; all without it are one.
-    fn value_of<'r>(&self, sender: &Sender<'r>) -> Cow<'r, [u8]> {
-        match &self.throttle.key {
-            CallerKey::Source => Cow::Owned(source_value(sender.client).to_vec()),
-            CallerKey::Header(name) => sender
+    pub(super) fn value_of(&self, key: &CallerKey) -> Cow<'r, [u8]> {
+        match key {
+            CallerKey::Source => Cow::Owned(source_value(self.client).to_vec()),
+            CallerKey::Header(name) => self
                 .headers
                 .get(name)
                 .map_or(Cow::Borrowed(&[]), |value| Cow::Borrowed(value.as_bytes())),
-            CallerKey::Claim(name) => match sender.caller.and_then(|caller| caller.claim(name)) {
+            CallerKey::Claim(name) => match self.caller.and_then(|caller| caller.claim(name)) {
                 Some(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
                 Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
                 None => Cow::Borrowed(&[]),

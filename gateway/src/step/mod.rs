@@ -14,6 +14,7 @@ pub mod policy;
 pub mod authorize;
 pub mod decide;
 pub mod api_key;
+pub mod concurrency;
 pub mod admit;
 pub mod allowance;
 pub mod decode;

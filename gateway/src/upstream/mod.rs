@@ -12,12 +12,14 @@ pub use connect::ConnectError;
 pub use identity::ClientIdentity;
 pub use pool::{Answer, Pool, PooledBody, SendError};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 use http::uri::Authority;
 
 use self::tls::BackendClient;
+use crate::concurrency::{Hall, Seat};
 use crate::model::{Upstream, UpstreamName};
 
 /// What no other plan of this process has: the key of its pooled connections.
@@ -37,6 +39,8 @@ pub struct UpstreamPlan {
     pub host: HeaderValue,
     /// `None` speaks plaintext.
     tls: Option<BackendClient>,
+    /// Who is asking it, by all plans under its name; `None` where any number may.
+    hall: Option<Arc<Hall>>,
 }
 
 /// An upstream whose URL cannot be spoken to.
@@ -48,11 +52,16 @@ pub struct UpstreamError {
 }
 
 impl UpstreamPlan {
-    /// Compiles an upstream; `tls` is what an https URL is spoken with.
+    /// Compiles an upstream; `tls` is what an https URL is spoken with, and `hall` counts who asks it where
+    /// its settings limit that.
     ///
     /// # Errors
     /// The host is no authority.
-    pub fn compile(settings: &Upstream, tls: Option<BackendClient>) -> Result<Self, UpstreamError> {
+    pub fn compile(
+        settings: &Upstream,
+        tls: Option<BackendClient>,
+        hall: Option<Arc<Hall>>,
+    ) -> Result<Self, UpstreamError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let target = &settings.target;
         let host = if target.host.contains(':') {
@@ -78,6 +87,7 @@ impl UpstreamPlan {
             name: settings.name.clone(),
             host: HeaderValue::from_str(&authority).map_err(|_invalid| invalid())?,
             tls,
+            hall,
             settings: settings.clone(),
         })
     }
@@ -87,5 +97,19 @@ impl UpstreamPlan {
     pub fn is_of(&self, settings: &Upstream, identity: Option<&ClientIdentity>) -> bool {
         let shown = self.tls.as_ref().and_then(BackendClient::identity);
         self.settings == *settings && shown == identity
+    }
+
+    /// Who is asking it, and how many may; `None` where any number may.
+    #[must_use]
+    pub fn limit(&self) -> Option<(&Arc<Hall>, u32)> {
+        self.hall.as_ref().zip(self.settings.requests_max)
+    }
+
+    /// A seat for another request; `None` where none is needed.
+    fn enter(&self) -> Result<Option<Seat>, SendError> {
+        let Some((hall, max)) = self.limit() else {
+            return Ok(None);
+        };
+        hall.enter(max).map(Some).ok_or(SendError::Full(max))
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::connect::{Link, connect};
 use super::{ConnectError, PlanId, UpstreamPlan};
 use crate::body::UpstreamBody;
+use crate::concurrency::Seat;
 
 /// A worker's idle connections.
 #[derive(Debug, Default)]
@@ -33,6 +34,9 @@ struct Idle {
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
+    /// As many requests ask it as it may be asked.
+    #[error("{0} requests are under way already")]
+    Full(u32),
     /// No connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -79,6 +83,9 @@ impl Pool {
     /// # Errors
     /// See [`SendError`].
     ///
+    /// A seat of the upstream is taken before, and left with the end of the answer: where there is none
+    /// nobody waits for one.
+    ///
     /// # Cancel safety
     /// Dropping the future closes the connection it uses, which ends the upstream's work.
     pub async fn send(
@@ -86,10 +93,11 @@ impl Pool {
         plan: &UpstreamPlan,
         mut request: Request<UpstreamBody>,
     ) -> Result<Answer, SendError> {
+        let mut seat = plan.enter()?;
         while let Some(link) = self.take(plan) {
             let repeat = repeatable(&request);
             request = match self.try_send(plan, link, request).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(answer.map(|body| body.seated(seat.take()))),
                 Err((_stale, Some(unsent))) => unsent,
                 Err((error, None)) => match repeat.filter(|_| is_broken_off(&error)) {
                     Some(again) => *again,
@@ -99,9 +107,10 @@ impl Pool {
         }
         // Boxed: a handshake's state would otherwise travel with every request.
         let fresh = Box::pin(connect(plan)).await?;
-        self.try_send(plan, fresh, request)
-            .await
-            .map_err(|(error, _)| error.into())
+        match self.try_send(plan, fresh, request).await {
+            Ok(answer) => Ok(answer.map(|body| body.seated(seat))),
+            Err((error, _)) => Err(error.into()),
+        }
     }
 
     async fn try_send(
@@ -217,6 +226,8 @@ impl Home {
 pub struct PooledBody {
     inner: Incoming,
     home: Option<Home>,
+    /// Its request's, where those are limited; left with its end.
+    seat: Option<Seat>,
 }
 
 impl PooledBody {
@@ -224,15 +235,27 @@ impl PooledBody {
         let mut body = Self {
             inner,
             home: Some(home),
+            seat: None,
         };
         body.return_if_ended();
         body
     }
 
+    /// With the seat of its request, unless it has ended.
+    fn seated(mut self, seat: Option<Seat>) -> Self {
+        self.seat = seat.filter(|_| !self.inner.is_end_stream());
+        self
+    }
+
     fn return_if_ended(&mut self) {
-        if self.inner.is_end_stream()
-            && let Some(home) = self.home.take()
-        {
+        if self.inner.is_end_stream() {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.seat = None;
+        if let Some(home) = self.home.take() {
             home.go();
         }
     }
@@ -248,11 +271,7 @@ impl Body for PooledBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
         match &frame {
-            Poll::Ready(None) => {
-                if let Some(home) = self.home.take() {
-                    home.go();
-                }
-            }
+            Poll::Ready(None) => self.end(),
             Poll::Ready(Some(Ok(_))) => self.return_if_ended(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }

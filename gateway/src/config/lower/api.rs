@@ -333,6 +333,8 @@ mod tests {
                 is_monitored: false,
             }),
             caller_throttles: Vec::new(),
+            concurrency: None,
+            caller_concurrency: Vec::new(),
             validation: Validation::default(),
             method_responses: None,
             body: BodyMode::Stream,

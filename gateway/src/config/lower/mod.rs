@@ -52,6 +52,7 @@ mod usage_plan;
 mod routing_rule;
 mod route;
 mod throttle;
+mod concurrency;
 mod process;
 mod whereabouts;
 

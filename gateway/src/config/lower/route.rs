@@ -6,7 +6,10 @@ use super::authorizer::NONE;
 use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
-use super::{AUTHORIZERS, Lowering, integration, method_response, policies, throttle, validation};
+use super::{
+    AUTHORIZERS, Lowering, concurrency, integration, method_response, policies, throttle,
+    validation,
+};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -91,6 +94,12 @@ fn lower_one(
         &at.key("caller_throttles"),
         cx,
     );
+    let caller_concurrency = concurrency::lower_callers(
+        &written.caller_concurrency,
+        throttle::is_public(written),
+        &at.key("caller_concurrency"),
+        cx,
+    );
     let validation = validation::lower(written, parsed.as_ref(), at, around, cx);
     let method_responses = method_response::lower(
         written.method_responses.as_ref(),
@@ -129,6 +138,8 @@ fn lower_one(
         api_key_required: written.api_key_required,
         throttle,
         caller_throttles,
+        concurrency: concurrency::lower(written.concurrency.as_ref()),
+        caller_concurrency,
         validation,
         method_responses,
         body,

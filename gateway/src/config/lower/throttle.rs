@@ -97,7 +97,8 @@ fn lower_caller(
     })
 }
 
-fn lower_key(
+/// What tells callers apart. `is_public` says that they have no claims.
+pub(super) fn lower_key(
     written: &str,
     is_public: bool,
     at: &Cursor<'_>,

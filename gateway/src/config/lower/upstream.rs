@@ -56,6 +56,7 @@ fn lower_one(
             .idle_per_worker_max
             .map_or(Upstream::IDLE_PER_WORKER_MAX, |max| max as usize),
         idle_timeout,
+        requests_max: written.max_concurrent_requests,
     })
 }
 

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessMode, CallerThrottle, Certificate, Cors, FreeJson, Integration, KeySource,
-    MethodResponse, Named, Presence, Private, Size, Throttle, ThrottleHeaders, Validate,
+    AccessMode, CallerConcurrency, CallerThrottle, Certificate, Concurrency, Cors, FreeJson,
+    Integration, KeySource, MethodResponse, Named, Presence, Private, Size, Throttle,
+    ThrottleHeaders, Validate,
 };
 
 /// One API.
@@ -221,6 +222,11 @@ pub(crate) struct Route {
     /// Limits of each caller, in requests. At most 4, each with another key.
     #[serde(default)]
     pub(crate) caller_throttles: Vec<CallerThrottle>,
+    /// How many requests of all callers together may be under way at once.
+    pub(crate) concurrency: Option<Concurrency>,
+    /// How many of each caller may be. At most 4, each with another key.
+    #[serde(default)]
+    pub(crate) caller_concurrency: Vec<CallerConcurrency>,
     /// Parameters of requests to a REST API, such as `header.X-Id: required`,
     /// `querystring.q: optional` or `path.id: required`.
     #[serde(default)]

@@ -72,7 +72,9 @@ pub(super) use rules::{
     All, ListenerXdp, Monitor, Penalties, PenaltyMode, Rule, SynThreshold, Treatment, UnderAttack,
 };
 pub(super) use telemetry::{Admin, Telemetry};
-pub(super) use throttle::{CallerThrottle, Throttle, ThrottleHeaders};
+pub(super) use throttle::{
+    CallerConcurrency, CallerThrottle, Concurrency, Throttle, ThrottleHeaders,
+};
 pub(super) use upstream::{BackendTls, Upstream};
 pub(super) use usage_plan::{KeySource, PlanStage, Quota, QuotaPeriod, UsagePlan};
 pub(super) use verified_permissions::{TokenKind, VerifiedPolicies, VerifiedStoreId};

@@ -46,3 +46,30 @@ pub(crate) struct CallerThrottle {
     #[serde(default)]
     pub(crate) monitor: bool,
 }
+
+/// How many requests may be under way at once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Concurrency {
+    /// From admission to the last byte of the answer.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) max: u32,
+    /// Whether what it would refuse is only noted. Default false.
+    #[serde(default)]
+    pub(crate) monitor: bool,
+}
+
+/// How many requests of each caller may be under way at once.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallerConcurrency {
+    /// What tells callers apart: `$context.identity.sourceIp`, `$context.authorizer.claims.<claim>` or
+    /// `$request.header.<name>`.
+    pub(crate) key: String,
+    /// From admission to the last byte of the answer.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) max: u32,
+    /// Whether what it would refuse is only noted. Default false.
+    #[serde(default)]
+    pub(crate) monitor: bool,
+}

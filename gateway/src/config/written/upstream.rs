@@ -18,6 +18,9 @@ pub(crate) struct Upstream {
     pub(crate) idle_per_worker_max: Option<u32>,
     /// How long an idle connection is kept: 10ms to 1h. Default 30s.
     pub(crate) idle_timeout: Option<DurationText>,
+    /// Most requests that it is asked at once, by all workers: beyond them 503 at once. Default any number.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) max_concurrent_requests: Option<u32>,
     /// What is asked of its certificate. Default: that the system's roots vouch for it, and that it
     /// is for the host of the URL.
     pub(crate) tls: Option<BackendTls>,

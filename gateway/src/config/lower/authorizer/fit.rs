@@ -50,5 +50,11 @@ fn of_tokens(route: &Route) -> Vec<(&'static str, &'static str)> {
                        a header as its `key`";
         found.push(("caller_throttles", message));
     }
+    let mut keys = route.caller_concurrency.iter().map(|limit| &limit.key);
+    if keys.any(|key| matches!(key, CallerKey::Claim(_))) {
+        let message = "the authorizer asks a function, and no token that could carry claims: write \
+                       a header as its `key`";
+        found.push(("caller_concurrency", message));
+    }
     found
 }
