@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use gateway_tests::client::{Answer, Client, get, with};
+use gateway_tests::command::{ask as ask_command, refused, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{claims, forged};
 use gateway_tests::setup::Setup;
@@ -182,6 +183,55 @@ async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
     let answer = ask(&elsewhere, "/open", &victim).await.unwrap();
     assert_eq!(answer.status, 200);
     assert!(gets_in("127.0.0.8", address).await);
+}
+
+/// What a command says.
+async fn said(gateway: &Gateway, words: &[&str]) -> String {
+    told(&ask_command(gateway, words).await)
+}
+
+#[tokio::test]
+async fn operators_see_pardon_and_add_penalties() {
+    let (site, address) = site("enforce").await;
+    let gateway = &site.gateway;
+    assert_eq!(
+        said(gateway, &["penalties", "list"]).await,
+        "nobody is penalised"
+    );
+    let words = ["penalties", "add", "127.0.0.7", "--for", "5m"];
+    let answer = said(gateway, &words).await;
+    assert_eq!(answer, "127.0.0.7 opens no new connection for 300 s");
+    assert!(!gets_in("127.0.0.7", address).await);
+    assert!(gets_in("127.0.0.8", address).await);
+    let listed = said(gateway, &["penalties", "list", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(
+        (&listed[0]["source"], &listed[0]["step"]),
+        (&json!("127.0.0.7"), &json!("cut"))
+    );
+    assert!(listed[0]["left_seconds"].as_u64() > Some(200), "{listed}");
+    let pardoned = said(gateway, &["penalties", "pardon", "127.0.0.7"]).await;
+    assert!(
+        pardoned.contains("owes nothing, and nothing is remembered"),
+        "{pardoned}"
+    );
+    assert!(gets_in("127.0.0.7", address).await);
+    let nobody = said(gateway, &["penalties", "pardon", "127.0.0.9"]).await;
+    assert!(
+        nobody.starts_with("nothing was remembered of 127.0.0.9"),
+        "{nobody}"
+    );
+    let refused = refused(&ask_command(gateway, &["penalties", "add", "::1", "--for", "1h"]).await);
+    assert!(refused.contains("1 to 600 seconds"), "{refused}");
+
+    let abuser = site.bearer(json!({"sub": "abuser"}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    drop(hammer(&client, &abuser).await);
+    let table = said(gateway, &["penalties", "list"]).await;
+    assert!(
+        table.contains("cut") && table.ends_with("caller abuser"),
+        "{table}"
+    );
 }
 
 #[tokio::test]

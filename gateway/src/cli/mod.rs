@@ -4,6 +4,7 @@ mod output;
 mod target;
 mod source;
 mod run;
+mod penalties;
 mod reload;
 mod check;
 mod schema;
@@ -99,6 +100,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show and say whether the gateway is under attack.
     Attack(attack::Arguments),
+    /// Show who is penalised for ignoring limits, pardon a source, or cut one off.
+    Penalties(penalties::Arguments),
     /// Forget what is remembered of callers.
     Cache(cache::Arguments),
 }
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Xdp(arguments) => xdp::run(&arguments, &mut output),
         Command::Doctor(arguments) => doctor::run(&arguments, &mut output),
         Command::Attack(arguments) => attack::run(&arguments, &mut output),
+        Command::Penalties(arguments) => penalties::run(&arguments, &mut output),
         Command::Cache(arguments) => cache::run(&arguments, &mut output),
     };
     match outcome {

@@ -16,6 +16,7 @@ use super::decisions;
 use super::deployments::{self, Ordered};
 use super::explain::explained;
 use super::lists;
+use super::penalties;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
 use super::usage;
@@ -28,6 +29,7 @@ use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
 use crate::store::key_ring::KeyRings;
 use crate::store::list::Lists;
+use crate::store::offence::Offences;
 use crate::store::usage::Usage;
 use crate::telemetry::operator_log::explain;
 use crate::telemetry::recent::Recent;
@@ -78,6 +80,7 @@ pub(super) struct Reached {
     pub(super) usage: Usage,
     pub(super) api_keys: ApiKeyStore,
     pub(super) rings: KeyRings,
+    pub(super) offences: Offences,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -248,6 +251,9 @@ async fn answer(
         | Request::KeyImport { .. }
         | Request::Keys { .. }
         | Request::Key { .. } => return api_keys::answer(request, stream, reached).await,
+        Request::Penalties => return Ok(penalties::list(reached)),
+        Request::PenaltyPardon { source } => penalties::pardon(reached, &source),
+        Request::PenaltyAdd { source, seconds } => penalties::add(reached, &source, seconds),
         Request::Attack { mode } => with_edge(attack, |attack| attack.set(mode)),
         Request::AttackStatus => with_edge(attack, AttackSwitch::status),
         Request::CacheFlush {

@@ -210,6 +210,7 @@ impl Control {
                     usage: self.usage.clone(),
                     api_keys: self.api_keys.clone(),
                     rings: self.shared.rings.clone(),
+                    offences: self.shared.offences.clone(),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),

@@ -33,6 +33,7 @@ mod route_figures;
 mod concurrency_figures;
 pub mod lock;
 pub mod names;
+pub mod penalties;
 pub mod privilege;
 pub mod protocol;
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::api_key_report::{KeyOutcome, KeyReport};
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
+use super::penalties::PenaltyReport;
 use super::stage_figures::StageCount;
 use super::usage::{SetRemaining, UsagePage, UsageQuestion};
 use crate::config::{ExportFormat, Exported};
@@ -137,6 +138,20 @@ pub enum Request {
         /// Its name.
         id: String,
     },
+    /// Show every penalty that has not ended.
+    Penalties,
+    /// Forget what a source has done, and what it owes for it.
+    PenaltyPardon {
+        /// Its address.
+        source: String,
+    },
+    /// Cut a source off.
+    PenaltyAdd {
+        /// Its address.
+        source: String,
+        /// For how long.
+        seconds: u64,
+    },
     /// Say who decides whether the gateway is under attack.
     Attack {
         /// From now on.
@@ -252,6 +267,11 @@ pub enum Response {
         key: KeyReport,
         /// Its value, where that was asked for.
         value: Option<Unsaid>,
+    },
+    /// Every penalty that has not ended.
+    Penalties {
+        /// Those that last longest first.
+        penalties: Vec<PenaltyReport>,
     },
     /// What would become of a request.
     Explained(Explanation),

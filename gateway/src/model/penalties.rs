@@ -30,6 +30,9 @@ impl Default for PenaltyRules {
 }
 
 impl PenaltyRules {
+    /// Longest penalty: more is not owed, see [`gateway_common::limit::DEBT_NS_MAX`].
+    pub const LENGTH_MAX: Duration = Duration::from_secs(600);
+
     /// One per second, and twenty at once.
     #[must_use]
     pub fn free_offences() -> Limit {

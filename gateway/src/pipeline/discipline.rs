@@ -3,6 +3,7 @@
 //! This is asked behind the pipelines, when it is known what a request comes to. It never changes an
 //! answer: it notes what has happened, and holds the connection back on which it came.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -56,7 +57,8 @@ impl Worker {
                 Some(wait) => {
                     let arrived_ns = exchange.record.started_ns();
                     let moment = (now_ns, wait);
-                    self.offences.told(culprit, arrived_ns, moment, rules)
+                    let name = || name_of(exchange);
+                    self.offences.told(culprit, name, arrived_ns, moment, rules)
                 }
                 None => return,
             },
@@ -136,6 +138,16 @@ const fn offence(reason: Reason) -> Option<Offence> {
         Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(Offence::UnknownKey),
         Reason::TokenSignature | Reason::TokenAlgorithm => Some(Offence::ForgedToken),
         _ => None,
+    }
+}
+
+/// What operators call the key of a request.
+fn name_of(exchange: &Exchange) -> Arc<str> {
+    let subject = exchange.caller.as_ref().and_then(Caller::subject);
+    match (&exchange.api_key, subject) {
+        (Some(key), _) => format!("API key {}", key.id).into(),
+        (None, Some(subject)) => format!("caller {subject}").into(),
+        (None, None) => Arc::default(),
     }
 }
 

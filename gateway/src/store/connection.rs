@@ -20,6 +20,7 @@ use gateway_common::limit::Charge;
 use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
+use gateway_common::word::Word;
 
 use crate::clock;
 use crate::model::{Edge, Listener, ListenerLimits};
@@ -60,6 +61,44 @@ impl ListenerRules {
         Self {
             connections: source_limit(rate.as_ref(), KIND_CONNECTIONS, owner, seed),
             monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
+        }
+    }
+
+    /// Has a source owe so much that it opens no connection for so long; whether it does.
+    #[must_use = "a limit that is off refuses nobody"]
+    pub fn indebt(
+        &self,
+        buckets: &Buckets,
+        source: IpAddr,
+        (now_ns, length): (u64, Duration),
+    ) -> bool {
+        let limit = &self.connections;
+        if limit.source.is_off() {
+            return false;
+        }
+        let Some(word) = buckets.source_word(source, now_ns, limit) else {
+            return false;
+        };
+        let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let debt_ns = limit.source.tolerance_ns.saturating_add(length_ns);
+        limit.source.add_debt(word, now_ns, debt_ns, length_ns);
+        true
+    }
+
+    /// Has a source owe nothing.
+    pub fn forgive(&self, buckets: &Buckets, source: IpAddr, now_ns: u64) {
+        let limit = &self.connections;
+        if limit.source.is_off() {
+            return;
+        }
+        if let Some(word) = buckets.source_word(source, now_ns, limit) {
+            let mut owed = Word::load(word);
+            while owed > now_ns {
+                match Word::compare_exchange(word, owed, now_ns) {
+                    Ok(_) => return,
+                    Err(found) => owed = found,
+                }
+            }
         }
     }
 
@@ -209,14 +248,9 @@ impl Doorkeeper {
     /// more is needed: it is the debt that it pays off.
     pub fn penalise(&self, source: IpAddr, length: Duration, now_ns: u64) {
         let listener = self.listener.load();
-        let limit = &listener.connections;
-        if limit.source.is_off() {
-            return;
-        }
-        if let Some(word) = self.rules.buckets.source_word(source, now_ns, limit) {
-            let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
-            let debt_ns = limit.source.tolerance_ns.saturating_add(length_ns);
-            limit.source.add_debt(word, now_ns, debt_ns, length_ns);
+        let moment = (now_ns, length);
+        if !listener.indebt(&self.rules.buckets, source, moment) {
+            tracing::debug!(%source, "not cut off: its connections have no limit, or no room for it");
         }
     }
 

@@ -38,10 +38,12 @@ struct Shard {
 }
 
 /// A penalty that has not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Penalised {
-    /// Whose it is.
-    pub culprit: Culprit,
+    /// The source.
+    pub source: [u8; 16],
+    /// What its key is called; `None` where it is of the source alone.
+    pub key: Option<Arc<str>>,
     /// Whether its connections are only slowed down.
     pub is_slow: bool,
     /// How long it lasts yet.
@@ -67,18 +69,19 @@ impl Offences {
     }
 
     /// Counts a 429 that says to wait so long, to a request that arrived at `arrived_ns`, and says what
-    /// becomes of it.
+    /// becomes of it. `name` is what operators call its key.
     #[must_use]
     pub fn told(
         &self,
         culprit: Culprit,
+        name: impl FnOnce() -> Arc<str>,
         arrived_ns: u64,
         (now_ns, wait): (u64, Duration),
         rules: &PenaltyRules,
     ) -> Step {
         let step = self.with(culprit, now_ns, |source| {
             if source.is_told(culprit.key, arrived_ns, (now_ns, wait)) {
-                source.offends(culprit.key, (now_ns, wait), rules)
+                source.offends(culprit.key, name, (now_ns, wait), rules)
             } else {
                 Step::Tell
             }
@@ -91,9 +94,17 @@ impl Offences {
     pub fn failed(&self, source: [u8; 16], now_ns: u64, rules: &PenaltyRules) -> Step {
         let culprit = Culprit { source, key: None };
         let step = self.with(culprit, now_ns, |source| {
-            source.offends(None, (now_ns, rules.first), rules)
+            source.offends(None, || Arc::from(""), (now_ns, rules.first), rules)
         });
         step.unwrap_or(Step::Tell)
+    }
+
+    /// Cuts a source off for so long, as an operator asks for; whether there was room to remember it.
+    #[must_use]
+    pub fn cut_off(&self, source: [u8; 16], length: Duration, now_ns: u64) -> bool {
+        let culprit = Culprit { source, key: None };
+        let cut = self.with(culprit, now_ns, |source| source.cut_off(length, now_ns));
+        cut.is_some()
     }
 
     /// Forgets everything about a source; whether there was anything.
@@ -110,7 +121,8 @@ impl Offences {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             for (&source, known) in &shard.sources {
                 found.extend(known.penalties(now_ns).map(|(key, penalty)| Penalised {
-                    culprit: Culprit { source, key },
+                    source,
+                    key,
                     is_slow: penalty.is_slow(),
                     left: Duration::from_nanos(penalty.until.saturating_sub(now_ns)),
                 }));

@@ -1,5 +1,6 @@
 //! What is remembered of one source.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -34,6 +35,8 @@ struct Key {
     /// What it owes for offences.
     tat: u64,
     penalty: Option<Penalty>,
+    /// What it is called, once it has been punished.
+    name: Option<Arc<str>>,
 }
 
 /// What it was punished with last.
@@ -79,10 +82,11 @@ impl Source {
         is_overage
     }
 
-    /// Counts an offence, and says what becomes of it.
+    /// Counts an offence, and says what becomes of it. `name` is what operators call the key.
     pub(super) fn offends(
         &mut self,
         key: Option<u64>,
+        name: impl FnOnce() -> Arc<str>,
         (now_ns, wait): (u64, Duration),
         rules: &PenaltyRules,
     ) -> Step {
@@ -93,13 +97,33 @@ impl Source {
         if key.is_free(&rules.offences, now_ns) {
             return Step::Tell;
         }
+        if key.key.is_some() {
+            key.name.get_or_insert_with(name);
+        }
         key.punish((now_ns, wait), rules, is_shared)
     }
 
-    /// Its penalties that have not ended.
-    pub(super) fn penalties(&self, now_ns: u64) -> impl Iterator<Item = (Option<u64>, Penalty)> {
+    /// Cuts it off for so long, as an operator asks for.
+    pub(super) fn cut_off(&mut self, length: Duration, now_ns: u64) {
+        if let Some(key) = self.key(None, now_ns) {
+            key.penalty = Some(Penalty {
+                is_slow: false,
+                length,
+                until: now_ns.saturating_add(ns(length)),
+            });
+        }
+    }
+
+    /// Its penalties that have not ended, with what their keys are called.
+    pub(super) fn penalties(
+        &self,
+        now_ns: u64,
+    ) -> impl Iterator<Item = (Option<Arc<str>>, Penalty)> {
         let keys = self.keys.iter();
-        keys.filter_map(move |key| Some((key.key, key.penalty.filter(|it| it.until > now_ns)?)))
+        keys.filter_map(move |key| {
+            let penalty = key.penalty.filter(|penalty| penalty.until > now_ns)?;
+            Some((key.name.clone(), penalty))
+        })
     }
 
     /// Whether another key of it behaves.
@@ -124,6 +148,7 @@ impl Source {
                     behaved_until: 0,
                     tat: 0,
                     penalty: None,
+                    name: None,
                 });
                 self.keys.len() - 1
             }

@@ -36,7 +36,13 @@ const fn s(seconds: u64) -> Duration {
 /// A request that arrives at that second, and is refused at once.
 fn refused(offences: &Offences, culprit: Culprit, second: u64) -> Step {
     let now_ns = second * SECOND;
-    offences.told(culprit, now_ns, (now_ns, WAIT), &rules())
+    offences.told(
+        culprit,
+        || "caller".into(),
+        now_ns,
+        (now_ns, WAIT),
+        &rules(),
+    )
 }
 
 #[test]
@@ -49,7 +55,8 @@ fn whoever_waits_or_could_not_have_heard_of_it_offends_nobody() {
     // Sent before the first answer came.
     let now_ns = 1_000 * SECOND;
     for _ in 0..100 {
-        let step = offences.told(of(2), now_ns, (now_ns + SECOND / 2, WAIT), &rules());
+        let moment = (now_ns + SECOND / 2, WAIT);
+        let step = offences.told(of(2), || "caller".into(), now_ns, moment, &rules());
         assert_eq!(step, Step::Tell);
     }
     assert!(offences.penalised(now_ns).is_empty());
@@ -76,7 +83,8 @@ fn whoever_goes_on_is_told_then_slowed_then_cut_for_longer_each_time_up_to_the_m
     assert_eq!([at(136), at(171)], [Step::Cut(s(35)), Step::Cut(s(35))]);
     let left = offences.penalised(172 * SECOND);
     let penalised = Penalised {
-        culprit: of(1),
+        source: SOURCE,
+        key: Some("caller".into()),
         is_slow: false,
         left: s(34),
     };
@@ -136,6 +144,21 @@ fn failed_authentications_are_the_sources_alone() {
     assert_eq!(refused(&offences, other, 111), Step::Tell);
     assert!(offences.pardon(SOURCE) && !offences.pardon(SOURCE));
     assert_eq!(fail(112), Step::Tell);
+}
+
+#[test]
+fn an_operator_cuts_off_and_pardons() {
+    let offences = Offences::default();
+    assert!(offences.cut_off(SOURCE, s(60), 100 * SECOND));
+    let cut = Penalised {
+        source: SOURCE,
+        key: None,
+        is_slow: false,
+        left: s(50),
+    };
+    assert_eq!(offences.penalised(110 * SECOND), [cut]);
+    assert!(offences.pardon(SOURCE));
+    assert!(offences.penalised(110 * SECOND).is_empty());
 }
 
 #[test]

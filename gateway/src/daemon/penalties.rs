@@ -1,0 +1,112 @@
+//! Penalties, as the admin socket may see and change them.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::admin::Reached;
+use super::protocol::Response;
+use crate::clock;
+use crate::model::PenaltyRules;
+use crate::store::bucket::source_value;
+use crate::store::connection::ListenerRules;
+
+/// A penalty that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PenaltyReport {
+    /// The source: an IPv4 address, or the first of an IPv6 /64.
+    pub source: IpAddr,
+    /// The API key or the caller; `None` where it is of the source alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// `slowed`, or `cut`, which at an address that others share is held.
+    pub step: String,
+    /// Seconds that it lasts yet.
+    pub left_seconds: u64,
+}
+
+/// Every penalty that has not ended, those that last longest first.
+pub(super) fn list(reached: &Reached) -> Response {
+    let penalised = reached.offences.penalised(clock::monotonic_ns());
+    let mut penalties: Vec<_> = penalised
+        .into_iter()
+        .map(|it| PenaltyReport {
+            source: Ipv6Addr::from(it.source).to_canonical(),
+            key: it.key.as_deref().map(str::to_owned),
+            step: if it.is_slow { "slowed" } else { "cut" }.to_owned(),
+            left_seconds: it.left.as_secs(),
+        })
+        .collect();
+    penalties.sort_by_key(|penalty| std::cmp::Reverse(penalty.left_seconds));
+    Response::Penalties { penalties }
+}
+
+/// Forgets what a source has done, and what it owes for it.
+pub(super) fn pardon(reached: &Reached, source: &str) -> Result<String, String> {
+    let source = parse(source)?;
+    let was_known = reached.offences.pardon(source_value(source));
+    let now_ns = clock::monotonic_ns();
+    for rules in rules(reached) {
+        rules.forgive(&reached.buckets, source, now_ns);
+    }
+    tracing::info!(%source, "pardoned");
+    Ok(if was_known {
+        format!("{source} is pardoned: it owes nothing, and nothing is remembered of it")
+    } else {
+        format!("nothing was remembered of {source}; it owes nothing for its connections")
+    })
+}
+
+/// Cuts a source off for so long.
+pub(super) fn add(reached: &Reached, source: &str, seconds: u64) -> Result<String, String> {
+    let source = parse(source)?;
+    let length = Duration::from_secs(seconds);
+    if length.is_zero() || length > PenaltyRules::LENGTH_MAX {
+        let most = PenaltyRules::LENGTH_MAX.as_secs();
+        return Err(format!("a penalty lasts 1 to {most} seconds"));
+    }
+    let now_ns = clock::monotonic_ns();
+    let rules = rules(reached);
+    let cut = rules.iter().filter(|rules| {
+        let moment = (now_ns, length);
+        rules.indebt(&reached.buckets, source, moment)
+    });
+    if cut.count() == 0 {
+        return Err(format!(
+            "{source} cannot be cut off: no listener limits connections, or there is no room for another \
+             source; write `xdp.connections_per_source`, or deny it with `gateway deny add`"
+        ));
+    }
+    let is_listed = reached
+        .offences
+        .cut_off(source_value(source), length, now_ns);
+    tracing::info!(%source, seconds, "cut off by hand");
+    let note = if is_listed {
+        ""
+    } else {
+        "; there is no room to list it"
+    };
+    Ok(format!(
+        "{source} opens no new connection for {seconds} s{note}"
+    ))
+}
+
+fn parse(source: &str) -> Result<IpAddr, String> {
+    let parsed: IpAddr = source
+        .parse()
+        .map_err(|_invalid| "this is no address: write one such as 192.0.2.1".to_owned())?;
+    Ok(parsed.to_canonical())
+}
+
+/// What every listener asks of sources.
+fn rules(reached: &Reached) -> Vec<ListenerRules> {
+    let configuration = reached.configuration.load();
+    let edge = &configuration.gateway().edge;
+    let snapshot = reached.snapshot.load();
+    let listeners = (1..).zip(&snapshot.listeners);
+    let seed = reached.buckets.seed();
+    listeners
+        .map(|(number, listener)| ListenerRules::of(edge, number, listener, seed))
+        .collect()
+}
