@@ -151,8 +151,16 @@ fn name_of(exchange: &Exchange) -> Arc<str> {
     }
 }
 
-/// How long the client is told to wait, where it is.
+/// How long the client is told to wait for its next token, where it is. When a seat becomes free nobody
+/// knows: who has many requests under way offends nobody by trying.
 fn told_to_wait(exchange: &Exchange, rejection: &Rejection) -> Option<Duration> {
+    use Reason::{CallerConcurrency, ClientFull, RouteConcurrency};
+    if matches!(
+        rejection.reason,
+        CallerConcurrency | ClientFull | RouteConcurrency
+    ) {
+        return None;
+    }
     let deployed = exchange.deployed.as_ref()?;
     let seconds = rejection.retry_after_seconds?;
     let is_told = rejection.status().as_u16() == 429 && deployed.throttle_headers.retry_after;
