@@ -150,6 +150,7 @@ async fn requests_under_way_are_the_connections_of_a_client_behind_a_proxy() {
     let [first, second, third] = <[Client; 3]>::try_from(connections).unwrap();
     let (one, answer_one) = start(first);
     let (two, answer_two) = start(second);
+    upstream.when("both", |seen| seen.requests == 2).await;
     let refused = until("the third to be refused", || async {
         let answer = third.get_with("/more", &greedy).await;
         (answer.status == 429).then_some(answer)
