@@ -28,9 +28,9 @@
 //! | a full map ignored, so open: penalties | tests/kernel/penalty_store.rs | full_tables_refuse_and_are_counted |
 //! | a full map ignored, so open: lists | gateway/src/store/list/tests.rs | lists_that_are_full_refuse_and_change_nothing |
 //! | a ring buffer wakes its reader for every drop | tests/kernel/events.rs | a_drop_wakes_nobody |
-//! | a trusted proxy's address banned, everyone out | tests/kernel/penalty_store.rs | a_trusted_proxy_is_never_penalised |
+//! | a trusted proxy's address banned, everyone out | tests/kernel/penalty_store.rs | proxies_and_balancers_are_never_penalised |
 //! | an answer with a number that clients ignore | tests/kernel/cookies.rs | a_syn_beyond_the_budget_comes_back_as_a_syn_ack_that_is_right_in_every_byte |
-//! | a failed login locks out the identity it names | tests/api/throttles.rs | callers_are_told_apart_by_claim_and_bad_tokens_spend_nothing |
+//! | a failed login locks out the identity it names | tests/api/penalties.rs | forged_tokens_are_their_senders_and_no_fault_of_whom_they_name |
 
 use gateway_common::address::Address;
 use gateway_common::list::{ENTRY_MANAGEMENT, LIST_ALLOW, LIST_MANAGEMENT, NEVER, PlainEntry};
