@@ -114,10 +114,10 @@ fn a_source_in_debt_keeps_the_trickle_until_the_debt_has_passed() {
     assert!(bench.reaches(CLIENT));
     assert_eq!(counted(&edge, Verdict::Pass, Reason::Trickle), 0);
 
-    let Debt::Owed(beyond) = add(Duration::from_secs(6)) else {
+    let Debt::Owed(beyond) = add(Duration::from_secs(12)) else {
         panic!("no room in an empty table")
     };
-    assert!(beyond > Duration::from_secs(5), "{beyond:?}");
+    assert!(beyond > Duration::from_secs(11), "{beyond:?}");
     assert!(bench.reaches(CLIENT) && bench.reaches(CLIENT));
     assert_eq!(counted(&edge, Verdict::Pass, Reason::Trickle), 2);
     assert!(!bench.reaches(CLIENT));
