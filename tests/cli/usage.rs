@@ -1,6 +1,7 @@
 //! `gateway usage`, of a store that was filled before.
 
 use std::path::Path;
+use std::process::Output;
 
 use gateway::clock;
 use gateway::model::{ApiKeyId, Day, Period, UsagePlanName};
@@ -42,7 +43,7 @@ fn filled(setup: &Setup) -> Day {
     Day::of(now)
 }
 
-fn run(config: &Path, words: &[&str]) -> std::process::Output {
+fn run(config: &Path, words: &[&str]) -> Output {
     let config = config.to_str().unwrap();
     gateway(&[&["usage"], words, &["--config", config]].concat())
 }
@@ -113,6 +114,18 @@ fn check_refusals(config: &Path) {
     check_refused(config, &years, "too many for JSON");
 }
 
+/// Leaves the key seven requests.
+fn set_seven(config: &Path) -> Output {
+    let words = ["set-remaining", "--plan", "basic", "--key", KEY, "7"];
+    let set = run(config, &words);
+    assert!(
+        stdout(&set).contains("has 7 requests left"),
+        "{}",
+        stderr(&set)
+    );
+    set
+}
+
 #[test]
 fn what_was_used_is_shown_and_changed_while_no_gateway_runs() {
     let setup = Setup::forwarding("127.0.0.1:9".parse().unwrap());
@@ -121,15 +134,7 @@ fn what_was_used_is_shown_and_changed_while_no_gateway_runs() {
     let today = filled(&setup);
     check(&config, today, 99);
     check_refusals(&config);
-    let set = run(
-        &config,
-        &["set-remaining", "--plan", "basic", "--key", KEY, "7"],
-    );
-    assert!(
-        stdout(&set).contains("has 7 requests left"),
-        "{}",
-        stderr(&set)
-    );
+    drop(set_seven(&config));
     let usage = Usage::open(&setup.directory().join("state"), today.begin()).unwrap();
     let cell = usage.cell(&UsagePlanName::new("basic"), &ApiKeyId::new(KEY));
     let standing = cell.standing(&terms(100), clock::unix_seconds());
@@ -154,15 +159,7 @@ async fn a_gateway_that_runs_shows_and_changes_what_was_used() {
     tokio::task::spawn_blocking(move || {
         check(&config, today, 99);
         check_refusals(&config);
-        let set = run(
-            &config,
-            &["set-remaining", "--plan", "basic", "--key", KEY, "7"],
-        );
-        assert!(
-            stdout(&set).contains("has 7 requests left"),
-            "{}",
-            stderr(&set)
-        );
+        let set = set_seven(&config);
         assert_eq!(stderr(&set), "");
         check(&config, today, 7);
     })

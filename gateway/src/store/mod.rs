@@ -3,6 +3,7 @@
 mod backoff;
 pub mod directory;
 mod private_file;
+mod state_file;
 #[cfg(test)]
 mod faulty_disk;
 pub mod api_key;

@@ -1,15 +1,14 @@
-//! The file of the database: where it is, and how it comes to be there.
+//! What opens the file of the database.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use redb::Database;
-use redb::backends::FileBackend;
 
 use super::database::{make, open, opening};
 use super::error::ApiKeyError;
 use super::vault::{self, Vault};
-use crate::store::private_file::{self, Missing, Unpublished};
+use crate::store::private_file::Missing;
+use crate::store::state_file::StateFile;
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "api-keys.redb";
@@ -22,10 +21,7 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync {
 
 /// The file in a state directory.
 #[derive(Debug)]
-pub(super) struct StateDirectory {
-    directory: Box<Path>,
-    pub(super) path: Arc<Path>,
-}
+pub(super) struct StateDirectory(pub(super) StateFile);
 
 /// Where the file of a state directory is.
 pub(super) fn path(state_directory: &Path) -> PathBuf {
@@ -34,32 +30,23 @@ pub(super) fn path(state_directory: &Path) -> PathBuf {
 
 impl StateDirectory {
     pub(super) fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.into(),
-            path: path(directory).into(),
-        }
+        Self(StateFile::new(directory, FILE_NAME))
     }
 
-    /// Makes the file where there is none. A process that is killed meanwhile leaves none behind that
-    /// is not whole. Of several that make one at once, the first has it.
+    /// Makes the file where there is none.
     pub(super) fn make(&self, vault: &Vault) -> Result<Database, ApiKeyError> {
-        let Self { directory, path } = self;
-        let (unpublished, file) = Unpublished::make(path, directory)?;
-        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
-        // Open when it gets its name, so that nobody else has it before.
-        let database = make(path, backend, vault)?;
-        if unpublished.publish(path)? {
-            return Ok(database);
+        let made = |path: &Path, backend| make(path, backend, vault);
+        match self.0.make(opening, made)? {
+            Some(database) => Ok(database),
+            None => self.open(vault),
         }
-        self.open(vault)
     }
 }
 
 impl Disk for StateDirectory {
     fn open(&self, vault: &Vault) -> Result<Database, ApiKeyError> {
-        let Self { directory, path } = self;
-        let file = private_file::open(path, directory, Missing::Refused)?;
-        let backend = FileBackend::new(file).map_err(|error| opening(path, error))?;
+        let StateFile { directory, path } = &self.0;
+        let backend = self.0.backend(Missing::Refused, opening)?;
         open(path, backend, vault, &vault::path(directory))
     }
 }

@@ -114,7 +114,7 @@ impl ApiKeyStore {
         };
         let secret = vault::path(state_directory);
         if is_new && secret.exists() {
-            let (secret, database) = (secret.display(), disk.path.display());
+            let (secret, database) = (secret.display(), disk.0.path.display());
             tracing::warn!(
                 %secret,
                 %database,
@@ -123,12 +123,12 @@ impl ApiKeyStore {
         }
         let vault = Vault::open(state_directory, missing).map_err(|error| match error {
             ApiKeyError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
-                let database = disk.path.to_path_buf();
+                let database = disk.0.path.to_path_buf();
                 ApiKeyError::SecretMissing { secret, database }
             }
             error => error,
         })?;
-        let path = Arc::clone(&disk.path);
+        let path = Arc::clone(&disk.0.path);
         // The library checks as much of a file as it needs to go on, and panics on some damage.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = if is_new {

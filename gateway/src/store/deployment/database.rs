@@ -76,7 +76,7 @@ impl DeploymentStore {
     /// See [`DeploymentError`].
     pub fn open(state_directory: &Path) -> Result<Self, DeploymentError> {
         let disk = StateDirectory::new(state_directory);
-        Self::open_on(Arc::clone(&disk.path), Arc::new(disk))
+        Self::open_on(Arc::clone(&disk.0.path), Arc::new(disk))
     }
 
     /// Opens what is on `disk`, which is called `path` in errors.

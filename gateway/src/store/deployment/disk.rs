@@ -1,7 +1,6 @@
 //! The file of the database: where it is, whose it is, and when it may be made.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use redb::Database;
 use redb::backends::FileBackend;
@@ -10,7 +9,8 @@ use super::database::{open_database, opening};
 use super::error::DeploymentError;
 use crate::store::directory;
 pub(super) use crate::store::private_file::Missing;
-use crate::store::private_file::{self, failed};
+use crate::store::private_file::failed;
+use crate::store::state_file::StateFile;
 
 /// Name of the file in the state directory.
 const FILE_NAME: &str = "gateway.redb";
@@ -23,10 +23,7 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync {
 
 /// The file in a state directory.
 #[derive(Debug)]
-pub(super) struct StateDirectory {
-    directory: Box<Path>,
-    pub(super) path: Arc<Path>,
-}
+pub(super) struct StateDirectory(pub(super) StateFile);
 
 /// Where the file of a state directory is.
 pub(super) fn path(state_directory: &Path) -> PathBuf {
@@ -35,25 +32,21 @@ pub(super) fn path(state_directory: &Path) -> PathBuf {
 
 impl StateDirectory {
     pub(super) fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.into(),
-            path: path(directory).into(),
-        }
+        Self(StateFile::new(directory, FILE_NAME))
     }
 
     /// The file, unread. Belongs to nobody else while it is open.
     pub(super) fn backend(&self, missing: Missing) -> Result<FileBackend, DeploymentError> {
-        let Self { directory, path } = self;
         if missing == Missing::Made {
+            let directory = &self.0.directory;
             directory::create(directory, 0o700).map_err(failed("create", directory))?;
         }
-        let file = private_file::open(path, directory, missing)?;
-        FileBackend::new(file).map_err(|error| opening(path, error))
+        self.0.backend(missing, opening)
     }
 }
 
 impl Disk for StateDirectory {
     fn open(&self, missing: Missing) -> Result<Database, DeploymentError> {
-        open_database(&self.path, self.backend(missing)?)
+        open_database(&self.0.path, self.backend(missing)?)
     }
 }

@@ -201,7 +201,7 @@ struct Failing {
 impl Disk for Failing {
     fn open(&self, missing: Missing) -> Result<Database, DeploymentError> {
         let file = FailingFile(self.file.backend(missing)?, Arc::clone(&self.left));
-        open_database(&self.file.path, file)
+        open_database(&self.file.0.path, file)
     }
 }
 

@@ -92,7 +92,7 @@ impl Usage {
             source,
         })?;
         let disk = StateDirectory::new(state_directory);
-        let path = Arc::clone(&disk.path);
+        let path = Arc::clone(&disk.0.path);
         // The library checks as much of a file as it needs to go on, and panics on some damage.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = if Self::exists(state_directory) {
