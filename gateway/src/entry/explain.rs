@@ -25,7 +25,7 @@ use crate::model::{ApiKind, Listener, Prefix, Track};
 use crate::pipeline::{self, Arriving, Entered};
 use crate::pipeline::{keyed, sender};
 use crate::snapshot::{RoutePlan, Snapshot};
-use crate::step::admit::{Moment, standings};
+use crate::step::admit::standings;
 use crate::step::attempt::Asking;
 use crate::step::concurrency::{Occupancy, occupancies};
 use crate::store::bucket::Buckets;
@@ -288,20 +288,21 @@ fn throttles(
 ) -> Result<(), Rejection> {
     let Charged { buckets, rings } = charged;
     let ring = rings.current();
-    let keyed = keyed(route, head, exchange, (&ring, rings.keys()))?;
+    let keys = (&**ring, rings.keys());
+    let keyed = route
+        .api_key
+        .map(|source| keyed((route, source), head, exchange, keys));
+    let keyed = keyed.transpose()?;
     if let Some(keyed) = &keyed {
         let (key, plan) = (keyed.key.held.key(), keyed.key.plan());
         let said = format!("`{}`, under usage plan `{}`", key.id, plan.name);
         steps.push(passed("api_key", said));
     }
     let sender = sender(exchange, head);
-    let moment = Moment {
-        now_ns: clock::monotonic_ns(),
-        unix_seconds: clock::unix_seconds(),
-    };
+    let now_ns = clock::monotonic_ns();
     let sources = route.sources.0.iter();
-    let sources = sources.map(|bucket| bucket.standing(buckets, &sender, moment.now_ns));
-    let standings = standings(&route.admit, buckets, &sender, keyed.as_ref(), moment);
+    let sources = sources.map(|bucket| bucket.standing(buckets, &sender, now_ns));
+    let standings = standings(&route.admit, buckets, &sender, keyed.as_ref(), now_ns);
     let mut refusal = None;
     for standing in sources.chain(standings) {
         let name = standing.reason.name();

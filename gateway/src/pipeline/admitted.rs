@@ -7,7 +7,7 @@ use crate::exchange::{Exchange, Reason, Rejection, UsedKey};
 use crate::model::KeySource;
 use crate::pipeline::Worker;
 use crate::snapshot::RoutePlan;
-use crate::step::admit::{AdmitPlan, Keyed, Moment, admit};
+use crate::step::admit::{AdmitPlan, Keyed, admit};
 use crate::step::allowance::rate_limit;
 use crate::step::api_key::{HEADER, key_of};
 use crate::step::attempt::{Asking, Purpose};
@@ -37,9 +37,8 @@ pub(super) fn ask_source(
         Purpose::Serve => {
             let limited = limit_source(&route.sources, asking.buckets, &sender, now_ns);
             if limited.is_err() && says_what_is_left(exchange) {
-                let moment = moment(now_ns);
                 let plans = (&route.sources, &AdmitPlan::default());
-                let left = rate_limit(plans, asking.buckets, &sender, None, moment);
+                let left = rate_limit(plans, asking.buckets, &sender, None, now_ns);
                 exchange.rate_limit = left.map(Box::new);
             }
             limited?
@@ -71,8 +70,13 @@ pub(super) fn admitted(
 ) -> Result<Permit, Rejection> {
     // The authorizer may have waited for keys: the clock is read behind it.
     let now_ns = clock::monotonic_ns();
-    let ring = worker.rings.current();
-    let keyed = keyed(route, head, exchange, (&ring, worker.rings.keys()))?;
+    // Where no key is asked for, nobody looks at keys or at the time of day.
+    let asked = route.api_key.map(|source| (source, worker.rings.current()));
+    let keyed = asked.as_ref().map(|(source, ring)| {
+        let keys = (&***ring, worker.rings.keys());
+        keyed((route, *source), head, exchange, keys)
+    });
+    let keyed = keyed.transpose()?;
     // Also of a request that one of its buckets refuses.
     let key = keyed.as_ref().map(|keyed| {
         let is_in_header = route.api_key == Some(KeySource::Header);
@@ -83,12 +87,11 @@ pub(super) fn admitted(
     exchange.api_key = key;
     let sender = sender(exchange, head);
     let (seats, full) = take_seats(&route.concurrency, &worker.buckets, &sender)?;
-    let moment = moment(now_ns);
     let keyed = keyed.as_ref();
-    let admitted = admit(&route.admit, &worker.buckets, &sender, keyed, moment);
+    let admitted = admit(&route.admit, &worker.buckets, &sender, keyed, now_ns);
     if says_what_is_left(exchange) {
         let plans = (&route.sources, &route.admit);
-        let left = rate_limit(plans, &worker.buckets, &sender, keyed, moment);
+        let left = rate_limit(plans, &worker.buckets, &sender, keyed, now_ns);
         exchange.rate_limit = left.map(Box::new);
     }
     let (permit, noted) = admitted?;
@@ -98,39 +101,30 @@ pub(super) fn admitted(
     Ok(permit)
 }
 
-fn moment(now_ns: u64) -> Moment {
-    Moment {
-        now_ns,
-        unix_seconds: clock::unix_seconds(),
-    }
-}
-
 fn says_what_is_left(exchange: &Exchange) -> bool {
     let deployed = exchange.deployed.as_ref();
     deployed.is_some_and(|deployed| deployed.throttle_headers.rate_limit)
 }
 
-/// The API key of a request, where its route asks for one.
+/// The API key of a request to a route that asks for one.
 ///
 /// # Errors
 /// 403 where there is none, or one that opens nothing here.
 pub(crate) fn keyed<'r>(
-    route: &'r RoutePlan,
+    (route, source): (&'r RoutePlan, KeySource),
     head: &Parts,
     exchange: &Exchange,
     (ring, keys): (&'r KeyRing, &ApiKeys),
-) -> Result<Option<Keyed<'r>>, Rejection> {
-    let Some(source) = route.api_key else {
-        return Ok(None);
-    };
+) -> Result<Keyed<'r>, Rejection> {
     let api = exchange.record.record.api.as_deref().unwrap_or_default();
     let deployed = exchange.deployed.as_ref();
     let stage = deployed.map_or("", |deployed| &deployed.stage);
     let key = key_of(source, &sender(exchange, head), (ring, keys), (api, stage))?;
-    Ok(Some(Keyed {
+    Ok(Keyed {
         key,
         route: &route.key,
-    }))
+        unix_seconds: clock::unix_seconds(),
+    })
 }
 
 /// Who sends a request.

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::exchange::{Caller, Carried, Connection, Exchange, Reason, Rejection};
 use crate::model::{PenaltyMode, PenaltyRules};
 use crate::store::bucket::source_value;
-use crate::store::offence::{Culprit, Offence, Step};
+use crate::store::offence::{Culprit, Step};
 use crate::store::penalty::{HeldFlow, Offender};
 use crate::telemetry::operator_log::explain;
 
@@ -51,17 +51,14 @@ impl Worker {
             }
             return;
         };
-        let step = match offence(rejection.reason) {
-            Some(_) => self.offences.failed(culprit.source, now_ns, rules),
-            None => match told_to_wait(exchange, rejection) {
-                Some(wait) => {
-                    let arrived_ns = exchange.record.started_ns();
-                    let moment = (now_ns, wait);
-                    let name = || name_of(exchange);
-                    self.offences.told(culprit, name, arrived_ns, moment, rules)
-                }
-                None => return,
-            },
+        let step = if is_forgery(rejection.reason) {
+            self.offences.failed(culprit.source, now_ns, rules)
+        } else if let Some(wait) = told_to_wait(exchange, rejection) {
+            let (arrived_ns, moment) = (exchange.record.started_ns(), (now_ns, wait));
+            let name = || name_of(exchange);
+            self.offences.told(culprit, name, arrived_ns, moment, rules)
+        } else {
+            return;
         };
         // Others on the connection have done nothing.
         if restraint.carried() != Carried::Several {
@@ -130,15 +127,18 @@ impl Worker {
     }
 }
 
-/// What of an authentication that failed is an offence. Credentials that are missing, of somebody else or
-/// merely too old never are.
-const fn offence(reason: Reason) -> Option<Offence> {
-    match reason {
-        Reason::SignatureMismatch => Some(Offence::BadSignature),
-        Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(Offence::UnknownKey),
-        Reason::TokenSignature | Reason::TokenAlgorithm => Some(Offence::ForgedToken),
-        _ => None,
-    }
+/// Whether an authentication that failed is an offence: by a wrong signature, a key that nobody knows, or
+/// a token that its issuer has not signed. Credentials that are missing, of somebody else or merely too old
+/// never are.
+const fn is_forgery(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::SignatureMismatch
+            | Reason::SignatureUnknownKey
+            | Reason::ApiKeyUnknown
+            | Reason::TokenSignature
+            | Reason::TokenAlgorithm
+    )
 }
 
 /// What operators call the key of a request.

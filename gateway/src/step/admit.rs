@@ -23,15 +23,6 @@ const OF_KEY_MAX: usize = 3;
 /// Buckets that one request is charged to.
 const ACCOUNTS_MAX: usize = OF_KEY_MAX + CALLER_PLACES * CALLER_THROTTLES_MAX + SHARED_MAX;
 
-/// When a request is charged.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Monotonic, in nanoseconds.
-    pub now_ns: u64,
-    /// Seconds since 1970, by which periods of quotas are told.
-    pub unix_seconds: u64,
-}
-
 /// The key that a request comes with, and the route that it calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyed<'a> {
@@ -39,6 +30,8 @@ pub struct Keyed<'a> {
     pub key: InUse<'a>,
     /// Key of the route, such as `GET /pets/{id}`.
     pub route: &'a str,
+    /// When it comes, in seconds since 1970, by which periods of quotas are told.
+    pub unix_seconds: u64,
 }
 
 /// The buckets of one route.
@@ -86,10 +79,10 @@ impl<'a> Keyed<'a> {
 
 impl Keyed<'_> {
     /// How the key's quota stands, and its buckets.
-    fn standings(&self, moment: Moment) -> Vec<Standing> {
-        let quota = self.key.standing(moment.unix_seconds);
+    fn standings(&self, now_ns: u64) -> Vec<Standing> {
+        let quota = self.key.standing(self.unix_seconds);
         let quota = quota.map(|(quota, standing)| {
-            let seconds = standing.end.saturating_sub(moment.unix_seconds);
+            let seconds = standing.end.saturating_sub(self.unix_seconds);
             let is_left = standing.remaining > 0;
             Standing {
                 reason: Reason::QuotaExceeded,
@@ -102,16 +95,12 @@ impl Keyed<'_> {
             }
         });
         let buckets = self.accounts().into_iter();
-        let buckets = buckets.map(|(reason, account)| Standing {
-            reason,
-            wait_ns: account.wait(moment.now_ns).unwrap_or(0),
-            is_monitored: account.is_monitored(),
-        });
+        let buckets = buckets.map(|(reason, account)| Standing::new(reason, &account, now_ns));
         quota.into_iter().chain(buckets).collect()
     }
 }
 
-/// Charges one request to the quota of its key and to all buckets, or to none. Also gives what would have
+/// Charges one request at `now_ns` (monotonic) to the quota of its key and to all buckets, or to none. Also gives what would have
 /// refused it if it were not only monitored.
 ///
 /// # Errors
@@ -121,9 +110,8 @@ pub fn admit(
     buckets: &Buckets,
     sender: &Sender<'_>,
     keyed: Option<&Keyed<'_>>,
-    moment: Moment,
+    now_ns: u64,
 ) -> Result<(Permit, Option<Reason>), Rejection> {
-    let now_ns = moment.now_ns;
     let of_key = keyed.map(Keyed::accounts).unwrap_or_default();
     let own = plan.callers.iter();
     let own = own.map(|bucket| bucket.account(buckets, sender, now_ns));
@@ -138,7 +126,7 @@ pub fn admit(
     // A bucket that refuses takes nothing of the quota, not even for the moment.
     if let Some(found) = refusal(&accounts, now_ns) {
         let seconds = found.retry_after_seconds();
-        let exhausted = keyed.and_then(|keyed| keyed.key.exhausted(moment.unix_seconds));
+        let exhausted = keyed.and_then(|keyed| keyed.key.exhausted(keyed.unix_seconds));
         return Err(match exhausted {
             Some(exhausted) => {
                 refused(Reason::QuotaExceeded, exhausted.seconds.max(seconds), keyed)
@@ -149,7 +137,7 @@ pub fn admit(
             }
         });
     }
-    let counted = keyed.map(|keyed| keyed.key.count(moment.unix_seconds));
+    let counted = keyed.map(|keyed| keyed.key.count(keyed.unix_seconds));
     let counted = counted.transpose();
     let counted =
         counted.map_err(|exhausted| refused(Reason::QuotaExceeded, exhausted.seconds, keyed))?;
@@ -199,10 +187,9 @@ pub fn standings(
     buckets: &Buckets,
     sender: &Sender<'_>,
     keyed: Option<&Keyed<'_>>,
-    moment: Moment,
+    now_ns: u64,
 ) -> Vec<Standing> {
-    let now_ns = moment.now_ns;
-    let of_key = keyed.into_iter().flat_map(|keyed| keyed.standings(moment));
+    let of_key = keyed.into_iter().flat_map(|keyed| keyed.standings(now_ns));
     let own = plan.callers.iter();
     let own = own.map(|bucket| bucket.standing(buckets, sender, now_ns));
     let shared = plan.shared.iter().map(|bucket| bucket.standing(now_ns));

@@ -87,11 +87,7 @@ impl Bench {
             headers: &headers,
             caller: None,
         };
-        let moment = Moment {
-            now_ns,
-            unix_seconds: 0,
-        };
-        let admitted = admit(plan, &self.buckets, &sender, None, moment);
+        let admitted = admit(plan, &self.buckets, &sender, None, now_ns);
         admitted.map(|(Permit { .. }, noted)| noted)
     }
 }

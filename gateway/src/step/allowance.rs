@@ -8,7 +8,7 @@
 
 use http::HeaderValue;
 
-use super::admit::{AdmitPlan, Keyed, Moment};
+use super::admit::{AdmitPlan, Keyed};
 use super::bucket::Sender;
 use super::source_limit::SourcePlan;
 use crate::exchange::{RateLimit, Reason};
@@ -33,24 +33,24 @@ pub fn rate_limit(
     buckets: &Buckets,
     sender: &Sender<'_>,
     keyed: Option<&Keyed<'_>>,
-    moment: Moment,
+    now_ns: u64,
 ) -> Option<RateLimit> {
     let mut fields = Fields::default();
     if let Some(keyed) = keyed {
-        fields.add_quota(keyed, moment.unix_seconds);
+        fields.add_quota(keyed);
         for (reason, account) in keyed.accounts() {
             let name = match reason {
                 Reason::PlanRouteThrottled => "plan-route",
                 Reason::KeyThrottled => "key",
                 _ => "plan",
             };
-            fields.add_account(name, 1, account, moment.now_ns);
+            fields.add_account(name, 1, account, now_ns);
         }
     }
     let told_apart = [("source", &sources.0), ("caller", &plan.callers)];
     for (name, those) in told_apart {
         for (number, bucket) in (1..).zip(those.iter()) {
-            let level = bucket.level(buckets, sender, moment.now_ns);
+            let level = bucket.level(buckets, sender, now_ns);
             fields.add_level(name, number, level);
         }
     }
@@ -58,7 +58,8 @@ pub fn rate_limit(
 }
 
 impl Fields {
-    fn add_quota(&mut self, keyed: &Keyed<'_>, unix_seconds: u64) {
+    fn add_quota(&mut self, keyed: &Keyed<'_>) {
+        let unix_seconds = keyed.unix_seconds;
         let Some((quota, standing)) = keyed.key.standing(unix_seconds) else {
             return;
         };

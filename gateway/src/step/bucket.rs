@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use gateway_common::limit::Limit;
 use gateway_common::word::Word;
 use http::HeaderMap;
 
@@ -71,11 +70,18 @@ impl SharedBucket {
     /// How it stands at `now_ns`.
     #[must_use]
     pub fn standing(&self, now_ns: u64) -> Standing {
-        let tat = Word::load(&self.lease.slot().tat);
-        Standing {
-            reason: self.reason,
-            wait_ns: wait_ns(&self.throttle.limit, tat, now_ns),
-            is_monitored: self.throttle.is_monitored,
+        Standing::new(self.reason, &self.account(), now_ns)
+    }
+}
+
+impl Standing {
+    /// How an account stands whose refusal is called `reason`.
+    #[must_use]
+    pub fn new(reason: Reason, account: &Account<'_>, now_ns: u64) -> Self {
+        Self {
+            reason,
+            wait_ns: account.wait(now_ns).unwrap_or(0),
+            is_monitored: account.is_monitored(),
         }
     }
 }
@@ -106,13 +112,14 @@ impl CallerBucket {
     /// How that of `sender` stands at `now_ns`. Nobody is given a bucket who has none.
     #[must_use]
     pub fn standing(&self, buckets: &Buckets, sender: &Sender<'_>, now_ns: u64) -> Standing {
-        let value = sender.value_of(&self.throttle.key);
-        let tag = buckets.caller_tag(self.parent.tag(), &value);
+        let tag = self.tag(buckets, sender);
         let word = buckets.caller_line(tag).find(tag);
         let tat = word.map_or(0, |way| Word::load(&way.tat));
+        let limit = &self.throttle.limit;
+        let decided = limit.decide(tat, now_ns, limit.increment(1));
         Standing {
             reason: self.reason(),
-            wait_ns: wait_ns(&self.throttle.limit, tat, now_ns),
+            wait_ns: decided.err().unwrap_or(0),
             is_monitored: self.throttle.is_monitored,
         }
     }
@@ -123,8 +130,7 @@ impl CallerBucket {
         if self.throttle.is_monitored {
             return None;
         }
-        let value = sender.value_of(&self.throttle.key);
-        let tag = buckets.caller_tag(self.parent.tag(), &value);
+        let tag = self.tag(buckets, sender);
         // Who was charged and has no word shares the slot.
         Some(match buckets.caller_line(tag).find(tag) {
             Some(way) => Level::new(&self.throttle.limit, Word::load(&way.tat), now_ns),
@@ -133,6 +139,11 @@ impl CallerBucket {
                 Level::new(&self.throttle.overflow, shared, now_ns)
             }
         })
+    }
+
+    fn tag(&self, buckets: &Buckets, sender: &Sender<'_>) -> u64 {
+        let value = sender.value_of(&self.throttle.key);
+        buckets.caller_tag(self.parent.tag(), &value)
     }
 
     /// What a refusal of it is called.
@@ -161,9 +172,4 @@ impl<'r> Sender<'r> {
             },
         }
     }
-}
-
-fn wait_ns(limit: &Limit, tat: u64, now_ns: u64) -> u64 {
-    let decided = limit.decide(tat, now_ns, limit.increment(1));
-    decided.err().unwrap_or(0)
 }

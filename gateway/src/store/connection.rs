@@ -20,11 +20,10 @@ use gateway_common::limit::Charge;
 use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
-use gateway_common::word::Word;
 
 use crate::clock;
 use crate::model::{Edge, Listener, ListenerLimits};
-use crate::store::bucket::{Buckets, Owner, source_limit};
+use crate::store::bucket::{Buckets, Debt, Owner, owe_at_most, source_limit};
 use crate::store::coverage::Coverage;
 use crate::store::list::{Lists, Standing};
 use crate::telemetry::metrics::ConnectionEvent;
@@ -73,16 +72,9 @@ impl ListenerRules {
         (now_ns, length): (u64, Duration),
     ) -> bool {
         let limit = &self.connections;
-        if limit.source.is_off() {
-            return false;
-        }
-        let Some(word) = buckets.source_word(source, now_ns, limit) else {
-            return false;
-        };
-        let length_ns = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
-        let debt_ns = limit.source.tolerance_ns.saturating_add(length_ns);
-        limit.source.add_debt(word, now_ns, debt_ns, length_ns);
-        true
+        let debt = Duration::from_nanos(limit.source.tolerance_ns).saturating_add(length);
+        let added = buckets.add_debt(source, now_ns, limit, (debt, length));
+        matches!(added, Debt::Owed(_))
     }
 
     /// Has a source owe nothing.
@@ -92,13 +84,7 @@ impl ListenerRules {
             return;
         }
         if let Some(word) = buckets.source_word(source, now_ns, limit) {
-            let mut owed = Word::load(word);
-            while owed > now_ns {
-                match Word::compare_exchange(word, owed, now_ns) {
-                    Ok(_) => return,
-                    Err(found) => owed = found,
-                }
-            }
+            owe_at_most(word, now_ns);
         }
     }
 

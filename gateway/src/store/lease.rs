@@ -10,9 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_common::limit::Limit;
 use gateway_common::slot::Slot;
-use gateway_common::word::Word;
 
-use super::bucket::{Buckets, SlotIndex, SlotsFull};
+use super::bucket::{Buckets, SlotIndex, SlotsFull, owe_at_most};
 
 /// Every slot in use.
 #[derive(Debug)]
@@ -107,13 +106,7 @@ impl SlotLease {
             .store(limit.tolerance_ns, Ordering::Relaxed);
         slot.shift.store(u64::from(limit.shift), Ordering::Relaxed);
         let ceiling = now_ns.saturating_add(limit.tolerance_ns);
-        let mut owed = Word::load(&slot.tat);
-        while owed > ceiling {
-            match Word::compare_exchange(&slot.tat, owed, ceiling) {
-                Ok(_) => break,
-                Err(found) => owed = found,
-            }
-        }
+        owe_at_most(&slot.tat, ceiling);
     }
 }
 

@@ -27,7 +27,8 @@ use gateway_common::flow::{FlowKey, FlowRow};
 use gateway_common::limit::Limit;
 use gateway_common::settings::SourceLimit;
 
-use super::bucket::{Buckets, SharedLines, source, source_value};
+pub use super::bucket::Debt;
+use super::bucket::{Buckets, SharedLines, ns, source, source_value};
 use super::control::ControlWords;
 use crate::model::Prefix;
 
@@ -81,18 +82,6 @@ pub enum FlowError {
     /// The map operation failed.
     #[error("the table of penalised flows")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
-}
-
-/// What came of adding debt to a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Debt {
-    /// The source owes so much beyond a full bucket, and is refused for so long at least; zero
-    /// means that it is not refused yet.
-    Owed(Duration),
-    /// Its line is full of others that owe more than one unit; counted, and nothing was written.
-    NoRoom,
-    /// The limit is off, so that nothing would refuse it; nothing was written.
-    Unlimited,
 }
 
 /// The far end of a connection, as one that may be penalised.
@@ -171,19 +160,12 @@ impl Penalties {
         most: Duration,
         now_ns: u64,
     ) -> Debt {
-        if limit.source.is_off() {
-            return Debt::Unlimited;
+        let source = offender.0.ip();
+        let added = self.0.buckets.add_debt(source, now_ns, limit, (debt, most));
+        if added == Debt::NoRoom {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
         }
-        match self.0.buckets.source_word(offender.0.ip(), now_ns, limit) {
-            Some(word) => {
-                let beyond = limit.source.add_debt(word, now_ns, ns(debt), ns(most));
-                Debt::Owed(Duration::from_nanos(beyond))
-            }
-            None => {
-                self.0.refused.fetch_add(1, Ordering::Relaxed);
-                Debt::NoRoom
-            }
-        }
+        added
     }
 
     /// The offences of a key from a source. `key` is an identity such as
@@ -301,8 +283,4 @@ fn flow_key(peer: SocketAddr, local: SocketAddr) -> FlowKey {
 /// See [`FlowRow::slack_ns`].
 const fn slack_ns(limit: &Limit) -> u64 {
     limit.tolerance_ns.saturating_sub(limit.increment(1))
-}
-
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

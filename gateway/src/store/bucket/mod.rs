@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gateway_common::address::{Address, Class, index};
 use gateway_common::bucket::{Line, mix};
@@ -30,6 +31,7 @@ use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_common::slot::Slot;
+use gateway_common::word::Word;
 
 pub(crate) use file::random_seed;
 pub use file::{BootId, BucketFileError, FILE_NAME, Opened, Stale};
@@ -207,6 +209,25 @@ impl Buckets {
         line.find_or_claim(tag, now_ns, &limit.source)
     }
 
+    /// Adds `debt` to what a source owes under `limit`, up to `most` beyond a full bucket.
+    #[must_use = "a limit that is off refuses nobody"]
+    pub fn add_debt(
+        &self,
+        address: IpAddr,
+        now_ns: u64,
+        limit: &SourceLimit,
+        (debt, most): (Duration, Duration),
+    ) -> Debt {
+        if limit.source.is_off() {
+            return Debt::Unlimited;
+        }
+        let Some(word) = self.source_word(address, now_ns, limit) else {
+            return Debt::NoRoom;
+        };
+        let beyond = limit.source.add_debt(word, now_ns, ns(debt), ns(most));
+        Debt::Owed(Duration::from_nanos(beyond))
+    }
+
     fn charge_aggregate(&self, address: Address, now_ns: u64, limit: &SourceLimit) -> Charge {
         if limit.aggregate.is_off() {
             return UNLIMITED;
@@ -239,6 +260,18 @@ impl Buckets {
         // under the lock does not make it wrong.
         self.0.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What came of adding debt to a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Debt {
+    /// The source owes so much beyond a full bucket, and is refused for so long at least; zero
+    /// means that it is not refused yet.
+    Owed(Duration),
+    /// Its line is full of others that owe more than one unit; nothing was written.
+    NoRoom,
+    /// The limit is off, so that nothing would refuse it; nothing was written.
+    Unlimited,
 }
 
 /// Words of the kernel edge that are no buckets, such as the filters of its deny list.
@@ -377,6 +410,22 @@ pub fn source(address: IpAddr) -> Address {
         IpAddr::V4(v4) => Address::v4(v4.into()),
         IpAddr::V6(v6) => Address::v6(v6.octets()),
     }
+}
+
+/// Has a word owe no more than until `ceiling`.
+pub fn owe_at_most(word: &AtomicU64, ceiling: u64) {
+    let mut owed = Word::load(word);
+    while owed > ceiling {
+        match Word::compare_exchange(word, owed, ceiling) {
+            Ok(_) => break,
+            Err(found) => owed = found,
+        }
+    }
+}
+
+/// Nanoseconds, as words count them.
+pub(super) fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What sources are told apart by: an IPv4 address, or the /64 of an IPv6 address, as everywhere.

@@ -1,7 +1,8 @@
 //! Who goes on although it was told to wait, and who shows credentials that are none.
 //!
-//! Offences are counted per source and key: an overage for the pair that sent it, a failed
-//! authentication for the source alone, never for the identity that it claims. Each pair has a bucket of
+//! Offences are counted per source and key. An *overage*, a request whose head came after a 429 with
+//! `Retry-After` was written to the same pair and before that time was over, is counted for the pair that sent
+//! it; a failed authentication for the source alone, never for the identity that it claims. Each pair has a bucket of
 //! offences that cost nothing. Whoever overdraws it is slowed down, then cut off for a while, and for twice
 //! as long each time that it comes back to it soon; a source that others share is held instead of cut, so
 //! that they see nothing of it. What was remembered of a penalty is forgotten after ten times its length.
@@ -18,21 +19,7 @@ pub use offences::{Offences, Penalised};
 
 use std::time::Duration;
 
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offence {
-    /// A request whose head came after a 429 with `Retry-After` was written to the same pair, and before that
-    /// time was over.
-    Overage,
-    /// A signature that is not that of the request.
-    BadSignature,
-    /// A key that nobody knows.
-    UnknownKey,
-    /// A token that its issuer has not signed.
-    ForgedToken,
-}
-
-/// Whom it is counted for.
+/// Whom an offence is counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Culprit {
     /// The source, as buckets tell sources apart.
@@ -52,19 +39,6 @@ pub enum Step {
     Cut(Duration),
     /// As [`Self::Cut`], of a source that others share: its connection stays and is not read for so long.
     Hold(Duration),
-}
-
-impl Offence {
-    /// As logs name it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Overage => "overage",
-            Self::BadSignature => "bad_signature",
-            Self::UnknownKey => "unknown_key",
-            Self::ForgedToken => "forged_token",
-        }
-    }
 }
 
 impl Step {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::source::Source;
-use super::{Culprit, Offence, Step};
+use super::{Culprit, Step};
 use crate::model::PenaltyRules;
 
 /// Parts that are locked one at a time.
@@ -165,13 +165,5 @@ impl Offences {
         let [first, ..] = shards;
         let shard = shards.get(place).unwrap_or(first);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Offence {
-    /// Whether it is the source's alone.
-    #[must_use]
-    pub const fn is_of_source(self) -> bool {
-        !matches!(self, Self::Overage)
     }
 }
