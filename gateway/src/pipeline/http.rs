@@ -1,8 +1,9 @@
 //! The pipeline of an HTTP API.
 //!
-//! Size, preflight, route, limits of the source, authorizer, throttle, integration: the order that Amazon API Gateway documents, and the
-//! safe one. A request without a valid credential spends nobody's tokens, so
-//! callers without credentials cannot drain the buckets of those with.
+//! Size, preflight, route, limits of the source, authorizer, requests under way, throttles,
+//! integration: the order that Amazon API Gateway documents, and the safe one. A request without a
+//! valid credential spends nobody's tokens, so callers without credentials cannot drain the buckets
+//! of those with.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! The pipeline of a REST API.
 //!
-//! The order is the documented one (0.2 of docs/semantics.md): size, resource and method, limits of the
-//! source, resource policy, authorizer, resource policy again, throttle, decoding, validation, integration, the check of the
-//! answer, compression. (The service decodes first of all; here nobody does work for a caller who may
-//! not call.)
+//! The order is the documented one (0.2 of docs/semantics.md): size, resource and method, limits of
+//! the source, resource policy, authorizer, resource policy again, API key, requests under way,
+//! quota and throttles, decoding, validation, integration, the check of the answer, compression.
+//! (The service decodes first of all; here nobody does work for a caller who may not call.)
 
 use std::borrow::Cow;
 use std::sync::Arc;
