@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gateway_tests::client::{Answer, Client, get};
+use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize, claims};
 use gateway_tests::setup::Setup;
@@ -333,4 +334,58 @@ async fn a_stage_limits_each_route_and_single_ones() {
     );
     assert_eq!(admitted("/beta/plain").await, 4);
     assert_eq!(admitted("/beta/single").await, 3);
+}
+
+#[tokio::test]
+async fn who_is_refused_most_is_told_and_no_credential_is() {
+    let upstream = Upstream::echo().await;
+    let by = |header: &str| {
+        let key = format!("$request.header.{header}");
+        json!([{"key": key, "rate": 0.001, "burst": 1}])
+    };
+    let setup = Setup::new()
+        .upstream("main", upstream.address)
+        .route("GET /a", json!({"caller_throttles": by("x-client")}))
+        .route("GET /b", json!({"caller_throttles": by("authorization")}));
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for (path, header, value, count) in [
+        ("/a", "x-client", "eager", 6),
+        ("/a", "x-client", "calm", 2),
+        ("/a", "x-client", "once", 1),
+        ("/b", "authorization", "Bearer secret-of-somebody", 4),
+    ] {
+        statuses(&client, path, &[(header, value)], count).await;
+    }
+    let said = told(&ask(&gateway, &["stats", "--json"]).await);
+    let stats: Value = serde_json::from_str(&said).unwrap();
+    let callers = stats["throttled_callers"].as_array().unwrap();
+    let found: Vec<_> = callers
+        .iter()
+        .map(|it| {
+            (
+                it["caller"].as_str().unwrap(),
+                it["rejected_max"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!((found[0], found[2]), (("eager", 5), ("calm", 1)), "{said}");
+    assert!(found[1].0.starts_with('#') && found[1].1 == 3, "{said}");
+    assert_eq!(
+        callers[0]["throttle"],
+        "main GET /a per $request.header.x-client"
+    );
+    assert_eq!(callers[0]["rejected_min"], 5);
+    let throttle = stats["throttles"][0].clone();
+    let expected = json!({
+        "throttle": "main GET /a per $request.header.x-client",
+        "admitted": 3, "rejected": 6, "shed": 0,
+    });
+    assert_eq!(throttle, expected);
+    let text = told(&ask(&gateway, &["stats"]).await);
+    assert!(
+        text.contains("callers throttled most") && text.contains("eager"),
+        "{text}"
+    );
+    assert!(!(said + &text).contains("secret-of-somebody"));
 }

@@ -235,6 +235,19 @@ async fn each_key_has_buckets_of_its_own_for_routes_under_its_plan_and_in_all() 
         "{detail}"
     );
     assert_eq!(upstream.seen().requests, 11);
+    // What each counted is told by its name, once names have been written.
+    let name = format!("key {} gold", key.id);
+    let counted = gateway_tests::wait::until("the key's name", || async {
+        let said = told(&ask(&gateway, &["stats", "--json"]).await);
+        let stats: Value = serde_json::from_str(&said).unwrap();
+        let throttles = stats["throttles"].as_array().unwrap().clone();
+        throttles.into_iter().find(|it| it["throttle"] == name)
+    });
+    let counted = counted.await;
+    assert_eq!(
+        (&counted["admitted"], &counted["rejected"]),
+        (&json!(5), &json!(1))
+    );
 }
 
 #[tokio::test]

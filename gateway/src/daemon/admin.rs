@@ -19,6 +19,7 @@ use super::lists;
 use super::penalties;
 use super::protocol::{ANSWER_TIMEOUT, Request, Response, TIMEOUT};
 use super::stage_figures::counts;
+use super::throttled::throttled;
 use super::usage;
 use crate::body::BodyBudget;
 use crate::config::Configuration;
@@ -31,6 +32,7 @@ use crate::store::key_ring::KeyRings;
 use crate::store::list::Lists;
 use crate::store::offence::Offences;
 use crate::store::usage::Usage;
+use crate::telemetry::heavy_hitters::HeavyHitters;
 use crate::telemetry::operator_log::explain;
 use crate::telemetry::recent::Recent;
 use crate::xdp::EdgeError;
@@ -81,6 +83,7 @@ pub(super) struct Reached {
     pub(super) api_keys: ApiKeyStore,
     pub(super) rings: KeyRings,
     pub(super) offences: Offences,
+    pub(super) throttled: Arc<HeavyHitters>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -232,6 +235,10 @@ async fn answer(
         Request::StageCounts => {
             let stages = counts(&reached.snapshot.load());
             return Ok(Response::StageCounts { stages });
+        }
+        Request::Throttled => {
+            let callers = throttled(&reached.throttled);
+            return Ok(Response::Throttled { callers });
         }
         Request::Recent { id } => {
             let requests = reached.recent.find(&id);

@@ -211,6 +211,7 @@ impl Control {
                     api_keys: self.api_keys.clone(),
                     rings: self.shared.rings.clone(),
                     offences: self.shared.offences.clone(),
+                    throttled: Arc::clone(&self.shared.throttled),
                     snapshot: Arc::clone(&self.shared.snapshot),
                     config: self.options.config.clone(),
                     configuration: Arc::clone(&self.configuration),

@@ -34,6 +34,7 @@ mod concurrency_figures;
 pub mod lock;
 pub mod names;
 pub mod penalties;
+pub mod throttled;
 pub mod privilege;
 pub mod protocol;
 

@@ -18,6 +18,7 @@ use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
 use super::penalties::PenaltyReport;
 use super::stage_figures::StageCount;
+use super::throttled::ThrottledReport;
 use super::usage::{SetRemaining, UsagePage, UsageQuestion};
 use crate::config::{ExportFormat, Exported};
 use crate::entry::explain::Explanation;
@@ -138,6 +139,8 @@ pub enum Request {
         /// Its name.
         id: String,
     },
+    /// Show which callers are refused most.
+    Throttled,
     /// Show every penalty that has not ended.
     Penalties,
     /// Forget what a source has done, and what it owes for it.
@@ -267,6 +270,11 @@ pub enum Response {
         key: KeyReport,
         /// Its value, where that was asked for.
         value: Option<Unsaid>,
+    },
+    /// Which callers are refused most.
+    Throttled {
+        /// The most refused first.
+        callers: Vec<ThrottledReport>,
     },
     /// Every penalty that has not ended.
     Penalties {

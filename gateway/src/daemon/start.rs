@@ -266,6 +266,7 @@ fn share(
         rings,
         offences: Offences::default(),
         penalties: edge.map(|edge| edge.penalties()),
+        throttled: Arc::default(),
         vouched: edge.map(|edge| edge.vouched()),
         body_budget: BodyBudget::new(model.body_memory_bytes_max),
         recent: Recent::new(model.telemetry.recent_requests),

@@ -20,6 +20,7 @@ use crate::store::offence::Offences;
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::{FLUSH_INTERVAL, Writer};
+use crate::telemetry::heavy_hitters::HeavyHitters;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::telemetry::recent::Recent;
@@ -54,6 +55,8 @@ pub(super) struct Shared {
     pub(super) penalties: Option<Penalties>,
     pub(super) vouched: Option<Vouched>,
     pub(super) body_budget: BodyBudget,
+    /// Who is refused most.
+    pub(super) throttled: Arc<HeavyHitters>,
     /// What became of the last requests.
     pub(super) recent: Arc<Recent>,
     /// When the gateway must be gone, once it stops.
@@ -93,6 +96,7 @@ pub(super) fn start(
                 rings: shared.rings,
                 offences: shared.offences,
                 penalties: shared.penalties,
+                throttled: shared.throttled,
                 vouched: shared.vouched,
                 body_budget: shared.body_budget,
                 pool: Rc::new(Pool::default()),

@@ -52,6 +52,10 @@ impl Handler for Worker {
             None => self.dispatch(&snapshot, &mut exchange, request).await,
             Some(reason) => Err(reason.into()),
         };
+        let throttled = outcome.as_ref().err().and_then(|it| it.throttled.as_ref());
+        if let Some(throttled) = throttled {
+            self.throttled.count(throttled.throttle, &throttled.caller);
+        }
         self.discipline(&snapshot.penalties, &mut exchange, outcome.as_ref().err());
         let exchange = ScopeGuard::into_inner(exchange);
         respond(outcome, exchange, &self.metrics, snapshot)

@@ -35,7 +35,7 @@ pub use peer::{
     ClientProof, Connection, PeerAddress, SourceAddress, TlsFacts, Told, forwarded_for,
 };
 pub use rate_limit::RateLimit;
-pub use rejection::{Reason, Rejection, ResponseType};
+pub use rejection::{Reason, Rejection, ResponseType, ThrottledCaller};
 pub use request_id::{RequestId, RequestIds};
 pub use restraint::{Carried, Restraint};
 pub use used_key::UsedKey;

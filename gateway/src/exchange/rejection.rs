@@ -229,6 +229,17 @@ pub struct Rejection {
     pub retry_after_seconds: Option<u64>,
     /// Value for `WWW-Authenticate`.
     pub challenge: Option<String>,
+    /// Whose bucket is empty, where it is a caller's own.
+    pub throttled: Option<Box<ThrottledCaller>>,
+}
+
+/// A caller whose bucket is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottledCaller {
+    /// Tag of the slot of the throttle.
+    pub throttle: u64,
+    /// What it is told by, as operators may read it.
+    pub caller: Box<str>,
 }
 
 impl Rejection {
@@ -248,6 +259,7 @@ impl Rejection {
             detail: None,
             retry_after_seconds: None,
             challenge: None,
+            throttled: None,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::store::offence::Offences;
 use crate::store::penalty::Penalties;
 use crate::store::vouch::Vouched;
 use crate::telemetry::access_log::Sink;
+use crate::telemetry::heavy_hitters::HeavyHitters;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::upstream::Pool;
 
@@ -38,6 +39,8 @@ pub struct Worker {
     pub body_budget: BodyBudget,
     /// Connections to upstreams, this worker's own.
     pub pool: Rc<Pool>,
+    /// Who is refused most.
+    pub throttled: Arc<HeavyHitters>,
     /// This worker's end of the access log.
     pub sink: Rc<Sink>,
     /// This worker's counters.

@@ -133,7 +133,12 @@ pub fn admit(
             }
             None => {
                 count_refusal(&accounts, found);
-                refused(reason(found.at), seconds, keyed)
+                let own = found.at.checked_sub(of_key.len());
+                let own = own.and_then(|at| plan.callers.get(at));
+                Rejection {
+                    throttled: own.map(|bucket| bucket.throttled(buckets, sender).into()),
+                    ..refused(reason(found.at), seconds, keyed)
+                }
             }
         });
     }

@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use gateway_common::word::Word;
 use http::HeaderMap;
 
-use crate::exchange::{Caller, Reason};
+use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
 use crate::store::charge::{Account, CallerLimits, Level};
 use crate::store::lease::SlotLease;
+use crate::telemetry::execution_log::Masks;
+use crate::telemetry::heavy_hitters::CALLER_BYTES_MAX;
 
 /// One bucket that all share who come by it.
 #[derive(Debug)]
@@ -139,6 +141,37 @@ impl CallerBucket {
                 Level::new(&self.throttle.overflow, shared, now_ns)
             }
         })
+    }
+
+    /// Whom it refuses, as operators may read it: what stands in headers that carry credentials is not
+    /// told, but by what nobody else can make of it.
+    #[must_use]
+    pub fn throttled(&self, buckets: &Buckets, sender: &Sender<'_>) -> ThrottledCaller {
+        let value = sender.value_of(&self.throttle.key);
+        let caller = match &self.throttle.key {
+            CallerKey::Source => sender.client.to_string(),
+            CallerKey::Header(name) if Masks::default().hides_header(name.as_str()) => {
+                format!("#{:016x}", self.tag(buckets, sender))
+            }
+            CallerKey::Header(_) | CallerKey::Claim(_) => {
+                let text = String::from_utf8_lossy(&value);
+                // Nothing that a terminal acts on.
+                let shown = text.chars().map(|character| match character {
+                    character if character.is_control() => char::REPLACEMENT_CHARACTER,
+                    character => character,
+                });
+                shown
+                    .scan(0, |length, character| {
+                        *length += character.len_utf8();
+                        (*length <= CALLER_BYTES_MAX).then_some(character)
+                    })
+                    .collect()
+            }
+        };
+        ThrottledCaller {
+            throttle: self.parent.tag(),
+            caller: caller.into(),
+        }
     }
 
     fn tag(&self, buckets: &Buckets, sender: &Sender<'_>) -> u64 {

@@ -32,19 +32,23 @@ pub fn limit_source(
     sender: &Sender<'_>,
     now_ns: u64,
 ) -> Result<Option<Reason>, Rejection> {
-    let (mut refused, mut noted) = (None::<Refused>, None);
+    let (mut refused, mut noted, mut throttled) = (None::<Refused>, None, None);
     for bucket in &plan.0 {
         let account = bucket.account(buckets, sender, now_ns);
         match charge_all(&[account], now_ns) {
             Ok(None) => {}
             Ok(Some(_)) => noted = Some(bucket.reason()),
-            Err(this) => refused = Some(refused.map_or(this, |earlier| earlier.longest(this))),
+            Err(this) => {
+                refused = Some(refused.map_or(this, |earlier| earlier.longest(this)));
+                throttled.get_or_insert_with(|| bucket.throttled(buckets, sender).into());
+            }
         }
     }
     match refused {
         None => Ok(noted),
         Some(refused) => Err(Rejection {
             retry_after_seconds: Some(refused.retry_after_seconds()),
+            throttled,
             ..Rejection::new(Reason::SourceThrottled)
         }),
     }

@@ -3,6 +3,7 @@
 
 pub mod access_log;
 pub mod decider;
+pub mod heavy_hitters;
 pub mod latency;
 pub mod execution_log;
 pub mod logs;

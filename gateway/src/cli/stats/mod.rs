@@ -6,6 +6,7 @@
 mod report;
 mod stages;
 mod text;
+mod throttled;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -59,15 +60,21 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             ));
             is_told = true;
         }
+        let callers = throttled::callers(&target, &names)?;
         if arguments.json {
             let whole = stages::Whole {
                 report: &report,
                 stages: &stages,
+                throttled_callers: &callers,
             };
             output.line(&serde_json::to_string(&whole)?);
         } else {
             output.line(&text::text(&report));
-            if let Some(table) = stages::table(&stages) {
+            let tables = [
+                throttled::table(&report.throttles, &callers),
+                stages::table(&stages),
+            ];
+            for table in tables.into_iter().flatten() {
                 output.line(&table);
             }
         }

@@ -29,6 +29,18 @@ pub(super) struct Report {
     pub(super) lists: Vec<Row<ListLabels>>,
     pub(super) incidents: BTreeMap<&'static str, u64>,
     pub(super) slots: Slots,
+    /// Every throttle that has a name, those that refused most first.
+    pub(super) throttles: Vec<Throttle>,
+}
+
+/// What one throttle counted, exactly.
+#[derive(Debug, Serialize, PartialEq, Eq, Clone)]
+pub(super) struct Throttle {
+    /// Such as `pets prod GET /pets` or `key k81h2j3m4n gold`.
+    pub(super) throttle: String,
+    pub(super) admitted: u64,
+    pub(super) rejected: u64,
+    pub(super) shed: u64,
 }
 
 /// Packets and bytes of one kind.
@@ -128,6 +140,7 @@ impl Report {
                 .map(|(incident, count)| (incident.name(), *count))
                 .collect(),
             slots: slots(snapshot),
+            throttles: throttles(snapshot, names),
         }
     }
 
@@ -175,6 +188,23 @@ fn slots(snapshot: &Snapshot) -> Slots {
         slots.shed = slots.shed.wrapping_add(slot.shed);
     }
     slots
+}
+
+fn throttles(snapshot: &Snapshot, names: &Names) -> Vec<Throttle> {
+    let named = snapshot.slots.iter().filter_map(|slot| {
+        Some(Throttle {
+            throttle: names.slot(slot.tag)?.to_owned(),
+            admitted: slot.admitted,
+            rejected: slot.rejected,
+            shed: slot.shed,
+        })
+    });
+    let mut throttles: Vec<Throttle> = named.collect();
+    throttles.sort_by(|one, other| {
+        let order = other.rejected.cmp(&one.rejected);
+        order.then_with(|| one.throttle.cmp(&other.throttle))
+    });
+    throttles
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::report::Report;
+use super::throttled::Caller;
 use crate::cli::target::Target;
 use crate::cli::time::moment;
 use crate::daemon::protocol::{CallError, Request, Response, call};
@@ -16,6 +17,8 @@ pub(super) struct Whole<'a> {
     pub(super) report: &'a Report,
     /// Empty where no gateway runs.
     pub(super) stages: &'a [StageCount],
+    /// Empty where no gateway runs.
+    pub(super) throttled_callers: &'a [Caller],
 }
 
 /// What the gateway that runs has counted, nothing where none does; and what keeps whoever asks from

@@ -121,6 +121,7 @@ mod tests {
                 mode: "native",
             }],
             under_attack: Some(true),
+            throttles: Vec::new(),
             flow_rows: Some(3),
             verdicts: vec![Row {
                 labels: VerdictLabels {
