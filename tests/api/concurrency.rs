@@ -344,6 +344,80 @@ async fn callers_have_seats_of_their_own() {
 }
 
 #[tokio::test]
+async fn api_keys_have_seats_of_their_own_wherever_they_are_shown() {
+    let (upstream, gate) = Upstream::gated().await;
+    let each = json!([{"key": "$context.identity.apiKeyId", "max": 2}]);
+    let route = json!({"api_key_required": true, "caller_concurrency": each});
+    let setup = limited(&upstream, route)
+        .set(&["apis", "main", "type"], json!("rest"))
+        .set(&["apis", "main", "stages"], json!({"prod": {}}))
+        .set(
+            &["usage_plans", "gold", "stages"],
+            json!([{"api": "main", "stage": "prod"}]),
+        );
+    let gateway = Gateway::start(setup).await;
+    let address = gateway.address().await;
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let order = json!({"order": "create", "plans": ["gold"], "disabled": false});
+        let order = json!({"do": "key_order", "order": order}).to_string();
+        let made = gateway.admin(&order).await;
+        assert_eq!(made["answer"], "keys_changed", "{made}");
+        keys.push((
+            made["made"][0].clone(),
+            made["value"].as_str().unwrap().to_owned(),
+        ));
+    }
+    let [(id, key), (_, other)] = keys.try_into().unwrap();
+    let mut under_way = Vec::new();
+    let mut requests = 0;
+    for (source, key, is_let_in) in [
+        ("127.0.0.1", &key, true),
+        ("127.0.0.2", &key, true),
+        ("127.0.0.3", &key, false),
+        ("127.0.0.1", &other, true),
+        ("127.0.0.1", &key, false),
+        ("127.0.0.1", &other, true),
+        ("127.0.0.1", &other, false),
+    ] {
+        let client = Client::http1_from(source, address).await;
+        let asked = with(get("/prod/long"), &[("x-api-key", key)]);
+        if is_let_in {
+            requests += 1;
+            under_way.push(tokio::spawn(async move { client.send(asked).await.status }));
+            upstream
+                .when("another", |seen| seen.requests == requests)
+                .await;
+        } else {
+            let refused = client.send(asked).await;
+            assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
+        }
+    }
+    let record = gateway.reason("caller_concurrency").await;
+    assert_eq!((&record["api_key"], &record["status"]), (&id, &json!(429)));
+    let question = json!({
+        "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
+        "url": "http://localhost/prod/long", "headers": [["x-api-key", &key]], "calls": false,
+    });
+    let answer = gateway.admin(&question.to_string()).await;
+    let said = "caller_concurrency: refuses it, 2 of 2 are under way";
+    let last = answer["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["said"], said, "{answer}");
+    // Who shows no key is nobody's caller.
+    let client = Client::http1(address).await;
+    assert_eq!(client.get("/prod/long").await.status, 403);
+    gate.add_permits(100);
+    for request in under_way {
+        assert_eq!(request.await.unwrap(), 200);
+    }
+    until("seats to be free", || async {
+        let answer = client.get_with("/prod/long", &[("x-api-key", &key)]).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_upstream_is_asked_by_as_many_at_once_as_it_bears_and_the_others_are_told_at_once() {
     let (upstream, gate) = Upstream::gated().await;
     let setup = Setup::new()

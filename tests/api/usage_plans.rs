@@ -509,6 +509,8 @@ async fn an_explanation_names_key_and_plan_and_what_is_left_and_spends_nothing()
         assert!(!answer.to_string().contains(&key.value));
     }
     let answer = explain("nobody's").await;
+    let unknown = "No API key has this value, or there were two.";
+    assert_eq!(said(&answer, "api_key"), unknown);
     assert_eq!(
         (&answer["status"], &answer["reason"]),
         (&json!(403), &json!("api_key_unknown"))
@@ -523,6 +525,43 @@ async fn an_explanation_names_key_and_plan_and_what_is_left_and_spends_nothing()
         said(&answer, "throttle").contains("plan_throttled: refuses it"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn throttles_tell_callers_apart_by_their_api_key_and_all_without_one_are_one() {
+    let upstream = Upstream::echo().await;
+    let each =
+        |burst: u64| json!([{"key": "$context.identity.apiKeyId", "rate": 0.001, "burst": burst}]);
+    let setup = apis(&upstream)
+        .set(&["usage_plans", "gold"], plan(json!({})))
+        .set(
+            &["apis", "one", "routes", "GET /a", "caller_throttles"],
+            each(2),
+        )
+        .set(
+            &["apis", "one", "stages", "prod", "caller_throttles"],
+            each(3),
+        );
+    let (gateway, client) = started(setup).await;
+    for _ in 0..2 {
+        let key = create(&gateway, &["gold"], json!({})).await;
+        assert_eq!(admitted(&client, "/a", &key, TOO_MANY).await.0, 2);
+        // The third of the stage; what the route has refused took none.
+        assert_eq!(admitted(&client, "/b", &key, TOO_MANY).await.0, 1);
+        let record = gateway.record("a refusal", |record| {
+            record["api_key"] == key.id.as_str() && record["reason"] == "caller_throttled"
+        });
+        assert_eq!(record.await["status"], 429);
+    }
+    // Nobody looks at keys that are not asked for.
+    let key = create(&gateway, &["gold"], json!({})).await;
+    let mut open = Vec::new();
+    for key in [&key.value, "nobody's", "", "another"] {
+        let answer = get(&client, ("one.test", "/prod/open"), key).await;
+        open.push(answer.status);
+    }
+    assert_eq!(open, [200, 200, 200, 429]);
+    assert_eq!(prod(&client, "/b", &key).await.status, 200);
 }
 
 #[tokio::test]

@@ -23,13 +23,14 @@ use crate::exchange::{
 use crate::integration::{BackendPlan, IntegrationPlan};
 use crate::model::{ApiKind, Listener, Prefix, Track};
 use crate::pipeline::{self, Arriving, Entered};
-use crate::pipeline::{keyed, sender};
+use crate::pipeline::{keyed, sender, used};
 use crate::snapshot::{RoutePlan, Snapshot};
-use crate::step::admit::standings;
+use crate::step::admit::{Keyed, standings};
 use crate::step::attempt::Asking;
 use crate::step::concurrency::{Occupancy, occupancies};
+use crate::store::api_key::ApiKeys;
 use crate::store::bucket::Buckets;
-use crate::store::key_ring::KeyRings;
+use crate::store::key_ring::{KeyRing, KeyRings};
 use crate::telemetry::access_log::OpenRecord;
 
 /// A request that nobody sent.
@@ -156,7 +157,11 @@ async fn walk(
         steps.push(passed("integration", said));
         return Ok(());
     };
+    let ring = charged.rings.current();
+    let keys = (&**ring, charged.rings.keys());
+    let keyed = api_key(found.value, keys, exchange, &head, steps)?;
     seats(found.value, charged.buckets, exchange, &head, steps)?;
+    let charged = (charged.buckets, keyed.as_ref());
     throttles(found.value, charged, exchange, &head, steps)?;
     steps.push(passed("integration", answers(&found.value.integration)));
     Ok(())
@@ -248,6 +253,26 @@ fn judgement(
     }
 }
 
+/// Finds the API key that the request would be counted for.
+fn api_key<'r>(
+    route: &'r RoutePlan,
+    keys: (&'r KeyRing, &ApiKeys),
+    exchange: &mut Exchange,
+    head: &Parts,
+    steps: &mut Vec<ExplainedStep>,
+) -> Result<Option<Keyed<'r>>, Rejection> {
+    let Some(source) = route.api_key else {
+        return Ok(None);
+    };
+    let keyed = keyed((route, source), head, exchange, keys);
+    let keyed = keyed.inspect_err(|rejection| steps.push(refused("api_key", rejection)))?;
+    let (key, plan) = (keyed.key.held.key(), keyed.key.plan());
+    let said = format!("`{}`, under usage plan `{}`", key.id, plan.name);
+    steps.push(passed("api_key", said));
+    exchange.api_key = Some(used(route, &keyed, head));
+    Ok(Some(keyed))
+}
+
 /// Looks at how many requests are under way, by every limit that the request would take a seat of.
 fn seats(
     route: &RoutePlan,
@@ -281,28 +306,16 @@ fn seats(
 /// Looks at every bucket that the request would be charged to.
 fn throttles(
     route: &RoutePlan,
-    charged: Charged<'_>,
+    (buckets, keyed): (&Buckets, Option<&Keyed<'_>>),
     exchange: &Exchange,
     head: &Parts,
     steps: &mut Vec<ExplainedStep>,
 ) -> Result<(), Rejection> {
-    let Charged { buckets, rings } = charged;
-    let ring = rings.current();
-    let keys = (&**ring, rings.keys());
-    let keyed = route
-        .api_key
-        .map(|source| keyed((route, source), head, exchange, keys));
-    let keyed = keyed.transpose()?;
-    if let Some(keyed) = &keyed {
-        let (key, plan) = (keyed.key.held.key(), keyed.key.plan());
-        let said = format!("`{}`, under usage plan `{}`", key.id, plan.name);
-        steps.push(passed("api_key", said));
-    }
     let sender = sender(exchange, head);
     let now_ns = clock::monotonic_ns();
     let sources = route.sources.0.iter();
     let sources = sources.map(|bucket| bucket.standing(buckets, &sender, now_ns));
-    let standings = standings(&route.admit, buckets, &sender, keyed.as_ref(), now_ns);
+    let standings = standings(&route.admit, buckets, &sender, keyed, now_ns);
     let mut refusal = None;
     for standing in sources.chain(standings) {
         let name = standing.reason.name();

@@ -63,6 +63,8 @@ pub enum CallerKey {
     /// The address of the client, IPv6 by /64. What it is told by is known before anybody is
     /// authorized, so that is when it is charged, and never given back.
     Source,
+    /// The id of the API key that the request is counted for, at routes that ask for one.
+    ApiKey,
     /// The value of a request header.
     Header(http::HeaderName),
     /// A string or number claim of the verified token.
@@ -106,6 +108,8 @@ impl Default for ThrottleHeaders {
 impl CallerKey {
     /// What sources are written as.
     pub const SOURCE: &str = "$context.identity.sourceIp";
+    /// What API keys are written as.
+    pub const API_KEY: &str = "$context.identity.apiKeyId";
     /// What stands before the name of a claim.
     pub const CLAIM: &str = "$context.authorizer.claims.";
     /// What stands before the name of a header.
@@ -116,6 +120,7 @@ impl fmt::Display for CallerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source => f.write_str(Self::SOURCE),
+            Self::ApiKey => f.write_str(Self::API_KEY),
             Self::Claim(name) => write!(f, "{}{name}", Self::CLAIM),
             Self::Header(name) => write!(f, "{}{name}", Self::HEADER),
         }

@@ -78,11 +78,7 @@ pub(super) fn admitted(
     });
     let keyed = keyed.transpose()?;
     // Also of a request that one of its buckets refuses.
-    let key = keyed.as_ref().map(|keyed| {
-        let is_in_header = route.api_key == Some(KeySource::Header);
-        let header = is_in_header.then(|| head.headers.get(HEADER)).flatten();
-        UsedKey::new(keyed.key.held.key().id.clone(), header)
-    });
+    let key = keyed.as_ref().map(|keyed| used(route, keyed, head));
     exchange.record.record.api_key = key.as_ref().map(|key| (&key.id).into());
     exchange.api_key = key;
     let sender = sender(exchange, head);
@@ -127,12 +123,20 @@ pub(crate) fn keyed<'r>(
     })
 }
 
-/// Who sends a request.
+/// The API key that a request came with, for whoever is behind admission.
+pub(crate) fn used(route: &RoutePlan, keyed: &Keyed<'_>, head: &Parts) -> UsedKey {
+    let is_in_header = route.api_key == Some(KeySource::Header);
+    let header = is_in_header.then(|| head.headers.get(HEADER)).flatten();
+    UsedKey::new(keyed.key.held.key().id.clone(), header)
+}
+
+/// Who sends a request, as far as that is known.
 pub(crate) fn sender<'r>(exchange: &'r Exchange, head: &'r Parts) -> Sender<'r> {
     Sender {
         client: exchange.client.0,
         headers: &head.headers,
         caller: exchange.caller.as_ref(),
+        api_key: exchange.api_key.as_ref().map(|key| &key.id),
     }
 }
 

@@ -18,7 +18,7 @@ pub mod reply;
 mod refused;
 mod worker;
 
-pub(crate) use admitted::{keyed, sender};
+pub(crate) use admitted::{keyed, sender, used};
 pub(crate) use arriving::Arriving;
 pub(crate) use entered::Entered;
 pub use worker::Worker;

@@ -48,7 +48,9 @@ pub(super) fn throttled(
             };
             match throttle.key {
                 CallerKey::Source => sources.push(bucket),
-                CallerKey::Header(_) | CallerKey::Claim(_) => callers.push(bucket),
+                CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
+                    callers.push(bucket);
+                }
             }
         }
     }

@@ -86,6 +86,7 @@ impl Bench {
             client: [192, 0, 2, 1].into(),
             headers: &headers,
             caller: None,
+            api_key: None,
         };
         let admitted = admit(plan, &self.buckets, &sender, None, now_ns);
         admitted.map(|(Permit { .. }, noted)| noted)

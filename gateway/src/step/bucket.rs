@@ -7,7 +7,7 @@ use gateway_common::word::Word;
 use http::HeaderMap;
 
 use crate::exchange::{Caller, Reason, ThrottledCaller};
-use crate::model::{CallerKey, CallerThrottle, Throttle};
+use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
 use crate::store::charge::{Account, CallerLimits, Level};
 use crate::store::lease::SlotLease;
@@ -44,6 +44,8 @@ pub struct Sender<'r> {
     pub headers: &'r HeaderMap,
     /// Whom the authorizer knows.
     pub caller: Option<&'r Caller>,
+    /// The API key that the request is counted for, once it is known.
+    pub api_key: Option<&'r ApiKeyId>,
 }
 
 /// How one bucket of a request stands.
@@ -153,7 +155,7 @@ impl CallerBucket {
             CallerKey::Header(name) if Masks::default().hides_header(name.as_str()) => {
                 format!("#{:016x}", self.tag(buckets, sender))
             }
-            CallerKey::Header(_) | CallerKey::Claim(_) => {
+            CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
                 let text = String::from_utf8_lossy(&value);
                 // Nothing that a terminal acts on.
                 let shown = text.chars().map(|character| match character {
@@ -184,7 +186,9 @@ impl CallerBucket {
     pub const fn reason(&self) -> Reason {
         match self.throttle.key {
             CallerKey::Source => Reason::SourceThrottled,
-            CallerKey::Header(_) | CallerKey::Claim(_) => Reason::CallerThrottled,
+            CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
+                Reason::CallerThrottled
+            }
         }
     }
 }
@@ -194,6 +198,9 @@ impl<'r> Sender<'r> {
     pub(super) fn value_of(&self, key: &CallerKey) -> Cow<'r, [u8]> {
         match key {
             CallerKey::Source => Cow::Owned(source_value(self.client).to_vec()),
+            CallerKey::ApiKey => self.api_key.map_or(Cow::Borrowed(&[]), |id| {
+                Cow::Borrowed(id.as_str().as_bytes())
+            }),
             CallerKey::Header(name) => self
                 .headers
                 .get(name)

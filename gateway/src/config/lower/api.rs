@@ -11,7 +11,7 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
 use crate::model::{
-    Api, ApiId, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey,
+    Api, ApiId, ApiKind, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey,
     SharedThrottles, Stage,
 };
 
@@ -58,7 +58,8 @@ pub(super) fn lower(
         };
         let (definition, mut stages) = deployed::lower(api, stages, &host, cx);
         let (written, stages_at) = (api.stages.as_ref(), at.key("stages"));
-        let mut throttles = stage_throttles::lower(written, &definition.routes, &stages_at, cx);
+        let mut throttles =
+            stage_throttles::lower(kind, written, &definition.routes, &stages_at, cx);
         for stage in &mut stages {
             stage.throttles = throttles.remove(&stage.name).unwrap_or_default();
         }
@@ -84,7 +85,7 @@ pub(super) fn lower(
             listeners,
             stages,
             sizes: lower_sizes(&api.limits, &at.key("limits"), cx),
-            throttles: lower_throttles(api, &at, cx),
+            throttles: lower_throttles(kind, api, &at, cx),
             throttle_headers: throttle::lower_headers(api.throttle_headers.as_ref()),
             definition,
         });
@@ -93,9 +94,14 @@ pub(super) fn lower(
     apis
 }
 
-fn lower_throttles(api: &written::Api, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> SharedThrottles {
-    let all = api.shared_throttle.as_ref();
-    throttle::lower_shared(all, &api.caller_throttles, at, cx)
+fn lower_throttles(
+    kind: ApiKind,
+    api: &written::Api,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> SharedThrottles {
+    let limits = (api.shared_throttle.as_ref(), &*api.caller_throttles);
+    throttle::lower_shared(kind, limits, at, cx)
 }
 
 /// How large the head of a request may be. Longer URLs are not read at all.

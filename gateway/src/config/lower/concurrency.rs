@@ -1,7 +1,7 @@
 //! Limits on what is under way at once.
 
 use super::Lowering;
-use super::throttle::lower_key;
+use super::throttle::{Callers, lower_key};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -15,10 +15,10 @@ pub(super) fn lower(written: Option<&written::Concurrency>) -> Option<Concurrenc
     })
 }
 
-/// Lowers how many of each caller there may be. `is_public` says that callers have no claims.
+/// Lowers how many of each caller there may be.
 pub(super) fn lower_callers(
     written: &[written::CallerConcurrency],
-    is_public: bool,
+    whose: Callers<'_>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Vec<CallerConcurrency> {
@@ -31,7 +31,7 @@ pub(super) fn lower_callers(
     let mut limits: Vec<CallerConcurrency> = Vec::new();
     for (index, written) in written.iter().enumerate() {
         let at = at.item(index).key("key");
-        let Some(key) = lower_key(&written.key, is_public, &at, cx) else {
+        let Some(key) = lower_key(&written.key, whose, &at, cx) else {
             continue;
         };
         if limits.iter().any(|earlier| earlier.key == key) {

@@ -6,6 +6,7 @@ use super::authorizer::NONE;
 use super::quantity::{MIB, TIB};
 use super::route_key::{self, ParsedKey, Shape};
 use super::stage::Environment;
+use super::throttle::Callers;
 use super::{
     AUTHORIZERS, Lowering, concurrency, integration, method_response, policies, throttle,
     validation,
@@ -87,16 +88,17 @@ fn lower_one(
         let message = "only REST APIs ask for API keys: take this out, or write `false`";
         cx.error_at_key(&at.key("api_key_required"), message);
     }
+    let callers = Callers::OfRoute(around.kind, written);
     let throttle = throttle::lower(written.throttle.as_ref(), &at.key("throttle"), cx);
     let caller_throttles = throttle::lower_callers(
         &written.caller_throttles,
-        throttle::is_public(written),
+        callers,
         &at.key("caller_throttles"),
         cx,
     );
     let caller_concurrency = concurrency::lower_callers(
         &written.caller_concurrency,
-        throttle::is_public(written),
+        callers,
         &at.key("caller_concurrency"),
         cx,
     );

@@ -7,10 +7,11 @@ use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
 use crate::config::written;
-use crate::model::{Route, RouteKey, StageName, StageThrottles};
+use crate::model::{ApiKind, Route, RouteKey, StageName, StageThrottles};
 
-/// Lowers the throttles of the stages at `section`, of an API with these routes.
+/// Lowers the throttles of the stages at `section`, of an API of this kind with these routes.
 pub(super) fn lower(
+    kind: ApiKind,
     written: Option<&written::Named<written::Stage>>,
     routes: &[Route],
     section: &Cursor<'_>,
@@ -36,8 +37,8 @@ pub(super) fn lower(
             each_route,
             routes: own,
             shared: throttle::lower_shared(
-                stage.shared_throttle.as_ref(),
-                &stage.caller_throttles,
+                kind,
+                (stage.shared_throttle.as_ref(), &stage.caller_throttles),
                 &at,
                 cx,
             ),

@@ -6,8 +6,18 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
 use crate::model::{
-    CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle, ThrottleHeaders,
+    ApiKind, CALLER_THROTTLES_MAX, CallerKey, CallerThrottle, SharedThrottles, Throttle,
+    ThrottleHeaders,
 };
+
+/// Whose callers a limit tells apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Callers<'w> {
+    /// Those of one route.
+    OfRoute(ApiKind, &'w written::Route),
+    /// Those of all routes of an API or a stage. At routes where nothing tells them apart, all are one.
+    OfRoutes(ApiKind),
+}
 
 /// Lowers what all who share it are limited to.
 pub(super) fn lower(
@@ -25,14 +35,15 @@ pub(super) fn lower(
 
 /// Lowers what an API or a stage at `at` limits beside its routes.
 pub(super) fn lower_shared(
-    all: Option<&written::Throttle>,
-    callers: &[written::CallerThrottle],
+    kind: ApiKind,
+    (all, callers): (Option<&written::Throttle>, &[written::CallerThrottle]),
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> SharedThrottles {
+    let whose = Callers::OfRoutes(kind);
     SharedThrottles {
         all: lower(all, &at.key("shared_throttle"), cx),
-        callers: lower_callers(callers, false, &at.key("caller_throttles"), cx),
+        callers: lower_callers(callers, whose, &at.key("caller_throttles"), cx),
     }
 }
 
@@ -45,10 +56,10 @@ pub(super) fn lower_headers(written: Option<&written::ThrottleHeaders>) -> Throt
     })
 }
 
-/// Lowers what each caller is limited to. `is_public` says that callers have no claims.
+/// Lowers what each caller is limited to.
 pub(super) fn lower_callers(
     written: &[written::CallerThrottle],
-    is_public: bool,
+    whose: Callers<'_>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Vec<CallerThrottle> {
@@ -60,7 +71,7 @@ pub(super) fn lower_callers(
     let mut throttles: Vec<CallerThrottle> = Vec::new();
     for (index, written) in written.iter().enumerate() {
         let at = at.item(index);
-        let Some(throttle) = lower_caller(written, is_public, &at, cx) else {
+        let Some(throttle) = lower_caller(written, whose, &at, cx) else {
             continue;
         };
         if throttles.iter().any(|earlier| earlier.key == throttle.key) {
@@ -76,11 +87,11 @@ pub(super) fn lower_callers(
 
 fn lower_caller(
     written: &written::CallerThrottle,
-    is_public: bool,
+    whose: Callers<'_>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<CallerThrottle> {
-    let key = lower_key(&written.key, is_public, &at.key("key"), cx);
+    let key = lower_key(&written.key, whose, &at.key("key"), cx);
     let limit = cx.limit(written.rate.0, written.burst, at);
     let limit = limit.map(|(_, limit)| limit);
     let overflow = match &written.overflow {
@@ -97,22 +108,28 @@ fn lower_caller(
     })
 }
 
-/// What tells callers apart. `is_public` says that they have no claims.
+/// What tells callers apart.
 pub(super) fn lower_key(
     written: &str,
-    is_public: bool,
+    whose: Callers<'_>,
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> Option<CallerKey> {
     if written == CallerKey::SOURCE {
         return Some(CallerKey::Source);
     }
+    if written == CallerKey::API_KEY {
+        if let Err(message) = whose.have_api_keys() {
+            cx.error(at, message.to_owned());
+        }
+        return Some(CallerKey::ApiKey);
+    }
     if let Some(name) = written.strip_prefix(CallerKey::HEADER) {
         return cx.header_name(name, at).map(CallerKey::Header);
     }
     match written.strip_prefix(CallerKey::CLAIM) {
         Some(claim) if !claim.is_empty() => {
-            if is_public {
+            if whose.are_public() {
                 let message = "a public route has no token that could carry claims: name an \
                                authorizer or tell callers apart by a header";
                 cx.error(at, message);
@@ -122,8 +139,10 @@ pub(super) fn lower_key(
         Some(_) | None => {
             let shown = shortened(written);
             let message = format!(
-                "`{shown}` does not tell callers apart: write `{}`, `{}<claim>` or `{}<name>`",
+                "`{shown}` does not tell callers apart: write `{}`, `{}`, `{}<claim>` or \
+                 `{}<name>`",
                 CallerKey::SOURCE,
+                CallerKey::API_KEY,
                 CallerKey::CLAIM,
                 CallerKey::HEADER
             );
@@ -133,7 +152,27 @@ pub(super) fn lower_key(
     }
 }
 
-/// Whether nobody authorizes the callers of a route.
-pub(super) fn is_public(route: &written::Route) -> bool {
-    route.authorizer == NONE
+impl Callers<'_> {
+    /// Whether nobody authorizes them.
+    fn are_public(self) -> bool {
+        match self {
+            Self::OfRoute(_, route) => route.authorizer == NONE,
+            Self::OfRoutes(_) => false,
+        }
+    }
+
+    /// Whether they come with API keys that somebody asks for, which alone are known.
+    fn have_api_keys(self) -> Result<(), &'static str> {
+        match self {
+            Self::OfRoute(ApiKind::Http, _) | Self::OfRoutes(ApiKind::Http) => Err(
+                "only REST APIs ask for API keys that could tell callers apart: write a claim or \
+                 a header",
+            ),
+            Self::OfRoute(ApiKind::Rest, route) if !route.api_key_required => Err(
+                "the route asks for no API key that could tell callers apart: set \
+                 `api_key_required`, or write a claim or a header",
+            ),
+            Self::OfRoute(ApiKind::Rest, _) | Self::OfRoutes(ApiKind::Rest) => Ok(()),
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub(crate) struct ThrottleHeaders {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallerThrottle {
-    /// What tells callers apart: `$context.identity.sourceIp`, `$context.authorizer.claims.<claim>` or
-    /// `$request.header.<name>`.
+    /// What tells callers apart: `$context.identity.sourceIp`, `$context.identity.apiKeyId`,
+    /// `$context.authorizer.claims.<claim>` or `$request.header.<name>`.
     pub(crate) key: String,
     /// Per second, whole or fraction.
     pub(crate) rate: Number,
@@ -63,8 +63,8 @@ pub(crate) struct Concurrency {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallerConcurrency {
-    /// What tells callers apart: `$context.identity.sourceIp`, `$context.authorizer.claims.<claim>` or
-    /// `$request.header.<name>`.
+    /// What tells callers apart: `$context.identity.sourceIp`, `$context.identity.apiKeyId`,
+    /// `$context.authorizer.claims.<claim>` or `$request.header.<name>`.
     pub(crate) key: String,
     /// From admission to the last byte of the answer.
     #[schemars(range(min = 1, max = 1_000_000))]
