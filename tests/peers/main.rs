@@ -14,6 +14,7 @@ mod cognito;
 mod curl;
 mod openssl;
 mod functions;
+mod fleet;
 mod h2load;
 mod nginx;
 mod oidc;

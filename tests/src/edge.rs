@@ -206,6 +206,7 @@ pub fn configuration(instance: &str) -> Gateway {
             keys_max: ApiKeySettings::KEYS_MAX,
             values: KeyValues::Hashed,
         },
+        fleet: None,
         throttle: None,
         usage_plans: Vec::new(),
         listeners: vec![listener(&format!("{SERVER}:{PORT}"))],

@@ -13,6 +13,7 @@ pub mod edge;
 mod assembled;
 pub mod flood;
 pub mod receive;
+pub mod redis;
 
 pub mod wait;
 pub mod process;

@@ -60,3 +60,17 @@ pub fn received<T>(mut receive: impl FnMut() -> std::io::Result<T>) -> Option<T>
 pub fn fail(message: &str) -> ! {
     panic!("{message}")
 }
+
+/// Waits, outside of a runtime, until something holds.
+///
+/// # Panics
+/// It does not in time; `what` says what was waited for.
+pub fn until_now(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = tokio::time::Instant::now();
+    while !holds() {
+        if start.elapsed() >= DEADLINE {
+            fail(&format!("still waiting for {what} after {DEADLINE:?}"));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}

@@ -28,6 +28,7 @@ use crate::store::api_key::ApiKeyStore;
 use crate::store::bucket::Buckets;
 use crate::store::decision::Decisions;
 use crate::store::deployment::DeploymentStore;
+use crate::store::fleet::Fleet;
 use crate::store::key_ring::KeyRings;
 use crate::store::list::Lists;
 use crate::store::offence::Offences;
@@ -80,6 +81,7 @@ pub(super) struct Reached {
     pub(super) decisions: Arc<Decisions>,
     pub(super) deployments: DeploymentStore,
     pub(super) usage: Usage,
+    pub(super) fleet: Fleet,
     pub(super) api_keys: ApiKeyStore,
     pub(super) rings: KeyRings,
     pub(super) offences: Offences,
@@ -272,7 +274,7 @@ async fn answer(
             return Ok(usage::answer_page(reached.usage.clone(), question).await);
         }
         Request::UsageSetRemaining(asked) => {
-            usage::answer_set(reached.usage.clone(), &reached.rings, asked).await
+            usage::answer_set(reached.usage.clone(), &reached.rings, &reached.fleet, asked).await
         }
         Request::ListAdd { .. }
         | Request::ListRemove { .. }

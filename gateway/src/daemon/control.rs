@@ -13,6 +13,7 @@ use super::admin::{self, Cause, Reached, ReloadRequest};
 use super::attack::AttackSwitch;
 use super::credentials::CredentialTasks;
 use super::figures::Reloads;
+use super::fleet::FleetThread;
 use super::ground::Sockets;
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners, Prepared};
@@ -69,6 +70,7 @@ pub(super) struct Control {
     pub(super) list_keeper: Keeper,
     pub(super) usage: Usage,
     pub(super) usage_writer: UsageWriter,
+    pub(super) fleet_thread: FleetThread,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reloads: Arc<Reloads>,
     pub(super) names: CurrentNames,
@@ -185,6 +187,9 @@ impl Control {
                     if self.usage_writer.has_died() {
                         break Err(anyhow::anyhow!("the thread that writes usage died"));
                     }
+                    if self.fleet_thread.has_died() {
+                        break Err(anyhow::anyhow!("the thread that asks for limits of the fleet died"));
+                    }
                 }
             }
         };
@@ -208,6 +213,7 @@ impl Control {
                     decisions: Arc::clone(self.compiler.decisions()),
                     deployments: self.deployments.clone(),
                     usage: self.usage.clone(),
+                    fleet: self.compiler.slots().fleet().clone(),
                     api_keys: self.api_keys.clone(),
                     rings: self.shared.rings.clone(),
                     offences: self.shared.offences.clone(),
@@ -299,6 +305,7 @@ impl Control {
                 Err(error) => tracing::error!(error = explain(&error), "kernel edge"),
             }
         }
+        self.fleet_thread.stop();
         self.list_keeper.stop();
         self.usage_writer.stop();
         settling::settle_before_the_end(self.deployments).await;

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::concurrency_figures::concurrency_figures;
 use super::edge_figures::edge_figures;
+use super::fleet::fleet_figures;
 use super::names::CurrentNames;
 use super::route_figures::route_figures;
 use super::stage_figures::{stage_distribution, stage_figures};
@@ -17,6 +18,7 @@ use crate::exchange::Reason;
 use crate::snapshot::Snapshot;
 use crate::store::bucket::Buckets;
 use crate::store::decision::{DecisionCounts, Decisions};
+use crate::store::fleet::Fleet;
 use crate::store::list::{ListStatus, Lists};
 use crate::store::penalty::Penalties;
 use crate::store::usage::Usage;
@@ -50,6 +52,7 @@ pub(super) struct Sources {
     pub(super) vouched: Option<Vouched>,
     pub(super) penalties: Option<Penalties>,
     pub(super) usage: Usage,
+    pub(super) fleet: Fleet,
 }
 
 /// What the workers count, and every figure.
@@ -65,6 +68,7 @@ fn figures(sources: &Sources) -> Vec<Figure> {
     figures.extend(memory_figures(sources));
     figures.extend(list_figures(&sources.lists));
     figures.extend(usage_figures(&sources.usage));
+    figures.extend(fleet_figures(&sources.fleet));
     if let Some(edge) = &sources.edge {
         figures.extend(edge_figures(edge, &sources.names));
     }

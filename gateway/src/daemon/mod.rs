@@ -26,6 +26,7 @@ pub mod api_key_report;
 pub mod api_keys;
 mod metrics_page;
 mod figures;
+mod fleet;
 mod edge_figures;
 mod explain;
 pub mod stage_figures;

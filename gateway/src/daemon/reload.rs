@@ -214,6 +214,8 @@ impl Control {
         }
         let snapshot = Arc::new(snapshot);
         let now_ns = clock::monotonic_ns();
+        let fleet = self.compiler.slots().fleet();
+        fleet.put_in_force(model.fleet.as_ref());
         // Right before the snapshot: no route asks for a key that the ring of its time does not know.
         let matched = self.shared.rings.install(ring, now_ns);
         self.shared.snapshot.store(Arc::clone(&snapshot));

@@ -16,6 +16,7 @@ use super::control::{Control, Signals};
 use super::credentials::CredentialTasks;
 use super::deployments::{self, PlanError, Planned};
 use super::figures::{self, Reloads, Sources};
+use super::fleet::FleetThread;
 use super::ground::{Footing, Ground};
 use super::keys::KeyTasks;
 use super::listeners::{Environment, Listeners};
@@ -35,6 +36,7 @@ use crate::store::connection::SourceRules;
 use crate::store::coverage::Coverage;
 use crate::store::decision::Decisions;
 use crate::store::deployment::{DeploymentStore, Ledger};
+use crate::store::fleet::{Fleet, Lender};
 use crate::store::key_ring::{self, KeyRings};
 use crate::store::lease::SlotRegistry;
 use crate::store::list::Lists;
@@ -83,7 +85,10 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let ground = Ground::take(footing, &model)?;
     // Key files and certificates of authorizers and upstreams may be readable for root only.
     let decisions = Decisions::new(model.decision_bytes_max);
-    let slots = Arc::new(SlotRegistry::new(ground.buckets.clone()));
+    let (fleet, lender) = Fleet::new(random()?);
+    fleet.put_in_force(model.fleet.as_ref());
+    let slots = SlotRegistry::in_fleet(ground.buckets.clone(), fleet);
+    let slots = Arc::new(slots);
     let keys = ground.api_keys.keys();
     let mut tags = slot_tags(&model);
     tags.extend(key_ring::slot_tags(&keys.all(), &model.usage_plans));
@@ -114,7 +119,7 @@ pub fn run(options: Options) -> Result<(), StartError> {
         configuration,
         model,
     };
-    let control = assemble(configured, ground, compiler, (snapshot, rings))?;
+    let control = assemble(configured, ground, compiler, (snapshot, rings), lender)?;
     let tasks = tokio::task::LocalSet::new();
     let outcome = tasks.block_on(&runtime, control.run(signals));
     drop(tasks);
@@ -165,6 +170,7 @@ fn assemble(
     ground: Ground,
     compiler: Compiler,
     (snapshot, rings): (Snapshot, KeyRings),
+    lender: Lender,
 ) -> anyhow::Result<Control> {
     let Ground {
         lock,
@@ -200,6 +206,7 @@ fn assemble(
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
         usage: usage.clone(),
+        fleet: compiler.slots().fleet().clone(),
     };
     Ok(Control {
         lock,
@@ -221,6 +228,7 @@ fn assemble(
         lists,
         deployments,
         usage_writer: UsageWriter::start(&usage).context("usage thread")?,
+        fleet_thread: FleetThread::start(lender).context("fleet thread")?,
         usage,
         api_keys,
         configuration: Arc::new(ArcSwap::from_pointee(configuration)),

@@ -1,5 +1,6 @@
 //! Usage: the thread that writes it, and what the admin socket may ask of it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use super::protocol::Response;
 use crate::clock;
 use crate::model::{ApiKeyId, Day, Period, UsagePlanName};
 use crate::store::Backoff;
+use crate::store::fleet::{Allowance, Fleet};
 use crate::store::key_ring::KeyRings;
 use crate::store::usage::{NoPeriod, PlanKey, QUOTA_MAX, Usage, UsageError, Wanted};
 use crate::telemetry::operator_log::explain;
@@ -295,14 +297,42 @@ pub(super) async fn answer_page(usage: Usage, question: UsageQuestion) -> Respon
 pub(super) async fn answer_set(
     usage: Usage,
     rings: &KeyRings,
+    fleet: &Fleet,
     asked: SetRemaining,
 ) -> Result<String, String> {
+    let across = ApiKeyId::parse(&asked.key).ok();
+    let across = across.and_then(|key| rings.current().quota_across(&key, &asked.plan));
+    if let Some(across) = across {
+        return set_across(fleet, across, &asked).await;
+    }
     let period = period(rings, &asked);
     let set = move || match set_remaining(&usage, &asked, period) {
         Err(UsageRefusal::Store(error)) => Err(UsageRefusal::Unwritten(error)),
         outcome => outcome,
     };
     blocking(set).await
+}
+
+/// Leaves a key so many requests on all gateways.
+async fn set_across(
+    fleet: &Fleet,
+    across: Arc<Allowance>,
+    asked: &SetRemaining,
+) -> Result<String, String> {
+    let &SetRemaining {
+        ref plan,
+        ref key,
+        remaining,
+    } = asked;
+    if remaining > QUOTA_MAX {
+        return Err(explain(&UsageRefusal::TooMany(remaining)));
+    }
+    let set = fleet.set_remaining(across, remaining).await;
+    set.map_err(|error| explain(&error))?;
+    Ok(format!(
+        "the API key `{key}` has {remaining} requests left under the plan `{plan}` on all gateways of the \
+         fleet until its period ends, beside those that they had in hand"
+    ))
 }
 
 /// The period of the plan's quota, where the key belongs to the plan.

@@ -42,6 +42,7 @@ mod cors;
 mod request_sizes;
 mod deployment;
 mod derived;
+mod fleet;
 mod function;
 mod function_authorizer;
 mod stage;
@@ -72,6 +73,7 @@ pub use derived::{derived_id, resource_id};
 pub use domain::{BasePath, Domain, DomainName, HeaderCondition, Mapping, RoutingRule};
 pub use edge::{AttachMode, Edge, EdgeMode, OnExit, SourceRate, UnparsedToUs};
 pub use endpoint_tls::{AccessMode, EndpointTls, TlsTerms};
+pub use fleet::{Authorities, Fleet, Redis, RedisLayout, RedisServer, RedisTls, WithoutStore};
 pub use function::{FunctionName, FunctionNameError};
 pub use function_authorizer::{
     Function, FunctionEvent, FunctionSettings, FunctionSource, PayloadFormat, Unfit,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, ApiKeySettings, Authorizer, Aws, Domain, Edge, Identity, InstanceName, Listener, Lists,
-    Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
+    Api, ApiKeySettings, Authorizer, Aws, Domain, Edge, Fleet, Identity, InstanceName, Listener,
+    Lists, Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
     UsagePlan,
 };
 
@@ -43,6 +43,8 @@ pub struct Gateway {
     /// How often all APIs together may be called; with the quotas of the service default 10,000 per second
     /// and 5,000 at once, else none.
     pub throttle: Option<Throttle>,
+    /// The gateways that it shares limits with; `None` where it shares none.
+    pub fleet: Option<Fleet>,
     /// Listeners in the order of the file, 1 to 64.
     pub listeners: Vec<Listener>,
     /// The kernel edge.

@@ -9,6 +9,9 @@ use gateway_common::limit::{Limit, Rate};
 pub struct Throttle {
     /// Rate and burst in requests.
     pub limit: Limit,
+    /// What this gateway has of it on its own, where all gateways of a fleet share it; `None` where each has
+    /// all of it.
+    pub share: Option<Limit>,
     /// Whether it is only noted what it would refuse; default false.
     pub is_monitored: bool,
 }
@@ -21,8 +24,15 @@ impl Throttle {
         let limit = Limit::new(Rate::per_second(10_000), 5_000, 1).ok()?;
         Some(Self {
             limit,
+            share: None,
             is_monitored: false,
         })
+    }
+
+    /// What this gateway keeps by itself.
+    #[must_use]
+    pub fn here(&self) -> &Limit {
+        self.share.as_ref().unwrap_or(&self.limit)
     }
 }
 
@@ -33,10 +43,20 @@ pub struct CallerThrottle {
     pub key: CallerKey,
     /// Rate and burst in requests, per caller.
     pub limit: Limit,
+    /// As [`Throttle::share`].
+    pub share: Option<Limit>,
     /// Charged instead when the table has no room for the caller; default the same as `limit`.
     pub overflow: Limit,
     /// Whether it is only noted what it would refuse; default false.
     pub is_monitored: bool,
+}
+
+impl CallerThrottle {
+    /// As [`Throttle::here`].
+    #[must_use]
+    pub fn here(&self) -> &Limit {
+        self.share.as_ref().unwrap_or(&self.limit)
+    }
 }
 
 /// How many requests may be under way at once, from admission to the last byte of the answer.

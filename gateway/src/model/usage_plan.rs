@@ -4,6 +4,7 @@
 //! docs/semantics.md).
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use super::{ApiName, Period, RouteKey, StageName, Throttle, UsagePlanName};
 
@@ -42,6 +43,8 @@ pub struct Quota {
     pub period: Period,
     /// Whether it is only noted what it would refuse; default false.
     pub is_monitored: bool,
+    /// How many gateways share it; `None` where each has all of it.
+    pub across: Option<NonZeroU32>,
 }
 
 /// Where the API key of a request is read from.

@@ -85,6 +85,7 @@ impl Compiler {
             let lease = self.slots().lease(tag).map_err(CompileError::Slots)?;
             let throttle = Throttle {
                 limit,
+                share: None,
                 is_monitored: false,
             };
             Ok(Some((lease, throttle)))

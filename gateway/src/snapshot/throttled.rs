@@ -5,7 +5,7 @@ use super::slot::{Place, Whom};
 use crate::exchange::Reason;
 use crate::model::{Api, CallerKey, CallerThrottle, Route, StageName, StageThrottles, Throttle};
 use crate::step::admit::AdmitPlan;
-use crate::step::bucket::{CallerBucket, SharedBucket};
+use crate::step::bucket::{CallerBucket, CallersAcross, SharedBucket};
 use crate::step::source_limit::SourcePlan;
 use crate::store::lease::{SlotLease, SlotRegistry};
 
@@ -45,6 +45,10 @@ pub(super) fn throttled(
             let bucket = CallerBucket {
                 throttle: CallerThrottle::clone(throttle),
                 parent: lease(place, Whom::Each(&throttle.key))?,
+                across: throttle.share.map(|_| CallersAcross {
+                    fleet: slots.fleet().clone(),
+                    name: format!("{} per {}", place.name(), throttle.key).into(),
+                }),
             };
             match throttle.key {
                 CallerKey::Source => sources.push(bucket),
@@ -70,7 +74,9 @@ pub(super) fn throttled(
     ];
     let shared = shared.into_iter().filter_map(|(place, throttle, reason)| {
         let throttle = *throttle?;
-        Some(lease(place, Whom::All).map(|lease| SharedBucket {
+        let lease = slots.lease_for(place.tag(Whom::All), &throttle, || place.name());
+        let lease = lease.map_err(CompileError::Slots);
+        Some(lease.map(|lease| SharedBucket {
             lease,
             throttle,
             reason,

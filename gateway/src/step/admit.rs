@@ -116,12 +116,14 @@ pub fn admit(
     let own = plan.callers.iter();
     let own = own.map(|bucket| bucket.account(buckets, sender, now_ns));
     let shared = plan.shared.iter().map(SharedBucket::account);
-    let accounts = of_key.iter().map(|(_, account)| *account);
+    let of_key = of_key.into_iter();
+    let (reasons, of_key): (ArrayVec<_, OF_KEY_MAX>, ArrayVec<_, OF_KEY_MAX>) = of_key.unzip();
+    let accounts = of_key.into_iter();
     let accounts = accounts.chain(own).chain(shared).take(ACCOUNTS_MAX);
     let accounts: ArrayVec<_, ACCOUNTS_MAX> = accounts.collect();
-    let reason = |at: usize| match of_key.get(at) {
-        Some((reason, _)) => *reason,
-        None => plan.reason(at.saturating_sub(of_key.len())),
+    let reason = |at: usize| match reasons.get(at) {
+        Some(reason) => *reason,
+        None => plan.reason(at.saturating_sub(reasons.len())),
     };
     // A bucket that refuses takes nothing of the quota, not even for the moment.
     if let Some(found) = refusal(&accounts, now_ns) {
@@ -133,7 +135,7 @@ pub fn admit(
             }
             None => {
                 count_refusal(&accounts, found);
-                let own = found.at.checked_sub(of_key.len());
+                let own = found.at.checked_sub(reasons.len());
                 let own = own.and_then(|at| plan.callers.get(at));
                 Rejection {
                     throttled: own.map(|bucket| bucket.throttled(buckets, sender).into()),
@@ -155,7 +157,7 @@ pub fn admit(
         }
         Err(found) => {
             if let Some(counted) = counted {
-                counted.taken.give_back();
+                counted.give_back();
             }
             Err(refused(
                 reason(found.at),

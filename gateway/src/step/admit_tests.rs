@@ -51,6 +51,7 @@ impl Bench {
             lease: self.slots.lease(tag).unwrap(),
             throttle: Throttle {
                 limit,
+                share: None,
                 is_monitored: false,
             },
             reason,
@@ -62,10 +63,12 @@ impl Bench {
             throttle: CallerThrottle {
                 key: CallerKey::Header(CALLER),
                 limit,
+                share: None,
                 overflow: limit,
                 is_monitored: false,
             },
             parent: self.slots.lease(tag).unwrap(),
+            across: None,
         }
     }
 

@@ -1,8 +1,11 @@
 //! Buckets that requests are charged to, as the plans of steps have them.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use gateway_common::word::Word;
 use http::HeaderMap;
 
@@ -10,9 +13,13 @@ use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
 use crate::store::charge::{Account, CallerLimits, Level};
+use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms, Verdict};
 use crate::store::lease::SlotLease;
 use crate::telemetry::execution_log::Masks;
 use crate::telemetry::heavy_hitters::CALLER_BYTES_MAX;
+
+/// Bytes of a digest that tell callers apart on all gateways.
+const CALLER_DIGEST_BYTES: usize = 16;
 
 /// One bucket that all share who come by it.
 #[derive(Debug)]
@@ -33,6 +40,30 @@ pub struct CallerBucket {
     /// The slot that callers without room in the table share; its tag keeps callers of different
     /// throttles apart.
     pub parent: SlotLease,
+    /// Where all gateways of the fleet share the limit.
+    pub across: Option<CallersAcross>,
+}
+
+/// Callers of whom all gateways know what they have used.
+#[derive(Debug)]
+pub struct CallersAcross {
+    /// What this gateway has in hand of it.
+    pub fleet: Fleet,
+    /// What the throttle is called on all gateways.
+    pub name: Box<str>,
+}
+
+impl CallersAcross {
+    /// What stands for a caller there: nobody reads out of it what the caller has sent.
+    fn name_of(&self, value: &[u8]) -> String {
+        let digest = digest(&SHA256, value);
+        let hex = digest.as_ref().iter().take(CALLER_DIGEST_BYTES);
+        hex.fold(format!("{} ", self.name), |mut name, byte| {
+            // Writing into a string never fails.
+            let _infallible = write!(name, "{byte:02x}");
+            name
+        })
+    }
 }
 
 /// Who sends a request, as far as buckets tell apart.
@@ -62,7 +93,7 @@ pub struct Standing {
 impl SharedBucket {
     /// Puts the limit in force, once the snapshot that holds this plan is.
     pub fn put_in_force(&self, now_ns: u64) {
-        self.lease.put_in_force(&self.throttle.limit, now_ns);
+        self.lease.put_throttle_in_force(&self.throttle, now_ns);
     }
 
     /// What a request is charged to.
@@ -105,12 +136,17 @@ impl CallerBucket {
         now_ns: u64,
     ) -> Account<'a> {
         let limits = CallerLimits {
-            own: &self.throttle.limit,
+            own: self.throttle.here(),
             overflow: &self.throttle.overflow,
             is_monitored: self.throttle.is_monitored,
         };
         let value = sender.value_of(&self.throttle.key);
-        Account::of_one(buckets, &self.parent, &value, limits, now_ns)
+        let across = self.across.as_ref().and_then(|across| {
+            let terms = Terms::Bucket(BucketTerms::new(&self.throttle.limit));
+            let tag = buckets.caller_tag(self.parent.tag(), &value);
+            across.fleet.caller(tag, || across.name_of(&value), terms)
+        });
+        Account::of_one(buckets, &self.parent, &value, limits, now_ns).shared(across)
     }
 
     /// How that of `sender` stands at `now_ns`. Nobody is given a bucket who has none.
@@ -119,11 +155,19 @@ impl CallerBucket {
         let tag = self.tag(buckets, sender);
         let word = buckets.caller_line(tag).find(tag);
         let tat = word.map_or(0, |way| Word::load(&way.tat));
-        let limit = &self.throttle.limit;
-        let decided = limit.decide(tat, now_ns, limit.increment(1));
+        let limit = self.throttle.here();
+        let across = self.known_across(tag);
+        let wait_ns = match across.map(|across| across.verdict(now_ns)) {
+            Some(Verdict::Admitted) => 0,
+            Some(Verdict::Refused { wait_ns }) => wait_ns,
+            Some(Verdict::Alone) | None => {
+                let decided = limit.decide(tat, now_ns, limit.increment(1));
+                decided.err().unwrap_or(0)
+            }
+        };
         Standing {
             reason: self.reason(),
-            wait_ns: decided.err().unwrap_or(0),
+            wait_ns,
             is_monitored: self.throttle.is_monitored,
         }
     }
@@ -135,9 +179,12 @@ impl CallerBucket {
             return None;
         }
         let tag = self.tag(buckets, sender);
+        if let Some(level) = self.known_across(tag).and_then(|across| across.level()) {
+            return Some(level);
+        }
         // Who was charged and has no word shares the slot.
         Some(match buckets.caller_line(tag).find(tag) {
-            Some(way) => Level::new(&self.throttle.limit, Word::load(&way.tat), now_ns),
+            Some(way) => Level::new(self.throttle.here(), Word::load(&way.tat), now_ns),
             None => {
                 let shared = Word::load(&self.parent.slot().tat);
                 Level::new(&self.throttle.overflow, shared, now_ns)
@@ -174,6 +221,10 @@ impl CallerBucket {
             throttle: self.parent.tag(),
             caller: caller.into(),
         }
+    }
+
+    fn known_across(&self, tag: u64) -> Option<Arc<Allowance>> {
+        self.across.as_ref()?.fleet.known(tag)
     }
 
     fn tag(&self, buckets: &Buckets, sender: &Sender<'_>) -> u64 {

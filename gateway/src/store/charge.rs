@@ -1,5 +1,6 @@
 //! Charging several buckets: all of them or none.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway_common::limit::{Charge, Limit};
@@ -7,15 +8,19 @@ use gateway_common::slot::Slot;
 use gateway_common::word::Word;
 
 use super::bucket::Buckets;
+use super::fleet::{Allowance, Verdict};
 use super::lease::SlotLease;
 use crate::clock;
 use crate::model::Throttle;
 
 /// One word to charge, and the slot whose counters tell of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Account<'a> {
     tat: &'a AtomicU64,
     limit: &'a Limit,
+    /// Where all gateways of the fleet share the limit: what this one has in hand. The word is then its
+    /// share of it, by which it goes on where nobody says what others have used.
+    across: Option<Arc<Allowance>>,
     slot: &'a Slot<AtomicU64>,
     /// Whether it only notes what it would refuse.
     is_monitored: bool,
@@ -94,6 +99,25 @@ pub struct CallerLimits<'a> {
     pub is_monitored: bool,
 }
 
+/// What was taken of an account.
+struct Taken<'a> {
+    /// Of its word, unless that lost races.
+    added: Option<Added<'a>>,
+    /// Of what this gateway has in hand, and when.
+    across: Option<(&'a Arc<Allowance>, u64)>,
+}
+
+impl Taken<'_> {
+    fn give_back(self) {
+        if let Some((allowance, taken_ns)) = self.across {
+            allowance.give_back(taken_ns);
+        }
+        if let Some(added) = self.added {
+            added.give_back();
+        }
+    }
+}
+
 /// What has been added to a word.
 struct Added<'a> {
     tat: &'a AtomicU64,
@@ -123,7 +147,8 @@ impl<'a> Account<'a> {
         let slot = lease.slot();
         Self {
             tat: &slot.tat,
-            limit: &throttle.limit,
+            limit: throttle.here(),
+            across: lease.across().cloned(),
             slot,
             is_monitored: throttle.is_monitored,
         }
@@ -151,9 +176,16 @@ impl<'a> Account<'a> {
         Self {
             tat,
             limit,
+            across: None,
             slot,
             is_monitored: limits.is_monitored,
         }
+    }
+
+    /// The same account, of a limit that all gateways share where there is an allowance.
+    #[must_use]
+    pub fn shared(self, across: Option<Arc<Allowance>>) -> Self {
+        Self { across, ..self }
     }
 
     /// Whether it only notes what it would refuse.
@@ -165,6 +197,11 @@ impl<'a> Account<'a> {
     /// Nanoseconds until a charge would be admitted; `None` if it would be now.
     #[must_use]
     pub fn wait(&self, now_ns: u64) -> Option<u64> {
+        match self.across.as_ref().map(|across| across.verdict(now_ns)) {
+            Some(Verdict::Admitted) => return None,
+            Some(Verdict::Refused { wait_ns }) => return Some(wait_ns),
+            Some(Verdict::Alone) | None => {}
+        }
         let increment = self.limit.increment(1);
         let decided = self.limit.decide(Word::load(self.tat), now_ns, increment);
         decided.err()
@@ -173,6 +210,9 @@ impl<'a> Account<'a> {
     /// How much of its burst is left, and when all of it is again.
     #[must_use]
     pub fn level(&self, now_ns: u64) -> Level {
+        if let Some(level) = self.across.as_ref().and_then(|across| across.level()) {
+            return level;
+        }
         Level::new(self.limit, Word::load(self.tat), now_ns)
     }
 
@@ -184,7 +224,31 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// The wait in nanoseconds where that is refused.
-    fn charge(&self, now_ns: u64) -> Result<Option<Added<'a>>, u64> {
+    fn charge(&self, now_ns: u64) -> Result<Taken<'_>, u64> {
+        match self
+            .across
+            .as_ref()
+            .map(|across| (across, across.take(now_ns)))
+        {
+            Some((across, Verdict::Admitted)) => {
+                // What is used counts for the share as well, so that a gateway that goes on alone does not
+                // begin with all of it. What all gateways have decided, it does not refuse.
+                let added = self.charge_word(now_ns).ok().flatten();
+                let across = Some((across, now_ns));
+                Ok(Taken { added, across })
+            }
+            Some((_, Verdict::Refused { wait_ns })) => Err(wait_ns),
+            Some((_, Verdict::Alone)) | None => {
+                let added = self.charge_word(now_ns)?;
+                Ok(Taken {
+                    added,
+                    across: None,
+                })
+            }
+        }
+    }
+
+    fn charge_word(&self, now_ns: u64) -> Result<Option<Added<'a>>, u64> {
         match self.limit.charge(self.tat, now_ns, 1) {
             Charge::Admitted { after, .. } => Ok(Some(Added {
                 tat: self.tat,
@@ -249,15 +313,13 @@ fn charge_each(accounts: &[Account<'_>], at: usize, now_ns: u64) -> Result<Optio
     };
     let rest = || charge_each(accounts, at + 1, now_ns);
     match account.charge(now_ns) {
-        Ok(added) => match rest() {
+        Ok(taken) => match rest() {
             Ok(noted) => {
                 account.slot.admitted.fetch_add(1, Ordering::Relaxed);
                 Ok(noted)
             }
             Err(refused) => {
-                if let Some(added) = added {
-                    added.give_back();
-                }
+                taken.give_back();
                 Err(refused)
             }
         },

@@ -12,11 +12,14 @@ use gateway_common::limit::Limit;
 use gateway_common::slot::Slot;
 
 use super::bucket::{Buckets, SlotIndex, SlotsFull, owe_at_most};
+use super::fleet::{Allowance, BucketTerms, Fleet, Terms};
+use crate::model::Throttle;
 
 /// Every slot in use.
 #[derive(Debug)]
 pub struct SlotRegistry {
     buckets: Buckets,
+    fleet: Fleet,
     leased: Mutex<HashMap<u64, (SlotIndex, usize)>>,
     keeping: AtomicBool,
 }
@@ -27,14 +30,24 @@ pub struct SlotLease {
     registry: Arc<SlotRegistry>,
     tag: u64,
     index: SlotIndex,
+    /// Where all gateways of the fleet share the limit: what this one has in hand of it.
+    across: Option<Arc<Allowance>>,
 }
 
 impl SlotRegistry {
-    /// A registry over `buckets` in which nothing is in use.
+    /// A registry over `buckets` in which nothing is in use, and of a gateway on its own.
     #[must_use]
     pub fn new(buckets: Buckets) -> Self {
+        let (fleet, _nobody_asks) = Fleet::new(0);
+        Self::in_fleet(buckets, fleet)
+    }
+
+    /// A registry over `buckets` in which nothing is in use, of a gateway of this fleet.
+    #[must_use]
+    pub fn in_fleet(buckets: Buckets, fleet: Fleet) -> Self {
         Self {
             buckets,
+            fleet,
             leased: Mutex::default(),
             keeping: AtomicBool::new(true),
         }
@@ -62,7 +75,32 @@ impl SlotRegistry {
             registry: Arc::clone(self),
             tag,
             index,
+            across: None,
         })
+    }
+
+    /// The slot of `tag` for `throttle`, which is called `name` on all gateways where they share it.
+    ///
+    /// # Errors
+    /// All slots are in use.
+    pub fn lease_for(
+        self: &Arc<Self>,
+        tag: u64,
+        throttle: &Throttle,
+        name: impl FnOnce() -> String,
+    ) -> Result<SlotLease, SlotsFull> {
+        let mut lease = self.lease(tag)?;
+        lease.across = throttle.share.map(|_| {
+            let terms = Terms::Bucket(BucketTerms::new(&throttle.limit));
+            self.fleet.named(tag, name, terms)
+        });
+        Ok(lease)
+    }
+
+    /// The limits that hold across gateways.
+    #[must_use]
+    pub const fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     /// From now on a slot is freed when its last user goes: the gateway has started. Until then a
@@ -95,6 +133,20 @@ impl SlotLease {
     #[must_use]
     pub const fn tag(&self) -> u64 {
         self.tag
+    }
+
+    /// What this gateway has in hand of the limit, where all gateways share it.
+    #[must_use]
+    pub const fn across(&self) -> Option<&Arc<Allowance>> {
+        self.across.as_ref()
+    }
+
+    /// As [`Self::put_in_force`], with what all gateways share.
+    pub fn put_throttle_in_force(&self, throttle: &Throttle, now_ns: u64) {
+        if let Some(across) = &self.across {
+            across.set_terms(Terms::Bucket(BucketTerms::new(&throttle.limit)));
+        }
+        self.put_in_force(throttle.here(), now_ns);
     }
 
     /// Notes the limit for whoever reads the slot, and cuts what is owed to what the new limit can

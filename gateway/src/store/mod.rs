@@ -14,6 +14,7 @@ pub mod connection;
 pub mod control;
 pub mod coverage;
 pub mod decision;
+pub mod fleet;
 pub mod kept;
 pub mod list;
 pub mod key_ring;

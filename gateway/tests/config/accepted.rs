@@ -133,7 +133,7 @@ fn a_file_is_named_as_it_was_asked_for_and_paths_start_beside_it() {
     let elsewhere = tempfile::tempdir().unwrap();
     let alone = elsewhere.path().join("gateway.yaml");
     std::fs::copy(&path, &alone).unwrap();
-    assert_eq!(load(&alone).unwrap_err().errors.len(), 14);
+    assert_eq!(load(&alone).unwrap_err().errors.len(), 16);
     assert!(load_settings(&alone).is_ok());
 
     let missing = load(&site.path().join("missing.yaml"))

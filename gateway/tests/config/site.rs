@@ -45,7 +45,12 @@ impl Site {
         root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let root = root.self_signed(&rcgen::KeyPair::generate().unwrap());
         std::fs::write(certs.join("clients.pem"), root.unwrap().pem()).unwrap();
-        for name in ["api.example.com", "www.example.com", "to-backends"] {
+        for name in [
+            "api.example.com",
+            "www.example.com",
+            "to-backends",
+            "redis.example",
+        ] {
             let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
             let key = certs.join(format!("{name}.key"));
             std::fs::write(certs.join(format!("{name}.pem")), made.cert.pem()).unwrap();
@@ -93,6 +98,7 @@ impl Site {
             "people-secret",
             "gateway-secret",
             "tenants-token",
+            "redis-password",
         ] {
             let key = policies.join(name);
             std::fs::write(&key, "key").unwrap();

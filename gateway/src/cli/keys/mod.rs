@@ -106,8 +106,8 @@ enum Action {
     },
     /// Make a key of each row of a file, as Amazon API Gateway imports them.
     Import {
-        /// Comma-separated values, whose first line names the columns: Name, Key, Description, Enabled
-        /// and UsagePlanIds, of which Key has to be there.
+        /// Comma-separated values, whose first line names the columns: Name, Key, Description,
+        /// Enabled, UsagePlanIds and Id, of which Key has to be there.
         file: PathBuf,
         /// Make none where a row deserves a warning.
         #[arg(long)]
@@ -131,6 +131,10 @@ struct Key {
 /// A key that is to be made.
 #[derive(Debug, clap::Args)]
 struct New {
+    /// Id to give it, of 10 lower-case letters and digits, so that all gateways of a fleet know it by the
+    /// same. Default: one is drawn.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
     /// What to call it; need not be unique.
     #[arg(long)]
     name: Option<String>,
@@ -254,6 +258,7 @@ fn new_key(new: &New) -> anyhow::Result<NewKey> {
         _ => None,
     };
     Ok(NewKey {
+        id: new.id.clone().map(Unsaid::new),
         value: read::value(new.value_file.as_deref(), new.value_stdin)?,
         name: new.name.clone(),
         customer: new.customer.clone(),

@@ -311,7 +311,6 @@ mod tests {
     use std::time::Duration;
 
     use gateway_common::capacity::SLOT_COUNT;
-    use gateway_common::limit::{Limit, Rate};
 
     use super::*;
     use crate::config::diagnostic::{Collector, FileId, Place};
@@ -325,7 +324,6 @@ mod tests {
     };
 
     fn throttled_routes(count: u32) -> Vec<Api> {
-        let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
         let route = Route {
             key: RouteKey::new("$default"),
             method: RouteMethod::Any,
@@ -334,10 +332,7 @@ mod tests {
             scopes: Vec::new(),
             policies: None,
             api_key_required: false,
-            throttle: Some(Throttle {
-                limit,
-                is_monitored: false,
-            }),
+            throttle: Throttle::of_account(),
             caller_throttles: Vec::new(),
             concurrency: None,
             caller_concurrency: Vec::new(),
@@ -417,6 +412,7 @@ mod tests {
                 files: &Files::Named,
                 placements: &Placements::new(),
                 aws: None,
+                gateways: None,
                 thawed: Vec::new(),
                 diagnostics: &mut diagnostics,
             };

@@ -125,7 +125,7 @@ fn micro_per_second(rate: f64, max: f64) -> Result<Rate, String> {
     Ok(Rate { micro_per_second })
 }
 
-fn explain(error: LimitError, rate: f64) -> String {
+pub(super) fn explain(error: LimitError, rate: f64) -> String {
     match error {
         LimitError::RateZero => "a rate of 0 would never admit anything: write a rate above 0, \
                                  or leave the limit out"

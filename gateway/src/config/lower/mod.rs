@@ -22,6 +22,7 @@ mod rules;
 mod authorizer;
 mod aws;
 mod oauth;
+mod fleet;
 mod backend_tls;
 mod upstream;
 mod endpoint;
@@ -56,6 +57,7 @@ mod concurrency;
 mod process;
 mod whereabouts;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::cursor::Cursor;
@@ -106,6 +108,7 @@ pub(super) fn lower_placed(
         files,
         placements,
         aws: None,
+        gateways: None,
         thawed: Vec::new(),
         diagnostics,
     };
@@ -124,6 +127,7 @@ pub(super) fn lower_whereabouts(
         files: &Files::Named,
         placements: &Placements::new(),
         aws: None,
+        gateways: None,
         thawed: Vec::new(),
         diagnostics,
     };
@@ -138,6 +142,8 @@ struct Lowering<'a> {
     placements: &'a Placements,
     /// How services of AWS are called, as soon as that was lowered.
     aws: Option<Aws>,
+    /// How many gateways share what holds across them, as soon as that was lowered.
+    gateways: Option<NonZeroU32>,
     /// Authorizers of deployments that are not those of the file.
     thawed: Vec<Authorizer>,
     diagnostics: &'a mut Collector,

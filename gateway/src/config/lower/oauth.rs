@@ -95,7 +95,11 @@ fn lower_token(path: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<Bea
 }
 
 /// The secret in a file, without the white space around it. `None` also where files stay closed.
-fn lower_secret(path: &str, at: &Cursor<'_>, cx: &mut Lowering<'_>) -> Option<SecretText> {
+pub(super) fn lower_secret(
+    path: &str,
+    at: &Cursor<'_>,
+    cx: &mut Lowering<'_>,
+) -> Option<SecretText> {
     let (content, _is_exposed) = cx.secret(path, SECRET_BYTES_MAX, at)?;
     let secret = std::str::from_utf8(content.trim_ascii()).ok();
     let secret = secret.filter(|secret| !secret.is_empty() && secret.bytes().all(is_printable));

@@ -10,8 +10,8 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, api_keys, authorizer, aws, domain, edge, identity, listener, lists, lookups,
-    oauth, policies, quotas, throttle, upstream, usage_plan, whereabouts,
+    Lowering, api, api_keys, authorizer, aws, domain, edge, fleet, identity, listener, lists,
+    lookups, oauth, policies, quotas, throttle, upstream, usage_plan, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas, Size};
@@ -44,6 +44,9 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let telemetry = lower_telemetry(file, &listeners, cx);
     let edge = edge::lower(&file.xdp, cx);
     let lists = lists::lower(&file.lists, cx);
+    // Before whatever holds across it.
+    let fleet = fleet::lower(file.fleet.as_ref(), cx);
+    cx.gateways = fleet.as_ref().map(|fleet| fleet.gateways);
     // Before whatever asks a service.
     cx.aws = aws::lower(file.aws.as_ref(), cx);
     let mut authorizers = authorizer::lower(&file.authorizers, cx);
@@ -76,6 +79,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         decision_bytes_max,
         api_keys: api_keys::lower(&file.api_keys, file.limits),
         throttle: lower_throttle(file, cx),
+        fleet,
         listeners,
         edge,
         lists,

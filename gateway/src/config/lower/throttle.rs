@@ -1,7 +1,7 @@
 //! Limits on requests, wherever they are written.
 
-use super::Lowering;
 use super::authorizer::NONE;
+use super::{Lowering, fleet};
 use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written;
@@ -26,9 +26,11 @@ pub(super) fn lower(
     cx: &mut Lowering<'_>,
 ) -> Option<Throttle> {
     let written = written?;
-    let (_, limit) = cx.limit(written.rate.0, written.burst, at)?;
+    let (rate, limit) = cx.limit(written.rate.0, written.burst, at)?;
+    let share = fleet::lower_share(written.across_fleet, (rate, written.burst), at, cx)?;
     Some(Throttle {
         limit,
+        share,
         is_monitored: written.monitor,
     })
 }
@@ -93,6 +95,9 @@ fn lower_caller(
 ) -> Option<CallerThrottle> {
     let key = lower_key(&written.key, whose, &at.key("key"), cx);
     let limit = cx.limit(written.rate.0, written.burst, at);
+    let share = limit.and_then(|(rate, _)| {
+        fleet::lower_share(written.across_fleet, (rate, written.burst), at, cx)
+    });
     let limit = limit.map(|(_, limit)| limit);
     let overflow = match &written.overflow {
         None => limit,
@@ -103,6 +108,7 @@ fn lower_caller(
     Some(CallerThrottle {
         key: key?,
         limit: limit?,
+        share: share?,
         overflow: overflow?,
         is_monitored: written.monitor,
     })

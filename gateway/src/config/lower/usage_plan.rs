@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lowering, throttle};
+use super::{Lowering, fleet, throttle};
 use crate::config::cursor::Cursor;
 use crate::config::near_miss::suggestion;
 use crate::config::tree::shortened;
@@ -114,6 +114,7 @@ fn lower_quota(written: &written::Quota, at: &Cursor<'_>, cx: &mut Lowering<'_>)
         period,
         offset,
         monitor,
+        across_fleet,
     } = written;
     if limit > Quota::LIMIT_MAX {
         let max = Quota::LIMIT_MAX;
@@ -124,6 +125,7 @@ fn lower_quota(written: &written::Quota, at: &Cursor<'_>, cx: &mut Lowering<'_>)
         let message = format!("{offset} is more than the limit of {limit}: write at most that");
         cx.error(&at.key("offset"), message);
     }
+    let across = across_fleet.then(|| fleet::gateways(at, cx)).flatten();
     Quota {
         limit,
         offset,
@@ -133,5 +135,6 @@ fn lower_quota(written: &written::Quota, at: &Cursor<'_>, cx: &mut Lowering<'_>)
             QuotaPeriod::Month => Period::Month,
         },
         is_monitored: monitor,
+        across,
     }
 }

@@ -13,6 +13,7 @@ mod lists;
 mod rules;
 mod authorizer;
 mod aws;
+mod fleet;
 mod oauth;
 mod credentials;
 mod upstream;
@@ -47,6 +48,7 @@ pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
 pub(super) use cors::Cors;
 pub(super) use credentials::{Credential, CredentialFile, Hidden, SignedSession};
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
+pub(super) use fleet::{Fleet, Redis, RedisTls, WithoutStore};
 pub(super) use function::{Function, FunctionAuthorizer, FunctionEvent, PayloadFormat};
 pub(super) use identity::Identity;
 pub(super) use integration::{
@@ -129,6 +131,8 @@ pub(super) struct File {
     /// Limit of all requests to all APIs together. Default none; with `limits: aws` a rate of 10,000 and a
     /// burst of 5,000.
     pub(super) shared_throttle: Option<Throttle>,
+    /// Other gateways that limits with `across_fleet: true` are shared with. Default: there are none.
+    pub(super) fleet: Option<Fleet>,
     /// Where the gateway answers, by name.
     #[schemars(extend("minProperties" = 1))]
     pub(super) listeners: Named<Listener>,

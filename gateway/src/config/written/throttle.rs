@@ -16,6 +16,9 @@ pub(crate) struct Throttle {
     /// Whether what it would refuse is only noted. Default false.
     #[serde(default)]
     pub(crate) monitor: bool,
+    /// Whether all gateways of the `fleet` share it. Default false.
+    #[serde(default)]
+    pub(crate) across_fleet: bool,
 }
 
 /// What answers say of limits on requests.
@@ -45,6 +48,9 @@ pub(crate) struct CallerThrottle {
     /// Whether what it would refuse is only noted. Default false.
     #[serde(default)]
     pub(crate) monitor: bool,
+    /// Whether all gateways of the `fleet` share it. Default false.
+    #[serde(default)]
+    pub(crate) across_fleet: bool,
 }
 
 /// How many requests may be under way at once.

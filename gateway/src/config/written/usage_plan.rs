@@ -55,6 +55,9 @@ pub(crate) struct Quota {
     /// Whether what it would refuse is only noted. Default false.
     #[serde(default)]
     pub(crate) monitor: bool,
+    /// Whether all gateways of the `fleet` share it. Default false.
+    #[serde(default)]
+    pub(crate) across_fleet: bool,
 }
 
 /// Periods of quotas, which begin at midnight UTC.

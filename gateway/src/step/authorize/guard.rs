@@ -95,6 +95,7 @@ mod tests {
             let limit = Limit::new(Rate::per_second(1), burst?, 1).unwrap();
             let throttle = Throttle {
                 limit,
+                share: None,
                 is_monitored: false,
             };
             Some((registry.lease(tag).unwrap(), throttle))

@@ -122,10 +122,7 @@ impl<'a> Draft<'a> {
                 added_unix_seconds: now,
             });
         }
-        let mut id = draw_id()?;
-        while self.keys.contains_key(&id) {
-            id = draw_id()?;
-        }
+        let id = self.id_for(new)?;
         let unknown_plans = plans.iter().map(|known| known.plan.clone());
         let unknown_plans = unknown_plans
             .filter(|plan| self.rules.plans.lack(plan))
@@ -157,6 +154,22 @@ impl<'a> Draft<'a> {
             drawn,
             unknown_plans,
         })
+    }
+
+    /// The id that a key is to have, or one that no key has.
+    fn id_for(&self, new: &NewKey) -> Result<ApiKeyId, FollowError> {
+        if let Some(written) = &new.id {
+            let id = ApiKeyId::parse(written.expose()).map_err(KeyRefusal::from)?;
+            return match self.keys.contains_key(&id) {
+                true => Err(KeyRefusal::IdTaken(id).into()),
+                false => Ok(id),
+            };
+        }
+        let mut id = draw_id()?;
+        while self.keys.contains_key(&id) {
+            id = draw_id()?;
+        }
+        Ok(id)
     }
 
     fn switch(&mut self, id: &Unsaid, is_enabled: bool) -> Result<String, FollowError> {

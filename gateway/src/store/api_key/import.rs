@@ -3,7 +3,8 @@
 //! Source: Amazon API Gateway Developer Guide, "API Gateway API key file format". The first line names
 //! the columns in any order and case; of them only `Key` has to be there. What is not said there is
 //! ours: a column of another name is refused, since misspelled it may be the one by which keys are to
-//! be disabled, and plans are named by their names, which are their ids here.
+//! be disabled, plans are named by their names, which are their ids here, and a column `Id` may say which
+//! ids keys are to have.
 
 use std::fmt;
 
@@ -20,13 +21,14 @@ pub const CSV_BYTES_MAX: usize = 8 << 20;
 /// Warnings that are shown of a file; the others are counted.
 pub const WARNINGS_MAX: usize = 100;
 
+const ID: &str = "Id";
 const NAME: &str = "Name";
 const KEY: &str = "Key";
 const DESCRIPTION: &str = "Description";
 const ENABLED: &str = "Enabled";
 const PLANS: &str = "UsagePlanIds";
 /// Every column.
-pub(super) const COLUMNS: [&str; 5] = [NAME, KEY, DESCRIPTION, ENABLED, PLANS];
+pub(super) const COLUMNS: [&str; 6] = [NAME, KEY, DESCRIPTION, ENABLED, PLANS, ID];
 
 /// What is wrong with a row, or probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +144,7 @@ fn key(columns: &[&'static str], row: Row) -> Result<NewKey, String> {
     for (column, field) in columns.iter().zip(row.fields) {
         let written = Some(field).filter(|field| !field.is_empty());
         match *column {
+            ID => new.id = written.map(Unsaid::new),
             NAME => new.name = written,
             DESCRIPTION => new.description = written,
             KEY => {

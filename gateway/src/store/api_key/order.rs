@@ -56,6 +56,9 @@ pub enum KeyOrder {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
+    /// Its id, which is then the same on all gateways that share what it may use; drawn where there is none.
+    #[serde(default)]
+    pub id: Option<Unsaid>,
     /// Its value; drawn where there is none.
     pub value: Option<Unsaid>,
     /// What operators call it.

@@ -19,6 +19,9 @@ pub enum KeyRefusal {
     /// No key of this id.
     #[error("there is no API key `{0}`: `gateway keys list` shows them")]
     NoKey(ApiKeyId),
+    /// Another key has this id.
+    #[error("there is an API key `{0}` already: take another id, or none to have one drawn")]
+    IdTaken(ApiKeyId),
     /// A text that is no value.
     #[error(transparent)]
     Value(#[from] ValueError),

@@ -654,3 +654,33 @@ fn of_several_that_make_the_files_at_once_one_has_them() {
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 2);
     }
 }
+
+#[test]
+fn a_key_has_the_id_that_it_is_to_have_and_no_other_key_gets_that() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let with_id = |id: &str, value: &str| NewKey {
+        id: Some(Unsaid::new(id.to_owned())),
+        ..new_key(value)
+    };
+    let id = create(&store, with_id("k81h2j3m4n", VALUE));
+    assert_eq!(id.as_str(), "k81h2j3m4n");
+    let other = "x".repeat(40);
+    for (id, expected) in [
+        ("k81h2j3m4n", KeyRefusal::IdTaken(id)),
+        (
+            "K81H2J3M4N",
+            KeyRefusal::NoId(ApiKeyId::parse("").unwrap_err()),
+        ),
+    ] {
+        let order = KeyOrder::Create(with_id(id, &other));
+        assert_eq!(refused(&store, &order, &rules(PLANS)), expected);
+    }
+    let csv = format!("Id,Key\nabcdefghij,{other}\n");
+    let order = KeyOrder::Import {
+        csv: Unsaid::new(csv),
+        fail_on_warnings: true,
+    };
+    let made = follow(&store, &order).made;
+    assert_eq!(made, [ApiKeyId::new("abcdefghij")]);
+}

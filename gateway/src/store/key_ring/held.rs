@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::place::KeyPlace;
 use super::ring::Unmatched;
-use crate::model::{ApiName, Quota, RouteKey, StageName, Throttle, UsagePlan};
+use crate::clock;
+use crate::model::{ApiKeyId, ApiName, Quota, RouteKey, StageName, Throttle, UsagePlan};
 use crate::store::api_key::ApiKey;
 use crate::store::bucket::SlotsFull;
 use crate::store::charge::Account;
+use crate::store::fleet::{Allowance, Fleet, Terms, Verdict};
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::store::usage::{Exhausted, QuotaCell, QuotaTerms, Standing, Taken, Usage};
 
@@ -29,6 +31,8 @@ pub(super) struct HeldPlan {
     /// Of single routes, for each stage of the plan.
     stages: Box<[HashMap<RouteKey, SlotLease>]>,
     used: Arc<QuotaCell>,
+    /// What this gateway has in hand of the quota, where all gateways share it.
+    across: Option<Arc<Allowance>>,
     since_unix_seconds: u64,
 }
 
@@ -42,12 +46,49 @@ pub struct InUse<'r> {
 }
 
 /// A request that was counted for a key.
+#[must_use = "a request that is refused later is given back"]
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'r> {
-    /// What is given back where something else refuses it.
-    pub taken: Taken<'r>,
+    taken: Taken<'r>,
+    /// Of what this gateway has in hand, and when.
+    across: Option<(&'r Arc<Allowance>, u64)>,
     /// Whether the quota would have refused it if it were not only monitored.
     pub would_refuse: bool,
+}
+
+impl Counted<'_> {
+    /// Takes the request back, because something else refuses it.
+    pub fn give_back(self) {
+        if let Some((allowance, taken_ns)) = self.across {
+            allowance.give_back(taken_ns);
+        }
+        self.taken.give_back();
+    }
+}
+
+impl HeldPlan {
+    /// What its quota grants; `None` where it has none.
+    fn terms(&self) -> Option<QuotaTerms> {
+        Some(terms(&self.plan.quota?, self.since_unix_seconds))
+    }
+}
+
+/// What `quota` grants a key that joined then.
+const fn terms(quota: &Quota, since: u64) -> QuotaTerms {
+    QuotaTerms {
+        limit: quota.limit,
+        offset: quota.offset,
+        period: quota.period,
+        since,
+    }
+}
+
+/// What this gateway has in hand of the quota of `key` under `plan`, where all gateways share it.
+fn across(key: &ApiKeyId, plan: &UsagePlan, since: u64, fleet: &Fleet) -> Option<Arc<Allowance>> {
+    let quota = plan.quota.filter(|quota| quota.across.is_some())?;
+    let place = KeyPlace::Quota(plan);
+    let terms = Terms::Quota(terms(&quota, since));
+    Some(fleet.named(place.tag(key), || place.name(key), terms))
 }
 
 impl HeldKey {
@@ -63,12 +104,15 @@ impl HeldKey {
             let Some(plan) = plans.iter().find(|plan| plan.name == membership.plan) else {
                 continue;
             };
-            let lease = |place: KeyPlace<'_>| slots.lease(place.tag(&key.id));
-            let all = plan.throttle.map(|_| lease(KeyPlace::Plan(plan)));
+            let lease = |place: KeyPlace<'_>, throttle: &Throttle| {
+                slots.lease_for(place.tag(&key.id), throttle, || place.name(&key.id))
+            };
+            let all = plan.throttle.as_ref();
+            let all = all.map(|throttle| lease(KeyPlace::Plan(plan), throttle));
             let stages = plan.stages.iter().map(|stage| {
-                let routes = stage.routes.keys().map(|route| {
+                let routes = stage.routes.iter().map(|(route, throttle)| {
                     let place = KeyPlace::Route(plan, stage, route);
-                    Ok((route.clone(), lease(place)?))
+                    Ok((route.clone(), lease(place, throttle)?))
                 });
                 routes.collect()
             });
@@ -76,6 +120,7 @@ impl HeldKey {
                 all: all.transpose()?,
                 stages: stages.collect::<Result<_, _>>()?,
                 used: usage.cell(&plan.name, &key.id),
+                across: across(&key.id, plan, membership.added_unix_seconds, slots.fleet()),
                 since_unix_seconds: membership.added_unix_seconds,
                 plan: Arc::clone(plan),
             });
@@ -84,6 +129,7 @@ impl HeldKey {
             let lease = slots.lease(KeyPlace::Own.tag(&key.id))?;
             let throttle = Throttle {
                 limit: throttle.limit(),
+                share: None,
                 is_monitored: false,
             };
             Ok((lease, throttle))
@@ -99,6 +145,13 @@ impl HeldKey {
     #[must_use]
     pub const fn key(&self) -> &Arc<ApiKey> {
         &self.key
+    }
+
+    /// What this gateway has in hand of its quota under a plan, where all gateways share it.
+    pub(super) fn quota_across(&self, plan: &str) -> Option<Arc<Allowance>> {
+        let mut plans = self.plans.iter();
+        let plan = plans.find(|it| it.plan.name.as_str() == plan)?;
+        plan.across.clone()
     }
 
     /// Whether it was made of this very key.
@@ -144,6 +197,9 @@ impl HeldKey {
             lease.put_in_force(&throttle.limit, now_ns);
         }
         for plan in &self.plans {
+            if let Some((allowance, terms)) = plan.across.as_ref().zip(plan.terms()) {
+                allowance.set_terms(Terms::Quota(terms));
+            }
             let all = plan.all.as_ref().zip(plan.plan.throttle.as_ref());
             let routes = plan.stages.iter().zip(&plan.plan.stages);
             let routes = routes.flat_map(|(leases, stage)| {
@@ -151,7 +207,7 @@ impl HeldKey {
                 leased.filter_map(|(route, lease)| Some((lease, stage.routes.get(route)?)))
             });
             for (lease, throttle) in all.into_iter().chain(routes) {
-                lease.put_in_force(&throttle.limit, now_ns);
+                lease.put_throttle_in_force(throttle, now_ns);
             }
         }
     }
@@ -192,16 +248,46 @@ impl<'r> InUse<'r> {
     /// It has none left in this period, and nothing was counted.
     pub fn count(&self, unix_seconds: u64) -> Result<Counted<'r>, Exhausted> {
         let cell = &*self.plan.used;
-        let (taken, would_refuse) = match self.plan.plan.quota {
-            None => (cell.count(unix_seconds), false),
-            Some(quota) if quota.is_monitored => {
-                let (taken, refused) = cell.watch(&self.terms(&quota), unix_seconds);
-                (taken, refused.is_some())
+        let Some((quota, terms)) = self.plan.plan.quota.zip(self.plan.terms()) else {
+            return Ok(Counted {
+                taken: cell.count(unix_seconds),
+                across: None,
+                would_refuse: false,
+            });
+        };
+        let (terms, across, refused) = match self.plan.across.as_ref() {
+            None => (terms, None, None),
+            Some(across) => {
+                let now_ns = clock::monotonic_ns();
+                match across.take(now_ns) {
+                    Verdict::Admitted => (terms, Some((across, now_ns)), None),
+                    Verdict::Refused { wait_ns } => (terms, None, Some(exhausted_for(wait_ns))),
+                    Verdict::Alone => (share_of(&quota, terms), None, None),
+                }
             }
-            Some(quota) => (cell.charge(&self.terms(&quota), unix_seconds)?, false),
+        };
+        if let Some(refused) = refused.filter(|_| !quota.is_monitored) {
+            return Err(refused);
+        }
+        let known = match across {
+            // What is left to the key on all gateways, for those who ask how much it is.
+            Some((across, _)) => QuotaTerms {
+                limit: cell.standing(&terms, unix_seconds).used + across.left() + 1,
+                offset: 0,
+                ..terms
+            },
+            None => terms,
+        };
+        let (taken, would_refuse) = if across.is_some() || quota.is_monitored {
+            let (taken, exhausted) = cell.watch(&known, unix_seconds);
+            let by_cell = across.is_none() && exhausted.is_some();
+            (taken, refused.is_some() || by_cell)
+        } else {
+            (cell.charge(&terms, unix_seconds)?, false)
         };
         Ok(Counted {
             taken,
+            across,
             would_refuse,
         })
     }
@@ -209,9 +295,17 @@ impl<'r> InUse<'r> {
     /// Why its quota would refuse a request of it now, if it would. Nothing is counted.
     #[must_use]
     pub fn exhausted(&self, unix_seconds: u64) -> Option<Exhausted> {
-        let (quota, standing) = self.standing(unix_seconds)?;
-        let refuses = standing.remaining == 0 && !quota.is_monitored;
-        refuses.then(|| Exhausted {
+        let quota = self.plan.plan.quota.filter(|quota| !quota.is_monitored)?;
+        let terms = self.plan.terms()?;
+        let across = self.plan.across.as_ref();
+        let terms = match across.map(|across| across.verdict(clock::monotonic_ns())) {
+            Some(Verdict::Admitted) => return None,
+            Some(Verdict::Refused { wait_ns }) => return Some(exhausted_for(wait_ns)),
+            Some(Verdict::Alone) => share_of(&quota, terms),
+            None => terms,
+        };
+        let standing = self.plan.used.standing(&terms, unix_seconds);
+        (standing.remaining == 0).then(|| Exhausted {
             seconds: standing.end.saturating_sub(unix_seconds).max(1),
         })
     }
@@ -219,17 +313,39 @@ impl<'r> InUse<'r> {
     /// How it stands with its quota; `None` where it has none.
     #[must_use]
     pub fn standing(&self, unix_seconds: u64) -> Option<(Quota, Standing)> {
-        let quota = self.plan.plan.quota?;
-        let terms = self.terms(&quota);
-        Some((quota, self.plan.used.standing(&terms, unix_seconds)))
+        let (quota, terms) = (self.plan.plan.quota?, self.plan.terms()?);
+        let standing = self.plan.used.standing(&terms, unix_seconds);
+        let now_ns = clock::monotonic_ns();
+        let across = self.plan.across.as_ref();
+        let standing = match across.map(|across| (across, across.verdict(now_ns))) {
+            None => standing,
+            Some((_, Verdict::Alone)) => {
+                let terms = share_of(&quota, terms);
+                self.plan.used.standing(&terms, unix_seconds)
+            }
+            Some((across, _)) => Standing {
+                remaining: across.left(),
+                ..standing
+            },
+        };
+        Some((quota, standing))
     }
+}
 
-    const fn terms(&self, quota: &Quota) -> QuotaTerms {
-        QuotaTerms {
-            limit: quota.limit,
-            offset: quota.offset,
-            period: quota.period,
-            since: self.plan.since_unix_seconds,
-        }
+/// A refusal for so long.
+fn exhausted_for(wait_ns: u64) -> Exhausted {
+    Exhausted {
+        seconds: wait_ns.div_ceil(1_000_000_000).max(1),
+    }
+}
+
+/// What one gateway of those that share `quota` has of it on its own.
+fn share_of(quota: &Quota, terms: QuotaTerms) -> QuotaTerms {
+    let gateways = quota.across.map_or(1, |gateways| u64::from(gateways.get()));
+    let limit = (terms.limit / gateways).max(1);
+    QuotaTerms {
+        limit,
+        offset: (terms.offset / gateways).min(limit),
+        ..terms
     }
 }

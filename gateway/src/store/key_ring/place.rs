@@ -11,6 +11,8 @@ pub(super) enum KeyPlace<'m> {
     Own,
     /// Under a plan.
     Plan(&'m UsagePlan),
+    /// Of the quota of a plan, where all gateways share it.
+    Quota(&'m UsagePlan),
     /// Of a route of a stage of a plan.
     Route(&'m UsagePlan, &'m PlanStage, &'m RouteKey),
 }
@@ -22,6 +24,7 @@ impl KeyPlace<'_> {
         match self {
             Self::Own => Buckets::slot_tag(&["@key", key]),
             Self::Plan(plan) => Buckets::slot_tag(&["@plan", plan.name.as_str(), key]),
+            Self::Quota(plan) => Buckets::slot_tag(&["@quota", plan.name.as_str(), key]),
             Self::Route(plan, stage, route) => Buckets::slot_tag(&[
                 "@plan",
                 plan.name.as_str(),
@@ -33,10 +36,11 @@ impl KeyPlace<'_> {
         }
     }
 
-    fn name(self, key: &ApiKeyId) -> String {
+    pub(super) fn name(self, key: &ApiKeyId) -> String {
         match self {
             Self::Own => format!("key {key}"),
             Self::Plan(plan) => format!("key {key} {}", plan.name),
+            Self::Quota(plan) => format!("key {key} quota {}", plan.name),
             Self::Route(plan, stage, route) => format!(
                 "key {key} {} {} {} {route}",
                 plan.name, stage.api, stage.stage

@@ -10,6 +10,7 @@ use super::place::slot_names;
 use crate::model::{ApiKeyId, ApiName, StageName, UsagePlan, UsagePlanName};
 use crate::store::api_key::{ApiKey, ApiKeys, KeySet, ValueMac};
 use crate::store::bucket::SlotsFull;
+use crate::store::fleet::Allowance;
 use crate::store::lease::SlotRegistry;
 use crate::store::usage::Usage;
 
@@ -66,6 +67,13 @@ impl KeyRing {
     pub fn find(&self, mac: &ValueMac, api: &str, stage: &str) -> Result<InUse<'_>, Unmatched> {
         let held = self.by_value.get(mac).ok_or(Unmatched::Unknown)?;
         held.for_stage(api, stage)
+    }
+
+    /// What this gateway has in hand of a key's quota under a plan, where all gateways share it.
+    #[must_use]
+    pub fn quota_across(&self, key: &ApiKeyId, plan: &str) -> Option<Arc<Allowance>> {
+        let mut keys = self.by_value.values();
+        keys.find(|held| held.key().id == *key)?.quota_across(plan)
     }
 
     /// The plans that it was made with.

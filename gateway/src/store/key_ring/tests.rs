@@ -115,6 +115,7 @@ pub(crate) fn value(number: u32) -> String {
 fn throttle(burst: u64) -> Throttle {
     Throttle {
         limit: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
+        share: None,
         is_monitored: false,
     }
 }
@@ -146,6 +147,7 @@ const DAILY: Quota = Quota {
     offset: 0,
     period: Period::Day,
     is_monitored: false,
+    across: None,
 };
 
 #[track_caller]
@@ -337,7 +339,7 @@ fn a_quota_counts_under_its_plan_and_outlives_rings_and_processes() {
     assert_eq!(uses(&bench, 1, NOON + 12 * 3_600), (1, None));
     let ring = bench.rings.current();
     let key = ring.find(&bench.mac(&value(1)), "pets", "prod").unwrap();
-    key.count(NOON + 12 * 3_600).unwrap().taken.give_back();
+    key.count(NOON + 12 * 3_600).unwrap().give_back();
     let (quota, standing) = key.standing(NOON + 12 * 3_600).unwrap();
     assert_eq!((quota.limit, standing.used, standing.remaining), (4, 1, 3));
     drop(ring);

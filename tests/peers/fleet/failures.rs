@@ -1,0 +1,292 @@
+//! What becomes of limits when servers fail.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gateway::model::{self, RedisLayout, WithoutStore};
+use gateway::store::fleet::FleetFigures;
+use gateway::{clock, store::fleet::Allowance};
+use gateway_tests::redis::Redis;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Node, beyond, bucket, fleet_of, hammer, nodes, quota, shared};
+use crate::program;
+use std::sync::Arc;
+
+const GATEWAYS: u32 = 3;
+
+/// Gateways that refuse where nobody answers, so that only what was taken in Redis is admitted.
+fn strict(layout: RedisLayout, ports: &[u16]) -> model::Fleet {
+    model::Fleet {
+        unreachable: WithoutStore::Refuse,
+        ..fleet_of(GATEWAYS, layout, ports)
+    }
+}
+
+fn figures(nodes: &[Node]) -> Vec<FleetFigures> {
+    nodes
+        .iter()
+        .map(|node| node.fleet.counters().figures())
+        .collect()
+}
+
+fn lost(nodes: &[Node]) -> u64 {
+    figures(nodes).iter().map(|figures| figures.lost).sum()
+}
+
+/// Waits until all gateways admit something or know that nothing is left.
+fn wait_for_answers(nodes: &[Node]) {
+    let all = |nodes: &[Node]| figures(nodes).iter().all(|figures| figures.is_reached);
+    gateway_tests::wait::until_now("Redis answers all gateways", || all(nodes));
+}
+
+/// All that is left of a limit, taken by everybody.
+fn exhaust(limits: &[Arc<Allowance>]) -> u64 {
+    let mut admitted = 0;
+    loop {
+        let more = hammer(limits, Duration::from_millis(1_200)).len();
+        if more == 0 {
+            return admitted;
+        }
+        admitted += u64::try_from(more).unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_has_lost_everything_is_told_what_was_taken() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let mut redis = Redis::start(&program, &[]);
+    let model = strict(RedisLayout::Standalone, &[redis.port()]);
+    let nodes = nodes(&model);
+    let terms = quota(2_000);
+    let limits = shared(&nodes, "quota", terms);
+    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(300)).len()).unwrap();
+    assert!((100..1_900).contains(&admitted), "{admitted}");
+    redis.kill();
+    admitted += u64::try_from(hammer(&limits, Duration::from_millis(300)).len()).unwrap();
+    redis.again();
+    wait_for_answers(&nodes);
+    let before = admitted;
+    admitted += exhaust(&limits);
+    let lost = lost(&nodes);
+    println!("{admitted} of 2000; {before} before all of it was lost, {lost} told again");
+    assert!(
+        lost + u64::from(GATEWAYS) >= before,
+        "{lost} of {before} were told again"
+    );
+    let bound = 2_000 + lost + beyond(&model, &terms);
+    assert!(
+        (2_000..=bound).contains(&admitted),
+        "{admitted}, and at most {bound}"
+    );
+    // Each of them has told before it was given anything, so that nobody else has had it for long.
+    assert!(admitted <= 2_000 + lost / 2, "{admitted} with {lost} lost");
+}
+
+#[test]
+fn a_bucket_whose_server_has_lost_it_begins_with_what_is_owed_still() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let mut redis = Redis::start(&program, &[]);
+    let model = strict(RedisLayout::Standalone, &[redis.port()]);
+    let nodes = nodes(&model);
+    // A refill of half an hour: what comes back meanwhile is a request or two.
+    let terms = bucket(1, 1_800);
+    let limits = shared(&nodes, "slow", terms);
+    let began = clock::monotonic_ns();
+    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+    redis.kill();
+    redis.again();
+    wait_for_answers(&nodes);
+    let before = admitted;
+    admitted += exhaust(&limits);
+    let refilled = (clock::monotonic_ns() - began).div_ceil(1_000_000_000);
+    let lost = lost(&nodes);
+    println!("{admitted} of 1800; {before} before all of it was lost, {lost} told again");
+    let bound = 1_800 + refilled + lost + beyond(&model, &terms);
+    assert!(
+        (1_800..=bound).contains(&admitted),
+        "{admitted}, and at most {bound}"
+    );
+    assert!(
+        lost + u64::from(GATEWAYS) >= before,
+        "{lost} of {before} were told again"
+    );
+}
+
+#[test]
+fn a_server_that_hangs_and_goes_on_gives_nothing_twice() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let redis = Redis::start(&program, &[]);
+    let model = model::Fleet {
+        timeout: Duration::from_millis(200),
+        ..strict(RedisLayout::Standalone, &[redis.port()])
+    };
+    let nodes = nodes(&model);
+    let terms = quota(3_000);
+    let limits = shared(&nodes, "quota", terms);
+    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+    let pid = Pid::from_raw(redis.pid().try_into().unwrap());
+    for _ in 0..3 {
+        kill(pid, Signal::SIGSTOP).unwrap();
+        admitted += u64::try_from(hammer(&limits, Duration::from_millis(500)).len()).unwrap();
+        kill(pid, Signal::SIGCONT).unwrap();
+        admitted += u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+    }
+    wait_for_answers(&nodes);
+    admitted += exhaust(&limits);
+    let failures: u64 = figures(&nodes).iter().map(|figures| figures.failures).sum();
+    println!("{admitted} of 3000, with {failures} questions that were not answered");
+    assert!(failures > 0);
+    // Nothing is lost, and what was given to a question that nobody waited for came back.
+    assert_eq!(lost(&nodes), 0);
+    assert!(
+        (3_000..=3_000 + u64::from(GATEWAYS)).contains(&admitted),
+        "{admitted}"
+    );
+}
+
+/// A master with two replicas, and three sentinels, two of whom decide.
+struct Watched {
+    servers: Vec<Redis>,
+    sentinels: Vec<Redis>,
+}
+
+impl Watched {
+    fn start(program: &Path) -> Self {
+        let safe = ["--appendonly", "yes", "--appendfsync", "everysec"];
+        let mut settings = safe.to_vec();
+        settings.extend([
+            "--min-replicas-to-write",
+            "1",
+            "--repl-diskless-sync-delay",
+            "0",
+        ]);
+        let master = Redis::start(program, &settings);
+        let port = master.port().to_string();
+        let of_replicas = format!("127.0.0.1 {port}");
+        settings.extend(["--replicaof", &of_replicas]);
+        let mut servers = vec![master];
+        servers.extend((0..2).map(|_| Redis::start(program, &settings)));
+        for replica in &servers[1..] {
+            replica.wait("master_link_status:up", &["info", "replication"]);
+        }
+        servers[0].wait("min_slaves_good_slaves:2", &["info", "replication"]);
+        let sentinels = (0..3).map(|_| Redis::sentinel(program, servers[0].port()));
+        let sentinels: Vec<Redis> = sentinels.collect();
+        for sentinel in &sentinels {
+            sentinel.wait("num-other-sentinels\n2", &["sentinel", "master", "pets"]);
+            sentinel.wait("num-slaves\n2", &["sentinel", "master", "pets"]);
+        }
+        Self { servers, sentinels }
+    }
+}
+
+#[test]
+fn a_failover_of_sentinels_costs_at_most_what_the_replica_did_not_have() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let mut watched = Watched::start(&program);
+    let ports: Vec<u16> = watched.sentinels.iter().map(Redis::port).collect();
+    let layout = RedisLayout::Sentinel {
+        master: "pets".to_owned(),
+    };
+    let model = strict(layout, &ports);
+    let nodes = nodes(&model);
+    let terms = quota(3_000);
+    let limits = shared(&nodes, "quota", terms);
+    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(400)).len()).unwrap();
+    assert!((100..2_900).contains(&admitted), "{admitted}");
+    watched.servers[0].kill();
+    admitted += u64::try_from(hammer(&limits, Duration::from_secs(1)).len()).unwrap();
+    let old = watched.servers[0].port().to_string();
+    let sentinel = &watched.sentinels[0];
+    gateway_tests::wait::until_now("another master", || {
+        let master = sentinel.ask(&["sentinel", "get-master-addr-by-name", "pets"]);
+        !master.contains(&old)
+    });
+    wait_for_answers(&nodes);
+    admitted += exhaust(&limits);
+    let lost = lost(&nodes);
+    let bound = 3_000 + lost + beyond(&model, &terms);
+    println!("{admitted} of 3000; {lost} lost by the failover, so at most {bound}");
+    assert!(
+        (3_000..=bound).contains(&admitted),
+        "{admitted}, and at most {bound}"
+    );
+}
+
+/// Three masters that have a third of all keys each.
+fn cluster(program: &Path) -> Vec<Redis> {
+    let start = |_| Redis::start(program, &["--cluster-enabled", "yes"]);
+    let servers: Vec<Redis> = (0..3).map(start).collect();
+    let mut words = vec!["--cluster".to_owned(), "create".to_owned()];
+    words.extend(servers.iter().map(Redis::server));
+    words.extend(["--cluster-replicas", "0", "--cluster-yes"].map(str::to_owned));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let said = servers[0].ask(&words);
+    assert!(said.contains("All 16384 slots covered"), "{said}");
+    for server in &servers {
+        server.wait("cluster_state:ok", &["cluster", "info"]);
+    }
+    servers
+}
+
+#[test]
+fn a_cluster_that_loses_a_server_keeps_the_limits_of_the_others() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let mut servers = cluster(&program);
+    let ports: Vec<u16> = servers.iter().map(Redis::port).collect();
+    let model = strict(RedisLayout::Cluster, &ports[..2]);
+    let nodes = nodes(&model);
+    let terms = quota(600);
+    // Enough names that each server has some of them.
+    let limits: Vec<_> = (0..12)
+        .map(|number| {
+            let limits = nodes.iter().map(|node| {
+                let name = || format!("quota {number}");
+                node.fleet.named(number, name, terms)
+            });
+            limits.collect::<Vec<_>>()
+        })
+        .collect();
+    let all: Vec<_> = limits.iter().flatten().cloned().collect();
+    let mut admitted: Vec<u64> = limits
+        .iter()
+        .map(|limits| u64::try_from(hammer(limits, Duration::from_millis(100)).len()).unwrap())
+        .collect();
+    assert!(admitted.iter().all(|&count| count > 10), "{admitted:?}");
+    servers[2].kill();
+    // Until it is noticed everywhere: then what the others have is admitted, and what it had is not.
+    drop(hammer(&all[..0], Duration::ZERO));
+    let place = |number: usize| {
+        let key = format!("test:{{quota {number}}}");
+        servers[0].ask(&["exists", &key]).parse::<u64>().is_ok()
+            || servers[1].ask(&["exists", &key]).parse::<u64>().is_ok()
+    };
+    let kept: Vec<bool> = (0..12).map(place).collect();
+    assert!(kept.contains(&true) && kept.contains(&false), "{kept:?}");
+    for ((limits, admitted), is_kept) in limits.iter().zip(&mut admitted).zip(&kept) {
+        let more = u64::try_from(hammer(limits, Duration::from_millis(1_500)).len()).unwrap();
+        *admitted += more;
+        let verdict = limits[0].verdict(clock::monotonic_ns());
+        if *is_kept {
+            assert!(
+                (600..=603).contains(admitted),
+                "{admitted} of 600: {verdict:?}"
+            );
+        } else {
+            assert!(*admitted <= 600, "{admitted}");
+        }
+    }
+    println!("{admitted:?} of 600 each, kept: {kept:?}");
+}
