@@ -37,6 +37,7 @@ mod authorization_flow;
 mod order;
 mod outages;
 mod penalties;
+mod penalised_handshakes;
 mod policies;
 mod policy_engines;
 mod example_shapes;

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use gateway_tests::client::{Answer, Client, get, with};
+use gateway_tests::abuse::{ask, hammer, limited, penalties};
+use gateway_tests::client::{Client, get};
 use gateway_tests::command::{ask as ask_command, refused, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{claims, forged};
@@ -11,52 +12,17 @@ use gateway_tests::site::Site;
 use gateway_tests::wait::until;
 use serde_json::json;
 
-/// A route that gives each caller one request in two seconds, and one that anybody may call.
-fn limited(setup: Setup, mode: &str) -> Setup {
-    setup
-        .set(
-            &["xdp", "penalties"],
-            json!({"mode": mode, "offences": {"rate": 0.1, "burst": 2}, "first": "2s", "most": "3s"}),
-        )
-        .route(
-            "GET /limited",
-            json!({
-                "authorizer": "main",
-                "caller_throttles":
-                    [{"key": "$context.authorizer.claims.sub", "rate": 0.5, "burst": 1}],
-            }),
-        )
-        .route("GET /open", json!({}))
+/// Penalties that come soon and end soon, and a route that anybody may call.
+fn setup(setup: Setup, mode: &str) -> Setup {
+    let penalties =
+        json!({"mode": mode, "offences": {"rate": 0.1, "burst": 2}, "first": "2s", "most": "3s"});
+    limited(setup, penalties).route("GET /open", json!({}))
 }
 
 async fn site(mode: &str) -> (Site, SocketAddr) {
-    let site = Site::start(|setup| limited(setup, mode)).await;
+    let site = Site::start(|new| setup(new, mode)).await;
     let address = site.gateway.address().await;
     (site, address)
-}
-
-/// One request of whoever shows this; `None` where the connection broke.
-async fn ask(client: &Client, path: &str, bearer: &str) -> Option<Answer> {
-    let request = with(get(path), &[("authorization", bearer)]);
-    client.try_send(request).await.ok()
-}
-
-/// Asks on and on, whatever it is told, until its connection breaks: the statuses.
-async fn hammer(client: &Client, bearer: &str) -> Vec<u16> {
-    let mut statuses = Vec::new();
-    while let Some(answer) = ask(client, "/limited", bearer).await {
-        statuses.push(answer.status);
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    statuses
-}
-
-fn penalties(gateway: &Gateway) -> Vec<String> {
-    let records = gateway.records();
-    let named = records
-        .iter()
-        .filter_map(|record| record["penalty"].as_str());
-    named.map(str::to_owned).collect()
 }
 
 /// Whether a request comes through from this source.

@@ -38,6 +38,7 @@ mod explain;
 mod events;
 mod veth_path;
 mod veth_penalties;
+mod veth_handshakes;
 mod veth_deny;
 mod veth_events;
 mod veth_rate;

@@ -1,71 +1,31 @@
 //! Callers who go on although they are told to wait are handed to the kernel, and nobody else is.
 
-use std::time::Duration;
-
 use gateway_common::reason::{Reason, Verdict};
+use gateway_tests::abuse::{ask, bearer, hammer, limited, penalised};
 use gateway_tests::capability::or_skip;
-use gateway_tests::client::{Answer, Client, get, with};
-use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::claims;
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
-use serde_json::{Value, json};
+use serde_json::json;
 
-/// A route that gives each caller one request in two seconds.
-fn limited(site: &Site) -> Setup {
-    site.setup()
-        .set(
-            &["xdp", "penalties"],
-            json!({
-                "mode": "enforce", "offences": {"rate": 0.1, "burst": 2},
-                "first": "4s", "most": "4s", "trickle": {"rate": 0.1, "burst": 1},
-            }),
-        )
-        .set(
-            &["xdp", "connections_per_source"],
-            json!({"rate": 1000, "burst": 1000}),
-        )
-        .route(
-            "GET /limited",
-            json!({
-                "authorizer": "main",
-                "caller_throttles":
-                    [{"key": "$context.authorizer.claims.sub", "rate": 0.5, "burst": 1}],
-            }),
-        )
-}
-
-fn bearer(site: &Site, subject: &str) -> String {
-    format!(
-        "Bearer {}",
-        site.key.token(&claims(json!({"sub": subject})))
+fn setup(site: &Site) -> Setup {
+    let penalties = json!({
+        "mode": "enforce", "offences": {"rate": 0.1, "burst": 2},
+        "first": "4s", "most": "4s", "trickle": {"rate": 0.1, "burst": 1},
+    });
+    limited(site.setup(), penalties).set(
+        &["xdp", "connections_per_source"],
+        json!({"rate": 1000, "burst": 1000}),
     )
 }
 
-async fn ask(client: &Client, path: &str, bearer: &str) -> Option<Answer> {
-    let request = with(get(path), &[("authorization", bearer)]);
-    client.try_send(request).await.ok()
-}
-
 /// Asks on and on, whatever it is told, by another connection where one has ended.
-async fn hammer(site: &Site, source: &str, bearer: &str) {
+async fn hammer_on(site: &Site, source: &str, bearer: &str) {
     loop {
-        let Ok(client) = site.client(source).await else {
-            continue;
-        };
-        while ask(&client, "/limited", bearer).await.is_some() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Ok(client) = site.client(source).await {
+            drop(hammer(&client, bearer).await);
         }
     }
-}
-
-async fn penalised(gateway: &Gateway, step: &'static str, source: &'static str) -> Value {
-    let is_it = move |record: &Value| {
-        let peer = record["peer"].as_str().unwrap_or_default();
-        record["penalty"] == step && peer.contains(source)
-    };
-    gateway.record(step, is_it).await
 }
 
 #[tokio::test]
@@ -73,8 +33,8 @@ async fn an_abuser_is_told_slowed_cut_and_refused_in_the_kernel_until_it_is_over
     let Some(site) = or_skip(Site::new("abuser").await) else {
         return;
     };
-    let gateway = site.start(limited(&site)).await;
-    let (abuser, honest) = (bearer(&site, "abuser"), bearer(&site, "honest"));
+    let gateway = site.start(setup(&site)).await;
+    let (abuser, honest) = (bearer(&site.key, "abuser"), bearer(&site.key, "honest"));
     for (source, other) in CLIENT.into_iter().zip(OTHER) {
         let dropped = || {
             site.counted()
@@ -82,7 +42,7 @@ async fn an_abuser_is_told_slowed_cut_and_refused_in_the_kernel_until_it_is_over
         };
         let before = dropped();
         tokio::select! {
-            () = hammer(&site, source, &abuser) => {}
+            () = hammer_on(&site, source, &abuser) => {}
             cut = penalised(&gateway, "cut", source) => assert_eq!(cut["subject"], "abuser"),
         }
         let slowed = penalised(&gateway, "slowed", source).await;
@@ -108,8 +68,8 @@ async fn an_abuser_behind_one_address_with_others_is_held_in_the_kernel_and_they
     let Some(site) = or_skip(Site::new("neighbour").await) else {
         return;
     };
-    let gateway = site.start(limited(&site)).await;
-    let (abuser, honest) = (bearer(&site, "abuser"), bearer(&site, "honest"));
+    let gateway = site.start(setup(&site)).await;
+    let (abuser, honest) = (bearer(&site.key, "abuser"), bearer(&site.key, "honest"));
     let [source, _] = CLIENT;
     let held = || {
         site.counted()
@@ -119,7 +79,7 @@ async fn an_abuser_behind_one_address_with_others_is_held_in_the_kernel_and_they
     assert_eq!(ask(&beside, "/mine", &honest).await.unwrap().status, 200);
     // What it goes on sending is dropped before the stack sees it.
     tokio::select! {
-        () = hammer(&site, source, &abuser) => {}
+        () = hammer_on(&site, source, &abuser) => {}
         () = until("the kernel to drop it", || async { (held() > 0).then_some(()) }) => {}
     }
     assert_eq!(

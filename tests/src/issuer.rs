@@ -129,6 +129,12 @@ impl Key {
         self.token_headed(&json!({"alg": self.algorithm(), "kid": self.id}), claims)
     }
 
+    /// What the caller with these claims, beside the usual ones, shows in `Authorization`.
+    #[must_use]
+    pub fn bearer(&self, caller: Value) -> String {
+        format!("Bearer {}", self.token(&claims(caller)))
+    }
+
     /// A token with exactly this header, signed with this key as the key can.
     #[must_use]
     pub fn token_headed(&self, header: &Value, claims: &Value) -> String {

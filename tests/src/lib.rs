@@ -31,6 +31,7 @@ pub mod authority;
 pub mod identities;
 pub mod issuer;
 pub mod site;
+pub mod abuse;
 pub mod aws;
 pub mod function;
 pub mod lambda;

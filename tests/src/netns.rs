@@ -25,7 +25,7 @@ use crate::client::{Answer, Client, HOST_NAME, get, tls_over, with};
 use crate::counted::Counted;
 use crate::flood::{Flood, Kind, Link};
 use crate::gateway::{BINARY, Gateway};
-use crate::issuer::{self, Key, claims};
+use crate::issuer::{self, Key};
 use crate::metrics::Metrics;
 use crate::namespace::Namespace;
 use crate::process::output;
@@ -288,7 +288,7 @@ impl Site {
     /// A value for `authorization` that is accepted.
     #[must_use]
     pub fn bearer(&self) -> String {
-        format!("Bearer {}", self.key.token(&claims(Value::Null)))
+        self.key.bearer(Value::Null)
     }
 
     /// The metrics of `gateway`, from the loopback interface of its side.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::{Answer, Client};
 use crate::gateway::Gateway;
-use crate::issuer::{Key, authorize, claims};
+use crate::issuer::{Key, authorize};
 use crate::setup::Setup;
 use crate::upstream::Upstream;
 
@@ -39,7 +39,7 @@ impl Site {
     /// What the caller with these claims, beside the usual ones, shows in `Authorization`.
     #[must_use]
     pub fn bearer(&self, caller: Value) -> String {
-        format!("Bearer {}", self.key.token(&claims(caller)))
+        self.key.bearer(caller)
     }
 
     /// What becomes of a request of whoever shows this.

@@ -1,6 +1,7 @@
 //! Waiting for conditions, never for time alone.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long anything may take that ought to happen at once. Wide, because machines are busy.
@@ -32,6 +33,20 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl 
         }
     };
     within(what, looking).await
+}
+
+/// Waits for the end of all of them, on the task that calls.
+pub async fn all<F: Future<Output = ()>>(futures: impl IntoIterator<Item = F>) {
+    let mut left: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    poll_fn(|cx| {
+        left.retain_mut(|future| future.as_mut().poll(cx).is_pending());
+        if left.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// What a socket with a time-out receives; `None` where nothing comes within it. A signal, such as

@@ -68,7 +68,8 @@ impl Control {
             signal = signals.stop() => return Reloaded::Abandoned(signal),
         };
         let outcome = match prepared {
-            Ok(ready) => self.follow(ready, &cause).await,
+            // On the heap, because all that was read is in it.
+            Ok(ready) => Box::pin(self.follow(ready, &cause)).await,
             Err(message) => Err(message),
         };
         match &outcome {

@@ -189,6 +189,7 @@ fn assemble(
     let attack = edge.get().map(|edge| attack_switch(edge, &model));
     let (shared, drain_deadline) = share(&model, (snapshot, rings), &buckets, edge.get());
     let (counters, workers) = start_workers(model.workers.get(), &shared, &logs)?;
+    let offences = shared.offences.clone();
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
     let names = names_now(&model, &shared.rings, &lists, statistics.as_ref());
@@ -216,7 +217,7 @@ fn assemble(
         listeners: Listeners::default(),
         prepared: Some(listeners),
         around: Environment {
-            rules: source_rules(lists.clone(), buckets, edge.get()),
+            rules: source_rules(lists.clone(), buckets, edge.get(), offences),
             workers,
         },
         keys: KeyTasks::default(),
@@ -302,10 +303,16 @@ fn start_workers(
 }
 
 /// What accept asks of sources, whoever else judges.
-fn source_rules(lists: Lists, buckets: Buckets, edge: Option<&EdgeHandle>) -> Arc<SourceRules> {
+fn source_rules(
+    lists: Lists,
+    buckets: Buckets,
+    edge: Option<&EdgeHandle>,
+    offences: Offences,
+) -> Arc<SourceRules> {
     Arc::new(SourceRules {
         lists,
         buckets,
+        offences,
         coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
     })
 }

@@ -13,8 +13,11 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// What one connection may not do for a while. Shared by its requests, which say so, and its stream.
 #[derive(Debug, Default)]
 pub struct Restraint {
-    /// Whether nobody may be held back: it is that of a proxy, or of whoever is never penalised.
-    is_exempt: bool,
+    /// Whether it is never held back: it is that of a proxy, or of whoever is never penalised. `None` until
+    /// somebody has looked.
+    is_exempt: Cell<Option<bool>>,
+    /// What its handshake was charged, in nanoseconds, until an authorized request has followed.
+    charge_ns: Cell<Option<u64>>,
     unread_until: Cell<Option<Instant>>,
     cut_for: Cell<Option<Duration>>,
     /// What keeps its packets away while it is held; it goes with the hold.
@@ -37,19 +40,31 @@ pub enum Carried {
 }
 
 impl Restraint {
-    /// Of a connection that is never held back.
+    /// Of a connection whose handshake was charged so much, if it was.
     #[must_use]
-    pub fn exempt() -> Self {
+    pub fn of_handshake(charge_ns: Option<u64>) -> Self {
         Self {
-            is_exempt: true,
+            charge_ns: Cell::new(charge_ns),
             ..Self::default()
         }
     }
 
-    /// Whether it is never held back.
+    /// Settles whether it is never held back, which is looked up once.
+    pub fn judge(&self, is_exempt: impl FnOnce() -> bool) {
+        if self.is_exempt.get().is_none() {
+            self.is_exempt.set(Some(is_exempt()));
+        }
+    }
+
+    /// Whether it is never held back. So is one of which nobody has looked.
     #[must_use]
-    pub const fn is_exempt(&self) -> bool {
-        self.is_exempt
+    pub fn is_exempt(&self) -> bool {
+        self.is_exempt.get().unwrap_or(true)
+    }
+
+    /// Notes that an authorized request has come on it, and says what its handshake was charged, once.
+    pub fn proven(&self) -> Option<u64> {
+        self.charge_ns.take()
     }
 
     /// Notes whose request it has carried, and says whose it has by now.

@@ -25,9 +25,11 @@ use super::ending::{Ending, Farewell};
 use super::ends::{Ends, Failed, Sender, sender};
 use super::handshake::shake_hands;
 use super::tls::TlsPlan;
+use super::turn::{Capped, turn};
 use super::watched::{Abort, Activity, InFlightBody, Phase, Watched};
 use crate::clock;
 use crate::exchange::{Connection, PeerAddress, Restraint, SourceAddress, TlsFacts, Told};
+use crate::model::PenaltyMode;
 use crate::store::connection::{ConnectionPermit, Doorkeeper};
 use crate::telemetry::access_log::{Kind, Record, Sink};
 use crate::telemetry::metrics::{ConnectionEvent, WorkerMetrics};
@@ -110,7 +112,20 @@ pub(super) async fn serve<H: Handler>(
             return;
         }
     };
-    let open = Open { ends, plan, around };
+    let charge_ns = match &plan.tls {
+        None => None,
+        Some(_) => match turn(&ends, &plan, &around).await {
+            Ok(charge_ns) => charge_ns,
+            // Nothing was said that a farewell could follow.
+            Err(Capped) => return stream.abort(),
+        },
+    };
+    let open = Open {
+        ends,
+        plan,
+        around,
+        charge_ns,
+    };
     match open.plan.tls.clone() {
         None => open.serve_plaintext(stream).await,
         Some(tls) => open.serve_tls(stream, tls).await,
@@ -121,6 +136,8 @@ struct Open<H> {
     ends: Ends,
     plan: Arc<ListenerPlan>,
     around: Surroundings<H>,
+    /// What its handshake was charged.
+    charge_ns: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -176,7 +193,7 @@ impl<H: Handler> Open<H> {
             is_plaintext: tls.is_none(),
         };
         let goes_away = protocol == Protocol::Http2;
-        let restraint = Rc::new(self.restraint());
+        let restraint = Rc::new(Restraint::of_handshake(self.charge_ns));
         let stream = stream.held_back_by(Rc::clone(&restraint));
         let facts = Facts::new(&self.plan, self.ends, tls, Rc::clone(&restraint));
         let around = self.around.clone();
@@ -185,6 +202,7 @@ impl<H: Handler> Open<H> {
             let in_flight = notes.begin();
             let plan = around.plan.load_full();
             let begun = facts.check(&around, &plan).map(|()| {
+                facts.judge(&around, &plan);
                 let facts = facts.under(Arc::clone(&plan));
                 let sent = sender(&facts, request.headers(), &plan, &around.doorkeeper);
                 (facts, sent)
@@ -288,7 +306,7 @@ impl<H: Handler> Open<H> {
                         return Ended::Penalised(length);
                     }
                     // Over HTTP/1.1 the pause is all that a client can be told.
-                    if goes_away && !shutting_down {
+                    if goes_away && restraint.is_paused() && !shutting_down {
                         shutting_down = true;
                         shut_down(connection.as_mut());
                     }
@@ -298,19 +316,6 @@ impl<H: Handler> Open<H> {
                     shut_down(connection.as_mut());
                 }
             }
-        }
-    }
-
-    /// What holds the connection back: nothing, where many stand behind it or its source may do
-    /// everything.
-    fn restraint(&self) -> Restraint {
-        let source = self.ends.source.ip();
-        let is_exempt =
-            !self.ends.is_a_client(&self.plan) || self.around.doorkeeper.exempts(source);
-        if is_exempt {
-            Restraint::exempt()
-        } else {
-            Restraint::default()
         }
     }
 
@@ -380,15 +385,21 @@ pub(super) fn note<H>(
     detail: Option<String>,
 ) {
     around.metrics.connection(event);
+    let mut record = record(plan, ends);
+    record.reason = Some(event.name());
+    record.detail = detail.map(Into::into);
+    around.sink.connection(&record);
+}
+
+/// The record of a connection as such.
+pub(super) fn record(plan: &ListenerPlan, ends: &Ends) -> Record {
     let listener = Arc::clone(&plan.name);
     let peer = ends.peer.to_string().into();
     let mut record = Record::new(Kind::Connection, clock::wall(), listener, peer);
     if ends.source != ends.peer {
         record.announced = Some(ends.source.to_string().into());
     }
-    record.reason = Some(event.name());
-    record.detail = detail.map(Into::into);
-    around.sink.connection(&record);
+    record
 }
 
 /// Why a connection ends with a request that is not answered.
@@ -445,6 +456,19 @@ impl Facts {
         };
         note(around, plan, ends, event, detail);
         Err(unserved)
+    }
+
+    /// Finds out whether the connection may be held back, where anybody is: not where many stand behind it
+    /// or its source may do everything.
+    fn judge<H>(&self, around: &Surroundings<H>, plan: &ListenerPlan) {
+        if plan.penalties.mode == PenaltyMode::Off {
+            return;
+        }
+        let (ends, current) = (&self.ends, self.current.borrow());
+        current
+            .1
+            .restraint
+            .judge(|| !ends.is_a_client(plan) || around.doorkeeper.exempts(ends.source.ip()));
     }
 
     fn under(&self, plan: Arc<ListenerPlan>) -> Rc<Connection> {

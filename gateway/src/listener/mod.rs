@@ -10,6 +10,7 @@ mod cipher_policy;
 mod client_auth;
 mod tls;
 mod handshake;
+mod turn;
 mod ends;
 pub mod proxy_protocol;
 mod ending;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 
 use crate::model::{
     DomainName, EndpointTls, ForwardedHeader, Gateway, Listener, ListenerLimits, ListenerName,
-    ListenerTimeouts, Prefix, ProxyProtocol,
+    ListenerTimeouts, PenaltyRules, Prefix, ProxyProtocol,
 };
 
 /// A listener as connections need it.
@@ -54,6 +55,8 @@ pub struct ListenerPlan {
     pub limits: ListenerLimits,
     /// Time-outs.
     pub timeouts: ListenerTimeouts,
+    /// When callers are penalised.
+    pub penalties: PenaltyRules,
 }
 
 impl ListenerPlan {
@@ -80,6 +83,7 @@ impl ListenerPlan {
             proxy_protocol: listener.proxy_protocol.clone(),
             limits: listener.limits.clone(),
             timeouts: listener.timeouts.clone(),
+            penalties: model.edge.penalties,
         })
     }
 

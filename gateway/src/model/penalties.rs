@@ -16,6 +16,9 @@ pub struct PenaltyRules {
     pub first: Duration,
     /// The longest; each but the first is twice as long as the one before. Default 10 min.
     pub most: Duration,
+    /// TLS handshakes of a penalised source that no authorized request has followed; default 20 per
+    /// second, burst 100.
+    pub handshakes: Limit,
 }
 
 impl Default for PenaltyRules {
@@ -25,6 +28,7 @@ impl Default for PenaltyRules {
             offences: Self::free_offences(),
             first: Duration::from_secs(10),
             most: Duration::from_secs(600),
+            handshakes: Self::unproven_handshakes(),
         }
     }
 }
@@ -38,6 +42,13 @@ impl PenaltyRules {
     pub fn free_offences() -> Limit {
         // Both are numbers that a limit can have.
         Limit::new(Rate::per_second(1), 20, 1).unwrap_or_default()
+    }
+
+    /// Twenty per second, which is below one percent of a core that makes a few thousand, and a hundred at
+    /// once: so many newcomers behind one address may be between their handshake and its first answer.
+    #[must_use]
+    pub fn unproven_handshakes() -> Limit {
+        Limit::new(Rate::per_second(20), 100, 1).unwrap_or_default()
     }
 }
 

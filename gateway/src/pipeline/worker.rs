@@ -10,7 +10,7 @@ use crate::exchange::{Exchange, RequestIds};
 use crate::integration::Means;
 use crate::snapshot::Snapshot;
 use crate::step::attempt::{Asking, Purpose};
-use crate::store::bucket::Buckets;
+use crate::store::bucket::{Buckets, source_value};
 use crate::store::key_ring::KeyRings;
 use crate::store::offence::Offences;
 use crate::store::penalty::Penalties;
@@ -69,9 +69,16 @@ impl Worker {
     }
 
     /// An admitted request that an authorizer let pass proves its source. A proxy proves nothing by
-    /// what it passes on, be it requests or connections: the kernel sees nobody behind it.
+    /// what it passes on, be it requests or connections: the kernel sees nobody behind it. What its
+    /// connection was charged for a handshake is given back to whoever has shown a key or who it is.
     pub(super) fn vouch(&self, exchange: &Exchange, now_ns: u64) {
         let connection = &exchange.connection;
+        if (exchange.caller.is_some() || exchange.api_key.is_some())
+            && let Some(charge_ns) = connection.restraint.proven()
+        {
+            let source = source_value(connection.source.ip());
+            self.offences.proven(source, charge_ns);
+        }
         if let Some(vouched) = &self.vouched
             && exchange.caller.is_some()
             && !connection.told.source_is_trusted

@@ -22,10 +22,11 @@ use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
 use crate::clock;
-use crate::model::{Edge, Listener, ListenerLimits};
-use crate::store::bucket::{Buckets, Debt, Owner, owe_at_most, source_limit};
+use crate::model::{Edge, Listener, ListenerLimits, PenaltyMode, PenaltyRules};
+use crate::store::bucket::{Buckets, Debt, Owner, owe_at_most, source_limit, source_value};
 use crate::store::coverage::Coverage;
 use crate::store::list::{Lists, Standing};
+use crate::store::offence::{Handshake, Offences};
 use crate::telemetry::metrics::ConnectionEvent;
 
 /// What the kernel edge decides about sources, for when it cannot.
@@ -38,6 +39,8 @@ pub struct SourceRules {
     pub buckets: Buckets,
     /// Where the kernel charges new connections, so that they are not charged twice.
     pub coverage: Coverage,
+    /// Who is penalised.
+    pub offences: Offences,
 }
 
 /// What one listener asks of sources, as the kernel edge does.
@@ -228,6 +231,18 @@ impl Doorkeeper {
         let lists = &self.rules.lists;
         let standing = || lists.judge(source, clock::monotonic_ns());
         !lists.is_empty() && matches!(standing(), Standing::Management | Standing::Allowed(_))
+    }
+
+    /// Whether a handshake of `source` may begin. Where nobody is penalised that is one look at one word.
+    #[must_use]
+    pub fn handshake(&self, source: IpAddr, rules: &PenaltyRules, now_ns: u64) -> Handshake {
+        let offences = &self.rules.offences;
+        let is_asked = rules.mode != PenaltyMode::Off && offences.caps_handshakes(now_ns);
+        if !is_asked || self.exempts(source) {
+            return Handshake::Free;
+        }
+        let source = source_value(source.to_canonical());
+        offences.handshake(source, &rules.handshakes, now_ns)
     }
 
     /// Has a source open no connection for so long, but for the trickle that the kernel leaves it. Nothing
@@ -423,6 +438,7 @@ mod tests {
             lists: Lists::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             coverage: Coverage::default(),
+            offences: Offences::default(),
         };
         let listener = ListenerRules {
             connections: limit,

@@ -38,6 +38,8 @@ pub enum ConnectionEvent {
     ProxyHeaderInvalid,
     /// A balancer's PROXY header took too long.
     ProxyHeaderTimeout,
+    /// Closed before its handshake: its source is penalised and begins too many.
+    HandshakeCapped,
     /// The TLS handshake failed.
     HandshakeFailed,
     /// The TLS handshake took too long.
@@ -56,7 +58,7 @@ pub enum ConnectionEvent {
 
 impl ConnectionEvent {
     /// Every event, in the order of the discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Accepted,
         Self::ListenerFull,
         Self::SourceFull,
@@ -64,6 +66,7 @@ impl ConnectionEvent {
         Self::RateLimited,
         Self::ProxyHeaderInvalid,
         Self::ProxyHeaderTimeout,
+        Self::HandshakeCapped,
         Self::HandshakeFailed,
         Self::HandshakeTimeout,
         Self::HeaderTimeout,
@@ -84,6 +87,7 @@ impl ConnectionEvent {
             Self::RateLimited => "rate_limited",
             Self::ProxyHeaderInvalid => "proxy_header_invalid",
             Self::ProxyHeaderTimeout => "proxy_header_timeout",
+            Self::HandshakeCapped => "handshake_capped",
             Self::HandshakeFailed => "handshake_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::HeaderTimeout => "header_timeout",

@@ -38,9 +38,9 @@ const NEWCOMER_PACKETS: Default = Default {
     rate: 25_000,
     burst: 50_000,
 };
-/// How long an attack may be said to last after the last sign of it.
-/// More is not owed: see `gateway_common::limit::DEBT_NS_MAX`.
+/// How long a source may be cut off. More is not owed: see `gateway_common::limit::DEBT_NS_MAX`.
 const PENALTY: RangeInclusive<Duration> = s(1)..=s(600);
+/// How long an attack may be said to last after the last sign of it.
 const HOLD: RangeInclusive<Duration> = s(1)..=s(3600);
 /// How long a source may be vouched for. A refresh every ten seconds has to be a small part of it.
 const VOUCH_FOR: RangeInclusive<Duration> = s(60)..=s(86_400);
@@ -167,8 +167,13 @@ pub(super) fn penalties(
     at: &Cursor<'_>,
     cx: &mut Lowering<'_>,
 ) -> PenaltyRules {
-    let free = written.offences.as_ref();
-    let free = free.and_then(|it| cx.limit(it.rate.0, it.burst, &at.key("offences")));
+    let mut limit = |written: &Option<written::Rate>, key| {
+        let it = written.as_ref()?;
+        cx.limit(it.rate.0, it.burst, &at.key(key))
+            .map(|(_, limit)| limit)
+    };
+    let free = limit(&written.offences, "offences");
+    let handshakes = limit(&written.handshakes, "handshakes");
     let first = cx.duration(written.first.as_ref(), &at.key("first"), PENALTY, s(10));
     let most_at = at.key("most");
     let most = cx.duration(written.most.as_ref(), &most_at, PENALTY, s(600).max(first));
@@ -182,9 +187,10 @@ pub(super) fn penalties(
             Some(written::PenaltyMode::Monitor) => PenaltyMode::Monitor,
             Some(written::PenaltyMode::Enforce) => PenaltyMode::Enforce,
         },
-        offences: free.map_or_else(PenaltyRules::free_offences, |(_, limit)| limit),
+        offences: free.unwrap_or_else(PenaltyRules::free_offences),
         first,
         most,
+        handshakes: handshakes.unwrap_or_else(PenaltyRules::unproven_handshakes),
     }
 }
 

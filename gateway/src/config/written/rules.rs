@@ -167,6 +167,9 @@ pub(crate) struct Penalties {
     pub(crate) most: Option<DurationText>,
     /// New connections of a penalised source. Default: 1 per second, burst 2.
     pub(crate) trickle: Option<SourceRate>,
+    /// TLS handshakes of a penalised source that no authorized request has followed. Default: 20 per second,
+    /// burst 100.
+    pub(crate) handshakes: Option<Rate>,
 }
 
 /// Whether anybody is penalised.

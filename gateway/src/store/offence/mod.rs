@@ -10,11 +10,15 @@
 //! This decides, and nothing else: what is done to connections and to the words of the kernel is the
 //! listener's to do.
 
+mod handshakes;
 mod offences;
 mod source;
 #[cfg(test)]
+mod handshake_tests;
+#[cfg(test)]
 mod tests;
 
+pub use handshakes::{Handshake, PATIENCE};
 pub use offences::{Offences, Penalised};
 
 use std::time::Duration;

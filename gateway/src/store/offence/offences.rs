@@ -19,20 +19,22 @@ const SWEEP_NS: u64 = 1_000_000_000;
 
 /// Every source of which something is remembered. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Offences(Arc<Inner>);
+pub struct Offences(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
     shards: [Mutex<Shard>; SHARDS],
     /// Sources choose their addresses, and must not choose their shard.
     hasher: RandomState,
     /// Sources for which there was no room.
     shed: AtomicU64,
+    /// Until when handshakes of any source are charged.
+    pub(super) capped_until: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Shard {
-    sources: HashMap<[u8; 16], Source>,
+pub(super) struct Shard {
+    pub(super) sources: HashMap<[u8; 16], Source>,
     /// When those were forgotten last of which nothing has to be known.
     swept_ns: u64,
 }
@@ -56,6 +58,7 @@ impl Default for Offences {
             shards: Default::default(),
             hasher: RandomState::new(),
             shed: AtomicU64::new(0),
+            capped_until: AtomicU64::new(0),
         }))
     }
 }
@@ -155,10 +158,17 @@ impl Offences {
                 return None;
             }
         }
-        Some(work(sources.entry(culprit.source).or_default()))
+        let source = sources.entry(culprit.source).or_default();
+        let outcome = work(source);
+        let capped_until = source.handshakes.capped_until;
+        if capped_until > now_ns {
+            let until = &self.0.capped_until;
+            until.fetch_max(capped_until, Ordering::Relaxed);
+        }
+        Some(outcome)
     }
 
-    fn shard(&self, source: [u8; 16]) -> MutexGuard<'_, Shard> {
+    pub(super) fn shard(&self, source: [u8; 16]) -> MutexGuard<'_, Shard> {
         let hash = self.0.hasher.hash_one(source);
         let shards = &self.0.shards;
         let place = usize::try_from(hash).unwrap_or(0) % SHARDS;

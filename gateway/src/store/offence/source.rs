@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use gateway_common::limit::Limit;
 
 use super::Step;
+use super::handshakes::Handshakes;
 use crate::model::PenaltyRules;
 
 /// Keys of one source that are remembered.
@@ -22,6 +23,7 @@ const MEMORY: u32 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Source {
     keys: ArrayVec<Key, KEYS_MAX>,
+    pub(super) handshakes: Handshakes,
 }
 
 /// One of its keys, or what it does without any.
@@ -51,7 +53,8 @@ pub(super) struct Penalty {
 impl Source {
     /// Whether nothing of it has to be remembered.
     pub(super) fn is_idle(&self, now_ns: u64) -> bool {
-        self.keys.iter().all(|key| key.is_idle(now_ns))
+        let is_capped = now_ns < self.handshakes.capped_until;
+        !is_capped && self.keys.iter().all(|key| key.is_idle(now_ns))
     }
 
     /// Notes that requests of this key are admitted.
@@ -100,17 +103,21 @@ impl Source {
         if key.key.is_some() {
             key.name.get_or_insert_with(name);
         }
-        key.punish((now_ns, wait), rules, is_shared)
+        let (penalty, step) = key.punish((now_ns, wait), rules, is_shared);
+        self.handshakes.cap(penalty.capped_until());
+        step
     }
 
     /// Cuts it off for so long, as an operator asks for.
     pub(super) fn cut_off(&mut self, length: Duration, now_ns: u64) {
+        let penalty = Penalty {
+            is_slow: false,
+            length,
+            until: now_ns.saturating_add(ns(length)),
+        };
+        self.handshakes.cap(penalty.capped_until());
         if let Some(key) = self.key(None, now_ns) {
-            key.penalty = Some(Penalty {
-                is_slow: false,
-                length,
-                until: now_ns.saturating_add(ns(length)),
-            });
+            key.penalty = Some(penalty);
         }
     }
 
@@ -180,7 +187,7 @@ impl Key {
         (now_ns, wait): (u64, Duration),
         rules: &PenaltyRules,
         is_shared: bool,
-    ) -> Step {
+    ) -> (Penalty, Step) {
         let known = self.penalty.filter(|it| it.is_remembered(now_ns));
         let (is_slow, length) = match known {
             None => (true, wait.min(rules.first)),
@@ -197,23 +204,31 @@ impl Key {
             Some(penalty) if now_ns < penalty.until => penalty.until,
             Some(_) | None => now_ns.saturating_add(ns(length)),
         };
-        self.penalty = Some(Penalty {
+        let penalty = Penalty {
             is_slow,
             length,
             until,
-        });
+        };
+        self.penalty = Some(penalty);
         let left = Duration::from_nanos(until.saturating_sub(now_ns));
-        match (is_slow, is_shared) {
+        let step = match (is_slow, is_shared) {
             (true, _) => Step::Slow(left),
             (false, true) => Step::Hold(left),
             (false, false) => Step::Cut(left),
-        }
+        };
+        (penalty, step)
     }
 }
 
 impl Penalty {
     fn is_remembered(&self, now_ns: u64) -> bool {
         now_ns < self.until.saturating_add(ns(self.length * MEMORY))
+    }
+
+    /// Until when handshakes of its source are charged: for as long again, so that whoever goes on meets
+    /// the next penalty before that.
+    fn capped_until(&self) -> u64 {
+        self.until.saturating_add(ns(self.length))
     }
 
     /// Whether it only slows down.

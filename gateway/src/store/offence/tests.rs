@@ -5,12 +5,12 @@ use gateway_common::limit::{Limit, Rate};
 use super::*;
 use crate::model::{PenaltyMode, PenaltyRules};
 
-const SECOND: u64 = 1_000_000_000;
-const SOURCE: [u8; 16] = [7; 16];
+pub(super) const SECOND: u64 = 1_000_000_000;
+pub(super) const SOURCE: [u8; 16] = [7; 16];
 const WAIT: Duration = Duration::from_secs(3);
 
 /// Two offences for nothing, and one more each hundred seconds.
-fn rules() -> PenaltyRules {
+pub(super) fn rules() -> PenaltyRules {
     let rate = Rate {
         micro_per_second: 10_000,
     };
@@ -19,6 +19,7 @@ fn rules() -> PenaltyRules {
         offences: Limit::new(rate, 2, 1).unwrap(),
         first: Duration::from_secs(10),
         most: Duration::from_secs(35),
+        handshakes: Limit::new(Rate::per_second(2), 3, 1).unwrap(),
     }
 }
 
@@ -29,7 +30,7 @@ const fn of(key: u64) -> Culprit {
     }
 }
 
-const fn s(seconds: u64) -> Duration {
+pub(super) const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 

@@ -1,0 +1,68 @@
+//! Callers who go on although they were told to wait.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, get, with};
+use crate::gateway::Gateway;
+use crate::issuer::Key;
+use crate::setup::Setup;
+
+/// Between two requests of somebody who goes on.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// A route `GET /limited` that gives each caller one request in two seconds, and these `xdp.penalties` for
+/// those who want more.
+#[must_use]
+pub fn limited(setup: Setup, penalties: Value) -> Setup {
+    setup.set(&["xdp", "penalties"], penalties).route(
+        "GET /limited",
+        json!({
+            "authorizer": "main",
+            "caller_throttles":
+                [{"key": "$context.authorizer.claims.sub", "rate": 0.5, "burst": 1}],
+        }),
+    )
+}
+
+/// What the caller of this name shows in `Authorization`.
+#[must_use]
+pub fn bearer(key: &Key, subject: &str) -> String {
+    key.bearer(json!({"sub": subject}))
+}
+
+/// One request of whoever shows this; `None` where the connection broke.
+pub async fn ask(client: &Client, path: &str, bearer: &str) -> Option<Answer> {
+    let request = with(get(path), &[("authorization", bearer)]);
+    client.try_send(request).await.ok()
+}
+
+/// Asks on and on, whatever it is told, until its connection breaks: the statuses.
+pub async fn hammer(client: &Client, bearer: &str) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    while let Some(answer) = ask(client, "/limited", bearer).await {
+        statuses.push(answer.status);
+        tokio::time::sleep(BREATH).await;
+    }
+    statuses
+}
+
+/// The record of a request of which this became, by a caller at this address.
+pub async fn penalised(gateway: &Gateway, step: &'static str, source: &'static str) -> Value {
+    let is_it = move |record: &Value| {
+        let peer = record["peer"].as_str().unwrap_or_default();
+        record["penalty"] == step && peer.contains(source)
+    };
+    gateway.record(step, is_it).await
+}
+
+/// What has become of requests so far, beside their answers.
+#[must_use]
+pub fn penalties(gateway: &Gateway) -> Vec<String> {
+    let records = gateway.records();
+    let named = records
+        .iter()
+        .filter_map(|record| record["penalty"].as_str());
+    named.map(str::to_owned).collect()
+}
