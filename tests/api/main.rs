@@ -38,6 +38,7 @@ mod order;
 mod outages;
 mod penalties;
 mod penalised_handshakes;
+mod penalties_http2;
 mod policies;
 mod policy_engines;
 mod example_shapes;

@@ -1,6 +1,8 @@
 //! What becomes of callers who go on although they were told to wait, or show tokens that are forged.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use gateway_tests::abuse::{ask, hammer, limited, penalties};
 use gateway_tests::client::{Client, get};
@@ -10,13 +12,21 @@ use gateway_tests::issuer::{claims, forged};
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
 use gateway_tests::wait::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Penalties that come soon and end soon, and a route that anybody may call.
 fn setup(setup: Setup, mode: &str) -> Setup {
     let penalties =
         json!({"mode": mode, "offences": {"rate": 0.1, "burst": 2}, "first": "2s", "most": "3s"});
     limited(setup, penalties).route("GET /open", json!({}))
+}
+
+/// Penalties that no test sees the end of.
+fn long_lasting(setup: Setup) -> Setup {
+    let penalties = json!({
+        "mode": "enforce", "offences": {"rate": 0.1, "burst": 2}, "first": "5m", "most": "5m",
+    });
+    limited(setup, penalties)
 }
 
 async fn site(mode: &str) -> (Site, SocketAddr) {
@@ -215,4 +225,116 @@ async fn unknown_paths_expired_tokens_and_policies_never_leave_the_first_step() 
     }
     assert_eq!(penalties(&site.gateway), Vec::<String>::new());
     assert!(gets_in("127.0.0.7", address).await);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_held_is_let_go_when_its_source_is_pardoned() {
+    let site = Site::start(long_lasting).await;
+    let address = site.gateway.address().await;
+    let (abuser, honest) = (
+        site.bearer(json!({"sub": "abuser"})),
+        site.bearer(json!({"sub": "honest"})),
+    );
+    let beside = Client::http1_from("127.0.0.7", address).await;
+    assert_eq!(ask(&beside, "/limited", &honest).await.unwrap().status, 200);
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let answers = Cell::new(0);
+    let asks = async {
+        while ask(&client, "/limited", &abuser).await.is_some() {
+            answers.set(answers.get() + 1);
+        }
+    };
+    let pardons = async {
+        let is_held = |record: &Value| record["penalty"] == "held";
+        drop(site.gateway.record("a hold", is_held).await);
+        // The answer that it was held with may be on its way.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let known = answers.get();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(answers.get(), known, "it is read");
+        drop(said(&site.gateway, &["penalties", "pardon", "127.0.0.7"]).await);
+        until("its requests to be read again", || async {
+            (answers.get() > known + 2).then_some(())
+        })
+        .await;
+    };
+    tokio::select! {
+        () = asks => panic!("it was cut"),
+        () = pardons => {}
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_older_than_the_rules_is_penalised_by_them() {
+    let (mut site, address) = site("off").await;
+    let abuser = site.bearer(json!({"sub": "abuser"}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    assert_eq!(ask(&client, "/limited", &abuser).await.unwrap().status, 200);
+    let mode = ["xdp", "penalties", "mode"];
+    site.gateway.setup().change(&mode, json!("enforce"));
+    assert_eq!(site.gateway.reload().await["answer"], "done");
+    drop(hammer(&client, &abuser).await);
+    let is_cut = |record: &Value| record["penalty"] == "cut";
+    drop(site.gateway.record("the cut", is_cut).await);
+    assert_eq!(penalties(&site.gateway), ["slowed", "cut"]);
+}
+
+#[tokio::test]
+async fn offences_and_what_becomes_of_them_are_counted_by_reason_and_step() {
+    let site = Site::start(long_lasting).await;
+    let (gateway, address) = (&site.gateway, site.gateway.address().await);
+    let forged = forged(
+        &json!({"alg": "ES256", "kid": "ec"}),
+        &claims(json!({"sub": "victim"})),
+        |_| vec![1; 64],
+    );
+    let (client, bearer) = (
+        Client::http1_from("127.0.0.7", address).await,
+        format!("Bearer {forged}"),
+    );
+    for _ in 0..3 {
+        assert_eq!(ask(&client, "/limited", &bearer).await.unwrap().status, 401);
+    }
+    let client = Client::http1_from("127.0.0.8", address).await;
+    drop(hammer(&client, &site.bearer(json!({"sub": "abuser"}))).await);
+
+    let metrics = gateway
+        .metrics_when("a cut", |it| it.connections("penalised") >= 1.0)
+        .await;
+    let offences =
+        |reason: &str| metrics.get(&format!("gateway_offences_total{{reason=\"{reason}\"}}"));
+    assert_eq!(
+        [offences("forged_token"), offences("bad_signature")],
+        [3.0, 0.0]
+    );
+    assert!(offences("overage") >= 4.0 && offences("unknown_key") < 0.5);
+    let taken = |step: &str, mode: &str| {
+        let labels = format!("step=\"{step}\",mode=\"{mode}\"");
+        metrics.get(&format!("gateway_penalties_total{{{labels}}}"))
+    };
+    assert_eq!(
+        [taken("slowed", "enforce"), taken("cut", "enforce")],
+        [2.0, 1.0]
+    );
+    assert_eq!(
+        [taken("held", "enforce"), taken("cut", "monitor")],
+        [0.0, 0.0]
+    );
+    assert!((1.0..2.5).contains(&metrics.get("gateway_penalised_sources")));
+
+    let stats: Value = serde_json::from_str(&said(gateway, &["stats", "--json"]).await).unwrap();
+    let told = &stats["penalties"];
+    assert_eq!(told["enforced"]["cut"], 1);
+    assert!(told["offences"]["overage"].as_u64() >= Some(4), "{told}");
+    let listed = told["penalties"].as_array().unwrap();
+    assert!(
+        listed.iter().any(|it| it["key"] == "caller abuser"),
+        "{told}"
+    );
+    for words in [&["stats"][..], &["top", "--once", "--interval", "100ms"]] {
+        let shown = said(gateway, words).await;
+        for expected in ["cut 1", "slowed 2", "127.0.0.8", "caller abuser"] {
+            assert!(shown.contains(expected), "`{expected}` is not in\n{shown}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Callers who go on although they are told to wait are handed to the kernel, and nobody else is.
 
+use std::cell::Cell;
+
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::abuse::{ask, bearer, hammer, limited, penalised};
+use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, penalised};
 use gateway_tests::capability::or_skip;
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::setup::Setup;
@@ -104,4 +106,36 @@ async fn an_abuser_behind_one_address_with_others_is_held_in_the_kernel_and_they
     assert_eq!(ask(&client, "/mine", &abuser).await.unwrap().status, 200);
     let records = gateway.records();
     assert!(!records.iter().any(|record| record["penalty"] == "cut"));
+}
+
+#[tokio::test]
+async fn of_two_keys_on_one_connection_neither_is_held_in_the_kernel() {
+    let Some(site) = or_skip(Site::new("streams").await) else {
+        return;
+    };
+    let gateway = site.start(setup(&site)).await;
+    let (abuser, honest) = (bearer(&site.key, "abuser"), bearer(&site.key, "honest"));
+    let [source, _] = CLIENT;
+    let client = site.client(source).await.unwrap();
+    assert!(client.is_http2());
+    let is_over = Cell::new(false);
+    let behave = async {
+        loop {
+            let answer = ask(&client, "/mine", &honest).await.unwrap();
+            assert_eq!(answer.status, 200);
+            let metrics = site.metrics(&gateway).await;
+            assert!(metrics.get("gateway_edge_flow_rows") < 0.5);
+            if metrics.get("gateway_offences_total{reason=\"overage\"}") >= 100.0 {
+                is_over.set(true);
+                return metrics;
+            }
+        }
+    };
+    let ((_, refused), metrics) = tokio::join!(go_on(&client, &abuser, || is_over.get()), behave);
+    assert!(refused >= 100, "{refused}");
+    assert!(metrics.sum("gateway_penalties_total") < 0.5);
+    for reason in [Reason::Penalised, Reason::ConnectionRate] {
+        let dropped = site.counted().of(Verdict::Drop, reason, family(source));
+        assert_eq!(dropped, 0, "{reason:?}");
+    }
 }

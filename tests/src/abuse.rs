@@ -8,6 +8,7 @@ use crate::client::{Answer, Client, get, with};
 use crate::gateway::Gateway;
 use crate::issuer::Key;
 use crate::setup::Setup;
+use crate::wait::fail;
 
 /// Between two requests of somebody who goes on.
 const BREATH: Duration = Duration::from_millis(20);
@@ -46,6 +47,25 @@ pub async fn hammer(client: &Client, bearer: &str) -> Vec<u16> {
         tokio::time::sleep(BREATH).await;
     }
     statuses
+}
+
+/// Asks on and on over a connection that others use as well, which must not break: how often it was admitted,
+/// and how often told to wait.
+///
+/// # Panics
+/// When the connection breaks, or another answer comes.
+pub async fn go_on(client: &Client, bearer: &str, is_over: impl Fn() -> bool) -> (u32, u32) {
+    let (mut admitted, mut refused) = (0, 0);
+    while !is_over() {
+        let answer = ask(client, "/limited", bearer).await;
+        match answer.map(|answer| answer.status) {
+            Some(200) => admitted += 1,
+            Some(429) => refused += 1,
+            other => fail(&format!("{other:?}")),
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+    (admitted, refused)
 }
 
 /// The record of a request of which this became, by a caller at this address.

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let (request, target) = match &arguments.action {
         Action::List { json, target } => {
             let target = target.resolve()?;
-            let Response::Penalties { penalties } =
+            let Response::Penalties { penalties, .. } =
                 call(&target.admin_socket, &Request::Penalties)?
             else {
                 return Err(CallError::OtherAnswer.into());

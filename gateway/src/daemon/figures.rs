@@ -9,6 +9,7 @@ use super::concurrency_figures::concurrency_figures;
 use super::edge_figures::edge_figures;
 use super::fleet::fleet_figures;
 use super::names::CurrentNames;
+use super::penalty_figures::penalty_figures;
 use super::route_figures::route_figures;
 use super::stage_figures::{stage_distribution, stage_figures};
 
@@ -20,6 +21,7 @@ use crate::store::bucket::Buckets;
 use crate::store::decision::{DecisionCounts, Decisions};
 use crate::store::fleet::Fleet;
 use crate::store::list::{ListStatus, Lists};
+use crate::store::offence::Offences;
 use crate::store::penalty::Penalties;
 use crate::store::usage::Usage;
 use crate::store::vouch::Vouched;
@@ -51,6 +53,7 @@ pub(super) struct Sources {
     pub(super) attack: Option<AttackSwitch>,
     pub(super) vouched: Option<Vouched>,
     pub(super) penalties: Option<Penalties>,
+    pub(super) offences: Offences,
     pub(super) usage: Usage,
     pub(super) fleet: Fleet,
 }
@@ -73,6 +76,7 @@ fn figures(sources: &Sources) -> Vec<Figure> {
         figures.extend(edge_figures(edge, &sources.names));
     }
     figures.extend(attack_figures(sources));
+    figures.extend(penalty_figures(&sources.offences));
     figures.extend(stage_figures(&sources.snapshot));
     figures.extend(route_figures(&sources.snapshot));
     figures.extend(concurrency_figures(&sources.snapshot));
@@ -359,6 +363,7 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
         ));
     }
     if let Some(penalties) = sources.penalties.clone() {
+        let offences = sources.offences.clone();
         figures.push(Figure {
             name: "gateway_edge_penalty_failures",
             help: "Penalties that could not be written or taken back, by cause",
@@ -370,7 +375,7 @@ fn attack_figures(sources: &Sources) -> Vec<Figure> {
                     value: value.into(),
                 };
                 vec![
-                    sample("full", counts.refused),
+                    sample("full", counts.refused.saturating_add(offences.no_room())),
                     sample("failed", counts.failed),
                 ]
             }),

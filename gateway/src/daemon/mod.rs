@@ -35,6 +35,7 @@ mod concurrency_figures;
 pub mod lock;
 pub mod names;
 pub mod penalties;
+mod penalty_figures;
 pub mod throttled;
 pub mod privilege;
 pub mod protocol;

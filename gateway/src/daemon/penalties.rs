@@ -1,5 +1,6 @@
 //! Penalties, as the admin socket may see and change them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use super::admin::Reached;
 use super::protocol::Response;
 use crate::clock;
 use crate::model::PenaltyRules;
-use crate::store::bucket::source_value;
+use crate::store::bucket::{Debt, source_value};
 use crate::store::connection::ListenerRules;
+use crate::store::offence::Offences;
 
 /// A penalty that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,36 @@ pub struct PenaltyReport {
     pub left_seconds: u64,
 }
 
+/// How often callers offended and what became of it, since the gateway has started, by what metrics name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PenaltyTally {
+    /// Offences, by reason.
+    pub offences: BTreeMap<String, u64>,
+    /// Requests and connections, by what became of them beside their answers.
+    pub enforced: BTreeMap<String, u64>,
+    /// The same, of what would have.
+    pub monitored: BTreeMap<String, u64>,
+}
+
+impl PenaltyTally {
+    fn read(offences: &Offences) -> Self {
+        let taken = |is_enforced| {
+            let counts = offences.taken(is_enforced);
+            counts
+                .map(|(measure, count)| (measure.name().to_owned(), count))
+                .collect()
+        };
+        let kinds = offences.offences();
+        Self {
+            offences: kinds
+                .map(|(kind, count)| (kind.name().to_owned(), count))
+                .collect(),
+            enforced: taken(true),
+            monitored: taken(false),
+        }
+    }
+}
+
 /// Every penalty that has not ended, those that last longest first.
 pub(super) fn list(reached: &Reached) -> Response {
     let penalised = reached.offences.penalised(clock::monotonic_ns());
@@ -39,7 +71,10 @@ pub(super) fn list(reached: &Reached) -> Response {
         })
         .collect();
     penalties.sort_by_key(|penalty| std::cmp::Reverse(penalty.left_seconds));
-    Response::Penalties { penalties }
+    Response::Penalties {
+        penalties,
+        counts: PenaltyTally::read(&reached.offences),
+    }
 }
 
 /// Forgets what a source has done, and what it owes for it.
@@ -68,11 +103,15 @@ pub(super) fn add(reached: &Reached, source: &str, seconds: u64) -> Result<Strin
     }
     let now_ns = clock::monotonic_ns();
     let rules = rules(reached);
-    let cut = rules.iter().filter(|rules| {
-        let moment = (now_ns, length);
-        rules.indebt(&reached.buckets, source, moment)
-    });
-    if cut.count() == 0 {
+    let mut is_cut = false;
+    for rules in &rules {
+        match rules.indebt(&reached.buckets, source, (now_ns, length)) {
+            Debt::Owed(_) => is_cut = true,
+            Debt::NoRoom => reached.offences.count_no_room(),
+            Debt::Unlimited => {}
+        }
+    }
+    if !is_cut {
         return Err(format!(
             "{source} cannot be cut off: no listener limits connections, or there is no room for another \
              source; write `xdp.connections_per_source`, or deny it with `gateway deny add`"

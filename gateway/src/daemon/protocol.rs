@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::api_key_report::{KeyOutcome, KeyReport};
 use super::deployment_report::ApiReport;
 use super::deployments::Ordered;
-use super::penalties::PenaltyReport;
+use super::penalties::{PenaltyReport, PenaltyTally};
 use super::stage_figures::StageCount;
 use super::throttled::ThrottledReport;
 use super::usage::{SetRemaining, UsagePage, UsageQuestion};
@@ -280,6 +280,8 @@ pub enum Response {
     Penalties {
         /// Those that last longest first.
         penalties: Vec<PenaltyReport>,
+        /// What was counted.
+        counts: PenaltyTally,
     },
     /// What would become of a request.
     Explained(Explanation),

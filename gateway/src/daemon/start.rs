@@ -189,14 +189,13 @@ fn assemble(
     let attack = edge.get().map(|edge| attack_switch(edge, &model));
     let (shared, drain_deadline) = share(&model, (snapshot, rings), &buckets, edge.get());
     let (counters, workers) = start_workers(model.workers.get(), &shared, &logs)?;
-    let offences = shared.offences.clone();
     let reloads = Arc::new(Reloads::default());
     let statistics = edge.get().map(|edge| edge.statistics());
     let names = names_now(&model, &shared.rings, &lists, statistics.as_ref());
     let sources = Sources {
         snapshot: Arc::clone(&shared.snapshot),
         decisions: Arc::clone(compiler.decisions()),
-        buckets: buckets.clone(),
+        buckets,
         body_budget: shared.body_budget.clone(),
         logs_dropped: logs.dropped(),
         reloads: Arc::clone(&reloads),
@@ -206,20 +205,21 @@ fn assemble(
         attack: attack.clone(),
         vouched: shared.vouched.clone(),
         penalties: edge.get().map(|edge| edge.penalties()),
+        offences: shared.offences.clone(),
         usage: usage.clone(),
         fleet: compiler.slots().fleet().clone(),
     };
     Ok(Control {
         lock,
         options,
+        around: Environment {
+            rules: source_rules(lists.clone(), edge.get(), &shared),
+            workers,
+        },
         shared,
         compiler: Arc::new(compiler),
         listeners: Listeners::default(),
         prepared: Some(listeners),
-        around: Environment {
-            rules: source_rules(lists.clone(), buckets, edge.get(), offences),
-            workers,
-        },
         keys: KeyTasks::default(),
         credentials: CredentialTasks::default(),
         edge: edge.settle(),
@@ -303,16 +303,11 @@ fn start_workers(
 }
 
 /// What accept asks of sources, whoever else judges.
-fn source_rules(
-    lists: Lists,
-    buckets: Buckets,
-    edge: Option<&EdgeHandle>,
-    offences: Offences,
-) -> Arc<SourceRules> {
+fn source_rules(lists: Lists, edge: Option<&EdgeHandle>, shared: &Shared) -> Arc<SourceRules> {
     Arc::new(SourceRules {
         lists,
-        buckets,
-        offences,
+        buckets: shared.buckets.clone(),
+        offences: shared.offences.clone(),
         coverage: edge.map_or_else(Coverage::default, EdgeHandle::coverage),
     })
 }

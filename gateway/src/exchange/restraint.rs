@@ -4,11 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How often a connection tells that its callers behave.
+/// How often a connection tells of one of its callers that it behaves.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Callers of one connection of which that is told now and then; of more it is told oftener.
+const TOLD_MAX: usize = 4;
 
 /// What one connection may not do for a while. Shared by its requests, which say so, and its stream.
 #[derive(Debug, Default)]
@@ -24,7 +27,8 @@ pub struct Restraint {
     held: RefCell<Option<Box<dyn Debug>>>,
     changed: Notify,
     carried: Cell<Carried>,
-    told: Cell<Option<Instant>>,
+    /// Of which of its callers it was told last that they behave, and when.
+    told: RefCell<ArrayVec<(u64, Instant), TOLD_MAX>>,
 }
 
 /// Whose requests a connection has carried.
@@ -67,7 +71,8 @@ impl Restraint {
         self.charge_ns.take()
     }
 
-    /// Notes whose request it has carried, and says whose it has by now.
+    /// Notes whose request it has carried, and says whose it has by now. What one of several has done holds
+    /// it back no longer.
     pub fn carries(&self, key: u64) -> Carried {
         let carried = match self.carried.get() {
             Carried::Nobody => Carried::One(key),
@@ -75,6 +80,10 @@ impl Restraint {
             Carried::One(_) | Carried::Several => Carried::Several,
         };
         self.carried.set(carried);
+        if carried == Carried::Several {
+            self.cut_for.set(None);
+            self.let_go();
+        }
         carried
     }
 
@@ -84,13 +93,21 @@ impl Restraint {
         self.carried.get()
     }
 
-    /// Whether it is time to tell again that its callers behave; then it is told.
-    pub fn tells(&self, now: Instant) -> bool {
-        let is_due = self.told.get().is_none_or(|told| now >= told + TOLD_EVERY);
-        if is_due {
-            self.told.set(Some(now));
+    /// Whether it is time to tell again that this caller behaves; then it is told.
+    pub fn tells(&self, key: u64, now: Instant) -> bool {
+        let mut told = self.told.borrow_mut();
+        if let Some((_, at)) = told.iter_mut().find(|(known, _)| *known == key) {
+            let is_due = now >= *at + TOLD_EVERY;
+            if is_due {
+                *at = now;
+            }
+            return is_due;
         }
-        is_due
+        if told.is_full() {
+            told.remove(0);
+        }
+        told.push((key, now));
+        true
     }
 
     /// Has it not be read for so long.
@@ -114,6 +131,14 @@ impl Restraint {
     pub fn release(&self) {
         self.unread_until.set(None);
         drop(self.held.take());
+    }
+
+    /// Ends a pause before its time.
+    pub fn let_go(&self) {
+        if self.is_paused() {
+            self.release();
+            self.changed.notify_one();
+        }
     }
 
     /// Whether it is paused, or was until its pause was over.
@@ -146,7 +171,7 @@ impl Restraint {
         self.cut_for.get()
     }
 
-    /// Waits until it is held back, or more than before. For one waiter.
+    /// Waits until it is held back, or more than before, or let go. For one waiter.
     ///
     /// # Cancel safety
     /// Safe: what was said is told to whoever waits next.
@@ -187,10 +212,35 @@ mod tests {
     #[test]
     fn it_is_told_now_and_then_that_callers_behave() {
         let (restraint, now) = (Restraint::default(), Instant::now());
-        let told = |seconds| restraint.tells(now + Duration::from_secs(seconds));
+        let told = |key, seconds| restraint.tells(key, now + Duration::from_secs(seconds));
+        let one = [told(7, 0), told(7, 9), told(7, 10), told(7, 11)];
+        assert_eq!(one, [true, false, true, false]);
+        // Of each by itself.
         assert_eq!(
-            [told(0), told(9), told(10), told(11)],
-            [true, false, true, false]
+            [told(8, 11), told(8, 12), told(7, 12)],
+            [true, false, false]
         );
+        for key in 10..100 {
+            assert!(told(key, 12));
+        }
+    }
+
+    #[test]
+    fn what_one_caller_has_done_ends_when_another_comes_and_never_begins_again() {
+        let (restraint, now) = (Restraint::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        restraint.carries(7);
+        restraint.hold(now, second, Box::new("away"));
+        restraint.carries(7);
+        assert!(restraint.is_held());
+        restraint.carries(8);
+        assert!(!restraint.is_held() && !restraint.is_paused());
+        assert_eq!(restraint.unread_until(now), None);
+        let cut = Restraint::default();
+        cut.carries(7);
+        cut.cut(second);
+        assert_eq!(cut.cut_for(), Some(second));
+        cut.carries(8);
+        assert_eq!(cut.cut_for(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! One connection: handshake, protocol, requests, end.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -311,12 +311,22 @@ impl<H: Handler> Open<H> {
                         shut_down(connection.as_mut());
                     }
                 }
+                () = self.pardoned(restraint) => restraint.let_go(),
                 () = ending.comes(activity), if !shutting_down => {
                     shutting_down = true;
                     shut_down(connection.as_mut());
                 }
             }
         }
+    }
+
+    /// Waits until its source is pardoned, while the connection is held back.
+    async fn pardoned(&self, restraint: &Restraint) {
+        if !restraint.is_paused() {
+            return pending().await;
+        }
+        let doorkeeper = &self.around.doorkeeper;
+        doorkeeper.pardoned(self.ends.source.ip()).await;
     }
 
     /// When the connection, as it stands, will have waited too long.

@@ -5,7 +5,7 @@ use super::connection::{Surroundings, note, record};
 use super::ends::Ends;
 use crate::clock;
 use crate::model::PenaltyMode;
-use crate::store::offence::Handshake;
+use crate::store::offence::{Handshake, Measure};
 use crate::telemetry::metrics::ConnectionEvent;
 
 /// The handshake does not begin: its source has begun too many.
@@ -30,31 +30,43 @@ pub(super) async fn turn<H>(
     }
     let (rules, now_ns) = (&plan.penalties, clock::monotonic_ns());
     let is_enforced = rules.mode == PenaltyMode::Enforce;
+    let offences = around.doorkeeper.offences();
     let handshake = around.doorkeeper.handshake(ends.source.ip(), rules, now_ns);
     match handshake {
         Handshake::Free => Ok(None),
         Handshake::Charged { charge_ns, wait } => {
-            if is_enforced && !wait.is_zero() {
-                tokio::time::sleep(wait).await;
+            if !wait.is_zero() {
+                offences.count(Measure::HandshakeDelayed, is_enforced);
+                if is_enforced {
+                    tokio::time::sleep(wait).await;
+                }
             }
             Ok(Some(charge_ns))
         }
-        Handshake::Refused { is_news } if is_enforced => {
-            let event = ConnectionEvent::HandshakeCapped;
-            if is_news {
-                note(around, plan, ends, event, None);
-            } else {
-                around.metrics.connection(event);
-            }
-            Err(Capped)
-        }
         Handshake::Refused { is_news } => {
-            if is_news {
-                let mut record = record(plan, ends);
-                record.monitor(Some((ConnectionEvent::HandshakeCapped.name(), None)));
-                around.sink.connection(&record);
-            }
-            Ok(None)
+            offences.count(Measure::HandshakeCapped, is_enforced);
+            refuse(ends, plan, around, (is_enforced, is_news))
         }
     }
+}
+
+/// Counts and tells that a handshake was refused, or would have been.
+fn refuse<H>(
+    ends: &Ends,
+    plan: &ListenerPlan,
+    around: &Surroundings<H>,
+    (is_enforced, is_news): (bool, bool),
+) -> Result<Option<u64>, Capped> {
+    let event = ConnectionEvent::HandshakeCapped;
+    match (is_enforced, is_news) {
+        (true, true) => note(around, plan, ends, event, None),
+        (true, false) => around.metrics.connection(event),
+        (false, true) => {
+            let mut record = record(plan, ends);
+            record.monitor(Some((event.name(), None)));
+            around.sink.connection(&record);
+        }
+        (false, false) => {}
+    }
+    if is_enforced { Err(Capped) } else { Ok(None) }
 }

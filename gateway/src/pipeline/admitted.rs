@@ -2,6 +2,7 @@
 
 use http::request::Parts;
 
+use super::discipline::note_sender;
 use crate::clock;
 use crate::exchange::{Exchange, Reason, Rejection, UsedKey};
 use crate::model::KeySource;
@@ -81,6 +82,9 @@ pub(super) fn admitted(
     let key = keyed.as_ref().map(|keyed| used(route, keyed, head));
     exchange.record.record.api_key = key.as_ref().map(|key| (&key.id).into());
     exchange.api_key = key;
+    if exchange.api_key.is_some() {
+        note_sender(exchange, &worker.buckets);
+    }
     let sender = sender(exchange, head);
     let (seats, full) = take_seats(&route.concurrency, &worker.buckets, &sender)?;
     let keyed = keyed.as_ref();

@@ -12,8 +12,8 @@ use super::Worker;
 use crate::clock;
 use crate::exchange::{Caller, Carried, Connection, Exchange, Reason, Rejection};
 use crate::model::{PenaltyMode, PenaltyRules};
-use crate::store::bucket::source_value;
-use crate::store::offence::{Culprit, Step};
+use crate::store::bucket::{Buckets, source_value};
+use crate::store::offence::{Culprit, OffenceKind, Step};
 use crate::store::penalty::{HeldFlow, Offender};
 use crate::telemetry::operator_log::explain;
 
@@ -36,7 +36,7 @@ impl Worker {
         if rules.mode == PenaltyMode::Off || restraint.is_exempt() || !is_direct {
             return;
         }
-        let key = self.key_of(exchange);
+        let key = key_of(exchange, &self.buckets);
         if let Some(key) = key {
             restraint.carries(key);
         }
@@ -46,13 +46,13 @@ impl Worker {
         };
         let now_ns = clock::monotonic_ns();
         let Some(rejection) = refused else {
-            if key.is_some() && restraint.tells(Instant::now()) {
+            if key.is_some_and(|key| restraint.tells(key, Instant::now())) {
                 self.offences.behaves(culprit, now_ns);
             }
             return;
         };
-        let step = if is_forgery(rejection.reason) {
-            self.offences.failed(culprit.source, now_ns, rules)
+        let step = if let Some(kind) = forgery(rejection.reason) {
+            self.offences.failed(culprit.source, kind, now_ns, rules)
         } else if let Some(wait) = told_to_wait(exchange, rejection) {
             let (arrived_ns, moment) = (exchange.record.started_ns(), (now_ns, wait));
             let name = || name_of(exchange);
@@ -67,15 +67,17 @@ impl Worker {
     }
 
     fn take(&self, step: Step, rules: &PenaltyRules, culprit: Culprit, exchange: &mut Exchange) {
-        let Some(name) = step.name() else {
+        let Some(measure) = step.measure() else {
             return;
         };
+        let is_enforced = rules.mode == PenaltyMode::Enforce;
+        self.offences.count(measure, is_enforced);
         let record = &mut exchange.record.record;
-        if rules.mode == PenaltyMode::Monitor {
-            record.monitor(Some((name, None)));
+        if !is_enforced {
+            record.monitor(Some((measure.name(), None)));
             return;
         }
-        record.penalty = Some(name);
+        record.penalty = Some(measure.name());
         let connection = &exchange.connection;
         let (restraint, now) = (&connection.restraint, Instant::now());
         match step {
@@ -116,29 +118,39 @@ impl Worker {
             }
         }
     }
+}
 
-    /// What stands for the key that a request came with: its API key, else its caller.
-    fn key_of(&self, exchange: &Exchange) -> Option<u64> {
-        if let Some(key) = &exchange.api_key {
-            return Some(self.buckets.caller_tag(API_KEY, key.id.as_str().as_bytes()));
-        }
-        let subject = exchange.caller.as_ref().and_then(Caller::subject)?;
-        Some(self.buckets.caller_tag(SUBJECT, subject.as_bytes()))
+/// Notes whose request a connection carries as soon as that is known: what becomes of others on it must not
+/// befall a request that is under way.
+pub(super) fn note_sender(exchange: &Exchange, buckets: &Buckets) {
+    let restraint = &exchange.connection.restraint;
+    if restraint.is_exempt() {
+        return;
+    }
+    if let Some(key) = key_of(exchange, buckets) {
+        restraint.carries(key);
     }
 }
 
-/// Whether an authentication that failed is an offence: by a wrong signature, a key that nobody knows, or
-/// a token that its issuer has not signed. Credentials that are missing, of somebody else or merely too old
-/// never are.
-const fn is_forgery(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::SignatureMismatch
-            | Reason::SignatureUnknownKey
-            | Reason::ApiKeyUnknown
-            | Reason::TokenSignature
-            | Reason::TokenAlgorithm
-    )
+/// What stands for the key that a request came with: its API key, else its caller.
+fn key_of(exchange: &Exchange, buckets: &Buckets) -> Option<u64> {
+    if let Some(key) = &exchange.api_key {
+        return Some(buckets.caller_tag(API_KEY, key.id.as_str().as_bytes()));
+    }
+    let subject = exchange.caller.as_ref().and_then(Caller::subject)?;
+    Some(buckets.caller_tag(SUBJECT, subject.as_bytes()))
+}
+
+/// What an authentication that failed is, where that is an offence: by a wrong signature, a key that nobody
+/// knows, or a token that its issuer has not signed. Credentials that are missing, of somebody else or merely
+/// too old never are.
+const fn forgery(reason: Reason) -> Option<OffenceKind> {
+    match reason {
+        Reason::SignatureMismatch => Some(OffenceKind::BadSignature),
+        Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(OffenceKind::UnknownKey),
+        Reason::TokenSignature | Reason::TokenAlgorithm => Some(OffenceKind::ForgedToken),
+        _ => None,
+    }
 }
 
 /// What operators call the key of a request.

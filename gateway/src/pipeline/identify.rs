@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use http::request::Parts;
 
 use super::arriving::Arriving;
+use super::discipline::note_sender;
 use super::follow::passed;
 use crate::clock;
 use crate::exchange::{Caller, Exchange, Judged, Reason, Rejection};
@@ -42,6 +43,10 @@ pub(super) async fn identify(
     let caller = outcome?;
     exchange.record.record.subject = caller.subject().map(Into::into);
     exchange.caller = Some(caller);
+    // Where a key is asked for, it is the key that counts.
+    if route.api_key.is_none() {
+        note_sender(exchange, asking.buckets);
+    }
     let said = format_args!("Successfully completed authorizer execution");
     passed(exchange, Step::Authorizer, said);
     Ok(())

@@ -66,18 +66,17 @@ impl ListenerRules {
         }
     }
 
-    /// Has a source owe so much that it opens no connection for so long; whether it does.
+    /// Has a source owe so much that it opens no connection for so long; whether it does, or why not.
     #[must_use = "a limit that is off refuses nobody"]
     pub fn indebt(
         &self,
         buckets: &Buckets,
         source: IpAddr,
         (now_ns, length): (u64, Duration),
-    ) -> bool {
+    ) -> Debt {
         let limit = &self.connections;
         let debt = Duration::from_nanos(limit.source.tolerance_ns).saturating_add(length);
-        let added = buckets.add_debt(source, now_ns, limit, (debt, length));
-        matches!(added, Debt::Owed(_))
+        buckets.add_debt(source, now_ns, limit, (debt, length))
     }
 
     /// Has a source owe nothing.
@@ -245,13 +244,32 @@ impl Doorkeeper {
         offences.handshake(source, &rules.handshakes, now_ns)
     }
 
+    /// Who is penalised.
+    #[must_use]
+    pub fn offences(&self) -> &Offences {
+        &self.rules.offences
+    }
+
+    /// Waits until a source that is penalised is pardoned.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn pardoned(&self, source: IpAddr) {
+        let source = source_value(source.to_canonical());
+        self.rules.offences.pardoned(source).await;
+    }
+
     /// Has a source open no connection for so long, but for the trickle that the kernel leaves it. Nothing
     /// more is needed: it is the debt that it pays off.
     pub fn penalise(&self, source: IpAddr, length: Duration, now_ns: u64) {
         let listener = self.listener.load();
         let moment = (now_ns, length);
-        if !listener.indebt(&self.rules.buckets, source, moment) {
-            tracing::debug!(%source, "not cut off: its connections have no limit, or no room for it");
+        match listener.indebt(&self.rules.buckets, source, moment) {
+            Debt::Owed(_) => {}
+            Debt::NoRoom => self.rules.offences.count_no_room(),
+            Debt::Unlimited => {
+                tracing::debug!(%source, "not cut off: its connections have no limit");
+            }
         }
     }
 
@@ -609,6 +627,21 @@ mod tests {
         for _ in 0..10 {
             admit().unwrap();
         }
+    }
+
+    #[test]
+    fn a_source_for_which_there_is_no_room_is_not_cut_off_and_that_is_counted() {
+        let bench = bench(1_000);
+        let guard = &bench.doorkeeper;
+        let length = Duration::from_secs(60);
+        let no_room = || guard.rules.offences.no_room();
+        let mut sources = (0x0a00_0000_u32..).map(|number| IpAddr::V4(number.into()));
+        while no_room() == 0 {
+            guard.penalise(sources.next().unwrap(), length, NOW);
+        }
+        assert_eq!(no_room(), 1);
+        guard.penalise(address("10.0.0.0"), length, NOW);
+        assert_eq!(no_room(), 1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Reads the pinned maps itself, so it works while no gateway runs. Without a kernel edge it reads
 //! the mapped file, and says so.
 
+pub(super) mod penalties;
 mod report;
 mod stages;
 mod text;
@@ -61,16 +62,21 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
             is_told = true;
         }
         let callers = throttled::callers(&target, &names)?;
+        let penalties = penalties::penalties(&target)?;
         if arguments.json {
             let whole = stages::Whole {
                 report: &report,
                 stages: &stages,
                 throttled_callers: &callers,
+                penalties: penalties.as_ref(),
             };
             output.line(&serde_json::to_string(&whole)?);
         } else {
             output.line(&text::text(&report));
             let tables = [
+                penalties
+                    .as_ref()
+                    .and_then(|it| penalties::table(it, &report)),
                 throttled::table(&report.throttles, &callers),
                 stages::table(&stages),
             ];

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::penalties::Penalties;
 use super::report::Report;
 use super::throttled::Caller;
 use crate::cli::target::Target;
@@ -19,6 +20,8 @@ pub(super) struct Whole<'a> {
     pub(super) stages: &'a [StageCount],
     /// Empty where no gateway runs.
     pub(super) throttled_callers: &'a [Caller],
+    /// `null` where no gateway runs.
+    pub(super) penalties: Option<&'a Penalties>,
 }
 
 /// What the gateway that runs has counted, nothing where none does; and what keeps whoever asks from

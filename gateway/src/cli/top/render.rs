@@ -12,6 +12,7 @@ use super::keys::HELP;
 use super::rows::{Debt, KeyRow, SourceRow, TrafficRow, class_name};
 use super::state::{Panel, State};
 use crate::cli::source::Origin;
+use crate::daemon::penalties::PenaltyReport;
 
 /// Below this width sources and keys stand below each other.
 const SIDE_BY_SIDE: u16 = 110;
@@ -20,6 +21,9 @@ const HEADING: u16 = 2;
 /// Lines around the rows of a panel: border and column names.
 const AROUND_ROWS: u16 = 3;
 
+/// Penalties that are shown at once.
+const PENALTY_ROWS_MAX: u16 = 5;
+
 /// Draws everything.
 pub(super) fn render(frame: &mut Frame<'_>, state: &State) {
     let area = frame.area();
@@ -27,9 +31,15 @@ pub(super) fn render(frame: &mut Frame<'_>, state: &State) {
     let traffic = rows
         .saturating_add(AROUND_ROWS)
         .clamp(AROUND_ROWS + 2, (area.height * 2 / 5).max(AROUND_ROWS + 2));
-    let [heading, top, bottom, footer] = Layout::vertical([
+    let penalised = u16::try_from(state.sample.penalties.penalties.len()).unwrap_or(u16::MAX);
+    let penalties = match penalised {
+        0 => 0,
+        rows => rows.min(PENALTY_ROWS_MAX).saturating_add(AROUND_ROWS),
+    };
+    let [heading, top, middle, bottom, footer] = Layout::vertical([
         Constraint::Length(HEADING),
         Constraint::Length(traffic),
+        Constraint::Length(penalties),
         Constraint::Min(0),
         Constraint::Length(1),
     ])
@@ -42,6 +52,9 @@ pub(super) fn render(frame: &mut Frame<'_>, state: &State) {
     let [sources, keys] = below.areas(bottom);
     frame.render_widget(Paragraph::new(self::heading(state)), heading);
     draw_traffic(frame, top, state);
+    if penalised > 0 {
+        draw_penalties(frame, middle, state);
+    }
     draw_sources(frame, sources, state);
     draw_keys(frame, keys, state);
     frame.render_widget(Paragraph::new(self::footer(state)), footer);
@@ -77,6 +90,10 @@ fn heading(state: &State) -> Vec<Line<'_>> {
             "  {} flows penalised",
             posture.flow_rows
         )));
+    }
+    let taken = sample.penalties.counts.enforced.iter();
+    for (step, count) in taken.filter(|(_, count)| **count > 0) {
+        first.push(Span::raw(format!("  {step} {count}")));
     }
     if state.is_paused {
         let style = Style::new().fg(Color::Black).bg(Color::Yellow);
@@ -207,6 +224,30 @@ fn draw_traffic(frame: &mut Frame<'_>, area: Rect, state: &State) {
             sparkline(state.history(row), BARS),
         ])
         .style(style)
+    });
+}
+
+fn draw_penalties(frame: &mut Frame<'_>, area: Rect, state: &State) {
+    let listing = Listing {
+        panel: Panel::Penalties,
+        name: "penalties",
+        rows: state.penalties(),
+        columns: &["source", "step", "owes", "key"],
+        widths: &[
+            Constraint::Min(18),
+            Constraint::Length(8),
+            Constraint::Length(7),
+            Constraint::Min(18),
+        ],
+    };
+    listing.draw(frame, area, state, |row: &PenaltyReport| {
+        Row::new(vec![
+            row.source.to_string(),
+            row.step.clone(),
+            time(row.left_seconds.saturating_mul(1_000_000_000)),
+            row.key.clone().unwrap_or_default(),
+        ])
+        .style(Style::new().fg(Color::Magenta))
     });
 }
 

@@ -9,6 +9,7 @@ use super::super::keys::Action;
 use super::super::rows::tests::{sample, verdict};
 use super::*;
 use crate::cli::source::CarryingInterface;
+use crate::daemon::penalties::PenaltyReport;
 use crate::store::bucket::OwingBucket;
 use crate::xdp::stats::{ClassLimit, Posture};
 
@@ -140,4 +141,39 @@ fn the_state_of_things_is_said() {
         &drawn(&state, 120, 40),
         "gateway blue no kernel edge: connections counted at accept",
     );
+}
+
+#[test]
+fn who_is_penalised_has_a_panel_while_there_is_anybody() {
+    let mut state = state();
+    state.act(Action::NextPanel);
+    has(&drawn(&state, 120, 40), "sources in debt 1, by fill");
+    assert!(!drawn(&state, 120, 40).contains("penalties"));
+    let penalty = |source: &str, step: &str, left_seconds| PenaltyReport {
+        source: source.parse().unwrap(),
+        key: Some(format!("caller {step}")),
+        step: step.to_owned(),
+        left_seconds,
+    };
+    let penalties = &mut state.sample.penalties;
+    penalties.penalties = vec![
+        penalty("192.0.2.1", "slowed", 2),
+        penalty("192.0.2.2", "cut", 9),
+    ];
+    penalties.counts.enforced = [("cut".to_owned(), 4), ("held".to_owned(), 0)].into();
+    for (width, height) in [(120, 40), (160, 60), (80, 30)] {
+        let screen = drawn(&state, width, height);
+        has(&screen, "3 flows penalised cut 4");
+        has(&screen, "penalties 2, by owes");
+        has(&screen, "192.0.2.2 cut 9.0s caller cut");
+        has(&screen, "192.0.2.1 slowed 2.0s caller slowed");
+    }
+    state.act(Action::PreviousPanel);
+    state.act(Action::Type('x'));
+    assert_eq!(state.penalties().len(), 0);
+    state.act(Action::Escape);
+    state.act(Action::NextSort);
+    assert_eq!(state.penalties()[0].step, "cut");
+    state.act(Action::NextSort);
+    assert_eq!(state.penalties()[0].step, "slowed");
 }

@@ -7,6 +7,7 @@ use gateway_common::reason::{Family, Reason};
 
 use super::*;
 use crate::cli::source::Origin;
+use crate::cli::stats::penalties::Penalties;
 use crate::store::bucket::OwingBucket;
 use crate::xdp::stats::{ClassLimit, Debts, ListCount, ListenerCount, Snapshot, VerdictCount};
 
@@ -23,6 +24,7 @@ pub(in crate::cli::top) fn sample(at_ns: u64) -> Sample {
         debts: Debts::default(),
         names: Names::default(),
         ipv6: HashMap::new(),
+        penalties: Penalties::default(),
     }
 }
 

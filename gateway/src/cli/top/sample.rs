@@ -7,6 +7,7 @@ use gateway_common::address::tagged_v4;
 
 use super::peers;
 use crate::cli::source::{CarryingInterface, Origin, Source};
+use crate::cli::stats::penalties::{Penalties, penalties};
 use crate::cli::target::Target;
 use crate::clock;
 use crate::daemon::names::Names;
@@ -25,6 +26,8 @@ pub(super) struct Sample {
     pub(super) names: Names,
     /// The IPv6 sources whose tags are those of connected peers, with their class numbers.
     pub(super) ipv6: HashMap<u64, (Ipv6Addr, u32)>,
+    /// Who is penalised; nobody where no gateway runs, or where it does not say.
+    pub(super) penalties: Penalties,
 }
 
 /// Takes samples of one instance.
@@ -67,6 +70,7 @@ impl Sampler {
             // Without names there are numbers; `gateway stats` says why.
             names: source.names().unwrap_or_default(),
             ipv6,
+            penalties: penalties(&self.target)?.unwrap_or_default(),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use super::keys::Action;
 use super::rows::{KeyRow, Rows, SourceRow, TrafficRow, class_name};
 use super::sample::Sample;
+use crate::daemon::penalties::PenaltyReport;
 
 /// Rates that a sparkline can show.
 const HISTORY: usize = 60;
@@ -36,6 +37,7 @@ pub(super) struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Panel {
     Traffic,
+    Penalties,
     Sources,
     Keys,
 }
@@ -67,12 +69,13 @@ pub(super) enum Flow {
 }
 
 impl Panel {
-    pub(super) const ALL: [Self; 3] = [Self::Traffic, Self::Sources, Self::Keys];
+    pub(super) const ALL: [Self; 4] = [Self::Traffic, Self::Penalties, Self::Sources, Self::Keys];
 
     /// What its rows can be sorted by, in the order of the key; numbers come largest first.
     pub(super) const fn sorts(self) -> &'static [&'static str] {
         match self {
             Self::Traffic => &["packets/s", "bytes/s", "packets", "name"],
+            Self::Penalties => &["owes", "step", "source", "key"],
             Self::Sources => &["fill", "owes", "charged/s", "source"],
             Self::Keys => &["rejected/s", "admitted/s", "owes", "name"],
         }
@@ -160,18 +163,20 @@ impl State {
 
     /// The view of a panel.
     pub(super) fn view(&self, panel: Panel) -> &View {
-        let [traffic, sources, keys] = &self.views;
+        let [traffic, penalties, sources, keys] = &self.views;
         match panel {
             Panel::Traffic => traffic,
+            Panel::Penalties => penalties,
             Panel::Sources => sources,
             Panel::Keys => keys,
         }
     }
 
     fn view_mut(&mut self) -> &mut View {
-        let [traffic, sources, keys] = &mut self.views;
+        let [traffic, penalties, sources, keys] = &mut self.views;
         match self.focus {
             Panel::Traffic => traffic,
+            Panel::Penalties => penalties,
             Panel::Sources => sources,
             Panel::Keys => keys,
         }
@@ -191,6 +196,23 @@ impl State {
             2 => (Reverse(row.total.packets), &row.name),
             _ => (Reverse(0), &row.name),
         })
+    }
+
+    /// The penalties, filtered and sorted.
+    pub(super) fn penalties(&self) -> Vec<&PenaltyReport> {
+        let view = self.view(Panel::Penalties);
+        let key = |row: &PenaltyReport| row.key.clone().unwrap_or_default();
+        arrange(
+            &self.sample.penalties.penalties,
+            view,
+            |row| format!("{} {} {}", row.source, row.step, key(row)),
+            |row| match view.sort {
+                0 => (Reverse(row.left_seconds), String::new(), row.source),
+                1 => (Reverse(0), row.step.clone(), row.source),
+                2 => (Reverse(0), String::new(), row.source),
+                _ => (Reverse(0), key(row), row.source),
+            },
+        )
     }
 
     /// The rows of the sources, filtered and sorted.
@@ -235,6 +257,7 @@ impl State {
     fn row_count(&self) -> usize {
         match self.focus {
             Panel::Traffic => self.traffic().len(),
+            Panel::Penalties => self.penalties().len(),
             Panel::Sources => self.sources().len(),
             Panel::Keys => self.keys().len(),
         }
@@ -247,8 +270,8 @@ impl State {
             Action::Quit => return Flow::Quit,
             Action::Help => self.shows_help = !self.shows_help,
             Action::Pause => self.is_paused = !self.is_paused,
-            Action::NextPanel => self.move_focus(1),
-            Action::PreviousPanel => self.move_focus(Panel::ALL.len() - 1),
+            Action::NextPanel => self.move_focus(true),
+            Action::PreviousPanel => self.move_focus(false),
             Action::NextTable => {
                 self.table = self.table.next();
                 self.focus = Panel::Traffic;
@@ -298,10 +321,17 @@ impl State {
         Flow::Continue
     }
 
-    fn move_focus(&mut self, steps: usize) {
-        let all = Panel::ALL.iter().cycle();
-        let next = all.skip_while(|panel| **panel != self.focus).nth(steps);
-        self.focus = next.copied().unwrap_or(self.focus);
+    /// Moves to the next or the previous panel of those that are there: that of penalties is while somebody is
+    /// penalised.
+    fn move_focus(&mut self, is_forward: bool) {
+        let is_there = |panel: &Panel| {
+            *panel != Panel::Penalties || !self.sample.penalties.penalties.is_empty()
+        };
+        let panels: Vec<Panel> = Panel::ALL.into_iter().filter(is_there).collect();
+        let place = panels.iter().position(|panel| *panel == self.focus);
+        let steps = if is_forward { 1 } else { panels.len() - 1 };
+        let next = (place.unwrap_or(0) + steps) % panels.len();
+        self.focus = panels.get(next).copied().unwrap_or(self.focus);
     }
 }
 

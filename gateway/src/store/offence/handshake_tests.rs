@@ -72,7 +72,10 @@ fn handshakes_are_charged_during_a_penalty_and_for_as_long_again_and_of_nobody_e
     assert!(offences.pardon(SOURCE));
     assert_eq!(handshake(SOURCE, 110).1, Handshake::Free);
     // Whoever is only slowed is charged as well.
-    let fail = |second: u64| offences.failed(SOURCE, second * SECOND, &rules());
+    let fail = |second: u64| {
+        let now_ns = second * SECOND;
+        offences.failed(SOURCE, OffenceKind::ForgedToken, now_ns, &rules())
+    };
     assert_eq!([fail(200), fail(200)], [Step::Tell; 2]);
     assert_eq!(handshake(SOURCE, 200).1, Handshake::Free);
     assert_eq!(fail(200), Step::Slow(s(10)));

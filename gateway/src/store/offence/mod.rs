@@ -13,6 +13,7 @@
 mod handshakes;
 mod offences;
 mod source;
+mod tally;
 #[cfg(test)]
 mod handshake_tests;
 #[cfg(test)]
@@ -46,14 +47,86 @@ pub enum Step {
 }
 
 impl Step {
-    /// As logs name it; `None` where nothing more than the answer becomes of it.
+    /// What is counted and logged of it; `None` where nothing more than the answer becomes of it.
     #[must_use]
-    pub const fn name(self) -> Option<&'static str> {
+    pub const fn measure(self) -> Option<Measure> {
         match self {
             Self::Tell => None,
-            Self::Slow(_) => Some("slowed"),
-            Self::Cut(_) => Some("cut"),
-            Self::Hold(_) => Some("held"),
+            Self::Slow(_) => Some(Measure::Slowed),
+            Self::Cut(_) => Some(Measure::Cut),
+            Self::Hold(_) => Some(Measure::Held),
+        }
+    }
+}
+
+/// What is done to whoever offends, beside its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Its connection was not read for a while.
+    Slowed,
+    /// Its connection was broken off, and its source let in no more.
+    Cut,
+    /// Its connection was kept and its packets kept away.
+    Held,
+    /// Its handshake waited for its turn.
+    HandshakeDelayed,
+    /// Its connection was broken off before its handshake.
+    HandshakeCapped,
+}
+
+impl Measure {
+    /// Every one, in the order of the discriminants.
+    pub const ALL: [Self; 5] = [
+        Self::Slowed,
+        Self::Cut,
+        Self::Held,
+        Self::HandshakeDelayed,
+        Self::HandshakeCapped,
+    ];
+
+    /// As logs and metrics name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Slowed => "slowed",
+            Self::Cut => "cut",
+            Self::Held => "held",
+            Self::HandshakeDelayed => "handshake_delayed",
+            Self::HandshakeCapped => "handshake_capped",
+        }
+    }
+}
+
+/// What an offence is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffenceKind {
+    /// A request before the time is over that its sender was told to wait.
+    Overage,
+    /// A signature that is wrong.
+    BadSignature,
+    /// A key that nobody knows.
+    UnknownKey,
+    /// A token that its issuer has not signed.
+    ForgedToken,
+}
+
+impl OffenceKind {
+    /// Every one, in the order of the discriminants.
+    pub const ALL: [Self; 4] = [
+        Self::Overage,
+        Self::BadSignature,
+        Self::UnknownKey,
+        Self::ForgedToken,
+    ];
+
+    /// As metrics name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Overage => "overage",
+            Self::BadSignature => "bad_signature",
+            Self::UnknownKey => "unknown_key",
+            Self::ForgedToken => "forged_token",
         }
     }
 }

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::source::Source;
-use super::{Culprit, Step};
+use super::tally::Tally;
+use super::{Culprit, OffenceKind, Step};
+use crate::clock;
 use crate::model::PenaltyRules;
 
 /// Parts that are locked one at a time.
@@ -30,6 +34,9 @@ pub(super) struct Inner {
     shed: AtomicU64,
     /// Until when handshakes of any source are charged.
     pub(super) capped_until: AtomicU64,
+    pub(super) tally: Tally,
+    /// Says whenever a source is pardoned.
+    pardons: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +66,8 @@ impl Default for Offences {
             hasher: RandomState::new(),
             shed: AtomicU64::new(0),
             capped_until: AtomicU64::new(0),
+            tally: Tally::default(),
+            pardons: watch::Sender::new(()),
         }))
     }
 }
@@ -84,6 +93,7 @@ impl Offences {
     ) -> Step {
         let step = self.with(culprit, now_ns, |source| {
             if source.is_told(culprit.key, arrived_ns, (now_ns, wait)) {
+                self.count_offence(OffenceKind::Overage);
                 source.offends(culprit.key, name, (now_ns, wait), rules)
             } else {
                 Step::Tell
@@ -94,7 +104,14 @@ impl Offences {
 
     /// Counts a failed authentication of a source, and says what becomes of it.
     #[must_use]
-    pub fn failed(&self, source: [u8; 16], now_ns: u64, rules: &PenaltyRules) -> Step {
+    pub fn failed(
+        &self,
+        source: [u8; 16],
+        kind: OffenceKind,
+        now_ns: u64,
+        rules: &PenaltyRules,
+    ) -> Step {
+        self.count_offence(kind);
         let culprit = Culprit { source, key: None };
         let step = self.with(culprit, now_ns, |source| {
             source.offends(None, || Arc::from(""), (now_ns, rules.first), rules)
@@ -113,7 +130,29 @@ impl Offences {
     /// Forgets everything about a source; whether there was anything.
     #[must_use]
     pub fn pardon(&self, source: [u8; 16]) -> bool {
-        self.shard(source).sources.remove(&source).is_some()
+        let was_known = self.shard(source).sources.remove(&source).is_some();
+        self.0.pardons.send_replace(());
+        was_known
+    }
+
+    /// Waits until a source is penalised no more, because it is pardoned. One whose penalty ends by itself is
+    /// not told of.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is kept between calls.
+    pub async fn pardoned(&self, source: [u8; 16]) {
+        let mut pardons = self.0.pardons.subscribe();
+        while self.is_penalised(source, clock::monotonic_ns()) {
+            if pardons.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn is_penalised(&self, source: [u8; 16], now_ns: u64) -> bool {
+        let shard = self.shard(source);
+        let known = shard.sources.get(&source);
+        known.is_some_and(|known| known.penalties(now_ns).next().is_some())
     }
 
     /// The penalties that have not ended.

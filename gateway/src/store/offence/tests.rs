@@ -132,7 +132,10 @@ fn a_key_that_behaves_shields_its_source_and_is_never_punished_for_another() {
 #[test]
 fn failed_authentications_are_the_sources_alone() {
     let offences = Offences::default();
-    let fail = |second: u64| offences.failed(SOURCE, second * SECOND, &rules());
+    let fail = |second: u64| {
+        let now_ns = second * SECOND;
+        offences.failed(SOURCE, OffenceKind::ForgedToken, now_ns, &rules())
+    };
     assert_eq!([fail(100), fail(100)], [Step::Tell; 2]);
     assert_eq!(fail(100), Step::Slow(s(10)));
     assert_eq!(fail(110), Step::Cut(s(10)));
