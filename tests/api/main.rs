@@ -90,6 +90,7 @@ mod rotation;
 mod rotation_load;
 mod throttle_headers;
 mod throttles;
+mod capacity;
 mod shared_throttles;
 mod concurrency;
 mod bad_input;

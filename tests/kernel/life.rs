@@ -4,8 +4,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use gateway::model::{AttachMode, EdgeMode, OnExit};
+use gateway::clock::monotonic_ns;
+use gateway::model::{AttachMode, BucketTables, EdgeMode, OnExit};
 use gateway::xdp::{EdgeError, Mode, Start, stats};
+use gateway_common::limit::{Limit, Rate};
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::or_skip;
 use gateway_tests::counted::Counted;
@@ -92,6 +94,74 @@ fn a_restart_takes_over_without_a_gap_and_keeps_every_word() {
     assert!(bench.reaches(CLIENT));
     let counted = Counted::by(&edge);
     assert_eq!(counted.packets(Verdict::Pass, Reason::NewConnection), 3);
+}
+
+#[test]
+fn a_restart_with_tables_of_another_size_takes_over_what_is_owed() {
+    let Some(mut bench) = or_skip(Bench::new("resized")) else {
+        return;
+    };
+    let tables = |throttles, callers| BucketTables::new(throttles, callers).unwrap();
+    let owed = monotonic_ns() + 3_600_000_000_000;
+    let edge = bench.start().unwrap();
+    let _listener = bench.listen(&format!("{SERVER}:{PORT}"));
+    assert!(bench.reaches(CLIENT));
+    let (buckets, seed) = (edge.buckets(), edge.buckets().seed());
+    assert_eq!(buckets.sizes(), BucketTables::default());
+    let limit = Limit::new(Rate::per_second(1), 2, 1).unwrap();
+    for tag in 1..=20 {
+        let slot = buckets.claim_slot(tag).unwrap();
+        buckets.slot(slot).tat.store(owed + tag, Ordering::Relaxed);
+        let word = buckets.caller_line(tag).find_or_claim(tag, 1, &limit);
+        word.unwrap().store(owed + tag, Ordering::Relaxed);
+    }
+    drop(buckets);
+    edge.shutdown(OnExit::Keep).unwrap();
+
+    let before = program(&bench);
+    for sizes in [
+        tables(2_048, 1_048_576),
+        tables(1_024, 1_024),
+        tables(1_024, 2_048),
+    ] {
+        bench.gateway.buckets = sizes;
+        let edge = bench.start().unwrap();
+        // The program judges on, by the same words of sources.
+        assert!(edge.attachments()[0].adopted);
+        let notes = edge.notes().join("\n");
+        assert!(notes.ends_with("what was owed is owed still"), "{notes}");
+        let buckets = edge.buckets();
+        assert_eq!((buckets.sizes(), buckets.seed()), (sizes, seed));
+        assert_eq!(buckets.slots_claimed(), 20);
+        for tag in 1..=20 {
+            let slot = buckets.claim_slot(tag).unwrap();
+            let tat = &buckets.slot(slot).tat;
+            assert_eq!(tat.load(Ordering::Relaxed), owed + tag);
+            let way = buckets.caller_line(tag).find(tag).unwrap();
+            assert_eq!(way.tat.load(Ordering::Relaxed), owed + tag);
+        }
+        let read = edge.statistics().read().unwrap();
+        assert_eq!((read.sizes, read.slots.len()), (Some(sizes), 20));
+        drop(buckets);
+        edge.shutdown(OnExit::Keep).unwrap();
+        let instance = bench.gateway.instance.clone();
+        let pinned = bench.server.run(move || stats::open_pinned(&instance));
+        let owing = pinned
+            .unwrap()
+            .unwrap()
+            .debts
+            .read(owed - 1)
+            .unwrap()
+            .callers;
+        assert_eq!(owing.len(), 20);
+    }
+    assert_ne!(program(&bench), before);
+    assert!(bench.reaches(CLIENT));
+    // The same sizes once more: nothing is said, and nothing moves.
+    let edge = bench.start().unwrap();
+    assert!(edge.notes().is_empty(), "{:?}", edge.notes());
+    let counted = Counted::by(&edge);
+    assert_eq!(counted.packets(Verdict::Pass, Reason::NewConnection), 2);
 }
 
 #[test]

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gateway::model::{
-    Admin, ApiKeySettings, AttachMode, Edge, EdgeMode, Gateway, Identity, InstanceName, KeyValues,
-    Listener, ListenerEdge, ListenerLimits, ListenerName, ListenerTimeouts, Lists, LogOutput,
-    OnExit, OtherTraffic, PenaltyRules, SharedRate, SourceRate, Telemetry, Treatments, UnderAttack,
-    UnparsedToUs,
+    Admin, ApiKeySettings, AttachMode, BucketTables, Edge, EdgeMode, Gateway, Identity,
+    InstanceName, KeyValues, Listener, ListenerEdge, ListenerLimits, ListenerName,
+    ListenerTimeouts, Lists, LogOutput, OnExit, OtherTraffic, PenaltyRules, SharedRate, SourceRate,
+    Telemetry, Treatments, UnderAttack, UnparsedToUs,
 };
 use gateway::xdp::{self, EdgeError, EdgeHandle, Start};
 use gateway_common::limit::{Limit, Rate};
@@ -202,6 +202,7 @@ pub fn configuration(instance: &str) -> Gateway {
         drain_timeout: Duration::ZERO,
         body_memory_bytes_max: 0,
         decision_bytes_max: 0,
+        buckets: BucketTables::default(),
         api_keys: ApiKeySettings {
             keys_max: ApiKeySettings::KEYS_MAX,
             values: KeyValues::Hashed,

@@ -250,7 +250,7 @@ fn outcomes(of: Option<(&'static str, String)>, questions: u64, failed: u64) -> 
 
 fn memory_figures(sources: &Sources) -> Vec<Figure> {
     let body_budget = sources.body_budget.clone();
-    let buckets = sources.buckets.clone();
+    let (buckets, shedding) = (sources.buckets.clone(), sources.buckets.clone());
     let dropped = sources.logs_dropped.clone();
     vec![
         Figure::single(
@@ -264,6 +264,12 @@ fn memory_figures(sources: &Sources) -> Vec<Figure> {
             "Bucket slots in use",
             false,
             move || u64::try_from(buckets.slots_claimed()).unwrap_or(u64::MAX),
+        ),
+        Figure::single(
+            "gateway_callers_shed",
+            "Requests of callers for whom the table of buckets had no room, which shared one by throttle",
+            true,
+            move || shedding.shed(),
         ),
         Figure::single(
             "gateway_access_log_dropped_records",

@@ -279,11 +279,15 @@ fn with_remedy(error: xdp::EdgeError) -> anyhow::Error {
 
 fn map_buckets(model: &Gateway) -> anyhow::Result<Buckets> {
     let path = model.runtime_directory.join(bucket::FILE_NAME);
-    let (buckets, opened) = Buckets::open_file(&path, BootId::current()?)?;
+    let (buckets, opened) = Buckets::open_file(&path, BootId::current()?, model.buckets)?;
     let path = path.display();
     match opened {
         bucket::Opened::Created => tracing::info!(%path, "buckets start empty"),
         bucket::Opened::Kept => tracing::info!(%path, "buckets kept"),
+        bucket::Opened::Resized(resized) if resized.is_whole() => {
+            tracing::info!(%path, "{resized}")
+        }
+        bucket::Opened::Resized(resized) => tracing::warn!(%path, "{resized}"),
         bucket::Opened::Replaced(why) => {
             tracing::warn!(%path, ?why, "buckets start empty: the file could not be kept");
         }

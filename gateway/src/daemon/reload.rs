@@ -323,6 +323,14 @@ fn restart_only(running: &Gateway, new: &Gateway, has_edge: bool) -> Result<(), 
             "state_directory",
             running.state_directory != new.state_directory,
         ),
+        (
+            "buckets.throttles",
+            running.buckets.throttles() != new.buckets.throttles(),
+        ),
+        (
+            "buckets.callers",
+            running.buckets.callers() != new.buckets.callers(),
+        ),
         ("admin.socket", running.admin.socket != new.admin.socket),
         (
             "telemetry.metrics",

@@ -29,6 +29,7 @@ mod penalties;
 mod policies;
 mod signer;
 mod tables;
+mod bucket_tables;
 mod throttle;
 mod upstream;
 mod usage_plan;
@@ -61,6 +62,7 @@ pub use authorizer::{
     JwksSource, JwtSettings, RequiredClaim, TokenRules,
 };
 pub use aws::{Aws, AwsService, AwsTarget, CredentialSource};
+pub use bucket_tables::{BucketTables, NoTable};
 pub use certificate::{Certificate, Unopened};
 pub use client_certificate::{CertificateNames, ClientCertificate, distinguished_name};
 pub use cors::{AllowedOrigin, Cors};

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    Api, ApiKeySettings, Authorizer, Aws, Domain, Edge, Fleet, Identity, InstanceName, Listener,
-    Lists, Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle, Upstream, UpstreamTarget,
-    UsagePlan,
+    Api, ApiKeySettings, Authorizer, Aws, BucketTables, Domain, Edge, Fleet, Identity,
+    InstanceName, Listener, Lists, Lookup, OAuthClient, PolicySet, PolicyStore, Prefix, Throttle,
+    Upstream, UpstreamTarget, UsagePlan,
 };
 
 /// One complete, consistent configuration.
@@ -38,6 +38,8 @@ pub struct Gateway {
     /// Bytes that remembered decisions of all authorizers together may occupy; default 64 MiB. An
     /// eighth of it comes on top for what is refused.
     pub decision_bytes_max: u64,
+    /// How many buckets there are.
+    pub buckets: BucketTables,
     /// API keys.
     pub api_keys: ApiKeySettings,
     /// How often all APIs together may be called; with the quotas of the service default 10,000 per second

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{CallerKey, CallerThrottle, Throttle};
+use crate::model::{BucketTables, CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::BootId;
 use crate::store::lease::SlotRegistry;
 
@@ -24,7 +24,8 @@ impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
-        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let slots = Arc::new(SlotRegistry::new(buckets.clone()));
         Self {
             buckets,

@@ -170,6 +170,7 @@ impl<'a> Account<'a> {
             Some(tat) => (tat, limits.own),
             None => {
                 slot.shed.fetch_add(1, Ordering::Relaxed);
+                buckets.count_shed();
                 (&slot.tat, limits.overflow)
             }
         };

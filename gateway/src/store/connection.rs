@@ -430,6 +430,7 @@ mod tests {
     use gateway_common::limit::{Limit, Rate};
 
     use super::*;
+    use crate::model::BucketTables;
     use crate::store::bucket::BootId;
     use crate::store::list::{Change, Moment};
 
@@ -444,7 +445,8 @@ mod tests {
     fn bench(burst: u64) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
-        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
         let limit = SourceLimit {
             source,

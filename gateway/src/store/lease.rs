@@ -187,12 +187,14 @@ mod tests {
     use gateway_common::limit::Rate;
 
     use super::*;
+    use crate::model::BucketTables;
     use crate::store::bucket::BootId;
 
     fn registry() -> (Arc<SlotRegistry>, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
-        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let registry = SlotRegistry::new(buckets);
         registry.free_unused();
         (Arc::new(registry), directory)

@@ -62,7 +62,8 @@ pub fn apply_beside(gateway: &Gateway, (user, group): (u32, u32)) -> Result<Appl
             });
         }
     }
-    let mut object = Object::load(&pins)?;
+    // Its maps are pinned, whatever size the configuration asks for by now.
+    let mut object = Object::load(&pins, gateway.buckets)?;
     let interfaces = chosen.iter().map(|(name, _)| name.clone()).collect();
     let mut links = Links::default();
     match links.attach(&pins, &mut object, edge, chosen) {

@@ -14,12 +14,13 @@ use super::lists::KernelLists;
 use super::maps::{self, ListTables, SwitchMaps};
 use super::object::Object;
 use super::pins::Pins;
+use super::resize::{self, SetAside};
 use super::rules::Rules;
 use super::stats::StatisticsReader;
 use super::switch::Switch;
 use super::syns::SynReader;
 use super::{Attachment, Unguarded, interfaces, lock};
-use crate::model::{Gateway, OnExit};
+use crate::model::{BucketTables, Gateway, OnExit};
 use crate::store::bucket::Buckets;
 use crate::store::control::ControlWords;
 use crate::store::coverage::Coverage;
@@ -62,13 +63,13 @@ impl EdgeHandle {
         let treating = treating(&gateway.edge.other_traffic, indexed);
         let table = EndpointTable::build(&gateway.listeners, &local, &treating)?;
         let pins = Pins::create(&gateway.instance, user)?;
-        let notes = notes(&pins, gateway, &chosen)?;
-        let mut object = Object::load(&pins)?;
+        let mut notes = notes(&pins, gateway, &chosen)?;
+        let (mut object, left) = load(&pins, gateway.buckets)?;
         let tick_ns = object.tick_ns()?;
         let (mut switch, is_fresh) = Switch::open(SwitchMaps::open(&pins)?)?;
         let seed = switch.seed();
         let control = switch.control();
-        let buckets = maps::buckets(&pins, seed)?;
+        let buckets = taken_over(&pins, seed, left, &mut notes)?;
         let vouched = Vouched::new(
             maps::vouched(&pins, seed)?,
             gateway.edge.under_attack.vouch_for,
@@ -301,6 +302,33 @@ impl EdgeHandle {
             }
         }
     }
+}
+
+/// Loads the object with so many buckets; also gives the arrays of another size that were in their place.
+fn load(pins: &Pins, buckets: BucketTables) -> Result<(Object, Option<SetAside>), EdgeError> {
+    let left = resize::set_aside(pins, buckets)?;
+    match (Object::load(pins, buckets), left) {
+        (Ok(object), left) => Ok((object, left)),
+        (Err(error), Some(left)) => {
+            left.put_back()?;
+            Err(error)
+        }
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// The words shared with the program, with what was owed in arrays of another size.
+fn taken_over(
+    pins: &Pins,
+    seed: u64,
+    left: Option<SetAside>,
+    notes: &mut Vec<String>,
+) -> Result<Buckets, EdgeError> {
+    let buckets = maps::buckets(pins, seed)?;
+    if let Some(left) = left {
+        notes.push(left.hand_over(&buckets)?.to_string());
+    }
+    Ok(buckets)
 }
 
 /// What whoever runs the gateway should know about these pins and this configuration.

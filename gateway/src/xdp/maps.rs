@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
-use gateway_common::bucket::Alone;
+use gateway_common::bucket::{Alone, WAYS};
 use gateway_common::capacity::{
     AGGREGATE_BITS, CALLER_LINE_BITS, ENDPOINT_LINE_BITS, EVENT_RING_BYTES, FLOW_MAX,
     LIST_EXACT_MAX, LIST_IPV4_FILTER_WORDS, LIST_IPV6_FILTER_BITS, LIST_MAX, LIST_PREFIX_MAX,
@@ -30,6 +30,7 @@ use gateway_common::settings::{Control, NEWCOMERS_COUNT, Rules, Settings};
 
 use super::error::{EdgeError, MapShape};
 use super::pins::Pins;
+use crate::model::BucketTables;
 use crate::store::bucket::{BucketMaps, Buckets, LineReader, SharedLines, SharedWords};
 use crate::store::control::ControlWords;
 
@@ -78,7 +79,8 @@ const fn prefix(key: usize) -> MapShape {
     )
 }
 
-/// Every map of the object with the shape that this layout version gives it.
+/// Every map of the object with the shape that this layout version gives it. How many entries slots
+/// and callers have the configuration says.
 pub(super) const ALL: [(&str, MapShape); 29] = {
     const LINE: usize = 64;
     let exact4 = exact(size_of::<Ipv4Key>());
@@ -174,6 +176,7 @@ pub(super) struct StatisticsMaps {
     pub(super) incidents: PerCpuArray<MapData, u64>,
     pub(super) control: Array<MapData, Control>,
     pub(super) slots: MapData,
+    pub(super) sizes: BucketTables,
 }
 
 /// The buckets of sources and callers, to be read.
@@ -205,18 +208,12 @@ pub(super) fn open(pins: &std::path::Path, name: &'static str) -> Result<Map, Ed
     let path = pins.join(name);
     let failed = |source| EdgeError::Map { name, source };
     let data = MapData::from_pin(&path).map_err(failed)?;
-    let info = data.info().map_err(failed)?;
-    // The discriminants of aya's type are those of the kernel.
-    let kind = info.map_type().map_err(failed)? as u32;
-    let found = MapShape {
-        kind,
-        key_bytes: info.key_size(),
-        value_bytes: info.value_size(),
-        entries: info.max_entries(),
-    };
+    let found = shape_of(&data).map_err(failed)?;
     let expected = ALL.iter().find(|(known, _)| *known == name);
     match expected {
-        Some(&(_, expected)) if expected == found => Map::from_map_data(data).map_err(failed),
+        Some(&(_, expected)) if expected.or_sized(name, found) == found => {
+            Map::from_map_data(data).map_err(failed)
+        }
         Some(&(_, expected)) => Err(EdgeError::ForeignMap {
             path,
             found,
@@ -243,6 +240,59 @@ pub(super) fn open_data(pins: &std::path::Path, name: &'static str) -> Result<Ma
             name,
         }),
     }
+}
+
+fn shape_of(data: &MapData) -> Result<MapShape, MapError> {
+    let info = data.info()?;
+    Ok(MapShape {
+        // The discriminants of aya's type are those of the kernel.
+        kind: info.map_type()? as u32,
+        key_bytes: info.key_size(),
+        value_bytes: info.value_size(),
+        entries: info.max_entries(),
+    })
+}
+
+impl MapShape {
+    /// This one, with as many entries as `found` has where any of a range will do.
+    fn or_sized(self, name: &str, found: Self) -> Self {
+        let lines = u64::from(found.entries);
+        let is_of_range = match name {
+            MAP_SLOTS => BucketTables::default().with_throttles(lines).is_ok(),
+            MAP_CALLERS => {
+                let callers = lines.saturating_mul(WAYS as u64);
+                BucketTables::default().with_callers(callers).is_ok()
+            }
+            _ => false,
+        };
+        let entries = if is_of_range {
+            found.entries
+        } else {
+            self.entries
+        };
+        Self { entries, ..self }
+    }
+}
+
+/// How many entries a pinned map has.
+pub(super) fn entries(pins: &std::path::Path, name: &'static str) -> Result<u32, EdgeError> {
+    let failed = |source| EdgeError::Map { name, source };
+    let data = MapData::from_pin(pins.join(name)).map_err(failed)?;
+    Ok(shape_of(&data).map_err(failed)?.entries)
+}
+
+/// How many buckets the pinned arrays have.
+pub(super) fn bucket_tables(pins: &std::path::Path) -> Result<BucketTables, EdgeError> {
+    // Opening an array checks that it has a size that there may be.
+    for name in [MAP_SLOTS, MAP_CALLERS] {
+        open(pins, name)?;
+    }
+    let throttles = u64::from(entries(pins, MAP_SLOTS)?);
+    let callers = u64::from(entries(pins, MAP_CALLERS)?).saturating_mul(WAYS as u64);
+    BucketTables::new(throttles, callers).map_err(|error| {
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        super::error::system("reading the sizes of the bucket arrays")(error)
+    })
 }
 
 /// Kernel id of a pinned map.
@@ -339,6 +389,7 @@ impl StatisticsMaps {
             incidents: open_as(pins, MAP_INCIDENTS)?,
             control: open_as(pins, MAP_CONTROL)?,
             slots: open_data(pins, MAP_SLOTS)?,
+            sizes: bucket_tables(pins)?,
         })
     }
 }
@@ -352,7 +403,7 @@ impl DebtMaps {
         };
         Ok(Self {
             sources: lines(MAP_SOURCES, SOURCE_LINE_BITS)?,
-            callers: lines(MAP_CALLERS, CALLER_LINE_BITS)?,
+            callers: lines(MAP_CALLERS, bucket_tables(pins)?.caller_line_bits())?,
         })
     }
 }
@@ -369,6 +420,7 @@ pub(super) fn buckets(pins: &Pins, seed: u64) -> Result<Buckets, EdgeError> {
         aggregates: aggregates.fd().as_fd(),
         slots: slots.fd().as_fd(),
         callers: callers.fd().as_fd(),
+        sizes: bucket_tables(pins)?,
     };
     Buckets::from_maps(maps, seed).map_err(super::error::system("mmap of the bucket arrays"))
 }

@@ -13,6 +13,7 @@
 mod error;
 mod pins;
 mod maps;
+mod resize;
 mod object;
 mod interfaces;
 mod endpoints;

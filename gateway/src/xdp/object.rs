@@ -2,11 +2,12 @@
 
 use aya::programs::{ProgramError, TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use gateway_common::name::{PROGRAM_EDGE, PROGRAM_TICK};
+use gateway_common::name::{MAP_CALLERS, MAP_SLOTS, PROGRAM_EDGE, PROGRAM_TICK};
 
 use super::error::{EdgeError, VerifierTail};
 use super::maps;
 use super::pins::Pins;
+use crate::model::BucketTables;
 
 /// The object that this build embeds.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("GATEWAY_EBPF_OBJECT_PATH"));
@@ -26,9 +27,12 @@ pub(super) struct Object {
 
 impl Object {
     /// Loads the object. Maps that are pinned already are used as they are, with everything in
-    /// them; the others are created and pinned.
-    pub(super) fn load(pins: &Pins) -> Result<Self, EdgeError> {
+    /// them; the others are created and pinned, with so many buckets.
+    pub(super) fn load(pins: &Pins, buckets: BucketTables) -> Result<Self, EdgeError> {
         let mut loader = EbpfLoader::new();
+        loader
+            .map_max_entries(MAP_SLOTS, buckets.throttles())
+            .map_max_entries(MAP_CALLERS, 1 << buckets.caller_line_bits());
         for (name, _) in maps::ALL {
             loader.map_pin_path(name, pins.path(name));
         }

@@ -119,10 +119,10 @@ pub fn read(instance: &InstanceName) -> Result<Option<Status>, EdgeError> {
     let orders = OrderMaps::open(&directory)?;
     let orders = orders.in_force()?;
     let mut maps = Vec::with_capacity(maps::ALL.len());
-    for (name, shape) in maps::ALL {
+    for (name, _) in maps::ALL {
         maps.push(MapStatus {
             name,
-            entries: shape.entries,
+            entries: maps::entries(&directory, name)?,
             memory_bytes: maps::memory_bytes(&directory, name)?,
         });
     }

@@ -52,6 +52,6 @@ fn throttles_beyond_the_table_are_refused() {
     };
     let slots = gateway_common::capacity::SLOT_COUNT as usize;
     let refused = load_text("more.yaml", &with(slots / 2 + 1), site.path()).unwrap_err();
-    let expected = "more.yaml:3:1: apis: the APIs have 65538 throttles together, over all stages: at most 65536";
+    let expected = "more.yaml:3:1: apis: the APIs have 65538 throttles together, over all stages: at most 65536, by `buckets.throttles`";
     assert_eq!(refused.to_string(), expected);
 }

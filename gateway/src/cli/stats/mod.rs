@@ -49,7 +49,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
         let names = source.names().unwrap_or_else(|_told_before| names.clone());
         let at_ns = clock::monotonic_ns();
         let counted = source.counted()?;
-        let mut report = Report::new(&target.instance, source.attachments(), &counted, &names);
+        let owing = source.debts(at_ns)?.callers.len();
+        let (instance, attachments) = (&target.instance, source.attachments());
+        let mut report = Report::new(instance, attachments, (&counted, owing), &names);
         report.at_ns = at_ns;
         if let Some(before) = &before {
             report.add_rates(before);

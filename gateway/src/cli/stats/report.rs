@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::source::{CarryingInterface, Counted, Origin};
 use crate::daemon::names::Names;
-use crate::model::InstanceName;
+use crate::model::{BucketTables, InstanceName};
 use crate::xdp::stats::Snapshot;
 
 /// Everything counted up to one moment.
@@ -29,6 +29,7 @@ pub(super) struct Report {
     pub(super) lists: Vec<Row<ListLabels>>,
     pub(super) incidents: BTreeMap<&'static str, u64>,
     pub(super) slots: Slots,
+    pub(super) callers: Callers,
     /// Every throttle that has a name, those that refused most first.
     pub(super) throttles: Vec<Throttle>,
 }
@@ -82,10 +83,21 @@ pub(super) struct ListLabels {
     pub(super) list: String,
 }
 
+/// Callers with buckets of their own.
+#[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
+pub(super) struct Callers {
+    /// How many owe something.
+    pub(super) owing: usize,
+    /// How many there is room for.
+    pub(super) of: Option<u32>,
+}
+
 /// The slots in use, and what they counted together.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Slots {
     pub(super) used: usize,
+    /// How many there are.
+    pub(super) of: Option<u32>,
     pub(super) admitted: u64,
     pub(super) rejected: u64,
     pub(super) shed: u64,
@@ -100,7 +112,7 @@ impl Report {
     pub(super) fn new(
         instance: &InstanceName,
         attachments: Vec<CarryingInterface>,
-        counted: &Counted,
+        (counted, callers_owing): (&Counted, usize),
         names: &Names,
     ) -> Self {
         let Counted { origin, snapshot } = counted;
@@ -140,6 +152,10 @@ impl Report {
                 .map(|(incident, count)| (incident.name(), *count))
                 .collect(),
             slots: slots(snapshot),
+            callers: Callers {
+                owing: callers_owing,
+                of: snapshot.sizes.map(BucketTables::callers),
+            },
             throttles: throttles(snapshot, names),
         }
     }
@@ -180,7 +196,10 @@ fn per_second(now: u64, before: u64, elapsed_ns: u64) -> u64 {
 }
 
 fn slots(snapshot: &Snapshot) -> Slots {
-    let mut slots = Slots::default();
+    let mut slots = Slots {
+        of: snapshot.sizes.map(BucketTables::throttles),
+        ..Slots::default()
+    };
     for slot in &snapshot.slots {
         slots.used += 1;
         slots.admitted = slots.admitted.wrapping_add(slot.admitted);
@@ -278,7 +297,7 @@ mod tests {
         Report::new(
             &InstanceName::new("blue"),
             Vec::new(),
-            &counted,
+            (&counted, 0),
             &Names::default(),
         )
     }

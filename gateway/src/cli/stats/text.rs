@@ -44,10 +44,25 @@ pub(super) fn text(report: &Report) -> String {
     }
     let slots = &report.slots;
     lines.push(format!(
-        "throttles: {} in use, {} requests admitted, {} rejected, {} shed",
-        slots.used, slots.admitted, slots.rejected, slots.shed
+        "throttles: {} in use{}, {} requests admitted, {} rejected, {} shed",
+        slots.used,
+        room(slots.of),
+        slots.admitted,
+        slots.rejected,
+        slots.shed
+    ));
+    let callers = &report.callers;
+    lines.push(format!(
+        "callers with buckets of their own: {} owe something{}",
+        callers.owing,
+        room(callers.of)
     ));
     lines.join("\n")
+}
+
+/// How many there is room for, where that is known.
+fn room(of: Option<u32>) -> String {
+    of.map(|of| format!(", of {of}")).unwrap_or_default()
 }
 
 /// One table; none where nothing was counted.
@@ -109,7 +124,9 @@ mod tests {
 
     use super::*;
     use crate::cli::source::CarryingInterface;
-    use crate::cli::stats::report::{ListLabels, ListenerLabels, Rates, Slots, VerdictLabels};
+    use crate::cli::stats::report::{
+        Callers, ListLabels, ListenerLabels, Rates, Slots, VerdictLabels,
+    };
 
     fn report(rates: Option<Rates>) -> Report {
         Report {
@@ -151,7 +168,15 @@ mod tests {
                 rates,
             }],
             incidents: BTreeMap::from([("line_full", 0)]),
-            slots: Slots::default(),
+            slots: Slots {
+                used: 3,
+                of: Some(1_024),
+                ..Slots::default()
+            },
+            callers: Callers {
+                owing: 7,
+                of: Some(4_096),
+            },
         }
     }
 
@@ -164,6 +189,13 @@ mod tests {
         );
         assert!(!first.contains("packets/s"), "{first}");
         assert!(first.contains("\npenalised flows: 3\n"), "{first}");
+        assert!(
+            first.ends_with(
+                "\nthrottles: 3 in use, of 1024, 0 requests admitted, 0 rejected, 0 shed\n\
+                 callers with buckets of their own: 7 owe something, of 4096"
+            ),
+            "{first}"
+        );
         let second = text(&report(Some(Rates {
             packets_per_second: 50,
             bytes_per_second: 3_000,

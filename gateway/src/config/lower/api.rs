@@ -11,16 +11,17 @@ use crate::config::cursor::Cursor;
 use crate::config::tree::shortened;
 use crate::config::written::{self, Size};
 use crate::model::{
-    Api, ApiId, ApiKind, ApiName, Identity, Listener, ListenerName, RequestSizes, Route, RouteKey,
-    SharedThrottles, Stage,
+    Api, ApiId, ApiKind, ApiName, BucketTables, Identity, Listener, ListenerName, RequestSizes,
+    Route, RouteKey, SharedThrottles, Stage,
 };
 
-/// Lowers every API. `known` are all listeners, and `body_memory_max` bounds what a route may buffer.
+/// Lowers every API. `known` are all listeners, `body_memory_max` bounds what a route may buffer, and
+/// `buckets` how many throttles there may be.
 pub(super) fn lower(
     written: &written::Named<written::Api>,
     identity: &Identity,
     known: &[Listener],
-    body_memory_max: u64,
+    (body_memory_max, buckets): (u64, BucketTables),
     cx: &mut Lowering<'_>,
 ) -> Vec<Api> {
     let section = cx.root.key("apis");
@@ -90,7 +91,7 @@ pub(super) fn lower(
             definition,
         });
     }
-    check_slots(&apis, &section, cx);
+    check_throttles(&apis, buckets, cx);
     apis
 }
 
@@ -271,8 +272,9 @@ impl Claims {
     }
 }
 
-/// Every throttle takes one slot of a table of fixed size, that of a route one for each stage.
-fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
+/// Every throttle takes one slot of a table whose size is fixed at start, that of a route one for each
+/// stage.
+fn check_throttles(apis: &[Api], buckets: BucketTables, cx: &mut Lowering<'_>) {
     let of_shared =
         |shared: &SharedThrottles| usize::from(shared.all.is_some()) + shared.callers.len();
     let of_api = |api: &Api| -> usize {
@@ -295,11 +297,14 @@ fn check_slots(apis: &[Api], at: &Cursor<'_>, cx: &mut Lowering<'_>) {
         stages + of_shared(&api.throttles)
     };
     let needed: usize = apis.iter().map(of_api).sum();
-    let max = gateway_common::capacity::SLOT_COUNT as usize;
-    if needed > max {
-        let message =
-            format!("the APIs have {needed} throttles together, over all stages: at most {max}");
-        cx.error_at_key(at, message);
+    let max = buckets.throttles();
+    if usize::try_from(max).is_ok_and(|max| needed > max) {
+        let message = format!(
+            "the APIs have {needed} throttles together, over all stages: at most {max}, by \
+             `buckets.throttles`"
+        );
+        let at = cx.root.key("apis");
+        cx.error_at_key(&at, message);
     }
 }
 
@@ -416,7 +421,7 @@ mod tests {
                 thawed: Vec::new(),
                 diagnostics: &mut diagnostics,
             };
-            check_slots(&throttled_routes(count), &root, &mut cx);
+            check_throttles(&throttled_routes(count), BucketTables::default(), &mut cx);
             assert_eq!(diagnostics.has_errors(), !fits, "{count}");
         }
     }

@@ -48,6 +48,7 @@ mod definition;
 mod deployed;
 mod api;
 mod api_keys;
+mod buckets;
 mod domain;
 mod usage_plan;
 mod routing_rule;

@@ -10,13 +10,13 @@ use gateway_common::list::LIST_NAMED;
 
 use super::quantity::{MIB, TIB, s};
 use super::{
-    Lowering, api, api_keys, authorizer, aws, domain, edge, fleet, identity, listener, lists,
-    lookups, oauth, policies, quotas, throttle, upstream, usage_plan, whereabouts,
+    Lowering, api, api_keys, authorizer, aws, buckets, domain, edge, fleet, identity, listener,
+    lists, lookups, oauth, policies, quotas, throttle, upstream, usage_plan, whereabouts,
 };
 use crate::config::cursor::Cursor;
 use crate::config::written::{File, Quotas, Size};
 use crate::model::{
-    Admin, Api, Domain, Gateway, Listener, ListenerName, LogOutput, Lookup, LookupName,
+    Admin, Api, Authorizer, Domain, Gateway, Listener, ListenerName, LogOutput, Lookup, LookupName,
     OAuthClientName, PolicySet, StoreChoice, Target, Telemetry, Throttle, offloaded,
 };
 
@@ -56,13 +56,12 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     let policy_sets = policies::lower_sets(&file.policies, &policy_stores, cx);
     let upstreams = upstream::lower(&file.upstreams, cx);
     let identity = identity::lower(&file.gateway, cx);
-    let apis = api::lower(&file.apis, &identity, &listeners, body_memory_bytes_max, cx);
+    let room = (body_memory_bytes_max, buckets::lower(&file.buckets, cx));
+    let apis = api::lower(&file.apis, &identity, &listeners, room, cx);
     let usage_plans = usage_plan::lower(&file.usage_plans, &apis, cx);
     let domains = domain::lower(&file.domains, &apis, &listeners, cx);
     authorizer::check_fit(&apis, &authorizers, cx);
-    if let Some(Quotas::Aws) = file.limits {
-        quotas::check(&apis, &authorizers, &domains, cx);
-    }
+    check_quotas(file.limits, (&apis, &authorizers, &domains), cx);
     policies::check_uses(&apis, &authorizers, (&policy_sets, &policy_stores), cx);
     warn_of_unused(&apis, &domains, (&policy_sets, &lookups), cx);
     authorizers.append(&mut cx.thawed);
@@ -77,6 +76,7 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
         drain_timeout,
         body_memory_bytes_max,
         decision_bytes_max,
+        buckets: room.1,
         api_keys: api_keys::lower(&file.api_keys, file.limits),
         throttle: lower_throttle(file, cx),
         fleet,
@@ -100,6 +100,17 @@ pub(super) fn lower(file: &File, cx: &mut Lowering<'_>) -> Gateway {
     };
     check_lists(&gateway, cx);
     gateway
+}
+
+/// Holds everything against the quotas that are asked for.
+fn check_quotas(
+    quotas: Option<Quotas>,
+    (apis, authorizers, domains): (&[Api], &[Authorizer], &[Domain]),
+    cx: &mut Lowering<'_>,
+) {
+    if let Some(Quotas::Aws) = quotas {
+        quotas::check(apis, authorizers, domains, cx);
+    }
 }
 
 /// Bytes for bodies, and for decisions.

@@ -21,6 +21,7 @@ mod access_mode;
 mod private;
 mod api;
 mod api_keys;
+mod buckets;
 mod cors;
 mod integration;
 mod function;
@@ -45,6 +46,7 @@ pub(super) use authorizer::{
     JwtAuthorizer,
 };
 pub(super) use aws::{Aws, AwsCredentialSource, AwsCredentials};
+pub(super) use buckets::Buckets;
 pub(super) use cors::Cors;
 pub(super) use credentials::{Credential, CredentialFile, Hidden, SignedSession};
 pub(super) use domain::{Domain, MatchHeader, RoutingMode, RoutingRule};
@@ -122,6 +124,9 @@ pub(super) struct File {
     pub(super) body_memory_max: Option<Size>,
     /// What remembered decisions of all authorizers together may occupy: 1MiB to 1TiB. Default 64MiB.
     pub(super) decision_cache_max: Option<Size>,
+    /// How many buckets limits on requests have, which only a restart changes.
+    #[serde(default)]
+    pub(super) buckets: Buckets,
     /// API keys.
     #[serde(default)]
     pub(super) api_keys: ApiKeys,

@@ -81,6 +81,7 @@ mod tests {
     use gateway_common::limit::{Limit, Rate};
 
     use super::*;
+    use crate::model::BucketTables;
     use crate::store::bucket::BootId;
     use crate::store::lease::SlotRegistry;
 
@@ -89,7 +90,8 @@ mod tests {
     fn guard(source: Option<u64>, total: Option<u64>) -> (GuardPlan, Buckets, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
-        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let registry = Arc::new(SlotRegistry::new(buckets.clone()));
         let bucket = |tag, burst: Option<u64>| {
             let limit = Limit::new(Rate::per_second(1), burst?, 1).unwrap();

@@ -1,30 +1,34 @@
 //! Buckets without a kernel edge: a file in the runtime directory, mapped.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use gateway_common::bucket::PlainLine;
-use gateway_common::capacity::{AGGREGATE_BITS, CALLER_LINE_BITS, SOURCE_LINE_BITS};
+use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{COUNTER_COUNT, Counter, INCIDENT_CAPACITY};
 use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::slot::PlainSlot;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 
 use super::memory::Table;
-use super::slots::{Owners, SLOT_BITS};
+use super::resize::Resized;
+use super::slots::Owners;
 use super::{Buckets, Tables, Tallies};
+use crate::clock;
+use crate::model::BucketTables;
 
 /// Name of the file in the runtime directory.
 pub const FILE_NAME: &str = "buckets";
 
-const MAGIC: [u8; 8] = *b"gwbucket";
+const MAGIC: [u8; 8] = *b"gwtables";
 
-/// Magic, layout version, boot, seed.
-pub(super) const HEADER_BYTES: usize = 8 + 8 + 16 + 8;
+/// Magic, layout version, boot, seed, throttles, callers.
+pub(super) const HEADER_BYTES: usize = 8 + 8 + 16 + 8 + 8 + 8;
 
 /// Counters and incidents as powers of two.
 pub(super) const COUNTER_BITS: u32 = COUNTER_COUNT.next_power_of_two().trailing_zeros();
@@ -33,11 +37,11 @@ pub(super) const INCIDENT_BITS: u32 = INCIDENT_CAPACITY.next_power_of_two().trai
 /// Parts start at multiples of the largest page size of any architecture.
 const ALIGNMENT: u64 = 1 << 16;
 
-/// Where the parts of the file start.
+/// Where the parts of the file start: those whose size is always the same first.
 pub(super) mod at {
     use super::{
-        AGGREGATE_BITS, ALIGNMENT, CALLER_LINE_BITS, COUNTER_BITS, Counter, INCIDENT_BITS,
-        PlainLine, PlainSlot, SLOT_BITS, SOURCE_LINE_BITS,
+        AGGREGATE_BITS, ALIGNMENT, BucketTables, COUNTER_BITS, Counter, INCIDENT_BITS, PlainLine,
+        PlainSlot, SOURCE_LINE_BITS,
     };
 
     const fn after(start: u64, cell: usize, bits: u32) -> u64 {
@@ -47,12 +51,18 @@ pub(super) mod at {
     pub(in super::super) const SOURCES: u64 = ALIGNMENT;
     pub(in super::super) const AGGREGATES: u64 =
         after(SOURCES, size_of::<PlainLine>(), SOURCE_LINE_BITS);
-    pub(in super::super) const SLOTS: u64 = after(AGGREGATES, size_of::<u64>(), AGGREGATE_BITS);
-    pub(in super::super) const CALLERS: u64 = after(SLOTS, size_of::<PlainSlot>(), SLOT_BITS);
-    pub(in super::super) const COUNTERS: u64 =
-        after(CALLERS, size_of::<PlainLine>(), CALLER_LINE_BITS);
+    pub(in super::super) const COUNTERS: u64 = after(AGGREGATES, size_of::<u64>(), AGGREGATE_BITS);
     pub(in super::super) const INCIDENTS: u64 = after(COUNTERS, size_of::<Counter>(), COUNTER_BITS);
-    pub(in super::super) const END: u64 = after(INCIDENTS, size_of::<u64>(), INCIDENT_BITS);
+    pub(in super::super) const SLOTS: u64 = after(INCIDENTS, size_of::<u64>(), INCIDENT_BITS);
+
+    pub(in super::super) const fn callers(sizes: BucketTables) -> u64 {
+        after(SLOTS, size_of::<PlainSlot>(), sizes.throttle_bits())
+    }
+
+    pub(in super::super) const fn end(sizes: BucketTables) -> u64 {
+        let bits = sizes.caller_line_bits();
+        after(callers(sizes), size_of::<PlainLine>(), bits)
+    }
 }
 
 /// One boot of one machine: what `CLOCK_MONOTONIC` counts from.
@@ -80,6 +90,8 @@ pub enum Opened {
     Created,
     /// Its buckets are those of the run before.
     Kept,
+    /// They are, in tables of another size.
+    Resized(Resized),
     /// It started fresh.
     Replaced(Stale),
 }
@@ -123,26 +135,70 @@ pub enum BucketFileError {
 
 impl Buckets {
     /// Maps the file at `path`, which is created with mode 0600 where there is none, and replaced
-    /// by an empty one where it cannot be kept. The caller holds the instance's lock.
+    /// by an empty one where it cannot be kept. What is owed in tables of another size is owed in those
+    /// of `sizes`. The caller holds the instance's lock.
     ///
     /// # Errors
     /// See [`BucketFileError`]; a link, and what another user owns or may write, are refused.
-    pub fn open_file(path: &Path, boot: BootId) -> Result<(Self, Opened), BucketFileError> {
-        let (file, seed, opened) = match open_existing(path)? {
-            None => {
-                let (file, seed) = create(path, boot)?;
-                (file, seed, Opened::Created)
-            }
+    pub fn open_file(
+        path: &Path,
+        boot: BootId,
+        sizes: BucketTables,
+    ) -> Result<(Self, Opened), BucketFileError> {
+        let opened = match open_existing(path)? {
+            None => Opened::Created,
             Some(mut file) => match read_header(&mut file, boot) {
-                Ok(seed) => (file, seed, Opened::Kept),
-                Err(stale) => {
-                    let (file, seed) = create(path, boot)?;
-                    (file, seed, Opened::Replaced(stale))
+                Ok(header) if header.sizes == sizes => {
+                    let buckets = map(&file, &header).map_err(io_error("mmap", path))?;
+                    return Ok((buckets, Opened::Kept));
                 }
+                Ok(header) => return resize(path, &mut file, &header, sizes),
+                Err(stale) => Opened::Replaced(stale),
             },
         };
-        let buckets = map(&file, seed).map_err(io_error("mmap", path))?;
+        let header = Header {
+            layout: LAYOUT_VERSION,
+            boot,
+            seed: random_seed().map_err(io_error("draw a seed for", path))?,
+            sizes,
+        };
+        let file = draft(path, &header)?;
+        settle(path)?;
+        let buckets = map(&file, &header).map_err(io_error("mmap", path))?;
         Ok((buckets, opened))
+    }
+}
+
+/// A file with tables of another size in the place of this one. Until it is whole the old one stays.
+fn resize(
+    path: &Path,
+    file: &mut File,
+    header: &Header,
+    sizes: BucketTables,
+) -> Result<(Buckets, Opened), BucketFileError> {
+    let next = Header { sizes, ..*header };
+    let mut draft = draft(path, &next)?;
+    copy_fixed(file, &mut draft).map_err(io_error("copy", path))?;
+    let old = map(file, header).map_err(io_error("mmap", path))?;
+    let buckets = map(&draft, &next).map_err(io_error("mmap", path))?;
+    let Tables { slots, callers, .. } = &*old.0;
+    let now_ns = clock::monotonic_ns();
+    let resized = buckets.take_tables(Some(slots), Some(callers), header.sizes, now_ns);
+    settle(path)?;
+    Ok((buckets, Opened::Resized(resized)))
+}
+
+/// Copies the tables whose size is always the same.
+fn copy_fixed(from: &mut File, into: &mut File) -> io::Result<()> {
+    for file in [&mut *from, &mut *into] {
+        file.seek(SeekFrom::Start(at::SOURCES))?;
+    }
+    let bytes = at::SLOTS - at::SOURCES;
+    let copied = io::copy(&mut from.take(bytes), into)?;
+    if copied == bytes {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
     }
 }
 
@@ -151,20 +207,22 @@ fn io_error(call: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Bucket
     move |source| BucketFileError::Io { call, path, source }
 }
 
-fn map(file: &File, seed: u64) -> io::Result<Buckets> {
-    let fd = file.as_fd();
-    let slots = Table::map(fd, at::SLOTS, SLOT_BITS)?;
+fn map(file: &File, header: &Header) -> io::Result<Buckets> {
+    let (fd, sizes) = (file.as_fd(), header.sizes);
+    let slots = Table::map(fd, at::SLOTS, sizes.throttle_bits())?;
     Ok(Buckets(Arc::new(Tables {
         sources: Table::map(fd, at::SOURCES, SOURCE_LINE_BITS)?,
         aggregates: Table::map(fd, at::AGGREGATES, AGGREGATE_BITS)?,
-        callers: Table::map(fd, at::CALLERS, CALLER_LINE_BITS)?,
+        callers: Table::map(fd, at::callers(sizes), sizes.caller_line_bits())?,
         tallies: Some(Tallies {
             counters: Table::map(fd, at::COUNTERS, COUNTER_BITS)?,
             incidents: Table::map(fd, at::INCIDENTS, INCIDENT_BITS)?,
         }),
         owners: Mutex::new(Owners::read(&slots)),
         slots,
-        seed,
+        sizes,
+        seed: header.seed,
+        shed: AtomicU64::new(0),
     })))
 }
 
@@ -194,8 +252,8 @@ fn open_existing(path: &Path) -> Result<Option<File>, BucketFileError> {
     Ok(Some(file))
 }
 
-/// The seed, if the file can be kept.
-fn read_header(file: &mut File, boot: BootId) -> Result<u64, Stale> {
+/// What the file says of itself, if it can be kept.
+fn read_header(file: &mut File, boot: BootId) -> Result<Header, Stale> {
     let mut header = [0; HEADER_BYTES];
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     // A file that cannot be read is as good as a damaged one: it is replaced, and said to be.
@@ -207,13 +265,13 @@ fn read_header(file: &mut File, boot: BootId) -> Result<u64, Stale> {
             found: header.layout,
         });
     }
-    if length != at::END {
+    if length != at::end(header.sizes) {
         return Err(Stale::Damaged);
     }
     if header.boot != boot {
         return Err(Stale::Boot);
     }
-    Ok(header.seed)
+    Ok(header)
 }
 
 /// The first bytes of the file.
@@ -221,19 +279,25 @@ pub(super) struct Header {
     pub(super) layout: u32,
     pub(super) boot: BootId,
     pub(super) seed: u64,
+    pub(super) sizes: BucketTables,
 }
 
 impl Header {
-    /// `None` without the magic.
+    /// `None` without the magic, or with sizes that no tables have.
     pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         let (layout, rest) = rest.split_first_chunk::<8>()?;
         let (boot, rest) = rest.split_first_chunk::<16>()?;
-        let seed = rest.first_chunk::<8>()?;
+        let (seed, rest) = rest.split_first_chunk::<8>()?;
+        let (throttles, rest) = rest.split_first_chunk::<8>()?;
+        let callers = rest.first_chunk::<8>()?;
+        let (throttles, callers) = (u64::from_le_bytes(*throttles), u64::from_le_bytes(*callers));
+        let sizes = BucketTables::new(throttles, callers).ok()?;
         (*magic == MAGIC).then_some(Self {
             layout: u32::try_from(u64::from_le_bytes(*layout)).unwrap_or(u32::MAX),
             boot: BootId(*boot),
             seed: u64::from_le_bytes(*seed),
+            sizes,
         })
     }
 
@@ -243,13 +307,26 @@ impl Header {
         bytes.extend_from_slice(&u64::from(self.layout).to_le_bytes());
         bytes.extend_from_slice(&self.boot.0);
         bytes.extend_from_slice(&self.seed.to_le_bytes());
+        for count in [self.sizes.throttles(), self.sizes.callers()] {
+            bytes.extend_from_slice(&u64::from(count).to_le_bytes());
+        }
         bytes
     }
 }
 
-/// A fresh file under the name of the old one, which stays whole for whoever still maps it.
-fn create(path: &Path, boot: BootId) -> Result<(File, u64), BucketFileError> {
-    let draft = path.with_extension("new");
+/// Where a file is made that is to take the place of the one at `path`.
+fn draft_path(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// Gives the draft the name of the old file, which stays whole for whoever still maps it.
+fn settle(path: &Path) -> Result<(), BucketFileError> {
+    std::fs::rename(draft_path(path), path).map_err(io_error("rename", path))
+}
+
+/// A fresh file with this header, beside the one at `path`.
+fn draft(path: &Path, header: &Header) -> Result<File, BucketFileError> {
+    let draft = draft_path(path);
     match std::fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(io_error("unlink", &draft)(error));
@@ -261,19 +338,12 @@ fn create(path: &Path, boot: BootId) -> Result<(File, u64), BucketFileError> {
     let fd = rustix::fs::open(&draft, flags, mode)
         .map_err(|errno| io_error("open", &draft)(errno.into()))?;
     // Every page is allocated now: a full file system is an error here and not a signal later.
-    rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, at::END)
+    rustix::fs::fallocate(&fd, FallocateFlags::empty(), 0, at::end(header.sizes))
         .map_err(|errno| io_error("fallocate", &draft)(errno.into()))?;
-    let seed = random_seed().map_err(io_error("draw a seed for", &draft))?;
-    let header = Header {
-        layout: LAYOUT_VERSION,
-        boot,
-        seed,
-    };
     let mut file = File::from(fd);
     file.write_all(&header.bytes())
         .map_err(io_error("write", &draft))?;
-    std::fs::rename(&draft, path).map_err(io_error("rename", path))?;
-    Ok((file, seed))
+    Ok(file)
 }
 
 /// A key that the outside cannot guess. Never zero, which stands for "not drawn yet".

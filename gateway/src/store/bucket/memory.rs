@@ -102,6 +102,11 @@ impl<T: Cell> Table<T> {
         })
     }
 
+    /// How many cells there are.
+    pub(super) const fn count(&self) -> u32 {
+        self.mask.saturating_add(1)
+    }
+
     /// The cell of an index; bits beyond the table's size are ignored.
     #[inline]
     pub(super) fn at(&self, index: u32) -> &T {

@@ -12,6 +12,7 @@
 mod memory;
 mod slots;
 mod file;
+mod resize;
 mod reading;
 
 use std::collections::HashSet;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use gateway_common::address::{Address, Class, index};
 use gateway_common::bucket::{Line, mix};
-use gateway_common::capacity::{AGGREGATE_BITS, CALLER_LINE_BITS, SOURCE_LINE_BITS};
+use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{Incident, counter_index};
 use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
@@ -38,11 +39,12 @@ pub use file::{BootId, BucketFileError, FILE_NAME, Opened, Stale};
 pub use reading::{
     FileLines, FileReading, LineReader, OwingBucket, read_file, read_file_lines, read_slots,
 };
+pub use resize::{Outgrown, Resized};
 pub use slots::{SlotIndex, SlotsFull};
 
-use crate::model::{Listener, SourceRate};
+use crate::model::{BucketTables, Listener, SourceRate};
 use memory::Table;
-use slots::{Owners, SLOT_BITS};
+use slots::Owners;
 
 /// Every bucket of this gateway. Clones share the memory.
 #[derive(Clone, Debug)]
@@ -58,7 +60,10 @@ struct Tables {
     tallies: Option<Tallies>,
     /// Only the control thread claims and releases; the lock makes that a rule, not a hope.
     owners: Mutex<Owners>,
+    sizes: BucketTables,
     seed: u64,
+    /// Requests of callers without a bucket of their own, since the start.
+    shed: AtomicU64,
 }
 
 /// Statistics of the mapped file.
@@ -79,6 +84,8 @@ pub struct BucketMaps<'fd> {
     pub slots: BorrowedFd<'fd>,
     /// [`gateway_common::name::MAP_CALLERS`].
     pub callers: BorrowedFd<'fd>,
+    /// How large the last two are.
+    pub sizes: BucketTables,
 }
 
 impl Buckets {
@@ -88,16 +95,25 @@ impl Buckets {
     /// # Errors
     /// `mmap`'s: an array that is too small, or was created without `BPF_F_MMAPABLE`.
     pub fn from_maps(maps: BucketMaps<'_>, seed: u64) -> io::Result<Self> {
-        let slots = Table::map(maps.slots, 0, SLOT_BITS)?;
+        let sizes = maps.sizes;
+        let slots = Table::map(maps.slots, 0, sizes.throttle_bits())?;
         Ok(Self(Arc::new(Tables {
             sources: Table::map(maps.sources, 0, SOURCE_LINE_BITS)?,
             aggregates: Table::map(maps.aggregates, 0, AGGREGATE_BITS)?,
-            callers: Table::map(maps.callers, 0, CALLER_LINE_BITS)?,
+            callers: Table::map(maps.callers, 0, sizes.caller_line_bits())?,
             tallies: None,
             owners: Mutex::new(Owners::read(&slots)),
             slots,
+            sizes,
             seed,
+            shed: AtomicU64::new(0),
         })))
+    }
+
+    /// How many buckets there are.
+    #[must_use]
+    pub fn sizes(&self) -> BucketTables {
+        self.0.sizes
     }
 
     /// Key of source tags, table indexes and caller tags.
@@ -172,8 +188,20 @@ impl Buckets {
     #[inline]
     #[must_use]
     pub fn caller_line(&self, tag: u64) -> &Line<AtomicU64> {
-        let index = index(tag, self.0.seed, CALLER_LINE_BITS);
+        let index = index(tag, self.0.seed, self.0.sizes.caller_line_bits());
         self.0.callers.at(index)
+    }
+
+    /// Notes that there was no bucket for a caller.
+    pub(super) fn count_shed(&self) {
+        self.0.shed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests of callers without a bucket of their own, which were charged to that of their throttle;
+    /// since the start.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.0.shed.load(Ordering::Relaxed)
     }
 
     /// Charges one unit to a source, else to its aggregate where its line is full: what

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use gateway_common::bucket::{Line, PlainLine, WAYS};
-use gateway_common::capacity::{CALLER_LINE_BITS, SOURCE_LINE_BITS};
+use gateway_common::capacity::SOURCE_LINE_BITS;
 use gateway_common::counter::{COUNTER_COUNT, Counter, INCIDENT_CAPACITY};
 use gateway_common::layout::LAYOUT_VERSION;
 use gateway_common::slot::{PlainSlot, Slot};
 
 use super::file::{HEADER_BYTES, Header, at};
 use super::memory::ReadTable;
-use super::slots::SLOT_BITS;
+use crate::model::BucketTables;
 
 /// Words of a slot.
 const SLOT_WORDS: usize = size_of::<PlainSlot>() / size_of::<u64>();
@@ -69,13 +69,14 @@ pub struct FileLines {
 /// The buckets of the file at `path` that owe something at `now_ns`, read without mapping it.
 ///
 /// # Errors
-/// As [`read_file`], which is to be called first: the header is not looked at again.
+/// As [`read_file`].
 pub fn read_file_lines(path: &Path, now_ns: u64) -> io::Result<FileLines> {
-    let mut file = File::open(path)?;
+    let (mut file, header) = open(path)?;
     let mut lines = FileLines::default();
+    let (callers, caller_bits) = (at::callers(header.sizes), header.sizes.caller_line_bits());
     let tables = [
         (at::SOURCES, SOURCE_LINE_BITS, &mut lines.sources),
-        (at::CALLERS, CALLER_LINE_BITS, &mut lines.callers),
+        (callers, caller_bits, &mut lines.callers),
     ];
     for (offset, bits, buckets) in tables {
         let words = read_words(&mut file, offset, LINE_WORDS << bits)?;
@@ -101,6 +102,8 @@ pub struct FileReading {
     pub incidents: Vec<u64>,
     /// The slots in use.
     pub slots: Vec<PlainSlot>,
+    /// How many buckets there are.
+    pub sizes: BucketTables,
     /// The boot in which it was written.
     pub boot: super::BootId,
 }
@@ -110,20 +113,14 @@ pub struct FileReading {
 /// # Errors
 /// As reading does; `InvalidData` for a file of another layout.
 pub fn read_file(path: &Path) -> io::Result<FileReading> {
-    let mut file = File::open(path)?;
-    let mut header = [0; HEADER_BYTES];
-    file.read_exact(&mut header)?;
-    let header = Header::parse(&header)
-        .filter(|header| header.layout == LAYOUT_VERSION)
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("not a bucket file of layout {LAYOUT_VERSION}"),
-            )
-        })?;
+    let (mut file, header) = open(path)?;
     let counters = read_words(&mut file, at::COUNTERS, COUNTER_COUNT * 2)?;
     let (pairs, _rest) = counters.as_chunks::<2>();
-    let slots = read_words(&mut file, at::SLOTS, SLOT_WORDS << SLOT_BITS)?;
+    let slots = read_words(
+        &mut file,
+        at::SLOTS,
+        SLOT_WORDS << header.sizes.throttle_bits(),
+    )?;
     Ok(FileReading {
         counters: pairs
             .iter()
@@ -131,16 +128,31 @@ pub fn read_file(path: &Path) -> io::Result<FileReading> {
             .collect(),
         incidents: read_words(&mut file, at::INCIDENTS, INCIDENT_CAPACITY)?,
         slots: used_slots(slots.into_iter()),
+        sizes: header.sizes,
         boot: header.boot,
     })
 }
 
-/// The slots in use of the kernel edge's slot array.
+fn open(path: &Path) -> io::Result<(File, Header)> {
+    let mut file = File::open(path)?;
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact(&mut header)?;
+    let header = Header::parse(&header).filter(|header| header.layout == LAYOUT_VERSION);
+    let header = header.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("not a bucket file of layout {LAYOUT_VERSION}"),
+        )
+    })?;
+    Ok((file, header))
+}
+
+/// The slots in use of the kernel edge's slot array, of `1 << bits`.
 ///
 /// # Errors
 /// `mmap`'s.
-pub fn read_slots(fd: BorrowedFd<'_>) -> io::Result<Vec<PlainSlot>> {
-    let table = ReadTable::<Slot<AtomicU64>>::map(fd, SLOT_BITS)?;
+pub fn read_slots(fd: BorrowedFd<'_>, bits: u32) -> io::Result<Vec<PlainSlot>> {
+    let table = ReadTable::<Slot<AtomicU64>>::map(fd, bits)?;
     Ok(used_slots(table.words()))
 }
 

@@ -4,15 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway_common::bucket::mix;
-use gateway_common::capacity::SLOT_COUNT;
 use gateway_common::slot::Slot;
 
 use super::memory::Table;
-
-/// The slots there are, as a power of two.
-pub(super) const SLOT_BITS: u32 = SLOT_COUNT.trailing_zeros();
-
-const _: () = assert!(1 << SLOT_BITS == SLOT_COUNT);
 
 /// Number of a claimed slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +14,13 @@ pub struct SlotIndex(pub(super) u32);
 
 /// All slots are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all {SLOT_COUNT} slots are taken: name fewer throttles")]
-pub struct SlotsFull;
+#[error(
+    "all {count} buckets of throttles are taken: name fewer throttles, or raise `buckets.throttles`"
+)]
+pub struct SlotsFull {
+    /// How many there are.
+    pub count: u32,
+}
 
 /// Which tags hold which slots: what the tags in shared memory say, indexed for the one thread
 /// that claims and releases.
@@ -33,7 +32,7 @@ pub(super) struct Owners {
 impl Owners {
     /// Reads the tags found: a restart finds the slots of the run before.
     pub(super) fn read(slots: &Table<Slot<AtomicU64>>) -> Self {
-        let by_tag = (0..SLOT_COUNT)
+        let by_tag = (0..slots.count())
             .filter_map(|index| match slots.at(index).tag.load(Ordering::Acquire) {
                 0 => None,
                 tag => Some((tag, SlotIndex(index))),
@@ -51,11 +50,14 @@ impl Owners {
         if let Some(&found) = self.by_tag.get(&tag) {
             return Ok(found);
         }
-        let start = mix(tag, 0) >> (u64::BITS - SLOT_BITS);
-        let index = (0..SLOT_COUNT)
-            .map(|step| (u32::try_from(start).unwrap_or(0) + step) % SLOT_COUNT)
+        let count = slots.count();
+        // The upper bits, scaled to the slots there are.
+        let start = (u128::from(mix(tag, 0)) * u128::from(count)) >> u64::BITS;
+        let start = u32::try_from(start).unwrap_or(0);
+        let index = (0..count)
+            .map(|step| start.wrapping_add(step) % count)
             .find(|&index| slots.at(index).tag.load(Ordering::Acquire) == 0)
-            .ok_or(SlotsFull)?;
+            .ok_or(SlotsFull { count })?;
         clear(slots.at(index));
         slots.at(index).tag.store(tag, Ordering::Release);
         self.by_tag.insert(tag, SlotIndex(index));
@@ -87,8 +89,14 @@ impl Owners {
     }
 }
 
-/// Everything but the tag.
 fn clear(slot: &Slot<AtomicU64>) {
+    for word in words(slot) {
+        word.store(0, Ordering::Release);
+    }
+}
+
+/// Everything but the tag.
+pub(super) const fn words(slot: &Slot<AtomicU64>) -> [&AtomicU64; 7] {
     let Slot {
         tag: _,
         tat,
@@ -99,7 +107,7 @@ fn clear(slot: &Slot<AtomicU64>) {
         rejected,
         shed,
     } = slot;
-    for word in [
+    [
         tat,
         multiplier,
         tolerance_ns,
@@ -107,7 +115,5 @@ fn clear(slot: &Slot<AtomicU64>) {
         admitted,
         rejected,
         shed,
-    ] {
-        word.store(0, Ordering::Release);
-    }
+    ]
 }

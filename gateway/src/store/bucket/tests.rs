@@ -27,7 +27,7 @@ fn admitted(buckets: &Buckets, address: &str, kind: u32) -> bool {
 fn a_file_keeps_buckets_slots_and_seed_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE_NAME);
-    let (first, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    let (first, opened) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     assert_eq!(opened, Opened::Created);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -38,7 +38,7 @@ fn a_file_keeps_buckets_slots_and_seed_over_a_restart() {
     let seed = first.seed();
     drop(first);
 
-    let (second, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    let (second, opened) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     assert_eq!(opened, Opened::Kept);
     assert_eq!(second.seed(), seed);
     assert!(!admitted(&second, "192.0.2.1", KIND_CONNECTIONS));
@@ -52,23 +52,140 @@ fn a_file_keeps_buckets_slots_and_seed_over_a_restart() {
 fn another_boot_layout_or_size_starts_fresh_and_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE_NAME);
-    let (buckets, _) = Buckets::open_file(&path, BOOT).unwrap();
+    let (buckets, _) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     buckets.claim_slot(11).unwrap();
     drop(buckets);
-    let (buckets, opened) = Buckets::open_file(&path, BootId([8; 16])).unwrap();
+    let (buckets, opened) =
+        Buckets::open_file(&path, BootId([8; 16]), BucketTables::default()).unwrap();
     assert_eq!(opened, Opened::Replaced(Stale::Boot));
     assert_eq!(buckets.slots_claimed(), 0);
 
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[8] = 99;
     std::fs::write(&path, &bytes).unwrap();
-    let (_, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    let (_, opened) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     assert_eq!(opened, Opened::Replaced(Stale::Layout { found: 99 }));
 
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(4096).unwrap();
-    let (_, opened) = Buckets::open_file(&path, BOOT).unwrap();
+    let (_, opened) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     assert_eq!(opened, Opened::Replaced(Stale::Damaged));
+}
+
+#[test]
+fn tables_of_another_size_take_over_what_is_owed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let (small, large) = (sizes(1_024, 1_024), sizes(2_048, 8_192));
+    let (first, opened) = Buckets::open_file(&path, BOOT, large).unwrap();
+    assert_eq!(opened, Opened::Created);
+    let now = crate::clock::monotonic_ns();
+    let hour = 3_600 * SECOND;
+    for _ in 0..2 {
+        assert!(admitted(&first, "192.0.2.1", KIND_CONNECTIONS));
+    }
+    first.count(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4);
+    for tag in 1..=100 {
+        let slot = first.claim_slot(tag).unwrap();
+        first
+            .slot(slot)
+            .tat
+            .store(now + hour + tag, Ordering::Relaxed);
+        first.slot(slot).admitted.store(tag, Ordering::Relaxed);
+        let line = first.caller_line(tag << 40);
+        let word = line.find_or_claim(tag << 40, now, &limit(0, 2).source);
+        word.unwrap().store(now + hour + tag, Ordering::Relaxed);
+    }
+    // Who owes nothing any more needs no room.
+    let paid = first
+        .caller_line(77)
+        .find_or_claim(77, now, &limit(0, 2).source);
+    paid.unwrap().store(now - 1, Ordering::Relaxed);
+    let seed = first.seed();
+    drop(first);
+
+    let mut before = large;
+    for next in [small, large, small] {
+        let (buckets, opened) = Buckets::open_file(&path, BOOT, next).unwrap();
+        let resized = Resized {
+            before,
+            now: next,
+            throttles_lost: 0,
+            callers_lost: 0,
+        };
+        assert_eq!(opened, Opened::Resized(resized));
+        assert!(resized.to_string().ends_with("what was owed is owed still"));
+        assert_eq!((buckets.sizes(), buckets.seed()), (next, seed));
+        assert!(!admitted(&buckets, "192.0.2.1", KIND_CONNECTIONS));
+        assert_eq!(buckets.slots_claimed(), 100);
+        for tag in 1..=100 {
+            let slot = buckets.claim_slot(tag).unwrap();
+            let slot = buckets.slot(slot);
+            assert_eq!(slot.tat.load(Ordering::Relaxed), now + hour + tag);
+            assert_eq!(slot.admitted.load(Ordering::Relaxed), tag);
+            let way = buckets.caller_line(tag << 40).find(tag << 40).unwrap();
+            assert_eq!(way.tat.load(Ordering::Relaxed), now + hour + tag);
+        }
+        assert!(buckets.caller_line(77).find(77).is_none());
+        let reading = read_file(&path).unwrap();
+        assert_eq!((reading.sizes, reading.slots.len()), (next, 100));
+        let cell = counter_index(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4) as usize;
+        assert_eq!(reading.counters[cell].packets, 1);
+        let owing = read_file_lines(&path, now).unwrap().callers;
+        assert_eq!(owing.len(), 100);
+        before = next;
+    }
+    let (_, opened) = Buckets::open_file(&path, BOOT, small).unwrap();
+    assert_eq!(opened, Opened::Kept);
+}
+
+#[test]
+fn where_tables_become_too_small_whoever_owes_most_keeps_a_bucket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE_NAME);
+    let (small, large) = (sizes(1_024, 1_024), sizes(4_096, 65_536));
+    let (first, _) = Buckets::open_file(&path, BOOT, large).unwrap();
+    let now = crate::clock::monotonic_ns();
+    let owed = |number: u64| now + 3_600 * SECOND + number;
+    let limit = limit(0, 2).source;
+    for number in 1..=2_000 {
+        let slot = first.claim_slot(number).unwrap();
+        first.slot(slot).tat.store(owed(number), Ordering::Relaxed);
+        let tag = number << 20;
+        let word = first.caller_line(tag).find_or_claim(tag, now, &limit);
+        word.unwrap().store(owed(number), Ordering::Relaxed);
+    }
+    drop(first);
+    let (buckets, opened) = Buckets::open_file(&path, BOOT, small).unwrap();
+    let Opened::Resized(resized) = opened else {
+        panic!("{opened:?}");
+    };
+    assert_eq!(resized.throttles_lost, 2_000 - 1_024);
+    let kept = |number: u64| {
+        buckets
+            .caller_line(number << 20)
+            .find(number << 20)
+            .is_some()
+    };
+    let lost = (1..=2_000).filter(|&number| !kept(number)).count();
+    assert_eq!(resized.callers_lost, lost);
+    assert!(lost >= 2_000 - 1_024, "{lost}");
+    assert!(!resized.is_whole());
+    let said = format!("976 throttles and {lost} callers found no room, and owe nothing any more");
+    assert!(resized.to_string().ends_with(&said), "{resized}");
+    // Four of a line, and those that owe most: nobody in it owes less than whoever found no room.
+    for number in (1..=2_000).filter(|&number| !kept(number)) {
+        let line = buckets.caller_line(number << 20);
+        let least = line.ways.iter().map(|way| way.tat.load(Ordering::Relaxed));
+        assert!(least.min().unwrap() > owed(number));
+    }
+    assert_eq!(buckets.claim_slot(5_000), Err(SlotsFull { count: 1_024 }));
+    let slot = buckets.claim_slot(2_000).unwrap();
+    assert_eq!(buckets.slot(slot).tat.load(Ordering::Relaxed), owed(2_000));
+}
+
+fn sizes(throttles: u64, callers: u64) -> BucketTables {
+    BucketTables::new(throttles, callers).unwrap()
 }
 
 #[test]
@@ -78,21 +195,26 @@ fn links_and_files_open_to_others_are_refused() {
     std::fs::write(&target, "precious").unwrap();
     let path = directory.path().join(FILE_NAME);
     std::os::unix::fs::symlink(&target, &path).unwrap();
-    let error = Buckets::open_file(&path, BOOT).unwrap_err();
+    let error = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap_err();
     assert!(error.to_string().contains("a symbolic link"), "{error}");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
 
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "x").unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
-    let error = Buckets::open_file(&path, BOOT).unwrap_err();
+    let error = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap_err();
     assert!(error.to_string().contains("open to other users"), "{error}");
 }
 
 #[test]
 fn slots_are_claimed_released_and_retained_by_tag() {
     let directory = tempfile::tempdir().unwrap();
-    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
+    let (buckets, _) = Buckets::open_file(
+        &directory.path().join(FILE_NAME),
+        BOOT,
+        BucketTables::default(),
+    )
+    .unwrap();
     let one = buckets.claim_slot(1).unwrap();
     let two = buckets.claim_slot(2).unwrap();
     assert_ne!(one, two);
@@ -109,18 +231,24 @@ fn slots_are_claimed_released_and_retained_by_tag() {
 #[test]
 fn one_slot_more_than_there_are_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
-    for tag in 1..=u64::from(gateway_common::capacity::SLOT_COUNT) {
+    let (buckets, _) = Buckets::open_file(
+        &directory.path().join(FILE_NAME),
+        BOOT,
+        BucketTables::default(),
+    )
+    .unwrap();
+    let count = buckets.sizes().throttles();
+    for tag in 1..=u64::from(count) {
         buckets.claim_slot(tag).unwrap();
     }
-    assert_eq!(buckets.claim_slot(u64::MAX), Err(SlotsFull));
+    assert_eq!(buckets.claim_slot(u64::MAX), Err(SlotsFull { count }));
 }
 
 #[test]
 fn a_full_line_charges_the_aggregate_and_counts_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE_NAME);
-    let (buckets, _) = Buckets::open_file(&path, BOOT).unwrap();
+    let (buckets, _) = Buckets::open_file(&path, BOOT, BucketTables::default()).unwrap();
     // Enough debtors to fill some lines: each owes two units, more than a newcomer may replace.
     let mut limited = 0;
     for number in 0..400_000_u32 {
@@ -147,7 +275,12 @@ fn a_full_line_charges_the_aggregate_and_counts_it() {
 #[test]
 fn tags_tell_words_and_callers_apart() {
     let directory = tempfile::tempdir().unwrap();
-    let (buckets, _) = Buckets::open_file(&directory.path().join(FILE_NAME), BOOT).unwrap();
+    let (buckets, _) = Buckets::open_file(
+        &directory.path().join(FILE_NAME),
+        BOOT,
+        BucketTables::default(),
+    )
+    .unwrap();
     assert_eq!(
         Buckets::slot_tag(&["a", "b"]),
         Buckets::slot_tag(&["a", "b"])

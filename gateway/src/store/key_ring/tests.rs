@@ -6,8 +6,8 @@ use gateway_common::limit::{Limit, Rate};
 
 use super::*;
 use crate::model::{
-    ApiKeyId, ApiName, Period, PlanStage, Quota, RouteKey, StageName, Throttle, UsagePlan,
-    UsagePlanName,
+    ApiKeyId, ApiName, BucketTables, Period, PlanStage, Quota, RouteKey, StageName, Throttle,
+    UsagePlan, UsagePlanName,
 };
 use crate::store::api_key::{
     ApiKeyStore, KeyOrder, KeyRules, KnownPlans, NewKey, NewThrottle, Unsaid, ValueMac,
@@ -19,15 +19,15 @@ use crate::store::usage::Usage;
 
 const NOW_NS: u64 = 1_000_000_000_000;
 /// 2026-11-23, 12:00 UTC.
-const NOON: u64 = 1_795_435_200;
+pub(crate) const NOON: u64 = 1_795_435_200;
 const ROUTE: &str = "GET /pets";
 
 /// Keys, plans and what they are charged to, without a gateway.
 pub(crate) struct Bench {
     store: ApiKeyStore,
-    buckets: Buckets,
+    pub(crate) buckets: Buckets,
     usage: Usage,
-    slots: std::sync::Arc<SlotRegistry>,
+    pub(crate) slots: std::sync::Arc<SlotRegistry>,
     pub(crate) rings: KeyRings,
     directory: tempfile::TempDir,
 }
@@ -36,7 +36,8 @@ impl Bench {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
-        let (buckets, _) = Buckets::open_file(&path, BootId([7; 16])).unwrap();
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let slots = std::sync::Arc::new(SlotRegistry::new(buckets.clone()));
         slots.free_unused();
         let store = ApiKeyStore::open(directory.path()).unwrap();
@@ -311,7 +312,7 @@ fn keys_for_whose_buckets_there_is_no_room_are_refused_and_change_nothing() {
     bench.key(&value(1), &["gold"], None);
     bench.install(&[plan("gold", &["prod"])]);
     let taken = bench.buckets.slots_claimed() as u64;
-    for tag in 1..=u64::from(gateway_common::capacity::SLOT_COUNT) - taken {
+    for tag in 1..=u64::from(BucketTables::default().throttles()) - taken {
         bench.buckets.claim_slot(tag).unwrap();
     }
     bench.key(&value(2), &["gold"], None);

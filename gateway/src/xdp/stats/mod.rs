@@ -27,6 +27,7 @@ use super::error::{EdgeError, system};
 use super::lock;
 use super::maps::StatisticsMaps;
 use super::switch::map_error;
+use crate::model::BucketTables;
 use crate::store::bucket::{FileReading, read_slots};
 
 /// What was counted up to one moment.
@@ -43,6 +44,8 @@ pub struct Snapshot {
     pub incidents: Vec<(Incident, u64)>,
     /// Slots in use.
     pub slots: Vec<PlainSlot>,
+    /// How many buckets there are.
+    pub sizes: Option<BucketTables>,
     /// How the edge stands; `None` where no kernel judges.
     pub posture: Option<Posture>,
 }
@@ -108,9 +111,15 @@ impl StatisticsReader {
             listeners: self.listeners()?,
             lists: self.lists()?,
             incidents: self.incidents()?,
-            slots: read_slots(self.0.slots.fd().as_fd()).map_err(system("mmap of the slots"))?,
+            slots: self.slots()?,
+            sizes: Some(self.0.sizes),
             posture: Some(self.posture()?),
         })
+    }
+
+    fn slots(&self) -> Result<Vec<PlainSlot>, EdgeError> {
+        let (fd, sizes) = (self.0.slots.fd().as_fd(), self.0.sizes);
+        read_slots(fd, sizes.throttle_bits()).map_err(system("mmap of the slots"))
     }
 
     /// The verdicts alone: see [`Snapshot::verdicts`].
@@ -276,6 +285,7 @@ impl From<FileReading> for Snapshot {
             lists: Vec::new(),
             incidents: incidents.collect(),
             slots: reading.slots,
+            sizes: Some(reading.sizes),
             posture: None,
         }
     }

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use anyhow::{anyhow, bail};
 use aya::maps::Map;
 use gateway::clock::monotonic_ns;
+use gateway::model::BucketTables;
 use gateway::store::bucket::{BucketMaps, Buckets, LineReader};
 use gateway_common::bucket::{PlainLine, Way};
 use gateway_common::limit::{Limit, Rate};
@@ -34,6 +35,7 @@ pub(crate) fn measure(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()>
         aggregates: aggregates.as_fd(),
         slots: slots.as_fd(),
         callers: callers.as_fd(),
+        sizes: BucketTables::default(),
     };
     let buckets = Buckets::from_maps(maps, 1)?;
     let slot = buckets.claim_slot(Buckets::slot_tag(&["measure"]))?;
