@@ -128,10 +128,15 @@ struct Added<'a> {
 
 impl Added<'_> {
     /// Takes it back. A word is a moment in time. Until that has come all that was added is owed, and taking
-    /// one charge away leaves the others; once it has come nothing is owed that could be given back.
+    /// one charge away leaves the others; once it has come nothing is owed that could be given back. Others who
+    /// give back as well may have left the word below what it said then: our own is owed still.
     fn give_back(self) {
         let mut found = Word::load(self.tat);
-        while found >= self.after && clock::monotonic_ns() < self.after {
+        loop {
+            let now_ns = clock::monotonic_ns();
+            if self.after <= now_ns || found <= now_ns {
+                return;
+            }
             match Word::compare_exchange(self.tat, found, found.saturating_sub(self.increment_ns)) {
                 Ok(_) => return,
                 Err(other) => found = other,
@@ -331,6 +336,36 @@ fn charge_each(accounts: &[Account<'_>], at: usize, now_ns: u64) -> Result<Optio
         Err(wait_ns) => {
             account.count_refusal();
             Err(Refused { at, wait_ns })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_common::limit::Rate;
+
+    use super::*;
+
+    #[test]
+    fn those_who_give_back_leave_nothing_owed_whoever_does_so_first() {
+        let tat = AtomicU64::new(0);
+        let limit = Limit::new(Rate::per_second(1), 10, 1).unwrap();
+        let now = clock::monotonic_ns();
+        let added = || match limit.charge(&tat, now, 1) {
+            Charge::Admitted { after, .. } => Added {
+                tat: &tat,
+                increment_ns: limit.increment(1),
+                after,
+            },
+            refused => panic!("{refused:?}"),
+        };
+        for turned in [false, true] {
+            let (one, other) = (added(), added());
+            let (first, last) = if turned { (other, one) } else { (one, other) };
+            first.give_back();
+            assert_eq!(Word::load(&tat), now + limit.increment(1));
+            last.give_back();
+            assert_eq!(Word::load(&tat), now);
         }
     }
 }
