@@ -34,12 +34,18 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 11] = [
+const PROOFS: [Proof; 12] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
         name: "traces",
         full: "1000000",
+    },
+    Proof {
+        claim: "keys, plans, quotas and limits admit what sequential books say, through reloads",
+        tests: &["--package", "gateway", "--lib", "step::admit::model_tests"],
+        name: "admissions",
+        full: "10000",
     },
     Proof {
         claim: "no damaged configuration opens a route or ends the reader",

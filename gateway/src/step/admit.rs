@@ -206,3 +206,7 @@ pub fn standings(
 #[cfg(test)]
 #[path = "admit_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "admit_model/mod.rs"]
+mod model_tests;
