@@ -20,6 +20,8 @@ const LOAD_BYTES: i32 = 26;
 const CHANGE_HEAD: i32 = 43;
 /// `TC_ACT_OK`.
 const ACCEPT: i32 = 0;
+/// `XDP_DROP`.
+const DROP: i32 = 1;
 /// `XDP_PASS`.
 const PASS: i32 = 2;
 /// Tags that [`untag`] takes off at most.
@@ -89,8 +91,20 @@ pub fn untag(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached>
 /// # Errors
 /// The kernel's.
 pub fn pass_all(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached> {
+    answer_all(namespace, interface, PASS)
+}
+
+/// An XDP program that drops everything, on `interface`.
+///
+/// # Errors
+/// The kernel's.
+pub fn drop_all(namespace: &Namespace, interface: &str) -> anyhow::Result<Attached> {
+    answer_all(namespace, interface, DROP)
+}
+
+fn answer_all(namespace: &Namespace, interface: &str, action: i32) -> anyhow::Result<Attached> {
     let _inside = namespace.enter();
-    let mut object = Ebpf::load(&elf("xdp", &[set(0, PASS), EXIT]))?;
+    let mut object = Ebpf::load(&elf("xdp", &[set(0, action), EXIT]))?;
     let program: &mut Xdp = object
         .program_mut(NAME)
         .context("assembled so")?

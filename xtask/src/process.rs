@@ -54,6 +54,14 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// As [`succeed`], without what `command` prints but for errors.
+///
+/// # Errors
+/// As [`succeed`].
+pub(crate) fn quietly(command: &mut Command) -> anyhow::Result<()> {
+    succeed(command.stdout(Stdio::null()))
+}
+
 /// A command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program())

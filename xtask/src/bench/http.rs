@@ -4,8 +4,9 @@
 //! closed loop over plaintext HTTP/1.1 for 100 bytes of JSON; access logs are on. Windows of the
 //! gateway and of the baseline alternate; one with an answer other than 200 is void and repeated.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -22,17 +23,32 @@ pub(super) const WINDOWS: u16 = 7;
 const WINDOW_MS: u64 = 2000;
 
 /// Length of the unmeasured window each proxy gets first.
-const WARM_UP_MS: u64 = 1000;
+pub(super) const WARM_UP_MS: u64 = 1000;
 
 /// Connections of the only case so far.
 const CONNECTIONS: u16 = 32;
 
 /// Where the proxy runs, and where everything else does.
-const PROXY_CPU: usize = 0;
-const OTHER_CPU: usize = 1;
+pub(super) const PROXY_CPU: usize = 0;
+pub(super) const OTHER_CPU: usize = 1;
 
 /// Processor microseconds per request, one for each window that counts.
-type Windows = Vec<f64>;
+pub(super) type Windows = Vec<f64>;
+
+/// What the clients ask for, and what has to come back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) path: &'a str,
+    pub(super) status: u16,
+    /// Files of header lines.
+    pub(super) headers: &'a [PathBuf],
+}
+
+const FIXED: Asked<'static> = Asked {
+    path: "/fixed",
+    status: 200,
+    headers: &[],
+};
 
 pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let cpus = std::thread::available_parallelism()
@@ -46,18 +62,18 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let gateway = Proxy::gateway(&programs, &directory, upstream, PROXY_CPU)?;
-    let nginx = Proxy::nginx(&programs, &directory, upstream, PROXY_CPU)?;
+    let nginx = Proxy::nginx(&programs, &directory, upstream, (PROXY_CPU, false))?;
 
     let mut proxies: Vec<(&Proxy, Windows)> = std::iter::once(&gateway)
         .chain(&nginx)
         .map(|proxy| (proxy, Windows::new()))
         .collect();
     for (proxy, _) in &proxies {
-        window(&programs.workbench, proxy.address(), WARM_UP_MS)?;
+        window(&programs.workbench, proxy.address(), &FIXED, WARM_UP_MS)?;
     }
     for _ in 0..windows {
         for (proxy, costs) in &mut proxies {
-            costs.push(measured(&programs.workbench, proxy)?);
+            costs.push(measured(&programs.workbench, proxy, &FIXED)?);
         }
     }
     let mut costs = proxies.into_iter().map(|(_, costs)| costs);
@@ -80,12 +96,12 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
 }
 
 /// One window that counts: processor microseconds per request.
-fn measured(workbench: &Path, proxy: &Proxy) -> anyhow::Result<f64> {
+pub(super) fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> anyhow::Result<f64> {
     /// A proxy that fails this often in a row is broken and not worth a figure.
     const ATTEMPTS: usize = 3;
     for _ in 0..ATTEMPTS {
         let before = proxy.cpu_ns()?;
-        let answers = window(workbench, proxy.address(), WINDOW_MS)?;
+        let answers = window(workbench, proxy.address(), asked, WINDOW_MS)?;
         let spent = proxy
             .cpu_ns()?
             .checked_sub(before)
@@ -99,26 +115,36 @@ fn measured(workbench: &Path, proxy: &Proxy) -> anyhow::Result<f64> {
         }
     }
     anyhow::bail!(
-        "{ATTEMPTS} windows in a row had answers other than 200 from `{}`",
+        "{ATTEMPTS} windows in a row had answers other than {} from `{}`",
+        asked.status,
         proxy.address()
     )
 }
 
 /// What the clients saw.
 #[derive(Debug)]
-struct Answers {
+pub(super) struct Answers {
     requests: u64,
     unexpected: u64,
 }
 
-fn window(workbench: &Path, address: SocketAddr, milliseconds: u64) -> anyhow::Result<Answers> {
+pub(super) fn window(
+    workbench: &Path,
+    address: SocketAddr,
+    asked: &Asked<'_>,
+    milliseconds: u64,
+) -> anyhow::Result<Answers> {
+    let headers = asked.headers.iter();
+    let headers = headers.flat_map(|file| [OsStr::new("--headers"), file.as_os_str()]);
     let output = Command::new(workbench)
         .args(["load", "--parent", &std::process::id().to_string()])
         .args(["--cpu", &OTHER_CPU.to_string()])
         .args(["--connections", &CONNECTIONS.to_string()])
         .args(["--milliseconds", &milliseconds.to_string()])
+        .args(["--status", &asked.status.to_string()])
+        .args(headers)
         .arg(address.to_string())
-        .arg("/fixed")
+        .arg(asked.path)
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("starting the load")?;

@@ -10,6 +10,7 @@ mod flood;
 mod http;
 mod proxy;
 mod report;
+mod throttle;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -57,6 +58,16 @@ enum What {
         #[arg(long, default_value_t = http::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
         windows: u16,
     },
+    /// What limits cost: a charge, a refusal, a request with key and token, and attempts of those who are
+    /// penalised; baselines are nginx and a request that is merely forwarded. Needs root and two processors.
+    Throttle {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Windows for each case.
+        #[arg(long, default_value_t = throttle::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
+    },
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -65,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         What::Edge { json, windows } => drop(edge::run(json, windows)?),
         What::Flood { json, windows } => drop(flood::run(json, windows)?),
         What::Http { json, windows } => drop(http::run(json, windows)?),
+        What::Throttle { json, windows } => drop(throttle::run(json, windows)?),
     }
     Ok(())
 }
@@ -76,6 +88,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
         edge::run(false, edge::WINDOWS)?,
         flood::run(false, flood::WINDOWS)?,
         http::run(false, http::WINDOWS)?,
+        throttle::run(false, throttle::WINDOWS)?,
     ];
     let failures: Vec<String> = reports.iter().flat_map(report::Report::failures).collect();
     anyhow::ensure!(failures.is_empty(), "{}", failures.join("; "));

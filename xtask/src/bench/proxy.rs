@@ -41,10 +41,26 @@ impl Proxy {
         upstream: SocketAddr,
         cpu: usize,
     ) -> anyhow::Result<Self> {
+        Self::gateway_for(programs, directory, upstream, (cpu, &Task::Forward))
+    }
+
+    /// The same with more to do for each request, or less.
+    pub(super) fn gateway_for(
+        programs: &Programs,
+        directory: &Path,
+        upstream: SocketAddr,
+        (cpu, task): (usize, &Task),
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let path = directory.join("gateway.yaml");
-        fs::write(&path, gateway_configuration(directory, address, upstream))
+        fs::write(&path, task.configuration(directory, address, upstream))
             .with_context(|| format!("writing `{}`", path.display()))?;
+        if let Task::Everything { value } = task {
+            let mut create = Command::new(&programs.gateway);
+            create.args(["keys", "create", "--plan", "bench", "--value-file"]);
+            create.arg(value).arg("--config").arg(&path);
+            process::quietly(&mut create)?;
+        }
         let mut command = tethered(&programs.workbench, cpu);
         command
             .arg(&programs.gateway)
@@ -53,21 +69,24 @@ impl Proxy {
         Self::start(&mut command, address)
     }
 
-    /// nginx: one process, a keep-alive pool to the upstream, its access log in a file. `None` where
+    /// nginx, which `refuses` everything by `limit_req` or nothing: one process, a keep-alive pool to the upstream, its access log in a file. `None` where
     /// it is not installed.
     pub(super) fn nginx(
         programs: &Programs,
         directory: &Path,
         upstream: SocketAddr,
-        cpu: usize,
+        (cpu, refuses): (usize, bool),
     ) -> anyhow::Result<Option<Self>> {
         let Some(nginx) = installed("nginx") else {
             return Ok(None);
         };
         let address = free_address()?;
         let path = directory.join("nginx.conf");
-        fs::write(&path, nginx_configuration(directory, address, upstream))
-            .with_context(|| format!("writing `{}`", path.display()))?;
+        fs::write(
+            &path,
+            nginx_configuration(directory, address, upstream, refuses),
+        )
+        .with_context(|| format!("writing `{}`", path.display()))?;
         let mut command = tethered(&programs.workbench, cpu);
         command
             .arg(nginx)
@@ -158,7 +177,99 @@ fn installed(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn gateway_configuration(directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+/// What a gateway does for each request.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    /// It forwards it.
+    Forward,
+    /// It refuses it, because its route is called too often.
+    Refuse,
+    /// It forwards it for who sends a token and an API key, with a plan, buckets and a quota.
+    Everything {
+        /// The file with the value of the key.
+        value: PathBuf,
+    },
+}
+
+/// Whom tokens are from and for.
+pub(super) const ISSUER: &str = "https://bench.example";
+pub(super) const AUDIENCE: &str = "bench";
+
+impl Task {
+    /// What the API is, and what stands beside it.
+    const fn parts(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Forward => (
+                "
+    type: http
+    routes:
+      GET /fixed:
+        authorizer: none
+        integration:
+          upstream: fixed",
+                "",
+            ),
+            Self::Refuse => (
+                "
+    type: http
+    routes:
+      GET /fixed:
+        authorizer: none
+        throttle: { rate: 0.0001, burst: 1 }
+        integration:
+          upstream: fixed",
+                "",
+            ),
+            Self::Everything { .. } => (
+                "
+    type: rest
+    stages: { prod: {} }
+    routes:
+      GET /fixed:
+        authorizer: main
+        api_key_required: true
+        throttle: { rate: 1000000, burst: 1000000 }
+        integration:
+          upstream: fixed
+          path: /fixed",
+                "
+authorizers:
+  main:
+    type: jwt
+    issuer: https://bench.example
+    audiences: [bench]
+    algorithms: [ES256]
+    jwks:
+      file: credentials/keys.json
+usage_plans:
+  bench:
+    stages:
+      - api: bench
+        stage: prod
+        routes:
+          GET /fixed:
+            throttle: { rate: 1000000, burst: 1000000 }
+    throttle: { rate: 1000000, burst: 1000000 }
+    quota: { limit: 500000000000, period: month }",
+            ),
+        }
+    }
+
+    fn configuration(&self, directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+        let metrics = match self {
+            Self::Forward | Self::Refuse => "off",
+            Self::Everything { .. } => "127.0.0.1:0",
+        };
+        let (api, beside) = self.parts();
+        gateway_configuration(directory, (address, upstream), (api, beside, metrics))
+    }
+}
+
+fn gateway_configuration(
+    directory: &Path,
+    (address, upstream): (SocketAddr, SocketAddr),
+    (api, beside, metrics): (&str, &str, &str),
+) -> String {
     let quoted =
         |name: &str| serde_json::Value::from(directory.join(name).to_string_lossy()).to_string();
     format!(
@@ -175,17 +286,12 @@ xdp:
 upstreams:
   fixed:
     url: http://{upstream}
+{beside}
 apis:
-  bench:
-    type: http
-    routes:
-      GET /fixed:
-        authorizer: none
-        integration:
-          upstream: fixed
+  bench:{api}
 telemetry:
   access_log: gateway.log
-  metrics: off
+  metrics: {metrics}
 admin:
   socket: {socket}
 ",
@@ -197,7 +303,21 @@ admin:
 
 /// `keepalive_requests` is out of reach because the load keeps its connections through a window;
 /// without a master there is one process to measure and to end.
-fn nginx_configuration(directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+fn nginx_configuration(
+    directory: &Path,
+    address: SocketAddr,
+    upstream: SocketAddr,
+    refuses: bool,
+) -> String {
+    let (zone, limit) = if refuses {
+        (
+            "limit_req_zone $server_port zone=all:64k rate=1r/m; limit_req_status 429; \
+             limit_req_log_level info;",
+            "limit_req zone=all;",
+        )
+    } else {
+        ("", "")
+    };
     format!(
         "\
 daemon off;
@@ -214,6 +334,7 @@ http {{
     uwsgi_temp_path {directory}/nginx.uwsgi;
     scgi_temp_path {directory}/nginx.scgi;
     keepalive_requests 1000000000;
+    {zone}
     upstream fixed {{
         server {upstream};
         keepalive 64;
@@ -222,6 +343,7 @@ http {{
     server {{
         listen {address};
         location / {{
+            {limit}
             proxy_pass http://fixed;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";

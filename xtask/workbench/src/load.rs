@@ -7,6 +7,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// The status every answer must have to count as expected.
     #[arg(long, default_value_t = 200)]
     status: u16,
+    /// A file of header lines that every request has besides; may be repeated.
+    #[arg(long = "headers", value_name = "FILE")]
+    headers: Vec<PathBuf>,
     /// Whom to ask.
     address: SocketAddr,
     /// For what.
@@ -61,8 +65,10 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let end = Instant::now() + Duration::from_millis(arguments.milliseconds);
     let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
-        arguments.path, arguments.address
+        "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
+        arguments.path,
+        arguments.address,
+        headers(&arguments.headers)?
     );
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..arguments.connections {
@@ -90,6 +96,20 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     });
     writeln!(std::io::stdout(), "{told}")?;
     Ok(())
+}
+
+/// What stands in the files, line by line, as it is sent.
+fn headers(files: &[PathBuf]) -> anyhow::Result<String> {
+    let mut sent = String::new();
+    for file in files {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("reading `{}`", file.display()))?;
+        for line in text.lines() {
+            sent.push_str(line);
+            sent.push_str("\r\n");
+        }
+    }
+    Ok(sent)
 }
 
 async fn connection(

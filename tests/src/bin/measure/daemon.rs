@@ -3,8 +3,9 @@
 
 use std::hint::black_box;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Barrier;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use aya::maps::Map;
 use gateway::clock::monotonic_ns;
 use gateway::model::BucketTables;
@@ -13,6 +14,7 @@ use gateway_common::bucket::{PlainLine, Way};
 use gateway_common::limit::{Limit, Rate};
 use gateway_common::name;
 use gateway_tests::object::Object;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::outcome::{Budget, Case, Outcome};
 
@@ -20,11 +22,61 @@ use crate::outcome::{Budget, Case, Outcome};
 const SCRAPE_LINE_BITS: u32 = 14;
 /// Scrapes in a window.
 const SCRAPES: u32 = 50;
+/// Where two threads charge one bucket.
+const PROCESSORS: [usize; 2] = [0, 1];
 /// Charges in a window.
 const CHARGES: u32 = 4_000_000;
 
 /// Measures a charge alone, given the time, and with a reading of the clock for each.
 pub(crate) fn measure(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let Charges { given, clocked, .. } = charges(windows)?;
+    outcome.cases.push(Case {
+        budget: Some(CHARGE),
+        ..case("daemon_charge_ns", given)
+    });
+    outcome
+        .cases
+        .push(case("daemon_charge_with_clock_ns", clocked));
+    Ok(())
+}
+
+/// Measures the same, and a charge while another processor charges the same bucket.
+pub(crate) fn measure_charges(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()> {
+    let Charges {
+        given,
+        clocked,
+        contended,
+    } = charges(windows)?;
+    outcome.cases.push(Case {
+        budget: Some(CHARGE),
+        ..case("charge_ns", given)
+    });
+    outcome.cases.push(case("charge_with_clock_ns", clocked));
+    outcome.cases.push(case("charge_two_cores_ns", contended));
+    Ok(())
+}
+
+/// What a charge may take that is given the time.
+const CHARGE: Budget = Budget::AtMost(15.0);
+
+/// Nanoseconds of a charge, for each window.
+struct Charges {
+    given: Vec<f64>,
+    clocked: Vec<f64>,
+    contended: Vec<f64>,
+}
+
+fn case(name: &str, windows: Vec<f64>) -> Case {
+    Case {
+        name: name.to_owned(),
+        unit: "ns",
+        windows,
+        baseline: Vec::new(),
+        budget: None,
+    }
+}
+
+fn charges(windows: u16) -> anyhow::Result<Charges> {
     let mut object = Object::load()?;
     let sources = descriptor(&mut object, name::MAP_SOURCES)?;
     let aggregates = descriptor(&mut object, name::MAP_AGGREGATES)?;
@@ -45,28 +97,51 @@ pub(crate) fn measure(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()>
     let charge = |now_ns| {
         black_box(limit.charge(&black_box(buckets.slot(slot)).tat, now_ns, 1));
     };
-    let (mut given, mut clocked) = (Vec::new(), Vec::new());
-    for _ in 0..windows {
+    let stepping = || {
         let mut now_ns = monotonic_ns();
-        given.push(mean(CHARGES, || {
+        mean(CHARGES, || {
             now_ns += 8;
             charge(now_ns);
-        })?);
-        clocked.push(mean(CHARGES, || charge(monotonic_ns()))?);
-    }
-    let case = |name: &str, windows, budget| Case {
-        name: name.to_owned(),
-        unit: "ns",
-        windows,
-        baseline: Vec::new(),
-        budget,
+        })
     };
-    let budget = Some(Budget::AtMost(15.0));
-    outcome.cases.push(case("daemon_charge_ns", given, budget));
-    outcome
-        .cases
-        .push(case("daemon_charge_with_clock_ns", clocked, None));
-    Ok(())
+    let (mut given, mut clocked, mut contended) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..windows {
+        given.push(stepping()?);
+        clocked.push(mean(CHARGES, || charge(monotonic_ns()))?);
+        contended.push(on_two_processors(&stepping)?);
+    }
+    Ok(Charges {
+        given,
+        clocked,
+        contended,
+    })
+}
+
+/// The mean of what two threads measure, each on a processor of its own, at once.
+fn on_two_processors(measured: &(impl Fn() -> anyhow::Result<f64> + Sync)) -> anyhow::Result<f64> {
+    let barrier = Barrier::new(PROCESSORS.len());
+    let values: Vec<anyhow::Result<f64>> = std::thread::scope(|scope| {
+        let threads = PROCESSORS.map(|cpu| {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                let mut only = CpuSet::new();
+                only.set(cpu);
+                let pinned = sched_setaffinity(None, &only).context("sched_setaffinity");
+                barrier.wait();
+                pinned.and_then(|()| measured())
+            })
+        });
+        let joined = threads.map(|thread| thread.join());
+        let joined = joined.into_iter();
+        joined
+            .map(|value| value.unwrap_or_else(|_panic| bail!("a thread ended")))
+            .collect()
+    });
+    let mut sum = 0.0;
+    for value in values {
+        sum += value?;
+    }
+    Ok(sum / f64::from(u8::try_from(PROCESSORS.len())?))
 }
 
 /// Measures a scrape of 65,536 buckets all of which owe something, which is the longest there is.

@@ -290,6 +290,18 @@ pub(crate) fn between(
     Ok((value, f64::midpoint(before, after)))
 }
 
+/// Microseconds that the edge takes to drop `frame`, over an empty program.
+pub(crate) fn over_empty_us(object: &mut Object, frame: Vec<u8>) -> anyhow::Result<f64> {
+    let run = edge(frame, DROP);
+    let baseline = Run {
+        program: name::PROGRAM_EMPTY,
+        action: PASS,
+        ..run.clone()
+    };
+    let (value, baseline) = between(object, &run, &baseline)?;
+    Ok((value - baseline) / 1e3)
+}
+
 /// Nanoseconds per packet over `loops` loops.
 fn mean(object: &mut Object, run: &Run, loops: u16) -> anyhow::Result<f64> {
     let mut sum = 0.0;

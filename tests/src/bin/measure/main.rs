@@ -11,6 +11,7 @@ mod calls;
 mod flood;
 mod drops;
 mod honest;
+mod penalised;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -42,6 +43,12 @@ enum Command {
         #[arg(long)]
         varying: Option<PathBuf>,
     },
+    /// What limits cost: a charge, and attempts of those who are penalised.
+    Throttle {
+        /// Windows for each case.
+        #[arg(long)]
+        windows: u16,
+    },
     /// Goodput and latency of honest clients under floods, without and with the edge.
     Flood {
         /// Windows for each flood.
@@ -54,6 +61,12 @@ fn main() -> anyhow::Result<()> {
     let outcome = match Arguments::parse().command {
         Command::Auth { windows } => auth::run(windows)?,
         Command::Edge { windows, varying } => edge::run(windows, varying.as_deref())?,
+        Command::Throttle { windows } => {
+            let mut outcome = outcome::Outcome::default();
+            daemon::measure_charges(windows, &mut outcome)?;
+            penalised::measure(windows, &mut outcome)?;
+            outcome
+        }
         Command::Flood { windows } => {
             // One thread, which stays on one processor.
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use aya::maps::HashMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use gateway_common::address::{self, Address, Class, KIND_PACKETS};
+use gateway_common::address::{self, Address, Class, KIND_CONNECTIONS, KIND_PACKETS, KIND_TRICKLE};
 use gateway_common::bucket::{PlainLine, Way, mix};
 use gateway_common::capacity::{LIST_IPV4_FILTER_WORDS, SOURCE_LINE_BITS};
 use gateway_common::flow::{FlowKey, FlowRow};
@@ -12,7 +12,7 @@ use gateway_common::list::{self, PlainEntry, ipv4_prefix_data};
 use gateway_common::name;
 use gateway_common::settings::{Control, FLAG_LISTS, Rules, Settings, SourceLimit};
 use gateway_tests::object::{Listening, Object, Orders};
-use gateway_tests::packet::{self, ACK, TCP};
+use gateway_tests::packet::{self, ACK, SYN, TCP};
 
 /// Port of the listener.
 pub(crate) const PORT: u16 = 443;
@@ -97,6 +97,35 @@ pub(crate) fn indebt(object: &mut Object, source: u32) -> anyhow::Result<()> {
     Ok(object.sources()?.set(index, line, 0)?)
 }
 
+/// Puts a source so deep in debt that none of its connections gets through, its trickle's included.
+pub(crate) fn shut_out(object: &mut Object, source: u32) -> anyhow::Result<()> {
+    let (settings, rules) = (object.settings(), object.rules());
+    let [_, packets, bytes] = rules.limits;
+    let limit = |kind| SourceLimit {
+        class: Class::new(kind, 0, settings.seed),
+        ..packets
+    };
+    let (connections, trickle) = (limit(KIND_CONNECTIONS), limit(KIND_TRICKLE));
+    object.apply(Orders {
+        settings: Settings {
+            trickle,
+            ..settings
+        },
+        rules: Rules {
+            limits: [connections, packets, bytes],
+            ..rules
+        },
+    })?;
+    for limit in [connections, trickle] {
+        let tag = Address::v4(source).tag(&limit.class);
+        let mut line = PlainLine::default();
+        *line.ways.first_mut().context("a line has ways")? = Way { tag, tat: u64::MAX };
+        let index = address::index(tag, settings.seed, SOURCE_LINE_BITS);
+        object.sources()?.set(index, line, 0)?;
+    }
+    Ok(())
+}
+
 /// Penalises the flow from `source` to the listener for an offence that is not paid for.
 pub(crate) fn penalise(object: &mut Object, source: u32) -> anyhow::Result<()> {
     let flow = FlowKey {
@@ -165,12 +194,18 @@ pub(crate) fn segment(source: u32) -> Vec<u8> {
     packet::frame4(&packet4(source))
 }
 
-/// The same with one VLAN tag.
+/// A SYN from `source` to the listener.
+pub(crate) fn attempt(source: u32) -> Vec<u8> {
+    let payload = packet::tcp(CLIENT_PORT, PORT, SYN);
+    packet::frame4(&packet::ipv4(source, SERVER, TCP, 0x4000, &payload))
+}
+
+/// [`segment`] with one VLAN tag.
 pub(crate) fn tagged(source: u32) -> Vec<u8> {
     packet::ethernet(&[0x8100], 0x0800, &packet4(source))
 }
 
-/// The same over IPv6.
+/// [`segment`] over IPv6.
 pub(crate) fn segment6() -> Vec<u8> {
     let client = Address::v6_halves(*b"\x20\x01\x0d\xb8\0\x05\0\x01", *b"\0\0\0\0\0\0\0\x09");
     let payload = packet::tcp(CLIENT_PORT, PORT, ACK);

@@ -1,0 +1,142 @@
+//! `cargo xtask bench throttle`: what limits cost: a charge, a refusal, the whole chain of a request with a token
+//! and an API key, and attempts of those who are penalised.
+//!
+//! Processor time of a proxy is measured as in `bench http`, whose windows these are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use super::http::{Asked, OTHER_CPU, PROXY_CPU, WARM_UP_MS, Windows, measured, window};
+use super::measured as program;
+use super::proxy::{self, AUDIENCE, ISSUER, Proxy, Task};
+use super::report::{Budget, Case, Report};
+use crate::process::{self, Profile, Programs};
+
+/// Windows for each case, unless told otherwise.
+pub(super) const WINDOWS: u16 = 7;
+
+/// The value of the API key.
+const KEY: &str = "aKeyThatIsOnlyShownByTheBenchmark0123456";
+
+/// Measures and prints.
+///
+/// # Errors
+/// What is missing on this machine.
+pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
+    let cpus = std::thread::available_parallelism()
+        .context("number of processors")?
+        .get();
+    anyhow::ensure!(
+        cpus > OTHER_CPU,
+        "this benchmark needs two processors, here is `{cpus}`"
+    );
+    let measure = program::build()?;
+    let told = windows.to_string();
+    let mut report = program::run(&measure, &["throttle", "--windows", &told])?;
+    let programs = process::build(Profile::Release)?;
+    report
+        .cases
+        .push(refusal(&programs, windows, &mut report.notes)?);
+    report.cases.push(chain(&programs, windows)?);
+    report.print(json)
+}
+
+/// A request that is refused for its route's throttle, beside one that nginx refuses by `limit_req`.
+fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow::Result<Case> {
+    let directory = proxy::directory()?;
+    let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
+    let task = (PROXY_CPU, &Task::Refuse);
+    let gateway = Proxy::gateway_for(programs, &directory, upstream, task)?;
+    let nginx = Proxy::nginx(programs, &directory, upstream, (PROXY_CPU, true))?;
+    let asked = Asked {
+        path: "/fixed",
+        status: 429,
+        headers: &[],
+    };
+    let proxies = std::iter::once(&gateway).chain(&nginx);
+    let proxies = proxies.map(|proxy| (proxy, asked)).collect();
+    let mut costs = alternating(&programs.workbench, proxies, windows)?.into_iter();
+    let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
+    if baseline.is_none() {
+        notes.push(
+            "nginx is not installed (on Debian: apt-get install nginx-light): no baseline of \
+             reject_429"
+                .to_owned(),
+        );
+    }
+    let case = Case::new("reject_429", "us", &value, baseline.as_deref())?;
+    Ok(Case {
+        budget: Some(Budget::AtMost { most: 1.0 }),
+        ..case
+    })
+}
+
+/// A request with a token, an API key, a plan, buckets and a quota, a log and metrics, beside one that is
+/// merely forwarded.
+fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
+    let directory = proxy::directory()?;
+    let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
+    let (plain, full) = (directory.join("plain"), directory.join("full"));
+    let credentials = full.join("credentials");
+    for path in [&plain, &credentials] {
+        std::fs::create_dir_all(path).with_context(|| format!("creating `{}`", path.display()))?;
+    }
+    let headers = shown(programs, &credentials)?;
+    let value = write(&full.join("value"), KEY)?;
+    let task = (PROXY_CPU, &Task::Everything { value });
+    let everything = Proxy::gateway_for(programs, &full, upstream, task)?;
+    let forward = Proxy::gateway(programs, &plain, upstream, PROXY_CPU)?;
+    let asked = |path, headers| Asked {
+        path,
+        status: 200,
+        headers,
+    };
+    let proxies = vec![
+        (&everything, asked("/prod/fixed", &headers)),
+        (&forward, asked("/fixed", &[])),
+    ];
+    let mut costs = alternating(&programs.workbench, proxies, windows)?.into_iter();
+    let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
+    let case = Case::new("full_chain", "us", &value, baseline.as_deref())?;
+    Ok(Case {
+        budget: Some(Budget::Over {
+            ratio: 1.15,
+            increment: 2.0,
+        }),
+        ..case
+    })
+}
+
+/// The files of headers that clients show: a token, and the API key.
+fn shown(programs: &Programs, credentials: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut command = Command::new(&programs.workbench);
+    command.args(["credentials", "--issuer", ISSUER, "--audience", AUDIENCE]);
+    process::succeed(command.arg(credentials))?;
+    let key = write(&credentials.join("key"), &format!("x-api-key: {KEY}\n"))?;
+    Ok(vec![credentials.join("authorization"), key])
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
+    std::fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))?;
+    Ok(path.to_owned())
+}
+
+/// Windows of each proxy in turn.
+fn alternating(
+    workbench: &Path,
+    proxies: Vec<(&Proxy, Asked<'_>)>,
+    windows: u16,
+) -> anyhow::Result<Vec<Windows>> {
+    let mut costs: Vec<Windows> = proxies.iter().map(|_| Windows::new()).collect();
+    for (proxy, asked) in &proxies {
+        window(workbench, proxy.address(), asked, WARM_UP_MS)?;
+    }
+    for _ in 0..windows {
+        for ((proxy, asked), costs) in proxies.iter().zip(&mut costs) {
+            costs.push(measured(workbench, proxy, asked)?);
+        }
+    }
+    Ok(costs)
+}
