@@ -68,7 +68,10 @@ fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow
     }
     let case = Case::new("reject_429", "us", &value, baseline.as_deref())?;
     Ok(Case {
-        budget: Some(Budget::AtMost { most: 1.0 }),
+        budget: baseline.map(|_| Budget::Over {
+            ratio: 1.0,
+            increment: 0.0,
+        }),
         ..case
     })
 }
