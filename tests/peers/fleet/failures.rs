@@ -10,7 +10,7 @@ use gateway_tests::redis::Redis;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Node, beyond, bucket, fleet_of, hammer, nodes, quota, shared};
+use super::{Node, beyond, bucket, fleet_of, hammer, nodes, quota, shared, some};
 use crate::program;
 use std::sync::Arc;
 
@@ -63,8 +63,7 @@ fn a_server_that_has_lost_everything_is_told_what_was_taken() {
     let nodes = nodes(&model);
     let terms = quota(2_000);
     let limits = shared(&nodes, "quota", terms);
-    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(300)).len()).unwrap();
-    assert!((100..1_900).contains(&admitted), "{admitted}");
+    let mut admitted = some(&limits, 400);
     redis.kill();
     admitted += u64::try_from(hammer(&limits, Duration::from_millis(300)).len()).unwrap();
     redis.again();
@@ -98,7 +97,7 @@ fn a_bucket_whose_server_has_lost_it_begins_with_what_is_owed_still() {
     let terms = bucket(1, 1_800);
     let limits = shared(&nodes, "slow", terms);
     let began = clock::monotonic_ns();
-    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+    let mut admitted = some(&limits, 300);
     redis.kill();
     redis.again();
     wait_for_answers(&nodes);
@@ -131,13 +130,13 @@ fn a_server_that_hangs_and_goes_on_gives_nothing_twice() {
     let nodes = nodes(&model);
     let terms = quota(3_000);
     let limits = shared(&nodes, "quota", terms);
-    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+    let mut admitted = some(&limits, 100);
     let pid = Pid::from_raw(redis.pid().try_into().unwrap());
     for _ in 0..3 {
         kill(pid, Signal::SIGSTOP).unwrap();
         admitted += u64::try_from(hammer(&limits, Duration::from_millis(500)).len()).unwrap();
         kill(pid, Signal::SIGCONT).unwrap();
-        admitted += u64::try_from(hammer(&limits, Duration::from_millis(200)).len()).unwrap();
+        admitted += some(&limits, 100);
     }
     wait_for_answers(&nodes);
     admitted += exhaust(&limits);
@@ -202,8 +201,7 @@ fn a_failover_of_sentinels_costs_at_most_what_the_replica_did_not_have() {
     let nodes = nodes(&model);
     let terms = quota(3_000);
     let limits = shared(&nodes, "quota", terms);
-    let mut admitted = u64::try_from(hammer(&limits, Duration::from_millis(400)).len()).unwrap();
-    assert!((100..2_900).contains(&admitted), "{admitted}");
+    let mut admitted = some(&limits, 300);
     watched.servers[0].kill();
     admitted += u64::try_from(hammer(&limits, Duration::from_secs(1)).len()).unwrap();
     let old = watched.servers[0].port().to_string();
@@ -259,15 +257,8 @@ fn a_cluster_that_loses_a_server_keeps_the_limits_of_the_others() {
             limits.collect::<Vec<_>>()
         })
         .collect();
-    let all: Vec<_> = limits.iter().flatten().cloned().collect();
-    let mut admitted: Vec<u64> = limits
-        .iter()
-        .map(|limits| u64::try_from(hammer(limits, Duration::from_millis(100)).len()).unwrap())
-        .collect();
-    assert!(admitted.iter().all(|&count| count > 10), "{admitted:?}");
+    let mut admitted: Vec<u64> = limits.iter().map(|limits| some(limits, 50)).collect();
     servers[2].kill();
-    // Until it is noticed everywhere: then what the others have is admitted, and what it had is not.
-    drop(hammer(&all[..0], Duration::ZERO));
     let place = |number: usize| {
         let key = format!("test:{{quota {number}}}");
         servers[0].ask(&["exists", &key]).parse::<u64>().is_ok()

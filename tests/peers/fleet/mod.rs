@@ -15,6 +15,7 @@ use gateway::model::{self, Period, Redis, RedisLayout, RedisServer, WithoutStore
 use gateway::store::fleet::{Allowance, BucketTerms, Fleet, Terms, Verdict};
 use gateway::store::usage::QuotaTerms;
 use gateway_common::limit::{Limit, Rate};
+use gateway_tests::wait::until_now;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -123,6 +124,25 @@ fn hammer(limits: &[Arc<Allowance>], time: Duration) -> Vec<u64> {
     });
     admitted.sort_unstable();
     admitted
+}
+
+/// So many requests of each gateway, all of which are admitted in the end; how many that are together.
+fn some(limits: &[Arc<Allowance>], each: u64) -> u64 {
+    std::thread::scope(|scope| {
+        for limit in limits {
+            scope.spawn(move || {
+                let mut admitted = 0;
+                until_now("requests that are left", || {
+                    while admitted < each && limit.take(clock::monotonic_ns()) == Verdict::Admitted
+                    {
+                        admitted += 1;
+                    }
+                    admitted == each
+                });
+            });
+        }
+    });
+    each * u64::try_from(limits.len()).unwrap()
 }
 
 /// Most that gateways admit beyond a limit: what each had in hand, and a credit.
