@@ -1,11 +1,10 @@
 //! Limits across gateways: the thread that asks for them, and what is told of it.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::background::{Background, Ended};
 use crate::store::fleet::{Fleet, FleetFigures, Lender};
 use crate::telemetry::metrics::Figure;
 
@@ -13,51 +12,44 @@ use crate::telemetry::metrics::Figure;
 const STOP_MAX: Duration = Duration::from_secs(3);
 
 /// The thread that asks. Requests wait for nobody, so neither workers nor the control thread, which reads
-/// large configurations, are to be waited for by it. Start it after privileges were given up: they belong to
-/// threads.
+/// large configurations, are to be waited for by it.
 #[derive(Debug)]
 pub(super) struct FleetThread {
-    thread: JoinHandle<()>,
+    thread: Background,
     stop: oneshot::Sender<()>,
-    /// Hangs up when the thread ends.
-    ended: mpsc::Receiver<()>,
 }
 
 impl FleetThread {
     pub(super) fn start(lender: Lender) -> std::io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
-        let (ends, ended) = mpsc::sync_channel::<()>(1);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let thread = std::thread::Builder::new()
-            .name("fleet".to_owned())
-            .spawn(move || {
-                runtime.block_on(lender.run(stopped));
-                // A name that is still looked up is not waited for.
-                runtime.shutdown_background();
-                drop(ends);
-            })?;
-        Ok(Self {
-            thread,
-            stop,
-            ended,
-        })
+        let thread = Background::start("fleet", move || {
+            runtime.block_on(lender.run(stopped));
+            // A name that is still looked up is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { thread, stop })
     }
 
     /// Whether the thread ended without being told to.
     pub(super) fn has_died(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.has_died()
     }
 
     /// Ends the thread, after it has given back what nobody will use, for which this waits a bounded time.
     pub(super) fn stop(self) {
         // It may have died, which is told below.
         let _told = self.stop.send(());
-        if self.ended.recv_timeout(STOP_MAX) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("fleet: not everything was given back within {STOP_MAX:?}");
-        } else if self.thread.join().is_err() {
-            tracing::error!("the thread that asks for limits of the fleet had died");
+        match self.thread.wait(STOP_MAX) {
+            Ended::InTime => {}
+            Ended::NotInTime => {
+                tracing::warn!("fleet: not everything was given back within {STOP_MAX:?}");
+            }
+            Ended::Died => {
+                tracing::error!("the thread that asks for limits of the fleet had died");
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ mod reload;
 mod settling;
 mod trip_wire;
 mod attack;
+mod background;
 mod admin;
 pub mod api_key_report;
 pub mod api_keys;

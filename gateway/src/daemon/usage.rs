@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::background::{Background, Ended};
 use super::protocol::Response;
 use crate::clock;
 use crate::model::{ApiKeyId, Day, Period, UsagePlanName};
@@ -21,49 +21,37 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time that a stop waits for the last commit: a disk that stalls must not keep the process.
 const LAST_COMMIT_MAX: Duration = Duration::from_secs(5);
 
-/// The thread that writes usage. Start it after privileges were given up: they belong to threads.
+/// The thread that writes usage.
 #[derive(Debug)]
 pub(super) struct UsageWriter {
-    thread: JoinHandle<()>,
+    thread: Background,
     stop: mpsc::SyncSender<()>,
-    /// Hangs up when the thread ends.
-    ended: mpsc::Receiver<()>,
 }
 
 impl UsageWriter {
     pub(super) fn start(usage: &Usage) -> std::io::Result<Self> {
         let (stop, stopped) = mpsc::sync_channel(1);
-        let (ends, ended) = mpsc::sync_channel::<()>(1);
         let usage = usage.clone();
-        let thread = std::thread::Builder::new()
-            .name("usage".to_owned())
-            .spawn(move || {
-                write(&usage, &stopped);
-                drop(ends);
-            })?;
-        Ok(Self {
-            thread,
-            stop,
-            ended,
-        })
+        let thread = Background::start("usage", move || write(&usage, &stopped))?;
+        Ok(Self { thread, stop })
     }
 
     /// Whether the thread ended without being told to.
     pub(super) fn has_died(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.has_died()
     }
 
     /// Ends the thread, after it has written everything, for which this waits a bounded time. Nobody may
     /// count any more.
     pub(super) fn stop(self) {
         drop(self.stop);
-        if self.ended.recv_timeout(LAST_COMMIT_MAX) == Err(RecvTimeoutError::Timeout) {
-            tracing::error!(
+        match self.thread.wait(LAST_COMMIT_MAX) {
+            Ended::InTime => {}
+            Ended::NotInTime => tracing::error!(
                 "usage: the disk did not answer within {LAST_COMMIT_MAX:?}, and what was counted since it \
                  was last written may be lost"
-            );
-        } else if self.thread.join().is_err() {
-            tracing::error!("the thread that writes usage had died");
+            ),
+            Ended::Died => tracing::error!("the thread that writes usage had died"),
         }
     }
 }
