@@ -13,7 +13,7 @@ use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
 use crate::store::charge::{Account, CallerLimits, Level};
-use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms, Verdict};
+use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms};
 use crate::store::lease::SlotLease;
 use crate::telemetry::execution_log::Masks;
 use crate::telemetry::heavy_hitters::CALLER_BYTES_MAX;
@@ -157,14 +157,11 @@ impl CallerBucket {
         let tat = word.map_or(0, |way| Word::load(&way.tat));
         let limit = self.throttle.here();
         let across = self.known_across(tag);
-        let wait_ns = match across.map(|across| across.verdict(now_ns)) {
-            Some(Verdict::Admitted) => 0,
-            Some(Verdict::Refused { wait_ns }) => wait_ns,
-            Some(Verdict::Alone) | None => {
-                let decided = limit.decide(tat, now_ns, limit.increment(1));
-                decided.err().unwrap_or(0)
-            }
-        };
+        let across = across.and_then(|across| across.wait(now_ns));
+        let wait_ns = across.unwrap_or_else(|| {
+            let decided = limit.decide(tat, now_ns, limit.increment(1));
+            decided.err().unwrap_or(0)
+        });
         Standing {
             reason: self.reason(),
             wait_ns,

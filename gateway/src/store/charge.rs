@@ -203,10 +203,9 @@ impl<'a> Account<'a> {
     /// Nanoseconds until a charge would be admitted; `None` if it would be now.
     #[must_use]
     pub fn wait(&self, now_ns: u64) -> Option<u64> {
-        match self.across.as_ref().map(|across| across.verdict(now_ns)) {
-            Some(Verdict::Admitted) => return None,
-            Some(Verdict::Refused { wait_ns }) => return Some(wait_ns),
-            Some(Verdict::Alone) | None => {}
+        let across = self.across.as_ref();
+        if let Some(wait_ns) = across.and_then(|across| across.wait(now_ns)) {
+            return (wait_ns > 0).then_some(wait_ns);
         }
         let increment = self.limit.increment(1);
         let decided = self.limit.decide(Word::load(self.tat), now_ns, increment);

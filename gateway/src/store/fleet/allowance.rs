@@ -116,6 +116,16 @@ impl Allowance {
         }
     }
 
+    /// Nanoseconds until a request would be admitted, 0 if it would be at `now_ns`; `None` where this gateway's
+    /// share decides. Nothing is taken.
+    pub fn wait(self: &Arc<Self>, now_ns: u64) -> Option<u64> {
+        match self.verdict(now_ns) {
+            Verdict::Admitted => Some(0),
+            Verdict::Refused { wait_ns } => Some(wait_ns),
+            Verdict::Alone => None,
+        }
+    }
+
     /// What it would say to a request at `now_ns` (monotonic). Nothing is taken.
     pub fn verdict(self: &Arc<Self>, now_ns: u64) -> Verdict {
         self.used_ns.store(now_ns, SeqCst);
