@@ -175,7 +175,8 @@ impl Gateway {
         self.log.all().iter().map(|line| parse(line)).collect()
     }
 
-    /// The first record that satisfies `condition`.
+    /// The first record that satisfies `condition`: of records of different workers, any may
+    /// be the first.
     pub async fn record(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
         self.log
             .find(what, |line| Some(parse(line)).filter(&condition))
