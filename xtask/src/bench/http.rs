@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::proxy::{self, Proxy};
+use super::proxy::{self, Limits, Proxy};
 use super::report::{Case, Report};
 use crate::process::{self, Profile};
 
@@ -62,7 +62,7 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let gateway = Proxy::gateway(&programs, &directory, upstream, PROXY_CPU)?;
-    let nginx = Proxy::nginx(&programs, &directory, upstream, (PROXY_CPU, false))?;
+    let nginx = Proxy::nginx(&programs, &directory, upstream, (PROXY_CPU, Limits::None))?;
 
     let mut proxies: Vec<(&Proxy, Windows)> = std::iter::once(&gateway)
         .chain(&nginx)
@@ -124,7 +124,7 @@ pub(super) fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> an
 /// What the clients saw.
 #[derive(Debug)]
 pub(super) struct Answers {
-    requests: u64,
+    pub(super) requests: u64,
     unexpected: u64,
 }
 

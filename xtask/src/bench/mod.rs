@@ -4,12 +4,14 @@
 //! when their windows alternate. Each case is the median of its windows, its baseline likewise.
 
 mod measured;
+mod abuse;
 mod auth;
 mod edge;
 mod flood;
 mod http;
 mod proxy;
 mod report;
+mod task;
 mod throttle;
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +22,16 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Goodput and latency of honest clients while holders of other API keys ignore their limits; the baseline
+    /// is the same without them, and nginx stands beside. Needs two processors.
+    Abuse {
+        /// One JSON object on one line instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Windows of each kind.
+        #[arg(long, default_value_t = abuse::WINDOWS, value_parser = clap::value_parser!(u16).range(1..))]
+        windows: u16,
+    },
     /// What it costs to let a caller in: processor time and memory. The baselines are bare
     /// verifications of signatures.
     Auth {
@@ -72,6 +84,7 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match arguments.what {
+        What::Abuse { json, windows } => drop(abuse::run(json, windows)?),
         What::Auth { json, windows } => drop(auth::run(json, windows)?),
         What::Edge { json, windows } => drop(edge::run(json, windows)?),
         What::Flood { json, windows } => drop(flood::run(json, windows)?),
@@ -84,6 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Every benchmark, as tables; an error names what missed its budget or was void.
 pub(crate) fn all() -> anyhow::Result<()> {
     let reports = [
+        abuse::run(false, abuse::WINDOWS)?,
         auth::run(false, auth::WINDOWS)?,
         edge::run(false, edge::WINDOWS)?,
         flood::run(false, flood::WINDOWS)?,

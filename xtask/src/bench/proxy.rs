@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::task::Task;
 use crate::process::{self, Kept, Programs};
 
 /// How long a proxy may take until it listens, looked at this often.
@@ -55,11 +56,17 @@ impl Proxy {
         let path = directory.join("gateway.yaml");
         fs::write(&path, task.configuration(directory, address, upstream))
             .with_context(|| format!("writing `{}`", path.display()))?;
-        if let Task::Everything { value } = task {
-            let mut create = Command::new(&programs.gateway);
-            create.args(["keys", "create", "--plan", "bench", "--value-file"]);
-            create.arg(value).arg("--config").arg(&path);
-            process::quietly(&mut create)?;
+        let mut keys = Command::new(&programs.gateway);
+        match task {
+            Task::Forward | Task::Refuse => {}
+            Task::Everything { value } => {
+                keys.args(["keys", "create", "--plan", "bench", "--value-file"]);
+                process::quietly(keys.arg(value).arg("--config").arg(&path))?;
+            }
+            Task::Plans { keys: file } => {
+                keys.args(["keys", "import", "--fail-on-warnings"]);
+                process::quietly(keys.arg(file).arg("--config").arg(&path))?;
+            }
         }
         let mut command = tethered(&programs.workbench, cpu);
         command
@@ -69,13 +76,13 @@ impl Proxy {
         Self::start(&mut command, address)
     }
 
-    /// nginx, which `refuses` everything by `limit_req` or nothing: one process, a keep-alive pool to the upstream, its access log in a file. `None` where
-    /// it is not installed.
+    /// nginx: one process, a keep-alive pool to the upstream, its access log in a file. `None` where it is not
+    /// installed.
     pub(super) fn nginx(
         programs: &Programs,
         directory: &Path,
         upstream: SocketAddr,
-        (cpu, refuses): (usize, bool),
+        (cpu, limits): (usize, Limits),
     ) -> anyhow::Result<Option<Self>> {
         let Some(nginx) = installed("nginx") else {
             return Ok(None);
@@ -84,7 +91,7 @@ impl Proxy {
         let path = directory.join("nginx.conf");
         fs::write(
             &path,
-            nginx_configuration(directory, address, upstream, refuses),
+            nginx_configuration(directory, address, upstream, limits),
         )
         .with_context(|| format!("writing `{}`", path.display()))?;
         let mut command = tethered(&programs.workbench, cpu);
@@ -177,128 +184,15 @@ fn installed(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// What a gateway does for each request.
-#[derive(Clone, Debug)]
-pub(super) enum Task {
-    /// It forwards it.
-    Forward,
-    /// It refuses it, because its route is called too often.
-    Refuse,
-    /// It forwards it for who sends a token and an API key, with a plan, buckets and a quota.
-    Everything {
-        /// The file with the value of the key.
-        value: PathBuf,
-    },
-}
-
-/// Whom tokens are from and for.
-pub(super) const ISSUER: &str = "https://bench.example";
-pub(super) const AUDIENCE: &str = "bench";
-
-impl Task {
-    /// What the API is, and what stands beside it.
-    const fn parts(&self) -> (&'static str, &'static str) {
-        match self {
-            Self::Forward => (
-                "
-    type: http
-    routes:
-      GET /fixed:
-        authorizer: none
-        integration:
-          upstream: fixed",
-                "",
-            ),
-            Self::Refuse => (
-                "
-    type: http
-    routes:
-      GET /fixed:
-        authorizer: none
-        throttle: { rate: 0.0001, burst: 1 }
-        integration:
-          upstream: fixed",
-                "",
-            ),
-            Self::Everything { .. } => (
-                "
-    type: rest
-    stages: { prod: {} }
-    routes:
-      GET /fixed:
-        authorizer: main
-        api_key_required: true
-        throttle: { rate: 1000000, burst: 1000000 }
-        integration:
-          upstream: fixed
-          path: /fixed",
-                "
-authorizers:
-  main:
-    type: jwt
-    issuer: https://bench.example
-    audiences: [bench]
-    algorithms: [ES256]
-    jwks:
-      file: credentials/keys.json
-usage_plans:
-  bench:
-    stages:
-      - api: bench
-        stage: prod
-        routes:
-          GET /fixed:
-            throttle: { rate: 1000000, burst: 1000000 }
-    throttle: { rate: 1000000, burst: 1000000 }
-    quota: { limit: 500000000000, period: month }",
-            ),
-        }
-    }
-
-    fn configuration(&self, directory: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
-        let metrics = match self {
-            Self::Forward | Self::Refuse => "off",
-            Self::Everything { .. } => "127.0.0.1:0",
-        };
-        let (api, beside) = self.parts();
-        gateway_configuration(directory, (address, upstream), (api, beside, metrics))
-    }
-}
-
-fn gateway_configuration(
-    directory: &Path,
-    (address, upstream): (SocketAddr, SocketAddr),
-    (api, beside, metrics): (&str, &str, &str),
-) -> String {
-    let quoted =
-        |name: &str| serde_json::Value::from(directory.join(name).to_string_lossy()).to_string();
-    format!(
-        "\
-instance: bench
-workers: 1
-runtime_directory: {run}
-state_directory: {state}
-listeners:
-  plain:
-    address: {address}
-xdp:
-  mode: off
-upstreams:
-  fixed:
-    url: http://{upstream}
-{beside}
-apis:
-  bench:{api}
-telemetry:
-  access_log: gateway.log
-  metrics: {metrics}
-admin:
-  socket: {socket}
-",
-        run = quoted("run"),
-        state = quoted("state"),
-        socket = quoted("run/admin.sock"),
-    )
+/// What nginx limits by `limit_req`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limits {
+    /// Nothing.
+    None,
+    /// Everything, to one request a minute.
+    All,
+    /// Each API key but that of honest clients, to ten requests per second.
+    PerKey,
 }
 
 /// `keepalive_requests` is out of reach because the load keeps its connections through a window;
@@ -307,16 +201,22 @@ fn nginx_configuration(
     directory: &Path,
     address: SocketAddr,
     upstream: SocketAddr,
-    refuses: bool,
+    limits: Limits,
 ) -> String {
-    let (zone, limit) = if refuses {
-        (
+    let (zone, limit) = match limits {
+        Limits::None => ("", ""),
+        Limits::All => (
             "limit_req_zone $server_port zone=all:64k rate=1r/m; limit_req_status 429; \
              limit_req_log_level info;",
             "limit_req zone=all;",
-        )
-    } else {
-        ("", "")
+        ),
+        // The key of honest clients is all zeros.
+        Limits::PerKey => (
+            "map $http_x_api_key $limited { ~^0*$ \"\"; default $http_x_api_key; } \
+             limit_req_zone $limited zone=keys:1m rate=10r/s; limit_req_status 429; \
+             limit_req_log_level info;",
+            "limit_req zone=keys burst=10 nodelay;",
+        ),
     };
     format!(
         "\

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 
 use super::http::{Asked, OTHER_CPU, PROXY_CPU, WARM_UP_MS, Windows, measured, window};
 use super::measured as program;
-use super::proxy::{self, AUDIENCE, ISSUER, Proxy, Task};
+use super::proxy::{self, Limits, Proxy};
 use super::report::{Budget, Case, Report};
+use super::task::{AUDIENCE, ISSUER, Task};
 use crate::process::{self, Profile, Programs};
 
 /// Windows for each case, unless told otherwise.
@@ -49,7 +50,7 @@ fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let task = (PROXY_CPU, &Task::Refuse);
     let gateway = Proxy::gateway_for(programs, &directory, upstream, task)?;
-    let nginx = Proxy::nginx(programs, &directory, upstream, (PROXY_CPU, true))?;
+    let nginx = Proxy::nginx(programs, &directory, upstream, (PROXY_CPU, Limits::All))?;
     let asked = Asked {
         path: "/fixed",
         status: 429,

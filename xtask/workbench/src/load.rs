@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::tether::{self, Leash};
 
 /// Largest answer, head and body together.
-const ANSWER_BYTES_MAX: usize = 16 << 10;
+pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 10;
 
 /// How long the answers still outstanding at the end of the window may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -49,27 +49,50 @@ pub(crate) struct Arguments {
     path: String,
 }
 
-/// What one connection saw.
+/// What clients saw.
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     unexpected: u64,
     latencies_us: Vec<u32>,
 }
 
-/// Prints one JSON object on one line: `requests`, `unexpected` (answers with another status),
-/// `p50_us` and `p99_us`.
+impl Seen {
+    /// Notes an answer, or that there was none.
+    pub(crate) fn note(&mut self, is_expected: bool, after: Duration) {
+        self.unexpected += u64::from(!is_expected);
+        self.latencies_us
+            .push(u32::try_from(after.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// Adds what another client saw.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.unexpected += other.unexpected;
+        self.latencies_us.extend(other.latencies_us);
+    }
+
+    /// One JSON object: `requests`, `unexpected` (answers with another status), `p50_us` and `p99_us`.
+    pub(crate) fn told(mut self) -> Value {
+        let latencies_us = &mut self.latencies_us;
+        latencies_us.sort_unstable();
+        let percentile =
+            |hundredths: usize| latencies_us.get(latencies_us.len() * hundredths / 100);
+        json!({
+            "requests": latencies_us.len(),
+            "unexpected": self.unexpected,
+            "p50_us": percentile(50),
+            "p99_us": percentile(99),
+        })
+    }
+}
+
+/// Prints what was seen, on one line.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
     if let Some(cpu) = arguments.cpu {
         tether::pin(cpu)?;
     }
     let end = Instant::now() + Duration::from_millis(arguments.milliseconds);
-    let request = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n",
-        arguments.path,
-        arguments.address,
-        headers(&arguments.headers)?
-    );
+    let request = request((arguments.address, &arguments.path), &arguments.headers)?;
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..arguments.connections {
         clients.spawn(connection(
@@ -79,23 +102,23 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             end,
         ));
     }
-    let mut unexpected = 0;
-    let mut latencies_us = Vec::new();
+    let mut all = Seen::default();
     while let Some(seen) = clients.join_next().await {
-        let seen = seen.context("client")??;
-        unexpected += seen.unexpected;
-        latencies_us.extend(seen.latencies_us);
+        all.add(seen.context("client")??);
     }
-    latencies_us.sort_unstable();
-    let percentile = |hundredths: usize| latencies_us.get(latencies_us.len() * hundredths / 100);
-    let told = json!({
-        "requests": latencies_us.len(),
-        "unexpected": unexpected,
-        "p50_us": percentile(50),
-        "p99_us": percentile(99),
-    });
-    writeln!(std::io::stdout(), "{told}")?;
+    writeln!(std::io::stdout(), "{}", all.told())?;
     Ok(())
+}
+
+/// A request for a path, with the header lines of these files.
+pub(crate) fn request(
+    (address, path): (SocketAddr, &str),
+    files: &[PathBuf],
+) -> anyhow::Result<String> {
+    let headers = headers(files)?;
+    Ok(format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"
+    ))
 }
 
 /// What stands in the files, line by line, as it is sent.
@@ -134,9 +157,7 @@ async fn connection(
             .await
             .context("no answer in time")??;
         let now = Instant::now();
-        seen.unexpected += u64::from(answered != status);
-        seen.latencies_us
-            .push(u32::try_from((now - sent).as_micros()).unwrap_or(u32::MAX));
+        seen.note(answered == status, now - sent);
         sent = now;
     }
     Ok(seen)
@@ -144,7 +165,7 @@ async fn connection(
 
 /// Reads one answer whole and returns its status. One answer is on its way at a time, so what lies
 /// beyond it is an error too.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<u16> {
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<u16> {
     let mut filled = 0;
     loop {
         let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());

@@ -7,7 +7,9 @@
 
 mod credentials;
 mod guard;
+mod abuse;
 mod load;
+mod steady;
 mod tether;
 mod upstream;
 
@@ -34,6 +36,10 @@ enum Command {
     Guard(guard::Arguments),
     /// Send requests over keep-alive connections for a while and print what came back.
     Load(load::Arguments),
+    /// Send them at a rate, whatever became of those before, and print what came back.
+    Steady(steady::Arguments),
+    /// Send them without listening to what comes back, and print how many.
+    Abuse(abuse::Arguments),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -52,6 +58,12 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Guard(arguments) => runtime.block_on(guard::run(&arguments)),
         Command::Load(arguments) => runtime
             .block_on(load::run(&arguments))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Steady(arguments) => runtime
+            .block_on(steady::run(&arguments))
+            .map(|()| ExitCode::SUCCESS),
+        Command::Abuse(arguments) => runtime
+            .block_on(abuse::run(&arguments))
             .map(|()| ExitCode::SUCCESS),
     }
 }
