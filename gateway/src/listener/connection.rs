@@ -1,7 +1,7 @@
 //! One connection: handshake, protocol, requests, end.
 
 use std::cell::RefCell;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -209,6 +209,7 @@ impl<H: Handler> Open<H> {
             });
             let handler = Rc::clone(&around.handler);
             async move {
+                in_flight.turn().await;
                 let (facts, (sender, place)) = begun?;
                 let response = handler.handle(&facts, sender, request).await;
                 Ok::<_, Unserved>(response.map(|body| InFlightBody::new(body, in_flight, place)))
@@ -287,7 +288,9 @@ impl<H: Handler> Open<H> {
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut connection => return Ended::Hyper(outcome),
+                outcome = poll_fn(|cx| activity.poll(connection.as_mut(), cx)) => {
+                    return Ended::Hyper(outcome);
+                }
                 () = &mut timer => {
                     let now = Instant::now();
                     let deadline = self.deadline(activity, now);

@@ -15,6 +15,7 @@ mod ends;
 pub mod proxy_protocol;
 mod ending;
 mod connection;
+mod pipelined;
 mod watched;
 
 pub use accept::{AcceptLoop, Accepting, Live};

@@ -5,6 +5,7 @@
 //! instead of being reset with every request.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
+use super::pipelined::Pipelined;
 use crate::exchange::Restraint;
 use crate::store::connection::Place;
 
@@ -50,6 +52,7 @@ pub(super) struct Activity {
     moved: Cell<Instant>,
     /// On HTTP/2 bytes are no sign of a head: they may be pings and settings.
     bytes_start_heads: Cell<bool>,
+    pipelined: Pipelined,
 }
 
 impl Activity {
@@ -63,6 +66,7 @@ impl Activity {
             unasked: Cell::new(0),
             moved: Cell::new(now),
             bytes_start_heads: Cell::new(true),
+            pipelined: Pipelined::default(),
         })
     }
 
@@ -106,6 +110,15 @@ impl Activity {
         InFlight(Rc::clone(self))
     }
 
+    /// Polls the connection, which is its turn.
+    pub(super) fn poll<C: Future>(
+        &self,
+        connection: Pin<&mut C>,
+        cx: &mut Context<'_>,
+    ) -> Poll<C::Output> {
+        self.pipelined.poll(connection, cx)
+    }
+
     fn bytes_read(&self) {
         if self.bytes_start_heads.get() && matches!(self.phase.get(), Phase::Idle(_)) {
             self.phase.set(Phase::Head(Instant::now()));
@@ -116,6 +129,16 @@ impl Activity {
 /// One request in flight.
 #[derive(Debug)]
 pub(super) struct InFlight(Rc<Activity>);
+
+impl InFlight {
+    /// Waits until it may be answered, behind others of its connection. On HTTP/2 every request is a task of
+    /// its own, which takes turns anyway.
+    pub(super) async fn turn(&self) {
+        if self.0.bytes_start_heads.get() {
+            self.0.pipelined.turn().await;
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
