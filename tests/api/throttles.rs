@@ -6,6 +6,7 @@ use gateway_tests::client::{Answer, Client, get};
 use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::issuer::{Key, authorize, claims};
+use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
@@ -334,6 +335,17 @@ async fn a_stage_limits_each_route_and_single_ones() {
     );
     assert_eq!(admitted("/beta/plain").await, 4);
     assert_eq!(admitted("/beta/single").await, 3);
+    let counted = |metrics: &Metrics, name: &str| {
+        metrics.get(&format!(
+            "gateway_stage_{name}_total{{api=\"main\",stage=\"prod\",track=\"base\"}}"
+        ))
+    };
+    let metrics = gateway
+        .metrics_when("every request to be counted", |metrics| {
+            counted(metrics, "requests") == 16.0
+        })
+        .await;
+    assert_eq!(counted(&metrics, "client_errors"), 9.0);
 }
 
 #[tokio::test]
