@@ -2,17 +2,18 @@
 //!
 //! Honest clients offer three tenths of what the proxy can do, steadily; ten clients with API keys of their own
 //! offer nine times as much and do not listen to what comes back. Windows without and with them alternate, and
-//! so do the gateway, with its penalties and without the kernel, and nginx with `limit_req`.
+//! so do the gateway, with its penalties and without the kernel, and nginx with `limit_req`. In each window the
+//! others come on new connections, so that each has the second in which they are told before they are slowed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::http::{Asked, OTHER_CPU, PROXY_CPU, window};
 use super::proxy::{self, Limits, Proxy};
-use super::report::{Budget, Case, Report};
+use super::report::{Budget, Case, Report, median};
 use super::task::Task;
 use crate::process::{self, Profile, Programs};
 
@@ -20,6 +21,7 @@ use crate::process::{self, Profile, Programs};
 pub(super) const WINDOWS: u16 = 5;
 
 /// Length of a window.
+const SECONDS: f64 = 5.0;
 const WINDOW_MS: u64 = 5_000;
 /// Length of the window in which it is found out what a proxy can do.
 const CAPACITY_MS: u64 = 2_000;
@@ -44,6 +46,8 @@ struct Seen {
 struct Windows {
     quiet: Vec<Seen>,
     abused: Vec<Seen>,
+    /// Requests per second that others got rid of.
+    sent: Vec<f64>,
 }
 
 /// A proxy, and what is asked of it.
@@ -84,6 +88,7 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
             path,
             status: 200,
             headers,
+            authority: None,
         };
         let answers = window(&programs.workbench, proxy.address(), &asked, CAPACITY_MS)?;
         let capacity = answers.requests * 1_000 / CAPACITY_MS;
@@ -101,19 +106,19 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
             found.quiet.push(honest(&programs, subject, &shown)?);
             let abuse = abuse(&programs, subject, &shown)?;
             found.abused.push(honest(&programs, subject, &shown)?);
-            abuse.wait_with_output().context("waiting for the abuse")?;
+            let abuse = abuse.wait_with_output().context("waiting for the abuse")?;
+            found.sent.push(number(&told(&abuse)?, "sent")? / SECONDS);
         }
-        // So that each window begins as the first one did.
-        pardon(&programs, &directory)?;
     }
     let mut report = Report::default();
     for (subject, found) in subjects.iter().zip(&found) {
         report.cases.extend(cases(subject, found)?);
         report.notes.push(format!(
-            "{}: {} requests per second of honest clients, and {} of others",
+            "{}: {} requests per second of honest clients; others want to send {}, and get rid of {:.0}",
             subject.name,
             subject.rate,
-            subject.rate * 9
+            subject.rate * 9,
+            median(&found.sent).context("windows")?
         ));
     }
     report.notes.push(
@@ -168,25 +173,22 @@ fn honest(programs: &Programs, subject: &Subject<'_>, shown: &Shown) -> anyhow::
         .arg(subject.path)
         .stderr(Stdio::inherit());
     let output = command.output().context("starting honest clients")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "honest clients failed: {}",
-        output.status
-    );
-    let told: Value = serde_json::from_slice(&output.stdout).context("what honest clients saw")?;
-    let number = |name: &str| {
-        let found = told.get(name).and_then(Value::as_f64);
-        found.with_context(|| format!("honest clients told no `{name}`"))
-    };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a window of seconds has few thousand milliseconds"
-    )]
-    let seconds = WINDOW_MS as f64 / 1_000.0;
+    let told = told(&output)?;
     Ok(Seen {
-        goodput: (number("requests")? - number("unexpected")?) / seconds,
-        p99_us: number("p99_us")?,
+        goodput: (number(&told, "requests")? - number(&told, "unexpected")?) / SECONDS,
+        p99_us: number(&told, "p99_us")?,
     })
+}
+
+/// What clients printed.
+fn told(output: &Output) -> anyhow::Result<Value> {
+    anyhow::ensure!(output.status.success(), "clients failed: {}", output.status);
+    serde_json::from_slice(&output.stdout).context("what clients saw")
+}
+
+fn number(told: &Value, name: &str) -> anyhow::Result<f64> {
+    let found = told.get(name).and_then(Value::as_f64);
+    found.with_context(|| format!("clients told no `{name}`"))
 }
 
 /// Sets those to work who do not listen, for one window.
@@ -202,7 +204,8 @@ fn abuse(
         .args(headers)
         .arg(subject.proxy.address().to_string())
         .arg(subject.path)
-        .stdout(Stdio::null());
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     command.spawn().context("starting the abuse")
 }
 
@@ -215,14 +218,6 @@ fn client(programs: &Programs, what: &str, (source, rate): (&str, u64)) -> Comma
         .args(["--milliseconds", &WINDOW_MS.to_string()])
         .args(["--source", source]);
     command
-}
-
-fn pardon(programs: &Programs, directory: &Path) -> anyhow::Result<()> {
-    let mut command = Command::new(&programs.gateway);
-    command
-        .args(["penalties", "pardon", ABUSIVE_SOURCE, "--config"])
-        .arg(directory.join("gateway.yaml"));
-    process::quietly(&mut command)
 }
 
 /// Writes the keys as `gateway keys import` takes them, and as clients show them.

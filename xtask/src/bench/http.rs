@@ -42,12 +42,15 @@ pub(super) struct Asked<'a> {
     pub(super) status: u16,
     /// Files of header lines.
     pub(super) headers: &'a [PathBuf],
+    /// The certificate of whom to ask over TLS; `None` for plaintext.
+    pub(super) authority: Option<&'a Path>,
 }
 
 const FIXED: Asked<'static> = Asked {
     path: "/fixed",
     status: 200,
     headers: &[],
+    authority: None,
 };
 
 pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
@@ -136,6 +139,8 @@ pub(super) fn window(
 ) -> anyhow::Result<Answers> {
     let headers = asked.headers.iter();
     let headers = headers.flat_map(|file| [OsStr::new("--headers"), file.as_os_str()]);
+    let authority = asked.authority.iter();
+    let authority = authority.flat_map(|file| [OsStr::new("--authority"), file.as_os_str()]);
     let output = Command::new(workbench)
         .args(["load", "--parent", &std::process::id().to_string()])
         .args(["--cpu", &OTHER_CPU.to_string()])
@@ -143,6 +148,7 @@ pub(super) fn window(
         .args(["--milliseconds", &milliseconds.to_string()])
         .args(["--status", &asked.status.to_string()])
         .args(headers)
+        .args(authority)
         .arg(address.to_string())
         .arg(asked.path)
         .stderr(std::process::Stdio::inherit())

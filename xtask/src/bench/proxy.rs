@@ -58,7 +58,7 @@ impl Proxy {
             .with_context(|| format!("writing `{}`", path.display()))?;
         let mut keys = Command::new(&programs.gateway);
         match task {
-            Task::Forward | Task::Refuse => {}
+            Task::Forward | Task::Refuse | Task::RefuseOverTls => {}
             Task::Everything { value } => {
                 keys.args(["keys", "create", "--plan", "bench", "--value-file"]);
                 process::quietly(keys.arg(value).arg("--config").arg(&path))?;

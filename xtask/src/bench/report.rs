@@ -95,6 +95,12 @@ impl Case {
         })
     }
 
+    /// Compares it with a figure of the same run.
+    pub(crate) fn compare(&mut self, baseline: f64) {
+        self.baseline = Some(baseline);
+        self.ratio = Some(self.value / baseline);
+    }
+
     /// The budget as a bound on the value, and whether the value keeps it.
     fn verdict(&self) -> Option<(f64, bool)> {
         let baseline = self.baseline.unwrap_or(0.0);

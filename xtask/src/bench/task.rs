@@ -10,6 +10,8 @@ pub(super) enum Task {
     Forward,
     /// It refuses it, because its route is called too often.
     Refuse,
+    /// The same over TLS, with what `workbench credentials` has written.
+    RefuseOverTls,
     /// It forwards it for who sends a token and an API key, with a plan, buckets and a quota.
     Everything {
         /// The file with the value of the key.
@@ -90,12 +92,18 @@ usage_plans:
     stages: [{ api: bench, stage: prod }]
     throttle: { rate: 10, burst: 10 }";
 
+const TLS: &str = "
+    tls:
+      certificates:
+        - chain: credentials/certificate.pem
+          key: credentials/certificate.key";
+
 impl Task {
     /// What the API is, and what stands beside it.
     const fn parts(&self) -> (&'static str, &'static str) {
         match self {
             Self::Forward => (FORWARD_API, ""),
-            Self::Refuse => (REFUSE_API, ""),
+            Self::Refuse | Self::RefuseOverTls => (REFUSE_API, ""),
             Self::Everything { .. } => (EVERYTHING_API, EVERYTHING_BESIDE),
             Self::Plans { .. } => (PLANS_API, PLANS_BESIDE),
         }
@@ -109,18 +117,21 @@ impl Task {
         upstream: SocketAddr,
     ) -> String {
         let metrics = match self {
-            Self::Forward | Self::Refuse | Self::Plans { .. } => "off",
+            Self::Forward | Self::Refuse | Self::RefuseOverTls | Self::Plans { .. } => "off",
             Self::Everything { .. } => "127.0.0.1:0",
         };
         let penalties = match self {
-            Self::Forward | Self::Refuse | Self::Everything { .. } => "off",
+            Self::Forward | Self::Refuse | Self::RefuseOverTls | Self::Everything { .. } => "off",
             Self::Plans { .. } => "enforce",
         };
-        let (api, beside) = self.parts();
+        let tls = match self {
+            Self::Forward | Self::Refuse | Self::Everything { .. } | Self::Plans { .. } => "",
+            Self::RefuseOverTls => TLS,
+        };
         gateway_configuration(
             directory,
-            (address, upstream),
-            (api, beside),
+            (address, tls, upstream),
+            self.parts(),
             (metrics, penalties),
         )
     }
@@ -128,7 +139,7 @@ impl Task {
 
 fn gateway_configuration(
     directory: &Path,
-    (address, upstream): (SocketAddr, SocketAddr),
+    (address, tls, upstream): (SocketAddr, &str, SocketAddr),
     (api, beside): (&str, &str),
     (metrics, penalties): (&str, &str),
 ) -> String {
@@ -142,7 +153,7 @@ runtime_directory: {run}
 state_directory: {state}
 listeners:
   plain:
-    address: {address}
+    address: {address}{tls}
 xdp:
   mode: off
   penalties:

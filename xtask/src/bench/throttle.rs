@@ -37,6 +37,13 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let told = windows.to_string();
     let mut report = program::run(&measure, &["throttle", "--windows", &told])?;
     let programs = process::build(Profile::Release)?;
+    let over_tls = refusal_over_tls(&programs, windows)?;
+    for case in &mut report.cases {
+        if case.name == "penalised_attempt" {
+            case.compare(over_tls.value);
+        }
+    }
+    report.cases.push(over_tls);
     report
         .cases
         .push(refusal(&programs, windows, &mut report.notes)?);
@@ -55,6 +62,7 @@ fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow
         path: "/fixed",
         status: 429,
         headers: &[],
+        authority: None,
     };
     let proxies = std::iter::once(&gateway).chain(&nginx);
     let proxies = proxies.map(|proxy| (proxy, asked)).collect();
@@ -77,6 +85,28 @@ fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow
     })
 }
 
+/// A request that is refused for its route's throttle, over TLS.
+fn refusal_over_tls(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
+    let directory = proxy::directory()?;
+    let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
+    let credentials = directory.join("credentials");
+    std::fs::create_dir_all(&credentials)
+        .with_context(|| format!("creating `{}`", credentials.display()))?;
+    shown(programs, &credentials)?;
+    let task = (PROXY_CPU, &Task::RefuseOverTls);
+    let gateway = Proxy::gateway_for(programs, &directory, upstream, task)?;
+    let authority = credentials.join("certificate.pem");
+    let asked = Asked {
+        path: "/fixed",
+        status: 429,
+        headers: &[],
+        authority: Some(&authority),
+    };
+    let costs = alternating(&programs.workbench, vec![(&gateway, asked)], windows)?;
+    let costs = costs.first().context("windows")?;
+    Case::new("reject_429_tls", "us", costs, None)
+}
+
 /// A request with a token, an API key, a plan, buckets and a quota, a log and metrics, beside one that is
 /// merely forwarded.
 fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
@@ -96,6 +126,7 @@ fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
         path,
         status: 200,
         headers,
+        authority: None,
     };
     let proxies = vec![
         (&everything, asked("/prod/fixed", &headers)),

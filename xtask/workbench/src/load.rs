@@ -7,14 +7,19 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 
 use crate::tether::{self, Leash};
 
@@ -43,6 +48,9 @@ pub(crate) struct Arguments {
     /// A file of header lines that every request has besides; may be repeated.
     #[arg(long = "headers", value_name = "FILE")]
     headers: Vec<PathBuf>,
+    /// Speak TLS, and trust this certificate alone; default: plaintext.
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
     /// Whom to ask.
     address: SocketAddr,
     /// For what.
@@ -91,16 +99,18 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(cpu) = arguments.cpu {
         tether::pin(cpu)?;
     }
-    let end = Instant::now() + Duration::from_millis(arguments.milliseconds);
-    let request = request((arguments.address, &arguments.path), &arguments.headers)?;
+    let connector = arguments.authority.as_deref().map(trusting).transpose()?;
+    let client = Client {
+        address: arguments.address,
+        connector,
+        request: request((arguments.address, &arguments.path), &arguments.headers)?,
+        status: arguments.status,
+        end: Instant::now() + Duration::from_millis(arguments.milliseconds),
+    };
+    let client = Arc::new(client);
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..arguments.connections {
-        clients.spawn(connection(
-            arguments.address,
-            request.clone(),
-            arguments.status,
-            end,
-        ));
+        clients.spawn(Arc::clone(&client).live());
     }
     let mut all = Seen::default();
     while let Some(seen) = clients.join_next().await {
@@ -135,37 +145,73 @@ fn headers(files: &[PathBuf]) -> anyhow::Result<String> {
     Ok(sent)
 }
 
-async fn connection(
+/// TLS with who shows a certificate of this file or one that it has issued.
+fn trusting(authority: &Path) -> anyhow::Result<TlsConnector> {
+    let named = || format!("`{}`", authority.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(authority).with_context(named)? {
+        roots
+            .add(certificate.with_context(named)?)
+            .with_context(named)?;
+    }
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+struct Client {
     address: SocketAddr,
+    /// `None` for plaintext.
+    connector: Option<TlsConnector>,
     request: String,
     status: u16,
     end: Instant,
-) -> anyhow::Result<Seen> {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("connect to {address}"))?;
-    stream.set_nodelay(true).context("TCP_NODELAY")?;
-    let mut seen = Seen::default();
-    let mut buffer = vec![0; ANSWER_BYTES_MAX];
-    let mut sent = Instant::now();
-    while sent < end {
-        stream
-            .write_all(request.as_bytes())
+}
+
+impl Client {
+    async fn live(self: Arc<Self>) -> anyhow::Result<Seen> {
+        let address = self.address;
+        let stream = TcpStream::connect(address)
             .await
-            .context("write")?;
-        let answered = timeout_at(end + GRACE, answer(&mut stream, &mut buffer))
-            .await
-            .context("no answer in time")??;
-        let now = Instant::now();
-        seen.note(answered == status, now - sent);
-        sent = now;
+            .with_context(|| format!("connect to {address}"))?;
+        stream.set_nodelay(true).context("TCP_NODELAY")?;
+        match &self.connector {
+            None => self.ask(stream).await,
+            Some(connector) => {
+                let stream = connector.connect(address.ip().into(), stream).await;
+                self.ask(stream.context("TLS")?).await
+            }
+        }
     }
-    Ok(seen)
+
+    async fn ask(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> anyhow::Result<Seen> {
+        let mut seen = Seen::default();
+        let mut buffer = vec![0; ANSWER_BYTES_MAX];
+        let mut sent = Instant::now();
+        while sent < self.end {
+            stream
+                .write_all(self.request.as_bytes())
+                .await
+                .context("write")?;
+            stream.flush().await.context("write")?;
+            let answered = timeout_at(self.end + GRACE, answer(&mut stream, &mut buffer))
+                .await
+                .context("no answer in time")??;
+            let now = Instant::now();
+            seen.note(answered == self.status, now - sent);
+            sent = now;
+        }
+        Ok(seen)
+    }
 }
 
 /// Reads one answer whole and returns its status. One answer is on its way at a time, so what lies
 /// beyond it is an error too.
-pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<u16> {
+pub(crate) async fn answer(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut [u8],
+) -> anyhow::Result<u16> {
     let mut filled = 0;
     loop {
         let free = buffer.get_mut(filled..).filter(|free| !free.is_empty());
