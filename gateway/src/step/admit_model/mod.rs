@@ -40,6 +40,7 @@ struct World {
 impl World {
     fn new(limits: &Limits, own: Limited, now_ns: u64) -> Self {
         let bench = Bench::new();
+        bench.slots.free_unused();
         for (key, plan) in (0..).zip(PLAN_OF) {
             let throttle = (key == 0).then(|| NewThrottle {
                 rate_micro_per_second: micro_per_second(own.unit_ns),
@@ -65,6 +66,17 @@ impl World {
         for plan in &self.routes {
             plan.put_in_force(now_ns);
         }
+    }
+
+    /// What a stop does, and the next start.
+    fn restarted(self, limits: &Limits, moment: Moment) -> Self {
+        let mut world = Self {
+            bench: self.bench.restarted(self.routes, moment.unix_seconds),
+            routes: Default::default(),
+        };
+        world.reload(limits, moment.now_ns);
+        world.bench.slots.free_unused();
+        world
     }
 
     fn admit_plan(&self, limits: &Limits, route: usize) -> AdmitPlan {
@@ -213,6 +225,8 @@ enum Step {
     Pass(u64),
     /// Other limits.
     Reload(Box<Limits>),
+    /// The process ends, and another one begins with what it has left.
+    Restart,
 }
 
 fn limited() -> impl Strategy<Value = Limited> {
@@ -266,7 +280,16 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// How often each kind of step comes beside the others.
+#[derive(Clone, Copy)]
+struct Weights {
+    ask: u32,
+    pass: u32,
+    reload: u32,
+    restart: u32,
+}
+
+fn step(weights: Weights) -> impl Strategy<Value = Step> {
     let key = prop::option::weighted(0.9, 0..PLAN_OF.len());
     let request = (key, 0..ROUTES, 0..CALLERS.len(), prop::bool::weighted(0.1));
     let ask = request.prop_map(|(key, route, caller, is_patient)| Step::Ask {
@@ -279,9 +302,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => 3_600 * SECOND..40 * 86_400 * SECOND,
     ];
     prop_oneof![
-        20 => ask,
-        5 => pass.prop_map(Step::Pass),
-        1 => limits().prop_map(|limits| Step::Reload(Box::new(limits))),
+        weights.ask => ask,
+        weights.pass => pass.prop_map(Step::Pass),
+        weights.reload => limits().prop_map(|limits| Step::Reload(Box::new(limits))),
+        weights.restart => Just(Step::Restart),
     ]
 }
 
@@ -309,49 +333,104 @@ fn traces() -> u32 {
     std::env::var("GATEWAY_SOAK_ADMISSIONS").map_or(48, |traces| traces.parse().unwrap())
 }
 
+/// Reloads and restarts of one gateway's life, 40 by default; the soak asks for 1,000.
+fn changes() -> usize {
+    std::env::var("GATEWAY_SOAK_ADMISSIONS").map_or(40, |_| 1_000)
+}
+
+/// Does it all, in the world and in the books, and compares them after each step.
+fn follow(first: &Limits, own: Limited, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut passed_ns = 0;
+    let mut limits = *first;
+    let mut world = World::new(first, own, START_NS);
+    let mut books = Reference::new(*first, own, NOON);
+    for step in steps {
+        let now = moment(passed_ns);
+        match step {
+            Step::Pass(ns) => passed_ns += ns,
+            Step::Reload(other) => {
+                limits = *other;
+                world.reload(&limits, now.now_ns);
+                books.reload(limits, now.now_ns);
+            }
+            // Of which the books know nothing.
+            Step::Restart => world = world.restarted(&limits, now),
+            Step::Ask {
+                request,
+                is_patient,
+            } => {
+                prop_assert_eq!(world.stands(request, now), books.stands(request, now));
+                let outcome = world.admit(request, now);
+                prop_assert_eq!(outcome, books.admit(request, now));
+                let Err((_, seconds)) = outcome else {
+                    continue;
+                };
+                // Whoever is refused takes nothing, of anybody.
+                for kind in kinds() {
+                    prop_assert_eq!(world.stands(kind, now), books.stands(kind, now));
+                }
+                if is_patient {
+                    passed_ns += seconds * SECOND;
+                    let then = moment(passed_ns);
+                    prop_assert!(world.admit(request, then).is_ok(), "{seconds} s later");
+                    prop_assert!(books.admit(request, then).is_ok());
+                }
+            }
+        }
+    }
+    for kind in kinds() {
+        let now = moment(passed_ns);
+        prop_assert_eq!(world.stands(kind, now), books.stands(kind, now));
+    }
+    Ok(())
+}
+
+fn own() -> impl Strategy<Value = Limited> {
+    limited().prop_map(|own| Limited {
+        is_monitored: false,
+        ..own
+    })
+}
+
+/// Steps of many requests, and now and then something else.
+const REQUESTS: Weights = Weights {
+    ask: 40,
+    pass: 10,
+    reload: 2,
+    restart: 1,
+};
+
+/// Steps of which a third change the gateway.
+const CHANGES: Weights = Weights {
+    ask: 3,
+    pass: 1,
+    reload: 1,
+    restart: 1,
+};
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(traces()))]
     #[test]
     fn one_after_the_other_requests_are_admitted_as_the_books_say(
         first in limits(),
-        own in limited().prop_map(|own| Limited { is_monitored: false, ..own }),
-        steps in proptest::collection::vec(step(), 1..150),
+        own in own(),
+        steps in proptest::collection::vec(step(REQUESTS), 1..150),
     ) {
-        let mut passed_ns = 0;
-        let mut world = World::new(&first, own, START_NS);
-        let mut books = Reference::new(first, own, NOON);
-        for step in steps {
-            let now = moment(passed_ns);
-            match step {
-                Step::Pass(ns) => passed_ns += ns,
-                Step::Reload(limits) => {
-                    world.reload(&limits, now.now_ns);
-                    books.reload(*limits, now.now_ns);
-                }
-                Step::Ask { request, is_patient } => {
-                    prop_assert_eq!(world.stands(request, now), books.stands(request, now));
-                    let outcome = world.admit(request, now);
-                    prop_assert_eq!(outcome, books.admit(request, now));
-                    let Err((_, seconds)) = outcome else {
-                        continue;
-                    };
-                    // Whoever is refused takes nothing, of anybody.
-                    for kind in kinds() {
-                        prop_assert_eq!(world.stands(kind, now), books.stands(kind, now));
-                    }
-                    if is_patient {
-                        passed_ns += seconds * SECOND;
-                        let then = moment(passed_ns);
-                        prop_assert!(world.admit(request, then).is_ok(), "{seconds} s later");
-                        prop_assert!(books.admit(request, then).is_ok());
-                    }
-                }
-            }
-        }
-        for kind in kinds() {
-            let now = moment(passed_ns);
-            prop_assert_eq!(world.stands(kind, now), books.stands(kind, now));
-        }
+        follow(&first, own, steps)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1))]
+    #[test]
+    fn however_often_it_is_reloaded_and_restarted_the_books_are_right(
+        first in limits(),
+        own in own(),
+        steps in proptest::collection::vec(step(CHANGES), 3 * changes()),
+    ) {
+        let are_changes = steps.iter().filter(|step| matches!(step, Step::Reload(_) | Step::Restart));
+        println!("{} reloads and restarts", are_changes.count());
+        follow(&first, own, steps)?;
     }
 }
 

@@ -34,14 +34,16 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), NOON)
+    }
+
+    fn open(directory: tempfile::TempDir, unix_seconds: u64) -> Self {
         let path = directory.path().join("buckets");
         let (buckets, _) =
             Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
         let slots = std::sync::Arc::new(SlotRegistry::new(buckets.clone()));
-        slots.free_unused();
         let store = ApiKeyStore::open(directory.path()).unwrap();
-        let usage = Usage::open(directory.path(), NOON).unwrap();
+        let usage = Usage::open(directory.path(), unix_seconds).unwrap();
         let rings = KeyRings::new(
             store.keys().clone(),
             usage.clone(),
@@ -55,6 +57,24 @@ impl Bench {
             rings,
             directory,
         }
+    }
+
+    /// What the next process finds that this one leaves in order, which is told of `leases` that are dropped
+    /// because it ends.
+    pub(crate) fn restarted<L>(self, leases: L, unix_seconds: u64) -> Self {
+        self.slots.keep_all();
+        drop(leases);
+        self.usage.commit(unix_seconds).unwrap();
+        let Self {
+            store,
+            buckets,
+            usage,
+            slots,
+            rings,
+            directory,
+        } = self;
+        drop((rings, slots, usage, buckets, store));
+        Self::open(directory, unix_seconds)
     }
 
     fn order(&self, order: &KeyOrder) -> Option<ApiKeyId> {
