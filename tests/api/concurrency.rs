@@ -393,10 +393,9 @@ async fn api_keys_have_seats_of_their_own_wherever_they_are_shown() {
             assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
         }
     }
-    let third = |record: &Value| record["client"] == "127.0.0.3";
+    let third = |it: &Value| it["client"] == "127.0.0.3" && it["reason"] == "caller_concurrency";
     let record = gateway.record("the third source", third).await;
-    let told = ["api_key", "reason", "status"].map(|name| record[name].clone());
-    assert_eq!(told, [id, json!("caller_concurrency"), json!(429)]);
+    assert_eq!(record["api_key"], id);
     let question = json!({
         "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
         "url": "http://localhost/prod/long", "headers": [["x-api-key", &key]], "calls": false,

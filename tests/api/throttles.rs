@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_tests::client::{Answer, Client, get};
 use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
+use gateway_tests::held;
 use gateway_tests::issuer::{Key, authorize, claims};
 use gateway_tests::metrics::Metrics;
 use gateway_tests::setup::Setup;
@@ -293,6 +294,15 @@ async fn buckets_outlive_a_kill() {
     let gateway = Gateway::start(std::mem::take(gateway.setup())).await;
     let client = Client::http1(gateway.address().await).await;
     assert_eq!(statuses(&client, "/a", &[], 2).await, [200, 429]);
+}
+
+#[tokio::test]
+async fn limits_hold_through_reloads_restarts_and_kills() {
+    let upstream = Upstream::echo().await;
+    let setup = Setup::forwarding(upstream.address);
+    let connect = async |gateway: &Gateway| Client::http1(gateway.address().await).await;
+    let said = held::through_changes(setup, Gateway::start, connect).await;
+    println!("{said}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::capability::{or_skip, tool};
 use gateway_tests::counted::Counted;
 use gateway_tests::gateway::Gateway;
+use gateway_tests::held;
 use gateway_tests::netns::{CLIENT, INTERFACE, OTHER, Site};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
@@ -124,6 +125,17 @@ async fn a_debt_survives_a_stop_and_a_kill() {
         );
     }
     assert_eq!(site.call(OTHER[0], "/fresh").await.status, 200);
+}
+
+#[tokio::test]
+async fn limits_hold_through_reloads_restarts_and_kills() {
+    let Some(site) = or_skip(Site::new("held").await) else {
+        return;
+    };
+    let start = async |setup: Setup| site.start(setup).await;
+    let connect = async |_: &Gateway| site.client(CLIENT[0]).await.unwrap();
+    let said = held::through_changes(site.setup(), start, connect).await;
+    println!("{said}");
 }
 
 #[tokio::test]

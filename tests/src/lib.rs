@@ -38,6 +38,7 @@ pub mod lambda;
 pub mod verified_permissions;
 pub mod token_server;
 pub mod steady;
+pub mod held;
 pub mod metadata;
 pub mod signing;
 

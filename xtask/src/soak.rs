@@ -34,7 +34,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 12] = [
+const PROOFS: [Proof; 13] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -124,6 +124,12 @@ const PROOFS: [Proof; 12] = [
         tests: &["--package", "gateway-tests", "--test", "api", "never_stale"],
         name: "changes",
         full: "200",
+    },
+    Proof {
+        claim: "limits hold through reloads, restarts and kills, with the kernel and without",
+        tests: &["--package", "gateway-tests", "limits_hold_through"],
+        name: "restarts",
+        full: "1000",
     },
     Proof {
         claim: "a gateway killed under load comes back and loses no count",

@@ -1,7 +1,7 @@
 //! One connection: handshake, protocol, requests, end.
 
 use std::cell::RefCell;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -219,14 +219,14 @@ impl<H: Handler> Open<H> {
         let ended = match protocol {
             Protocol::Http1 => {
                 let connection = self.http1().serve_connection(io, service);
-                self.drive(
+                let driven = pin!(self.drive(
                     connection,
                     |connection| connection.graceful_shutdown(),
                     &activity,
                     ending,
                     (&restraint, goes_away),
-                )
-                .await
+                ));
+                activity.in_turns(driven).await
             }
             Protocol::Http2 => {
                 activity.speaks_http2(Instant::now());
@@ -288,9 +288,7 @@ impl<H: Handler> Open<H> {
         loop {
             tokio::select! {
                 biased;
-                outcome = poll_fn(|cx| activity.poll(connection.as_mut(), cx)) => {
-                    return Ended::Hyper(outcome);
-                }
+                outcome = &mut connection => return Ended::Hyper(outcome),
                 () = &mut timer => {
                     let now = Instant::now();
                     let deadline = self.deadline(activity, now);

@@ -6,9 +6,8 @@
 //! so it takes turns with them.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// Whether a connection has had its turn.
 #[derive(Debug, Default)]
@@ -17,14 +16,14 @@ pub(super) struct Pipelined {
 }
 
 impl Pipelined {
-    /// Polls the connection, which is its turn.
-    pub(super) fn poll<C: Future>(
-        &self,
-        connection: Pin<&mut C>,
-        cx: &mut Context<'_>,
-    ) -> Poll<C::Output> {
-        self.has_answered.set(false);
-        connection.poll(cx)
+    /// Runs the connection to its end. Each time that the worker polls this is a turn, however often the
+    /// connection itself is polled meanwhile.
+    pub(super) async fn run<C: Future>(&self, mut connection: Pin<&mut C>) -> C::Output {
+        poll_fn(|cx| {
+            self.has_answered.set(false);
+            connection.as_mut().poll(cx)
+        })
+        .await
     }
 
     /// Waits until a request of the connection may be answered: at once for the first one of each turn.
@@ -38,7 +37,6 @@ impl Pipelined {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::future::poll_fn;
     use std::pin::pin;
     use std::rc::Rc;
 
@@ -47,6 +45,7 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
     use tokio::task::{LocalSet, spawn_local, yield_now};
 
     use super::*;
@@ -70,25 +69,36 @@ mod tests {
                 }
             }
         });
-        let waits = pipelined.clone();
+        // As each request of a caller who is penalised does.
+        let changed = Rc::new(Notify::new());
+        let (waits, changes) = (pipelined.clone(), Rc::clone(&changed));
         let service = service_fn(move |_| {
-            let waits = waits.clone();
+            let (waits, changes) = (waits.clone(), Rc::clone(&changes));
             async move {
                 if let Some(waits) = waits {
                     waits.turn().await;
                 }
+                changes.notify_one();
                 Ok::<_, Infallible>(http::Response::new(Empty::<Bytes>::new()))
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(server), service);
-        let mut connection = pin!(connection);
-        poll_fn(|cx| match &pipelined {
-            Some(pipelined) => pipelined.poll(connection.as_mut(), cx),
-            None => connection.as_mut().poll(cx),
-        })
-        .await
-        .unwrap();
+        let driven = async {
+            let mut connection = pin!(connection);
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut connection => return outcome,
+                    () = changed.notified() => {}
+                }
+            }
+        };
+        let outcome = match &pipelined {
+            Some(pipelined) => pipelined.run(pin!(driven)).await,
+            None => driven.await,
+        };
+        outcome.unwrap();
         another.abort();
         let mut answers = String::new();
         client.read_to_string(&mut answers).await.unwrap();

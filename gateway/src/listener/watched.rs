@@ -110,13 +110,9 @@ impl Activity {
         InFlight(Rc::clone(self))
     }
 
-    /// Polls the connection, which is its turn.
-    pub(super) fn poll<C: Future>(
-        &self,
-        connection: Pin<&mut C>,
-        cx: &mut Context<'_>,
-    ) -> Poll<C::Output> {
-        self.pipelined.poll(connection, cx)
+    /// Runs the connection to its end, in which each poll is a turn of its pipelined requests.
+    pub(super) async fn in_turns<C: Future>(&self, connection: Pin<&mut C>) -> C::Output {
+        self.pipelined.run(connection).await
     }
 
     fn bytes_read(&self) {
