@@ -34,7 +34,7 @@ struct Proof {
     full: &'static str,
 }
 
-const PROOFS: [Proof; 13] = [
+const PROOFS: [Proof; 14] = [
     Proof {
         claim: "the bucket equals a reference model over random traces",
         tests: &["--package", "gateway-common", "limit"],
@@ -130,6 +130,18 @@ const PROOFS: [Proof; 13] = [
         tests: &["--package", "gateway-tests", "limits_hold_through"],
         name: "restarts",
         full: "1000",
+    },
+    Proof {
+        claim: "unknown paths and expired tokens are no offences, however many",
+        tests: &[
+            "--package",
+            "gateway-tests",
+            "--test",
+            "api",
+            "never_leave_the_first_step",
+        ],
+        name: "strays",
+        full: "10000",
     },
     Proof {
         claim: "a gateway killed under load comes back and loses no count",

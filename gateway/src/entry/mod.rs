@@ -34,6 +34,7 @@ impl Handler for Worker {
         connection: &Rc<Connection>,
         sender: Sender,
         request: Request<Incoming>,
+        turn: impl Future<Output = ()>,
     ) -> Response<ReplyBody> {
         // One snapshot from here to the log record, whatever is reloaded meanwhile.
         let snapshot = self.snapshot.load_full();
@@ -48,6 +49,7 @@ impl Handler for Worker {
         );
         // A client that leaves drops this future: its request is logged in the same form as others.
         let mut exchange = scopeguard::guard(exchange, |mut left| left.word_line(None));
+        turn.await;
         let outcome = match sender.barred {
             None => self.dispatch(&snapshot, &mut exchange, request).await,
             Some(reason) => Err(reason.into()),

@@ -49,12 +49,14 @@ pub trait Handler: 'static {
         + Unpin
         + 'static;
 
-    /// Answers one request of `sender`. Dropped when the client leaves.
+    /// Answers one request of `sender`, which is there and has its `turn` among those of other connections to
+    /// wait for. Dropped when the client leaves.
     fn handle(
         &self,
         connection: &Rc<Connection>,
         sender: Sender,
         request: Request<Incoming>,
+        turn: impl Future<Output = ()>,
     ) -> impl Future<Output = Response<Self::Body>>;
 }
 
@@ -209,9 +211,9 @@ impl<H: Handler> Open<H> {
             });
             let handler = Rc::clone(&around.handler);
             async move {
-                in_flight.turn().await;
                 let (facts, (sender, place)) = begun?;
-                let response = handler.handle(&facts, sender, request).await;
+                let turn = in_flight.turn();
+                let response = handler.handle(&facts, sender, request, turn).await;
                 Ok::<_, Unserved>(response.map(|body| InFlightBody::new(body, in_flight, place)))
             }
         });

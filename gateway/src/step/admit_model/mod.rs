@@ -40,7 +40,6 @@ struct World {
 impl World {
     fn new(limits: &Limits, own: Limited, now_ns: u64) -> Self {
         let bench = Bench::new();
-        bench.slots.free_unused();
         for (key, plan) in (0..).zip(PLAN_OF) {
             let throttle = (key == 0).then(|| NewThrottle {
                 rate_micro_per_second: micro_per_second(own.unit_ns),
@@ -432,6 +431,48 @@ proptest! {
         println!("{} reloads and restarts", are_changes.count());
         follow(&first, own, steps)?;
     }
+}
+
+/// Whoever keeps to its limits is admitted each time, however much others ask for beyond theirs.
+#[test]
+fn who_asks_at_its_rate_is_never_refused() {
+    const ROUNDS: u64 = 2_000;
+    const UNIT_NS: u64 = SECOND / 4;
+    let plan = Plan {
+        all: limit(UNIT_NS, 1),
+        routes: [limit(UNIT_NS / 2, 1), None],
+        quota: None,
+    };
+    let limits = Limits {
+        plans: [plan; 2],
+        caller: limit(UNIT_NS, 1),
+        routes: [None; ROUTES],
+        stage: None,
+        api: None,
+        account: None,
+    };
+    let world = World::new(&limits, limit(UNIT_NS, 1).unwrap(), START_NS);
+    let (patient, others) = (
+        Request {
+            key: Some(0),
+            route: 0,
+            caller: 0,
+        },
+        Request {
+            key: Some(1),
+            route: 0,
+            caller: 1,
+        },
+    );
+    let mut refused = 0;
+    for round in 0..ROUNDS {
+        let now = moment(round * UNIT_NS);
+        for _ in 0..5 {
+            refused += u64::from(world.admit(others, now).is_err());
+        }
+        assert_eq!(world.admit(patient, now), Ok(None), "request {round}");
+    }
+    assert_eq!(refused, 4 * ROUNDS);
 }
 
 const WORKERS: u64 = 4;

@@ -34,7 +34,9 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::open(tempfile::tempdir().unwrap(), NOON)
+        let bench = Self::open(tempfile::tempdir().unwrap(), NOON);
+        bench.slots.free_unused();
+        bench
     }
 
     fn open(directory: tempfile::TempDir, unix_seconds: u64) -> Self {
