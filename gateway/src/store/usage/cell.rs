@@ -356,3 +356,7 @@ fn note(changes: &mut Vec<DayChange>, day: Day, requests: i64) {
         None => changes.push(DayChange { day, requests }),
     }
 }
+
+#[cfg(test)]
+#[path = "cell_tests.rs"]
+mod tests;

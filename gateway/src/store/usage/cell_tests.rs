@@ -2,9 +2,8 @@ use std::sync::Barrier;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::tally::{COUNT_MAX, STEP_BACK_MAX};
 use super::*;
-use crate::model::{Day, Period};
+use crate::store::usage::tally::{COUNT_MAX, STEP_BACK_MAX};
 
 const DAY: u64 = 86_400;
 /// Monday, 23 November 2026, 00:00 UTC.

@@ -14,8 +14,6 @@ mod database;
 mod disk;
 mod store;
 #[cfg(test)]
-mod cell_tests;
-#[cfg(test)]
 mod step_tests;
 #[cfg(test)]
 mod store_tests;
