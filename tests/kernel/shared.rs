@@ -50,20 +50,22 @@ fn two_enforcers_never_admit_more_than_one_would() {
             let line = lines.get(index).unwrap();
             let (mut admitted, mut asked) = (0_u64, 0_u64);
             let first = monotonic();
-            let (mut last, mut missed_ns) = (first, 0);
+            // When a charge was refused last, and how much more the bucket holds since then: less than one
+            // unit was there. At first it is full.
+            let (mut refused, mut room_ns, mut missed_ns) = (first, 0, 0);
             while !stop.load(Ordering::Relaxed) {
                 asked += 1;
                 let now = monotonic();
-                // Who asks for nothing for as long as a burst lasts loses what no bucket holds.
-                missed_ns += (now - last).saturating_sub(BURST * SECOND / RATE);
-                last = now;
                 match line.charge(tag, now, 1, &limit) {
                     Some(Charge::Admitted { .. } | Charge::AdmittedAfterRaces) => admitted += 1,
-                    Some(Charge::Limited { .. }) => {}
+                    Some(Charge::Limited { .. }) => {
+                        missed_ns += (now - refused).saturating_sub(room_ns);
+                        (refused, room_ns) = (now, (BURST - 1) * SECOND / RATE);
+                    }
                     None => panic!("the line has room"),
                 }
             }
-            (admitted, asked, (last - first).saturating_sub(missed_ns))
+            (admitted, asked, (refused - first).saturating_sub(missed_ns))
         });
         while monotonic() - start < duration_ns() {
             object

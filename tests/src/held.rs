@@ -29,9 +29,11 @@ struct Book {
     admitted: u32,
     /// Before the first request was sent, and when it was answered.
     first: [Instant; 2],
-    /// Before the last one was sent, and when it was answered.
-    last: [Instant; 2],
-    /// Requests that did not fit into the bucket, because nobody asked for so long.
+    /// Before the last one that was refused was sent, and when it was answered: less than one was left.
+    refused: [Instant; 2],
+    /// Requests for which the bucket has had room since then. At first it is full.
+    room: f64,
+    /// Requests that may not have fitted, because nobody asked for so long.
     missed: f64,
 }
 
@@ -51,15 +53,19 @@ impl Book {
             let book = book.get_or_insert(Self {
                 admitted: 0,
                 first: [sent, answered],
-                last: [sent, answered],
+                refused: [sent, answered],
+                room: 0.0,
                 missed: 0.0,
             });
-            let idle = answered - book.last[0];
-            book.missed += (given(idle) - f64::from(BURST)).max(0.0);
-            book.last = [sent, answered];
             match status {
                 200 => book.admitted += 1,
-                429 => return *book,
+                429 => {
+                    let since = given(answered - book.refused[0]);
+                    book.missed += (since - book.room).max(0.0);
+                    book.room = f64::from(BURST - 1);
+                    book.refused = [sent, answered];
+                    return *book;
+                }
                 other => fail(&format!("{path}: {other}")),
             }
         }
@@ -67,8 +73,9 @@ impl Book {
 
     /// Compares what was admitted with what one bucket gives that nobody touches meanwhile, and says it.
     fn check(&self, path: &str) -> String {
-        let most = f64::from(BURST) + given(self.last[1] - self.first[0]) + WORKERS;
-        let least = f64::from(BURST) + given(self.last[0] - self.first[1]) - self.missed - WORKERS;
+        let most = f64::from(BURST) + given(self.refused[1] - self.first[0]) + WORKERS;
+        let least =
+            f64::from(BURST) + given(self.refused[0] - self.first[1]) - self.missed - WORKERS;
         let admitted = f64::from(self.admitted);
         let said = format!("{path}: {admitted} admitted, {least:.1} to {most:.1} were to be");
         assert!((least..=most).contains(&admitted), "{said}");
