@@ -5,10 +5,14 @@ use std::cell::Cell;
 use gateway_common::reason::{Reason, Verdict};
 use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, penalised};
 use gateway_tests::capability::or_skip;
+use gateway_tests::issuer::{claims, forged};
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
 use serde_json::json;
+
+/// Requests of each kind that are no offence. `GATEWAY_SOAK_STRAYS` says otherwise.
+const STRAYS: u32 = 500;
 
 fn setup(site: &Site) -> Setup {
     let penalties = json!({
@@ -62,6 +66,86 @@ async fn an_abuser_is_told_slowed_cut_and_refused_in_the_kernel_until_it_is_over
             site.reaches(source).await.then_some(())
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn forged_tokens_shut_out_who_shows_them_and_never_whom_they_name() {
+    let Some(site) = or_skip(Site::new("victim").await) else {
+        return;
+    };
+    let gateway = site.start(setup(&site)).await;
+    let ([source, _], [other, _]) = (CLIENT, OTHER);
+    let victim = bearer(&site.key, "victim");
+    let elsewhere = site.client(other).await.unwrap();
+    assert_eq!(ask(&elsewhere, "/mine", &victim).await.unwrap().status, 200);
+    let named = claims(json!({"sub": "victim"}));
+    let forged = forged(&json!({"alg": "ES256", "kid": "veth"}), &named, |_| {
+        vec![1; 64]
+    });
+    let forged = format!("Bearer {forged}");
+    // Over another connection where one has ended.
+    let goes_on = async {
+        loop {
+            let Ok(client) = site.client(source).await else {
+                continue;
+            };
+            while let Some(answer) = ask(&client, "/mine", &forged).await {
+                assert_eq!(answer.status, 401);
+            }
+        }
+    };
+    tokio::select! {
+        () = goes_on => {}
+        _ = penalised(&gateway, "cut", source) => {}
+    }
+    let dropped = || {
+        site.counted()
+            .of(Verdict::Drop, Reason::ConnectionRate, family(source))
+    };
+    let before = dropped();
+    until("the kernel to refuse it", || async {
+        drop(site.dial(source, Site::target(source)).await);
+        (dropped() > before).then_some(())
+    })
+    .await;
+    // On the connection that it has, and on another one.
+    assert_eq!(ask(&elsewhere, "/mine", &victim).await.unwrap().status, 200);
+    let anew = site.client(other).await.unwrap();
+    assert_eq!(ask(&anew, "/mine", &victim).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn unknown_paths_and_expired_tokens_never_leave_the_first_step() {
+    let Some(site) = or_skip(Site::new("strays").await) else {
+        return;
+    };
+    let rounds = std::env::var("GATEWAY_SOAK_STRAYS");
+    let rounds = rounds.map_or(STRAYS, |text| {
+        text.parse().expect("GATEWAY_SOAK_STRAYS is a number")
+    });
+    // Without a route for everything else.
+    let routes = json!({"GET /mine": {"authorizer": "main", "integration": {"upstream": "main"}}});
+    let setup = setup(&site).set(&["apis", "main", "routes"], routes);
+    let gateway = site.start(setup).await;
+    let [source, _] = CLIENT;
+    let expired = format!("Bearer {}", site.key.token(&claims(json!({"exp": 1_000}))));
+    let client = site.client(source).await.unwrap();
+    for _ in 0..rounds {
+        assert_eq!(ask(&client, "/nowhere", "").await.unwrap().status, 404);
+        assert_eq!(ask(&client, "/mine", &expired).await.unwrap().status, 401);
+    }
+    let good = bearer(&site.key, "somebody");
+    assert_eq!(ask(&client, "/mine", &good).await.unwrap().status, 200);
+    assert!(site.reaches(source).await);
+    let records = gateway.records();
+    assert!(records.iter().all(|record| record.get("penalty").is_none()));
+    for reason in [Reason::ConnectionRate, Reason::Penalised] {
+        assert_eq!(
+            site.counted().of(Verdict::Drop, reason, family(source)),
+            0,
+            "{reason:?}"
+        );
     }
 }
 
