@@ -395,7 +395,7 @@ async fn api_keys_have_seats_of_their_own_wherever_they_are_shown() {
     }
     let third = |it: &Value| it["client"] == "127.0.0.3" && it["reason"] == "caller_concurrency";
     let record = gateway.record("the third source", third).await;
-    assert_eq!(record["api_key"], id);
+    assert_eq!((&record["api_key"], &record["status"]), (&id, &json!(429)));
     let question = json!({
         "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
         "url": "http://localhost/prod/long", "headers": [["x-api-key", &key]], "calls": false,

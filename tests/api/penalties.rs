@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway_tests::abuse::{ask, hammer, limited, penalties};
+use gateway_tests::abuse::{ask, hammer, limited, penalties, strays};
 use gateway_tests::client::{Client, get};
 use gateway_tests::command::{ask as ask_command, refused, told};
 use gateway_tests::gateway::Gateway;
@@ -13,9 +13,6 @@ use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
 use gateway_tests::wait::until;
 use serde_json::{Value, json};
-
-/// Requests of each kind that are no offence. `GATEWAY_SOAK_STRAYS` says otherwise.
-const STRAYS: u32 = 500;
 
 /// Penalties that come soon and end soon, and a route that anybody may call.
 fn setup(setup: Setup, mode: &str) -> Setup {
@@ -218,11 +215,7 @@ async fn unknown_paths_expired_tokens_and_policies_never_leave_the_first_step() 
     let (site, address) = site("enforce").await;
     let expired = format!("Bearer {}", site.key.token(&claims(json!({"exp": 1_000}))));
     let client = Client::http1_from("127.0.0.7", address).await;
-    let rounds = std::env::var("GATEWAY_SOAK_STRAYS");
-    let rounds = rounds.map_or(STRAYS, |text| {
-        text.parse().expect("GATEWAY_SOAK_STRAYS is a number")
-    });
-    for _ in 0..rounds {
+    for _ in 0..strays() {
         assert_eq!(ask(&client, "/nowhere", "").await.unwrap().status, 404);
         assert_eq!(
             ask(&client, "/limited", &expired).await.unwrap().status,

@@ -95,5 +95,8 @@ fn two_enforcers_never_admit_more_than_one_would() {
     );
     assert!(total <= permitted, "{total} of {permitted}");
     assert!(total >= owed, "{total}, at least {owed}");
+    // Both asked far above the rate; only pauses of the whole machine longer than the burst lose
+    // some of it.
+    assert!(total * 2 >= permitted, "{total} of {permitted}");
     assert!(admitted > 0 && kernel.packets > 0);
 }

@@ -3,16 +3,13 @@
 use std::cell::Cell;
 
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, penalised};
+use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, penalised, strays};
 use gateway_tests::capability::or_skip;
 use gateway_tests::issuer::{claims, forged};
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
 use serde_json::json;
-
-/// Requests of each kind that are no offence. `GATEWAY_SOAK_STRAYS` says otherwise.
-const STRAYS: u32 = 500;
 
 fn setup(site: &Site) -> Setup {
     let penalties = json!({
@@ -120,10 +117,6 @@ async fn unknown_paths_and_expired_tokens_never_leave_the_first_step() {
     let Some(site) = or_skip(Site::new("strays").await) else {
         return;
     };
-    let rounds = std::env::var("GATEWAY_SOAK_STRAYS");
-    let rounds = rounds.map_or(STRAYS, |text| {
-        text.parse().expect("GATEWAY_SOAK_STRAYS is a number")
-    });
     // Without a route for everything else.
     let routes = json!({"GET /mine": {"authorizer": "main", "integration": {"upstream": "main"}}});
     let setup = setup(&site).set(&["apis", "main", "routes"], routes);
@@ -131,7 +124,7 @@ async fn unknown_paths_and_expired_tokens_never_leave_the_first_step() {
     let [source, _] = CLIENT;
     let expired = format!("Bearer {}", site.key.token(&claims(json!({"exp": 1_000}))));
     let client = site.client(source).await.unwrap();
-    for _ in 0..rounds {
+    for _ in 0..strays() {
         assert_eq!(ask(&client, "/nowhere", "").await.unwrap().status, 404);
         assert_eq!(ask(&client, "/mine", &expired).await.unwrap().status, 401);
     }

@@ -13,6 +13,21 @@ use crate::wait::fail;
 /// Between two requests of somebody who goes on.
 const BREATH: Duration = Duration::from_millis(20);
 
+/// Requests of each kind that are no offence. `GATEWAY_SOAK_STRAYS` says otherwise.
+const STRAYS: u32 = 500;
+
+/// How many requests of each kind that are no offence a test sends.
+///
+/// # Panics
+/// When `GATEWAY_SOAK_STRAYS` is no number.
+#[must_use]
+pub fn strays() -> u32 {
+    let asked = std::env::var("GATEWAY_SOAK_STRAYS");
+    asked.map_or(STRAYS, |text| {
+        text.parse().expect("GATEWAY_SOAK_STRAYS is a number")
+    })
+}
+
 /// A route `GET /limited` that gives each caller one request in two seconds, and these `xdp.penalties` for
 /// those who want more.
 #[must_use]

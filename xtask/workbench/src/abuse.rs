@@ -4,7 +4,6 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,9 +11,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::load::request;
+use crate::load::Target;
 use crate::steady::connect;
-use crate::tether::{self, Leash};
+use crate::tether::Leash;
 
 /// How often a client sends what is due.
 const TICK: Duration = Duration::from_millis(10);
@@ -27,9 +26,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Arguments {
     #[command(flatten)]
     leash: Leash,
-    /// The only processor to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
     /// Requests per second, of all clients together.
     #[arg(long)]
     rate: u32,
@@ -39,13 +35,9 @@ pub(crate) struct Arguments {
     /// Address to connect from.
     #[arg(long)]
     source: IpAddr,
-    /// A file of header lines for each client; may be repeated.
-    #[arg(long = "headers", value_name = "FILE")]
-    headers: Vec<PathBuf>,
-    /// Whom to ask.
-    address: SocketAddr,
-    /// For what.
-    path: String,
+    /// A client for each file of header lines.
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Debug, Default)]
@@ -59,22 +51,17 @@ struct Done {
 /// failed).
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
-    if let Some(cpu) = arguments.cpu {
-        tether::pin(cpu)?;
-    }
-    let clients = u32::try_from(arguments.headers.len()).context("clients")?;
+    let target = &arguments.target;
+    let clients = u32::try_from(target.headers.len()).context("clients")?;
     anyhow::ensure!(clients > 0, "there is no client: name `--headers`");
     let ticks = u32::try_from(Duration::from_secs(1).as_millis() / TICK.as_millis())?;
     let each = arguments.rate.div_ceil(clients * ticks).max(1);
     let end = Instant::now() + Duration::from_millis(arguments.milliseconds);
     let mut working = tokio::task::JoinSet::new();
-    for headers in &arguments.headers {
-        let one = request(
-            (arguments.address, &arguments.path),
-            std::slice::from_ref(headers),
-        )?;
+    for headers in &target.headers {
+        let one = target.request(std::slice::from_ref(headers))?;
         let batch = one.repeat(usize::try_from(each)?);
-        let way = (arguments.source, arguments.address);
+        let way = (arguments.source, target.address);
         working.spawn(abuse(way, batch, u64::from(each), end));
     }
     let mut all = Done::default();

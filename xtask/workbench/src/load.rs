@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::tether::{self, Leash};
+use crate::tether::Leash;
 
 /// Largest answer, head and body together.
 pub(crate) const ANSWER_BYTES_MAX: usize = 16 << 10;
@@ -33,9 +33,6 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Arguments {
     #[command(flatten)]
     leash: Leash,
-    /// The only processor to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
     /// Keep-alive connections at once.
     #[arg(long)]
     connections: u16,
@@ -45,16 +42,33 @@ pub(crate) struct Arguments {
     /// The status every answer must have to count as expected.
     #[arg(long, default_value_t = 200)]
     status: u16,
-    /// A file of header lines that every request has besides; may be repeated.
-    #[arg(long = "headers", value_name = "FILE")]
-    headers: Vec<PathBuf>,
     /// Speak TLS, and trust this certificate alone; default: plaintext.
     #[arg(long, value_name = "FILE")]
     authority: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What clients ask for.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    /// A file of header lines that requests have besides; may be repeated.
+    #[arg(long = "headers", value_name = "FILE")]
+    pub(crate) headers: Vec<PathBuf>,
     /// Whom to ask.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// For what.
     path: String,
+}
+
+impl Target {
+    /// A request with the header lines of these files.
+    pub(crate) fn request(&self, files: &[PathBuf]) -> anyhow::Result<String> {
+        let (address, path, headers) = (self.address, &self.path, headers(files)?);
+        Ok(format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"
+        ))
+    }
 }
 
 /// What clients saw.
@@ -96,14 +110,12 @@ impl Seen {
 /// Prints what was seen, on one line.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
-    if let Some(cpu) = arguments.cpu {
-        tether::pin(cpu)?;
-    }
     let connector = arguments.authority.as_deref().map(trusting).transpose()?;
+    let target = &arguments.target;
     let client = Client {
-        address: arguments.address,
+        address: target.address,
         connector,
-        request: request((arguments.address, &arguments.path), &arguments.headers)?,
+        request: target.request(&target.headers)?,
         status: arguments.status,
         end: Instant::now() + Duration::from_millis(arguments.milliseconds),
     };
@@ -118,17 +130,6 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     writeln!(std::io::stdout(), "{}", all.told())?;
     Ok(())
-}
-
-/// A request for a path, with the header lines of these files.
-pub(crate) fn request(
-    (address, path): (SocketAddr, &str),
-    files: &[PathBuf],
-) -> anyhow::Result<String> {
-    let headers = headers(files)?;
-    Ok(format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"
-    ))
 }
 
 /// What stands in the files, line by line, as it is sent.

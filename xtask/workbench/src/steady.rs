@@ -4,15 +4,14 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::load::{ANSWER_BYTES_MAX, Seen, answer, request};
-use crate::tether::{self, Leash};
+use crate::load::{ANSWER_BYTES_MAX, Seen, Target, answer};
+use crate::tether::Leash;
 
 /// How long an answer may take. What takes longer has failed, and so has its connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,9 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Arguments {
     #[command(flatten)]
     leash: Leash,
-    /// The only processor to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
     /// Keep-alive connections that take turns.
     #[arg(long)]
     connections: u16,
@@ -39,22 +35,15 @@ pub(crate) struct Arguments {
     /// Address to connect from.
     #[arg(long)]
     source: IpAddr,
-    /// A file of header lines that every request has besides; may be repeated.
-    #[arg(long = "headers", value_name = "FILE")]
-    headers: Vec<PathBuf>,
-    /// Whom to ask.
-    address: SocketAddr,
-    /// For what.
-    path: String,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// Prints what `load` does; `unexpected` has those as well that got no answer.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
-    if let Some(cpu) = arguments.cpu {
-        tether::pin(cpu)?;
-    }
-    let request = request((arguments.address, &arguments.path), &arguments.headers)?;
+    let target = &arguments.target;
+    let request = target.request(&target.headers)?;
     let start = Instant::now() + Duration::from_millis(20);
     let end = start + Duration::from_millis(arguments.milliseconds);
     let turn = Duration::from_secs(1) / arguments.rate.max(1);
@@ -62,7 +51,7 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for number in 0..arguments.connections {
         let client = Client {
             source: arguments.source,
-            address: arguments.address,
+            address: target.address,
             request: request.clone(),
             status: arguments.status,
         };

@@ -15,27 +15,27 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 pub(crate) struct Arguments {
     #[command(flatten)]
     leash: Leash,
-    /// The only processor to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
     /// The program to become, and its arguments.
     #[arg(last = true, required = true)]
     program: Vec<OsString>,
 }
 
-/// Whom to end with.
+/// What a process of a benchmark is tied to: whom to end with, and where to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Leash {
     /// Process id of the parent to end with.
     #[arg(long, value_name = "PID")]
     parent: i32,
+    /// The only processor to run on.
+    #[arg(long)]
+    cpu: Option<usize>,
 }
 
 impl Leash {
-    /// Asks for SIGTERM at the parent's death.
+    /// Asks for SIGTERM at the parent's death, and keeps to the processor that is named.
     ///
     /// # Errors
-    /// When the parent is already another process than the named one: it died before the kernel
+    /// When there is no such processor, or the parent is already another process than the named one: it died before the kernel
     /// knew of the wish, and the signal would never come.
     pub(crate) fn hold(&self) -> anyhow::Result<()> {
         set_parent_process_death_signal(Some(Signal::TERM)).context("prctl PR_SET_PDEATHSIG")?;
@@ -45,12 +45,12 @@ impl Leash {
             "parent `{}` is gone: `{parent}` took its place",
             self.parent
         );
-        Ok(())
+        self.cpu.map_or(Ok(()), pin)
     }
 }
 
 /// Pins the calling thread, and every thread and program it starts, to one processor.
-pub(crate) fn pin(cpu: usize) -> anyhow::Result<()> {
+fn pin(cpu: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     anyhow::ensure!(
         cpu < CpuSet::MAX_CPU,
@@ -64,9 +64,6 @@ pub(crate) fn pin(cpu: usize) -> anyhow::Result<()> {
 /// Does not return unless it failed.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
-    if let Some(cpu) = arguments.cpu {
-        pin(cpu)?;
-    }
     let (program, rest) = arguments
         .program
         .split_first()

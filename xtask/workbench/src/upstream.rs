@@ -16,7 +16,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::tether::{self, Leash};
+use crate::tether::Leash;
 
 /// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
@@ -36,17 +36,11 @@ const _: () = assert!(
 pub(crate) struct Arguments {
     #[command(flatten)]
     leash: Leash,
-    /// The only processor to run on.
-    #[arg(long)]
-    cpu: Option<usize>,
 }
 
 /// Serves until it is killed. The first and only line on standard output is its address.
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     arguments.leash.hold()?;
-    if let Some(cpu) = arguments.cpu {
-        tether::pin(cpu)?;
-    }
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .await
         .context("bind")?;

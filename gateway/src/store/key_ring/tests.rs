@@ -67,16 +67,9 @@ impl Bench {
         self.slots.keep_all();
         drop(leases);
         self.usage.commit(unix_seconds).unwrap();
-        let Self {
-            store,
-            buckets,
-            usage,
-            slots,
-            rings,
-            directory,
-        } = self;
-        drop((rings, slots, usage, buckets, store));
-        Self::open(directory, unix_seconds)
+        // Everything else is closed before it is opened again.
+        let close = |bench: Self| bench.directory;
+        Self::open(close(self), unix_seconds)
     }
 
     fn order(&self, order: &KeyOrder) -> Option<ApiKeyId> {
