@@ -6,16 +6,16 @@
 //! others come on new connections, so that each has the second in which they are told before they are slowed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::http::{Asked, OTHER_CPU, PROXY_CPU, window};
+use super::http::{self, Asked, OTHER_CPU, PROXY_CPU, printed, window};
 use super::proxy::{self, Limits, Proxy};
 use super::report::{Budget, Case, Report, median};
 use super::task::Task;
-use crate::process::{self, Profile, Programs};
+use crate::process::{self, Programs};
 
 /// Windows of each kind, unless told otherwise.
 pub(super) const WINDOWS: u16 = 5;
@@ -72,7 +72,7 @@ struct Shown {
 /// # Errors
 /// What is missing on this machine.
 pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
-    let programs = process::build(Profile::Release)?;
+    let programs = http::programs()?;
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let (shown, keys) = write_keys(&directory)?;
@@ -107,7 +107,9 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
             let abuse = abuse(&programs, subject, &shown)?;
             found.abused.push(honest(&programs, subject, &shown)?);
             let abuse = abuse.wait_with_output().context("waiting for the abuse")?;
-            found.sent.push(number(&told(&abuse)?, "sent")? / SECONDS);
+            found
+                .sent
+                .push(number(&printed(&abuse)?, "sent")? / SECONDS);
         }
     }
     let mut report = Report::default();
@@ -173,17 +175,11 @@ fn honest(programs: &Programs, subject: &Subject<'_>, shown: &Shown) -> anyhow::
         .arg(subject.path)
         .stderr(Stdio::inherit());
     let output = command.output().context("starting honest clients")?;
-    let told = told(&output)?;
+    let told = printed(&output)?;
     Ok(Seen {
         goodput: (number(&told, "requests")? - number(&told, "unexpected")?) / SECONDS,
         p99_us: number(&told, "p99_us")?,
     })
-}
-
-/// What clients printed.
-fn told(output: &Output) -> anyhow::Result<Value> {
-    anyhow::ensure!(output.status.success(), "clients failed: {}", output.status);
-    serde_json::from_slice(&output.stdout).context("what clients saw")
 }
 
 fn number(told: &Value, name: &str) -> anyhow::Result<f64> {
@@ -225,7 +221,7 @@ fn write_keys(directory: &Path) -> anyhow::Result<(Shown, PathBuf)> {
     let value = |number: usize| format!("{number:0>40}");
     let shown = |number: usize| {
         let path = directory.join(format!("headers-{number}"));
-        write(&path, &format!("x-api-key: {}\n", value(number)))?;
+        proxy::write(&path, &format!("x-api-key: {}\n", value(number)))?;
         anyhow::Ok(path)
     };
     let mut csv = format!("Key,UsagePlanIds\n{},honest\n", value(0));
@@ -235,11 +231,7 @@ fn write_keys(directory: &Path) -> anyhow::Result<(Shown, PathBuf)> {
         abusers.push(shown(number)?);
     }
     let keys = directory.join("keys.csv");
-    write(&keys, &csv)?;
+    proxy::write(&keys, &csv)?;
     let honest = shown(0)?;
     Ok((Shown { honest, abusers }, keys))
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
 }

@@ -7,14 +7,14 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::proxy::{self, Limits, Proxy};
 use super::report::{Case, Report};
-use crate::process::{self, Profile};
+use crate::process::{self, Profile, Programs};
 
 /// Windows for each proxy, unless told otherwise.
 pub(super) const WINDOWS: u16 = 7;
@@ -54,14 +54,7 @@ const FIXED: Asked<'static> = Asked {
 };
 
 pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
-    let cpus = std::thread::available_parallelism()
-        .context("number of processors")?
-        .get();
-    anyhow::ensure!(
-        cpus > OTHER_CPU,
-        "this benchmark needs two processors, here is `{cpus}`"
-    );
-    let programs = process::build(Profile::Release)?;
+    let programs = programs()?;
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let gateway = Proxy::gateway(&programs, &directory, upstream, PROXY_CPU)?;
@@ -98,6 +91,21 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     .print(json)
 }
 
+/// What runs on the two processors.
+///
+/// # Errors
+/// There is only one, or the build fails.
+pub(super) fn programs() -> anyhow::Result<Programs> {
+    let cpus = std::thread::available_parallelism()
+        .context("number of processors")?
+        .get();
+    anyhow::ensure!(
+        cpus > OTHER_CPU,
+        "this benchmark needs two processors, here is `{cpus}`"
+    );
+    process::build(Profile::Release)
+}
+
 /// One window that counts: processor microseconds per request.
 pub(super) fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> anyhow::Result<f64> {
     /// A proxy that fails this often in a row is broken and not worth a figure.
@@ -122,6 +130,15 @@ pub(super) fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> an
         asked.status,
         proxy.address()
     )
+}
+
+/// What a client of the workbench printed.
+///
+/// # Errors
+/// It failed, or printed something else than JSON.
+pub(super) fn printed(output: &Output) -> anyhow::Result<Value> {
+    anyhow::ensure!(output.status.success(), "clients failed: {}", output.status);
+    serde_json::from_slice(&output.stdout).context("what clients printed")
 }
 
 /// What the clients saw.
@@ -154,16 +171,11 @@ pub(super) fn window(
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("starting the load")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "the load failed: {}",
-        output.status
-    );
-    let told: Value = serde_json::from_slice(&output.stdout).context("what the load printed")?;
+    let told = printed(&output)?;
     let number = |name: &str| {
         told.get(name)
             .and_then(Value::as_u64)
-            .with_context(|| format!("the load told no `{name}`"))
+            .with_context(|| format!("clients told no `{name}`"))
     };
     Ok(Answers {
         requests: number("requests")?,

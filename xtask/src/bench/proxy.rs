@@ -34,6 +34,11 @@ pub(super) fn directory() -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
+/// Writes a file that a proxy or its clients read.
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
+}
+
 impl Proxy {
     /// The gateway: one worker, nothing in the kernel, its access log in a file.
     pub(super) fn gateway(
@@ -54,8 +59,7 @@ impl Proxy {
     ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let path = directory.join("gateway.yaml");
-        fs::write(&path, task.configuration(directory, address, upstream))
-            .with_context(|| format!("writing `{}`", path.display()))?;
+        write(&path, &task.configuration(directory, address, upstream))?;
         let mut keys = Command::new(&programs.gateway);
         match task {
             Task::Forward | Task::Refuse | Task::RefuseOverTls => {}
@@ -89,11 +93,10 @@ impl Proxy {
         };
         let address = free_address()?;
         let path = directory.join("nginx.conf");
-        fs::write(
+        write(
             &path,
-            nginx_configuration(directory, address, upstream, limits),
-        )
-        .with_context(|| format!("writing `{}`", path.display()))?;
+            &nginx_configuration(directory, address, upstream, limits),
+        )?;
         let mut command = tethered(&programs.workbench, cpu);
         command
             .arg(nginx)

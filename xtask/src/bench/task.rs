@@ -98,14 +98,47 @@ const TLS: &str = "
         - chain: credentials/certificate.pem
           key: credentials/certificate.key";
 
+/// What a configuration has for a task, where it differs from merely forwarding in plaintext.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    api: &'static str,
+    /// What stands beside the API.
+    beside: &'static str,
+    tls: &'static str,
+    metrics: &'static str,
+    penalties: &'static str,
+}
+
+const FORWARD: Parts = Parts {
+    api: FORWARD_API,
+    beside: "",
+    tls: "",
+    metrics: "off",
+    penalties: "off",
+};
+const REFUSE: Parts = Parts {
+    api: REFUSE_API,
+    ..FORWARD
+};
+
 impl Task {
-    /// What the API is, and what stands beside it.
-    const fn parts(&self) -> (&'static str, &'static str) {
+    const fn parts(&self) -> Parts {
         match self {
-            Self::Forward => (FORWARD_API, ""),
-            Self::Refuse | Self::RefuseOverTls => (REFUSE_API, ""),
-            Self::Everything { .. } => (EVERYTHING_API, EVERYTHING_BESIDE),
-            Self::Plans { .. } => (PLANS_API, PLANS_BESIDE),
+            Self::Forward => FORWARD,
+            Self::Refuse => REFUSE,
+            Self::RefuseOverTls => Parts { tls: TLS, ..REFUSE },
+            Self::Everything { .. } => Parts {
+                api: EVERYTHING_API,
+                beside: EVERYTHING_BESIDE,
+                metrics: "127.0.0.1:0",
+                ..FORWARD
+            },
+            Self::Plans { .. } => Parts {
+                api: PLANS_API,
+                beside: PLANS_BESIDE,
+                penalties: "enforce",
+                ..FORWARD
+            },
         }
     }
 
@@ -116,37 +149,18 @@ impl Task {
         address: SocketAddr,
         upstream: SocketAddr,
     ) -> String {
-        let metrics = match self {
-            Self::Forward | Self::Refuse | Self::RefuseOverTls | Self::Plans { .. } => "off",
-            Self::Everything { .. } => "127.0.0.1:0",
+        let Parts {
+            api,
+            beside,
+            tls,
+            metrics,
+            penalties,
+        } = self.parts();
+        let quoted = |name: &str| {
+            serde_json::Value::from(directory.join(name).to_string_lossy()).to_string()
         };
-        let penalties = match self {
-            Self::Forward | Self::Refuse | Self::RefuseOverTls | Self::Everything { .. } => "off",
-            Self::Plans { .. } => "enforce",
-        };
-        let tls = match self {
-            Self::Forward | Self::Refuse | Self::Everything { .. } | Self::Plans { .. } => "",
-            Self::RefuseOverTls => TLS,
-        };
-        gateway_configuration(
-            directory,
-            (address, tls, upstream),
-            self.parts(),
-            (metrics, penalties),
-        )
-    }
-}
-
-fn gateway_configuration(
-    directory: &Path,
-    (address, tls, upstream): (SocketAddr, &str, SocketAddr),
-    (api, beside): (&str, &str),
-    (metrics, penalties): (&str, &str),
-) -> String {
-    let quoted =
-        |name: &str| serde_json::Value::from(directory.join(name).to_string_lossy()).to_string();
-    format!(
-        "\
+        format!(
+            "\
 instance: bench
 workers: 1
 runtime_directory: {run}
@@ -170,8 +184,9 @@ telemetry:
 admin:
   socket: {socket}
 ",
-        run = quoted("run"),
-        state = quoted("state"),
-        socket = quoted("run/admin.sock"),
-    )
+            run = quoted("run"),
+            state = quoted("state"),
+            socket = quoted("run/admin.sock"),
+        )
+    }
 }

@@ -8,12 +8,12 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::http::{Asked, OTHER_CPU, PROXY_CPU, WARM_UP_MS, Windows, measured, window};
+use super::http::{self, Asked, OTHER_CPU, PROXY_CPU, WARM_UP_MS, Windows, measured, window};
 use super::measured as program;
 use super::proxy::{self, Limits, Proxy};
 use super::report::{Budget, Case, Report};
 use super::task::{AUDIENCE, ISSUER, Task};
-use crate::process::{self, Profile, Programs};
+use crate::process::{self, Programs};
 
 /// Windows for each case, unless told otherwise.
 pub(super) const WINDOWS: u16 = 7;
@@ -29,17 +29,10 @@ const KEY: &str = "aKeyThatIsOnlyShownByTheBenchmark0123456";
 /// # Errors
 /// What is missing on this machine.
 pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
-    let cpus = std::thread::available_parallelism()
-        .context("number of processors")?
-        .get();
-    anyhow::ensure!(
-        cpus > OTHER_CPU,
-        "this benchmark needs two processors, here is `{cpus}`"
-    );
+    let programs = http::programs()?;
     let measure = program::build()?;
     let told = windows.to_string();
     let mut report = program::run(&measure, &["throttle", "--windows", &told])?;
-    let programs = process::build(Profile::Release)?;
     let over_tls = refusal_over_tls(&programs, windows)?;
     for case in &mut report.cases {
         if case.name == "penalised_attempt" {
@@ -98,8 +91,6 @@ fn refusal_over_tls(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let credentials = directory.join("credentials");
-    std::fs::create_dir_all(&credentials)
-        .with_context(|| format!("creating `{}`", credentials.display()))?;
     shown(programs, &credentials)?;
     let task = (PROXY_CPU, &Task::RefuseOverTls);
     let gateway = Proxy::gateway_for(programs, &directory, upstream, task)?;
@@ -121,12 +112,10 @@ fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
     let (plain, full) = (directory.join("plain"), directory.join("full"));
-    let credentials = full.join("credentials");
-    for path in [&plain, &credentials] {
-        std::fs::create_dir_all(path).with_context(|| format!("creating `{}`", path.display()))?;
-    }
-    let headers = shown(programs, &credentials)?;
-    let value = write(&full.join("value"), KEY)?;
+    create(&plain)?;
+    let headers = shown(programs, &full.join("credentials"))?;
+    let value = full.join("value");
+    proxy::write(&value, KEY)?;
     let task = (PROXY_CPU, &Task::Everything { value });
     let everything = Proxy::gateway_for(programs, &full, upstream, task)?;
     let forward = Proxy::gateway(programs, &plain, upstream, PROXY_CPU)?;
@@ -152,18 +141,21 @@ fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
     })
 }
 
-/// The files of headers that clients show: a token, and the API key.
+/// Writes credentials into a new directory, and returns the files of headers that clients show: a token, and
+/// the API key.
 fn shown(programs: &Programs, credentials: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    create(credentials)?;
     let mut command = Command::new(&programs.workbench);
     command.args(["credentials", "--issuer", ISSUER, "--audience", AUDIENCE]);
     process::succeed(command.arg(credentials))?;
-    let key = write(&credentials.join("key"), &format!("x-api-key: {KEY}\n"))?;
+    let key = credentials.join("key");
+    proxy::write(&key, &format!("x-api-key: {KEY}\n"))?;
     Ok(vec![credentials.join("authorization"), key])
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<PathBuf> {
-    std::fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))?;
-    Ok(path.to_owned())
+fn create(directory: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("creating `{}`", directory.display()))
 }
 
 /// Windows of each proxy in turn.
