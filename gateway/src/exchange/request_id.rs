@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use gateway_common::bucket::mix;
 
 /// A request's name, in the form of either type of API. Unique per process with overwhelming
@@ -56,7 +57,9 @@ impl RequestId {
     /// AWS X-Ray writes it.
     #[must_use]
     pub fn trace_root(self, now: u64) -> String {
-        format!("1-{:08x}-{:024x}", now & 0xffff_ffff, self.0 >> 32)
+        let [.., a, b, c, d] = now.to_be_bytes();
+        let [id @ .., _, _, _, _] = self.0.to_be_bytes();
+        hexadecimal("1-", [&[a, b, c, d][..], &id])
     }
 
     /// A number that is uniform over all values and independent of those of other requests, for
@@ -73,16 +76,24 @@ impl RequestId {
         let version = 0x4_u128 << 76;
         let variant = 0b10_u128 << 62;
         let bits = self.0 & !(0xf << 76) & !(0b11 << 62) | version | variant;
-        let digits = format!("{bits:032x}");
-        let mut text = String::with_capacity(36);
-        for (index, digit) in digits.chars().enumerate() {
-            if matches!(index, 8 | 12 | 16 | 20) {
-                text.push('-');
-            }
-            text.push(digit);
-        }
-        text
+        let [a, b, c, d, e, f, g, h, i, j, node @ ..] = bits.to_be_bytes();
+        hexadecimal("", [&[a, b, c, d][..], &[e, f], &[g, h], &[i, j], &node])
     }
+}
+
+/// `parts` in hexadecimal digits, with dashes between them, behind `prefix`.
+fn hexadecimal<const N: usize>(prefix: &str, parts: [&[u8]; N]) -> String {
+    /// The longest of them, a UUID.
+    const CHARACTERS_MAX: usize = 36;
+    let mut text = String::with_capacity(CHARACTERS_MAX);
+    text.push_str(prefix);
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            text.push('-');
+        }
+        HEXLOWER.encode_append(part, &mut text);
+    }
+    text
 }
 
 impl fmt::Debug for RequestId {

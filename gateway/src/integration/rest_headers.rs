@@ -4,7 +4,7 @@
 //! docs/semantics.md, which says where this gateway differs.
 
 use http::header::{
-    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap,
+    ACCEPT, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, EXPECT, Entry, HOST, HeaderMap,
     HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE, SERVER, USER_AGENT, VIA,
     WWW_AUTHENTICATE,
 };
@@ -20,7 +20,7 @@ const X_AMZN_APIGATEWAY_API_ID: HeaderName = HeaderName::from_static("x-amzn-api
 
 /// Headers of a request that end here.
 /// Bodies have been decoded.
-const REQUEST_DROPPED: [HeaderName; 6] = [
+static REQUEST_DROPPED: [HeaderName; 6] = [
     CONTENT_ENCODING,
     CONTENT_MD5,
     MAX_FORWARDS,
@@ -30,10 +30,10 @@ const REQUEST_DROPPED: [HeaderName; 6] = [
 ];
 
 /// Headers of a response that end here.
-const RESPONSE_DROPPED: [HeaderName; 4] = [EXPECT, HOST, PROXY_AUTHENTICATE, VIA];
+static RESPONSE_DROPPED: [HeaderName; 4] = [EXPECT, HOST, PROXY_AUTHENTICATE, VIA];
 
 /// Headers of a response whose name the client gets as `x-amzn-Remapped-<name>`.
-const RENAMED: [(HeaderName, HeaderName); 8] = [
+static RENAMED: [(HeaderName, HeaderName); 8] = [
     renamed(http::header::AUTHORIZATION, "x-amzn-remapped-authorization"),
     renamed(CONTENT_MD5, "x-amzn-remapped-content-md5"),
     renamed(DATE, "x-amzn-remapped-date"),
@@ -45,17 +45,17 @@ const RENAMED: [(HeaderName, HeaderName); 8] = [
 ];
 
 /// Headers that are renamed where a mapping sets them, and dropped where a backend does.
-const RENAMED_IF_MAPPED: [(HeaderName, HeaderName); 3] = [
+static RENAMED_IF_MAPPED: [(HeaderName, HeaderName); 3] = [
     renamed(EXPECT, "x-amzn-remapped-expect"),
     renamed(HOST, "x-amzn-remapped-host"),
     renamed(PROXY_AUTHENTICATE, "x-amzn-remapped-proxy-authenticate"),
 ];
 
 /// Headers that no mapping sends to a backend.
-const UNMAPPABLE: [HeaderName; 5] = [CONTENT_MD5, MAX_FORWARDS, SERVER, VIA, WWW_AUTHENTICATE];
+static UNMAPPABLE: [HeaderName; 5] = [CONTENT_MD5, MAX_FORWARDS, SERVER, VIA, WWW_AUTHENTICATE];
 
 /// Headers of a response that the client gets under both names: what they say of the body holds.
-const COPIED: [(HeaderName, HeaderName); 2] = [
+static COPIED: [(HeaderName, HeaderName); 2] = [
     renamed(CONNECTION, "x-amzn-remapped-connection"),
     renamed(CONTENT_LENGTH, "x-amzn-remapped-content-length"),
 ];
@@ -65,7 +65,7 @@ const fn renamed(name: HeaderName, to: &'static str) -> (HeaderName, HeaderName)
 }
 
 /// Headers by which the gateway tells a backend of the request.
-const TOLD: [HeaderName; 3] = [X_AMZN_REQUESTID, X_AMZN_TRACE_ID, X_AMZN_APIGATEWAY_API_ID];
+static TOLD: [HeaderName; 3] = [X_AMZN_REQUESTID, X_AMZN_TRACE_ID, X_AMZN_APIGATEWAY_API_ID];
 
 /// What the requests of one REST API say about it.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ impl RestHeaders {
 
     /// Changes the headers of a request that is forwarded, at `now` (seconds since 1970).
     pub(super) fn proxied(&self, headers: &mut HeaderMap, exchange: &Exchange, now: u64) {
-        for name in REQUEST_DROPPED {
+        for name in &REQUEST_DROPPED {
             headers.remove(name);
         }
         look_alike::remove_headers(headers, &TOLD);
@@ -150,27 +150,28 @@ pub(super) fn mapped_name(name: HeaderName) -> Option<HeaderName> {
     if name == ACCEPT {
         return None;
     }
-    let mut renamed = RENAMED.into_iter().chain(RENAMED_IF_MAPPED);
+    let mut renamed = RENAMED.iter().chain(&RENAMED_IF_MAPPED);
     let other = renamed.find(|(known, _)| *known == name);
-    Some(other.map_or(name, |(_, other)| other))
+    Some(other.map_or(name, |(_, other)| other.clone()))
 }
 
 /// Renames what a client must not take for the gateway's own; called before headers of the
 /// connection are taken away.
 pub(super) fn rename_response(headers: &mut HeaderMap) {
-    for (name, to) in COPIED {
+    for (name, to) in &COPIED {
         if let Some(value) = headers.get(name).cloned() {
             headers.insert(to, value);
         }
     }
-    for name in RESPONSE_DROPPED {
+    for name in &RESPONSE_DROPPED {
         headers.remove(name);
     }
-    for (name, to) in RENAMED {
-        let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
-        headers.remove(name);
-        for value in values {
-            headers.append(&to, value);
+    for (name, to) in &RENAMED {
+        if let Entry::Occupied(entry) = headers.entry(name) {
+            let values: Vec<HeaderValue> = entry.remove_entry_mult().1.collect();
+            for value in values {
+                headers.append(to, value);
+            }
         }
     }
 }

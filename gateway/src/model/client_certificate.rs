@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use data_encoding::HEXLOWER;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate, X509Name};
 
@@ -108,8 +109,7 @@ pub fn distinguished_name(name: &X509Name<'_>) -> String {
 
 /// A value that is no text.
 fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    format!("#{}", digits.collect::<String>())
+    format!("#{}", HEXLOWER.encode(bytes))
 }
 
 fn escaped(value: &str) -> String {

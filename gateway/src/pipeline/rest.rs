@@ -218,7 +218,7 @@ fn ask_policies(
     let policy = stage.policy.as_deref();
     if policy.is_none() && phase == Phase::Before && enforced.is_some() {
         // Whoever has an authorizer is told an ARN of the same length at most.
-        return called.arn(exchange).map(drop);
+        return called.check_arn(exchange);
     }
     let outcome = check_policies(policy, (authorization, phase), called, exchange);
     let is_asked = authorization.is_asked(phase, policy.is_some());

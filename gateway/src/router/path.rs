@@ -137,9 +137,18 @@ impl<'a> RequestPath<'a> {
     /// a slash within one stays encoded, because it separates nothing. Without a slash in front.
     #[must_use]
     pub fn decoded(&self) -> String {
-        let segments = self.segments.iter();
-        let segments = segments.map(|segment| segment.replace('%', "%25").replace('/', "%2F"));
-        segments.collect::<Vec<_>>().join("/")
+        let mut path = String::with_capacity(self.raw.len());
+        for (index, segment) in self.segments.iter().enumerate() {
+            if index > 0 {
+                path.push('/');
+            }
+            if segment.contains(['%', '/']) {
+                path.push_str(&segment.replace('%', "%25").replace('/', "%2F"));
+            } else {
+                path.push_str(segment);
+            }
+        }
+        path
     }
 
     /// What a careless backend may make of the path, where that is another one than
@@ -147,6 +156,13 @@ impl<'a> RequestPath<'a> {
     /// empty segments are left out.
     #[must_use]
     pub fn folded(&self) -> Option<String> {
+        let is_plain = |segment: &Cow<'_, str>| {
+            !segment.is_empty() && !segment.contains(['%', '/', '\\', ';'])
+        };
+        // So are nearly all paths, for which this is called with each request.
+        if self.segments.iter().all(is_plain) {
+            return None;
+        }
         let pieces = self.segments.iter();
         let pieces = pieces.flat_map(|segment| segment.split(['/', '\\']));
         let bare = pieces.map(|piece| piece.split(';').next().unwrap_or_default());

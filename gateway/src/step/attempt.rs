@@ -39,11 +39,21 @@ impl Called<'_> {
     /// # Errors
     /// 414 where it is too long.
     pub fn arn(&self, exchange: &Exchange) -> Result<String, Rejection> {
-        let arn = arn_of(exchange, &self.decoded);
-        if arn.len() > ARN_BYTES_MAX {
+        self.check_arn(exchange)?;
+        Ok(arn_of(exchange, &self.decoded))
+    }
+
+    /// Whether somebody can be asked about the ARN of the method.
+    ///
+    /// # Errors
+    /// 414 where it is too long.
+    pub fn check_arn(&self, exchange: &Exchange) -> Result<(), Rejection> {
+        let method = exchange.head.method.as_str();
+        let bytes = base_of(exchange).len() + method.len() + 1 + self.decoded.len();
+        if bytes > ARN_BYTES_MAX {
             return Err(Reason::UriTooLong.into());
         }
-        Ok(arn)
+        Ok(())
     }
 
     /// The ARN of the method that a careless backend may take this for.
@@ -54,10 +64,14 @@ impl Called<'_> {
     }
 }
 
-fn arn_of(exchange: &Exchange, path: &str) -> String {
+/// What the ARNs of all methods of a stage begin with.
+fn base_of(exchange: &Exchange) -> &str {
     let deployed = exchange.deployed.as_ref();
-    let base = deployed.map_or("", |deployed| &deployed.arn);
-    format!("{base}{}/{path}", exchange.head.method)
+    deployed.map_or("", |deployed| &deployed.arn)
+}
+
+fn arn_of(exchange: &Exchange, path: &str) -> String {
+    format!("{}{}/{path}", base_of(exchange), exchange.head.method)
 }
 
 /// Whether it matters what is found out.

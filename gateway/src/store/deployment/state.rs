@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
 
 use crate::model::{ApiKind, ApiName, DeploymentNumber, Share, StageName};
 
@@ -16,8 +17,7 @@ impl Digest {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let digest = digest(&SHA256, text.as_bytes());
-        let digits = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        Self(digits.collect())
+        Self(HEXLOWER.encode(digest.as_ref()))
     }
 
     /// As it was written.
