@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use gateway::daemon::protocol::{Request, Response, call};
 use gateway::store::api_key::{ApiKeyStore, KeyOrder, NewKey};
+use gateway::store::deployment::DeploymentStore;
+use gateway::store::usage::Usage;
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use serde_json::Value;
@@ -79,6 +82,27 @@ fn of_commands_at_once_without_a_gateway_each_is_followed_or_told_to_wait() {
     assert_eq!(known(&setup), ids);
     ids.insert(id_of(&create(&config)));
     assert_eq!(known(&setup), ids);
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_lets_a_command_finish() {
+    let setup = nowhere();
+    let config = setup.write();
+    let id = id_of(&create(&config));
+    let state = setup.directory().join("state");
+    let stores = (
+        ApiKeyStore::open(&state).unwrap(),
+        DeploymentStore::open(&state).unwrap(),
+        Usage::open(&state, 0).unwrap(),
+    );
+    let command = tokio::task::spawn_blocking(move || {
+        // Longer than a gateway takes that waits for nobody.
+        std::thread::sleep(Duration::from_secs(1));
+        drop(stores);
+    });
+    let gateway = Gateway::start(setup).await;
+    command.await.unwrap();
+    assert_eq!(known(&gateway.stop().await), BTreeSet::from([id]));
 }
 
 const THREADS: usize = 3;

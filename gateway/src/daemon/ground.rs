@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -13,12 +14,12 @@ use super::privilege::{self, Identity};
 use crate::clock;
 use crate::listener::BindError;
 use crate::model::{self, Gateway};
-use crate::store::api_key::ApiKeyStore;
+use crate::store::api_key::{ApiKeyError, ApiKeyStore};
 use crate::store::bucket::{self, BootId, Buckets};
-use crate::store::deployment::DeploymentStore;
+use crate::store::deployment::{DeploymentError, DeploymentStore};
 use crate::store::directory;
 use crate::store::list::{Lists, Moment};
-use crate::store::usage::Usage;
+use crate::store::usage::{Usage, UsageError};
 use crate::telemetry::access_log::{Destination, Opened};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::operator_log::explain;
@@ -96,14 +97,39 @@ impl Footing {
         let identity = Identity::resolve(user, group)?;
         make_directory(&settings.runtime_directory, 0o750, &identity)?;
         make_directory(&settings.state_directory, 0o700, &identity)?;
+        let state = &settings.state_directory;
         Ok(Self {
             lock: InstanceLock::take(&settings.runtime_directory, &settings.instance)?,
-            deployments: DeploymentStore::open(&settings.state_directory)?,
-            usage: Usage::open(&settings.state_directory, clock::unix_seconds())?,
-            api_keys: ApiKeyStore::open(&settings.state_directory)?,
+            deployments: once_free(
+                || DeploymentStore::open(state),
+                |error| matches!(error, DeploymentError::InUse(_)),
+            )?,
+            usage: once_free(
+                || Usage::open(state, clock::unix_seconds()),
+                |error| matches!(error, UsageError::InUse(_)),
+            )?,
+            api_keys: once_free(
+                || ApiKeyStore::open(state),
+                |error| matches!(error, ApiKeyError::InUse(_)),
+            )?,
             identity,
         })
     }
+}
+
+/// Opens what a command may have that is followed without a gateway: a start that meets one lets it finish.
+/// Another gateway of this instance has nothing, since this one holds the lock.
+fn once_free<T, E>(open: impl Fn() -> Result<T, E>, is_in_use: fn(&E) -> bool) -> Result<T, E> {
+    /// Five seconds in all: no command is that long at work.
+    const ATTEMPTS: usize = 100;
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 1..ATTEMPTS {
+        match open() {
+            Err(error) if is_in_use(&error) => std::thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+    open()
 }
 
 impl Ground {

@@ -175,3 +175,49 @@ pub(super) fn rename_response(headers: &mut HeaderMap) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_of_a_renamed_header_is_kept_in_its_order() {
+        let sent = [
+            ("www-authenticate", "Basic"),
+            ("server", "one"),
+            ("www-authenticate", "Bearer"),
+            ("x-amzn-remapped-server", "none"),
+            ("via", "1.1 proxy"),
+            ("content-length", "4"),
+            ("www-authenticate", "Digest"),
+            ("etag", "a"),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        rename_response(&mut headers);
+        let mut left: Vec<(&str, Vec<&str>)> = headers
+            .keys()
+            .map(|name| {
+                let values = headers.get_all(name).iter();
+                (
+                    name.as_str(),
+                    values.map(|it| it.to_str().unwrap()).collect(),
+                )
+            })
+            .collect();
+        left.sort_unstable();
+        let expected = [
+            ("content-length", vec!["4"]),
+            ("etag", vec!["a"]),
+            ("x-amzn-remapped-content-length", vec!["4"]),
+            ("x-amzn-remapped-server", vec!["none", "one"]),
+            (
+                "x-amzn-remapped-www-authenticate",
+                vec!["Basic", "Bearer", "Digest"],
+            ),
+        ];
+        assert_eq!(left, expected);
+    }
+}

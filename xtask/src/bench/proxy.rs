@@ -62,7 +62,7 @@ impl Proxy {
         write(&path, &task.configuration(directory, address, upstream))?;
         let mut keys = Command::new(&programs.gateway);
         match task {
-            Task::Forward | Task::Refuse | Task::RefuseOverTls => {}
+            Task::Forward | Task::ForwardRest | Task::Refuse | Task::RefuseOverTls => {}
             Task::Everything { value } => {
                 keys.args(["keys", "create", "--plan", "bench", "--value-file"]);
                 process::quietly(keys.arg(value).arg("--config").arg(&path))?;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Task {
     /// It forwards it.
     Forward,
+    /// The same as a REST API does, which renames headers, and names the request for the upstream.
+    ForwardRest,
     /// It refuses it, because its route is called too often.
     Refuse,
     /// The same over TLS, with what `workbench credentials` has written.
@@ -36,6 +38,15 @@ const FORWARD_API: &str = "
         authorizer: none
         integration:
           upstream: fixed";
+const FORWARD_REST_API: &str = "
+    type: rest
+    stages: { prod: {} }
+    routes:
+      GET /fixed:
+        authorizer: none
+        integration:
+          upstream: fixed
+          path: /fixed";
 const REFUSE_API: &str = "
     type: http
     routes:
@@ -125,6 +136,10 @@ impl Task {
     const fn parts(&self) -> Parts {
         match self {
             Self::Forward => FORWARD,
+            Self::ForwardRest => Parts {
+                api: FORWARD_REST_API,
+                ..FORWARD
+            },
             Self::Refuse => REFUSE,
             Self::RefuseOverTls => Parts { tls: TLS, ..REFUSE },
             Self::Everything { .. } => Parts {

@@ -48,7 +48,12 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     report
         .cases
         .push(refusal(&programs, windows, &mut report.notes)?);
-    report.cases.push(chain(&programs, windows)?);
+    report.cases.extend(chain(&programs, windows)?);
+    report.notes.push(
+        "the baseline of full_chain is a plain forward by an HTTP API; that of chain_steps is the same request, \
+         with its token and key, forwarded by a REST API that asks for neither"
+            .to_owned(),
+    );
     report.print(json)
 }
 
@@ -107,18 +112,21 @@ fn refusal_over_tls(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
 }
 
 /// A request with a token, an API key, a plan, buckets and a quota, a log and metrics, beside one that is
-/// merely forwarded.
-fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
+/// merely forwarded, and beside itself where nobody asks for any of it.
+fn chain(programs: &Programs, windows: u16) -> anyhow::Result<[Case; 2]> {
     let directory = proxy::directory()?;
     let (_upstream, upstream) = process::upstream(&programs.workbench, Some(OTHER_CPU))?;
-    let (plain, full) = (directory.join("plain"), directory.join("full"));
+    let [plain, bare, full] = ["plain", "bare", "full"].map(|name| directory.join(name));
     create(&plain)?;
+    create(&bare)?;
     let headers = shown(programs, &full.join("credentials"))?;
     let value = full.join("value");
     proxy::write(&value, KEY)?;
     let task = (PROXY_CPU, &Task::Everything { value });
     let everything = Proxy::gateway_for(programs, &full, upstream, task)?;
     let forward = Proxy::gateway(programs, &plain, upstream, PROXY_CPU)?;
+    let task = (PROXY_CPU, &Task::ForwardRest);
+    let nothing_asked = Proxy::gateway_for(programs, &bare, upstream, task)?;
     let asked = |path, headers| Asked {
         path,
         status: 200,
@@ -128,17 +136,21 @@ fn chain(programs: &Programs, windows: u16) -> anyhow::Result<Case> {
     let proxies = vec![
         (&everything, asked("/prod/fixed", &headers)),
         (&forward, asked("/fixed", &[])),
+        (&nothing_asked, asked("/prod/fixed", &headers)),
     ];
-    let mut costs = alternating(&programs.workbench, proxies, windows)?.into_iter();
-    let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
-    let case = Case::new("full_chain", "us", &value, baseline.as_deref())?;
-    Ok(Case {
+    let costs = alternating(&programs.workbench, proxies, windows)?;
+    let [value, plain, bare] = costs.as_slice() else {
+        anyhow::bail!("three proxies have three costs");
+    };
+    let over_plain = Case {
         budget: Some(Budget::Over {
             ratio: 1.15,
             increment: 2.0,
         }),
-        ..case
-    })
+        ..Case::new("full_chain", "us", value, Some(plain))?
+    };
+    let steps = Case::new("chain_steps", "us", value, Some(bare))?;
+    Ok([over_plain, steps])
 }
 
 /// Writes credentials into a new directory, and returns the files of headers that clients show: a token, and
