@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
 
 use gateway::daemon::protocol::{Request, Response, call};
 use gateway::store::api_key::{ApiKeyStore, KeyOrder, NewKey};
@@ -90,18 +89,22 @@ async fn a_gateway_that_starts_lets_a_command_finish() {
     let config = setup.write();
     let id = id_of(&create(&config));
     let state = setup.directory().join("state");
-    let stores = (
-        ApiKeyStore::open(&state).unwrap(),
-        DeploymentStore::open(&state).unwrap(),
-        Usage::open(&state, 0).unwrap(),
-    );
-    let command = tokio::task::spawn_blocking(move || {
-        // Longer than a gateway takes that waits for nobody.
-        std::thread::sleep(Duration::from_secs(1));
-        drop(stores);
-    });
-    let gateway = Gateway::start(setup).await;
-    command.await.unwrap();
+    let deployments = DeploymentStore::open(&state).unwrap();
+    let usage = Usage::open(&state, 0).unwrap();
+    let api_keys = ApiKeyStore::open(&state).unwrap();
+    let gateway = Gateway::spawn(setup);
+    let waits_for = async |file: &str| {
+        let is_told = |line: &str| line.contains("waiting for a command") && line.contains(file);
+        let line = |line: &str| is_told(line).then_some(());
+        gateway.errors.find(file, line).await;
+    };
+    waits_for("/gateway.redb").await;
+    drop(deployments);
+    waits_for("/usage.redb").await;
+    drop(usage);
+    waits_for("/api-keys.redb").await;
+    drop(api_keys);
+    gateway.address().await;
     assert_eq!(known(&gateway.stop().await), BTreeSet::from([id]));
 }
 

@@ -1,5 +1,6 @@
 //! What the gateway stands on: everything that takes rights, had before they are given up.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -119,13 +120,21 @@ impl Footing {
 
 /// Opens what a command may have that is followed without a gateway: a start that meets one lets it finish.
 /// Another gateway of this instance has nothing, since this one holds the lock.
-fn once_free<T, E>(open: impl Fn() -> Result<T, E>, is_in_use: fn(&E) -> bool) -> Result<T, E> {
+fn once_free<T, E: fmt::Display>(
+    open: impl Fn() -> Result<T, E>,
+    is_in_use: fn(&E) -> bool,
+) -> Result<T, E> {
     /// Five seconds in all: no command is that long at work.
     const ATTEMPTS: usize = 100;
     const PAUSE: Duration = Duration::from_millis(50);
-    for _ in 1..ATTEMPTS {
+    for attempt in 1..ATTEMPTS {
         match open() {
-            Err(error) if is_in_use(&error) => std::thread::sleep(PAUSE),
+            Err(error) if is_in_use(&error) => {
+                if attempt == 1 {
+                    tracing::info!(%error, "waiting for a command");
+                }
+                std::thread::sleep(PAUSE);
+            }
             outcome => return outcome,
         }
     }

@@ -39,7 +39,7 @@ pub(crate) enum WithoutStore {
     Refuse,
 }
 
-/// Redis 6.2 or later, or Valkey.
+/// Redis, from 7.0 on, or Valkey.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Redis {
