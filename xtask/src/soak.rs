@@ -166,7 +166,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut tally = Tally::default();
+    let mut tally = Tally::telling();
     for proof in PROOFS.iter().filter(|proof| arguments.wants(proof.name)) {
         let variable = format!("GATEWAY_SOAK_{}", proof.name.to_uppercase());
         let name = format!("{} ({variable}={})", proof.claim, proof.full);

@@ -2,7 +2,7 @@
 //!
 //! Tests are run with `--show-output`, because a test that cannot run here says so in its output,
 //! as a line that starts with `skipped: `, and returns. Such a test counts as skipped, not passed.
-//! The output of other tests that passed is not shown.
+//! The output of other tests that passed is not shown, unless it is asked for: long proofs print what they found.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,6 +14,8 @@ const SKIPPED: &str = "skipped: ";
 /// Sums over all steps.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Whether the output of tests that passed is shown.
+    is_telling: bool,
     /// As the programs count: a test that returned without having run is among them.
     reported_passed: usize,
     /// How many of those there were.
@@ -28,6 +30,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// One that shows also what tests print that pass.
+    pub(crate) fn telling() -> Self {
+        Self {
+            is_telling: true,
+            ..Self::default()
+        }
+    }
+
     fn passed(&self) -> usize {
         self.reported_passed
             .saturating_sub(self.passed_without_running)
@@ -134,7 +144,9 @@ impl Program<'_> {
         } else if let Some(why) = line.strip_prefix(SKIPPED) {
             self.skipped(why);
         }
-        false
+        // The names alone, which follow, are known by then.
+        let is_output = line != "successes:" && !line.starts_with("    ") && !line.is_empty();
+        self.tally.is_telling && is_output
     }
 
     /// A test that passed without having run. It may say so more than once, and is one test.
@@ -204,7 +216,10 @@ failures:
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s";
 
     fn read(output: &str) -> (Tally, String) {
-        let mut tally = Tally::default();
+        read_by(Tally::default(), output)
+    }
+
+    fn read_by(mut tally: Tally, output: &str) -> (Tally, String) {
         let mut program = tally.program();
         let shown: Vec<_> = output.lines().filter(|line| program.line(line)).collect();
         (tally, shown.join("\n"))
@@ -242,6 +257,14 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
             "{shown}"
         );
         assert!(shown.contains("test result: FAILED."), "{shown}");
+    }
+
+    #[test]
+    fn the_output_of_passed_tests_is_shown_where_it_is_asked_for() {
+        let (tally, shown) = read_by(Tally::telling(), OUTPUT);
+        assert!(shown.contains("---- a stdout ----\nseed 7\n"), "{shown}");
+        assert!(!shown.contains("    a\n"), "{shown}");
+        assert_eq!(closing(&tally), "1 passed, 1 failed, 1 skipped");
     }
 
     #[test]
