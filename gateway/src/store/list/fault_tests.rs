@@ -89,6 +89,13 @@ fn what_a_configuration_asks_for_is_tried_until_it_is_in_force() {
 
 /// What `work` says to the operator.
 fn said(work: impl FnOnce()) -> String {
+    // Whether anybody listens is remembered for each line of the source that says something, for all threads.
+    // Where nobody does in all of them, that is what the thread of another test knows of the same line.
+    static EVERYWHERE: std::sync::Once = std::sync::Once::new();
+    EVERYWHERE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
     let log = tempfile::NamedTempFile::new().unwrap();
     let file = log.reopen().unwrap();
     let subscriber = tracing_subscriber::fmt()
