@@ -23,7 +23,7 @@ pub(super) const WINDOWS: u16 = 7;
 const WINDOW_MS: u64 = 2000;
 
 /// Length of the unmeasured window each proxy gets first.
-pub(super) const WARM_UP_MS: u64 = 1000;
+const WARM_UP_MS: u64 = 1000;
 
 /// Connections of the only case so far.
 const CONNECTIONS: u16 = 32;
@@ -33,7 +33,7 @@ pub(super) const PROXY_CPU: usize = 0;
 pub(super) const OTHER_CPU: usize = 1;
 
 /// Processor microseconds per request, one for each window that counts.
-pub(super) type Windows = Vec<f64>;
+type Windows = Vec<f64>;
 
 /// What the clients ask for, and what has to come back.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,9 @@ pub(super) struct Asked<'a> {
     /// The certificate of whom to ask over TLS; `None` for plaintext.
     pub(super) authority: Option<&'a Path>,
 }
+
+/// What a report without a baseline says.
+pub(super) const NO_NGINX: &str = "nginx is not installed (on Debian: apt-get install nginx-light)";
 
 const FIXED: Asked<'static> = Asked {
     path: "/fixed",
@@ -60,28 +63,15 @@ pub(super) fn run(json: bool, windows: u16) -> anyhow::Result<Report> {
     let gateway = Proxy::gateway(&programs, &directory, upstream, PROXY_CPU)?;
     let nginx = Proxy::nginx(&programs, &directory, upstream, (PROXY_CPU, Limits::None))?;
 
-    let mut proxies: Vec<(&Proxy, Windows)> = std::iter::once(&gateway)
-        .chain(&nginx)
-        .map(|proxy| (proxy, Windows::new()))
-        .collect();
-    for (proxy, _) in &proxies {
-        window(&programs.workbench, proxy.address(), &FIXED, WARM_UP_MS)?;
-    }
-    for _ in 0..windows {
-        for (proxy, costs) in &mut proxies {
-            costs.push(measured(&programs.workbench, proxy, &FIXED)?);
-        }
-    }
-    let mut costs = proxies.into_iter().map(|(_, costs)| costs);
+    let proxies = std::iter::once(&gateway).chain(&nginx);
+    let proxies = proxies.map(|proxy| (proxy, FIXED)).collect();
+    let mut costs = alternating(&programs.workbench, proxies, windows)?.into_iter();
     let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
     let case = Case::new("forward_c32", "us", &value, baseline.as_deref())?;
     let mut notes =
         vec!["microseconds of processor time per request; the baseline is nginx".to_owned()];
     if baseline.is_none() {
-        notes.push(
-            "nginx is not installed (on Debian: apt-get install nginx-light): no baseline"
-                .to_owned(),
-        );
+        notes.push(format!("{NO_NGINX}: no baseline"));
     }
     Report {
         cases: vec![case],
@@ -106,8 +96,26 @@ pub(super) fn programs() -> anyhow::Result<Programs> {
     process::build(Profile::Release)
 }
 
+/// Windows of each proxy in turn.
+pub(super) fn alternating(
+    workbench: &Path,
+    proxies: Vec<(&Proxy, Asked<'_>)>,
+    windows: u16,
+) -> anyhow::Result<Vec<Windows>> {
+    let mut costs: Vec<Windows> = proxies.iter().map(|_| Windows::new()).collect();
+    for (proxy, asked) in &proxies {
+        window(workbench, proxy.address(), asked, WARM_UP_MS)?;
+    }
+    for _ in 0..windows {
+        for ((proxy, asked), costs) in proxies.iter().zip(&mut costs) {
+            costs.push(measured(workbench, proxy, asked)?);
+        }
+    }
+    Ok(costs)
+}
+
 /// One window that counts: processor microseconds per request.
-pub(super) fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> anyhow::Result<f64> {
+fn measured(workbench: &Path, proxy: &Proxy, asked: &Asked<'_>) -> anyhow::Result<f64> {
     /// A proxy that fails this often in a row is broken and not worth a figure.
     const ATTEMPTS: usize = 3;
     for _ in 0..ATTEMPTS {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::http::{self, Asked, OTHER_CPU, PROXY_CPU, WARM_UP_MS, Windows, measured, window};
+use super::http::{self, Asked, NO_NGINX, OTHER_CPU, PROXY_CPU, alternating};
 use super::measured as program;
 use super::proxy::{self, Limits, Proxy};
 use super::report::{Budget, Case, Report};
@@ -75,11 +75,7 @@ fn refusal(programs: &Programs, windows: u16, notes: &mut Vec<String>) -> anyhow
     let mut costs = alternating(&programs.workbench, proxies, windows)?.into_iter();
     let (value, baseline) = (costs.next().unwrap_or_default(), costs.next());
     if baseline.is_none() {
-        notes.push(
-            "nginx is not installed (on Debian: apt-get install nginx-light): no baseline of \
-             reject_429"
-                .to_owned(),
-        );
+        notes.push(format!("{NO_NGINX}: no baseline of reject_429"));
     }
     let case = Case::new("reject_429", "us", &value, baseline.as_deref())?;
     Ok(Case {
@@ -168,22 +164,4 @@ fn shown(programs: &Programs, credentials: &Path) -> anyhow::Result<Vec<PathBuf>
 fn create(directory: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("creating `{}`", directory.display()))
-}
-
-/// Windows of each proxy in turn.
-fn alternating(
-    workbench: &Path,
-    proxies: Vec<(&Proxy, Asked<'_>)>,
-    windows: u16,
-) -> anyhow::Result<Vec<Windows>> {
-    let mut costs: Vec<Windows> = proxies.iter().map(|_| Windows::new()).collect();
-    for (proxy, asked) in &proxies {
-        window(workbench, proxy.address(), asked, WARM_UP_MS)?;
-    }
-    for _ in 0..windows {
-        for ((proxy, asked), costs) in proxies.iter().zip(&mut costs) {
-            costs.push(measured(workbench, proxy, asked)?);
-        }
-    }
-    Ok(costs)
 }

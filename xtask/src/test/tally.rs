@@ -122,6 +122,8 @@ impl Program<'_> {
         let result = line.starts_with("test result: ");
         if line == "successes:" {
             self.passed_output = true;
+            // Twice: before what each of them prints, and before their names alone.
+            self.test.clear();
         } else if result || line == "failures:" {
             self.passed_output = false;
             self.test.clear();
@@ -144,9 +146,7 @@ impl Program<'_> {
         } else if let Some(why) = line.strip_prefix(SKIPPED) {
             self.skipped(why);
         }
-        // The names alone, which follow, are known by then.
-        let is_output = line != "successes:" && !line.starts_with("    ") && !line.is_empty();
-        self.tally.is_telling && is_output
+        self.tally.is_telling && !self.test.is_empty()
     }
 
     /// A test that passed without having run. It may say so more than once, and is one test.
@@ -261,6 +261,9 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; 
 
     #[test]
     fn the_output_of_passed_tests_is_shown_where_it_is_asked_for() {
+        let indented = OUTPUT.replace("seed 7", "    found: 7");
+        let (_, shown) = read_by(Tally::telling(), &indented);
+        assert!(shown.contains("    found: 7\n"), "{shown}");
         let (tally, shown) = read_by(Tally::telling(), OUTPUT);
         assert!(shown.contains("---- a stdout ----\nseed 7\n"), "{shown}");
         assert!(!shown.contains("    a\n"), "{shown}");
