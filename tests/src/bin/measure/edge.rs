@@ -290,8 +290,8 @@ pub(crate) fn between(
     Ok((value, f64::midpoint(before, after)))
 }
 
-/// Microseconds that the edge takes to drop `frame`, over an empty program.
-pub(crate) fn over_empty_us(object: &mut Object, frame: Vec<u8>) -> anyhow::Result<f64> {
+/// Nanoseconds that the edge takes to drop `frame`, over an empty program.
+pub(crate) fn over_empty_ns(object: &mut Object, frame: Vec<u8>) -> anyhow::Result<f64> {
     let run = edge(frame, DROP);
     let baseline = Run {
         program: name::PROGRAM_EMPTY,
@@ -299,7 +299,7 @@ pub(crate) fn over_empty_us(object: &mut Object, frame: Vec<u8>) -> anyhow::Resu
         ..run.clone()
     };
     let (value, baseline) = between(object, &run, &baseline)?;
-    Ok((value - baseline) / 1e3)
+    Ok(value - baseline)
 }
 
 /// Nanoseconds per packet over `loops` loops.

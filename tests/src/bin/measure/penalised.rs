@@ -88,7 +88,7 @@ pub(crate) fn measure(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()>
         outcome.cases.push(Case {
             name: name.to_owned(),
             unit: "ns",
-            windows: windows.iter().map(|us| us * 1_000.0).collect(),
+            windows,
             baseline: Vec::new(),
             budget: None,
         });
@@ -99,7 +99,7 @@ pub(crate) fn measure(windows: u16, outcome: &mut Outcome) -> anyhow::Result<()>
     add("shared_source_attempt", shared, attempt_path)
 }
 
-/// Microseconds of the machine for each frame, beyond those that it takes to drop it unseen.
+/// Nanoseconds of the machine for each frame, beyond those that it takes to drop it unseen.
 fn compare(
     edged: &End,
     empty: &End,
@@ -134,15 +134,15 @@ impl End {
         })
     }
 
-    /// Microseconds of the machine for each frame that arrives, and how many do.
+    /// Nanoseconds of the machine for each frame that arrives, and how many do.
     fn window(&self, kind: Kind) -> anyhow::Result<(f64, f64)> {
         let (client, server) = (&self.bench.client, &self.bench.server);
         let link = Link::open(client, CLIENT_INTERFACE, server, INTERFACE)?;
         let flood = link.flood(kind, RATE, Some(OTHER_CPU))?;
         std::thread::sleep(SETTLING);
-        let (busy, before) = (busy_us()?, self.received()?);
+        let (busy, before) = (busy_ns()?, self.received()?);
         std::thread::sleep(WINDOW);
-        let (busy, received) = (busy_us()? - busy, self.received()?.saturating_sub(before));
+        let (busy, received) = (busy_ns()? - busy, self.received()?.saturating_sub(before));
         flood.stop()?;
         anyhow::ensure!(received > 0, "no frame arrives");
         let received = number(received);
@@ -162,9 +162,9 @@ impl End {
     }
 }
 
-/// Processor time that everything on this machine has used, in microseconds: the fields `user`, `nice`,
+/// Processor time that everything on this machine has used, in nanoseconds: the fields `user`, `nice`,
 /// `system`, `irq` and `softirq` of /proc/stat (proc_stat(5)).
-fn busy_us() -> anyhow::Result<f64> {
+fn busy_ns() -> anyhow::Result<f64> {
     let text = std::fs::read_to_string("/proc/stat")?;
     let line = text.lines().next().context("/proc/stat is empty")?;
     let fields: Vec<u64> = line
@@ -177,7 +177,7 @@ fn busy_us() -> anyhow::Result<f64> {
         .filter_map(|index: &usize| fields.get(*index))
         .sum();
     let per_second = rustix::param::clock_ticks_per_second();
-    Ok(number(busy) * 1e6 / number(per_second))
+    Ok(number(busy) * 1e9 / number(per_second))
 }
 
 /// Frames that the program let through.
@@ -215,16 +215,16 @@ fn hold(edge: &EdgeHandle) -> anyhow::Result<HeldFlow> {
     Ok(penalties.hold(offender()?, local, offence, &limit)?)
 }
 
-/// Microseconds over an empty program for a SYN that is refused for its source's debt.
+/// Nanoseconds over an empty program for a SYN that is refused for its source's debt.
 fn attempt_path() -> anyhow::Result<f64> {
     let mut object = place::furnish(Object::load()?, Allowance::UNREACHED)?;
     place::shut_out(&mut object, place::CLIENT)?;
-    edge::over_empty_us(&mut object, place::attempt(place::CLIENT))
+    edge::over_empty_ns(&mut object, place::attempt(place::CLIENT))
 }
 
 /// The same for a segment of a held flow.
 fn segment_path() -> anyhow::Result<f64> {
     let mut object = place::furnish(Object::load()?, Allowance::UNREACHED)?;
     place::penalise(&mut object, place::CLIENT)?;
-    edge::over_empty_us(&mut object, place::segment(place::CLIENT))
+    edge::over_empty_ns(&mut object, place::segment(place::CLIENT))
 }
