@@ -157,6 +157,7 @@ async fn requests_under_way_are_the_connections_of_a_client_behind_a_proxy() {
     })
     .await;
     assert_eq!(refused.json(), json!({"message": "Too Many Requests"}));
+    assert_eq!(refused.header("retry-after"), "1");
     let record = gateway.reason("client_full").await;
     assert_eq!(record["client"], "198.51.100.7");
     assert_eq!(third.get_with("/other", &other).await.status, 200);

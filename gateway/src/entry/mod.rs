@@ -22,6 +22,7 @@ use crate::model::ApiKind;
 use crate::pipeline::reply::{ReplyBody, respond};
 use crate::pipeline::{self, Worker};
 use crate::snapshot::{Arrival, Asked, Destination, Missed, NoDestination, Snapshot};
+use crate::step::concurrency::RETRY_AFTER_SECONDS;
 use crate::telemetry::access_log::{Kind, OpenRecord, Record, ShortText, bounded};
 
 const X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -52,7 +53,7 @@ impl Handler for Worker {
         turn.await;
         let outcome = match sender.barred {
             None => self.dispatch(&snapshot, &mut exchange, request).await,
-            Some(reason) => Err(reason.into()),
+            Some(reason) => Err(barred(reason)),
         };
         let throttled = outcome.as_ref().err().and_then(|it| it.throttled.as_ref());
         if let Some(throttled) = throttled {
@@ -61,6 +62,14 @@ impl Handler for Worker {
         self.discipline(&snapshot.penalties, &mut exchange, outcome.as_ref().err());
         let exchange = ScopeGuard::into_inner(exchange);
         respond(outcome, exchange, &self.metrics, snapshot)
+    }
+}
+
+/// The refusal of a client that may send nothing now, whatever it asks for.
+fn barred(reason: Reason) -> Rejection {
+    Rejection {
+        retry_after_seconds: (reason == Reason::ClientFull).then_some(RETRY_AFTER_SECONDS),
+        ..Rejection::new(reason)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{CallerConcurrency, Concurrency};
 use crate::store::bucket::Buckets;
 
 /// Whole seconds until somebody who was refused may try again: when a seat becomes free is known to nobody.
-const RETRY_AFTER_SECONDS: u64 = 1;
+pub const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// The limits of one route.
 #[derive(Debug, Default)]
