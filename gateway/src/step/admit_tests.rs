@@ -221,6 +221,51 @@ fn what_is_monitored_is_noted_and_neither_refuses_nor_holds_up_others() {
 }
 
 #[test]
+fn a_caller_owes_no_more_than_a_limit_that_has_changed_can() {
+    const DAY: u64 = 86_400;
+    let bench = Bench::new();
+    let daily = Rate {
+        micro_per_second: 1_000_000_u64.div_ceil(DAY),
+    };
+    let before = bench.plan(None, Some(Limit::new(daily, 30, 1).unwrap()));
+    let now = 100 * SECOND;
+    for _ in 0..30 {
+        bench.admit(&before, "a", now).unwrap();
+    }
+    let refused = bench.admit(&before, "a", now).unwrap_err();
+    assert!(refused.retry_after_seconds.unwrap() > DAY / 2);
+
+    let after = bench.plan(None, Some(limit(1, 10)));
+    let headers = HeaderMap::from_iter([(CALLER, HeaderValue::from_static("a"))]);
+    let sender = Sender {
+        client: [192, 0, 2, 1].into(),
+        headers: &headers,
+        caller: None,
+        api_key: None,
+    };
+    let standing = after.callers[0].standing(&bench.buckets, &sender, now);
+    assert_eq!(standing.wait_ns, SECOND, "by the limit in force");
+    let refused = bench.admit(&after, "a", now).unwrap_err();
+    assert_eq!(refused.retry_after_seconds, Some(1));
+    bench.admit(&after, "a", now + SECOND).unwrap();
+    let level = after.callers[0].level(&bench.buckets, &sender, now + 5 * SECOND);
+    assert_eq!(level.unwrap().left, 4, "and it fills at that rate");
+}
+
+#[test]
+fn a_request_of_an_earlier_moment_cuts_nothing_of_what_was_charged_since() {
+    let bench = Bench::new();
+    let plan = bench.plan(None, Some(limit(10, 10)));
+    let now = 100 * SECOND;
+    for _ in 0..10 {
+        bench.admit(&plan, "a", now).unwrap();
+    }
+    let late = now - SECOND / 2;
+    assert!(bench.admit(&plan, "a", late).is_err());
+    assert!(bench.admit(&plan, "a", now).is_err(), "all of it is owed");
+}
+
+#[test]
 fn workers_together_never_admit_more_than_the_limit() {
     const WORKERS: usize = 4;
     const REQUESTS: u64 = 20_000;

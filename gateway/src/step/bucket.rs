@@ -12,7 +12,7 @@ use http::HeaderMap;
 use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
 use crate::store::bucket::{Buckets, source_value};
-use crate::store::charge::{Account, CallerLimits, Level};
+use crate::store::charge::{Account, CallerLimits, Level, owed_until};
 use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms};
 use crate::store::lease::SlotLease;
 use crate::telemetry::execution_log::Masks;
@@ -154,8 +154,8 @@ impl CallerBucket {
     pub fn standing(&self, buckets: &Buckets, sender: &Sender<'_>, now_ns: u64) -> Standing {
         let tag = self.tag(buckets, sender);
         let word = buckets.caller_line(tag).find(tag);
-        let tat = word.map_or(0, |way| Word::load(&way.tat));
         let limit = self.throttle.here();
+        let tat = word.map_or(0, |way| owed_until(limit, Word::load(&way.tat), now_ns));
         let across = self.known_across(tag);
         let across = across.and_then(|across| across.wait(now_ns));
         let wait_ns = across.unwrap_or_else(|| {

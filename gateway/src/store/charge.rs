@@ -7,7 +7,7 @@ use gateway_common::limit::{Charge, Limit};
 use gateway_common::slot::Slot;
 use gateway_common::word::Word;
 
-use super::bucket::Buckets;
+use super::bucket::{Buckets, owe_at_most};
 use super::fleet::{Allowance, Verdict};
 use super::lease::SlotLease;
 use crate::clock;
@@ -99,6 +99,31 @@ pub struct CallerLimits<'a> {
     pub is_monitored: bool,
 }
 
+/// Nanoseconds by which a word may owe more than its limit can and is left alone: a worker whose request waited for
+/// the processor comes with a moment that has passed, and cuts nothing of what others were charged since.
+const MOMENTS_APART_NS: u64 = 1_000_000_000;
+
+/// What a word of a caller that says `tat` owes until under `limit`, which may not be the one that it was charged
+/// under: no more than the limit can owe.
+#[must_use]
+pub const fn owed_until(limit: &Limit, tat: u64, now_ns: u64) -> u64 {
+    let most = now_ns.saturating_add(limit.tolerance_ns);
+    if tat > most.saturating_add(MOMENTS_APART_NS) {
+        most
+    } else {
+        tat
+    }
+}
+
+/// Has a word of a caller owe no more than `limit` can. Nothing is written where it does not.
+fn cut(tat: &AtomicU64, limit: &Limit, now_ns: u64) {
+    let found = Word::load(tat);
+    let until = owed_until(limit, found, now_ns);
+    if until < found {
+        owe_at_most(tat, until);
+    }
+}
+
 /// What was taken of an account.
 struct Taken<'a> {
     /// Of its word, unless that lost races.
@@ -160,6 +185,9 @@ impl<'a> Account<'a> {
     }
 
     /// The account of one of many who are told apart by `value` under the slot `parent`.
+    ///
+    /// Nobody looks through the words of callers when a limit changes: what one owes under another limit is cut
+    /// when it comes next.
     #[must_use]
     pub fn of_one(
         buckets: &'a Buckets,
@@ -172,7 +200,10 @@ impl<'a> Account<'a> {
         let slot = parent.slot();
         let line = buckets.caller_line(tag);
         let (tat, limit) = match line.find_or_claim(tag, now_ns, limits.own) {
-            Some(tat) => (tat, limits.own),
+            Some(tat) => {
+                cut(tat, limits.own, now_ns);
+                (tat, limits.own)
+            }
             None => {
                 slot.shed.fetch_add(1, Ordering::Relaxed);
                 buckets.count_shed();

@@ -11,6 +11,8 @@ use crate::model::{Period, Quota};
 
 /// Keys that there are, and the plan that each belongs to.
 pub(super) const PLAN_OF: [usize; 3] = [0, 0, 1];
+/// What a caller may owe beyond what its limit is worth before that is cut.
+const SPARED_NS: u64 = 1_000_000_000;
 /// Routes that there are.
 pub(super) const ROUTES: usize = 2;
 
@@ -151,7 +153,8 @@ impl Reference {
     }
 
     /// Other limits. A bucket that is no longer there owes nothing when it comes back, and one that is owes
-    /// no more than it could have come to own. Buckets of callers are nobody's to look through: they are left.
+    /// no more than it could have come to own. Buckets of callers are nobody's to look through: they are left
+    /// until their callers come.
     pub(super) fn reload(&mut self, limits: Limits, now_ns: u64) {
         self.limits = limits;
         let mut debts = std::mem::take(&mut self.debts);
@@ -246,11 +249,27 @@ impl Reference {
     }
 
     fn owed(&self, place: Place, now_ns: u64) -> u64 {
-        self.debts.get(&place).map_or(0, |debt| debt.owed(now_ns))
+        let owed_ns = self.debts.get(&place).map_or(0, |debt| debt.owed(now_ns));
+        match (place, self.limits.caller) {
+            (Place::Caller(_), Some(limit)) if owed_ns > limit.worth_ns() + SPARED_NS => {
+                limit.worth_ns()
+            }
+            _ => owed_ns,
+        }
+    }
+
+    /// What a caller owes under another limit is cut when it comes, whatever becomes of its request.
+    fn cut(&mut self, request: Request, at_ns: u64) {
+        let place = Place::Caller(request.caller);
+        if self.limits.caller.is_some() {
+            let owed_ns = self.owed(place, at_ns);
+            self.debts.insert(place, Debt { owed_ns, at_ns });
+        }
     }
 
     /// Decides one request, and books it where it is admitted.
     pub(super) fn admit(&mut self, request: Request, moment: Moment) -> Outcome {
+        self.cut(request, moment.now_ns);
         let stands = self.stands(request, moment);
         let refusing = stands.iter().filter(|(_, wait, noted)| *wait > 0 && !noted);
         if let Some((reason, ..)) = refusing.clone().next() {
