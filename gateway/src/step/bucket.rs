@@ -11,7 +11,7 @@ use http::HeaderMap;
 
 use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
-use crate::store::bucket::{Buckets, source_value};
+use crate::store::bucket::{Buckets, source_name, source_value};
 use crate::store::charge::{Account, CallerLimits, Level, owed_until};
 use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms};
 use crate::store::lease::SlotLease;
@@ -195,7 +195,7 @@ impl CallerBucket {
     pub fn throttled(&self, buckets: &Buckets, sender: &Sender<'_>) -> ThrottledCaller {
         let value = sender.value_of(&self.throttle.key);
         let caller = match &self.throttle.key {
-            CallerKey::Source => sender.client.to_string(),
+            CallerKey::Source => source_name(sender.client),
             CallerKey::Header(name) if Masks::default().hides_header(name.as_str()) => {
                 format!("#{:016x}", self.tag(buckets, sender))
             }

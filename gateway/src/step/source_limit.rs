@@ -53,3 +53,56 @@ pub fn limit_source(
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gateway_common::limit::{Limit, Rate};
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::model::{BucketTables, CallerKey, CallerThrottle};
+    use crate::store::bucket::BootId;
+    use crate::store::lease::SlotRegistry;
+
+    const NOW_NS: u64 = 100_000_000_000;
+
+    #[test]
+    fn a_source_is_told_by_what_its_bucket_is_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("buckets");
+        let (buckets, _) =
+            Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
+        let slots = Arc::new(SlotRegistry::new(buckets.clone()));
+        let limit = Limit::new(Rate::per_second(1), 1, 1).unwrap();
+        let plan = SourcePlan(Box::new([CallerBucket {
+            throttle: CallerThrottle {
+                key: CallerKey::Source,
+                limit,
+                share: None,
+                overflow: limit,
+                is_monitored: false,
+            },
+            parent: slots.lease(1).unwrap(),
+            across: None,
+        }]));
+        let refused = |client: &str| {
+            let sender = Sender {
+                client: client.parse().unwrap(),
+                headers: &HeaderMap::new(),
+                caller: None,
+                api_key: None,
+            };
+            let outcome = limit_source(&plan, &buckets, &sender, NOW_NS);
+            outcome.err().map(|it| it.throttled.unwrap().caller)
+        };
+        assert_eq!(refused("2001:db8:1:2::1"), None);
+        for address in ["2001:db8:1:2::1", "2001:db8:1:2:aaaa:bbbb:cccc:dddd"] {
+            assert_eq!(refused(address).as_deref(), Some("2001:db8:1:2::/64"));
+        }
+        assert_eq!(refused("2001:db8:1:3::1"), None, "another source");
+        assert_eq!(refused("192.0.2.1"), None);
+        assert_eq!(refused("192.0.2.1").as_deref(), Some("192.0.2.1"));
+    }
+}

@@ -18,7 +18,7 @@ mod reading;
 use std::collections::HashSet;
 use std::hash::Hasher as _;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -469,6 +469,15 @@ pub fn source_value(client: IpAddr) -> [u8; 16] {
     first.copy_from_slice(&address.high.to_be_bytes());
     last.copy_from_slice(&low.to_be_bytes());
     value
+}
+
+/// What sources are told apart by, for people: an IPv4 address, or the /64 of an IPv6 address.
+#[must_use]
+pub fn source_name(client: IpAddr) -> String {
+    match client {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(_) => format!("{}/64", Ipv6Addr::from(source_value(client))),
+    }
 }
 
 #[cfg(test)]
