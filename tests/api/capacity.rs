@@ -109,3 +109,24 @@ async fn what_is_owed_goes_over_into_tables_of_another_size() {
             .await;
     }
 }
+
+/// Requests that found no room, of callers of whom each sends one.
+async fn shed(setup: Setup) -> f64 {
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    for caller in 0..CALLERS {
+        status(&client, caller).await;
+    }
+    let metrics = gateway.metrics().await;
+    metrics.get("gateway_callers_shed_total")
+}
+
+#[tokio::test]
+async fn who_may_be_replaced_is_decided_by_the_fastest_limit_in_force() {
+    let mut fast = mock("whole");
+    fast["caller_throttles"] = json!([{"key": "$request.header.x-other", "rate": 100, "burst": 2}]);
+    let alone = shed(crowded(1_024)).await;
+    let beside = shed(crowded(1_024).set(&["apis", "main", "routes", "GET /b"], fast)).await;
+    // One request makes room for another of the same limit, and is a debt of hours by a fast one.
+    assert!(alone * 3.0 < beside, "{alone} and {beside}");
+}

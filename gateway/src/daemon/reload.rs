@@ -220,7 +220,7 @@ impl Control {
         // Right before the snapshot: no route asks for a key that the ring of its time does not know.
         let matched = self.shared.rings.install(ring, now_ns);
         self.shared.snapshot.store(Arc::clone(&snapshot));
-        snapshot.put_limits_in_force(now_ns);
+        snapshot.put_limits_in_force(&self.shared.buckets, now_ns);
         self.keys.retain(&snapshot);
         self.credentials.retain(&snapshot);
         self.shared.body_budget.resize(model.body_memory_bytes_max);

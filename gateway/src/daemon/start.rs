@@ -110,7 +110,7 @@ pub fn run(options: Options) -> Result<(), StartError> {
     let deployments = &ground.deployments;
     deployments.write(&ledger).map_err(anyhow::Error::from)?;
     let now_ns = clock::monotonic_ns();
-    snapshot.put_limits_in_force(now_ns);
+    snapshot.put_limits_in_force(&ground.buckets, now_ns);
     rings.install(ring, now_ns).map_err(anyhow::Error::from)?;
     ground.give_up_rights(&model)?;
 

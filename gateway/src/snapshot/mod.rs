@@ -49,6 +49,7 @@ use crate::step::cors::CorsPlan;
 use crate::step::decide::DecidePlan;
 use crate::step::source_limit::SourcePlan;
 use crate::step::validate::ValidatePlan;
+use crate::store::bucket::Buckets;
 use crate::upstream::UpstreamPlan;
 use site::Hosts;
 
@@ -267,14 +268,22 @@ impl Snapshot {
     }
 
     /// Puts the limits of every route in force.
-    pub fn put_limits_in_force(&self, now_ns: u64) {
+    pub fn put_limits_in_force(&self, buckets: &Buckets, now_ns: u64) {
+        let mut caller_unit_ns: Option<u64> = None;
+        let mut shares = |unit_ns: u64| {
+            caller_unit_ns = Some(caller_unit_ns.map_or(unit_ns, |least| least.min(unit_ns)));
+        };
         let stages = self.apis.iter().flat_map(|api| api.stages());
         for route in stages.flat_map(|stage| stage.router.values()) {
             route.sources.put_in_force(now_ns);
             route.admit.put_in_force(now_ns);
+            let callers = route.sources.0.iter().chain(&route.admit.callers);
+            callers.for_each(|callers| shares(callers.unit_ns()));
         }
         for authorizer in &self.authorizers {
             authorizer.guard.put_in_force(now_ns);
+            authorizer.guard.unit_ns().into_iter().for_each(&mut shares);
         }
+        buckets.set_caller_unit(caller_unit_ns);
     }
 }

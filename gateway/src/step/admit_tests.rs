@@ -266,6 +266,57 @@ fn a_request_of_an_earlier_moment_cuts_nothing_of_what_was_charged_since() {
 }
 
 #[test]
+fn a_newcomer_of_a_slow_limit_pushes_nobody_out_who_owes_by_a_fast_one() {
+    let bench = Bench::new();
+    let hourly = Rate {
+        micro_per_second: 1_000_000_u64.div_ceil(3_600),
+    };
+    let (fast, slow) = (
+        bench.caller(12, limit(100, 50)),
+        bench.caller(13, Limit::new(hourly, 5, 1).unwrap()),
+    );
+    let units = [fast.unit_ns(), slow.unit_ns()];
+    bench.buckets.set_caller_unit(units.into_iter().min());
+    let account = |bucket: &CallerBucket, caller: &str, now_ns| {
+        let headers = HeaderMap::from_iter([(CALLER, HeaderValue::from_str(caller).unwrap())]);
+        let sender = Sender {
+            client: [192, 0, 2, 1].into(),
+            headers: &headers,
+            caller: None,
+            api_key: None,
+        };
+        let account = bucket.account(&bench.buckets, &sender, now_ns);
+        charge_asked(&[account], now_ns).unwrap()
+    };
+    let line = |bucket: &CallerBucket, caller: &str| {
+        let tag = bench
+            .buckets
+            .caller_tag(bucket.parent.tag(), caller.as_bytes());
+        bench.buckets.caller_line(tag)
+    };
+    let newcomer = line(&slow, "new");
+    let names = (0_u32..).map(|number| number.to_string());
+    let beside = names.filter(|name| std::ptr::eq(line(&fast, name), newcomer));
+    let beside: Vec<String> = beside.take(4).collect();
+    let now = 100 * SECOND;
+    for name in &beside {
+        for _ in 0..2 {
+            account(&fast, name, now);
+        }
+    }
+    account(&slow, "new", now);
+    assert_eq!(bench.buckets.shed(), 1, "it shares the slot");
+    let owing = |name: &String| {
+        let tag = bench.buckets.caller_tag(fast.parent.tag(), name.as_bytes());
+        newcomer.find(tag).is_some()
+    };
+    assert!(beside.iter().all(owing));
+    // Who owes one request at most makes room.
+    account(&slow, "new", now + fast.unit_ns());
+    assert_eq!(bench.buckets.shed(), 1);
+}
+
+#[test]
 fn workers_together_never_admit_more_than_the_limit() {
     const WORKERS: usize = 4;
     const REQUESTS: u64 = 20_000;

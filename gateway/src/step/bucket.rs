@@ -127,6 +127,12 @@ impl CallerBucket {
         self.parent.put_in_force(&self.throttle.overflow, now_ns);
     }
 
+    /// What one request costs a caller, in nanoseconds.
+    #[must_use]
+    pub fn unit_ns(&self) -> u64 {
+        self.throttle.here().increment(1)
+    }
+
     /// What a request of `sender` is charged to.
     #[must_use]
     pub fn account<'a>(

@@ -66,6 +66,13 @@ impl GuardPlan {
         }
     }
 
+    /// What one decision costs a source, in nanoseconds.
+    #[must_use]
+    pub fn unit_ns(&self) -> Option<u64> {
+        let (_, throttle) = self.source.as_ref()?;
+        Some(throttle.limit.increment(1))
+    }
+
     /// Puts the limits in force, once the snapshot that holds this plan is.
     pub fn put_in_force(&self, now_ns: u64) {
         for (lease, throttle) in self.source.iter().chain(&self.total) {

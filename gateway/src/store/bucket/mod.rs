@@ -28,7 +28,7 @@ use gateway_common::address::{Address, Class, index};
 use gateway_common::bucket::{Line, mix};
 use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{Incident, counter_index};
-use gateway_common::limit::Charge;
+use gateway_common::limit::{Charge, Limit};
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_common::slot::Slot;
@@ -64,6 +64,8 @@ struct Tables {
     seed: u64,
     /// Requests of callers without a bucket of their own, since the start.
     shed: AtomicU64,
+    /// What a request costs in nanoseconds by the fastest limit of callers in force; zero where there is none.
+    caller_unit_ns: AtomicU64,
 }
 
 /// Statistics of the mapped file.
@@ -107,6 +109,7 @@ impl Buckets {
             sizes,
             seed,
             shed: AtomicU64::new(0),
+            caller_unit_ns: AtomicU64::new(0),
         })))
     }
 
@@ -190,6 +193,24 @@ impl Buckets {
     pub fn caller_line(&self, tag: u64) -> &Line<AtomicU64> {
         let index = index(tag, self.0.seed, self.0.sizes.caller_line_bits());
         self.0.callers.at(index)
+    }
+
+    /// Notes what a request costs in nanoseconds by the fastest limit of callers that is in force; `None` where
+    /// there is none.
+    pub fn set_caller_unit(&self, unit_ns: Option<u64>) {
+        self.0
+            .caller_unit_ns
+            .store(unit_ns.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// By what the table of callers gives a newcomer the place of another: who owes at most one unit of this may
+    /// be replaced. All limits of callers share the table, so it is not the newcomer's own that decides: what
+    /// is one request to a slow one is a debt of hundreds by a fast one.
+    pub(super) fn replaceable(&self) -> Limit {
+        Limit {
+            multiplier: self.0.caller_unit_ns.load(Ordering::Relaxed),
+            ..Limit::OFF
+        }
     }
 
     /// Notes that there was no bucket for a caller.
