@@ -431,6 +431,43 @@ async fn plans_that_are_only_watched_refuse_nobody_and_say_whom_they_would() {
 }
 
 #[tokio::test]
+async fn what_a_quota_refuses_is_counted_for_its_key() {
+    let upstream = Upstream::echo().await;
+    let quota = json!({"quota": {"limit": 2, "period": "month"}, "throttle": once(3)});
+    let watched = json!({"quota": {"limit": 2, "period": "month", "monitor": true}});
+    let silver = json!({"stages": [{"api": "two", "stage": "prod"}], "quota": watched["quota"]});
+    let setup = apis(&upstream)
+        .set(&["usage_plans", "gold"], plan(quota))
+        .set(&["usage_plans", "silver"], silver);
+    let (gateway, client) = started(setup).await;
+    let key = create(&gateway, &["gold", "silver"], json!({})).await;
+    for _ in 0..7 {
+        prod(&client, "/a", &key).await;
+        get(&client, ("two.test", "/prod/a"), &key.value).await;
+    }
+    for plan in ["gold", "silver"] {
+        let name = format!("key {} quota {plan}", key.id);
+        let counted = gateway_tests::wait::until("what the quota counted", || async {
+            let said = told(&ask(&gateway, &["stats", "--json"]).await);
+            let stats: Value = serde_json::from_str(&said).unwrap();
+            let throttles = stats["throttles"].as_array().unwrap().clone();
+            throttles.into_iter().find(|it| it["throttle"] == name)
+        });
+        let counted = counted.await;
+        assert_eq!(
+            (&counted["admitted"], &counted["rejected"]),
+            (&json!(2), &json!(5)),
+            "{counted}"
+        );
+    }
+    let said = told(&ask(&gateway, &["stats"]).await);
+    assert!(
+        said.contains(&format!("key {} quota gold", key.id)),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn plans_change_with_a_reload_and_buckets_and_quotas_go_on() {
     let upstream = Upstream::echo().await;
     let of = |burst: u64, limit: u64| {

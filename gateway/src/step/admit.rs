@@ -130,9 +130,7 @@ pub fn admit(
         let seconds = found.retry_after_seconds();
         let exhausted = keyed.and_then(|keyed| keyed.key.exhausted(keyed.unix_seconds));
         return Err(match exhausted {
-            Some(exhausted) => {
-                refused(Reason::QuotaExceeded, exhausted.seconds.max(seconds), keyed)
-            }
+            Some(exhausted) => refused_by_quota(exhausted.seconds.max(seconds), keyed),
             None => {
                 count_refusal(&accounts, found);
                 let own = found.at.checked_sub(reasons.len());
@@ -146,11 +144,15 @@ pub fn admit(
     }
     let counted = keyed.map(|keyed| keyed.key.count(keyed.unix_seconds));
     let counted = counted.transpose();
-    let counted =
-        counted.map_err(|exhausted| refused(Reason::QuotaExceeded, exhausted.seconds, keyed))?;
+    let counted = counted.map_err(|exhausted| refused_by_quota(exhausted.seconds, keyed))?;
     match charge_asked(&accounts, now_ns) {
         Ok(noted) => {
             let by_quota = counted.is_some_and(|counted| counted.would_refuse);
+            match keyed {
+                Some(keyed) if by_quota => keyed.key.count_refused_by_quota(),
+                Some(keyed) => keyed.key.count_admitted_by_quota(),
+                None => {}
+            }
             let noted = noted.map(reason);
             let noted = by_quota.then_some(Reason::QuotaExceeded).or(noted);
             Ok((Permit::grant(), noted))
@@ -166,6 +168,14 @@ pub fn admit(
             ))
         }
     }
+}
+
+/// A refusal by the quota of a key, which is counted for it.
+fn refused_by_quota(retry_after_seconds: u64, keyed: Option<&Keyed<'_>>) -> Rejection {
+    if let Some(keyed) = keyed {
+        keyed.key.count_refused_by_quota();
+    }
+    refused(Reason::QuotaExceeded, retry_after_seconds, keyed)
 }
 
 fn refused(reason: Reason, retry_after_seconds: u64, keyed: Option<&Keyed<'_>>) -> Rejection {

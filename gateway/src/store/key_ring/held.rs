@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::place::KeyPlace;
 use super::ring::Unmatched;
@@ -31,6 +32,8 @@ pub(super) struct HeldPlan {
     /// Of single routes, for each stage of the plan.
     stages: Box<[HashMap<RouteKey, SlotLease>]>,
     used: Arc<QuotaCell>,
+    /// What its quota admitted and refused is counted here, where it has one.
+    quota: Option<SlotLease>,
     /// What this gateway has in hand of the quota, where all gateways share it.
     across: Option<Arc<Allowance>>,
     since_unix_seconds: u64,
@@ -107,6 +110,9 @@ impl HeldKey {
             let lease = |place: KeyPlace<'_>, throttle: &Throttle| {
                 slots.lease_for(place.tag(&key.id), throttle, || place.name(&key.id))
             };
+            let quota = plan
+                .quota
+                .map(|_| slots.lease(KeyPlace::Quota(plan).tag(&key.id)));
             let all = plan.throttle.as_ref();
             let all = all.map(|throttle| lease(KeyPlace::Plan(plan), throttle));
             let stages = plan.stages.iter().map(|stage| {
@@ -120,6 +126,7 @@ impl HeldKey {
                 all: all.transpose()?,
                 stages: stages.collect::<Result<_, _>>()?,
                 used: usage.cell(&plan.name, &key.id),
+                quota: quota.transpose()?,
                 across: across(&key.id, plan, membership.added_unix_seconds, slots.fleet()),
                 since_unix_seconds: membership.added_unix_seconds,
                 plan: Arc::clone(plan),
@@ -293,6 +300,20 @@ impl<'r> InUse<'r> {
     }
 
     /// Why its quota would refuse a request of it now, if it would. Nothing is counted.
+    /// Counts that its quota has admitted a request of it.
+    pub fn count_admitted_by_quota(&self) {
+        if let Some(quota) = &self.plan.quota {
+            quota.slot().admitted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts that its quota has refused a request of it, or would have if it were not only monitored.
+    pub fn count_refused_by_quota(&self) {
+        if let Some(quota) = &self.plan.quota {
+            quota.slot().rejected.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     #[must_use]
     pub fn exhausted(&self, unix_seconds: u64) -> Option<Exhausted> {
         let quota = self.plan.plan.quota.filter(|quota| !quota.is_monitored)?;

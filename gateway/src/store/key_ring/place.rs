@@ -11,7 +11,7 @@ pub(super) enum KeyPlace<'m> {
     Own,
     /// Under a plan.
     Plan(&'m UsagePlan),
-    /// Of the quota of a plan, where all gateways share it.
+    /// Of the quota of a plan.
     Quota(&'m UsagePlan),
     /// Of a route of a stage of a plan.
     Route(&'m UsagePlan, &'m PlanStage, &'m RouteKey),
@@ -50,7 +50,7 @@ impl KeyPlace<'_> {
 }
 
 /// What every slot of these keys under these plans is called, with its tag: `key` and its id, the plan
-/// unless it is the key's own, and API, stage and route where it is of one.
+/// unless it is the key's own, behind `quota` where it is of that, and API, stage and route where it is of one.
 pub(super) fn slot_names<'k>(
     keys: impl Iterator<Item = &'k ApiKey>,
     plans: impl Iterator<Item = &'k UsagePlan> + Clone,
@@ -76,12 +76,13 @@ fn places<'k>(
         let joined = plans.clone().filter(|plan| key.belongs_to(&plan.name));
         let of_plans = joined.flat_map(|plan| {
             let all = plan.throttle.map(|_| KeyPlace::Plan(plan));
+            let quota = plan.quota.map(|_| KeyPlace::Quota(plan));
             let stages = plan.stages.iter();
             let routes = stages.flat_map(move |stage| {
                 let routes = stage.routes.keys();
                 routes.map(move |route| KeyPlace::Route(plan, stage, route))
             });
-            all.into_iter().chain(routes)
+            all.into_iter().chain(quota).chain(routes)
         });
         own.into_iter()
             .chain(of_plans)

@@ -323,6 +323,36 @@ fn slots_are_named_as_they_are_taken_and_given_back_with_their_key() {
 
 #[test]
 fn keys_for_whose_buckets_there_is_no_room_are_refused_and_change_nothing() {
+#[test]
+fn a_quota_has_a_slot_of_its_own_to_count_in_that_outlives_rings() {
+    let bench = Bench::new();
+    let id = bench.key(&value(1), &["gold"], None);
+    let plans = [with_quota(DAILY)];
+    bench.install(&plans);
+    let keys = bench.store.keys().all();
+    let names = bench.rings.current().slot_names();
+    let names: BTreeMap<u64, String> = names.into_iter().collect();
+    let tags: BTreeSet<u64> = slot_tags(&keys, &plans).collect();
+    assert!(names.keys().eq(&tags));
+    assert_eq!(bench.buckets.slots_claimed(), tags.len());
+    let name = format!("key {id} quota gold");
+    let (tag, _) = names.iter().find(|(_, it)| **it == name).unwrap();
+    let count = || {
+        let ring = bench.rings.current();
+        let key = ring.find(&bench.mac(&value(1)), "pets", "prod").unwrap();
+        key.count_refused_by_quota();
+    };
+    count();
+    bench.install(&[with_quota(Quota { limit: 7, ..DAILY })]);
+    count();
+    let slot = bench.slots.lease(*tag).unwrap();
+    let counted = &slot.slot().rejected;
+    assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed), 2);
+    drop(slot);
+    bench.install(&[plan("gold", &["prod"])]);
+    assert_eq!(bench.buckets.slots_claimed(), tags.len() - 1);
+}
+
     let bench = Bench::new();
     bench.key(&value(1), &["gold"], None);
     bench.install(&[plan("gold", &["prod"])]);
