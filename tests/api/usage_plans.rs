@@ -431,6 +431,22 @@ async fn plans_that_are_only_watched_refuse_nobody_and_say_whom_they_would() {
 }
 
 #[tokio::test]
+async fn the_throttle_of_a_key_may_be_only_watched_too() {
+    let upstream = Upstream::echo().await;
+    let setup = apis(&upstream).set(&["usage_plans", "gold"], plan(json!({})));
+    let (gateway, client) = started(setup).await;
+    let own = json!({"rate_micro_per_second": 1000, "burst": 1, "monitor": true});
+    let key = create(&gateway, &["gold"], json!({"throttle": own})).await;
+    for _ in 0..3 {
+        assert_eq!(prod(&client, "/a", &key).await.status, 200);
+    }
+    let noted = gateway.record("what was noted", |record| {
+        record["monitored"] == "key_throttled"
+    });
+    assert_eq!(noted.await["api_key"], key.id);
+}
+
+#[tokio::test]
 async fn what_a_quota_refuses_is_counted_for_its_key() {
     let upstream = Upstream::echo().await;
     let quota = json!({"quota": {"limit": 2, "period": "month"}, "throttle": once(3)});

@@ -83,6 +83,15 @@ fn live(config: &Path, value_file: &Path) -> String {
         "{shown}"
     );
     assert!(shown.contains("state        disabled"), "{shown}");
+    let noted = create(config, &["--rate", "0.5", "--burst", "3", "--monitor"]);
+    let shown = done(config, &["show", id_of(&noted)]);
+    assert!(
+        shown.contains("throttle     0.5 per second, burst 3, only monitored"),
+        "{shown}"
+    );
+    let found = parsed(&done(config, &["show", id_of(&noted), "--json"]));
+    assert_eq!(found["throttle"]["monitor"], true);
+    done(config, &["delete", id_of(&noted)]);
     refused(config, &["show", id, "--value"], "is not kept");
     let found = parsed(&done(config, &["show", id, "--json"]));
     assert_eq!(found["plans"][0]["plan"], "basic");

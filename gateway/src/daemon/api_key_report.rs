@@ -52,6 +52,9 @@ pub struct ThrottleReport {
     pub rate_micro_per_second: u64,
     /// Requests.
     pub burst: u64,
+    /// Whether it is only noted what it would refuse.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub monitor: bool,
 }
 
 impl KeyReport {
@@ -74,6 +77,7 @@ impl KeyReport {
             throttle: key.throttle.map(|throttle| ThrottleReport {
                 rate_micro_per_second: throttle.rate().micro_per_second,
                 burst: throttle.burst(),
+                monitor: throttle.is_monitored(),
             }),
             readable: key.is_readable,
         }

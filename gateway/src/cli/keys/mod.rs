@@ -162,6 +162,9 @@ struct New {
     /// Requests that it may make at once.
     #[arg(long, requires = "rate")]
     burst: Option<u64>,
+    /// Refuse nothing for that, and note what would have been refused.
+    #[arg(long, requires = "rate")]
+    monitor: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<ExitCode> {
@@ -253,6 +256,7 @@ fn new_key(new: &New) -> anyhow::Result<NewKey> {
             Some(NewThrottle {
                 rate_micro_per_second: exact.micro_per_second,
                 burst,
+                monitor: new.monitor,
             })
         }
         _ => None,

@@ -66,12 +66,17 @@ pub(super) fn shown(key: &KeyReport, value: Option<&Unsaid>) -> String {
     if let Some(ThrottleReport {
         rate_micro_per_second,
         burst,
+        monitor,
     }) = key.throttle
     {
         let rate = config::shown_rate(Rate {
             micro_per_second: rate_micro_per_second,
         });
-        line("throttle", &format!("{rate} per second, burst {burst}"));
+        let noted = if monitor { ", only monitored" } else { "" };
+        line(
+            "throttle",
+            &format!("{rate} per second, burst {burst}{noted}"),
+        );
     }
     lines.join("\n")
 }

@@ -44,6 +44,7 @@ impl World {
             let throttle = (key == 0).then(|| NewThrottle {
                 rate_micro_per_second: micro_per_second(own.unit_ns),
                 burst: own.burst,
+                monitor: own.is_monitored,
             });
             bench.key(&value(key), &[PLANS[plan]], throttle);
         }
@@ -384,13 +385,6 @@ fn follow(first: &Limits, own: Limited, steps: Vec<Step>) -> Result<(), TestCase
     Ok(())
 }
 
-fn own() -> impl Strategy<Value = Limited> {
-    limited().prop_map(|own| Limited {
-        is_monitored: false,
-        ..own
-    })
-}
-
 /// Steps of many requests, and now and then something else.
 const REQUESTS: Weights = Weights {
     ask: 40,
@@ -412,7 +406,7 @@ proptest! {
     #[test]
     fn one_after_the_other_requests_are_admitted_as_the_books_say(
         first in limits(),
-        own in own(),
+        own in limited(),
         steps in proptest::collection::vec(step(REQUESTS), 1..150),
     ) {
         follow(&first, own, steps)?;
@@ -424,7 +418,7 @@ proptest! {
     #[test]
     fn however_often_it_is_reloaded_and_restarted_the_books_are_right(
         first in limits(),
-        own in own(),
+        own in limited(),
         steps in proptest::collection::vec(step(CHANGES), 3 * changes()),
     ) {
         let are_changes = steps.iter().filter(|step| matches!(step, Step::Reload(_) | Step::Restart));

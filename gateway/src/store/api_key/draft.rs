@@ -280,5 +280,6 @@ fn text(what: &'static str, written: Option<&str>) -> Result<Option<Box<str>>, K
 
 fn throttle(new: super::NewThrottle) -> Result<KeyThrottle, KeyRefusal> {
     let micro_per_second = new.rate_micro_per_second;
-    KeyThrottle::new(Rate { micro_per_second }, new.burst).map_err(KeyRefusal::Limit)
+    let throttle = KeyThrottle::new(Rate { micro_per_second }, new.burst, new.monitor);
+    throttle.map_err(KeyRefusal::Limit)
 }

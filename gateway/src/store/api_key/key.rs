@@ -58,6 +58,7 @@ pub struct KeyThrottle {
     rate: Rate,
     burst: u64,
     limit: Limit,
+    is_monitored: bool,
 }
 
 impl KeyThrottle {
@@ -65,9 +66,14 @@ impl KeyThrottle {
     ///
     /// # Errors
     /// They cannot be kept.
-    pub fn new(rate: Rate, burst: u64) -> Result<Self, LimitError> {
+    pub fn new(rate: Rate, burst: u64, is_monitored: bool) -> Result<Self, LimitError> {
         let limit = Limit::new(rate, burst, 1)?;
-        Ok(Self { rate, burst, limit })
+        Ok(Self {
+            rate,
+            burst,
+            limit,
+            is_monitored,
+        })
     }
 
     /// As written.
@@ -80,6 +86,12 @@ impl KeyThrottle {
     #[must_use]
     pub const fn burst(self) -> u64 {
         self.burst
+    }
+
+    /// Whether it is only noted what it would refuse.
+    #[must_use]
+    pub const fn is_monitored(self) -> bool {
+        self.is_monitored
     }
 
     /// As buckets compute with it.

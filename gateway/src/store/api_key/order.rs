@@ -83,6 +83,9 @@ pub struct NewThrottle {
     pub rate_micro_per_second: u64,
     /// Requests.
     pub burst: u64,
+    /// Whether it is only noted what it would refuse.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub monitor: bool,
 }
 
 /// A text that must not be told, as it is sent.

@@ -39,6 +39,8 @@ struct MembershipRecord {
 struct ThrottleRecord {
     rate_micro_per_second: u64,
     burst: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    monitor: bool,
 }
 
 /// Writes a key.
@@ -53,6 +55,7 @@ pub(super) fn write(vault: &Vault, key: &ApiKey) -> Result<Vec<u8>, serde_json::
     let throttle = |throttle: KeyThrottle| ThrottleRecord {
         rate_micro_per_second: throttle.rate().micro_per_second,
         burst: throttle.burst(),
+        monitor: throttle.is_monitored(),
     };
     let record = serde_json::to_vec(&Record {
         name: key.name.clone(),
@@ -94,7 +97,8 @@ pub(super) fn read(
     let plans: Result<_, serde_json::Error> = record.plans.into_iter().map(plan).collect();
     let throttle = |throttle: ThrottleRecord| {
         let micro_per_second = throttle.rate_micro_per_second;
-        let throttle = KeyThrottle::new(Rate { micro_per_second }, throttle.burst);
+        let rate = Rate { micro_per_second };
+        let throttle = KeyThrottle::new(rate, throttle.burst, throttle.monitor);
         throttle.map_err(|error| serde_json::Error::custom(format!("{error:?}")))
     };
     Ok(ApiKey {
@@ -110,4 +114,17 @@ pub(super) fn read(
         throttle: record.throttle.map(throttle).transpose()?,
         is_readable: record.readable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttle_that_refuses_is_written_as_it_was_before_any_was_only_monitored() {
+        let before = r#"{"rate_micro_per_second":500000,"burst":3}"#;
+        let read: ThrottleRecord = serde_json::from_str(before).unwrap();
+        assert!(!read.monitor);
+        assert_eq!(serde_json::to_string(&read).unwrap(), before);
+    }
 }

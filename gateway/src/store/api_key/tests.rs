@@ -82,6 +82,7 @@ fn a_key_is_what_was_asked_for_and_found_again_by_the_next_process() {
         throttle: Some(NewThrottle {
             rate_micro_per_second: 500_000,
             burst: 3,
+            monitor: true,
         }),
         ..new_key(VALUE)
     };
@@ -116,6 +117,7 @@ fn a_key_is_what_was_asked_for_and_found_again_by_the_next_process() {
         (throttle.rate().micro_per_second, throttle.burst()),
         (500_000, 3)
     );
+    assert!(throttle.is_monitored());
 
     let refused = ApiKeyStore::open(directory.path()).unwrap_err();
     assert!(matches!(refused, ApiKeyError::InUse(_)), "{refused}");
@@ -251,6 +253,7 @@ fn keys_that_make_no_sense_are_refused_and_change_nothing() {
         let throttle = Some(NewThrottle {
             rate_micro_per_second,
             burst,
+            monitor: false,
         });
         KeyOrder::Create(NewKey {
             throttle,

@@ -134,10 +134,11 @@ impl HeldKey {
         }
         let own = key.throttle.map(|throttle| {
             let lease = slots.lease(KeyPlace::Own.tag(&key.id))?;
+            let is_monitored = throttle.is_monitored();
             let throttle = Throttle {
                 limit: throttle.limit(),
                 share: None,
-                is_monitored: false,
+                is_monitored,
             };
             Ok((lease, throttle))
         });
@@ -299,7 +300,6 @@ impl<'r> InUse<'r> {
         })
     }
 
-    /// Why its quota would refuse a request of it now, if it would. Nothing is counted.
     /// Counts that its quota has admitted a request of it.
     pub fn count_admitted_by_quota(&self) {
         if let Some(quota) = &self.plan.quota {
@@ -314,6 +314,7 @@ impl<'r> InUse<'r> {
         }
     }
 
+    /// Why its quota would refuse a request of it now, if it would. Nothing is counted.
     #[must_use]
     pub fn exhausted(&self, unix_seconds: u64) -> Option<Exhausted> {
         let quota = self.plan.plan.quota.filter(|quota| !quota.is_monitored)?;

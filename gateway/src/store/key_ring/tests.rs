@@ -211,6 +211,7 @@ fn a_ring_carries_over_what_did_not_change_with_everything_that_it_owes() {
     let throttle = NewThrottle {
         rate_micro_per_second: 1_000_000,
         burst: 3,
+        monitor: false,
     };
     bench.key(&value(1), &["gold"], Some(throttle));
     bench.install(&[plan("gold", &["prod"])]);
@@ -292,6 +293,7 @@ fn slots_are_named_as_they_are_taken_and_given_back_with_their_key() {
     let throttle = NewThrottle {
         rate_micro_per_second: 1_000_000,
         burst: 3,
+        monitor: false,
     };
     let id = bench.key(&value(1), &["gold", "elsewhere"], Some(throttle));
     bench.key(&value(2), &["gold"], None);
@@ -322,8 +324,6 @@ fn slots_are_named_as_they_are_taken_and_given_back_with_their_key() {
 }
 
 #[test]
-fn keys_for_whose_buckets_there_is_no_room_are_refused_and_change_nothing() {
-#[test]
 fn a_quota_has_a_slot_of_its_own_to_count_in_that_outlives_rings() {
     let bench = Bench::new();
     let id = bench.key(&value(1), &["gold"], None);
@@ -353,6 +353,8 @@ fn a_quota_has_a_slot_of_its_own_to_count_in_that_outlives_rings() {
     assert_eq!(bench.buckets.slots_claimed(), tags.len() - 1);
 }
 
+#[test]
+fn keys_for_whose_buckets_there_is_no_room_are_refused_and_change_nothing() {
     let bench = Bench::new();
     bench.key(&value(1), &["gold"], None);
     bench.install(&[plan("gold", &["prod"])]);
