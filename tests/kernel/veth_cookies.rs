@@ -57,6 +57,9 @@ async fn a_tls_handshake_goes_through_a_cookie_during_a_syn_flood() {
         let client = site.client(source).await.unwrap();
         assert_eq!(client.get("/open").await.status, 200, "{source}");
     }
+    gateway_tests::wait::until_now("cookies for the flood", || {
+        site.counted().packets(Verdict::Transmit, Reason::Cookie) > 100
+    });
     for flood in floods {
         assert!(!flood.has_ended(), "the flood was over too early");
         flood.stop().unwrap();
@@ -64,7 +67,6 @@ async fn a_tls_handshake_goes_through_a_cookie_during_a_syn_flood() {
 
     assert!(accepted_by_cookie(&site) >= before + 2);
     let counted = site.counted();
-    assert!(counted.packets(Verdict::Transmit, Reason::Cookie) > 100);
     assert_eq!(
         counted.packets(Verdict::Drop, Reason::NewcomerConnections),
         0
