@@ -106,10 +106,6 @@ impl KeyOutcome {
             (note, []) if !note.is_empty() => note,
             (_, made) => format!("{} API keys are made", made.len()),
         };
-        let warnings = followed.warnings.as_slice();
-        let shown = warnings.iter().take(crate::store::api_key::WARNINGS_MAX);
-        let more = warnings.len().saturating_sub(shown.len());
-        let more = (more > 0).then(|| format!("and {more} more"));
         let remarks = followed.remarks.into_iter();
         Self {
             note,
@@ -117,14 +113,8 @@ impl KeyOutcome {
             value: followed
                 .drawn
                 .map(|value| Unsaid::new(value.expose().to_owned())),
-            left_out: warnings
-                .iter()
-                .filter(|warning| warning.is_left_out)
-                .count(),
-            warnings: remarks
-                .chain(shown.map(ToString::to_string))
-                .chain(more)
-                .collect(),
+            left_out: followed.warnings.left_out(),
+            warnings: remarks.chain(followed.warnings.lines()).collect(),
         }
     }
 }

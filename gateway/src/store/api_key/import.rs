@@ -18,7 +18,7 @@ use crate::model::UsagePlanName;
 
 /// Longest file.
 pub const CSV_BYTES_MAX: usize = 8 << 20;
-/// Warnings that are shown of a file; the others are counted.
+/// Warnings that are kept of a file; the others are counted.
 pub const WARNINGS_MAX: usize = 100;
 
 const ID: &str = "Id";
@@ -32,7 +32,7 @@ pub(super) const COLUMNS: [&str; 6] = [NAME, KEY, DESCRIPTION, ENABLED, PLANS, I
 
 /// What is wrong with a row, or probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportWarning {
+pub(super) struct ImportWarning {
     /// The line that it starts at; 1 is the first one.
     pub line: u64,
     /// Cause and fix.
@@ -48,6 +48,46 @@ impl fmt::Display for ImportWarning {
     }
 }
 
+/// What was said of the rows of a file: the first [`WARNINGS_MAX`] of it, since a file may have millions of rows
+/// that are wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportWarnings {
+    first: Vec<ImportWarning>,
+    /// Further ones.
+    more: usize,
+    /// Rows that no key was made of.
+    left_out: usize,
+}
+
+impl ImportWarnings {
+    fn push(&mut self, warning: ImportWarning) {
+        self.left_out += usize::from(warning.is_left_out);
+        if self.first.len() < WARNINGS_MAX {
+            self.first.push(warning);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// Rows that no key was made of.
+    #[must_use]
+    pub const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// Each of the first ones, and how many more there are.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        self.first.iter().map(ToString::to_string).chain(more)
+    }
+}
+
 /// Has a draft get a key of each row.
 pub(super) fn import(
     draft: &mut Draft<'_>,
@@ -60,7 +100,7 @@ pub(super) fn import(
     let mut rows = Rows::new(csv.strip_prefix('\u{feff}').unwrap_or(csv));
     let header = rows.next().transpose().map_err(unreadable)?;
     let columns = columns(header.as_ref().map_or(&[], |row| &row.fields))?;
-    let (mut made, mut warnings) = (Vec::new(), Vec::new());
+    let (mut made, mut warnings) = (Vec::new(), ImportWarnings::default());
     for row in rows {
         let row = row.map_err(unreadable)?;
         if row.fields.iter().all(|field| field.trim().is_empty()) {

@@ -36,7 +36,7 @@ pub(crate) mod disk_tests;
 
 pub use csv::CsvError;
 pub use error::ApiKeyError;
-pub use import::{CSV_BYTES_MAX, ImportWarning, WARNINGS_MAX};
+pub use import::{CSV_BYTES_MAX, ImportWarnings, WARNINGS_MAX};
 pub use key::{ApiKey, KeySet, KeyThrottle, Membership, ValueMac};
 pub use memory::ApiKeys;
 pub use order::{KeyOrder, NewKey, NewThrottle, Unsaid};

@@ -3,7 +3,7 @@
 use gateway_common::limit::LimitError;
 
 use super::csv::CsvError;
-use super::import::{COLUMNS, CSV_BYTES_MAX, ImportWarning, WARNINGS_MAX};
+use super::import::{COLUMNS, CSV_BYTES_MAX, ImportWarnings};
 use super::value::ValueError;
 use super::{PLANS_MAX, TEXT_BYTES_MAX};
 use crate::model::{
@@ -133,7 +133,7 @@ pub enum KeyRefusal {
     NoValues,
     /// Rows that deserve warnings, where none may.
     #[error("{}", warnings(.0))]
-    Warnings(Vec<ImportWarning>),
+    Warnings(ImportWarnings),
 }
 
 fn limit(error: LimitError) -> &'static str {
@@ -148,16 +148,8 @@ fn limit(error: LimitError) -> &'static str {
     }
 }
 
-fn warnings(found: &[ImportWarning]) -> String {
-    let mut lines = vec!["nothing was imported, because of these rows:".to_owned()];
-    let shown = found.iter().take(WARNINGS_MAX);
-    lines.extend(shown.map(ToString::to_string));
-    if let Some(more) = found
-        .len()
-        .checked_sub(WARNINGS_MAX)
-        .filter(|more| *more > 0)
-    {
-        lines.push(format!("and {more} more"));
-    }
+fn warnings(found: &ImportWarnings) -> String {
+    let head = "nothing was imported, because of these rows:".to_owned();
+    let lines: Vec<String> = std::iter::once(head).chain(found.lines()).collect();
     lines.join("\n")
 }

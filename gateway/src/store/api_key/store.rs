@@ -16,7 +16,7 @@ use super::database::{self, Rows};
 use super::disk::{self, Disk, StateDirectory};
 use super::draft::Draft;
 use super::error::ApiKeyError;
-use super::import::ImportWarning;
+use super::import::ImportWarnings;
 use super::key::KeySet;
 use super::memory::ApiKeys;
 use super::order::{KeyOrder, Unsaid};
@@ -67,7 +67,7 @@ pub struct Followed {
     /// What is probably not meant.
     pub remarks: Vec<String>,
     /// As above, of the rows of a file.
-    pub warnings: Vec<ImportWarning>,
+    pub warnings: ImportWarnings,
 }
 
 impl Followed {

@@ -420,7 +420,7 @@ fn no_value_is_in_the_files_or_in_what_is_told() {
                 Ok(Followed {
                     drawn: Some(drawn), ..
                 }) => values.push(drawn.expose().to_owned()),
-                Ok(followed) => told.extend(followed.warnings.iter().map(ToString::to_string)),
+                Ok(followed) => told.extend(followed.warnings.lines()),
                 Err(error) => told.push_str(&explain(&error)),
             }
         }
