@@ -104,7 +104,10 @@ fn set(target: &Target, asked: SetRemaining, output: &mut Output) -> anyhow::Res
         Err(CallError::NotRunning(_)) => {
             let message = set_remaining(&open(target)?, &asked, None)?;
             output.line(&message);
-            output.error("no gateway is running: this holds when one starts");
+            output.error(
+                "no gateway is running: this holds when one starts, unless all gateways of a fleet share the \
+                 quota: then say it to one that runs",
+            );
         }
         Err(error) => return Err(error.into()),
     }

@@ -8,7 +8,7 @@ use gateway_common::slot::Slot;
 use gateway_common::word::Word;
 
 use super::bucket::{Buckets, owe_at_most};
-use super::fleet::{Allowance, Verdict};
+use super::fleet::{Allowance, Claim, Verdict};
 use super::lease::SlotLease;
 use crate::clock;
 use crate::model::Throttle;
@@ -128,14 +128,14 @@ fn cut(tat: &AtomicU64, limit: &Limit, now_ns: u64) {
 struct Taken<'a> {
     /// Of its word, unless that lost races.
     added: Option<Added<'a>>,
-    /// Of what this gateway has in hand, and when.
-    across: Option<(&'a Arc<Allowance>, u64)>,
+    /// Of what all gateways share.
+    across: Option<Claim<'a>>,
 }
 
 impl Taken<'_> {
     fn give_back(self) {
-        if let Some((allowance, taken_ns)) = self.across {
-            allowance.give_back(taken_ns);
+        if let Some(claim) = self.across {
+            claim.give_back();
         }
         if let Some(added) = self.added {
             added.give_back();
@@ -261,27 +261,26 @@ impl<'a> Account<'a> {
     /// # Errors
     /// The wait in nanoseconds where that is refused.
     fn charge(&self, now_ns: u64) -> Result<Taken<'_>, u64> {
-        match self
-            .across
-            .as_ref()
-            .map(|across| (across, across.take(now_ns)))
-        {
-            Some((across, Verdict::Admitted)) => {
-                // What is used counts for the share as well, so that a gateway that goes on alone does not
-                // begin with all of it. What all gateways have decided, it does not refuse.
+        let Some(across) = &self.across else {
+            return Ok(Taken {
+                added: self.charge_word(now_ns)?,
+                across: None,
+            });
+        };
+        let (added, claim) = match across.take(now_ns) {
+            // What is used counts for the share as well, so that a gateway that goes on alone does not begin
+            // with all of it. What all gateways have decided, it does not refuse.
+            Verdict::Admitted => {
                 let added = self.charge_word(now_ns).ok().flatten();
-                let across = Some((across, now_ns));
-                Ok(Taken { added, across })
+                (added, Claim::taken(across, now_ns))
             }
-            Some((_, Verdict::Refused { wait_ns })) => Err(wait_ns),
-            Some((_, Verdict::Alone)) | None => {
-                let added = self.charge_word(now_ns)?;
-                Ok(Taken {
-                    added,
-                    across: None,
-                })
-            }
-        }
+            Verdict::Refused { wait_ns } => return Err(wait_ns),
+            Verdict::Alone => (self.charge_word(now_ns)?, Claim::alone(across, now_ns)),
+        };
+        Ok(Taken {
+            added,
+            across: Some(claim),
+        })
     }
 
     fn charge_word(&self, now_ns: u64) -> Result<Option<Added<'a>>, u64> {

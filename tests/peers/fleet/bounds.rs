@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gateway::clock;
-use gateway::model::{Period, RedisLayout};
+use gateway::model::{self, Period, RedisLayout};
 use gateway::store::fleet::{Terms, Verdict};
 use gateway::store::usage::QuotaTerms;
 use gateway_tests::redis::Redis;
+use gateway_tests::wait::until_now;
 
-use super::{beyond, bucket, fleet_of, hammer, nodes, shared};
+use super::{beyond, bucket, fleet_of, hammer, nodes, quota, shared, some};
 use crate::program;
 
 /// The most by which a window had more than its bucket gives in that time.
@@ -107,4 +108,48 @@ fn a_quota_is_what_all_gateways_admit_together_and_a_credit_each() {
             );
         }
     }
+}
+
+#[test]
+fn a_bucket_that_gets_a_higher_rate_is_not_shut_by_what_was_owed_at_the_lower_one() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let redis = Redis::start(&program, &[]);
+    let model = fleet_of(2, RedisLayout::Standalone, &[redis.port()]);
+    let nodes = nodes(&model);
+    // It is full again in half an hour, and then in less than a second.
+    let (slow, quick) = (bucket(1, 1_800), bucket(3_600, 1_800));
+    let limits = shared(&nodes, "pets", slow);
+    let admitted = some(&limits, 900);
+    assert_eq!(admitted, 1_800);
+    for limit in &limits {
+        limit.set_terms(quick);
+    }
+    let admitted = some(&limits, 300);
+    assert_eq!(admitted, 600);
+}
+
+#[test]
+fn what_nobody_uses_is_given_back_in_time_and_when_a_gateway_stops() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let redis = Redis::start(&program, &[]);
+    let model = model::Fleet {
+        idle: Duration::from_secs(1),
+        ..fleet_of(2, RedisLayout::Standalone, &[redis.port()])
+    };
+    let mut nodes = nodes(&model);
+    let terms = quota(50_000);
+    let taken = || redis.ask(&["hget", "test:{quota}", "taken"]);
+    let limits = shared(&nodes, "quota", terms);
+    let used = some(&limits, 3);
+    // Each has taken fifty at once, a thousandth.
+    until_now("leases that are idle to be given back", || {
+        taken() == used.to_string()
+    });
+    let used = used + some(&limits[..1], 3);
+    drop(nodes.remove(0));
+    assert_eq!(taken(), used.to_string());
 }

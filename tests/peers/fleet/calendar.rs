@@ -18,16 +18,17 @@ fn periods_end_when_those_of_a_gateway_on_its_own_do() {
     assert_eq!(SCRIPT.matches(clock).count(), 1);
     // At each moment of the argument: the script as it is, but for the clock and what it keeps.
     let body = SCRIPT
-        .replace(clock, "({moment})")
+        .replace(clock, "({moment, '250000'})")
         .replace("redis.call('GET', gateway)", "false")
         .replace(
             "redis.call('HMGET', quota, 'period', 'taken', 'bound')",
             "{false, false, false}",
         );
     let script = format!(
-        "local ends = {{}}\nfor moment in string.gmatch(ARGV[12], '%d+') do\n\
-         local function ask()\n{body}\nend\n\
-         ends[#ends + 1] = string.format('%.0f', ask()[4])\nend\nreturn table.concat(ends, ' ')"
+        "local ends = {{}}\nfor moment in string.gmatch(ARGV[14], '%d+') do\n\
+         local function ask()\n{body}\nend\nlocal said = ask()\n\
+         ends[#ends + 1] = string.format('%.0f %d', said[4], said[6])\nend\n\
+         return table.concat(ends, ',')"
     );
     // 2024 was a leap year, 2100 is none; the last and the first second of months, weeks and days.
     let years = [1_704_067_200_u64, 4_102_444_800, 951_782_400];
@@ -43,18 +44,31 @@ fn periods_end_when_those_of_a_gateway_on_its_own_do() {
         ("month", Period::Month),
     ] {
         let text = text.join(" ");
+        // One that was admitted by a share in the middle of it all.
+        let at = moments[moments.len() / 5];
+        let told = at.to_string();
         let words = [
-            "eval", &script, "2", "{q}", "{q}:1", "1", "0", "0", "0", "1", "1", kind, "1000000",
-            "0", "0", "", &text,
+            "eval", &script, "2", "{q}", "{q}:1", "1", "0", "0", "0", "1", "1", &told, "1", kind,
+            "1000000", "0", "0", "", &text,
         ];
         let said = redis.ask(&words);
-        let ends: Vec<u64> = said
-            .split(' ')
-            .map(|end| end.parse().expect(&said))
+        let ends: Vec<(u64, u8)> = said
+            .split(',')
+            .map(|end| {
+                let (left, told) = end.split_once(' ').expect(&said);
+                (left.parse().unwrap(), told.parse().unwrap())
+            })
             .collect();
         assert_eq!(ends.len(), moments.len());
-        for (&moment, left) in moments.iter().zip(ends) {
-            assert_eq!(moment + left, period.span(moment).end, "{kind} at {moment}");
+        for (&moment, (left, told)) in moments.iter().zip(ends) {
+            let end = period.span(moment).end;
+            assert_eq!(
+                moment * 1_000_000 + 250_000 + left,
+                end * 1_000_000,
+                "{kind} at {moment}"
+            );
+            let is_same = period.number(moment) == period.number(at);
+            assert_eq!(told == 1, is_same, "{kind} at {moment}");
         }
     }
 }

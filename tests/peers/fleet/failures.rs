@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gateway::clock;
 use gateway::model::{self, RedisLayout, WithoutStore};
-use gateway::store::fleet::FleetFigures;
-use gateway::{clock, store::fleet::Allowance};
+use gateway::store::fleet::{Allowance, Claim, FleetFigures, Verdict};
 use gateway_tests::redis::Redis;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Node, beyond, bucket, fleet_of, hammer, nodes, quota, shared, some};
+use super::{Node, as_user, beyond, bucket, fleet_of, hammer, nodes, quota, shared, some, user};
 use crate::program;
 use std::sync::Arc;
 
@@ -86,6 +86,42 @@ fn a_server_that_has_lost_everything_is_told_what_was_taken() {
 }
 
 #[test]
+fn a_server_that_is_killed_under_load_costs_at_most_what_it_lost() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let safe = ["--appendonly", "yes", "--appendfsync", "everysec"];
+    let mut redis = Redis::start(&program, &safe);
+    let model = strict(RedisLayout::Standalone, &[redis.port()]);
+    let nodes = nodes(&model);
+    let terms = quota(60_000);
+    let limits = shared(&nodes, "quota", terms);
+    let taken = || figures(&nodes).iter().map(|it| it.taken).sum::<u64>();
+    let mut admitted = std::thread::scope(|scope| {
+        let load = scope.spawn(|| hammer(&limits, Duration::from_secs(4)).len());
+        for _ in 0..3 {
+            let before = taken();
+            let more = || taken() >= before + 500;
+            gateway_tests::wait::until_now("requests that are admitted", more);
+            redis.kill();
+            redis.again();
+        }
+        u64::try_from(load.join().unwrap()).unwrap()
+    });
+    wait_for_answers(&nodes);
+    let failures: u64 = figures(&nodes).iter().map(|figures| figures.failures).sum();
+    assert!(failures > 0, "nothing was asked while it was gone");
+    admitted += exhaust(&limits);
+    let lost = lost(&nodes);
+    let bound = 60_000 + lost + beyond(&model, &terms);
+    println!("{admitted} of 60000; {lost} lost by three kills, so at most {bound}");
+    assert!(
+        (60_000..=bound).contains(&admitted),
+        "{admitted}, and at most {bound}"
+    );
+}
+
+#[test]
 fn a_bucket_whose_server_has_lost_it_begins_with_what_is_owed_still() {
     let Some(program) = program("redis-server") else {
         return;
@@ -115,6 +151,74 @@ fn a_bucket_whose_server_has_lost_it_begins_with_what_is_owed_still() {
         lost + u64::from(GATEWAYS) >= before,
         "{lost} of {before} were told again"
     );
+}
+
+#[test]
+fn what_shares_have_admitted_is_charged_when_the_server_answers() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let mut redis = Redis::start(
+        &program,
+        &["--appendonly", "yes", "--appendfsync", "always"],
+    );
+    let model = fleet_of(GATEWAYS, RedisLayout::Standalone, &[redis.port()]);
+    let nodes = nodes(&model);
+    let terms = quota(2_000);
+    let limits = shared(&nodes, "quota", terms);
+    let mut admitted = some(&limits, 100);
+    redis.kill();
+    for limit in &limits {
+        let alone = || limit.take(clock::monotonic_ns()) == Verdict::Alone;
+        gateway_tests::wait::until_now("a gateway on its own", alone);
+        for _ in 0..400 {
+            let _kept = Claim::alone(limit, clock::monotonic_ns());
+            admitted += 1;
+        }
+        // Something else has refused them.
+        for _ in 0..50 {
+            Claim::alone(limit, clock::monotonic_ns()).give_back();
+        }
+    }
+    redis.again();
+    // Also of a gateway whose callers do not come any more.
+    let taken = || redis.ask(&["hget", "test:{quota}", "taken"]).parse::<u64>();
+    gateway_tests::wait::until_now("all of it to be charged", || {
+        taken().is_ok_and(|taken| taken >= admitted)
+    });
+    admitted += exhaust(&limits);
+    println!("{admitted} of 2000, 1200 of them by shares");
+    assert_eq!(lost(&nodes), 0);
+    let bound = 2_000 + beyond(&model, &terms);
+    assert!(
+        (2_000..=bound).contains(&admitted),
+        "{admitted}, and at most {bound}"
+    );
+}
+
+#[test]
+fn a_name_that_is_taken_there_is_its_limits_own_trouble() {
+    let Some(program) = program("redis-server") else {
+        return;
+    };
+    let redis = Redis::start(&program, &[]);
+    drop(redis.ask(&["rpush", "test:{theirs}", "something"]));
+    let model = fleet_of(1, RedisLayout::Standalone, &[redis.port()]);
+    let node = Node::start(1, &model);
+    let (theirs, ours) = (bucket(1, 10), quota(100_000));
+    let theirs = node.fleet.named(1, || "theirs".to_owned(), theirs);
+    let ours = node.fleet.named(2, || "ours".to_owned(), ours);
+    let alone = || theirs.take(clock::monotonic_ns()) == Verdict::Alone;
+    gateway_tests::wait::until_now("the share to decide", alone);
+    let asked = node.fleet.counters().figures().failures;
+    let again = || {
+        let verdict = ours.take(clock::monotonic_ns());
+        assert_ne!(verdict, Verdict::Alone);
+        theirs.take(clock::monotonic_ns());
+        node.fleet.counters().figures().failures >= asked + 5
+    };
+    gateway_tests::wait::until_now("it to be asked again and again", again);
+    assert!(node.fleet.counters().figures().is_reached);
 }
 
 #[test]
@@ -167,6 +271,7 @@ impl Watched {
             "--repl-diskless-sync-delay",
             "0",
         ]);
+        settings.extend(user("~test:*", &["+role"]));
         let master = Redis::start(program, &settings);
         let port = master.port().to_string();
         let of_replicas = format!("127.0.0.1 {port}");
@@ -197,7 +302,7 @@ fn a_failover_of_sentinels_costs_at_most_what_the_replica_did_not_have() {
     let layout = RedisLayout::Sentinel {
         master: "pets".to_owned(),
     };
-    let model = strict(layout, &ports);
+    let model = as_user(strict(layout, &ports));
     let nodes = nodes(&model);
     let terms = quota(3_000);
     let limits = shared(&nodes, "quota", terms);
@@ -223,7 +328,9 @@ fn a_failover_of_sentinels_costs_at_most_what_the_replica_did_not_have() {
 
 /// Three masters that have a third of all keys each.
 fn cluster(program: &Path) -> Vec<Redis> {
-    let start = |_| Redis::start(program, &["--cluster-enabled", "yes"]);
+    let mut settings = vec!["--cluster-enabled", "yes"];
+    settings.extend(user("~test:*", &["+cluster|slots"]));
+    let start = |_| Redis::start(program, &settings);
     let servers: Vec<Redis> = (0..3).map(start).collect();
     let mut words = vec!["--cluster".to_owned(), "create".to_owned()];
     words.extend(servers.iter().map(Redis::server));
@@ -244,7 +351,7 @@ fn a_cluster_that_loses_a_server_keeps_the_limits_of_the_others() {
     };
     let mut servers = cluster(&program);
     let ports: Vec<u16> = servers.iter().map(Redis::port).collect();
-    let model = strict(RedisLayout::Cluster, &ports[..2]);
+    let model = as_user(strict(RedisLayout::Cluster, &ports[..2]));
     let nodes = nodes(&model);
     let terms = quota(600);
     // Enough names that each server has some of them.
@@ -280,4 +387,17 @@ fn a_cluster_that_loses_a_server_keeps_the_limits_of_the_others() {
         }
     }
     println!("{admitted:?} of 600 each, kept: {kept:?}");
+    // It is said, although the other two answer.
+    let gone = kept.iter().position(|kept| !kept).unwrap();
+    let kept = kept.iter().position(|kept| *kept).unwrap();
+    for (at, node) in nodes.iter().enumerate() {
+        let failures = || node.fleet.counters().figures().failures;
+        let before = failures();
+        gateway_tests::wait::until_now("a question that nobody answers", || {
+            limits[gone][at].take(clock::monotonic_ns());
+            failures() > before
+        });
+        limits[kept][at].take(clock::monotonic_ns());
+        assert!(!node.fleet.counters().figures().is_reached);
+    }
 }

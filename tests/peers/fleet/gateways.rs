@@ -11,6 +11,7 @@ use gateway_tests::setup::Setup;
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
+use super::user;
 use crate::program;
 
 const VALUE: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCD";
@@ -55,37 +56,12 @@ fn setup(redis: &Redis, upstream: &Upstream, fleet: Value) -> Setup {
 /// A server that is asked over TLS by a user who may do what the documentation asks for.
 fn guarded(program: &Path, tls_port: &str, (files, root): (&Value, &Path)) -> Redis {
     let path = |name: &str| files[name].as_str().unwrap().to_owned();
-    Redis::start(
-        program,
-        &[
-            "--tls-port",
-            tls_port,
-            "--tls-cert-file",
-            &path("chain"),
-            "--tls-key-file",
-            &path("key"),
-            "--tls-ca-cert-file",
-            root.to_str().unwrap(),
-            "--tls-auth-clients",
-            "no",
-            // What the documentation asks for.
-            "--user",
-            "gateway",
-            "on",
-            ">secret",
-            "~gateway:*",
-            "+evalsha",
-            "+script|load",
-            "+time",
-            "+get",
-            "+set",
-            "+hset",
-            "+hmget",
-            "+hdel",
-            "+expireat",
-            "+ping",
-        ],
-    )
+    let (chain, key) = (path("chain"), path("key"));
+    let mut settings = vec!["--tls-port", tls_port, "--tls-auth-clients", "no"];
+    settings.extend(["--tls-cert-file", &chain, "--tls-key-file", &key]);
+    settings.extend(["--tls-ca-cert-file", root.to_str().unwrap()]);
+    settings.extend(user("~gateway:*", &[]));
+    Redis::start(program, &settings)
 }
 
 #[tokio::test]

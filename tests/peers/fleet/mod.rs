@@ -11,13 +11,33 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gateway::clock;
-use gateway::model::{self, Period, Redis, RedisLayout, RedisServer, WithoutStore};
+use gateway::model::{self, Period, Redis, RedisLayout, RedisServer, SecretText, WithoutStore};
 use gateway::store::fleet::{Allowance, BucketTerms, Fleet, Terms, Verdict};
 use gateway::store::usage::QuotaTerms;
 use gateway_common::limit::{Limit, Rate};
 use gateway_tests::wait::until_now;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+/// A user of servers who may do what the documentation asks for, with this prefix of keys and beside it what
+/// else servers that belong together are asked.
+fn user<'a>(keys: &'a str, beside: &[&'a str]) -> Vec<&'a str> {
+    let mut settings = vec!["--user", "gateway", "on", ">secret", keys];
+    settings.extend(["+evalsha", "+script|load", "+time", "+get", "+set"]);
+    settings.extend(["+hset", "+hmget", "+hdel", "+expireat", "+ping"]);
+    settings.extend(beside);
+    settings
+}
+
+/// The same, asked by that user.
+fn as_user(model: model::Fleet) -> model::Fleet {
+    let redis = Redis {
+        username: Some("gateway".to_owned()),
+        password: Some(SecretText::new("secret".to_owned())),
+        ..model.redis
+    };
+    model::Fleet { redis, ..model }
+}
 
 /// What several gateways of a fleet agree on.
 fn fleet_of(gateways: u32, layout: RedisLayout, ports: &[u16]) -> model::Fleet {

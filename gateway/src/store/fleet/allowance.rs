@@ -11,6 +11,7 @@ use super::counters::one;
 use super::question::{Answer, Question};
 use super::roll::{Common, Order};
 use super::terms::Terms;
+use super::untold::{Moment, Untold};
 use crate::clock;
 use crate::store::charge::Level;
 
@@ -44,6 +45,7 @@ pub struct Allowance {
     /// Whether whoever asks has been told to.
     is_asking: AtomicBool,
     book: Mutex<Book>,
+    untold: Mutex<Untold>,
     common: Arc<Common>,
 }
 
@@ -57,7 +59,7 @@ pub enum Verdict {
         /// At least 1.
         wait_ns: u64,
     },
-    /// Redis does not answer: this gateway's share decides.
+    /// Redis does not answer: this gateway's share decides. What that admits is a [`super::Claim`].
     Alone,
 }
 
@@ -96,6 +98,7 @@ impl Allowance {
             retry_ns: AtomicU64::new(0),
             is_asking: AtomicBool::new(false),
             book: Mutex::default(),
+            untold: Mutex::default(),
             common: Arc::clone(common),
         }
     }
@@ -175,9 +178,21 @@ impl Allowance {
         }
     }
 
+    /// Notes that the share has admitted a request, so that Redis is told when it answers.
+    pub(super) fn admitted_alone(&self, now_ns: u64) {
+        let moment = self.moment(now_ns);
+        self.untold().add(&self.terms.load(), moment);
+    }
+
+    /// Takes back what was noted of such a request, which is not admitted.
+    pub(super) fn give_back_alone(&self) {
+        let gateways = self.common.settings.load().asker.gateways;
+        self.untold().forget(1, &self.terms.load(), gateways);
+    }
+
     /// Gives back a request that was taken at `taken_ns` and is not admitted. What was taken in a period that
     /// has ended is not.
-    pub fn give_back(&self, taken_ns: u64) {
+    pub(super) fn give_back(&self, taken_ns: u64) {
         let ends_ns = self.ends_ns.load(SeqCst);
         if clock::monotonic_ns() < ends_ns || taken_ns >= ends_ns {
             self.in_hand.fetch_add(1, SeqCst);
@@ -248,6 +263,19 @@ impl Allowance {
         }
     }
 
+    fn moment(&self, now_ns: u64) -> Moment {
+        let settings = self.common.settings.load();
+        Moment {
+            gateways: settings.asker.gateways,
+            generation: settings.generation,
+            now_ns,
+        }
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,19 +293,33 @@ impl Allowance {
         now_ns.saturating_sub(self.used_ns.load(SeqCst)) >= idle_ns
     }
 
-    /// Whether there is something to give back.
-    pub(super) fn holds(&self) -> bool {
-        self.in_hand.load(SeqCst) > 0
+    /// Whether there is something to give back, or to be charged.
+    pub(super) fn holds(&self, now_ns: u64) -> bool {
+        self.in_hand.load(SeqCst) != 0 || self.is_untold(now_ns)
     }
 
-    /// Whether nothing is under way, nothing in hand and nothing on credit.
+    /// Whether the share has admitted something that counts still.
+    pub(super) fn is_untold(&self, now_ns: u64) -> bool {
+        let moment = self.moment(now_ns);
+        self.untold().telling(&self.terms.load(), moment).count > 0
+    }
+
+    /// Has Redis told what it does not know, where nobody else has it asked.
+    pub(super) fn tell(self: &Arc<Self>, now_ns: u64) {
+        if self.is_alone.load(SeqCst) && self.is_untold(now_ns) {
+            self.ask();
+        }
+    }
+
+    /// Whether nothing is under way.
     pub(super) fn is_settled(&self) -> bool {
-        self.in_hand.load(SeqCst) == 0 && !self.is_asking.load(SeqCst)
+        !self.is_asking.load(SeqCst)
     }
 
     /// The question to ask now.
     pub(super) fn question(&self, purpose: Purpose, now_ns: u64) -> Asked {
         let settings = self.common.settings.load();
+        let moment = self.moment(now_ns);
         let terms = **self.terms.load();
         let mut book = self.book();
         let in_hand = self.in_hand.load(SeqCst);
@@ -291,7 +333,7 @@ impl Allowance {
             Purpose::GiveBack => {
                 let unused = self.lay_down();
                 if now_ns < self.ends_ns.load(SeqCst) {
-                    book.give_back(unused, &terms);
+                    book.give_back(unused, &terms, settings.asker.gateways);
                 }
                 0
             }
@@ -300,8 +342,9 @@ impl Allowance {
             name: self.name.clone(),
             terms,
             number: self.common.numbers.fetch_add(1, SeqCst),
-            had: book.had(&terms, settings.generation, now_ns),
+            had: book.had(&terms, moment),
             spent,
+            untold: self.untold().telling(&terms, moment),
             wanted,
             remaining: match purpose {
                 Purpose::SetRemaining(remaining) => Some(remaining),
@@ -310,7 +353,7 @@ impl Allowance {
         };
         Asked {
             question,
-            generation: settings.generation,
+            generation: moment.generation,
             sent_ns: now_ns,
         }
     }
@@ -320,13 +363,17 @@ impl Allowance {
         let question = &asked.question;
         if let Answer::Given(given) = answer {
             let is_quota = matches!(question.terms, Terms::Quota(_));
+            let more = question.spent.saturating_add(given.given);
+            let taken = more.saturating_add(given.told);
+            let moment = Moment {
+                generation: asked.generation,
+                ..self.moment(now_ns)
+            };
+            let untold = question.untold.count;
+            self.untold()
+                .forget(untold, &question.terms, moment.gateways);
             let mut book = self.book();
-            let is_other = book.settle(
-                question.had,
-                (question.spent, given),
-                &question.terms,
-                (asked.generation, now_ns),
-            );
+            let is_other = book.settle(question.had, (taken, given), &question.terms, moment);
             drop(book);
             if is_quota {
                 if is_other {
@@ -348,11 +395,10 @@ impl Allowance {
                 .store(now_ns.saturating_add(RECHECK_NS), SeqCst);
             // Before there is something in hand, so that nobody takes another credit in between.
             self.closed_until_ns.store(closed_until_ns, SeqCst);
-            let more = question.spent.saturating_add(given.given);
             self.in_hand
                 .fetch_add(i64::try_from(more).unwrap_or(i64::MAX), SeqCst);
             let counters = &self.common.counters;
-            counters.taken.fetch_add(more, SeqCst);
+            counters.taken.fetch_add(taken, SeqCst);
             counters.lost.fetch_add(given.lost, SeqCst);
         }
         self.is_alone.store(false, SeqCst);

@@ -1,7 +1,8 @@
 //! What a gateway has taken of one limit, which is what Redis is told with every question.
 
 use super::question::{Given, Had};
-use super::terms::Terms;
+use super::terms::{BucketTerms, Terms};
+use super::untold::Moment;
 
 /// How long it counts what was taken of a quota. Redis keeps its side twice as long.
 const QUOTA_REMEMBERED_NS: u64 = 3_600 * 1_000_000_000;
@@ -10,7 +11,8 @@ const QUOTA_REMEMBERED_NS: u64 = 3_600 * 1_000_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Book {
     count: u64,
-    /// Of a bucket: when all of it will have been paid for, by this host's monotonic clock.
+    /// Of a bucket: when this gateway's share of the rate will have paid for all of it, by this host's monotonic
+    /// clock. So what all gateways owe is together at least what the bucket does.
     paid_ns: u64,
     /// Of a quota: the period that it was taken in.
     period: u64,
@@ -23,18 +25,20 @@ pub(super) struct Book {
 impl Book {
     /// What counts at `now_ns`. What was taken so long ago that a bucket is full again does not: Redis may
     /// have forgotten it rightly.
-    pub(super) fn had(&self, terms: &Terms, generation: u64, now_ns: u64) -> Option<Had> {
+    pub(super) fn had(&self, terms: &Terms, moment: Moment) -> Option<Had> {
         let remembered_ns = match terms {
             Terms::Bucket(bucket) => bucket.refill_ns,
             Terms::Quota(_) => QUOTA_REMEMBERED_NS,
         };
-        let age_ns = now_ns.saturating_sub(self.answered_ns?);
-        let counts = age_ns < remembered_ns && self.generation == generation;
+        let age_ns = moment.now_ns.saturating_sub(self.answered_ns?);
+        let counts = age_ns < remembered_ns && self.generation == moment.generation;
         counts.then(|| Had {
             count: self.count,
             owing: match terms {
                 Terms::Bucket(bucket) => {
-                    units_of(self.paid_ns.saturating_sub(now_ns), bucket.unit_us)
+                    let owing_ns = self.paid_ns.saturating_sub(moment.now_ns);
+                    let owing = units_of(owing_ns, bucket.unit_us * f64::from(moment.gateways));
+                    owing.min(bucket.burst)
                 }
                 Terms::Quota(_) => 0,
             },
@@ -43,35 +47,43 @@ impl Book {
     }
 
     /// Notes that so many were not used.
-    pub(super) fn give_back(&mut self, unused: u64, terms: &Terms) {
+    pub(super) fn give_back(&mut self, unused: u64, terms: &Terms, gateways: u32) {
         self.count = self.count.saturating_sub(unused);
         if let Terms::Bucket(bucket) = terms {
-            let unused_ns = ns_of(unused, bucket.unit_us);
+            let unused_ns = by_share(unused, bucket, gateways);
             self.paid_ns = self.paid_ns.saturating_sub(unused_ns);
         }
     }
 
-    /// Notes the answer to a question that said `had`. Whether it is of another period.
+    /// Notes the answer to a question that said `had`, with which so many were taken. Whether it is of another
+    /// period.
     pub(super) fn settle(
         &mut self,
         had: Option<Had>,
-        (spent, given): (u64, &Given),
+        (taken, given): (u64, &Given),
         terms: &Terms,
-        (generation, now_ns): (u64, u64),
+        moment: Moment,
     ) -> bool {
         let is_other = given.period != self.period;
         let before = had.filter(|_| !is_other).map_or(0, |had| had.count);
-        let taken = spent.saturating_add(given.given);
         self.count = before.saturating_add(taken);
         self.period = given.period;
-        self.answered_ns = Some(now_ns);
-        self.generation = generation;
+        self.answered_ns = Some(moment.now_ns);
+        self.generation = moment.generation;
         if let Terms::Bucket(bucket) = terms {
-            let taken_ns = ns_of(taken, bucket.unit_us);
-            self.paid_ns = self.paid_ns.max(now_ns).saturating_add(taken_ns);
+            let begun = self.paid_ns.max(moment.now_ns);
+            let paid_ns = begun.saturating_add(by_share(taken, bucket, moment.gateways));
+            // Whoever takes more than its share would owe ever more; nobody owes more than there was.
+            let all = by_share(bucket.burst, bucket, moment.gateways);
+            self.paid_ns = paid_ns.min(moment.now_ns.saturating_add(all));
         }
         is_other
     }
+}
+
+/// Nanoseconds in which this gateway's share of the rate pays for so many.
+pub(super) fn by_share(units: u64, bucket: &BucketTerms, gateways: u32) -> u64 {
+    ns_of(units.saturating_mul(gateways.into()), bucket.unit_us)
 }
 
 #[expect(
@@ -90,6 +102,6 @@ fn ns_of(units: u64, unit_us: f64) -> u64 {
     clippy::cast_precision_loss,
     reason = "as above"
 )]
-fn units_of(ns: u64, unit_us: f64) -> u64 {
+pub(super) fn units_of(ns: u64, unit_us: f64) -> u64 {
     (ns as f64 / (unit_us * 1e3)).ceil() as u64
 }

@@ -20,6 +20,9 @@ use crate::model::{Redis, RedisLayout, RedisServer, RedisTls};
 const REDIRECTS_MAX: u32 = 3;
 /// Attempts in which a connection is made: of names, sentinels and the server, each in its own time.
 const CONNECT_TIMES: u32 = 8;
+/// Time for that at least: the client waits a second for each sentinel that is not there, in the order in which
+/// they are named, and no request waits for it.
+const CONNECT_MIN: Duration = Duration::from_secs(5);
 
 /// What makes connections.
 pub(super) enum Connector {
@@ -54,7 +57,7 @@ impl Connector {
 
     /// Makes one.
     pub(super) async fn connect(&mut self, within: Duration) -> Result<Way, Unanswered> {
-        let within = within.saturating_mul(CONNECT_TIMES);
+        let within = within.saturating_mul(CONNECT_TIMES).max(CONNECT_MIN);
         let made = timeout(within, async {
             Ok(match self {
                 Self::Server(client, config) => Way::Server(

@@ -81,7 +81,7 @@ impl Lender {
 
     /// Asks these servers until there are others or the gateway stops; whether it does.
     async fn serve(&mut self, servers: &model::Fleet, stop: &mut oneshot::Receiver<()>) -> bool {
-        let link = Arc::new(Link::new());
+        let link = Arc::new(Link::new(&servers.redis));
         let common = Arc::clone(&self.fleet.0.common);
         let keeping = link.keep(&servers.redis, servers.timeout, &common.counters);
         tokio::pin!(keeping);
@@ -115,7 +115,12 @@ impl Lender {
                 () = &mut keeping => return false,
                 _ = sweep.tick() => {
                     let (idle_ns, now_ns) = (common.settings.load().idle_ns, clock::monotonic_ns());
-                    for allowance in self.fleet.idle(idle_ns, now_ns) {
+                    let mut room = 0;
+                    if link.is_up() {
+                        self.fleet.tell(now_ns);
+                        room = QUESTIONS_MAX.saturating_sub(under_way.len());
+                    }
+                    for allowance in self.fleet.idle(idle_ns, now_ns).into_iter().take(room) {
                         if allowance.begin() {
                             under_way.spawn(ask(Arc::clone(&common), Arc::clone(&link), allowance, Purpose::GiveBack));
                         }
@@ -168,7 +173,8 @@ async fn put(
     asked: &Asked,
 ) -> Result<(), Unanswered> {
     let settings = common.settings.load_full();
-    let answer = link.ask(&settings.asker, &asked.question, settings.timeout);
+    let within = (settings.timeout, &common.counters);
+    let answer = link.ask(&settings.asker, &asked.question, within);
     let answer = answer.await;
     let now_ns = clock::monotonic_ns();
     let answer = answer.inspect_err(|_error| {
@@ -193,6 +199,9 @@ async fn put(
 async fn give_back_all(fleet: &Fleet, common: &Arc<Common>, link: &Arc<Link>) {
     let mut under_way = JoinSet::new();
     for allowance in fleet.idle(0, clock::monotonic_ns()) {
+        if under_way.len() >= QUESTIONS_MAX {
+            under_way.join_next().await;
+        }
         if allowance.begin() {
             let (common, link) = (Arc::clone(common), Arc::clone(link));
             under_way.spawn(ask(common, link, allowance, Purpose::GiveBack));

@@ -4,21 +4,19 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connector::{Connector, Way};
 use super::counters::FleetCounters;
 use super::question::{Answer, Asker, Question, Scripts};
+use super::voice::Voice;
 use crate::model::Redis;
-use crate::telemetry::operator_log::explain;
 
 /// Time between attempts to connect: it doubles from the first to the last.
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// How often a connection is looked after that nobody uses.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// How often it is said again that there is none.
-const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a question was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +32,38 @@ pub(super) enum Unanswered {
     Redis(#[from] redis::RedisError),
 }
 
+impl Unanswered {
+    /// Whether a server was there and would not do it.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::NoConnection | Self::TooLate(_) => false,
+            Self::Redis(error) => {
+                let is_broken = error.is_io_error() || error.is_connection_dropped();
+                !is_broken && !error.is_timeout()
+            }
+        }
+    }
+
+    /// Whether it says nothing of any other limit: what stands under the name of this one was put there by
+    /// somebody else.
+    fn is_of_one_limit(&self) -> bool {
+        use redis::ErrorKind::{Parse, UnexpectedReturnType};
+        match self {
+            Self::NoConnection | Self::TooLate(_) => false,
+            Self::Redis(error) => {
+                error.code() == Some("WRONGTYPE")
+                    || matches!(error.kind(), Parse | UnexpectedReturnType)
+            }
+        }
+    }
+}
+
 /// A connection that is made anew whenever it breaks.
 #[derive(Debug)]
 pub(super) struct Link {
     state: watch::Sender<State>,
     scripts: Scripts,
+    voice: Voice,
 }
 
 #[derive(Clone, Debug)]
@@ -57,25 +82,33 @@ struct Connection {
 }
 
 impl Link {
-    pub(super) fn new() -> Self {
+    /// To these servers, before there is one.
+    pub(super) fn new(redis: &Redis) -> Self {
         Self {
             state: watch::Sender::new(State::Connecting),
             scripts: Scripts::new(),
+            voice: Voice::new(redis),
         }
     }
 
-    /// Asks. Whoever comes while the first connection is made waits for that; later there is one, or there is
-    /// not.
+    /// Whether there is one now.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.state.borrow(), State::Up(_))
+    }
+
+    /// Asks. Whoever comes while the first connection is made waits for that, as long as for an answer; later
+    /// there is one, or there is not.
     pub(super) async fn ask(
         &self,
         asker: &Asker,
         question: &Question,
-        within: Duration,
+        (within, counters): (Duration, &FleetCounters),
     ) -> Result<Answer, Unanswered> {
         let mut followed = self.state.subscribe();
         let state = followed.wait_for(|state| !matches!(state, State::Connecting));
+        let state = timeout(within, state).await;
         let state = state
-            .await
+            .map_err(|_elapsed| Unanswered::NoConnection)?
             .map_err(|_gone| Unanswered::NoConnection)?
             .clone();
         let State::Up(Connection { number, mut way }) = state else {
@@ -88,12 +121,17 @@ impl Link {
             Err(_elapsed) => Err(Unanswered::TooLate(within)),
         };
         let answer = answer.and_then(|value| {
-            let read = Answer::read(&value, &question.terms);
+            let read = Answer::read(&value);
             read.map_err(|error| Unanswered::Redis(error.into()))
         });
-        // A cluster's client keeps its connections by itself, and what one node cannot do another may.
-        if let (Err(error), Way::Server(_)) = (&answer, &way) {
-            self.broke(number, error);
+        match (&answer, &way) {
+            (Ok(_), _) => self.voice.answered(counters),
+            (Err(error), _) if error.is_of_one_limit() => {
+                self.voice.cannot_ask(&question.name, error);
+            }
+            (Err(error), Way::Server(_)) => self.broke(number, error, counters),
+            // A cluster's client keeps its connections by itself, and what one node cannot do another may.
+            (Err(error), Way::Cluster(_)) => self.voice.failed(error, counters),
         }
         answer
     }
@@ -101,7 +139,6 @@ impl Link {
     /// Keeps a connection to these servers, until it is dropped.
     pub(super) async fn keep(&self, redis: &Redis, within: Duration, counters: &FleetCounters) {
         let (mut number, mut pause) = (0_u64, RECONNECT_MIN);
-        let mut said: Option<tokio::time::Instant> = None;
         let mut connector = Connector::new(redis, within);
         loop {
             number += 1;
@@ -111,43 +148,38 @@ impl Link {
             };
             match made {
                 Ok(way) => {
-                    counters.reach(true);
-                    if said.take().is_some() {
-                        tracing::warn!(
-                            "the store of the fleet answers again: limits across gateways hold again"
-                        );
-                    } else {
-                        tracing::info!(servers = %named(redis), "the store of the fleet answers");
+                    let began = Instant::now();
+                    if matches!(way, Way::Cluster(_)) {
+                        self.voice.answered(counters);
                     }
-                    pause = RECONNECT_MIN;
                     self.state.send_replace(State::Up(Connection {
                         number,
                         way: way.clone(),
                     }));
-                    self.watch(number, way, within).await;
-                    counters.reach(false);
+                    self.watch(number, way, (within, counters)).await;
+                    // A server that takes connections, and breaks each of them or refuses everything, is asked
+                    // no faster for it.
+                    if began.elapsed() >= RECONNECT_MAX {
+                        pause = RECONNECT_MIN;
+                    }
                 }
                 Err(error) => {
-                    counters.reach(false);
                     self.state.send_replace(State::Down);
-                    if said.is_none_or(|said| said.elapsed() >= REMIND_EVERY) {
-                        said = Some(tokio::time::Instant::now());
-                        tracing::error!(
-                            error = explain(&error),
-                            servers = %named(redis),
-                            "the store of the fleet does not answer: limits across gateways do not hold, and \
-                             this gateway goes on as `fleet.unreachable` says; tried again until it does"
-                        );
-                    }
-                    sleep(pause).await;
-                    pause = (pause * 2).min(RECONNECT_MAX);
+                    self.voice.failed(&error, counters);
                 }
             }
+            sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
         }
     }
 
     /// Waits until connection `number` has broken.
-    async fn watch(&self, number: u64, mut way: Way, within: Duration) {
+    async fn watch(
+        &self,
+        number: u64,
+        mut way: Way,
+        (within, counters): (Duration, &FleetCounters),
+    ) {
         let mut followed = self.state.subscribe();
         let mut every = tokio::time::interval(PING_EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -161,17 +193,20 @@ impl Link {
                     let ping = cmd("PING");
                     let ping = ping.query_async::<Value>(&mut way);
                     let error = match timeout(within, ping).await {
-                        Ok(Ok(_pong)) => continue,
+                        Ok(Ok(_pong)) => {
+                            self.voice.answered(counters);
+                            continue;
+                        }
                         Ok(Err(error)) => Unanswered::Redis(error),
                         Err(_elapsed) => Unanswered::TooLate(within),
                     };
-                    self.broke(number, &error);
+                    self.broke(number, &error, counters);
                 }
             }
         }
     }
 
-    fn broke(&self, number: u64, error: &Unanswered) {
+    fn broke(&self, number: u64, error: &Unanswered, counters: &FleetCounters) {
         let broke = self.state.send_if_modified(|state| {
             let was_up = is_up(state, number);
             if was_up {
@@ -180,20 +215,11 @@ impl Link {
             was_up
         });
         if broke {
-            tracing::error!(
-                error = explain(error),
-                "the store of the fleet has failed: until it answers again this gateway goes on as \
-                 `fleet.unreachable` says"
-            );
+            self.voice.failed(error, counters);
         }
     }
 }
 
 const fn is_up(state: &State, wanted: u64) -> bool {
     matches!(state, State::Up(Connection { number, .. }) if *number == wanted)
-}
-
-fn named(redis: &Redis) -> String {
-    let servers = redis.servers.iter().map(ToString::to_string);
-    servers.collect::<Vec<_>>().join(", ")
 }

@@ -10,10 +10,11 @@
 //! that they were told something. What a gateway says that it has taken is what counts: where Redis knows less,
 //! because it has lost writes, it takes them again and says how many that were; where it knows more, because
 //! an answer never came, it has them back. While Redis does not answer, limits are those of this gateway
-//! alone: its share of each.
+//! alone, its share of each; what that admits is charged there as soon as it answers.
 
 mod allowance;
 mod book;
+mod claim;
 mod connector;
 mod counters;
 mod lender;
@@ -23,8 +24,11 @@ mod roll;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod untold;
+mod voice;
 
 pub use allowance::{Allowance, Verdict};
+pub use claim::Claim;
 pub use counters::{FleetCounters, FleetFigures};
 pub use lender::Lender;
 pub use roll::{Fleet, SetRefused};

@@ -3,6 +3,7 @@
 use redis::{FromRedisValue, ParsingError, Script, ScriptInvocation, Value};
 
 use super::terms::{BucketTerms, Terms};
+use super::untold::Telling;
 use crate::model::Period;
 use crate::store::usage::QuotaTerms;
 
@@ -25,6 +26,8 @@ pub(super) struct Question {
     pub(super) had: Option<Had>,
     /// Requests that were admitted on credit.
     pub(super) spent: u64,
+    /// Requests that were admitted by the share.
+    pub(super) untold: Telling,
     /// Requests that are to be taken.
     pub(super) wanted: u64,
     /// Requests that are to be left of a quota.
@@ -71,7 +74,9 @@ pub(super) struct Given {
     pub(super) wait_ns: u64,
     /// Requests that this gateway had taken and Redis did not know of any more.
     pub(super) lost: u64,
-    /// The period of a quota.
+    /// Requests that were admitted by the share, and count.
+    pub(super) told: u64,
+    /// The period of a quota; 0 of a bucket.
     pub(super) period: u64,
 }
 
@@ -116,6 +121,7 @@ fn bucket(
     asked.arg(u8::from(question.had.is_none()));
     asked.arg(count).arg(owing);
     asked.arg(question.spent).arg(question.wanted);
+    asked.arg(question.untold.count);
     asked.arg(format!("{:.9}", terms.unit_us));
     asked.arg(terms.burst).arg(gateways);
 }
@@ -123,7 +129,9 @@ fn bucket(
 fn quota(asked: &mut ScriptInvocation<'_>, question: &Question, terms: &QuotaTerms, gateways: u32) {
     let (count, period) = question.had.map_or((0, 0), |had| (had.count, had.period));
     asked.arg(count).arg(period);
-    asked.arg(question.spent).arg(question.wanted).arg(gateways);
+    asked.arg(question.spent).arg(question.wanted);
+    asked.arg(question.untold.count).arg(question.untold.at);
+    asked.arg(gateways);
     asked.arg(match terms.period {
         Period::Day => "day",
         Period::Week => "week",
@@ -139,32 +147,24 @@ fn quota(asked: &mut ScriptInvocation<'_>, question: &Question, terms: &QuotaTer
 }
 
 impl Answer {
-    /// Reads the answer to a question with these terms.
-    pub(super) fn read(value: &Value, terms: &Terms) -> Result<Self, ParsingError> {
+    /// Reads what a script has answered.
+    pub(super) fn read(value: &Value) -> Result<Self, ParsingError> {
         let wrong = || ParsingError::from("an answer of a script that is not this one");
         let values = value.as_sequence().ok_or_else(wrong)?;
         let (kind, numbers) = values.split_first().ok_or_else(wrong)?;
         let kind = String::from_redis_value_ref(kind)?;
         let numbers = numbers.iter().map(u64::from_redis_value_ref);
         let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
-        match (kind.as_str(), terms, numbers.as_slice()) {
-            ("late", _, []) => Ok(Self::Late),
-            ("given", Terms::Bucket(_), &[given, left, wait_us, lost]) => Ok(Self::Given(Given {
+        match (kind.as_str(), numbers.as_slice()) {
+            ("late", []) => Ok(Self::Late),
+            ("given", &[given, left, wait_us, lost, told, period]) => Ok(Self::Given(Given {
                 given,
                 left,
                 wait_ns: wait_us.saturating_mul(1_000),
                 lost,
-                period: 0,
+                told,
+                period,
             })),
-            ("given", Terms::Quota(_), &[given, left, wait_seconds, lost, period]) => {
-                Ok(Self::Given(Given {
-                    given,
-                    left,
-                    wait_ns: wait_seconds.saturating_mul(1_000_000_000),
-                    lost,
-                    period,
-                }))
-            }
             _ => Err(wrong()),
         }
     }

@@ -4,9 +4,10 @@
 -- be where an operator has said so. What the gateway says that it has had counts, as in `bucket.lua`.
 local quota, gateway = KEYS[1], KEYS[2]
 local number, had, had_in = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local spent, wanted, gateways = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local kind, limit, offset, since = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local remaining = tonumber(ARGV[11])
+local spent, wanted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local untold, untold_at, gateways = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local kind, limit, offset, since = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local remaining = tonumber(ARGV[13])
 local DAY, STEP_BACK_MAX, FORGOTTEN = 86400, 3600, 7200
 
 -- The day since 1970 on which a month begins that is counted from year 0. The civil calendar repeats itself
@@ -55,7 +56,8 @@ local known_number, known_period, known = string.match(redis.call('GET', gateway
 if known_number and tonumber(known_number) >= number then
     return {'late'}
 end
-local now = tonumber(redis.call('TIME')[1])
+local time = redis.call('TIME')
+local now, microseconds = tonumber(time[1]), tonumber(time[2])
 local period = period_of(now)
 local stored = redis.call('HMGET', quota, 'period', 'taken', 'bound')
 local stored_period = tonumber(stored[1] or '-1')
@@ -81,6 +83,11 @@ if had_in == period then
     missing = had - recorded
 end
 lost = math.max(missing, 0)
+-- What it has admitted while nobody answered it counts in the period in which that was.
+if period_of(untold_at) ~= period then
+    untold = 0
+end
+spent = spent + untold
 taken = math.max(taken + missing, 0) + spent
 if remaining then
     bound = taken + remaining
@@ -107,4 +114,5 @@ else
 end
 redis.call('EXPIREAT', quota, finish + DAY)
 redis.call('SET', gateway, string.format('%.0f %.0f %.0f', number, period, had + spent + given), 'EX', FORGOTTEN)
-return {'given', given, left - given, math.max(finish - now, 1), lost, period}
+local wait = math.max((finish - now) * 1000000 - microseconds, 1)
+return {'given', given, left - given, wait, lost, untold, period}

@@ -76,7 +76,9 @@ pub(super) enum Order {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetRefused {
     /// Redis did not answer.
-    #[error("the store of the fleet did not answer, and nothing has changed there: {0}")]
+    #[error(
+        "the store of the fleet did not answer, so it is not known whether anything has changed there: {0}"
+    )]
     NoAnswer(String),
     /// The gateway stops.
     #[error("the gateway is stopping")]
@@ -202,8 +204,8 @@ impl Fleet {
         self.0.common.settings.load().asker.gateways
     }
 
-    /// Every allowance of which nobody has used anything for `idle_ns`. Those that nobody else holds and that
-    /// have nothing in hand are taken off the roll.
+    /// Every allowance of which nobody has used anything for `idle_ns`, and that has something to give back or
+    /// to be charged. Those that nobody else holds and that have nothing are taken off the roll.
     pub(super) fn idle(&self, idle_ns: u64, now_ns: u64) -> Vec<Arc<Allowance>> {
         let mut found = Vec::new();
         for part in &self.0.parts {
@@ -213,7 +215,7 @@ impl Fleet {
                 if !allowance.is_idle(idle_ns, now_ns) {
                     return true;
                 }
-                if allowance.holds() {
+                if allowance.holds(now_ns) {
                     found.push(Arc::clone(allowance));
                     return true;
                 }
@@ -226,6 +228,17 @@ impl Fleet {
             });
         }
         found
+    }
+
+    /// Has Redis told what was admitted while it did not answer, also where nobody comes who would have it
+    /// asked.
+    pub(super) fn tell(&self, now_ns: u64) {
+        for part in &self.0.parts {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in part.values() {
+                entry.allowance.tell(now_ns);
+            }
+        }
     }
 
     fn make(&self, name: String, terms: Terms) -> Arc<Allowance> {

@@ -9,7 +9,7 @@ use super::allowance::{Allowance, Asked, Purpose, Verdict};
 use super::question::{Answer, Given, Had};
 use super::roll::Fleet;
 use super::terms::{BucketTerms, Terms};
-use super::{FLEET_CALLERS_MAX, Lender};
+use super::{Claim, FLEET_CALLERS_MAX, Lender};
 use crate::clock;
 use crate::model::{self, Period, Redis, RedisLayout, WithoutStore};
 use crate::store::usage::QuotaTerms;
@@ -167,6 +167,100 @@ fn a_limit_without_an_answer_is_decided_by_the_share_until_there_is_one() {
         bench.limit.take(now + SECOND),
         Verdict::Refused { .. }
     ));
+}
+
+#[test]
+fn what_the_share_admits_is_told_with_the_next_question() {
+    let mut bench = bench(bucket());
+    let now = clock::monotonic_ns();
+    assert_eq!(bench.admitted(1, now), 1);
+    bench.asked(now).unwrap();
+    bench.limit.unanswered(now);
+    for _ in 0..5 {
+        let _kept = Claim::alone(&bench.limit, now);
+    }
+    Claim::alone(&bench.limit, now).give_back();
+    // Its share of the rate is 50 per second, and pays for one every 20 ms.
+    let told = |now_ns| {
+        let asked = bench.limit.question(Purpose::GiveBack, now_ns);
+        asked.question.untold.count
+    };
+    assert_eq!((told(now), told(now + SECOND / 25)), (5, 3));
+    assert_eq!(told(now + SECOND), 0);
+    let asked = bench.limit.question(Purpose::Refill, now);
+    assert_eq!((asked.question.spent, asked.question.untold.count), (1, 5));
+    let _kept = Claim::alone(&bench.limit, now);
+    let answer = Given {
+        told: 5,
+        ..given(10, 30, 0)
+    };
+    bench.answer(&asked, answer, now);
+    assert_eq!(bench.fleet.counters().figures().taken, 16);
+    // What came while it was asked is told next.
+    let asked = bench.limit.question(Purpose::Refill, now);
+    assert_eq!(asked.question.untold.count, 1);
+    assert_eq!(asked.question.had.unwrap().count, 16);
+    let later = model::Fleet {
+        name: "other".to_owned(),
+        ..model(WithoutStore::Share)
+    };
+    bench.fleet.put_in_force(Some(&later));
+    let asked = bench.limit.question(Purpose::Refill, now);
+    assert_eq!(
+        asked.question.untold.count, 0,
+        "others have nothing to do with it"
+    );
+}
+
+#[test]
+fn what_a_gateway_owes_of_a_bucket_its_share_pays_for() {
+    let mut bench = bench(bucket());
+    let now = clock::monotonic_ns();
+    assert_eq!(bench.admitted(1, now), 1);
+    let asked = bench.asked(now).unwrap();
+    bench.answer(&asked, given(10, 30, 0), now);
+    let owing = |now_ns| {
+        let asked = bench.limit.question(Purpose::Refill, now_ns);
+        asked.question.had.unwrap().owing
+    };
+    // One every 20 ms.
+    assert_eq!((owing(now), owing(now + SECOND / 10)), (11, 6));
+    // Nobody owes more than there was, however much it has taken.
+    for _ in 0..20 {
+        let asked = bench.limit.question(Purpose::Refill, now);
+        bench.answer(&asked, given(10, 30, 0), now);
+    }
+    assert_eq!(owing(now), 50);
+}
+
+#[test]
+fn what_shares_admit_of_a_quota_is_told_with_when_that_was() {
+    let bench = bench(quota(5_000));
+    let now = clock::monotonic_ns();
+    bench.limit.unanswered(now);
+    let from = clock::unix_seconds();
+    for _ in 0..3 {
+        let _kept = Claim::alone(&bench.limit, now);
+    }
+    let asked = bench.limit.question(Purpose::Refill, now + 600 * SECOND);
+    let untold = asked.question.untold;
+    assert_eq!(untold.count, 3);
+    assert!((from..=clock::unix_seconds()).contains(&untold.at));
+}
+
+#[test]
+fn a_credit_that_was_not_charged_is_charged_when_nobody_comes_any_more() {
+    let mut bench = bench(bucket());
+    let now = clock::monotonic_ns();
+    assert_eq!(bench.admitted(1, now), 1);
+    bench.asked(now).unwrap();
+    bench.limit.unanswered(now);
+    let later = now + 20 * SECOND;
+    assert_eq!(bench.fleet.idle(10 * SECOND, later).len(), 1);
+    let asked = bench.limit.question(Purpose::GiveBack, later);
+    assert_eq!((asked.question.spent, asked.question.wanted), (1, 0));
+    bench.answer(&asked, given(0, 49, 0), later);
+    assert!(bench.fleet.idle(10 * SECOND, later).is_empty());
 }
 
 #[test]

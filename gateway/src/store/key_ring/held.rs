@@ -11,7 +11,7 @@ use crate::model::{ApiKeyId, ApiName, Quota, RouteKey, StageName, Throttle, Usag
 use crate::store::api_key::ApiKey;
 use crate::store::bucket::SlotsFull;
 use crate::store::charge::Account;
-use crate::store::fleet::{Allowance, Fleet, Terms, Verdict};
+use crate::store::fleet::{Allowance, Claim, Fleet, Terms, Verdict};
 use crate::store::lease::{SlotLease, SlotRegistry};
 use crate::store::usage::{Exhausted, QuotaCell, QuotaTerms, Standing, Taken, Usage};
 
@@ -53,8 +53,8 @@ pub struct InUse<'r> {
 #[derive(Clone, Copy, Debug)]
 pub struct Counted<'r> {
     taken: Taken<'r>,
-    /// Of what this gateway has in hand, and when.
-    across: Option<(&'r Arc<Allowance>, u64)>,
+    /// Of what all gateways share.
+    across: Option<Claim<'r>>,
     /// Whether the quota would have refused it if it were not only monitored.
     pub would_refuse: bool,
 }
@@ -62,8 +62,8 @@ pub struct Counted<'r> {
 impl Counted<'_> {
     /// Takes the request back, because something else refuses it.
     pub fn give_back(self) {
-        if let Some((allowance, taken_ns)) = self.across {
-            allowance.give_back(taken_ns);
+        if let Some(claim) = self.across {
+            claim.give_back();
         }
         self.taken.give_back();
     }
@@ -263,40 +263,53 @@ impl<'r> InUse<'r> {
                 would_refuse: false,
             });
         };
-        let (terms, across, refused) = match self.plan.across.as_ref() {
-            None => (terms, None, None),
-            Some(across) => {
-                let now_ns = clock::monotonic_ns();
-                match across.take(now_ns) {
-                    Verdict::Admitted => (terms, Some((across, now_ns)), None),
-                    Verdict::Refused { wait_ns } => (terms, None, Some(exhausted_for(wait_ns))),
-                    Verdict::Alone => (share_of(&quota, terms), None, None),
-                }
+        let now_ns = clock::monotonic_ns();
+        let across = self.plan.across.as_ref();
+        let (claim, refused) = match across.map(|across| (across, across.take(now_ns))) {
+            None => return self.count_alone(&terms, unix_seconds, None),
+            Some((across, Verdict::Alone)) => {
+                let terms = share_of(&quota, terms);
+                return self.count_alone(&terms, unix_seconds, Some((across, now_ns)));
             }
+            Some((across, Verdict::Admitted)) => (Some(Claim::taken(across, now_ns)), None),
+            Some((_, Verdict::Refused { wait_ns })) => (None, Some(exhausted_for(wait_ns))),
         };
         if let Some(refused) = refused.filter(|_| !quota.is_monitored) {
             return Err(refused);
         }
-        let known = match across {
+        let known = claim.map_or(terms, |claim| QuotaTerms {
             // What is left to the key on all gateways, for those who ask how much it is.
-            Some((across, _)) => QuotaTerms {
-                limit: cell.standing(&terms, unix_seconds).used + across.left() + 1,
-                offset: 0,
-                ..terms
-            },
-            None => terms,
-        };
-        let (taken, would_refuse) = if across.is_some() || quota.is_monitored {
-            let (taken, exhausted) = cell.watch(&known, unix_seconds);
-            let by_cell = across.is_none() && exhausted.is_some();
-            (taken, refused.is_some() || by_cell)
+            limit: cell.standing(&terms, unix_seconds).used + claim.allowance().left() + 1,
+            offset: 0,
+            ..terms
+        });
+        let (taken, _exhausted) = cell.watch(&known, unix_seconds);
+        Ok(Counted {
+            taken,
+            across: claim,
+            would_refuse: refused.is_some(),
+        })
+    }
+
+    /// Counts it by what this gateway knows, where no other shares the quota or nobody says what others have
+    /// used, which is told of the request when somebody does.
+    fn count_alone(
+        &self,
+        terms: &QuotaTerms,
+        unix_seconds: u64,
+        across: Option<(&'r Arc<Allowance>, u64)>,
+    ) -> Result<Counted<'r>, Exhausted> {
+        let cell = &*self.plan.used;
+        let is_monitored = self.plan.plan.quota.is_some_and(|it| it.is_monitored);
+        let (taken, exhausted) = if is_monitored {
+            cell.watch(terms, unix_seconds)
         } else {
-            (cell.charge(&terms, unix_seconds)?, false)
+            (cell.charge(terms, unix_seconds)?, None)
         };
         Ok(Counted {
             taken,
-            across,
-            would_refuse,
+            across: across.map(|(across, now_ns)| Claim::alone(across, now_ns)),
+            would_refuse: exhausted.is_some(),
         })
     }
 
