@@ -297,6 +297,8 @@ async fn a_quota_is_exact_over_all_workers_and_outlives_a_killed_gateway() {
         .set(&["workers"], json!(4))
         .set(&["usage_plans", "gold"], plan(json!({"quota": quota})));
     let (gateway, client) = started(setup).await;
+    let anew = |line: &str| line.contains("counted from here on").then_some(());
+    gateway.errors.find("a file that is new", anew).await;
     let key = create(&gateway, &["gold"], json!({})).await;
     let address = gateway.address().await;
     let key = std::sync::Arc::new(key);
@@ -350,6 +352,41 @@ async fn a_quota_is_exact_over_all_workers_and_outlives_a_killed_gateway() {
     assert!(
         report.ends_with(&format!("gold,{},{},0", key.id, LIMIT + 2)),
         "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_under_load_forgets_no_more_than_the_last_it_counted() {
+    // What may be lost is a second and the commit under way; on a machine where much else runs that takes longer.
+    const MAY_BE_LOST: std::time::Duration = std::time::Duration::from_secs(4);
+    let upstream = Upstream::echo().await;
+    let quota = json!({"limit": 1_000_000, "period": "month"});
+    let setup = apis(&upstream).set(&["usage_plans", "gold"], plan(json!({"quota": quota})));
+    let (gateway, client) = started(setup).await;
+    let key = create(&gateway, &["gold"], json!({})).await;
+    let began = tokio::time::Instant::now();
+    let mut answered = Vec::new();
+    while began.elapsed() < 2 * MAY_BE_LOST {
+        assert_eq!(prod(&client, "/a", &key).await.status, 200);
+        answered.push(tokio::time::Instant::now());
+    }
+    let killed = tokio::time::Instant::now();
+    let (gateway, _client) = started(gateway.kill().await).await;
+    let report = told(&ask(&gateway, &["usage", "--format", "csv"]).await);
+    let of_key = format!("gold,{},", key.id);
+    // A day may have ended meanwhile.
+    let kept: usize = report
+        .split(&of_key)
+        .skip(1)
+        .map(|rest| rest.split(',').next().unwrap().parse::<usize>().unwrap())
+        .sum();
+    let safe = |at: &&tokio::time::Instant| killed.duration_since(**at) >= MAY_BE_LOST;
+    let safe = answered.iter().filter(safe).count();
+    assert!(safe > 0);
+    assert!(
+        (safe..=answered.len()).contains(&kept),
+        "{kept} of {}, of which {safe} are not new",
+        answered.len()
     );
 }
 

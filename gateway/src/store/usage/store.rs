@@ -98,7 +98,13 @@ impl Usage {
             let database = if Self::exists(state_directory) {
                 disk.open()?
             } else {
-                disk.make()?
+                let made = disk.make()?;
+                // Quotas begin anew with it, which nobody wants who has lost it.
+                tracing::info!(
+                    file = %path.display(),
+                    "usage of API keys is counted from here on: nothing was kept of what was used before"
+                );
+                made
             };
             Self::new(Arc::clone(&path), Arc::new(disk), database, unix_seconds)
         }));
