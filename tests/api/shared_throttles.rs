@@ -1,11 +1,12 @@
 //! Limits that several routes share, those of each source, and limits that are only watched.
 
-use gateway_tests::client::Client;
+use gateway_tests::client::{Client, nothing, request, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
 use gateway_tests::upstream::Upstream;
 use gateway_tests::wait::until;
+use http::Method;
 use serde_json::{Value, json};
 
 const NO_ROOM: u64 = 100;
@@ -213,4 +214,45 @@ async fn with_the_quotas_of_the_service_an_account_has_its_throttle() {
     let throttles = steps.iter().filter(|step| step["step"] == "throttle");
     let said: Vec<_> = throttles.map(|step| step["said"].clone()).collect();
     assert_eq!(said, ["account_throttled: admits it"]);
+}
+
+#[tokio::test]
+async fn a_source_has_its_own_also_where_no_route_answers() {
+    let upstream = Upstream::echo().await;
+    let mut of_source = once(3);
+    of_source["key"] = json!("$context.identity.sourceIp");
+    let setup = apis(&upstream)
+        .set(&["apis", "one", "caller_throttles"], json!([of_source]))
+        .set(&["apis", "two", "type"], json!("http"))
+        .set(
+            &["apis", "two", "cors"],
+            json!({"allow_origins": ["https://app.test"], "allow_methods": ["GET"]}),
+        )
+        .set(
+            &["apis", "two", "stages", "prod", "caller_throttles"],
+            json!([of_source]),
+        );
+    let gateway = Gateway::start(setup).await;
+    let client = Client::http1(gateway.address().await).await;
+    let headers = [
+        ("origin", "https://app.test"),
+        ("access-control-request-method", "GET"),
+    ];
+    for (host, method, path, status) in [
+        ("one.test", Method::GET, "/prod/nowhere", 403),
+        ("one.test", Method::GET, "/prod/a", 200),
+        ("one.test", Method::GET, "/prod/elsewhere", 403),
+        ("one.test", Method::GET, "/prod/nowhere", 429),
+        ("one.test", Method::GET, "/prod/a", 429),
+        ("two.test", Method::OPTIONS, "/prod/a", 204),
+        ("two.test", Method::GET, "/prod/a", 200),
+        ("two.test", Method::GET, "/prod/nowhere", 404),
+        ("two.test", Method::GET, "/prod/nowhere", 429),
+        ("two.test", Method::OPTIONS, "/prod/a", 429),
+    ] {
+        let asked = with(request(method.clone(), path, nothing()), &headers);
+        let answer = client.send(with(asked, &[("host", host)])).await;
+        assert_eq!(answer.status, status, "{host} {method} {path}");
+    }
+    assert_eq!(gateway.reason("source_throttled").await["status"], 429);
 }

@@ -15,7 +15,7 @@ use crate::step::attempt::{Asking, Purpose};
 use crate::step::bucket::Sender;
 use crate::step::concurrency::take_seats;
 use crate::step::proof::Permit;
-use crate::step::source_limit::limit_source;
+use crate::step::source_limit::{SourcePlan, limit_source};
 use crate::store::api_key::ApiKeys;
 use crate::store::key_ring::KeyRing;
 
@@ -24,28 +24,28 @@ use crate::store::key_ring::KeyRing;
 /// # Errors
 /// 429 where it has had its own.
 pub(super) fn ask_source(
-    route: &RoutePlan,
+    sources: &SourcePlan,
     head: &Parts,
     exchange: &mut Exchange,
     asking: Asking<'_>,
 ) -> Result<(), Rejection> {
-    if route.sources.0.is_empty() {
+    if sources.0.is_empty() {
         return Ok(());
     }
     let sender = sender(exchange, head);
     let now_ns = clock::monotonic_ns();
     let noted = match asking.purpose {
         Purpose::Serve => {
-            let limited = limit_source(&route.sources, asking.buckets, &sender, now_ns);
+            let limited = limit_source(sources, asking.buckets, &sender, now_ns);
             if limited.is_err() && says_what_is_left(exchange) {
-                let plans = (&route.sources, &AdmitPlan::default());
+                let plans = (sources, &AdmitPlan::default());
                 let left = rate_limit(plans, asking.buckets, &sender, None, now_ns);
                 exchange.rate_limit = left.map(Box::new);
             }
             limited?
         }
         Purpose::Explain { .. } => {
-            let buckets = route.sources.0.iter();
+            let buckets = sources.0.iter();
             let mut standings =
                 buckets.map(|bucket| bucket.standing(asking.buckets, &sender, now_ns));
             if standings.any(|it| it.wait_ns > 0 && !it.is_monitored) {

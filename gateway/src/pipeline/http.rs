@@ -89,14 +89,17 @@ pub(crate) async fn enter<'s, 'r>(
     exchange.cors = cors.map(|plan| plan.headers(&head.method, &head.headers));
     measure(destination.api.sizes, ApiKind::Http, head)?;
     if cors.is_some() && is_preflight(&head.method, &head.headers) {
+        ask_source(&stage.strays, head, exchange, asking)?;
         return Ok(None);
     }
-    let found = stage.router.find(&head.method, &path);
-    let found = found.ok_or(Reason::RouteNotFound)?;
+    let Some(found) = stage.router.find(&head.method, &path) else {
+        ask_source(&stage.strays, head, exchange, asking)?;
+        return Err(Reason::RouteNotFound.into());
+    };
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
     follow(&route.observed, head, &found.parameters, exchange);
-    ask_source(route, head, exchange, asking)?;
+    ask_source(&route.sources, head, exchange, asking)?;
 
     if route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);

@@ -107,15 +107,17 @@ pub(crate) async fn enter<'s, 'r>(
         exchange.head.headers = head.headers.clone();
     }
     measure(destination.api.sizes, ApiKind::Rest, head)?;
-    let found = stage.router.find_method(&head.method, &path);
-    let found = found.ok_or_else(|| unmatched(&head.headers))?;
+    let Some(found) = stage.router.find_method(&head.method, &path) else {
+        ask_source(&stage.strays, head, exchange, asking)?;
+        return Err(unmatched(&head.headers));
+    };
     let route: &RoutePlan = found.value;
     exchange.record.record.route = Some(Arc::clone(&route.key));
     follow(&route.observed, head, &found.parameters, exchange);
     if is_customized {
         exchange.head.parameters = found.owned_parameters();
     }
-    ask_source(route, head, exchange, asking)?;
+    ask_source(&route.sources, head, exchange, asking)?;
 
     if stage.policy.is_some() || route.authorize.is_some() || route.decide.is_some() {
         let called = called(head, &path, &found);

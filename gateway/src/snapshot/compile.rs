@@ -11,7 +11,7 @@ use super::integration;
 use super::observed::{Observed, Observing};
 use super::policies::{Ways, policies};
 use super::seated::seated;
-use super::throttled::{Limited, throttled};
+use super::throttled::{Limited, strays, throttled};
 use super::validation::Schemas;
 use super::{ApiPlan, CompileError, RoutePlan, Snapshot, StagePlan, Tracks};
 use crate::clock;
@@ -243,6 +243,7 @@ impl Compiler {
                 .map(|bytes_min| CompressPlan { bytes_min }),
             policy: definition.policy.clone(),
             router,
+            strays: strays(&self.slots, limited(api, served, parts))?,
         })
     }
 
@@ -274,12 +275,7 @@ impl Compiler {
                 ))
             }
         };
-        let limited = Limited {
-            api,
-            stage: &served.variant.stage,
-            throttles: served.throttles,
-            account: parts.throttle,
-        };
+        let limited = limited(api, served, parts);
         let (sources, admit) = throttled(&self.slots, limited, route)?;
         Ok(RoutePlan {
             key: Arc::from(route.key.as_str()),
@@ -396,6 +392,16 @@ pub(super) fn dangling(route: &Route, missing: &str) -> CompileError {
     CompileError::Dangling {
         route: route.key.to_string(),
         missing: missing.to_owned(),
+    }
+}
+
+/// What limits requests to a stage beside their routes.
+fn limited<'m>(api: &'m Api, served: &'m Served<'m>, parts: &Parts<'m>) -> Limited<'m> {
+    Limited {
+        api,
+        stage: &served.variant.stage,
+        throttles: served.throttles,
+        account: parts.throttle,
     }
 }
 

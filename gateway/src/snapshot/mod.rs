@@ -42,6 +42,7 @@ use crate::oauth::Client;
 use crate::router::{RequestPath, Router, Slashes};
 use crate::step::admit::AdmitPlan;
 use crate::step::authorize::{AuthorizePlan, Authorizer};
+use crate::step::bucket::CallerBucket;
 use crate::step::compress::CompressPlan;
 use crate::step::concurrency::ConcurrencyPlan;
 use crate::step::conform::ConformPlan;
@@ -131,6 +132,8 @@ pub struct StagePlan {
     pub policy: Option<Arc<Policy>>,
     /// Its routes.
     pub router: Router<RoutePlan>,
+    /// What each source is charged for requests that none of them answers.
+    pub strays: SourcePlan,
 }
 
 impl ApiPlan {
@@ -269,21 +272,30 @@ impl Snapshot {
 
     /// Puts the limits of every route in force.
     pub fn put_limits_in_force(&self, buckets: &Buckets, now_ns: u64) {
-        let mut caller_unit_ns: Option<u64> = None;
-        let mut shares = |unit_ns: u64| {
-            caller_unit_ns = Some(caller_unit_ns.map_or(unit_ns, |least| least.min(unit_ns)));
-        };
-        let stages = self.apis.iter().flat_map(|api| api.stages());
-        for route in stages.flat_map(|stage| stage.router.values()) {
-            route.sources.put_in_force(now_ns);
-            route.admit.put_in_force(now_ns);
-            let callers = route.sources.0.iter().chain(&route.admit.callers);
-            callers.for_each(|callers| shares(callers.unit_ns()));
+        for stage in self.apis.iter().flat_map(|api| api.stages()) {
+            stage.strays.put_in_force(now_ns);
+            for route in stage.router.values() {
+                route.sources.put_in_force(now_ns);
+                route.admit.put_in_force(now_ns);
+            }
         }
         for authorizer in &self.authorizers {
             authorizer.guard.put_in_force(now_ns);
-            authorizer.guard.unit_ns().into_iter().for_each(&mut shares);
         }
-        buckets.set_caller_unit(caller_unit_ns);
+        buckets.set_caller_unit(self.caller_units().min());
+    }
+
+    /// What a request costs by each limit of callers, in nanoseconds.
+    fn caller_units(&self) -> impl Iterator<Item = u64> {
+        let stages = self.apis.iter().flat_map(|api| api.stages());
+        let buckets = stages.flat_map(|stage| {
+            let routes = stage.router.values();
+            let of_routes =
+                routes.flat_map(|route| route.sources.0.iter().chain(&route.admit.callers));
+            stage.strays.0.iter().chain(of_routes)
+        });
+        let guards = self.authorizers.iter();
+        let guards = guards.filter_map(|authorizer| authorizer.guard.unit_ns());
+        buckets.map(CallerBucket::unit_ns).chain(guards)
     }
 }

@@ -1,5 +1,7 @@
 //! Which buckets the requests to a route are charged to.
 
+use std::sync::Arc;
+
 use super::CompileError;
 use super::slot::{Place, Whom};
 use crate::exchange::Reason;
@@ -7,7 +9,7 @@ use crate::model::{Api, CallerKey, CallerThrottle, Route, StageName, StageThrott
 use crate::step::admit::AdmitPlan;
 use crate::step::bucket::{CallerBucket, CallersAcross, SharedBucket};
 use crate::step::source_limit::SourcePlan;
-use crate::store::lease::{SlotLease, SlotRegistry};
+use crate::store::lease::SlotRegistry;
 
 /// What limits the requests to a route beside what it says itself.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +23,7 @@ pub(super) struct Limited<'m> {
 /// The buckets of `route`: those of each source, which are charged before anybody is authorized, and those
 /// that follow. `route` is as its stage limits it.
 pub(super) fn throttled(
-    slots: &std::sync::Arc<SlotRegistry>,
+    slots: &Arc<SlotRegistry>,
     limited: Limited<'_>,
     route: &Route,
 ) -> Result<(SourcePlan, AdmitPlan), CompileError> {
@@ -36,25 +38,14 @@ pub(super) fn throttled(
         (Place::Stage(api, stage), &throttles.shared.callers),
         (Place::Api(api), &api.throttles.callers),
     ];
-    let lease = |place: Place<'_>, whom: Whom<'_>| -> Result<SlotLease, CompileError> {
-        slots.lease(place.tag(whom)).map_err(CompileError::Slots)
-    };
     let (mut sources, mut callers) = (Vec::new(), Vec::new());
     for (place, throttles) in places {
         for throttle in throttles {
-            let bucket = CallerBucket {
-                throttle: CallerThrottle::clone(throttle),
-                parent: lease(place, Whom::Each(&throttle.key))?,
-                across: throttle.share.map(|_| CallersAcross {
-                    fleet: slots.fleet().clone(),
-                    name: format!("{} per {}", place.name(), throttle.key).into(),
-                }),
-            };
-            match throttle.key {
-                CallerKey::Source => sources.push(bucket),
-                CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
-                    callers.push(bucket);
-                }
+            let bucket = of_callers(slots, place, throttle)?;
+            if is_of_sources(throttle) {
+                sources.push(bucket);
+            } else {
+                callers.push(bucket);
             }
         }
     }
@@ -87,4 +78,45 @@ pub(super) fn throttled(
         shared: shared.collect::<Result<_, _>>()?,
     };
     Ok((SourcePlan(sources.into()), admit))
+}
+
+/// The buckets of each source for requests to the stage that no route answers.
+pub(super) fn strays(
+    slots: &Arc<SlotRegistry>,
+    limited: Limited<'_>,
+) -> Result<SourcePlan, CompileError> {
+    let Limited { api, stage, .. } = limited;
+    let places = [
+        (Place::Stage(api, stage), &limited.throttles.shared.callers),
+        (Place::Api(api), &api.throttles.callers),
+    ];
+    let buckets = places.into_iter().flat_map(|(place, throttles)| {
+        let of_sources = throttles.iter().filter(|throttle| is_of_sources(throttle));
+        of_sources.map(move |throttle| of_callers(slots, place, throttle))
+    });
+    Ok(SourcePlan(buckets.collect::<Result<_, _>>()?))
+}
+
+const fn is_of_sources(throttle: &CallerThrottle) -> bool {
+    match throttle.key {
+        CallerKey::Source => true,
+        CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => false,
+    }
+}
+
+/// The buckets of those whom `throttle` tells apart.
+fn of_callers(
+    slots: &Arc<SlotRegistry>,
+    place: Place<'_>,
+    throttle: &CallerThrottle,
+) -> Result<CallerBucket, CompileError> {
+    let parent = slots.lease(place.tag(Whom::Each(&throttle.key)));
+    Ok(CallerBucket {
+        throttle: throttle.clone(),
+        parent: parent.map_err(CompileError::Slots)?,
+        across: throttle.share.map(|_| CallersAcross {
+            fleet: slots.fleet().clone(),
+            name: format!("{} per {}", place.name(), throttle.key).into(),
+        }),
+    })
 }
