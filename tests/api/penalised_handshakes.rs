@@ -11,9 +11,10 @@ use gateway_tests::command::{ask as ask_command, told};
 use gateway_tests::issuer::{claims, forged};
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
-use gateway_tests::wait::until;
+use gateway_tests::wait::{until, within};
 use rustls::ClientConfig;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 
@@ -58,14 +59,9 @@ impl Secured {
 
     /// Shows forged tokens until that is penalised.
     async fn penalise(&self) {
-        let token = forged(
-            &json!({"alg": "ES256", "kid": "ec"}),
-            &claims(Value::Null),
-            |_| vec![1; 64],
-        );
         let client = Client::over_tls(self.handshake(SOURCE).await.unwrap()).await;
         for _ in 0..2 {
-            let answer = ask(&client, "/mine", &format!("Bearer {token}")).await;
+            let answer = ask(&client, "/mine", &not_signed()).await;
             assert_eq!(answer.unwrap().status, 401);
         }
     }
@@ -74,6 +70,13 @@ impl Secured {
         let metrics = self.site.gateway.metrics().await;
         metrics.get("gateway_connections_total{event=\"handshake_capped\"}")
     }
+}
+
+/// A token that nobody has signed.
+fn not_signed() -> String {
+    let header = json!({"alg": "ES256", "kid": "ec"});
+    let token = forged(&header, &claims(Value::Null), |_| vec![1; 64]);
+    format!("Bearer {token}")
 }
 
 #[tokio::test]
@@ -162,4 +165,45 @@ async fn whoever_is_pardoned_or_exempt_is_let_in() {
     let pardon = ["penalties", "pardon", SOURCE];
     drop(told(&ask_command(&secured.site.gateway, &pardon).await));
     assert!(handshakes(&secured, 5).await);
+}
+
+#[tokio::test]
+async fn who_is_cut_off_is_reset_and_not_told_that_tls_ends() {
+    let secured = Secured::start("enforce", |setup| {
+        setup.set(&["xdp", "penalties", "first"], json!("1s"))
+    });
+    let secured = secured.await;
+    let stream = secured.handshake(SOURCE).await.unwrap();
+    let (mut answers, mut requests) = tokio::io::split(stream);
+    let request = format!(
+        "GET /mine HTTP/1.1\r\nhost: {HOST_NAME}\r\nauthorization: {}\r\n\r\n",
+        not_signed()
+    );
+    let goes_on = async {
+        while requests.write_all(request.as_bytes()).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        // Only what is read says how it ended.
+        std::future::pending::<()>().await;
+    };
+    let ended = async {
+        let mut answer = vec![0; 4_096];
+        loop {
+            match answers.read(&mut answer).await {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => return Some(error),
+            }
+        }
+    };
+    let error = within("the end", async {
+        tokio::select! {
+            error = ended => error,
+            () = goes_on => None,
+        }
+    });
+    let error = error.await.expect("no `close_notify`");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{error}");
+    let record = secured.site.gateway.reason("penalised").await;
+    assert_eq!(record["kind"], "connection");
 }
