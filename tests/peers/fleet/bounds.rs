@@ -152,4 +152,10 @@ fn what_nobody_uses_is_given_back_in_time_and_when_a_gateway_stops() {
     let used = used + some(&limits[..1], 3);
     drop(nodes.remove(0));
     assert_eq!(taken(), used.to_string());
+    // Without a fleet there is nobody who answers.
+    let fleet = &nodes[0].fleet;
+    let is_reached = || fleet.counters().figures().is_reached;
+    assert!(is_reached());
+    fleet.put_in_force(None);
+    until_now("nobody to be asked", || !is_reached());
 }

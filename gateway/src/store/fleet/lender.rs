@@ -62,6 +62,8 @@ impl Lender {
                 Some(servers) => self.serve(&servers, &mut stop).await,
                 None => self.wait(&mut stop).await,
             };
+            // The next ones have to answer first.
+            self.fleet.0.common.counters.reach(false);
             if is_over {
                 return;
             }
