@@ -76,12 +76,9 @@ impl Source {
         };
         let (at, until) = key.told;
         let is_overage = arrived_ns < until && arrived_ns >= at.saturating_add(ns(HEARING));
-        let wait_until = now_ns.saturating_add(ns(wait));
-        key.told = if now_ns < until {
-            (at, until.max(wait_until))
-        } else {
-            (now_ns, wait_until)
-        };
+        // What it heard last is what it goes by. Whoever does not wait has known since it heard first.
+        let since = if now_ns < until { at } else { now_ns };
+        key.told = (since, now_ns.saturating_add(ns(wait)));
         is_overage
     }
 

@@ -63,6 +63,35 @@ fn whoever_waits_or_could_not_have_heard_of_it_offends_nobody() {
     assert!(offences.penalised(now_ns).is_empty());
 }
 
+/// How many overages there are once requests have come at these milliseconds, each told to wait so long.
+fn overages(told: &[(u64, Duration)]) -> u64 {
+    let offences = Offences::default();
+    for &(millisecond, wait) in told {
+        let now_ns = 100 * SECOND + millisecond * 1_000_000;
+        let moment = (now_ns, wait);
+        let _step = offences.told(of(1), || "caller".into(), now_ns, moment, &rules());
+    }
+    let counted = offences.offences();
+    counted.map(|(_kind, count)| count).sum()
+}
+
+#[test]
+fn whoever_goes_on_oftener_than_it_could_hear_of_it_has_known_since_it_was_told_first() {
+    let hammers: Vec<_> = (0..20).map(|turn| (turn * 100, s(1 + turn % 3))).collect();
+    // All but those of the first second.
+    assert_eq!(overages(&hammers), 10);
+}
+
+#[test]
+fn whoever_waits_as_the_last_answer_said_offends_nobody_whatever_others_said_before() {
+    let mut told = vec![(0, s(30)), (200, s(3))];
+    told.extend((1..10).map(|turn| (200 + turn * 3_000, s(3))));
+    assert_eq!(overages(&told), 0);
+    // One that says more again counts as well.
+    told.extend([(29_000, s(30)), (31_000, s(3)), (34_000, s(3))]);
+    assert_eq!(overages(&told), 2);
+}
+
 /// What becomes of requests once a second.
 fn hammered(offences: &Offences, seconds: std::ops::Range<u64>) -> Vec<Step> {
     seconds
