@@ -17,6 +17,8 @@ mod tally;
 #[cfg(test)]
 mod handshake_tests;
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;
 
 pub use handshakes::{Handshake, PATIENCE};

@@ -91,10 +91,12 @@ impl Offences {
         (now_ns, wait): (u64, Duration),
         rules: &PenaltyRules,
     ) -> Step {
+        // A quota may say to wait for a month; who is remembered for so long takes the room of others.
+        let moment = (now_ns, wait.min(rules.most));
         let step = self.with(culprit, now_ns, |source| {
-            if source.is_told(culprit.key, arrived_ns, (now_ns, wait)) {
+            if source.is_told(culprit.key, arrived_ns, moment) {
                 self.count_offence(OffenceKind::Overage);
-                source.offends(culprit.key, name, (now_ns, wait), rules)
+                source.offends(culprit.key, name, moment, rules)
             } else {
                 Step::Tell
             }
@@ -191,6 +193,9 @@ impl Offences {
             if now_ns >= swept_ns.saturating_add(SWEEP_NS) {
                 *swept_ns = now_ns;
                 sources.retain(|_, source| !source.is_idle(now_ns));
+                if sources.len() >= SOURCES_MAX {
+                    sources.retain(|_, source| !source.only_waits(now_ns));
+                }
             }
             if sources.len() >= SOURCES_MAX {
                 self.0.shed.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,8 @@ use crate::model::PenaltyRules;
 pub(super) const KEYS_MAX: usize = 8;
 /// How long it takes at most until who was told could have heard of it.
 const HEARING: Duration = Duration::from_secs(1);
+/// Whoever goes on although it was told has offended by then; whoever has not is waiting.
+const HEEDED: Duration = Duration::from_secs(2);
 /// How long a key is remembered to have behaved.
 const BEHAVED: Duration = Duration::from_secs(60);
 /// A penalty is remembered for so many times its length.
@@ -55,6 +57,13 @@ impl Source {
     pub(super) fn is_idle(&self, now_ns: u64) -> bool {
         let is_capped = now_ns < self.handshakes.capped_until;
         !is_capped && self.keys.iter().all(|key| key.is_idle(now_ns))
+    }
+
+    /// Whether it was told to wait and nothing else is known of it: it has not offended, so that others may
+    /// have its room.
+    pub(super) fn only_waits(&self, now_ns: u64) -> bool {
+        let is_capped = now_ns < self.handshakes.capped_until;
+        !is_capped && self.keys.iter().all(|key| key.only_waits(now_ns))
     }
 
     /// Notes that requests of this key are admitted.
@@ -163,9 +172,26 @@ impl Source {
 
 impl Key {
     fn is_idle(&self, now_ns: u64) -> bool {
-        let is_remembered = self.penalty.is_some_and(|it| it.is_remembered(now_ns));
-        let last = self.told.1.max(self.behaved_until).max(self.tat);
-        last <= now_ns && !is_remembered
+        let last = self.told.1.max(self.behaved_until);
+        last <= now_ns && !self.has_offended(now_ns)
+    }
+
+    /// Whether it owes something for offences, or was penalised not long ago.
+    fn has_offended(&self, now_ns: u64) -> bool {
+        self.tat > now_ns || self.was_penalised(now_ns)
+    }
+
+    fn was_penalised(&self, now_ns: u64) -> bool {
+        self.penalty.is_some_and(|it| it.is_remembered(now_ns))
+    }
+
+    fn only_waits(&self, now_ns: u64) -> bool {
+        !self.has_offended(now_ns) && self.behaved_until <= now_ns && self.heeds(now_ns)
+    }
+
+    /// Whether it could have gone on since it was told, and has not.
+    fn heeds(&self, now_ns: u64) -> bool {
+        now_ns >= self.told.0.saturating_add(ns(HEEDED))
     }
 
     /// Whether the bucket of its offences has one more that costs nothing.
