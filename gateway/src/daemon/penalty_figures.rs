@@ -51,7 +51,7 @@ pub(super) fn penalty_figures(offences: &Offences) -> [Figure; 4] {
         ),
         Figure::single(
             "gateway_offences_shed",
-            "Offences of sources that were not counted for want of room",
+            "Requests of which nothing was counted for want of room for their source or its key",
             true,
             move || shed.shed(),
         ),

@@ -30,7 +30,7 @@ pub(super) struct Inner {
     shards: [Mutex<Shard>; SHARDS],
     /// Sources choose their addresses, and must not choose their shard.
     hasher: RandomState,
-    /// Sources for which there was no room.
+    /// How often there was no room for a source, or for a key of one.
     shed: AtomicU64,
     /// Until when handshakes of any source are charged.
     pub(super) capped_until: AtomicU64,
@@ -94,12 +94,11 @@ impl Offences {
         // A quota may say to wait for a month; who is remembered for so long takes the room of others.
         let moment = (now_ns, wait.min(rules.most));
         let step = self.with(culprit, now_ns, |source| {
-            if source.is_told(culprit.key, arrived_ns, moment) {
-                self.count_offence(OffenceKind::Overage);
-                source.offends(culprit.key, name, moment, rules)
-            } else {
-                Step::Tell
+            if !source.is_told(culprit.key, arrived_ns, moment)? {
+                return Some(Step::Tell);
             }
+            self.count_offence(OffenceKind::Overage);
+            source.offends(culprit.key, name, moment, rules)
         });
         step.unwrap_or(Step::Tell)
     }
@@ -175,17 +174,19 @@ impl Offences {
         found
     }
 
-    /// How often there was no room for a source, of which nothing is counted then.
+    /// How often there was no room for a source or for one of its keys, of which nothing is counted then.
     #[must_use]
     pub fn shed(&self) -> u64 {
         self.0.shed.load(Ordering::Relaxed)
     }
 
+    /// Does something with what is known of a source; `None`, which is counted, where there is no room for it
+    /// or for its key.
     fn with<T>(
         &self,
         culprit: Culprit,
         now_ns: u64,
-        work: impl FnOnce(&mut Source) -> T,
+        work: impl FnOnce(&mut Source) -> Option<T>,
     ) -> Option<T> {
         let mut shard = self.shard(culprit.source);
         let Shard { sources, swept_ns } = &mut *shard;
@@ -209,7 +210,10 @@ impl Offences {
             let until = &self.0.capped_until;
             until.fetch_max(capped_until, Ordering::Relaxed);
         }
-        Some(outcome)
+        if outcome.is_none() {
+            self.0.shed.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
     }
 
     pub(super) fn shard(&self, source: [u8; 16]) -> MutexGuard<'_, Shard> {

@@ -1,4 +1,4 @@
-//! Whom there is room for.
+//! Whom there is room for, of sources and of the keys of one.
 
 use super::tests::{SECOND, SOURCE, rules, s};
 use super::*;
@@ -71,4 +71,80 @@ fn sources_that_only_wait_make_room_for_others_and_offenders_do_not() {
         [goes_on(5), goes_on(6)],
         [Step::Slow(s(1)), Step::Cut(s(10))]
     );
+}
+
+#[test]
+fn those_who_behave_and_those_who_wait_make_room_for_a_ninth_key() {
+    for waiting in 0..=8 {
+        let offences = Offences::default();
+        for number in 10..18 {
+            let begun = START + number * 1_000;
+            if number < 10 + waiting {
+                told(&offences, key(number), begun, s(30));
+            } else {
+                offences.behaves(key(number), begun);
+            }
+        }
+        let steps = [3, 4, 5, 6, 8, 9].map(|second| {
+            let now_ns = START + second * SECOND;
+            told(&offences, key(1), now_ns, s(3))
+        });
+        assert_eq!(steps[..3], [Step::Tell; 3]);
+        assert_eq!(steps[3], Step::Slow(s(3)));
+        // Of those who behave one alone was forgotten, and of those who wait none as long as there was one.
+        let last = if waiting >= 7 {
+            Step::Cut(s(10))
+        } else {
+            Step::Hold(s(10))
+        };
+        assert_eq!(steps[5], last, "{waiting}");
+        let known = overages(&offences);
+        for number in 10 + waiting / 8..10 + waiting {
+            told(&offences, key(number), START + 10 * SECOND, s(30));
+        }
+        assert_eq!(overages(&offences), known + waiting.min(7), "{waiting}");
+        assert_eq!(offences.shed(), 0);
+    }
+}
+
+#[test]
+fn failed_authentications_have_a_place_beside_eight_keys() {
+    let offences = Offences::default();
+    for number in 10..18 {
+        offences.behaves(key(number), START);
+    }
+    let fail = || offences.failed(SOURCE, OffenceKind::ForgedToken, START, &rules());
+    assert_eq!([fail(), fail()], [Step::Tell; 2]);
+    assert_eq!(fail(), Step::Slow(s(10)));
+}
+
+#[test]
+fn whoever_goes_on_with_more_keys_than_there_is_room_for_is_found() {
+    let offences = Offences::default();
+    let steps = (0..100).map(|turn| {
+        let now_ns = START + turn * SECOND / 10;
+        told(&offences, key(turn % 12), now_ns, s(3))
+    });
+    let steps: Vec<_> = steps.collect();
+    assert!(steps.contains(&Step::Cut(s(10))), "{steps:?}");
+}
+
+#[test]
+fn where_each_key_has_offended_there_is_no_room_and_that_is_counted_and_said() {
+    let offences = Offences::default();
+    for number in 10..18 {
+        for second in [0, 1] {
+            told(&offences, key(number), START + second * SECOND, s(3));
+        }
+    }
+    assert_eq!((overages(&offences), offences.shed()), (8, 0));
+    let now_ns = START + SECOND;
+    assert_eq!(told(&offences, key(1), now_ns, s(3)), Step::Tell);
+    assert_eq!(offences.shed(), 1);
+    offences.behaves(key(2), now_ns);
+    assert_eq!(offences.shed(), 2);
+    assert!(!offences.cut_off(SOURCE, s(60), now_ns));
+    assert_eq!(offences.shed(), 3);
+    // Each has paid for its offence, and may be forgotten.
+    assert!(offences.cut_off(SOURCE, s(60), START + 150 * SECOND));
 }

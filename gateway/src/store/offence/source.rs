@@ -66,65 +66,61 @@ impl Source {
         !is_capped && self.keys.iter().all(|key| key.only_waits(now_ns))
     }
 
-    /// Notes that requests of this key are admitted.
-    pub(super) fn behaves(&mut self, key: Option<u64>, now_ns: u64) {
-        if let Some(key) = self.key(key, now_ns) {
-            key.behaved_until = now_ns.saturating_add(ns(BEHAVED));
-        }
+    /// Notes that requests of this key are admitted. `None` where there is no room for it.
+    pub(super) fn behaves(&mut self, key: Option<u64>, now_ns: u64) -> Option<()> {
+        self.key(key, now_ns)?.behaved_until = now_ns.saturating_add(ns(BEHAVED));
+        Some(())
     }
 
-    /// Notes that it was told to wait, and says whether it should have known.
+    /// Notes that it was told to wait, and says whether it should have known; `None` where there is no room
+    /// for it.
     pub(super) fn is_told(
         &mut self,
         key: Option<u64>,
         arrived_ns: u64,
         (now_ns, wait): (u64, Duration),
-    ) -> bool {
-        let Some(key) = self.key(key, now_ns) else {
-            return false;
-        };
+    ) -> Option<bool> {
+        let key = self.key(key, now_ns)?;
         let (at, until) = key.told;
         let is_overage = arrived_ns < until && arrived_ns >= at.saturating_add(ns(HEARING));
         // What it heard last is what it goes by. Whoever does not wait has known since it heard first.
         let since = if now_ns < until { at } else { now_ns };
         key.told = (since, now_ns.saturating_add(ns(wait)));
-        is_overage
+        Some(is_overage)
     }
 
-    /// Counts an offence, and says what becomes of it. `name` is what operators call the key.
+    /// Counts an offence, and says what becomes of it; `None` where there is no room for the key. `name` is
+    /// what operators call it.
     pub(super) fn offends(
         &mut self,
         key: Option<u64>,
         name: impl FnOnce() -> Arc<str>,
         (now_ns, wait): (u64, Duration),
         rules: &PenaltyRules,
-    ) -> Step {
+    ) -> Option<Step> {
         let is_shared = self.is_shared(key, now_ns);
-        let Some(key) = self.key(key, now_ns) else {
-            return Step::Tell;
-        };
+        let key = self.key(key, now_ns)?;
         if key.is_free(&rules.offences, now_ns) {
-            return Step::Tell;
+            return Some(Step::Tell);
         }
         if key.key.is_some() {
             key.name.get_or_insert_with(name);
         }
         let (penalty, step) = key.punish((now_ns, wait), rules, is_shared);
         self.handshakes.cap(penalty.capped_until());
-        step
+        Some(step)
     }
 
-    /// Cuts it off for so long, as an operator asks for.
-    pub(super) fn cut_off(&mut self, length: Duration, now_ns: u64) {
+    /// Cuts it off for so long, as an operator asks for. `None` where there is no room to remember that.
+    pub(super) fn cut_off(&mut self, length: Duration, now_ns: u64) -> Option<()> {
         let penalty = Penalty {
             is_slow: false,
             length,
             until: now_ns.saturating_add(ns(length)),
         };
         self.handshakes.cap(penalty.capped_until());
-        if let Some(key) = self.key(None, now_ns) {
-            key.penalty = Some(penalty);
-        }
+        self.key(None, now_ns)?.penalty = Some(penalty);
+        Some(())
     }
 
     /// Its penalties that have not ended, with what their keys are called.
@@ -145,12 +141,15 @@ impl Source {
         others.any(|other| other.key.is_some() && other.behaved_until > now_ns)
     }
 
-    /// What is remembered of a key. Of too many the first is forgotten of which nothing has to be known.
+    /// What is remembered of a key. Of too many the one is forgotten that matters least; `None` where each of
+    /// them has offended.
     fn key(&mut self, key: Option<u64>, now_ns: u64) -> Option<&mut Key> {
         let known = self.keys.iter().position(|known| known.key == key);
         if known.is_none() && self.keys.is_full() {
-            let idle = self.keys.iter().position(|key| key.is_idle(now_ns))?;
-            self.keys.remove(idle);
+            let keys = self.keys.iter().enumerate();
+            let spare = keys.filter(|(_, key)| !key.has_offended(now_ns));
+            let (least, _) = spare.min_by_key(|(_, key)| key.weight(now_ns))?;
+            self.keys.remove(least);
         }
         let place = match known {
             Some(place) => place,
@@ -192,6 +191,21 @@ impl Key {
     /// Whether it could have gone on since it was told, and has not.
     fn heeds(&self, now_ns: u64) -> bool {
         now_ns >= self.told.0.saturating_add(ns(HEEDED))
+    }
+
+    /// How much it matters that one is remembered that has not offended. Least one that is not to wait now,
+    /// then one that does wait, the sooner its time is over the less. Of those that may yet go on the last to
+    /// come gives way: were it the first, whoever has one key more than there is room for would never be
+    /// found to go on with any.
+    fn weight(&self, now_ns: u64) -> (u8, u64) {
+        let (at, until) = self.told;
+        if until <= now_ns {
+            (0, self.behaved_until)
+        } else if self.heeds(now_ns) {
+            (1, until)
+        } else {
+            (2, u64::MAX - at)
+        }
     }
 
     /// Whether the bucket of its offences has one more that costs nothing.
