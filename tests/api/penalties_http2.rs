@@ -71,6 +71,28 @@ async fn of_two_keys_on_one_connection_the_abusive_one_is_refused_and_nothing_be
 }
 
 #[tokio::test]
+async fn a_connection_whose_keys_all_go_on_is_cut_in_the_end() {
+    let (upstream, key) = (Upstream::echo().await, Key::ec("ec"));
+    let (gateway, address) = start(&upstream, &key).await;
+    let [one, two] = ["one", "two"].map(|subject| key.bearer(json!({"sub": subject})));
+    let client = Client::http2_from(SOURCE, address).await;
+    // Both are admitted now and then, which speaks for neither.
+    let (ones, twos) = tokio::join!(hammer(&client, &one), hammer(&client, &two));
+    for statuses in [ones, twos] {
+        assert_eq!(statuses.first(), Some(&200));
+        assert!(statuses.iter().all(|status| [200, 429].contains(status)));
+    }
+    let is_cut = |record: &serde_json::Value| record["penalty"] == "cut";
+    drop(gateway.record("the cut", is_cut).await);
+    // Neither was slowed, for the other's sake.
+    assert!(penalties(&gateway).iter().all(|step| step == "cut"));
+    let metrics = gateway
+        .metrics_when("its end", |it| it.connections("penalised") >= 1.0)
+        .await;
+    assert!(metrics.connections("penalised") < 1.5);
+}
+
+#[tokio::test]
 async fn what_another_key_has_under_way_counts_before_its_answer_comes() {
     let ((upstream, gate), key) = (Upstream::gated().await, Key::ec("ec"));
     let (gateway, address) = start(&upstream, &key).await;

@@ -173,6 +173,7 @@ fn open<B>(
         rate_limit: None,
         endpoint_ids: EndpointIds::default(),
         seats: Vec::new(),
+        under_way: None,
         scheme: if connection.tls.is_some() {
             "https"
         } else {

@@ -37,7 +37,7 @@ pub use peer::{
 pub use rate_limit::RateLimit;
 pub use rejection::{Reason, Rejection, ResponseType, ThrottledCaller};
 pub use request_id::{RequestId, RequestIds};
-pub use restraint::{Carried, Restraint};
+pub use restraint::{Carried, Restraint, UnderWay};
 pub use used_key::UsedKey;
 
 use std::borrow::Cow;
@@ -93,6 +93,8 @@ pub struct Exchange {
     pub endpoint_ids: EndpointIds,
     /// Its seats, of limits on what is under way: left with the last byte of the answer.
     pub seats: Vec<Seat>,
+    /// What says on its connection that it is under way, once it is admitted: as long as its seats.
+    pub under_way: Option<UnderWay>,
     /// Scheme it came by.
     pub scheme: &'static str,
     /// Its access-log record, written when the last byte has left or the client has.

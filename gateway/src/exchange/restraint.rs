@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
@@ -29,6 +30,15 @@ pub struct Restraint {
     carried: Cell<Carried>,
     /// Of which of its callers it was told last that they behave, and when.
     told: RefCell<ArrayVec<(u64, Instant), TOLD_MAX>>,
+    /// The callers of its admitted requests that are under way, once for each: as many as it may have streams.
+    under_way: RefCell<Vec<u64>>,
+}
+
+/// An admitted request that is under way on a connection; its end is dropping.
+#[derive(Debug)]
+pub struct UnderWay {
+    restraint: Rc<Restraint>,
+    key: u64,
 }
 
 /// Whose requests a connection has carried.
@@ -71,16 +81,17 @@ impl Restraint {
         self.charge_ns.take()
     }
 
-    /// Notes whose request it has carried, and says whose it has by now. What one of several has done holds
-    /// it back no longer.
+    /// Notes whose request it has carried, and says whose it has by now. What one has done holds it back no
+    /// longer when another comes.
     pub fn carries(&self, key: u64) -> Carried {
-        let carried = match self.carried.get() {
+        let before = self.carried.get();
+        let carried = match before {
             Carried::Nobody => Carried::One(key),
             Carried::One(known) if known == key => Carried::One(key),
             Carried::One(_) | Carried::Several => Carried::Several,
         };
         self.carried.set(carried);
-        if carried == Carried::Several {
+        if carried != before && carried == Carried::Several {
             self.cut_for.set(None);
             self.let_go();
         }
@@ -108,6 +119,22 @@ impl Restraint {
         }
         told.push((key, now));
         true
+    }
+
+    /// Notes that an admitted request of this caller is under way on it.
+    pub fn begins(self: &Rc<Self>, key: u64) -> UnderWay {
+        self.under_way.borrow_mut().push(key);
+        UnderWay {
+            restraint: Rc::clone(self),
+            key,
+        }
+    }
+
+    /// Whether an admitted request of another caller than this is under way on it.
+    #[must_use]
+    pub fn serves_another(&self, key: Option<u64>) -> bool {
+        let under_way = self.under_way.borrow();
+        under_way.iter().any(|other| Some(*other) != key)
     }
 
     /// Has it not be read for so long.
@@ -180,6 +207,15 @@ impl Restraint {
     }
 }
 
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut under_way = self.restraint.under_way.borrow_mut();
+        if let Some(place) = under_way.iter().position(|key| *key == self.key) {
+            under_way.swap_remove(place);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_caller_has_done_ends_when_another_comes_and_never_begins_again() {
+    fn what_one_caller_has_done_ends_when_another_comes() {
         let (restraint, now) = (Restraint::default(), Instant::now());
         let second = Duration::from_secs(1);
         restraint.carries(7);
@@ -242,5 +278,26 @@ mod tests {
         assert_eq!(cut.cut_for(), Some(second));
         cut.carries(8);
         assert_eq!(cut.cut_for(), None);
+        // What comes to all of them stays.
+        cut.cut(second);
+        cut.carries(7);
+        assert_eq!(cut.cut_for(), Some(second));
+    }
+
+    #[test]
+    fn it_serves_another_as_long_as_one_request_of_another_is_under_way() {
+        let restraint = Rc::new(Restraint::default());
+        let serves = |keys: [Option<u64>; 3]| keys.map(|key| restraint.serves_another(key));
+        let asked = [None, Some(7), Some(8)];
+        assert_eq!(serves(asked), [false, false, false]);
+        let (one, two) = (restraint.begins(7), restraint.begins(7));
+        assert_eq!(serves(asked), [true, false, true]);
+        let other = restraint.begins(8);
+        drop(one);
+        assert_eq!(serves(asked), [true, true, true]);
+        drop(two);
+        assert_eq!(serves(asked), [true, true, false]);
+        drop(other);
+        assert_eq!(serves(asked), [false, false, false]);
     }
 }

@@ -98,6 +98,7 @@ pub(super) fn admitted(
     exchange.seats = seats;
     note(exchange, full.or(noted));
     worker.vouch(exchange, now_ns);
+    worker.note_admitted(exchange, now_ns);
     Ok(permit)
 }
 

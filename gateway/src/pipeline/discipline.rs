@@ -29,13 +29,14 @@ impl Worker {
         exchange: &mut Exchange,
         refused: Option<&Rejection>,
     ) {
-        let connection = &exchange.connection;
-        let restraint = &connection.restraint;
-        // Behind a proxy that names its clients in headers, many share a connection.
-        let is_direct = exchange.client.0 == connection.source.ip();
-        if rules.mode == PenaltyMode::Off || restraint.is_exempt() || !is_direct {
+        let restraint = &exchange.connection.restraint;
+        if rules.mode == PenaltyMode::Off || restraint.is_exempt() || !is_direct(exchange) {
             return;
         }
+        // What was admitted was noted then.
+        let Some(rejection) = refused else {
+            return;
+        };
         let key = key_of(exchange, &self.buckets);
         if let Some(key) = key {
             restraint.carries(key);
@@ -45,12 +46,6 @@ impl Worker {
             key,
         };
         let now_ns = clock::monotonic_ns();
-        let Some(rejection) = refused else {
-            if key.is_some_and(|key| restraint.tells(key, Instant::now())) {
-                self.offences.behaves(culprit, now_ns);
-            }
-            return;
-        };
         let step = if let Some(kind) = forgery(rejection.reason) {
             self.offences.failed(culprit.source, kind, now_ns, rules)
         } else if let Some(wait) = told_to_wait(exchange, rejection) {
@@ -60,10 +55,36 @@ impl Worker {
         } else {
             return;
         };
-        // Others on the connection have done nothing.
-        if restraint.carried() != Carried::Several {
+        // Others on the connection have done nothing. It ends where none of them has behaved for a while, and
+        // nobody waits for an answer who has.
+        let befalls = match (restraint.carried(), step) {
+            (Carried::Several, Step::Cut(_)) => !restraint.serves_another(key),
+            (Carried::Several, _) => false,
+            (Carried::Nobody | Carried::One(_), _) => true,
+        };
+        if befalls {
             self.take(step, rules, culprit, exchange);
         }
+    }
+
+    /// Notes that a request is admitted, and under way from now on: its key behaves, however long the answer
+    /// may take.
+    pub(super) fn note_admitted(&self, exchange: &mut Exchange, now_ns: u64) {
+        let restraint = &exchange.connection.restraint;
+        if restraint.is_exempt() || !is_direct(exchange) {
+            return;
+        }
+        let Some(key) = key_of(exchange, &self.buckets) else {
+            return;
+        };
+        if restraint.tells(key, Instant::now()) {
+            let culprit = Culprit {
+                source: source_value(exchange.client.0),
+                key: Some(key),
+            };
+            self.offences.behaves(culprit, now_ns);
+        }
+        exchange.under_way = Some(restraint.begins(key));
     }
 
     fn take(&self, step: Step, rules: &PenaltyRules, culprit: Culprit, exchange: &mut Exchange) {
@@ -132,6 +153,12 @@ pub(super) fn note_sender(exchange: &Exchange, buckets: &Buckets) {
     }
 }
 
+/// Whether the client has the connection to itself: behind a proxy that names its clients in headers, many
+/// share one.
+fn is_direct(exchange: &Exchange) -> bool {
+    exchange.client.0 == exchange.connection.source.ip()
+}
+
 /// What stands for the key that a request came with: its API key, else its caller.
 fn key_of(exchange: &Exchange, buckets: &Buckets) -> Option<u64> {
     if let Some(key) = &exchange.api_key {
@@ -158,7 +185,7 @@ fn name_of(exchange: &Exchange) -> Arc<str> {
     let subject = exchange.caller.as_ref().and_then(Caller::subject);
     match (&exchange.api_key, subject) {
         (Some(key), _) => format!("API key {}", key.id).into(),
-        (None, Some(subject)) => format!("caller {subject}").into(),
+        (None, Some(subject)) => format!("caller {}", subject).into(),
         (None, None) => Arc::default(),
     }
 }

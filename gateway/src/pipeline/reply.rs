@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use super::refused;
 use crate::concurrency::Seat;
-use crate::exchange::{Exchange, Refused, Rejection};
+use crate::exchange::{Exchange, Refused, Rejection, UnderWay};
 use crate::integration::{IntegrationResponse, ResponseBody, body_rejection};
 use crate::model::ApiKind;
 use crate::snapshot::Snapshot;
@@ -92,6 +92,7 @@ pub(crate) fn respond(
         source,
         record: exchange.record,
         seats: exchange.seats,
+        under_way: exchange.under_way,
         _snapshot: snapshot,
     };
     // An answer without body is never asked for one.
@@ -129,6 +130,7 @@ pub struct ReplyBody {
     source: Source,
     record: OpenRecord,
     seats: Vec<Seat>,
+    under_way: Option<UnderWay>,
     /// The snapshot that the request runs by, pinned to its last byte.
     _snapshot: Arc<Snapshot>,
 }
@@ -249,6 +251,7 @@ impl ReplyBody {
     fn complete(&mut self) {
         self.record.complete();
         self.seats.clear();
+        self.under_way = None;
     }
 }
 

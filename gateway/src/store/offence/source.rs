@@ -135,10 +135,13 @@ impl Source {
         })
     }
 
-    /// Whether another key of it behaves.
+    /// Whether another key of it behaves. One that was penalised itself speaks for nobody: whoever goes on with
+    /// two keys is admitted with each now and then.
     fn is_shared(&self, key: Option<u64>, now_ns: u64) -> bool {
         let mut others = self.keys.iter().filter(|other| other.key != key);
-        others.any(|other| other.key.is_some() && other.behaved_until > now_ns)
+        others.any(|other| {
+            other.key.is_some() && other.behaved_until > now_ns && !other.was_penalised(now_ns)
+        })
     }
 
     /// What is remembered of a key. Of too many the one is forgotten that matters least; `None` where each of

@@ -159,6 +159,24 @@ fn a_key_that_behaves_shields_its_source_and_is_never_punished_for_another() {
 }
 
 #[test]
+fn keys_that_both_go_on_do_not_shield_each_other() {
+    let offences = Offences::default();
+    let mut steps = Vec::new();
+    for second in 100..112 {
+        for key in [1, 2] {
+            // Each is admitted now and then.
+            offences.behaves(of(key), second * SECOND);
+            steps.push(refused(&offences, of(key), second));
+        }
+    }
+    assert_eq!(steps[6..8], [Step::Slow(WAIT); 2]);
+    assert_eq!(steps[12..14], [Step::Cut(s(10)); 2]);
+    // A third one that waits as it is told does.
+    offences.behaves(of(3), 112 * SECOND);
+    assert_eq!(refused(&offences, of(1), 112), Step::Hold(s(4)));
+}
+
+#[test]
 fn failed_authentications_are_the_sources_alone() {
     let offences = Offences::default();
     let fail = |second: u64| {
