@@ -161,6 +161,11 @@ async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
     assert!(gets_in("127.0.0.8", address).await);
 }
 
+/// What a command about penalties says.
+async fn said_of(gateway: &Gateway, word: &str) -> String {
+    said(gateway, &["penalties", word]).await
+}
+
 /// What a command says.
 async fn said(gateway: &Gateway, words: &[&str]) -> String {
     told(&ask_command(gateway, words).await)
@@ -208,6 +213,18 @@ async fn operators_see_pardon_and_add_penalties() {
         table.contains("cut") && table.ends_with("caller abuser"),
         "{table}"
     );
+}
+
+#[tokio::test]
+async fn what_callers_call_themselves_says_nothing_to_terminals_of_operators() {
+    let (site, address) = site("enforce").await;
+    let named = format!("\u{1b}[2J{}", "x".repeat(500));
+    let abuser = site.bearer(json!({"sub": named}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    drop(hammer(&client, &abuser).await);
+    let listed = said_of(&site.gateway, "list").await;
+    let shown = format!("caller \u{fffd}[2J{}", "x".repeat(122));
+    assert!(listed.ends_with(&shown), "{listed}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use crate::model::{PenaltyMode, PenaltyRules};
 use crate::store::bucket::{Buckets, source_value};
 use crate::store::offence::{Culprit, OffenceKind, Step};
 use crate::store::penalty::{HeldFlow, Offender};
+use crate::telemetry::caller_name::caller_name;
 use crate::telemetry::operator_log::explain;
 
 /// What the two kinds of keys are told apart by.
@@ -180,12 +181,12 @@ const fn forgery(reason: Reason) -> Option<OffenceKind> {
     }
 }
 
-/// What operators call the key of a request.
+/// What operators call the key of a request. It is kept as long as its penalty is remembered.
 fn name_of(exchange: &Exchange) -> Arc<str> {
     let subject = exchange.caller.as_ref().and_then(Caller::subject);
     match (&exchange.api_key, subject) {
-        (Some(key), _) => format!("API key {}", key.id).into(),
-        (None, Some(subject)) => format!("caller {}", subject).into(),
+        (Some(key), _) => format!("API key {}", caller_name(key.id.as_str())).into(),
+        (None, Some(subject)) => format!("caller {}", caller_name(subject)).into(),
         (None, None) => Arc::default(),
     }
 }

@@ -15,8 +15,8 @@ use crate::store::bucket::{Buckets, source_name, source_value};
 use crate::store::charge::{Account, CallerLimits, Level, owed_until};
 use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms};
 use crate::store::lease::SlotLease;
+use crate::telemetry::caller_name::caller_name;
 use crate::telemetry::execution_log::Masks;
-use crate::telemetry::heavy_hitters::CALLER_BYTES_MAX;
 
 /// Bytes of a digest that tell callers apart on all gateways.
 const CALLER_DIGEST_BYTES: usize = 16;
@@ -206,18 +206,7 @@ impl CallerBucket {
                 format!("#{:016x}", self.tag(buckets, sender))
             }
             CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
-                let text = String::from_utf8_lossy(&value);
-                // Nothing that a terminal acts on.
-                let shown = text.chars().map(|character| match character {
-                    character if character.is_control() => char::REPLACEMENT_CHARACTER,
-                    character => character,
-                });
-                shown
-                    .scan(0, |length, character| {
-                        *length += character.len_utf8();
-                        (*length <= CALLER_BYTES_MAX).then_some(character)
-                    })
-                    .collect()
+                caller_name(&String::from_utf8_lossy(&value))
             }
         };
         ThrottledCaller {

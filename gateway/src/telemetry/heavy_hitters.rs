@@ -14,8 +14,6 @@ use arrayvec::ArrayVec;
 const LINES: usize = 1_024;
 /// Callers of one line.
 const WAYS: usize = 4;
-/// Bytes that are kept of what a caller is told by.
-pub const CALLER_BYTES_MAX: usize = 128;
 
 /// Who is refused most. Shared by all workers.
 #[derive(Debug)]

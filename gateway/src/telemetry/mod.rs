@@ -2,6 +2,7 @@
 //! followed, metrics for Prometheus, and the operator's log through `tracing`.
 
 pub mod access_log;
+pub mod caller_name;
 pub mod decider;
 pub mod heavy_hitters;
 pub mod latency;
