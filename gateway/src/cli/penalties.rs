@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print every penalty that has not ended.
+    /// Print the penalties that have not ended, the longest first.
     List {
         /// Print one JSON array on one line.
         #[arg(long)]
@@ -52,8 +52,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
     let (request, target) = match &arguments.action {
         Action::List { json, target } => {
             let target = target.resolve()?;
-            let Response::Penalties { penalties, .. } =
-                call(&target.admin_socket, &Request::Penalties)?
+            let Response::Penalties {
+                penalties, more, ..
+            } = call(&target.admin_socket, &Request::Penalties)?
             else {
                 return Err(CallError::OtherAnswer.into());
             };
@@ -61,6 +62,9 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> anyhow::Result<
                 output.line(&serde_json::to_string(&penalties)?);
             } else {
                 output.line(&table(&penalties));
+            }
+            if more > 0 {
+                output.error(&format!("{more} more are not listed, which end sooner"));
             }
             return Ok(ExitCode::SUCCESS);
         }

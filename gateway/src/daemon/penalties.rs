@@ -1,5 +1,6 @@
 //! Penalties, as the admin socket may see and change them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -12,7 +13,10 @@ use crate::clock;
 use crate::model::PenaltyRules;
 use crate::store::bucket::{Debt, source_value};
 use crate::store::connection::ListenerRules;
-use crate::store::offence::Offences;
+use crate::store::offence::{Offences, Penalised};
+
+/// Penalties that one answer lists.
+const LISTED_MAX: usize = 10_000;
 
 /// A penalty that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +62,22 @@ impl PenaltyTally {
     }
 }
 
-/// Every penalty that has not ended, those that last longest first.
+/// The penalties that have not ended.
 pub(super) fn list(reached: &Reached) -> Response {
-    let penalised = reached.offences.penalised(clock::monotonic_ns());
-    let mut penalties: Vec<_> = penalised
-        .into_iter()
+    let (penalties, more) = longest(reached.offences.penalised(clock::monotonic_ns()));
+    Response::Penalties {
+        penalties,
+        more,
+        counts: PenaltyTally::read(&reached.offences),
+    }
+}
+
+/// Those that last longest first, as many as are listed; and how many more there are.
+fn longest(mut penalised: Vec<Penalised>) -> (Vec<PenaltyReport>, u64) {
+    penalised.sort_by_key(|it| Reverse(it.left));
+    let more = penalised.len().saturating_sub(LISTED_MAX);
+    let listed = penalised.into_iter().take(LISTED_MAX);
+    let reports = listed
         .map(|it| PenaltyReport {
             source: Ipv6Addr::from(it.source).to_canonical(),
             key: it.key.as_deref().map(str::to_owned),
@@ -70,11 +85,7 @@ pub(super) fn list(reached: &Reached) -> Response {
             left_seconds: it.left.as_secs(),
         })
         .collect();
-    penalties.sort_by_key(|penalty| std::cmp::Reverse(penalty.left_seconds));
-    Response::Penalties {
-        penalties,
-        counts: PenaltyTally::read(&reached.offences),
-    }
+    (reports, u64::try_from(more).unwrap_or(u64::MAX))
 }
 
 /// Forgets what a source has done, and what it owes for it.
@@ -148,4 +159,25 @@ fn rules(reached: &Reached) -> Vec<ListenerRules> {
     listeners
         .map(|(number, listener)| ListenerRules::of(edge, number, listener, seed))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_are_listed_and_how_many_more_there_are() {
+        let of = |seconds: u64| Penalised {
+            source: [7; 16],
+            key: None,
+            is_slow: false,
+            left: Duration::from_secs(seconds),
+        };
+        let (listed, more) = longest((1..=10_003).map(of).collect());
+        assert_eq!((listed.len(), more), (LISTED_MAX, 3));
+        let left = |report: Option<&PenaltyReport>| report.map(|it| it.left_seconds);
+        let ends = [left(listed.first()), left(listed.last())];
+        assert_eq!(ends, [Some(10_003), Some(4)]);
+        assert_eq!(longest(vec![of(1), of(2)]).1, 0);
+    }
 }

@@ -141,7 +141,7 @@ pub enum Request {
     },
     /// Show which callers are refused most.
     Throttled,
-    /// Show every penalty that has not ended.
+    /// Show the penalties that have not ended.
     Penalties,
     /// Forget what a source has done, and what it owes for it.
     PenaltyPardon {
@@ -276,10 +276,13 @@ pub enum Response {
         /// The most refused first.
         callers: Vec<ThrottledReport>,
     },
-    /// Every penalty that has not ended.
+    /// The penalties that have not ended.
     Penalties {
-        /// Those that last longest first.
+        /// Those that last longest, the longest first.
         penalties: Vec<PenaltyReport>,
+        /// How many more there are.
+        #[serde(default)]
+        more: u64,
         /// What was counted.
         counts: PenaltyTally,
     },

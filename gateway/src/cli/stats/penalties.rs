@@ -10,7 +10,7 @@ use crate::cli::time::spoken;
 use crate::daemon::penalties::{PenaltyReport, PenaltyTally};
 use crate::daemon::protocol::{CallError, Request, Response, call};
 
-/// Rows for people; `--json` has all.
+/// Rows for people; `--json` has as many as are listed.
 const ROWS_MAX: usize = 10;
 /// Reasons for which the kernel refuses who is penalised, among others.
 const KERNEL_REASONS: [&str; 2] = ["connection_rate", "penalised"];
@@ -18,8 +18,10 @@ const KERNEL_REASONS: [&str; 2] = ["connection_rate", "penalised"];
 /// What the gateway says of penalties.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Penalties {
-    /// Those that have not ended, the longest first.
+    /// Those that have not ended, the longest first, as many as are listed.
     pub(crate) penalties: Vec<PenaltyReport>,
+    /// How many more there are.
+    pub(crate) more: u64,
     #[serde(flatten)]
     pub(crate) counts: PenaltyTally,
 }
@@ -27,7 +29,15 @@ pub(crate) struct Penalties {
 /// What the gateway that runs says of penalties; `None` where none does, or where it does not say.
 pub(crate) fn penalties(target: &Target) -> anyhow::Result<Option<Penalties>> {
     match call(&target.admin_socket, &Request::Penalties) {
-        Ok(Response::Penalties { penalties, counts }) => Ok(Some(Penalties { penalties, counts })),
+        Ok(Response::Penalties {
+            penalties,
+            more,
+            counts,
+        }) => Ok(Some(Penalties {
+            penalties,
+            more,
+            counts,
+        })),
         Ok(_) => Err(CallError::OtherAnswer.into()),
         // That is said once, of what stages counted.
         Err(CallError::NotRunning(_) | CallError::NotAllowed(_)) => Ok(None),
