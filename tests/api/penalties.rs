@@ -216,6 +216,58 @@ async fn operators_see_pardon_and_add_penalties() {
 }
 
 #[tokio::test]
+async fn a_penalty_by_hand_says_what_comes_of_it_and_shortens_none() {
+    let other = json!({"address": "127.0.0.1:0", "xdp": {"monitor": ["connection_rate"]}});
+    let further = |new| {
+        let setup = setup(new, "enforce").listener("trusted_proxies", json!(["127.0.0.9"]));
+        let setup = setup.set(&["lists", "management"], json!(["127.0.0.20"]));
+        setup.set(&["listeners", "other"], other)
+    };
+    let site = Site::start(further).await;
+    let gateway = &site.gateway;
+    let add = async |source, time| {
+        ask_command(gateway, &["penalties", "add", source, "--for", time]).await
+    };
+    let line =
+        json!({"do": "list_add", "list": "allow", "prefix": "127.0.0.21", "for_seconds": null});
+    assert_eq!(gateway.admin(&line.to_string()).await["answer"], "done");
+    for (source, list) in [
+        ("127.0.0.20", "`lists.management`"),
+        ("127.0.0.21", "`allow`"),
+    ] {
+        let answer = refused(&add(source, "1m").await);
+        assert!(
+            answer.contains("cannot be cut off") && answer.contains(list),
+            "{answer}"
+        );
+    }
+    let lets_in = "listener `other` lets it in: `connection_rate` is only monitored there";
+    let answer = refused(&add("127.0.0.9", "1m").await);
+    let proxy = "listener `main` lets it in: it is a proxy or balancer there";
+    assert!(
+        answer.contains(proxy) && answer.contains(lets_in),
+        "{answer}"
+    );
+    assert_eq!(said_of(gateway, "list").await, "nobody is penalised");
+
+    let answer = told(&add("127.0.0.7", "5m").await);
+    let begins = "127.0.0.7 opens no new connection for 300 s; listener `other` lets it in";
+    assert!(
+        answer.starts_with(begins) && answer.contains(lets_in),
+        "{answer}"
+    );
+    let answer = told(&add("127.0.0.7", "10s").await);
+    assert!(
+        answer.contains("it was cut off for longer already"),
+        "{answer}"
+    );
+    let listed = said(gateway, &["penalties", "list", "--json"]).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert!(listed[0]["left_seconds"].as_u64() > Some(200), "{listed}");
+    assert!(!gets_in("127.0.0.7", gateway.address().await).await);
+}
+
+#[tokio::test]
 async fn what_callers_call_themselves_says_nothing_to_terminals_of_operators() {
     let (site, address) = site("enforce").await;
     let named = format!("\u{1b}[2J{}", "x".repeat(500));

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use gateway_common::reason::Reason;
 use serde::{Deserialize, Serialize};
 
 use super::admin::Reached;
 use super::protocol::Response;
 use crate::clock;
-use crate::model::PenaltyRules;
+use crate::model::{Listener, PenaltyRules};
+use crate::snapshot::Snapshot;
 use crate::store::bucket::{Debt, source_value};
 use crate::store::connection::ListenerRules;
+use crate::store::list::Standing;
 use crate::store::offence::{Offences, Penalised};
 
 /// Penalties that one answer lists.
@@ -93,7 +96,7 @@ pub(super) fn pardon(reached: &Reached, source: &str) -> Result<String, String> 
     let source = parse(source)?;
     let was_known = reached.offences.pardon(source_value(source));
     let now_ns = clock::monotonic_ns();
-    for rules in rules(reached) {
+    for (_, rules) in listeners(reached, &reached.snapshot.load()) {
         rules.forgive(&reached.buckets, source, now_ns);
     }
     tracing::info!(%source, "pardoned");
@@ -104,7 +107,7 @@ pub(super) fn pardon(reached: &Reached, source: &str) -> Result<String, String> 
     })
 }
 
-/// Cuts a source off for so long.
+/// Cuts a source off for so long; where it is for longer already, that stays.
 pub(super) fn add(reached: &Reached, source: &str, seconds: u64) -> Result<String, String> {
     let source = parse(source)?;
     let length = Duration::from_secs(seconds);
@@ -113,33 +116,88 @@ pub(super) fn add(reached: &Reached, source: &str, seconds: u64) -> Result<Strin
         return Err(format!("a penalty lasts 1 to {most} seconds"));
     }
     let now_ns = clock::monotonic_ns();
-    let rules = rules(reached);
-    let mut is_cut = false;
-    for rules in &rules {
-        match rules.indebt(&reached.buckets, source, (now_ns, length)) {
-            Debt::Owed(_) => is_cut = true,
-            Debt::NoRoom => reached.offences.count_no_room(),
-            Debt::Unlimited => {}
+    check_standing(reached, source, now_ns)?;
+    let (mut refused, mut let_in) = (Vec::new(), Vec::new());
+    for (listener, rules) in listeners(reached, &reached.snapshot.load()) {
+        match indebt(reached, (listener, &rules), source, (now_ns, length)) {
+            Ok(left) => refused.push(left),
+            Err(why) => let_in.push(format!("listener `{}` lets it in: {why}", listener.name)),
         }
     }
-    if !is_cut {
-        return Err(format!(
-            "{source} cannot be cut off: no listener limits connections, or there is no room for another \
-             source; write `xdp.connections_per_source`, or deny it with `gateway deny add`"
-        ));
-    }
+    let (Some(least), Some(most)) = (refused.iter().min(), refused.iter().max()) else {
+        return Err(format!("{source} cannot be cut off: {}", let_in.join("; ")));
+    };
     let is_listed = reached
         .offences
         .cut_off(source_value(source), length, now_ns);
     tracing::info!(%source, seconds, "cut off by hand");
-    let note = if is_listed {
-        ""
-    } else {
-        "; there is no room to list it"
+    let (least, most) = (whole_seconds(*least), whole_seconds(*most));
+    let mut said = format!("{source} opens no new connection for {least} s");
+    if most > seconds {
+        said.push_str(": it was cut off for longer already");
+    }
+    if most > least {
+        said.push_str(&format!(", at some listeners for {most} s"));
+    }
+    if !is_listed {
+        let_in.push("there is no room to list it".to_owned());
+    }
+    for note in let_in {
+        said.push_str("; ");
+        said.push_str(&note);
+    }
+    Ok(said)
+}
+
+/// Refuses a penalty for a source that may do everything: nothing would come of it.
+fn check_standing(reached: &Reached, source: IpAddr, now_ns: u64) -> Result<(), String> {
+    let list = match reached.lists.judge(source, now_ns) {
+        Standing::Management => "`lists.management`".to_owned(),
+        Standing::Allowed(number) => {
+            let mut names = reached.lists.names().into_iter();
+            let found = names.find(|(known, _)| *known == number);
+            format!("the list `{}`", found.map_or_else(String::new, |it| it.1))
+        }
+        Standing::Unlisted | Standing::Denied(_) | Standing::Monitored(_) => return Ok(()),
     };
-    Ok(format!(
-        "{source} opens no new connection for {seconds} s{note}"
+    Err(format!(
+        "{source} cannot be cut off: it is on {list}, and so is let in whatever it owes; take it off that list \
+         first"
     ))
+}
+
+/// Has a source owe a listener so much that it opens no connection for so long; for how long it does not now,
+/// or why it goes on to.
+fn indebt(
+    reached: &Reached,
+    (listener, rules): (&Listener, &ListenerRules),
+    source: IpAddr,
+    moment: (u64, Duration),
+) -> Result<Duration, &'static str> {
+    if listener.proxies().any(|prefix| prefix.contains(source)) {
+        return Err(
+            "it is a proxy or balancer there; deny those behind it with `gateway deny add`",
+        );
+    }
+    if rules.only_counts(Reason::ConnectionRate) {
+        return Err("`connection_rate` is only monitored there; take it out of `monitor`");
+    }
+    match rules.indebt(&reached.buckets, source, moment) {
+        Debt::Owed(left) => Ok(left),
+        Debt::NoRoom => {
+            reached.offences.count_no_room();
+            Err("there is no room for another source; deny it with `gateway deny add`")
+        }
+        Debt::Unlimited => {
+            Err("connections have no limit there; write `xdp.connections_per_source`")
+        }
+    }
+}
+
+/// Seconds, of which one that has begun counts as one.
+fn whole_seconds(length: Duration) -> u64 {
+    let begun = u64::from(length.subsec_nanos() > 0);
+    length.as_secs().saturating_add(begun)
 }
 
 fn parse(source: &str) -> Result<IpAddr, String> {
@@ -150,14 +208,13 @@ fn parse(source: &str) -> Result<IpAddr, String> {
 }
 
 /// What every listener asks of sources.
-fn rules(reached: &Reached) -> Vec<ListenerRules> {
+fn listeners<'s>(reached: &Reached, snapshot: &'s Snapshot) -> Vec<(&'s Listener, ListenerRules)> {
     let configuration = reached.configuration.load();
     let edge = &configuration.gateway().edge;
-    let snapshot = reached.snapshot.load();
-    let listeners = (1..).zip(&snapshot.listeners);
     let seed = reached.buckets.seed();
-    listeners
-        .map(|(number, listener)| ListenerRules::of(edge, number, listener, seed))
+    let numbered = (1..).zip(&snapshot.listeners);
+    numbered
+        .map(|(number, listener)| (listener, ListenerRules::of(edge, number, listener, seed)))
         .collect()
 }
 

@@ -90,7 +90,9 @@ impl ListenerRules {
         }
     }
 
-    const fn only_counts(&self, reason: Reason) -> bool {
+    /// Whether nothing is refused for `reason`, but only counted as what would be.
+    #[must_use]
+    pub const fn only_counts(&self, reason: Reason) -> bool {
         self.monitor & reason.bit() != 0
     }
 }

@@ -111,15 +111,26 @@ impl Source {
         Some(step)
     }
 
-    /// Cuts it off for so long, as an operator asks for. `None` where there is no room to remember that.
+    /// Cuts it off for so long at least, as an operator asks for. `None` where there is no room to remember
+    /// that.
     pub(super) fn cut_off(&mut self, length: Duration, now_ns: u64) -> Option<()> {
-        let penalty = Penalty {
+        let asked = Penalty {
             is_slow: false,
             length,
             until: now_ns.saturating_add(ns(length)),
         };
-        self.handshakes.cap(penalty.capped_until());
-        self.key(None, now_ns)?.penalty = Some(penalty);
+        self.handshakes.cap(asked.capped_until());
+        let key = self.key(None, now_ns)?;
+        // A short one by hand takes nothing back of what it has come to by itself.
+        let known = key.penalty.filter(|it| it.is_remembered(now_ns));
+        key.penalty = Some(match known {
+            Some(known) if known.until > asked.until && !known.is_slow => known,
+            Some(known) => Penalty {
+                length: known.length.max(length),
+                ..asked
+            },
+            None => asked,
+        });
         Some(())
     }
 

@@ -208,6 +208,12 @@ fn an_operator_cuts_off_and_pardons() {
         left: s(50),
     };
     assert_eq!(offences.penalised(110 * SECOND), [cut]);
+    // One that ends sooner changes nothing, and one that ends later lasts longer.
+    let left = |second: u64| offences.penalised(second * SECOND)[0].left;
+    assert!(offences.cut_off(SOURCE, s(10), 110 * SECOND));
+    assert_eq!(left(110), s(50));
+    assert!(offences.cut_off(SOURCE, s(51), 110 * SECOND));
+    assert_eq!(left(110), s(51));
     assert!(offences.pardon(SOURCE));
     assert!(offences.penalised(110 * SECOND).is_empty());
 }
