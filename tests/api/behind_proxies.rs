@@ -1,8 +1,12 @@
 //! Clients behind proxies that tell of them in a header.
 
+use std::time::Duration;
+
+use gateway_tests::abuse::{limited, penalties};
 use gateway_tests::client::{Client, get, pieces, request, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
+use gateway_tests::site::Site;
 use gateway_tests::upstream::Upstream;
 use gateway_tests::wait::until;
 use http::Method;
@@ -191,4 +195,34 @@ async fn a_proxy_that_does_not_say_for_whom_it_asks_is_not_one_client() {
     // What lists say of it holds.
     deny(&gateway, "10.0.0.5").await;
     assert_eq!(client.get_with("/denied", &hidden).await.status, 403);
+}
+
+#[tokio::test]
+async fn whoever_goes_on_behind_a_proxy_has_its_connection_neither_slowed_nor_cut() {
+    let asked = json!({
+        "mode": "enforce", "offences": {"rate": 0.1, "burst": 2}, "first": "2s", "most": "3s",
+    });
+    let further = |new| limited(new, asked).listener("trusted_proxies", json!([PROXY]));
+    let site = Site::start(further).await;
+    let address = site.gateway.address().await;
+    let abuser = site.bearer(json!({"sub": "abuser"}));
+    let sent = [
+        ("authorization", abuser.as_str()),
+        ("x-forwarded-for", "198.51.100.7"),
+    ];
+    for client in [
+        Client::http1_from(PROXY, address).await,
+        Client::http2_from(PROXY, address).await,
+    ] {
+        let mut refused = 0;
+        // Whoever has a connection of its own is cut long before.
+        while refused < 200 {
+            let answer = client.get_with("/limited", &sent).await;
+            assert!([200, 429].contains(&answer.status), "{}", answer.status);
+            refused += u32::from(answer.status == 429);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(penalties(&site.gateway), Vec::<String>::new());
+    assert!(site.gateway.metrics().await.sum("gateway_offences_total") < 0.5);
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use gateway_tests::abuse::{ask, hammer, limited};
 use gateway_tests::authority::Authority;
 use gateway_tests::client::{Answer, Client, HOST_NAME, connect_from, get, tls_over, with};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::raw::Raw;
 use gateway_tests::setup::Setup;
+use gateway_tests::site::Site;
 use gateway_tests::upstream::Upstream;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -418,4 +420,29 @@ async fn throttles_and_variables_are_about_the_client_behind_balancer_and_proxy(
             |record: &Value| record["reason"] == "source_throttled" && record["client"] == client;
         drop(gateway.record(client, refused).await);
     }
+}
+
+#[tokio::test]
+async fn whom_a_balancer_announces_is_penalised_by_its_own_address() {
+    let penalties = json!({
+        "mode": "enforce", "offences": {"rate": 0.1, "burst": 2}, "first": "5m", "most": "5m",
+    });
+    let asked = json!({"from": [BALANCER], "timeout": "500ms"});
+    let further = |new| limited(new, penalties).listener("proxy_protocol", asked);
+    let site = Site::start(further).await;
+    let address = site.gateway.address().await;
+    let [abuser, honest] = ["abuser", "honest"].map(|subject| site.bearer(json!({"sub": subject})));
+    let of = async |client: &str| Client::http1_over(opened(address, &line(client)).await).await;
+    drop(hammer(&of(CLIENT).await, &abuser).await);
+    drop(
+        site.gateway
+            .record("its end", of_connection("penalised"))
+            .await,
+    );
+    let listed = site.gateway.admin(r#"{"do":"penalties"}"#).await;
+    assert_eq!(listed["penalties"][0]["source"], CLIENT, "{listed}");
+    // It opens no other one, and others behind the balancer do.
+    assert!(of(CLIENT).await.try_send(get("/")).await.is_err());
+    let other = of("198.51.100.8").await;
+    assert_eq!(ask(&other, "/limited", &honest).await.unwrap().status, 200);
 }
