@@ -76,7 +76,8 @@ impl Offences {
     /// Notes that a request of `culprit` was admitted. To be told at most now and then for each connection.
     pub fn behaves(&self, culprit: Culprit, now_ns: u64) {
         self.with(culprit, now_ns, |source| {
-            source.behaves(culprit.key, now_ns)
+            source.behaves(culprit.key, now_ns);
+            Some(())
         });
     }
 

@@ -25,6 +25,9 @@ const MEMORY: u32 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Source {
     keys: ArrayVec<Key, KEYS_MAX>,
+    /// Until when one counts as behaving for which there is no room: those who share an address with as many
+    /// offenders as are remembered must not be cut off with them.
+    others_behave_until: u64,
     pub(super) handshakes: Handshakes,
 }
 
@@ -66,10 +69,13 @@ impl Source {
         !is_capped && self.keys.iter().all(|key| key.only_waits(now_ns))
     }
 
-    /// Notes that requests of this key are admitted. `None` where there is no room for it.
-    pub(super) fn behaves(&mut self, key: Option<u64>, now_ns: u64) -> Option<()> {
-        self.key(key, now_ns)?.behaved_until = now_ns.saturating_add(ns(BEHAVED));
-        Some(())
+    /// Notes that requests of this key are admitted.
+    pub(super) fn behaves(&mut self, key: Option<u64>, now_ns: u64) {
+        let until = now_ns.saturating_add(ns(BEHAVED));
+        match self.key(key, now_ns) {
+            Some(key) => key.behaved_until = until,
+            None => self.others_behave_until = until,
+        }
     }
 
     /// Notes that it was told to wait, and says whether it should have known; `None` where there is no room
@@ -150,9 +156,10 @@ impl Source {
     /// two keys is admitted with each now and then.
     fn is_shared(&self, key: Option<u64>, now_ns: u64) -> bool {
         let mut others = self.keys.iter().filter(|other| other.key != key);
-        others.any(|other| {
+        let is_one_known = others.any(|other| {
             other.key.is_some() && other.behaved_until > now_ns && !other.was_penalised(now_ns)
-        })
+        });
+        is_one_known || self.others_behave_until > now_ns
     }
 
     /// What is remembered of a key. Of too many the one is forgotten that matters least; `None` where each of
@@ -163,7 +170,9 @@ impl Source {
             let keys = self.keys.iter().enumerate();
             let spare = keys.filter(|(_, key)| !key.has_offended(now_ns));
             let (least, _) = spare.min_by_key(|(_, key)| key.weight(now_ns))?;
-            self.keys.remove(least);
+            let forgotten = self.keys.remove(least);
+            let until = &mut self.others_behave_until;
+            *until = (*until).max(forgotten.behaved_until);
         }
         let place = match known {
             Some(place) => place,
