@@ -91,7 +91,7 @@ fn run(namespace: &Namespace, words: &[&str]) -> anyhow::Result<()> {
     command.args(arguments);
     let output = namespace
         .run(move || output(&mut command))
-        .with_context(|| format!("cannot run `{program}`"))?;
+        .with_context(|| format!("cannot run `{program}`, which the package of that name has"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!("`{}`: {}", words.join(" "), complaint.trim());
