@@ -92,20 +92,23 @@ async fn forged_tokens_shut_out_who_shows_them_and_never_whom_they_name() {
             }
         }
     };
-    tokio::select! {
-        () = goes_on => {}
-        _ = penalised(&gateway, "cut", source) => {}
-    }
     let dropped = || {
         site.counted()
             .of(Verdict::Drop, Reason::ConnectionRate, family(source))
     };
     let before = dropped();
-    until("the kernel to refuse it", || async {
-        drop(site.dial(source, Site::target(source)).await);
-        (dropped() > before).then_some(())
-    })
-    .await;
+    // It goes on while it is cut off, so that the kernel has something to refuse however long the record takes.
+    let refused = async {
+        drop(penalised(&gateway, "cut", source).await);
+        until("the kernel to refuse it", || async {
+            (dropped() > before).then_some(())
+        })
+        .await;
+    };
+    tokio::select! {
+        () = goes_on => {}
+        () = refused => {}
+    }
     // On the connection that it has, and on another one.
     assert_eq!(ask(&elsewhere, "/mine", &victim).await.unwrap().status, 200);
     let anew = site.client(other).await.unwrap();
