@@ -263,16 +263,17 @@ impl<'r> InUse<'r> {
                 would_refuse: false,
             });
         };
+        let Some(across) = self.plan.across.as_ref() else {
+            return self.count_alone(&terms, unix_seconds, None);
+        };
         let now_ns = clock::monotonic_ns();
-        let across = self.plan.across.as_ref();
-        let (claim, refused) = match across.map(|across| (across, across.take(now_ns))) {
-            None => return self.count_alone(&terms, unix_seconds, None),
-            Some((across, Verdict::Alone)) => {
+        let (claim, refused) = match across.take(now_ns) {
+            Verdict::Alone => {
                 let terms = share_of(&quota, terms);
                 return self.count_alone(&terms, unix_seconds, Some((across, now_ns)));
             }
-            Some((across, Verdict::Admitted)) => (Some(Claim::taken(across, now_ns)), None),
-            Some((_, Verdict::Refused { wait_ns })) => (None, Some(exhausted_for(wait_ns))),
+            Verdict::Admitted => (Some(Claim::taken(across, now_ns)), None),
+            Verdict::Refused { wait_ns } => (None, Some(exhausted_for(wait_ns))),
         };
         if let Some(refused) = refused.filter(|_| !quota.is_monitored) {
             return Err(refused);
