@@ -100,6 +100,17 @@ async fn admitted(client: &Client, route: &str, key: &Key, message: &str) -> (u6
 const TOO_MANY: &str = "Too Many Requests";
 const EXCEEDED: &str = "Limit Exceeded";
 
+/// What is counted of a throttle or quota, once its name has been written.
+async fn counted(gateway: &Gateway, name: &str) -> Value {
+    let look = || async {
+        let said = told(&ask(gateway, &["stats", "--json"]).await);
+        let stats: Value = serde_json::from_str(&said).unwrap();
+        let throttles = stats["throttles"].as_array().unwrap().clone();
+        throttles.into_iter().find(|it| it["throttle"] == name)
+    };
+    gateway_tests::wait::until("what is counted by its name", look).await
+}
+
 #[tokio::test]
 async fn a_key_opens_the_stages_of_its_plans_from_the_moment_on_that_an_order_says_so() {
     let upstream = Upstream::echo().await;
@@ -237,13 +248,7 @@ async fn each_key_has_buckets_of_its_own_for_routes_under_its_plan_and_in_all() 
     assert_eq!(upstream.seen().requests, 11);
     // What each counted is told by its name, once names have been written.
     let name = format!("key {} gold", key.id);
-    let counted = gateway_tests::wait::until("the key's name", || async {
-        let said = told(&ask(&gateway, &["stats", "--json"]).await);
-        let stats: Value = serde_json::from_str(&said).unwrap();
-        let throttles = stats["throttles"].as_array().unwrap().clone();
-        throttles.into_iter().find(|it| it["throttle"] == name)
-    });
-    let counted = counted.await;
+    let counted = counted(&gateway, &name).await;
     assert_eq!(
         (&counted["admitted"], &counted["rejected"]),
         (&json!(5), &json!(1))
@@ -500,13 +505,7 @@ async fn what_a_quota_refuses_is_counted_for_its_key() {
     }
     for plan in ["gold", "silver"] {
         let name = format!("key {} quota {plan}", key.id);
-        let counted = gateway_tests::wait::until("what the quota counted", || async {
-            let said = told(&ask(&gateway, &["stats", "--json"]).await);
-            let stats: Value = serde_json::from_str(&said).unwrap();
-            let throttles = stats["throttles"].as_array().unwrap().clone();
-            throttles.into_iter().find(|it| it["throttle"] == name)
-        });
-        let counted = counted.await;
+        let counted = counted(&gateway, &name).await;
         assert_eq!(
             (&counted["admitted"], &counted["rejected"]),
             (&json!(2), &json!(5)),

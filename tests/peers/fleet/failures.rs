@@ -1,5 +1,6 @@
 //! What becomes of limits when servers fail.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,13 @@ fn wait_for_answers(nodes: &[Node]) {
     gateway_tests::wait::until_now("Redis answers all gateways", || all(nodes));
 }
 
+/// Neither less than there was, nor more than the stated bound.
+#[track_caller]
+fn check(admitted: u64, bounds: RangeInclusive<u64>) {
+    let most = bounds.end();
+    assert!(bounds.contains(&admitted), "{admitted}, and at most {most}");
+}
+
 /// All that is left of a limit, taken by everybody. Servers that have just been given other parts may refuse
 /// for a while.
 fn exhaust(limits: &[Arc<Allowance>]) -> u64 {
@@ -77,10 +85,7 @@ fn a_server_that_has_lost_everything_is_told_what_was_taken() {
         "{lost} of {before} were told again"
     );
     let bound = 2_000 + lost + beyond(&model, &terms);
-    assert!(
-        (2_000..=bound).contains(&admitted),
-        "{admitted}, and at most {bound}"
-    );
+    check(admitted, 2_000..=bound);
     // Each of them has told before it was given anything, so that nobody else has had it for long.
     assert!(admitted <= 2_000 + lost / 2, "{admitted} with {lost} lost");
 }
@@ -115,10 +120,7 @@ fn a_server_that_is_killed_under_load_costs_at_most_what_it_lost() {
     let lost = lost(&nodes);
     let bound = 60_000 + lost + beyond(&model, &terms);
     println!("{admitted} of 60000; {lost} lost by three kills, so at most {bound}");
-    assert!(
-        (60_000..=bound).contains(&admitted),
-        "{admitted}, and at most {bound}"
-    );
+    check(admitted, 60_000..=bound);
 }
 
 #[test]
@@ -143,10 +145,7 @@ fn a_bucket_whose_server_has_lost_it_begins_with_what_is_owed_still() {
     let lost = lost(&nodes);
     println!("{admitted} of 1800; {before} before all of it was lost, {lost} told again");
     let bound = 1_800 + refilled + lost + beyond(&model, &terms);
-    assert!(
-        (1_800..=bound).contains(&admitted),
-        "{admitted}, and at most {bound}"
-    );
+    check(admitted, 1_800..=bound);
     assert!(
         lost + u64::from(GATEWAYS) >= before,
         "{lost} of {before} were told again"
@@ -193,10 +192,7 @@ fn what_shares_have_admitted_is_charged_when_the_server_answers() {
     println!("{admitted} of 2000, 1200 of them by shares");
     assert_eq!(lost(&nodes), 0);
     let bound = 2_000 + beyond(&model, &terms);
-    assert!(
-        (2_000..=bound).contains(&admitted),
-        "{admitted}, and at most {bound}"
-    );
+    check(admitted, 2_000..=bound);
 }
 
 #[test]
@@ -323,10 +319,7 @@ fn a_failover_of_sentinels_costs_at_most_what_the_replica_did_not_have() {
     let lost = lost(&nodes);
     let bound = 3_000 + lost + beyond(&model, &terms);
     println!("{admitted} of 3000; {lost} lost by the failover, so at most {bound}");
-    assert!(
-        (3_000..=bound).contains(&admitted),
-        "{admitted}, and at most {bound}"
-    );
+    check(admitted, 3_000..=bound);
 }
 
 /// Three masters that have a third of all keys each.

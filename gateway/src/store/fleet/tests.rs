@@ -16,7 +16,7 @@ use crate::store::usage::QuotaTerms;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn model(unreachable: WithoutStore) -> model::Fleet {
+pub(super) fn model(unreachable: WithoutStore) -> model::Fleet {
     model::Fleet {
         name: "test".to_owned(),
         gateways: NonZeroU32::new(2).unwrap(),

@@ -114,19 +114,8 @@ fn is_due(said: Option<Instant>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RedisLayout;
-
-    fn voice() -> Voice {
-        Voice::new(&Redis {
-            layout: RedisLayout::Cluster,
-            servers: Vec::new(),
-            database: 0,
-            username: None,
-            password: None,
-            sentinel_password: None,
-            tls: None,
-        })
-    }
+    use crate::model::WithoutStore;
+    use crate::store::fleet::tests::model;
 
     fn refusal() -> Unanswered {
         let error = (redis::ErrorKind::Extension, "NOREPLICAS");
@@ -135,7 +124,8 @@ mod tests {
 
     #[test]
     fn servers_of_which_some_refuse_are_not_said_to_answer() {
-        let (voice, counters) = (voice(), FleetCounters::default());
+        let voice = Voice::new(&model(WithoutStore::Share).redis);
+        let counters = FleetCounters::default();
         let is_reached = || counters.figures().is_reached;
         voice.answered(&counters);
         assert!(is_reached());

@@ -108,6 +108,16 @@ impl Bench {
         self.rings.install_keys(ring, NOW_NS).unwrap();
     }
 
+    /// What the slots in use are called, which are those of all keys under these plans.
+    fn slot_names(&self, plans: &[UsagePlan]) -> BTreeMap<u64, String> {
+        let keys = self.store.keys().all();
+        let names = self.rings.current().slot_names();
+        let names: BTreeMap<u64, String> = names.into_iter().collect();
+        let tags: BTreeSet<u64> = slot_tags(&keys, plans).collect();
+        assert!(names.keys().eq(&tags));
+        names
+    }
+
     fn finds(&self, value: &str, stage: &str) -> Result<String, Unmatched> {
         let ring = self.rings.current();
         let found = ring.find(&self.mac(value), "pets", stage);
@@ -299,11 +309,8 @@ fn slots_are_named_as_they_are_taken_and_given_back_with_their_key() {
     bench.key(&value(2), &["gold"], None);
     let plans = [plan("gold", &["prod", "beta"])];
     bench.install(&plans);
-    let keys = bench.store.keys().all();
-    let names = bench.rings.current().slot_names();
-    let names: BTreeMap<u64, String> = names.into_iter().collect();
-    let tags: BTreeSet<u64> = slot_tags(&keys, &plans).collect();
-    assert!(names.keys().eq(&tags));
+    let names = bench.slot_names(&plans);
+    let tags: BTreeSet<u64> = names.keys().copied().collect();
     // The key's own, and of each key one for the plan and one for the route of each stage.
     assert_eq!(tags.len(), 1 + 2 * 3);
     assert_eq!(bench.buckets.slots_claimed(), tags.len());
@@ -329,11 +336,8 @@ fn a_quota_has_a_slot_of_its_own_to_count_in_that_outlives_rings() {
     let id = bench.key(&value(1), &["gold"], None);
     let plans = [with_quota(DAILY)];
     bench.install(&plans);
-    let keys = bench.store.keys().all();
-    let names = bench.rings.current().slot_names();
-    let names: BTreeMap<u64, String> = names.into_iter().collect();
-    let tags: BTreeSet<u64> = slot_tags(&keys, &plans).collect();
-    assert!(names.keys().eq(&tags));
+    let names = bench.slot_names(&plans);
+    let tags: BTreeSet<u64> = names.keys().copied().collect();
     assert_eq!(bench.buckets.slots_claimed(), tags.len());
     let name = format!("key {id} quota gold");
     let (tag, _) = names.iter().find(|(_, it)| **it == name).unwrap();
