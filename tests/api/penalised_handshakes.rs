@@ -4,11 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gateway_tests::abuse::{ask, limited};
+use gateway_tests::abuse::{ask, limited, not_signed};
 use gateway_tests::authority::Authority;
 use gateway_tests::client::{Client, HOST_NAME, tls_over};
 use gateway_tests::command::{ask as ask_command, told};
-use gateway_tests::issuer::{claims, forged};
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
 use gateway_tests::wait::{until, within};
@@ -61,7 +60,7 @@ impl Secured {
     async fn penalise(&self) {
         let client = Client::over_tls(self.handshake(SOURCE).await.unwrap()).await;
         for _ in 0..2 {
-            let answer = ask(&client, "/mine", &not_signed()).await;
+            let answer = ask(&client, "/mine", &not_signed("ec", "victim")).await;
             assert_eq!(answer.unwrap().status, 401);
         }
     }
@@ -70,13 +69,6 @@ impl Secured {
         let metrics = self.site.gateway.metrics().await;
         metrics.get("gateway_connections_total{event=\"handshake_capped\"}")
     }
-}
-
-/// A token that nobody has signed.
-fn not_signed() -> String {
-    let header = json!({"alg": "ES256", "kid": "ec"});
-    let token = forged(&header, &claims(Value::Null), |_| vec![1; 64]);
-    format!("Bearer {token}")
 }
 
 #[tokio::test]
@@ -177,7 +169,7 @@ async fn who_is_cut_off_is_reset_and_not_told_that_tls_ends() {
     let (mut answers, mut requests) = tokio::io::split(stream);
     let request = format!(
         "GET /mine HTTP/1.1\r\nhost: {HOST_NAME}\r\nauthorization: {}\r\n\r\n",
-        not_signed()
+        not_signed("ec", "victim")
     );
     let goes_on = async {
         while requests.write_all(request.as_bytes()).await.is_ok() {

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway_tests::abuse::{ask, hammer, limited, penalties, strays};
+use gateway_tests::abuse::{ask, hammer, limited, not_signed, penalties, strays};
 use gateway_tests::client::{Client, get};
 use gateway_tests::command::{ask as ask_command, refused, told};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::{claims, forged};
+use gateway_tests::issuer::claims;
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
 use gateway_tests::wait::until;
@@ -25,8 +25,9 @@ fn setup(setup: Setup, mode: &str) -> Setup {
 fn long_lasting(setup: Setup) -> Setup {
     let penalties = json!({
         "mode": "enforce", "offences": {"rate": 0.1, "burst": 2}, "first": "5m", "most": "5m",
+        "trickle": {"rate": 0.001, "burst": 3},
     });
-    limited(setup, penalties)
+    limited(setup, penalties).route("GET /open", json!({}))
 }
 
 async fn site(mode: &str) -> (Site, SocketAddr) {
@@ -48,6 +49,15 @@ async fn gets_in(source: &str, address: SocketAddr) -> bool {
     let client = Client::http1_over(stream).await;
     let answer = client.try_send(get("/open")).await;
     answer.is_ok_and(|answer| answer.status == 200)
+}
+
+/// Whether no more comes through from this source than one connection, which its trickle leaves it.
+async fn is_shut_out(source: &str, address: SocketAddr) -> bool {
+    let attempts = [
+        gets_in(source, address).await,
+        gets_in(source, address).await,
+    ];
+    !attempts.iter().all(|came_in| *came_in)
 }
 
 #[tokio::test]
@@ -73,7 +83,7 @@ async fn whoever_goes_on_is_slowed_then_cut_off_and_comes_back_when_it_is_over()
         })
         .await;
     // Others elsewhere see nothing of it, and the source itself is let in again.
-    assert!(!gets_in("127.0.0.7", address).await);
+    assert!(is_shut_out("127.0.0.7", address).await);
     let other = site.bearer(json!({"sub": "other"}));
     assert_eq!(ask(&honest, "/limited", &other).await.unwrap().status, 200);
     until("the source is let in", || async {
@@ -115,8 +125,76 @@ async fn a_key_that_behaves_sees_nothing_of_one_that_does_not_at_its_address() {
 }
 
 #[tokio::test]
+async fn a_neighbour_nobody_has_seen_yet_comes_in_by_the_trickle_and_shows_itself() {
+    let site = Site::start(long_lasting).await;
+    let address = site.gateway.address().await;
+    let [abuser, honest] = ["abuser", "honest"].map(|subject| site.bearer(json!({"sub": subject})));
+    let source = "127.0.0.7";
+    drop(hammer(&Client::http1_from(source, address).await, &abuser).await);
+    let cut = |record: &Value| record["penalty"] == "cut";
+    drop(site.gateway.record("the cut", cut).await);
+    let neighbour = Client::http1_from(source, address).await;
+    let answer = ask(&neighbour, "/limited", &honest).await;
+    assert_eq!(answer.unwrap().status, 200);
+    // From now on the address is one that others share.
+    let again = Client::http1_from(source, address).await;
+    let is_held = |record: &Value| record["penalty"] == "held";
+    tokio::select! {
+        statuses = hammer(&again, &abuser) => panic!("it was cut: {statuses:?}"),
+        record = site.gateway.record("a hold", is_held) => assert_eq!(record["subject"], "abuser"),
+    }
+    assert!(gets_in(source, address).await);
+    // That was the last of it.
+    assert!(!gets_in(source, address).await);
+    let answer = ask(&neighbour, "/open", &honest).await;
+    assert_eq!(answer.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn offences_use_up_the_connections_of_a_shared_address_but_the_last() {
+    const EVERY: Duration = Duration::from_secs(5);
+    let connections = json!({"rate": 0.2, "burst": 130});
+    let further = |new| long_lasting(new).set(&["xdp", "connections_per_source"], connections);
+    let site = Site::start(further).await;
+    let address = site.gateway.address().await;
+    let source = "127.0.0.7";
+    let honest = site.bearer(json!({"sub": "honest"}));
+    let beside = Client::http1_from(source, address).await;
+    let answer = ask(&beside, "/limited", &honest).await;
+    assert_eq!(answer.unwrap().status, 200);
+    let bearer = not_signed("ec", "victim");
+    // Two cost nothing, and each further one as much as fifty connections. Its connection is not read then.
+    let began = tokio::time::Instant::now();
+    let mut forgers = Vec::new();
+    for refused in [3, 1, 1] {
+        let forger = Client::http1_from(source, address).await;
+        for _ in 0..refused {
+            let answer = ask(&forger, "/limited", &bearer).await;
+            assert_eq!(answer.unwrap().status, 401);
+        }
+        forgers.push(forger);
+    }
+    // What is left is one, and what is refilled.
+    let mut came_in = 0;
+    while gets_in(source, address).await {
+        came_in += 1;
+    }
+    let refilled = began.elapsed().as_secs() / EVERY.as_secs() + 1;
+    assert!((1..=1 + refilled).contains(&came_in), "{came_in}");
+    until("the next one to come in", || async {
+        gets_in(source, address).await.then_some(())
+    })
+    .await;
+    let answer = ask(&beside, "/open", &honest).await;
+    assert_eq!(answer.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn what_is_only_monitored_penalises_nobody_and_is_told() {
-    let (site, address) = site("monitor").await;
+    let connections = json!({"rate": 0.001, "burst": 9});
+    let further = |new| setup(new, "monitor").set(&["xdp", "connections_per_source"], connections);
+    let site = Site::start(further).await;
+    let address = site.gateway.address().await;
     let abuser = site.bearer(json!({"sub": "abuser"}));
     let client = Client::http1_from("127.0.0.7", address).await;
     let told = |name: &'static str| {
@@ -127,7 +205,10 @@ async fn what_is_only_monitored_penalises_nobody_and_is_told() {
         statuses = hammer(&client, &abuser) => panic!("it was cut: {statuses:?}"),
         () = async { told("slowed").await; told("cut").await; } => {}
     }
-    assert!(gets_in("127.0.0.7", address).await);
+    // Nor is anything charged to its connections.
+    for _ in 0..5 {
+        assert!(gets_in("127.0.0.7", address).await);
+    }
     assert_eq!(penalties(&site.gateway), Vec::<String>::new());
 }
 
@@ -140,11 +221,7 @@ async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
         ask(&elsewhere, "/limited", &victim).await.unwrap().status,
         200
     );
-    let payload = claims(json!({"sub": "victim"}));
-    let forged = forged(&json!({"alg": "ES256", "kid": "ec"}), &payload, |_| {
-        vec![1; 64]
-    });
-    let bearer = format!("Bearer {forged}");
+    let bearer = not_signed("ec", "victim");
     let client = Client::http1_from("127.0.0.7", address).await;
     let mut refused = 0;
     while let Some(answer) = ask(&client, "/limited", &bearer).await {
@@ -155,7 +232,7 @@ async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
     let cut = |record: &serde_json::Value| record["penalty"] == "cut";
     drop(site.gateway.record("the cut", cut).await);
     assert_eq!(penalties(&site.gateway), ["slowed", "cut"]);
-    assert!(!gets_in("127.0.0.7", address).await);
+    assert!(is_shut_out("127.0.0.7", address).await);
     let answer = ask(&elsewhere, "/open", &victim).await.unwrap();
     assert_eq!(answer.status, 200);
     assert!(gets_in("127.0.0.8", address).await);
@@ -182,7 +259,7 @@ async fn operators_see_pardon_and_add_penalties() {
     let words = ["penalties", "add", "127.0.0.7", "--for", "5m"];
     let answer = said(gateway, &words).await;
     assert_eq!(answer, "127.0.0.7 opens no new connection for 300 s");
-    assert!(!gets_in("127.0.0.7", address).await);
+    assert!(is_shut_out("127.0.0.7", address).await);
     assert!(gets_in("127.0.0.8", address).await);
     let listed = said(gateway, &["penalties", "list", "--json"]).await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
@@ -264,7 +341,7 @@ async fn a_penalty_by_hand_says_what_comes_of_it_and_shortens_none() {
     let listed = said(gateway, &["penalties", "list", "--json"]).await;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert!(listed[0]["left_seconds"].as_u64() > Some(200), "{listed}");
-    assert!(!gets_in("127.0.0.7", gateway.address().await).await);
+    assert!(is_shut_out("127.0.0.7", gateway.address().await).await);
 }
 
 #[tokio::test]
@@ -352,15 +429,8 @@ async fn a_connection_that_is_older_than_the_rules_is_penalised_by_them() {
 async fn offences_and_what_becomes_of_them_are_counted_by_reason_and_step() {
     let site = Site::start(long_lasting).await;
     let (gateway, address) = (&site.gateway, site.gateway.address().await);
-    let forged = forged(
-        &json!({"alg": "ES256", "kid": "ec"}),
-        &claims(json!({"sub": "victim"})),
-        |_| vec![1; 64],
-    );
-    let (client, bearer) = (
-        Client::http1_from("127.0.0.7", address).await,
-        format!("Bearer {forged}"),
-    );
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let bearer = not_signed("ec", "victim");
     for _ in 0..3 {
         assert_eq!(ask(&client, "/limited", &bearer).await.unwrap().status, 401);
     }

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use gateway_common::reason::{Reason, Verdict};
-use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, penalised, strays};
+use gateway_tests::abuse::{ask, bearer, go_on, hammer, limited, not_signed, penalised, strays};
 use gateway_tests::capability::or_skip;
-use gateway_tests::issuer::{claims, forged};
+use gateway_tests::issuer::claims;
 use gateway_tests::netns::{CLIENT, OTHER, Site, family};
 use gateway_tests::setup::Setup;
 use gateway_tests::wait::until;
@@ -76,11 +76,7 @@ async fn forged_tokens_shut_out_who_shows_them_and_never_whom_they_name() {
     let victim = bearer(&site.key, "victim");
     let elsewhere = site.client(other).await.unwrap();
     assert_eq!(ask(&elsewhere, "/mine", &victim).await.unwrap().status, 200);
-    let named = claims(json!({"sub": "victim"}));
-    let forged = forged(&json!({"alg": "ES256", "kid": "veth"}), &named, |_| {
-        vec![1; 64]
-    });
-    let forged = format!("Bearer {forged}");
+    let forged = not_signed("veth", "victim");
     // Over another connection where one has ended.
     let goes_on = async {
         loop {
@@ -186,6 +182,47 @@ async fn an_abuser_behind_one_address_with_others_is_held_in_the_kernel_and_they
     assert_eq!(ask(&client, "/mine", &abuser).await.unwrap().status, 200);
     let records = gateway.records();
     assert!(!records.iter().any(|record| record["penalty"] == "cut"));
+}
+
+#[tokio::test]
+async fn offences_use_up_the_connections_of_a_shared_address_but_the_last() {
+    let Some(site) = or_skip(Site::new("tightened").await) else {
+        return;
+    };
+    let connections = json!({"rate": 0.2, "burst": 130});
+    let setup = setup(&site).set(&["xdp", "connections_per_source"], connections);
+    let _gateway = site.start(setup).await;
+    let [source, _] = CLIENT;
+    let (honest, forged) = (bearer(&site.key, "honest"), not_signed("veth", "victim"));
+    let beside = site.client(source).await.unwrap();
+    assert_eq!(ask(&beside, "/mine", &honest).await.unwrap().status, 200);
+    // Two cost nothing, and each further one as much as fifty connections. Its connection is not read then.
+    let mut forgers = Vec::new();
+    for refused in [3, 1, 1] {
+        let forger = site.client(source).await.unwrap();
+        for _ in 0..refused {
+            let answer = ask(&forger, "/mine", &forged).await;
+            assert_eq!(answer.unwrap().status, 401);
+        }
+        forgers.push(forger);
+    }
+    let counted = |verdict, reason| site.counted().of(verdict, reason, family(source));
+    let dropped = || counted(Verdict::Drop, Reason::ConnectionRate);
+    assert_eq!(dropped(), 0);
+    // What is left is one at least, and the kernel refuses the others.
+    assert!(site.reaches(source).await);
+    until("the kernel to refuse it", || async {
+        drop(site.dial(source, Site::target(source)).await);
+        (dropped() > 0).then_some(())
+    })
+    .await;
+    // What is refilled comes in, and that is no trickle.
+    until("the next one to come in", || async {
+        site.reaches(source).await.then_some(())
+    })
+    .await;
+    assert_eq!(counted(Verdict::Pass, Reason::Trickle), 0);
+    assert_eq!(ask(&beside, "/mine", &honest).await.unwrap().status, 200);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, get, with};
 use crate::gateway::Gateway;
-use crate::issuer::Key;
+use crate::issuer::{Key, claims, forged};
 use crate::setup::Setup;
 use crate::wait::fail;
 
@@ -29,9 +29,13 @@ pub fn strays() -> u32 {
 }
 
 /// A route `GET /limited` that gives each caller one request in two seconds, and these `xdp.penalties` for
-/// those who want more.
+/// those who want more. Unless they say otherwise, who is cut keeps one connection in all.
 #[must_use]
-pub fn limited(setup: Setup, penalties: Value) -> Setup {
+pub fn limited(setup: Setup, mut penalties: Value) -> Setup {
+    if let Some(penalties) = penalties.as_object_mut() {
+        let trickle = penalties.entry("trickle");
+        trickle.or_insert_with(|| json!({"rate": 0.001, "burst": 1}));
+    }
     setup.set(&["xdp", "penalties"], penalties).route(
         "GET /limited",
         json!({
@@ -46,6 +50,14 @@ pub fn limited(setup: Setup, penalties: Value) -> Setup {
 #[must_use]
 pub fn bearer(key: &Key, subject: &str) -> String {
     key.bearer(json!({"sub": subject}))
+}
+
+/// What names a caller in `Authorization`, and a key of the issuer that has never signed it.
+#[must_use]
+pub fn not_signed(key: &str, subject: &str) -> String {
+    let header = json!({"alg": "ES256", "kid": key});
+    let token = forged(&header, &claims(json!({"sub": subject})), |_| vec![1; 64]);
+    format!("Bearer {token}")
 }
 
 /// One request of whoever shows this; `None` where the connection broke.

@@ -24,6 +24,8 @@ pub struct Restraint {
     charge_ns: Cell<Option<u64>>,
     unread_until: Cell<Option<Instant>>,
     cut_for: Cell<Option<Duration>>,
+    /// What its source is to be charged for offences, in new connections.
+    charge: Cell<u64>,
     /// What keeps its packets away while it is held; it goes with the hold.
     held: RefCell<Option<Box<dyn Debug>>>,
     changed: Notify,
@@ -186,6 +188,18 @@ impl Restraint {
         self.changed.notify_one();
     }
 
+    /// Has its source be charged as for so many new connections.
+    pub fn charge(&self, connections: u64) {
+        let charge = self.charge.get().saturating_add(connections);
+        self.charge.set(charge);
+        self.changed.notify_one();
+    }
+
+    /// What its source is to be charged, once.
+    pub fn take_charge(&self) -> u64 {
+        self.charge.take()
+    }
+
     /// Until when it is not read; `None` where it is.
     #[must_use]
     pub fn unread_until(&self, now: Instant) -> Option<Instant> {
@@ -198,7 +212,7 @@ impl Restraint {
         self.cut_for.get()
     }
 
-    /// Waits until it is held back, or more than before, or let go. For one waiter.
+    /// Waits until it is held back, or more than before, or let go, or its source is to be charged. For one waiter.
     ///
     /// # Cancel safety
     /// Safe: what was said is told to whoever waits next.

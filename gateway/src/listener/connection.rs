@@ -243,6 +243,8 @@ impl<H: Handler> Open<H> {
                 .await
             }
         };
+        // Its last request may have offended as well.
+        self.charge(&restraint);
         self.conclude(ended, &activity);
     }
 
@@ -305,6 +307,7 @@ impl<H: Handler> Open<H> {
                     }
                 }
                 () = restraint.changed() => {
+                    self.charge(restraint);
                     if let Some(length) = restraint.cut_for() {
                         return Ended::Penalised(length);
                     }
@@ -320,6 +323,16 @@ impl<H: Handler> Open<H> {
                     shut_down(connection.as_mut());
                 }
             }
+        }
+    }
+
+    /// Charges its source for what has offended on it.
+    fn charge(&self, restraint: &Restraint) {
+        let connections = restraint.take_charge();
+        if connections > 0 {
+            let source = self.ends.source.ip();
+            let doorkeeper = &self.around.doorkeeper;
+            doorkeeper.charge(source, connections, clock::monotonic_ns());
         }
     }
 

@@ -47,15 +47,20 @@ impl Worker {
             key,
         };
         let now_ns = clock::monotonic_ns();
-        let step = if let Some(kind) = forgery(rejection.reason) {
-            self.offences.failed(culprit.source, kind, now_ns, rules)
+        let (kind, step) = if let Some(kind) = forgery(rejection.reason) {
+            let step = self.offences.failed(culprit.source, kind, now_ns, rules);
+            (kind, step)
         } else if let Some(wait) = told_to_wait(exchange, rejection) {
             let (arrived_ns, moment) = (exchange.record.started_ns(), (now_ns, wait));
             let name = || name_of(exchange);
-            self.offences.told(culprit, name, arrived_ns, moment, rules)
+            let step = self.offences.told(culprit, name, arrived_ns, moment, rules);
+            (OffenceKind::Overage, step)
         } else {
             return;
         };
+        if step != Step::Tell && rules.mode == PenaltyMode::Enforce {
+            restraint.charge(kind.weight());
+        }
         // Others on the connection have done nothing. It ends where none of them has behaved for a while, and
         // nobody waits for an answer who has.
         let befalls = match (restraint.carried(), step) {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gateway_common::address::KIND_CONNECTIONS;
+use gateway_common::address::{KIND_CONNECTIONS, KIND_TRICKLE};
 use gateway_common::limit::Charge;
 use gateway_common::list::LIST_MANAGEMENT;
 use gateway_common::reason::{Family, Reason, Verdict};
@@ -48,6 +48,8 @@ pub struct SourceRules {
 pub struct ListenerRules {
     /// New connections per source.
     pub connections: SourceLimit,
+    /// What a source keeps of them that owes more than a full bucket.
+    pub trickle: SourceLimit,
     /// Set of the reasons ([`Reason::bit`]) that are only counted as what they would refuse.
     pub monitor: u64,
 }
@@ -62,11 +64,13 @@ impl ListenerRules {
         let monitor = listener.edge.monitor.as_ref().unwrap_or(&edge.monitor);
         Self {
             connections: source_limit(rate.as_ref(), KIND_CONNECTIONS, owner, seed),
+            trickle: source_limit(Some(&edge.trickle), KIND_TRICKLE, Owner::All, seed),
             monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
         }
     }
 
-    /// Has a source owe so much that it opens no connection for so long; whether it does, or why not.
+    /// Has a source owe so much that it opens no connection for so long, but for the trickle; whether it does,
+    /// or why not.
     #[must_use = "a limit that is off refuses nobody"]
     pub fn indebt(
         &self,
@@ -261,8 +265,17 @@ impl Doorkeeper {
         self.rules.offences.pardoned(source).await;
     }
 
-    /// Has a source open no connection for so long, but for the trickle that the kernel leaves it. Nothing
-    /// more is needed: it is the debt that it pays off.
+    /// Charges a source for an offence as if it had opened so many connections, as far as one is left to it:
+    /// so what it may open next shrinks to what its limit refills, and is never nothing.
+    pub fn charge(&self, source: IpAddr, connections: u64, now_ns: u64) {
+        let limit = &self.listener.load().connections;
+        self.rules
+            .buckets
+            .tighten(source, now_ns, limit, connections);
+    }
+
+    /// Has a source open no connection for so long, but for the trickle that it is left. Nothing more is
+    /// needed: it is the debt that it pays off.
     pub fn penalise(&self, source: IpAddr, length: Duration, now_ns: u64) {
         let listener = self.listener.load();
         let moment = (now_ns, length);
@@ -392,8 +405,8 @@ impl SourceRules {
             }
             Standing::Unlisted => {}
         }
-        let limit = &listener.connections;
-        if let Charge::Limited { .. } = self.buckets.charge_source(peer, now_ns, limit) {
+        let lets_in = self.lets_in(listener, peer, now_ns);
+        if lets_in.is_none() {
             if !listener.only_counts(Reason::ConnectionRate) {
                 self.count(Verdict::Drop, Reason::ConnectionRate, peer);
                 return Err(ConnectionEvent::RateLimited);
@@ -402,9 +415,28 @@ impl SourceRules {
         }
         match monitored {
             Some(reason) => self.count(Verdict::WouldDrop, reason, peer),
-            None => self.count(Verdict::Pass, Reason::NewConnection, peer),
+            None => {
+                let reason = lets_in.unwrap_or(Reason::NewConnection);
+                self.count(Verdict::Pass, reason, peer);
+            }
         }
         Ok(())
+    }
+
+    /// Why the limits on new connections let this one in: within the limit of its source, or within the
+    /// trickle that is left to one who is penalised. `None` where they do not.
+    fn lets_in(&self, listener: &ListenerRules, peer: IpAddr, now_ns: u64) -> Option<Reason> {
+        let is_within = |limit| {
+            let charge = self.buckets.charge_source(peer, now_ns, limit);
+            !matches!(charge, Charge::Limited { .. })
+        };
+        let limit = &listener.connections;
+        if is_within(limit) {
+            return Some(Reason::NewConnection);
+        }
+        let trickle = &listener.trickle;
+        let is_penalised = self.buckets.is_in_debt(peer, now_ns, limit);
+        (is_penalised && !trickle.source.is_off() && is_within(trickle)).then_some(Reason::Trickle)
     }
 
     fn count(&self, verdict: Verdict, reason: Reason, peer: IpAddr) {
@@ -444,27 +476,32 @@ mod tests {
         _directory: tempfile::TempDir,
     }
 
+    /// One of a kind each second.
+    fn each_second(kind: u32, burst: u64, seed: u64) -> SourceLimit {
+        let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
+        SourceLimit {
+            source,
+            aggregate: source,
+            class: gateway_common::address::Class::new(kind, 0, seed),
+            precise: 1,
+        }
+    }
+
     fn bench(burst: u64) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("buckets");
         let (buckets, _) =
             Buckets::open_file(&path, BootId([7; 16]), BucketTables::default()).unwrap();
-        let source = Limit::new(Rate::per_second(1), burst, 1).unwrap();
-        let limit = SourceLimit {
-            source,
-            aggregate: source,
-            class: gateway_common::address::Class::new(KIND_CONNECTIONS, 0, buckets.seed()),
-            precise: 1,
+        let listener = ListenerRules {
+            connections: each_second(KIND_CONNECTIONS, burst, buckets.seed()),
+            trickle: each_second(KIND_TRICKLE, 2, buckets.seed()),
+            monitor: 0,
         };
         let rules = SourceRules {
             lists: Lists::open(directory.path(), Moment::now()).unwrap(),
             buckets,
             coverage: Coverage::default(),
             offences: Offences::default(),
-        };
-        let listener = ListenerRules {
-            connections: limit,
-            monitor: 0,
         };
         Bench {
             doorkeeper: Arc::new(Doorkeeper::new(Arc::new(rules), listener)),
@@ -481,6 +518,14 @@ mod tests {
             http2_streams_max: 0,
             http2_resets_max: 0,
         }
+    }
+
+    /// Has refusals for this reason only be counted from now on.
+    fn monitor(guard: &Doorkeeper, reason: Reason) {
+        guard.follow(ListenerRules {
+            monitor: reason.bit(),
+            ..**guard.listener.load()
+        });
     }
 
     fn address(text: &str) -> IpAddr {
@@ -584,10 +629,7 @@ mod tests {
         assert_eq!(guard.enter_proxy(address("10.0.0.9")), Err(Bar::Denied));
         assert_eq!(guard.enter_proxy(address("10.0.0.1")), Ok(()));
         assert_eq!(enter("10.0.0.1"), Ok(()));
-        guard.follow(ListenerRules {
-            connections: guard.listener.load().connections,
-            monitor: Reason::Denied.bit(),
-        });
+        monitor(guard, Reason::Denied);
         assert_eq!(enter("10.0.0.9"), Ok(()));
     }
 
@@ -633,6 +675,65 @@ mod tests {
         }
     }
 
+    /// How many of that many new connections of a source are let in so many milliseconds later.
+    fn let_in(guard: &Arc<Doorkeeper>, source: &str, (attempts, ms): (u64, u64)) -> usize {
+        let now_ns = NOW + ms * 1_000_000;
+        let admit = |_| guard.admit(address(source), OURS, &limits(99, 99), now_ns);
+        (0..attempts).filter(|turn| admit(*turn).is_ok()).count()
+    }
+
+    #[test]
+    fn who_is_penalised_keeps_a_trickle_here_as_in_the_kernel() {
+        let bench = bench(3);
+        let guard = &bench.doorkeeper;
+        let (source, other) = ("10.0.0.1", "10.0.0.2");
+        guard.penalise(address(source), Duration::from_secs(60), NOW);
+        assert_eq!(let_in(guard, source, (9, 0)), 2);
+        assert_eq!(let_in(guard, source, (9, 1_000)), 1);
+        assert_eq!(let_in(guard, source, (9, 58_000)), 2);
+        // When it is over it may do what it might before; who only uses that up has no trickle.
+        assert_eq!(let_in(guard, source, (9, 70_000)), 3);
+        assert_eq!(let_in(guard, other, (9, 0)), 3);
+        // So it is for one whom a proxy announces, whatever the kernel has asked of the proxy.
+        guard.rules.coverage.replace([OURS].into());
+        let announced = |source: &str| {
+            let mut permit = guard.admit_proxy(&limits(99, 99)).unwrap();
+            permit
+                .announce(address(source), &limits(99, 99), NOW)
+                .is_ok()
+        };
+        guard.penalise(address("10.0.0.3"), Duration::from_secs(60), NOW);
+        assert_eq!(
+            [(); 4].map(|()| announced("10.0.0.3")),
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn what_offences_are_charged_leaves_one_connection_and_what_is_refilled() {
+        let bench = bench(10);
+        let guard = &bench.doorkeeper;
+        let source = "10.0.0.1";
+        guard.charge(address(source), 4, NOW);
+        assert_eq!(let_in(guard, source, (4, 0)), 4);
+        // Two are left.
+        guard.charge(address(source), 100, NOW);
+        assert_eq!(let_in(guard, source, (9, 0)), 1);
+        // However many offend, one comes in each second, and with no trickle.
+        for second in 1..20 {
+            guard.charge(address(source), 100, NOW + second * 1_000_000_000);
+            assert_eq!(let_in(guard, source, (9, second * 1_000)), 1, "{second}");
+        }
+        // A penalty is not shortened by it.
+        guard.penalise(address(source), Duration::from_secs(60), NOW);
+        guard.charge(address(source), 1, NOW);
+        assert_eq!(let_in(guard, source, (9, 59_000)), 2);
+        // Nothing comes of it where nothing limits.
+        guard.follow(ListenerRules::default());
+        guard.charge(address(source), 100, NOW);
+        assert_eq!(let_in(guard, source, (50, 0)), 50);
+    }
+
     #[test]
     fn a_source_for_which_there_is_no_room_is_not_cut_off_and_that_is_counted() {
         let bench = bench(1_000);
@@ -676,20 +777,13 @@ mod tests {
         let lists = &guard.rules.lists;
         lists.add(denied, None, Moment::now()).unwrap();
         let admit = |peer: &str| guard.admit(address(peer), OURS, &limits(99, 99), NOW);
-        let limit = guard.listener.load().connections;
-        guard.follow(ListenerRules {
-            connections: limit,
-            monitor: Reason::ConnectionRate.bit(),
-        });
+        monitor(guard, Reason::ConnectionRate);
         for _ in 0..3 {
             admit("10.0.0.1").unwrap();
         }
         assert_eq!(admit("10.0.0.9").unwrap_err(), ConnectionEvent::Denied);
         assert!(guard.denies(address("10.0.0.9")));
-        guard.follow(ListenerRules {
-            connections: limit,
-            monitor: Reason::Denied.bit(),
-        });
+        monitor(guard, Reason::Denied);
         assert_eq!(admit("10.0.0.1").unwrap_err(), ConnectionEvent::RateLimited);
         // A monitored rule does not weaken an enforced one.
         admit("10.0.0.9").unwrap();

@@ -277,6 +277,38 @@ impl Buckets {
         Debt::Owed(Duration::from_nanos(beyond))
     }
 
+    /// Charges a source `units` as far as one is left to it: what it owes then lets one more in at once, and
+    /// the next as it is paid off. Nothing where the limit is off or its line is full of others.
+    pub fn tighten(&self, address: IpAddr, now_ns: u64, limit: &SourceLimit, units: u64) {
+        if limit.source.is_off() {
+            return;
+        }
+        let Some(word) = self.source_word(address, now_ns, limit) else {
+            return;
+        };
+        let limit = &limit.source;
+        let most = limit.tolerance_ns.saturating_sub(limit.increment(1));
+        let more = |tat: u64| {
+            let owed = tat.saturating_sub(now_ns);
+            let charged = owed.saturating_add(limit.increment(units)).min(most);
+            (charged > owed).then(|| now_ns.saturating_add(charged))
+        };
+        // That there is nothing to charge is no failure.
+        let (Ok(_) | Err(_)) = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+    }
+
+    /// Whether a source owes more than a full bucket under `limit`: charges alone never come to that,
+    /// penalties do.
+    #[must_use]
+    pub fn is_in_debt(&self, address: IpAddr, now_ns: u64, limit: &SourceLimit) -> bool {
+        let tag = source(address).tag(&limit.class);
+        let line = self.0.sources.at(index(tag, self.0.seed, SOURCE_LINE_BITS));
+        line.find(tag).is_some_and(|way| {
+            let owed = way.tat.load(Ordering::Acquire).saturating_sub(now_ns);
+            owed > limit.source.tolerance_ns
+        })
+    }
+
     fn charge_aggregate(&self, address: Address, now_ns: u64, limit: &SourceLimit) -> Charge {
         if limit.aggregate.is_off() {
             return UNLIMITED;

@@ -3,9 +3,10 @@
 //! Offences are counted per source and key. An *overage*, a request whose head came after a 429 with `Retry-After`
 //! was written to the same pair and before the time that the last one said was over, is counted for the pair that
 //! sent it; a failed authentication for the source alone, never for the identity that it claims. Each pair has a
-//! bucket of offences that cost nothing. Whoever overdraws it is slowed down, then cut off for a while, and for twice
-//! as long each time that it comes back to it soon; a source that others share is held instead of cut, so that they
-//! see nothing of it. What was remembered of a penalty is forgotten after ten times its length.
+//! bucket of offences that cost nothing. Whoever overdraws it is charged for each as for so many new connections
+//! ([`OffenceKind::weight`]), and is slowed down, then cut off for a while, and for twice as long each time that it
+//! comes back to it soon; a source that others share is held instead of cut, so that they see nothing of it. What was
+//! remembered of a penalty is forgotten after ten times its length.
 //!
 //! This decides, and nothing else: what is done to connections and to the words of the kernel is the
 //! listener's to do.
@@ -120,6 +121,16 @@ impl OffenceKind {
         Self::UnknownKey,
         Self::ForgedToken,
     ];
+
+    /// As how many new connections one is charged to its source, beyond those that cost nothing. Whoever cannot
+    /// wait may have a clumsy client; who shows credentials that are none is guessing.
+    #[must_use]
+    pub const fn weight(self) -> u64 {
+        match self {
+            Self::Overage => 10,
+            Self::BadSignature | Self::UnknownKey | Self::ForgedToken => 50,
+        }
+    }
 
     /// As metrics name it.
     #[must_use]
