@@ -1,4 +1,4 @@
-//! What keys have used: counted in memory by those who admit requests, and written once a second.
+//! What keys have used: counted in memory by those who admit requests, and written twice a second.
 //!
 //! A [`QuotaCell`] is what one key has used under one plan: in the period of the plan's quota, and today.
 //! [`Usage`] has all of them, and one embedded database in the state directory, of which one process at a time
