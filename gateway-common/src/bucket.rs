@@ -2,9 +2,15 @@
 //!
 //! A bucket table is a flat array of 64-byte lines, one cache line each: four ways of an identity
 //! tag and its TAT. Whoever is not found claims the first way that owes nothing, else the first
-//! that owes at most one unit. When all four owe more, nothing is inserted and the caller charges
-//! the parent level instead. So a flood of spoofed sources that appear once can never push out a
-//! source that is paying off a debt, and no bucket outlives its use.
+//! that owes no more than what the enforcer says yields. When all four owe more, nothing is
+//! inserted and the caller charges the parent level instead. So a flood of spoofed sources that
+//! appear once can never push out a source that is paying off a debt, and no bucket outlives its
+//! use.
+//!
+//! Where limits of different rates share a table, one unit of a slow one may be a full bucket of a
+//! fast one. What yields is therefore bounded by the least slack of all of them
+//! ([`Limit::slack_ns`]): nobody who is refused gives way, whichever limit the newcomer comes under,
+//! and a newcomer is not refused for the rest of a debt that it takes over with its way.
 //!
 //! There is no 16-byte compare-exchange to claim tag and TAT together. The tag is claimed first,
 //! the line is scanned again, and of two ways with one tag the lower index wins. A charge that
@@ -55,11 +61,11 @@ const _: () = assert!(size_of::<Alone<u64>>() == 64);
 pub type PlainLine = Line<u64>;
 
 impl<W: Word> Line<W> {
-    /// The bucket of `tag`, claimed if need be; `None` when all ways owe more than one unit of
-    /// `limit`, or when two claims were lost to others.
+    /// The bucket of `tag`, claimed if need be; `None` when all ways owe more than `yields_ns`, or
+    /// when two claims were lost to others.
     #[inline(always)]
-    pub fn find_or_claim(&self, tag: u64, now: u64, limit: &Limit) -> Option<&W> {
-        let index = self.position_or_claim(tag, now, limit, |index| index)?;
+    pub fn find_or_claim(&self, tag: u64, now: u64, yields_ns: u64) -> Option<&W> {
+        let index = self.position_or_claim(tag, now, yields_ns, |index| index)?;
         Some(&self.ways.get(index)?.tat)
     }
 
@@ -71,7 +77,7 @@ impl<W: Word> Line<W> {
         &self,
         tag: u64,
         now: u64,
-        limit: &Limit,
+        yields_ns: u64,
         forget: impl Fn(usize) -> usize,
     ) -> Option<usize> {
         let mut claims = 0;
@@ -79,7 +85,7 @@ impl<W: Word> Line<W> {
             if let Some(index) = self.position(tag) {
                 return Some(forget(index));
             }
-            let (index, seen) = self.replaceable(now, limit.increment(1))?;
+            let (index, seen) = self.replaceable(now, yields_ns)?;
             let index = forget(index);
             let way = self.ways.get(index)?;
             if way.tag.compare_exchange(seen, tag).is_ok() {
@@ -102,11 +108,11 @@ impl<W: Word> Line<W> {
     }
 
     /// The way a newcomer may take, with the tag it was seen under: the first that owes nothing,
-    /// else the first that owes at most one unit.
+    /// else the first that owes at most `yields_ns`.
     #[inline(always)]
-    fn replaceable(&self, now: u64, unit_ns: u64) -> Option<(usize, u64)> {
+    fn replaceable(&self, now: u64, yields_ns: u64) -> Option<(usize, u64)> {
         self.owing_at_most(0, now)
-            .or_else(|| self.owing_at_most(unit_ns, now))
+            .or_else(|| self.owing_at_most(yields_ns, now))
     }
 
     #[inline(always)]
@@ -137,15 +143,29 @@ impl<W: Word> Line<W> {
 
     /// Charges `tag` as the daemon does; `None` when the parent level must be charged.
     #[inline]
-    pub fn charge(&self, tag: u64, now: u64, cost: u64, limit: &Limit) -> Option<Charge> {
-        self.find_or_claim(tag, now, limit)
+    pub fn charge(
+        &self,
+        tag: u64,
+        now: u64,
+        cost: u64,
+        limit: &Limit,
+        yields_ns: u64,
+    ) -> Option<Charge> {
+        self.find_or_claim(tag, now, yields_ns)
             .map(|tat| limit.charge(tat, now, cost))
     }
 
     /// Charges `tag` as the kernel does; `None` when the parent level must be charged.
     #[inline(always)]
-    pub fn charge_bounded(&self, tag: u64, now: u64, cost: u64, limit: &Limit) -> Option<Charge> {
-        self.find_or_claim(tag, now, limit)
+    pub fn charge_bounded(
+        &self,
+        tag: u64,
+        now: u64,
+        cost: u64,
+        limit: &Limit,
+        yields_ns: u64,
+    ) -> Option<Charge> {
+        self.find_or_claim(tag, now, yields_ns)
             .map(|tat| limit.charge_bounded(tat, now, cost))
     }
 }

@@ -196,6 +196,14 @@ impl Limit {
         if step == 0 { 1 } else { step }
     }
 
+    /// How far the TAT may lie ahead of the clock for a charge of `cost` to be admitted still, in
+    /// nanoseconds: whoever is refused one owes more, unless the cost is above the whole burst.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slack_ns(&self, cost: u64) -> u64 {
+        self.tolerance_ns.saturating_sub(self.increment(cost))
+    }
+
     /// Decides one charge without writing: the new TAT, or the nanoseconds to wait.
     ///
     /// # Errors

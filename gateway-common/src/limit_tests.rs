@@ -227,6 +227,31 @@ fn traces() -> u32 {
 }
 
 #[test]
+fn whoever_is_refused_owes_more_than_the_slack_and_whoever_is_not_does_not() {
+    let now = 5 * SECOND;
+    let frames = Limit::new(Rate::per_second(125_000_000), 1 << 17, 1_500).unwrap();
+    for (limit, cost) in [
+        (limit(1, 2), 1),
+        (limit(3, 7), 1),
+        (limit(700_000, 50), 1),
+        (limit(1_000, 1), 1),
+        (frames, 60),
+        (frames, COST_MAX),
+        // The whole burst leaves none.
+        (limit(10, 5), 5),
+    ] {
+        let slack_ns = limit.slack_ns(cost);
+        let admits = |owed_ns| {
+            let increment = limit.increment(cost);
+            limit.decide(now + owed_ns, now, increment).is_ok()
+        };
+        assert!(admits(slack_ns), "{limit:?} at {cost}");
+        assert!(!admits(slack_ns + 1), "{limit:?} at {cost}");
+    }
+    assert_eq!(limit(10, 5).slack_ns(6), 0, "a cost above the whole burst");
+}
+
+#[test]
 fn rates_named_as_exact_are_so_for_whole_frames_too() {
     const FRAME: u16 = 1_500;
     let mut refused = 0;

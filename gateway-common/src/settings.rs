@@ -88,6 +88,10 @@ pub struct SourceLimit {
     pub aggregate: Limit,
     /// Whose buckets are charged.
     pub class: Class,
+    /// How much a source may owe, whatever it is charged for, to give way to a newcomer under this
+    /// limit, in nanoseconds. At most the increment of one unit of this limit, and the least slack
+    /// ([`Limit::slack_ns`]) of all limits that share the table.
+    pub yields_ns: u64,
     /// Non-zero: read the clock for every charge, because the burst is worth less than four ticks.
     pub precise: u64,
 }
@@ -168,7 +172,7 @@ pub const fn rules_index(generation: u32, listener: u32) -> u32 {
     generation * RULES_COUNT as u32 + listener
 }
 
-const _: () = assert!(size_of::<SourceLimit>() == 72);
+const _: () = assert!(size_of::<SourceLimit>() == 80);
 const _: () = assert!(size_of::<SharedLimit>() == 32);
-const _: () = assert!(size_of::<Settings>() == 48 + 2 * 72 + NEWCOMERS_COUNT * 32);
-const _: () = assert!(size_of::<Rules>() == 72 * RULE_KINDS + 8);
+const _: () = assert!(size_of::<Settings>() == 48 + 2 * 80 + NEWCOMERS_COUNT * 32);
+const _: () = assert!(size_of::<Rules>() == 80 * RULE_KINDS + 8);

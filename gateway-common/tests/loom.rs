@@ -28,6 +28,7 @@ fn model(check: impl Fn() + Sync + Send + 'static) {
     assert!(executions > 10, "{executions} executions explore nothing");
 }
 
+/// One unit lasts a second, and who owes no more gives way.
 fn limit(burst: u64) -> Limit {
     Limit::new(Rate::per_second(1), burst, 1).unwrap()
 }
@@ -56,9 +57,9 @@ fn one_identity_claimed_twice_at_once_gets_one_way_and_pays_twice() {
         let line = Arc::new(Line::<AtomicU64>::default());
         let daemon = {
             let line = Arc::clone(&line);
-            thread::spawn(move || line.charge(TAG, SECOND, 1, &limit(9)))
+            thread::spawn(move || line.charge(TAG, SECOND, 1, &limit(9), SECOND))
         };
-        let kernel = line.charge_bounded(TAG, SECOND, 1, &limit(9));
+        let kernel = line.charge_bounded(TAG, SECOND, 1, &limit(9), SECOND);
         let daemon = daemon.join().unwrap();
         assert_eq!(admitted(kernel) + admitted(daemon), 2);
         assert_eq!(holders(&line, TAG), 1);
@@ -76,9 +77,9 @@ fn two_identities_at_once_get_two_ways() {
         let line = Arc::new(Line::<AtomicU64>::default());
         let other = {
             let line = Arc::clone(&line);
-            thread::spawn(move || line.charge_bounded(8, SECOND, 1, &limit(9)))
+            thread::spawn(move || line.charge_bounded(8, SECOND, 1, &limit(9), SECOND))
         };
-        let ours = line.charge_bounded(TAG, SECOND, 1, &limit(9));
+        let ours = line.charge_bounded(TAG, SECOND, 1, &limit(9), SECOND);
         assert_eq!(admitted(ours) + admitted(other.join().unwrap()), 2);
         // A way that was claimed and not yet charged owes nothing and may be taken: then both
         // charges may be on one word. Nothing else may be lost.
@@ -99,18 +100,18 @@ fn a_hot_word_never_admits_more_than_its_burst_and_one_per_enforcer() {
     const ENFORCERS: u64 = 2;
     model(|| {
         let line = Arc::new(Line::<AtomicU64>::default());
-        line.charge(TAG, SECOND, 1, &limit(BURST)).unwrap();
+        line.charge(TAG, SECOND, 1, &limit(BURST), SECOND).unwrap();
         let daemon = {
             let line = Arc::clone(&line);
             thread::spawn(move || {
                 let mut total = 0;
                 for _ in 0..3 {
-                    total += admitted(line.charge(TAG, SECOND, 1, &limit(BURST)));
+                    total += admitted(line.charge(TAG, SECOND, 1, &limit(BURST), SECOND));
                 }
                 total
             })
         };
-        let kernel = admitted(line.charge_bounded(TAG, SECOND, 1, &limit(BURST)));
+        let kernel = admitted(line.charge_bounded(TAG, SECOND, 1, &limit(BURST), SECOND));
         let total = 1 + kernel + daemon.join().unwrap();
         assert!(
             (BURST..=BURST + ENFORCERS).contains(&total),
@@ -132,18 +133,18 @@ fn enforcers_whose_clocks_differ_settle_on_the_lower_way() {
     model(|| {
         let line = Arc::new(Line::<AtomicU64>::default());
         // Way 0 is in debt by the kernel's clock and idle by the daemon's.
-        line.charge(5, SECOND, 1, &limit(9)).unwrap();
-        line.charge(5, SECOND, 1, &limit(9)).unwrap();
+        line.charge(5, SECOND, 1, &limit(9), SECOND).unwrap();
+        line.charge(5, SECOND, 1, &limit(9), SECOND).unwrap();
         let daemon = {
             let line = Arc::clone(&line);
-            thread::spawn(move || admitted(line.charge(TAG, 4 * SECOND, 1, &limit(BURST))))
+            thread::spawn(move || admitted(line.charge(TAG, 4 * SECOND, 1, &limit(BURST), SECOND)))
         };
-        let kernel = admitted(line.charge_bounded(TAG, SECOND, 1, &limit(BURST)));
+        let kernel = admitted(line.charge_bounded(TAG, SECOND, 1, &limit(BURST), SECOND));
         let mut total = kernel + daemon.join().unwrap();
         assert!((1..=WAYS).contains(&holders(&line, TAG)));
         // From now on both find the lower way, and its burst bounds what is left.
         for _ in 0..4 {
-            total += admitted(line.charge(TAG, 4 * SECOND, 1, &limit(BURST)));
+            total += admitted(line.charge(TAG, 4 * SECOND, 1, &limit(BURST), SECOND));
         }
         assert!(total <= BURST + 1, "{total} admitted");
     });
@@ -155,14 +156,14 @@ fn a_replacement_that_races_a_charge_errs_by_one_unit() {
     model(|| {
         let line = Arc::new(Line::<AtomicU64>::default());
         for tag in 1..=4 {
-            line.charge(tag, SECOND, 1, &limit(9)).unwrap();
+            line.charge(tag, SECOND, 1, &limit(9), SECOND).unwrap();
         }
         // All four owe one unit, so that the newcomer may take the first.
         let newcomer = {
             let line = Arc::clone(&line);
-            thread::spawn(move || line.charge_bounded(TAG, SECOND, 1, &limit(9)))
+            thread::spawn(move || line.charge_bounded(TAG, SECOND, 1, &limit(9), SECOND))
         };
-        let debtor = line.charge(1, SECOND, 1, &limit(9));
+        let debtor = line.charge(1, SECOND, 1, &limit(9), SECOND);
         let newcomer = newcomer.join().unwrap();
         assert_eq!(admitted(debtor), 1);
         let owed: u64 = line

@@ -81,6 +81,7 @@ impl Host {
         let limits = SourceLimit {
             source: limit,
             aggregate: limit,
+            yields_ns: limit.increment(1),
             ..SourceLimit::default()
         };
         Self {

@@ -60,7 +60,7 @@ pub fn ask<F: Frame, T: Tables>(
     let tag = packet.source.tag(&limit.class);
     let line = tables.source_line(address::index(tag, seed, SOURCE_LINE_BITS))?;
     let forget = |index| frame.forget(index);
-    match line.position_or_claim(tag, now, &limit.source, forget) {
+    match line.position_or_claim(tag, now, limit.yields_ns, forget) {
         Some(index) => {
             let way = line.ways.get(index).ok_or(Fault)?;
             let (word, own) = (&way.tat, &limit.source);

@@ -49,17 +49,19 @@ struct Host {
     row: FlowRow,
 }
 
+fn limit(kind: u32, rate: u64, burst: u64) -> SourceLimit {
+    let limit = Limit::new(Rate::per_second(rate), burst, 1).unwrap();
+    SourceLimit {
+        source: limit,
+        aggregate: limit,
+        class: Class::new(kind, 0, SEED),
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
+        precise: 0,
+    }
+}
+
 impl Host {
     fn new(monitor: u64, attack: u64) -> Self {
-        let limit = |kind, rate, burst| {
-            let limit = Limit::new(Rate::per_second(rate), burst, 1).unwrap();
-            SourceLimit {
-                source: limit,
-                aggregate: limit,
-                class: Class::new(kind, 0, SEED),
-                precise: 0,
-            }
-        };
         let shared = SharedLimit {
             limit: Limit::new(Rate::per_second(10), 5, 1).unwrap(),
             precise: 0,

@@ -21,6 +21,7 @@ fn slow(burst: u64, kind: u32, seed: u64) -> SourceLimit {
         source: limit,
         aggregate: limit,
         class: Class::new(kind, 0, seed),
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
         precise: 1,
     }
 }

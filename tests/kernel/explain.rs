@@ -41,6 +41,7 @@ fn slow(kind: u32, burst: u64) -> SourceLimit {
         source: limit,
         aggregate: limit,
         class: Class::new(kind, 0, settings().seed),
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
         precise: 0,
     }
 }

@@ -18,6 +18,7 @@ mod attack;
 mod penalty;
 mod monitor;
 mod rate;
+mod slack;
 mod shared;
 mod clock;
 mod life;

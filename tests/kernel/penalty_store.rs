@@ -71,7 +71,7 @@ fn proxies_and_balancers_are_never_penalised() {
 fn connection_limit(bench: &Bench, edge: &EdgeHandle) -> SourceLimit {
     let gateway = &bench.gateway;
     let seed = edge.buckets().seed();
-    ListenerRules::of(&gateway.edge, 1, &gateway.listeners[0], seed).connections
+    ListenerRules::of(gateway, 1, &gateway.listeners[0], seed).connections
 }
 
 /// Two at once, and the next one not while a test runs.

@@ -4,7 +4,7 @@ use gateway_common::address::{self, Address, Class, KIND_CONNECTIONS, KIND_PACKE
 use gateway_common::bucket::{PlainLine, Way};
 use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::Incident;
-use gateway_common::limit::Limit;
+use gateway_common::limit::{Limit, Rate};
 use gateway_common::name;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
@@ -31,13 +31,14 @@ fn limited(precise: bool) -> Orders {
 
 /// A limit of `burst` that pays one unit back per day.
 fn per_day(burst: u64, precise: bool) -> SourceLimit {
-    let rate = gateway_common::limit::Rate {
+    let rate = Rate {
         micro_per_second: 12,
     };
     let limit = Limit::new(rate, burst, 1).unwrap();
     SourceLimit {
         source: limit,
         aggregate: limit,
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
         precise: u64::from(precise),
         ..SourceLimit::default()
     }
@@ -273,10 +274,7 @@ fn spoofed_sources_that_appear_once_never_push_out_an_offender() {
     let seed = object.settings().seed;
     let (line, _) = line_of(&mut object, tag);
     // Sources that land in the offender's line, where only they could do harm.
-    let neighbours = (0..4_000_000_u32).filter(|source| {
-        let tag = Address::v4(*source).tag(&Class::new(KIND_CONNECTIONS, 0, seed));
-        address::index(tag, seed, SOURCE_LINE_BITS) == line
-    });
+    let neighbours = neighbours(Class::new(KIND_CONNECTIONS, 0, seed), seed, line);
     let mut spoofed = 0;
     for source in neighbours.filter(|source| *source != CLIENT) {
         object.judge(&segment_from(source, SYN)).unwrap();
@@ -284,6 +282,78 @@ fn spoofed_sources_that_appear_once_never_push_out_an_offender() {
     }
     assert!(spoofed > 30, "{spoofed}");
     check(&mut object, "offender", &segment(SYN), REFUSED);
+}
+
+/// Sources whose buckets under `class` lie in a line.
+fn neighbours(class: Class, seed: u64, line: u32) -> impl Iterator<Item = u32> {
+    (0..4_000_000).filter(move |source| {
+        let tag = Address::v4(*source).tag(&class);
+        address::index(tag, seed, SOURCE_LINE_BITS) == line
+    })
+}
+
+/// Four sources in one line have spent their packets and are refused more; then sources that come for
+/// the first time open connections under a limit of which one unit is worth far more than what the
+/// four owe.
+#[test]
+fn nobody_out_of_packets_gives_way_to_newcomers_under_a_limit_of_connections_that_is_slower() {
+    const LINE: u32 = 77;
+    const PACKETS: u64 = 3;
+    const NEWCOMERS: usize = 20;
+    let per_minute = Rate {
+        micro_per_second: 1_000_000 / 60,
+    };
+    let fast = Limit::new(per_minute, PACKETS, 1).unwrap();
+    let (slow, packets) = (per_day(300, true), per_second(1, PACKETS, true));
+    let (unit_ns, yields_ns) = (slow.source.increment(1), fast.slack_ns(1));
+    assert!(unit_ns > fast.tolerance_ns);
+    // By one unit of the newcomers' own limit all four would be lost.
+    for (yields_ns, are_kept) in [(yields_ns, true), (unit_ns, false)] {
+        let connections = SourceLimit { yields_ns, ..slow };
+        let packets = SourceLimit {
+            source: fast,
+            ..packets
+        };
+        let Some(mut object) = site(orders([connections, packets])) else {
+            return;
+        };
+        let seed = object.settings().seed;
+        let [connections, packets, _] = object.rules().limits.map(|limit| limit.class);
+        let offenders: Vec<_> = neighbours(packets, seed, LINE).take(4).collect();
+        for &offender in &offenders {
+            for _ in 0..PACKETS {
+                check(
+                    &mut object,
+                    "packet",
+                    &segment_from(offender, ACK),
+                    ADMITTED,
+                );
+            }
+            check(&mut object, "beyond", &segment_from(offender, ACK), LIMITED);
+        }
+        let full = object.sources().unwrap().get(&LINE, 0).unwrap();
+        assert!(full.ways.iter().all(|way| way.tag != 0));
+        for newcomer in neighbours(connections, seed, LINE).take(NEWCOMERS) {
+            check(
+                &mut object,
+                "newcomer",
+                &segment_from(newcomer, SYN),
+                OPENED,
+            );
+        }
+        let line = object.sources().unwrap().get(&LINE, 0).unwrap();
+        let kept = line.ways.iter().zip(&full.ways);
+        let kept = kept.filter(|(now, before)| now.tag == before.tag).count();
+        assert_eq!(kept, if are_kept { 4 } else { 0 });
+        for &offender in offenders.iter().filter(|_| are_kept) {
+            check(
+                &mut object,
+                "offender",
+                &segment_from(offender, ACK),
+                LIMITED,
+            );
+        }
+    }
 }
 
 #[test]

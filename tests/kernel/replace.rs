@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use aya::maps::Array;
 use gateway::model::{OnExit, SourceRate};
-use gateway::store::bucket::{Owner, source_limit};
+use gateway::store::bucket::{LeastSlack, Owner, source_limit};
 use gateway::store::list::{Change, Lists, Moment};
 use gateway::xdp::stats;
 use gateway_common::address::KIND_CONNECTIONS;
@@ -186,7 +186,13 @@ fn replacements_under_load_count_every_packet_once_and_lose_no_word() {
 
     // A debt, a slot and a denied source that every run after this one has to know.
     let buckets = edge.buckets();
-    let charged = source_limit(Some(&limit()), KIND_CONNECTIONS, Owner::All, buckets.seed());
+    let charged = source_limit(
+        Some(&limit()),
+        KIND_CONNECTIONS,
+        Owner::All,
+        LeastSlack::of(&bench.gateway),
+        buckets.seed(),
+    );
     let now = Moment::now().monotonic_ns;
     for _ in 0..DEBT {
         let charge = buckets.charge_source(OTHER_CLIENT.parse().unwrap(), now, &charged);

@@ -42,7 +42,11 @@ fn two_enforcers_never_admit_more_than_one_would() {
         aya::maps::Map::Array(map) => Lines::map(map.fd(), 1 << SOURCE_LINE_BITS).unwrap(),
         other => panic!("the sources are {other:?}"),
     };
-    let limit = orders.rules.limits[0].source;
+    let SourceLimit {
+        source: limit,
+        yields_ns,
+        ..
+    } = orders.rules.limits[0];
     let stop = AtomicBool::new(false);
     let start = monotonic();
     let daemon = std::thread::scope(|scope| {
@@ -56,7 +60,7 @@ fn two_enforcers_never_admit_more_than_one_would() {
             while !stop.load(Ordering::Relaxed) {
                 asked += 1;
                 let now = monotonic();
-                match line.charge(tag, now, 1, &limit) {
+                match line.charge(tag, now, 1, &limit, yields_ns) {
                     Some(Charge::Admitted { .. } | Charge::AdmittedAfterRaces) => admitted += 1,
                     Some(Charge::Limited { .. }) => {
                         missed_ns += (now - refused).saturating_sub(room_ns);

@@ -38,6 +38,7 @@ pub(crate) fn per_second(rate: u64, burst: u64, precise: bool) -> SourceLimit {
     SourceLimit {
         source: limit,
         aggregate: limit,
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
         precise: u64::from(precise),
         ..SourceLimit::default()
     }

@@ -248,7 +248,7 @@ fn listener_rules(model: &Gateway, seed: u64) -> HashMap<ListenerName, ListenerR
     (1_u32..)
         .zip(&model.listeners)
         .map(|(number, listener)| {
-            let rules = ListenerRules::of(&model.edge, number, listener, seed);
+            let rules = ListenerRules::of(model, number, listener, seed);
             (listener.name.clone(), rules)
         })
         .collect()

@@ -210,11 +210,11 @@ fn parse(source: &str) -> Result<IpAddr, String> {
 /// What every listener asks of sources.
 fn listeners<'s>(reached: &Reached, snapshot: &'s Snapshot) -> Vec<(&'s Listener, ListenerRules)> {
     let configuration = reached.configuration.load();
-    let edge = &configuration.gateway().edge;
+    let gateway = configuration.gateway();
     let seed = reached.buckets.seed();
     let numbered = (1..).zip(&snapshot.listeners);
     numbered
-        .map(|(number, listener)| (listener, ListenerRules::of(edge, number, listener, seed)))
+        .map(|(number, listener)| (listener, ListenerRules::of(gateway, number, listener, seed)))
         .collect()
 }
 

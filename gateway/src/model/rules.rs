@@ -106,6 +106,15 @@ impl OtherTraffic {
         let own = self.interfaces.iter().find(|(name, _)| name == interface);
         own.map_or(self.treatments, |(_, treatments)| *treatments)
     }
+
+    /// Whether some of it is limited per source on some interface.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        let own = self.interfaces.iter().map(|(_, treatments)| treatments);
+        own.chain([&self.treatments])
+            .flat_map(|of| [of.tcp, of.udp, of.rest])
+            .any(|treatment| treatment == Treatment::Limit)
+    }
 }
 
 /// What happens under attack, and when that is.

@@ -22,8 +22,10 @@ use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 
 use crate::clock;
-use crate::model::{Edge, Listener, ListenerLimits, PenaltyMode, PenaltyRules};
-use crate::store::bucket::{Buckets, Debt, Owner, owe_at_most, source_limit, source_value};
+use crate::model::{Gateway, Listener, ListenerLimits, PenaltyMode, PenaltyRules};
+use crate::store::bucket::{
+    Buckets, Debt, LeastSlack, Owner, owe_at_most, source_limit, source_value,
+};
 use crate::store::coverage::Coverage;
 use crate::store::list::{Lists, Standing};
 use crate::store::offence::{Handshake, Offences};
@@ -55,16 +57,17 @@ pub struct ListenerRules {
 }
 
 impl ListenerRules {
-    /// The rules of the listener of this number, counted from one, as accept enforces them; `seed`
-    /// is that of the buckets.
+    /// The rules of the listener of this number, counted from one, as accept enforces them beside
+    /// everything else that `gateway` limits; `seed` is that of the buckets.
     #[must_use]
-    pub fn of(edge: &Edge, number: u32, listener: &Listener, seed: u64) -> Self {
+    pub fn of(gateway: &Gateway, number: u32, listener: &Listener, seed: u64) -> Self {
+        let (edge, least) = (&gateway.edge, LeastSlack::of(gateway));
         let (rate, is_own) = listener.edge.connections.resolve(edge.connections);
         let owner = Owner::of(listener, number, is_own);
         let monitor = listener.edge.monitor.as_ref().unwrap_or(&edge.monitor);
         Self {
-            connections: source_limit(rate.as_ref(), KIND_CONNECTIONS, owner, seed),
-            trickle: source_limit(Some(&edge.trickle), KIND_TRICKLE, Owner::All, seed),
+            connections: source_limit(rate.as_ref(), KIND_CONNECTIONS, owner, least, seed),
+            trickle: source_limit(Some(&edge.trickle), KIND_TRICKLE, Owner::All, least, seed),
             monitor: monitor.iter().fold(0, |bits, reason| bits | reason.bit()),
         }
     }
@@ -483,6 +486,7 @@ mod tests {
             source,
             aggregate: source,
             class: gateway_common::address::Class::new(kind, 0, seed),
+            yields_ns: source.increment(1).min(source.slack_ns(1)),
             precise: 1,
         }
     }

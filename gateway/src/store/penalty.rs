@@ -189,7 +189,8 @@ impl Penalties {
         now_ns: u64,
     ) -> Option<Duration> {
         let line = self.0.offences.of(offence.tag);
-        let Some(word) = line.find_or_claim(offence.tag, now_ns, limit) else {
+        let unit_ns = limit.increment(1);
+        let Some(word) = line.find_or_claim(offence.tag, now_ns, unit_ns) else {
             self.0.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -204,7 +205,7 @@ impl Penalties {
         let found = self.0.offences.of(offence.tag).find(offence.tag);
         found.is_some_and(|way| {
             let ahead = way.tat.load(Ordering::Acquire).saturating_sub(now_ns);
-            ahead > slack_ns(limit)
+            ahead > limit.slack_ns(1)
         })
     }
 
@@ -223,7 +224,7 @@ impl Penalties {
         let key = flow_key(offender.0, local);
         let row = FlowRow {
             tag: offence.tag,
-            slack_ns: slack_ns(limit),
+            slack_ns: limit.slack_ns(1),
             line: self.0.offences.index(offence.tag),
             reserved: 0,
         };
@@ -278,9 +279,4 @@ fn flow_key(peer: SocketAddr, local: SocketAddr) -> FlowKey {
         ports: u32::from(peer.port()) << 16 | u32::from(local.port()),
         protocol: TCP,
     }
-}
-
-/// See [`FlowRow::slack_ns`].
-const fn slack_ns(limit: &Limit) -> u64 {
-    limit.tolerance_ns.saturating_sub(limit.increment(1))
 }

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gateway_common::address::{Class, KIND_VOUCHED};
-use gateway_common::limit::Limit;
 
 use super::bucket::{SharedLines, source};
 
@@ -67,8 +66,8 @@ impl Vouched {
         {
             return;
         }
-        // A limit that is off has the smallest unit there is: only ends that are past give way.
-        match line.find_or_claim(tag, now_ns, &Limit::OFF) {
+        // Only ends that are past give way.
+        match line.find_or_claim(tag, now_ns, 0) {
             // Should another source take this way at this moment, it keeps the longer end of the
             // two; both have just proven themselves.
             Some(end) => {

@@ -11,7 +11,7 @@ use gateway_common::settings::{
 };
 
 use crate::model::{Edge, Gateway, Listener, SharedRate, SourceRate, UnparsedToUs};
-use crate::store::bucket::{Owner, source_limit};
+use crate::store::bucket::{LeastSlack, Owner, source_limit};
 
 /// Ticks that a burst must be worth for the coarse clock to serve.
 const COARSE_TICKS_MIN: u128 = 4;
@@ -37,7 +37,11 @@ impl Rules {
     /// the settings.
     pub(super) fn of(gateway: &Gateway, tick_ns: u64, seed: u64) -> Self {
         let edge = &gateway.edge;
-        let kernel = Kernel { tick_ns, seed };
+        let kernel = Kernel {
+            tick_ns,
+            least: LeastSlack::of(gateway),
+            seed,
+        };
         let mut by_listener = vec![ListenerRules::default(); RULES_COUNT];
         let listeners = (1_u32..).zip(&gateway.listeners);
         let rules = listeners.map(|(number, listener)| kernel.rules(edge, number, listener));
@@ -94,6 +98,7 @@ impl Rules {
 /// What limits are compiled for.
 struct Kernel {
     tick_ns: u64,
+    least: LeastSlack,
     seed: u64,
 }
 
@@ -117,7 +122,7 @@ impl Kernel {
             precise: u64::from(
                 rate.is_some_and(|rate| self.is_precise(rate.rate_micro_per_second, rate.burst)),
             ),
-            ..source_limit(rate.as_ref(), kind, owner, self.seed)
+            ..source_limit(rate.as_ref(), kind, owner, self.least, self.seed)
         }
     }
 
@@ -152,6 +157,7 @@ mod tests {
     fn a_burst_of_less_than_four_ticks_asks_for_the_precise_clock() {
         let kernel = Kernel {
             tick_ns: 4_000_000,
+            least: LeastSlack::default(),
             seed: 0,
         };
         let is_precise = |rate: u64, burst| kernel.is_precise(rate * 1_000_000, burst);

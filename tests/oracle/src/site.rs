@@ -163,6 +163,7 @@ const fn limit(kind: u32) -> SourceLimit {
         source: GENEROUS,
         aggregate: Limit::OFF,
         class: Class::new(kind, 0, SEED),
+        yields_ns: GENEROUS.increment(1),
         precise: 0,
     }
 }

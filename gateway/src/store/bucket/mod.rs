@@ -11,6 +11,7 @@
 
 mod memory;
 mod slots;
+mod slack;
 mod file;
 mod resize;
 mod reading;
@@ -28,7 +29,7 @@ use gateway_common::address::{Address, Class, index};
 use gateway_common::bucket::{Line, mix};
 use gateway_common::capacity::{AGGREGATE_BITS, SOURCE_LINE_BITS};
 use gateway_common::counter::{Incident, counter_index};
-use gateway_common::limit::{Charge, Limit};
+use gateway_common::limit::Charge;
 use gateway_common::reason::{Family, Reason, Verdict};
 use gateway_common::settings::SourceLimit;
 use gateway_common::slot::Slot;
@@ -40,6 +41,7 @@ pub use reading::{
     FileLines, FileReading, LineReader, OwingBucket, read_file, read_file_lines, read_slots,
 };
 pub use resize::{Outgrown, Resized};
+pub use slack::LeastSlack;
 pub use slots::{SlotIndex, SlotsFull};
 
 use crate::model::{BucketTables, Listener, SourceRate};
@@ -203,14 +205,11 @@ impl Buckets {
             .store(unit_ns.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// By what the table of callers gives a newcomer the place of another: who owes at most one unit of this may
-    /// be replaced. All limits of callers share the table, so it is not the newcomer's own that decides: what
+    /// By what the table of callers gives a newcomer the place of another: who owes at most so many nanoseconds
+    /// may be replaced. All limits of callers share the table, so it is not the newcomer's own that decides: what
     /// is one request to a slow one is a debt of hundreds by a fast one.
-    pub(super) fn replaceable(&self) -> Limit {
-        Limit {
-            multiplier: self.0.caller_unit_ns.load(Ordering::Relaxed),
-            ..Limit::OFF
-        }
+    pub(super) fn caller_unit_ns(&self) -> u64 {
+        self.0.caller_unit_ns.load(Ordering::Relaxed)
     }
 
     /// Notes that there was no bucket for a caller.
@@ -237,7 +236,7 @@ impl Buckets {
         }
         let tag = address.tag(&limit.class);
         let line = self.0.sources.at(index(tag, seed, SOURCE_LINE_BITS));
-        if let Some(charge) = line.charge(tag, now_ns, 1, &limit.source) {
+        if let Some(charge) = line.charge(tag, now_ns, 1, &limit.source, limit.yields_ns) {
             return charge;
         }
         self.count_incident(Incident::LineFull);
@@ -245,7 +244,7 @@ impl Buckets {
     }
 
     /// The word that a source is charged to under `limit`; `None` where its line is full of others
-    /// that owe more than one unit.
+    /// that owe too much to give way.
     #[must_use]
     pub fn source_word(
         &self,
@@ -255,7 +254,7 @@ impl Buckets {
     ) -> Option<&AtomicU64> {
         let tag = source(address).tag(&limit.class);
         let line = self.0.sources.at(index(tag, self.0.seed, SOURCE_LINE_BITS));
-        line.find_or_claim(tag, now_ns, &limit.source)
+        line.find_or_claim(tag, now_ns, limit.yields_ns)
     }
 
     /// Adds `debt` to what a source owes under `limit`, up to `most` beyond a full bucket.
@@ -349,7 +348,7 @@ pub enum Debt {
     /// The source owes so much beyond a full bucket, and is refused for so long at least; zero
     /// means that it is not refused yet.
     Owed(Duration),
-    /// Its line is full of others that owe more than one unit; nothing was written.
+    /// Its line is full of others that owe too much to give way; nothing was written.
     NoRoom,
     /// The limit is off, so that nothing would refuse it; nothing was written.
     Unlimited,
@@ -440,19 +439,21 @@ impl<'a> Owner<'a> {
 }
 
 /// A configured limit as the tables take it; off where there is none. The coarse clock of the
-/// kernel is not considered: that is for whoever knows the length of its tick. `seed` is that of
-/// the buckets.
+/// kernel is not considered: that is for whoever knows the length of its tick. `least` is that of the
+/// limits of the same configuration, and `seed` that of the buckets.
 #[must_use]
 pub fn source_limit(
     rate: Option<&SourceRate>,
     kind: u32,
     owner: Owner<'_>,
+    least: LeastSlack,
     seed: u64,
 ) -> SourceLimit {
     rate.map_or_else(SourceLimit::default, |rate| SourceLimit {
         source: rate.source,
         aggregate: rate.aggregate,
         class: limit_class(rate, kind, owner, seed),
+        yields_ns: least.yields_ns(&rate.source),
         precise: 0,
     })
 }

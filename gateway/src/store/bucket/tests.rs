@@ -7,10 +7,12 @@ const BOOT: BootId = BootId([7; 16]);
 const SECOND: u64 = 1_000_000_000;
 
 fn limit(kind: u32, burst: u64) -> SourceLimit {
+    let limit = Limit::new(Rate::per_second(1), burst, 1).unwrap();
     SourceLimit {
         class: Class::new(kind, 0, 7),
-        source: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
-        aggregate: Limit::new(Rate::per_second(1), burst, 1).unwrap(),
+        source: limit,
+        aggregate: limit,
+        yields_ns: limit.increment(1).min(limit.slack_ns(1)),
         precise: 0,
     }
 }
@@ -93,13 +95,11 @@ fn tables_of_another_size_take_over_what_is_owed() {
             .store(now + hour + tag, Ordering::Relaxed);
         first.slot(slot).admitted.store(tag, Ordering::Relaxed);
         let line = first.caller_line(tag << 40);
-        let word = line.find_or_claim(tag << 40, now, &limit(0, 2).source);
+        let word = line.find_or_claim(tag << 40, now, SECOND);
         word.unwrap().store(now + hour + tag, Ordering::Relaxed);
     }
     // Who owes nothing any more needs no room.
-    let paid = first
-        .caller_line(77)
-        .find_or_claim(77, now, &limit(0, 2).source);
+    let paid = first.caller_line(77).find_or_claim(77, now, SECOND);
     paid.unwrap().store(now - 1, Ordering::Relaxed);
     let seed = first.seed();
     drop(first);
@@ -147,12 +147,11 @@ fn where_tables_become_too_small_whoever_owes_most_keeps_a_bucket() {
     let (first, _) = Buckets::open_file(&path, BOOT, large).unwrap();
     let now = crate::clock::monotonic_ns();
     let owed = |number: u64| now + 3_600 * SECOND + number;
-    let limit = limit(0, 2).source;
     for number in 1..=2_000 {
         let slot = first.claim_slot(number).unwrap();
         first.slot(slot).tat.store(owed(number), Ordering::Relaxed);
         let tag = number << 20;
-        let word = first.caller_line(tag).find_or_claim(tag, now, &limit);
+        let word = first.caller_line(tag).find_or_claim(tag, now, SECOND);
         word.unwrap().store(owed(number), Ordering::Relaxed);
     }
     drop(first);

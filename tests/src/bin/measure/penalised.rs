@@ -199,7 +199,7 @@ fn penalise_source(end: &End, edge: &EdgeHandle) -> anyhow::Result<()> {
     let gateway = &end.bench.gateway;
     let listener = gateway.listeners.first().context("there is a listener")?;
     let seed = edge.buckets().seed();
-    let limit = ListenerRules::of(&gateway.edge, 1, listener, seed).connections;
+    let limit = ListenerRules::of(gateway, 1, listener, seed).connections;
     let penalties = edge.penalties();
     let owed = penalties.add_debt(offender()?, &limit, PENALTY, PENALTY, monotonic_ns());
     anyhow::ensure!(matches!(owed, Debt::Owed(_)), "the source is {owed:?}");

@@ -52,6 +52,7 @@ impl Allowance {
             .map_err(|error| anyhow!("{error:?}"))?;
         Ok(SourceLimit {
             source: limit,
+            yields_ns: limit.increment(1),
             precise: u64::from(self.precise),
             ..SourceLimit::default()
         })
