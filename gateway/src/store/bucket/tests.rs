@@ -76,6 +76,8 @@ fn another_boot_layout_or_size_starts_fresh_and_says_so() {
 
 #[test]
 fn tables_of_another_size_take_over_what_is_owed() {
+    // So few that no line of the smallest table is full of them, wherever they fall.
+    const OWING: u64 = 24;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE_NAME);
     let (small, large) = (sizes(1_024, 1_024), sizes(2_048, 8_192));
@@ -87,7 +89,7 @@ fn tables_of_another_size_take_over_what_is_owed() {
         assert!(admitted(&first, "192.0.2.1", KIND_CONNECTIONS));
     }
     first.count(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4);
-    for tag in 1..=100 {
+    for tag in 1..=OWING {
         let slot = first.claim_slot(tag).unwrap();
         first
             .slot(slot)
@@ -117,8 +119,8 @@ fn tables_of_another_size_take_over_what_is_owed() {
         assert!(resized.to_string().ends_with("what was owed is owed still"));
         assert_eq!((buckets.sizes(), buckets.seed()), (next, seed));
         assert!(!admitted(&buckets, "192.0.2.1", KIND_CONNECTIONS));
-        assert_eq!(buckets.slots_claimed(), 100);
-        for tag in 1..=100 {
+        assert_eq!(buckets.slots_claimed() as u64, OWING);
+        for tag in 1..=OWING {
             let slot = buckets.claim_slot(tag).unwrap();
             let slot = buckets.slot(slot);
             assert_eq!(slot.tat.load(Ordering::Relaxed), now + hour + tag);
@@ -128,11 +130,11 @@ fn tables_of_another_size_take_over_what_is_owed() {
         }
         assert!(buckets.caller_line(77).find(77).is_none());
         let reading = read_file(&path).unwrap();
-        assert_eq!((reading.sizes, reading.slots.len()), (next, 100));
+        assert_eq!((reading.sizes, reading.slots.len() as u64), (next, OWING));
         let cell = counter_index(Verdict::Drop, Reason::ConnectionRate, Family::Ipv4) as usize;
         assert_eq!(reading.counters[cell].packets, 1);
         let owing = read_file_lines(&path, now).unwrap().callers;
-        assert_eq!(owing.len(), 100);
+        assert_eq!(owing.len() as u64, OWING);
         before = next;
     }
     let (_, opened) = Buckets::open_file(&path, BOOT, small).unwrap();
