@@ -8,9 +8,10 @@ use gateway_tests::abuse::{ask, hammer, limited, not_signed, penalties, strays};
 use gateway_tests::client::{Client, get};
 use gateway_tests::command::{ask as ask_command, refused, told};
 use gateway_tests::gateway::Gateway;
-use gateway_tests::issuer::claims;
+use gateway_tests::issuer::{Key, KeyServer, claims};
 use gateway_tests::setup::Setup;
 use gateway_tests::site::Site;
+use gateway_tests::upstream::Upstream;
 use gateway_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -238,6 +239,91 @@ async fn forged_tokens_are_their_senders_and_no_fault_of_whom_they_name() {
     assert!(gets_in("127.0.0.8", address).await);
 }
 
+/// Offences of this kind so far.
+async fn offences(gateway: &Gateway, reason: &str) -> f64 {
+    let name = format!("gateway_offences_total{{reason=\"{reason}\"}}");
+    gateway.metrics().await.get(&name)
+}
+
+#[tokio::test]
+async fn tokens_of_keys_that_their_issuer_does_not_have_are_forged() {
+    let (site, address) = site("enforce").await;
+    let client = Client::http1_from("127.0.0.7", address).await;
+    let mut refused = 0.0;
+    loop {
+        let bearer = not_signed(&format!("made up {refused}"), "victim");
+        let Some(answer) = ask(&client, "/limited", &bearer).await else {
+            break;
+        };
+        assert_eq!(answer.status, 401);
+        refused += 1.0;
+        assert!(refused < 100.0, "it goes on and on");
+    }
+    let cut = |record: &Value| record["penalty"] == "cut";
+    let record = site.gateway.record("the cut", cut).await;
+    assert_eq!(record["reason"], "token_unknown_key");
+    assert_eq!(penalties(&site.gateway), ["slowed", "cut"]);
+    // That with which it was cut has no answer.
+    assert!(offences(&site.gateway, "forged_token").await >= refused);
+    assert!(is_shut_out("127.0.0.7", address).await);
+    assert!(gets_in("127.0.0.8", address).await);
+}
+
+/// A gateway that asks this issuer for keys.
+async fn asking(issuer: &KeyServer) -> (Gateway, Upstream) {
+    let upstream = Upstream::echo().await;
+    let new = issuer.authorize(Setup::new().upstream("main", upstream.address));
+    let gateway = Gateway::start(setup(new, "enforce")).await;
+    (gateway, upstream)
+}
+
+#[tokio::test]
+async fn keys_that_an_issuer_was_asked_for_and_does_not_have_are_made_up() {
+    let issuer = KeyServer::start(&[&Key::ec("ec")]).await;
+    let (gateway, _upstream) = asking(&issuer).await;
+    let client = Client::http1_from("127.0.0.7", gateway.address().await).await;
+    let bearer = not_signed("made up", "victim");
+    while let Some(answer) = ask(&client, "/limited", &bearer).await {
+        assert_eq!(answer.status, 401);
+    }
+    let cut = |record: &Value| record["penalty"] == "cut";
+    let record = gateway.record("the cut", cut).await;
+    assert_eq!(record["reason"], "token_unknown_key");
+    assert_eq!(penalties(&gateway), ["slowed", "cut"]);
+}
+
+#[tokio::test]
+async fn nobody_is_blamed_for_keys_of_an_issuer_that_cannot_be_asked() {
+    /// Many more than offences that cost nothing.
+    const CLIENTS: usize = 20;
+    let key = Key::ec("ec");
+    let issuer = KeyServer::start(&[&key]).await;
+    let (gateway, _upstream) = asking(&issuer).await;
+    let address = gateway.address().await;
+    let known = key.bearer(json!({"sub": "honest"}));
+    let client = Client::http1_from("127.0.0.7", address).await;
+    assert_eq!(ask(&client, "/limited", &known).await.unwrap().status, 200);
+    // It signs with another key, and publishes nothing any more.
+    issuer.publish(None);
+    let rotated: std::sync::Arc<str> = Key::ec("rotated").bearer(json!({})).into();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let rotated = std::sync::Arc::clone(&rotated);
+        asking.spawn(async move {
+            let client = Client::http1_from("127.0.0.7", address).await;
+            ask(&client, "/limited", &rotated).await.map(|it| it.status)
+        });
+    }
+    for status in asking.join_all().await {
+        assert_eq!(status, Some(401));
+    }
+    let record = gateway.reason("token_key_unavailable").await;
+    assert_eq!(record["penalty"], Value::Null);
+    assert_eq!(penalties(&gateway), Vec::<String>::new());
+    assert!(offences(&gateway, "forged_token").await < 0.5);
+    assert!(gets_in("127.0.0.7", address).await);
+}
+
 /// What a command about penalties says.
 async fn said_of(gateway: &Gateway, word: &str) -> String {
     said(gateway, &["penalties", word]).await
@@ -360,14 +446,14 @@ async fn what_callers_call_themselves_says_nothing_to_terminals_of_operators() {
 async fn unknown_paths_expired_tokens_and_policies_never_leave_the_first_step() {
     let (site, address) = site("enforce").await;
     let expired = format!("Bearer {}", site.key.token(&claims(json!({"exp": 1_000}))));
+    // What clients hold whose issuer has withdrawn its key.
+    let withdrawn = Key::ec("withdrawn").bearer(json!({"exp": 1_000}));
     let client = Client::http1_from("127.0.0.7", address).await;
     for _ in 0..strays() {
         assert_eq!(ask(&client, "/nowhere", "").await.unwrap().status, 404);
-        assert_eq!(
-            ask(&client, "/limited", &expired).await.unwrap().status,
-            401
-        );
-        assert_eq!(ask(&client, "/limited", "").await.unwrap().status, 401);
+        for bearer in [&*expired, &withdrawn, ""] {
+            assert_eq!(ask(&client, "/limited", bearer).await.unwrap().status, 401);
+        }
     }
     assert_eq!(penalties(&site.gateway), Vec::<String>::new());
     assert!(gets_in("127.0.0.7", address).await);

@@ -174,14 +174,17 @@ fn key_of(exchange: &Exchange, buckets: &Buckets) -> Option<u64> {
     Some(buckets.caller_tag(SUBJECT, subject.as_bytes()))
 }
 
-/// What an authentication that failed is, where that is an offence: by a wrong signature, a key that nobody
-/// knows, or a token that its issuer has not signed. Credentials that are missing, of somebody else or merely
-/// too old never are.
+/// What an authentication that failed is, where that is an offence: by a signature that is wrong for what was
+/// sent, a key that nobody knows, or a token that its issuer has not signed, which it has not either where it
+/// has no such key. Credentials that are missing, of somebody else or merely too old never are, nor is what
+/// could not be judged: of a key that the issuer could not be asked for nobody knows who has it.
 const fn forgery(reason: Reason) -> Option<OffenceKind> {
     match reason {
-        Reason::SignatureMismatch => Some(OffenceKind::BadSignature),
+        Reason::SignatureMismatch | Reason::PayloadMismatch => Some(OffenceKind::BadSignature),
         Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(OffenceKind::UnknownKey),
-        Reason::TokenSignature | Reason::TokenAlgorithm => Some(OffenceKind::ForgedToken),
+        Reason::TokenSignature | Reason::TokenAlgorithm | Reason::TokenUnknownKey => {
+            Some(OffenceKind::ForgedToken)
+        }
         _ => None,
     }
 }
@@ -210,4 +213,33 @@ fn told_to_wait(exchange: &Exchange, rejection: &Rejection) -> Option<Duration> 
     let seconds = rejection.retry_after_seconds?;
     let is_told = rejection.status().as_u16() == 429 && deployed.throttle_headers.retry_after;
     is_told.then(|| Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_judged_or_is_merely_too_old_is_no_offence() {
+        for (reason, expected) in [
+            (Reason::SignatureMismatch, Some(OffenceKind::BadSignature)),
+            (Reason::PayloadMismatch, Some(OffenceKind::BadSignature)),
+            (Reason::SignatureUnknownKey, Some(OffenceKind::UnknownKey)),
+            (Reason::ApiKeyUnknown, Some(OffenceKind::UnknownKey)),
+            (Reason::TokenSignature, Some(OffenceKind::ForgedToken)),
+            (Reason::TokenAlgorithm, Some(OffenceKind::ForgedToken)),
+            (Reason::TokenUnknownKey, Some(OffenceKind::ForgedToken)),
+            (Reason::TokenKeyUnavailable, None),
+            (Reason::KeysUnavailable, None),
+            (Reason::KeysBusy, None),
+            (Reason::TokenMalformed, None),
+            (Reason::TokenMissing, None),
+            (Reason::TokenExpired, None),
+            (Reason::SignatureTime, None),
+            (Reason::SessionExpired, None),
+            (Reason::RouteNotFound, None),
+        ] {
+            assert_eq!(forgery(reason), expected, "{reason:?}");
+        }
+    }
 }

@@ -21,6 +21,7 @@ const MALFORMED: &str = "token_malformed";
 const ALGORITHM: &str = "token_algorithm";
 const SIGNATURE: &str = "token_signature";
 const UNKNOWN: &str = "token_unknown_key";
+const UNAVAILABLE: &str = "token_key_unavailable";
 
 fn row(name: &str, token: String, reason: &'static str) -> Row {
     (name.to_owned(), token, Some(reason))

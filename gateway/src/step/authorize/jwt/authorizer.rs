@@ -205,10 +205,15 @@ impl JwtAuthorizer {
         if !issuer.algorithms.contains(&token.algorithm) {
             return Err(Refusal::AlgorithmNotAllowed);
         }
-        let key_id = token.key_id.as_deref().ok_or(Refusal::UnknownKey)?;
-        let keys = match asked {
-            Asked::Issuer => key_set.keys_with(key_id).await?,
-            Asked::Nobody => key_set.known_keys_with(key_id)?,
+        let key_id = token.key_id.as_deref().ok_or(Refusal::NoKeyNamed)?;
+        let keys = match (key_set.holding(key_id), asked) {
+            (Some(keys), _) => keys,
+            // Refused whatever keys there are: nobody is asked, and nobody waits.
+            (None, _) if claims::say_expired(&claims, &self.settings, now) => {
+                return Err(Refusal::ExpiredOfUnknownKey);
+            }
+            (None, Asked::Issuer) => key_set.keys_with(key_id).await?,
+            (None, Asked::Nobody) => key_set.known_keys_with(key_id)?,
         };
 
         let mut fitting = keys.fitting(key_id, token.algorithm).peekable();

@@ -30,12 +30,11 @@ pub(super) fn judge(
     if !is_free && !names_audience(claims, &issuer.audiences) {
         return Err(Refusal::WrongAudience);
     }
-    let leeway = settings.leeway.as_secs();
     let expires_at = seconds(claims, "exp", Round::Down)?.ok_or(Refusal::NoExpiry)?;
-    if expires_at.saturating_add(leeway) <= now {
+    if is_over(expires_at, settings, now) {
         return Err(Refusal::Expired);
     }
-    let latest = now.saturating_add(leeway);
+    let latest = now.saturating_add(settings.leeway.as_secs());
     if seconds(claims, "nbf", Round::Up)?.is_some_and(|from| from > latest) {
         return Err(Refusal::NotYetValid);
     }
@@ -47,6 +46,17 @@ pub(super) fn judge(
         return Err(Refusal::ClaimNotAccepted);
     }
     Ok(expires_at)
+}
+
+/// Whether a token says itself that it has expired at `now` (seconds since 1970). Who has not signed it may
+/// say so too: that lets nobody in.
+pub(super) fn say_expired(claims: &Members, settings: &JwtSettings, now: u64) -> bool {
+    let expires_at = seconds(claims, "exp", Round::Down);
+    matches!(expires_at, Ok(Some(expires_at)) if is_over(expires_at, settings, now))
+}
+
+fn is_over(expires_at: u64, settings: &JwtSettings, now: u64) -> bool {
+    expires_at.saturating_add(settings.leeway.as_secs()) <= now
 }
 
 /// Whether a token says that it is of this issuer.

@@ -56,6 +56,8 @@ pub(super) struct Keys {
     version: u64,
     /// Keys that were passed over.
     pub(super) skipped: usize,
+    /// The names of those that have one.
+    skipped_ids: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -95,7 +97,14 @@ impl Keys {
         if found > KEYS_MAX {
             return Err(KeyDocumentError::TooMany { found });
         }
-        let keys: Vec<Key> = published.into_iter().filter_map(Key::from_json).collect();
+        let (mut keys, mut skipped_ids) = (Vec::new(), Vec::new());
+        for json in published {
+            let id = json.get("kid").and_then(Value::as_str).map(str::to_owned);
+            match Key::from_json(json) {
+                Some(key) => keys.push(key),
+                None => skipped_ids.extend(id),
+            }
+        }
         if keys.is_empty() {
             return Err(KeyDocumentError::NoneUsable { found });
         }
@@ -105,6 +114,7 @@ impl Keys {
             generation: 0,
             version: 1,
             skipped,
+            skipped_ids,
         })
     }
 
@@ -144,6 +154,11 @@ impl Keys {
     /// Whether any key is named `id`.
     pub(super) fn has(&self, id: &str) -> bool {
         self.keys.iter().any(|key| key.id == id)
+    }
+
+    /// Whether a key named `id` was passed over.
+    pub(super) fn skips(&self, id: &str) -> bool {
+        self.skipped_ids.iter().any(|skipped| skipped == id)
     }
 
     /// The keys named `id` that may be used with `algorithm`. Normally one; RFC 7517 section 4.5

@@ -11,6 +11,11 @@
 //! costs the issuer one request per interval, and a request waits at most for that interval and the
 //! deadline of a fetch. A name that a fetch did not bring is refused at once from then on, until the
 //! next fetch may begin. At most [`WAITERS_MAX`] wait; who comes then is told to come back.
+//!
+//! That the issuer has no such key ([`Refusal::UnknownKey`]) is said only where it is known: of a file, and
+//! behind a fetch that succeeded. One that failed or did not end in time says nothing of a key
+//! ([`Refusal::KeysOutdated`]), and what the issuer has signed with a key that was passed over cannot be judged
+//! ([`Refusal::UnusableKey`]): nobody may be blamed for naming those.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -268,8 +273,9 @@ impl KeySet {
     /// Keys among which one is named `id`, after waiting for a fetch if need be.
     ///
     /// # Errors
-    /// [`Refusal::UnknownKey`], or [`Refusal::KeysUnavailable`] if there never were keys;
-    /// [`Refusal::TooManyWait`] if as many as may wait already do.
+    /// [`Refusal::UnknownKey`] if the issuer has none, and [`Refusal::UnusableKey`] if none that could be used;
+    /// [`Refusal::KeysOutdated`] if that could not be found out, or [`Refusal::KeysUnavailable`] if there
+    /// never were keys; [`Refusal::TooManyWait`] if as many as may wait already do.
     ///
     /// # Cancel safety
     /// Safe: only the wish for a fetch stays behind.
@@ -277,7 +283,7 @@ impl KeySet {
         match self.holding(id) {
             Some(keys) => Ok(keys),
             None if self.remote.is_some() => self.fetched_keys_with(id).await,
-            None => Err(self.refusal()),
+            None => Err(self.lacking(id)),
         }
     }
 
@@ -288,7 +294,7 @@ impl KeySet {
     pub(super) fn known_keys_with(&self, id: &str) -> Result<Arc<Keys>, Refusal> {
         let refusal = || match &self.remote {
             Some(_) => Refusal::NotAsked,
-            None => self.refusal(),
+            None => self.lacking(id),
         };
         self.holding(id).ok_or_else(refusal)
     }
@@ -298,7 +304,7 @@ impl KeySet {
         let asked = *progress.borrow_and_update();
         let now = Instant::now();
         if now < asked.next && self.absent.has(id) {
-            return Err(self.refusal());
+            return Err(self.lacking(id));
         }
         let Ok(_place) = self.waiters.try_acquire() else {
             return Err(Refusal::TooManyWait);
@@ -314,24 +320,36 @@ impl KeySet {
             }
             if ended > asked.begun {
                 // A fetch that failed says nothing of the key.
-                if is_good {
-                    self.absent.insert(id);
+                if !is_good {
+                    return Err(self.unrefreshed());
                 }
-                return Err(self.refusal());
+                self.absent.insert(id);
+                return Err(self.lacking(id));
             }
             if !matches!(timeout_at(deadline, progress.changed()).await, Ok(Ok(()))) {
-                return Err(self.refusal());
+                return Err(self.unrefreshed());
             }
         }
     }
 
-    fn holding(&self, id: &str) -> Option<Arc<Keys>> {
+    /// The keys at hand, where one of them is named `id`.
+    pub(super) fn holding(&self, id: &str) -> Option<Arc<Keys>> {
         self.keys.load_full().filter(|keys| keys.has(id))
     }
 
-    fn refusal(&self) -> Refusal {
+    /// Of a key that is known not to be among those of the issuer that can be used.
+    fn lacking(&self, id: &str) -> Refusal {
         match &*self.keys.load() {
+            Some(keys) if keys.skips(id) => Refusal::UnusableKey,
             Some(_) => Refusal::UnknownKey,
+            None => Refusal::KeysUnavailable,
+        }
+    }
+
+    /// Of a key that the issuer may have since these keys were fetched.
+    fn unrefreshed(&self) -> Refusal {
+        match &*self.keys.load() {
+            Some(_) => Refusal::KeysOutdated,
             None => Refusal::KeysUnavailable,
         }
     }

@@ -20,9 +20,25 @@ pub enum Refusal {
     /// `alg` is not one of the authorizer's, or not one the named key may be used with.
     #[error("the token's algorithm is not allowed")]
     AlgorithmNotAllowed,
-    /// No `kid`, or one that the issuer does not publish.
+    /// There is no `kid`: which of the issuer's keys has signed it nobody can tell.
+    #[error("the token names no key")]
+    NoKeyNamed,
+    /// The issuer was seen to publish no key of that name since the first token asked for it: it has not
+    /// signed this one.
     #[error("the token's key is not one of the issuer's")]
     UnknownKey,
+    /// The key is not at hand, and the token says itself that it has expired: it may well be of a key that
+    /// the issuer has withdrawn since.
+    #[error(
+        "the token says that it has expired, and its key is not one that the issuer is known to have"
+    )]
+    ExpiredOfUnknownKey,
+    /// The key is not at hand, and the issuer could not be asked whether it has it.
+    #[error("the token's key is not at hand, and the issuer's keys could not be fetched anew")]
+    KeysOutdated,
+    /// The issuer publishes a key of that name, and none that can verify a token here.
+    #[error("the token's key is one that cannot be used, though the issuer publishes it")]
+    UnusableKey,
     /// The issuer's keys were never obtained, so nothing can be judged.
     #[error("the issuer's keys are not available")]
     KeysUnavailable,
@@ -72,9 +88,12 @@ impl Refusal {
         match self {
             Self::Missing => Reason::TokenMissing,
             Self::TooLarge => Reason::TokenTooLarge,
-            Self::Malformed | Self::CriticalHeader | Self::NoExpiry => Reason::TokenMalformed,
+            Self::Malformed | Self::CriticalHeader | Self::NoKeyNamed | Self::NoExpiry => {
+                Reason::TokenMalformed
+            }
             Self::AlgorithmNotAllowed => Reason::TokenAlgorithm,
             Self::UnknownKey => Reason::TokenUnknownKey,
+            Self::KeysOutdated | Self::UnusableKey => Reason::TokenKeyUnavailable,
             Self::KeysUnavailable => Reason::KeysUnavailable,
             Self::TooManyWait => Reason::KeysBusy,
             Self::NotAsked => Reason::NotAsked,
@@ -84,7 +103,7 @@ impl Refusal {
             Self::ClaimNotAccepted => Reason::TokenClaim,
             Self::TokenUse => Reason::TokenUse,
             Self::NoScope => Reason::TokenScope,
-            Self::Expired => Reason::TokenExpired,
+            Self::Expired | Self::ExpiredOfUnknownKey => Reason::TokenExpired,
             Self::NotYetValid => Reason::TokenNotYetValid,
             Self::IssuedInFuture => Reason::TokenIssuedInFuture,
         }
@@ -104,7 +123,11 @@ impl Refusal {
             | Self::TooLarge
             | Self::CriticalHeader
             | Self::AlgorithmNotAllowed
+            | Self::NoKeyNamed
             | Self::UnknownKey
+            | Self::ExpiredOfUnknownKey
+            | Self::KeysOutdated
+            | Self::UnusableKey
             | Self::NotAsked
             | Self::KeysUnavailable
             | Self::TooManyWait
@@ -131,7 +154,11 @@ impl Refusal {
             | Self::Malformed
             | Self::CriticalHeader
             | Self::AlgorithmNotAllowed
+            | Self::NoKeyNamed
             | Self::UnknownKey
+            | Self::ExpiredOfUnknownKey
+            | Self::KeysOutdated
+            | Self::UnusableKey
             | Self::KeysUnavailable
             | Self::TooManyWait
             | Self::NotAsked

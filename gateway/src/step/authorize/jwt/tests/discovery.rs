@@ -141,7 +141,7 @@ async fn keys_are_found_anew_and_the_last_good_ones_serve_while_they_are_not() {
     server.answer(Answer::Document(document(&[&new])));
     let another = json!({"issuer": "https://evil.example", "jwks_uri": server.url().to_string()});
     server.discover(Answer::Document(another.to_string()));
-    assert_eq!(judge(&new).await, Err(Refusal::UnknownKey));
+    assert_eq!(judge(&new).await, Err(Refusal::KeysOutdated));
     assert_eq!(judge(&old).await, Ok(()));
     assert!(keys.status().failures >= 2, "{:?}", keys.status());
     server.discover(Answer::Document(server.discovery_document()));

@@ -118,6 +118,13 @@ fn refuses_what_is_not_signed_by_the_named_key() {
         &unknown,
         Err(Refusal::UnknownKey),
     );
+    let withdrawn = OTHER_RSA.token("RS256", &claims_with("exp", json!(NOW)));
+    check(
+        "unknown key, and expired",
+        &authorizer,
+        &withdrawn,
+        Err(Refusal::ExpiredOfUnknownKey),
+    );
 
     let good = RSA.token("RS256", &claims());
     let (message, signature) = good.rsplit_once('.').expect("a token has dots");

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::super::{FETCH_INTERVAL_MIN, JwtAuthorizer, KeySet, Refusal, WAITERS_MAX};
-use super::issuer::{NOW, Signer, build, claims, document, file, model, name};
+use super::issuer::{NOW, Signer, build, claims, claims_with, document, file, model, name};
 use super::server::{Answer, Server};
 use crate::model::{Jwks, JwksSource};
 use crate::store::decision::Decisions;
@@ -132,7 +132,7 @@ async fn the_last_good_keys_serve_while_the_issuer_fails() {
         server.answer(answer);
         // Asks for a fetch, which fails.
         let token = unknown.token("EdDSA", &claims());
-        assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+        assert_eq!(running.judge(&token).await, Err(Refusal::KeysOutdated));
         let token = known.token(
             "EdDSA",
             &json!({"round": round, "iss": super::issuer::ISSUER,
@@ -147,7 +147,86 @@ async fn the_last_good_keys_serve_while_the_issuer_fails() {
     }
     drop(server);
     let token = unknown.token("EdDSA", &claims());
+    assert_eq!(running.judge(&token).await, Err(Refusal::KeysOutdated));
+    assert_eq!(
+        running.judge(&known.token("EdDSA", &claims())).await,
+        Ok(())
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_unknown_only_where_the_issuer_was_seen_to_lack_it() {
+    let known = Signer::ed25519("known");
+    let server = Server::start(Answer::Document(document(&[&known]))).await;
+    let running = Running::start(&server, SOON);
+    let keys = Arc::clone(&running.authorizer.key_sets()[0]);
+    keys.first_fetch().await;
+    let token = Signer::ed25519("made up").token("EdDSA", &claims());
+    server.answer(Answer::Document("garbage".to_owned()));
+    assert_eq!(running.judge(&token).await, Err(Refusal::KeysOutdated));
+    server.answer(Answer::Document(document(&[&known])));
     assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+    // What was known before a fetch that fails is not any more.
+    server.answer(Answer::Document("garbage".to_owned()));
+    let failures = keys.status().failures;
+    until_it_fails(&running, &token).await;
+    assert!(keys.status().failures > failures);
+    assert_eq!(running.judge(&token).await, Err(Refusal::KeysOutdated));
+    // Nor does an issuer that says nothing say that it has no such key.
+    running.refresh.abort();
+    assert_eq!(running.judge(&token).await, Err(Refusal::KeysOutdated));
+}
+
+/// Shows the token until it is not its sender's fault any more that its key is not known.
+async fn until_it_fails(running: &Running, token: &str) {
+    while running.judge(token).await == Err(Refusal::UnknownKey) {}
+}
+
+#[tokio::test]
+async fn a_token_that_says_that_it_has_expired_asks_nobody_for_its_key() {
+    let known = Signer::ed25519("known");
+    let server = Server::start(Answer::Document(document(&[&known]))).await;
+    let running = Running::start(&server, SOON);
+    running.authorizer.key_sets()[0].first_fetch().await;
+    let of = |exp: serde_json::Value| {
+        let claims = claims_with("exp", exp);
+        Signer::ed25519("withdrawn").token("EdDSA", &claims)
+    };
+    let expired = Err(Refusal::ExpiredOfUnknownKey);
+    for exp in [json!(NOW), json!(0), json!(-1), json!(0.5)] {
+        assert_eq!(running.judge(&of(exp.clone())).await, expired, "{exp}");
+    }
+    assert_eq!(server.requests(), 1);
+    // What is no time says nothing.
+    for exp in [json!(NOW + 1), json!("0"), json!(null), json!([])] {
+        let judged = running.judge(&of(exp.clone())).await;
+        assert_eq!(judged, Err(Refusal::UnknownKey), "{exp}");
+    }
+    // It is remembered of none of them: the next key set may have the key.
+    assert_eq!(running.authorizer.granted().counts().refusals, 0);
+}
+
+#[tokio::test]
+async fn a_key_that_is_published_and_cannot_be_used_is_nobodys_fault() {
+    let known = Signer::ed25519("known");
+    let with = |kid: &str| {
+        let mut set: serde_json::Value =
+            serde_json::from_str(&document(&[&known])).expect("it is JSON");
+        let weak = json!({"kty": "RSA", "kid": kid, "n": "AQAB", "e": "AQAB"});
+        set["keys"].as_array_mut().expect("a list").push(weak);
+        set.to_string()
+    };
+    let server = Server::start(Answer::Document(with("weak"))).await;
+    let running = Running::start(&server, SOON);
+    let token = Signer::ed25519("weak").token("EdDSA", &claims());
+    for _ in 0..2 {
+        assert_eq!(running.judge(&token).await, Err(Refusal::UnusableKey));
+    }
+    server.answer(Answer::Document(with("another")));
+    while running.judge(&token).await == Err(Refusal::UnusableKey) {}
+    assert_eq!(running.judge(&token).await, Err(Refusal::UnknownKey));
+    // One of the same name that can be used is used.
+    server.answer(Answer::Document(with("known")));
     assert_eq!(
         running.judge(&known.token("EdDSA", &claims())).await,
         Ok(())
