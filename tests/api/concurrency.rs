@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use gateway_tests::client::{Answer, Client, get, pieces, with};
+use gateway_tests::command::{ask, told};
 use gateway_tests::gateway::Gateway;
 use gateway_tests::setup::Setup;
 use gateway_tests::upstream::{Upstream, reply};
@@ -287,6 +288,67 @@ async fn a_limit_that_is_only_watched_refuses_nobody_and_says_whom_it_would() {
     assert_eq!(gateway.record("the second", watched).await["status"], 200);
 }
 
+/// Who is refused most, as `gateway stats` names them: by which limit, whom, and how often.
+async fn refused_most(gateway: &Gateway) -> Vec<(String, String, u64)> {
+    let said = told(&ask(gateway, &["stats", "--json"]).await);
+    let stats: Value = serde_json::from_str(&said).unwrap();
+    let callers = stats["throttled_callers"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let told = callers.map(|it| {
+        assert_eq!(it["rejected_min"], it["rejected_max"]);
+        let count = it["rejected_max"].as_u64().unwrap();
+        (text(&it["throttle"]), text(&it["caller"]), count)
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn who_has_no_seat_left_is_among_those_who_are_refused_most() {
+    let (upstream, gate) = Upstream::gated().await;
+    let limit = json!({
+        "caller_throttles": [{"key": "$request.header.x-who", "rate": 0.001, "burst": 2}],
+        "caller_concurrency": [{"key": "$request.header.x-who", "max": 1}],
+    });
+    let gateway = Gateway::start(limited(&upstream, limit)).await;
+    let address = gateway.address().await;
+    let first = Client::http1(address).await;
+    let under_way = tokio::spawn(async move {
+        let answer = first.get_with("/long", &[("x-who", "eager")]).await;
+        answer.status
+    });
+    upstream.when("the first", |seen| seen.requests == 1).await;
+    let client = Client::http1(address).await;
+    for _ in 0..4 {
+        let answer = client.get_with("/long", &[("x-who", "eager")]).await;
+        assert_eq!(answer.status, 429);
+    }
+    gate.add_permits(100);
+    assert_eq!(under_way.await.unwrap(), 200);
+    until("the seat to be free", || async {
+        let answer = client.get_with("/long", &[("x-who", "eager")]).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let waited = refused_most(&gateway).await;
+    let [(limit, caller, count)] = waited.as_slice() else {
+        panic!("{waited:?}");
+    };
+    let seats = "main GET /long under way per $request.header.x-who";
+    assert_eq!((limit.as_str(), caller.as_str()), (seats, "eager"));
+    assert!(*count >= 4, "{count}");
+    // Its tokens are spent: from now on it is the throttle that refuses, which counts for itself.
+    for _ in 0..2 {
+        let answer = client.get_with("/long", &[("x-who", "eager")]).await;
+        assert_eq!(answer.status, 429);
+    }
+    let throttle = "main GET /long per $request.header.x-who";
+    let mut expected = waited.clone();
+    expected.push((throttle.to_owned(), "eager".to_owned(), 2));
+    assert_eq!(refused_most(&gateway).await, expected);
+    let text = told(&ask(&gateway, &["stats"]).await);
+    assert!(text.contains(seats), "{text}");
+}
+
 #[tokio::test]
 async fn callers_have_seats_of_their_own() {
     let (upstream, gate) = Upstream::gated().await;
@@ -327,6 +389,15 @@ async fn callers_have_seats_of_their_own() {
     }
     let record = gateway.reason("caller_concurrency").await;
     assert_eq!(record["status"], 429);
+    let by_header = "main GET /long under way per $request.header.x-who";
+    let by_address = "main GET /long under way per $context.identity.sourceIp";
+    let expected = [
+        (by_header, "a", 2),
+        (by_address, "127.0.0.1", 1),
+        (by_header, "b", 1),
+    ];
+    let expected = expected.map(|(limit, caller, count)| (limit.into(), caller.into(), count));
+    assert_eq!(refused_most(&gateway).await, expected);
     gate.add_permits(100);
     for request in under_way {
         assert_eq!(request.await.unwrap(), 200);
@@ -337,6 +408,18 @@ async fn callers_have_seats_of_their_own() {
         (answer.status == 200).then_some(())
     })
     .await;
+}
+
+/// A new API key of the plan `gold`: its id, and its value.
+async fn key_of_gold(gateway: &Gateway) -> (Value, String) {
+    let order = json!({"order": "create", "plans": ["gold"], "disabled": false});
+    let order = json!({"do": "key_order", "order": order}).to_string();
+    let made = gateway.admin(&order).await;
+    assert_eq!(made["answer"], "keys_changed", "{made}");
+    (
+        made["made"][0].clone(),
+        made["value"].as_str().unwrap().to_owned(),
+    )
 }
 
 #[tokio::test]
@@ -353,18 +436,8 @@ async fn api_keys_have_seats_of_their_own_wherever_they_are_shown() {
         );
     let gateway = Gateway::start(setup).await;
     let address = gateway.address().await;
-    let mut keys = Vec::new();
-    for _ in 0..2 {
-        let order = json!({"order": "create", "plans": ["gold"], "disabled": false});
-        let order = json!({"do": "key_order", "order": order}).to_string();
-        let made = gateway.admin(&order).await;
-        assert_eq!(made["answer"], "keys_changed", "{made}");
-        keys.push((
-            made["made"][0].clone(),
-            made["value"].as_str().unwrap().to_owned(),
-        ));
-    }
-    let [(id, key), (_, other)] = keys.try_into().unwrap();
+    let (id, key) = key_of_gold(&gateway).await;
+    let (_, other) = key_of_gold(&gateway).await;
     let mut under_way = Vec::new();
     let mut requests = 0;
     for (source, key, is_let_in) in [
@@ -392,6 +465,10 @@ async fn api_keys_have_seats_of_their_own_wherever_they_are_shown() {
     let third = |it: &Value| it["client"] == "127.0.0.3" && it["reason"] == "caller_concurrency";
     let record = gateway.record("the third source", third).await;
     assert_eq!((&record["api_key"], &record["status"]), (&id, &json!(429)));
+    let most = refused_most(&gateway).await.swap_remove(0);
+    let limit = "main prod GET /long under way per $context.identity.apiKeyId";
+    let named = id.as_str().unwrap();
+    assert_eq!(most, (limit.to_owned(), named.to_owned(), 2));
     let question = json!({
         "do": "explain", "listener": null, "client": "127.0.0.1", "method": "GET",
         "url": "http://localhost/prod/long", "headers": [["x-api-key", &key]], "calls": false,

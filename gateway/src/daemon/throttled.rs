@@ -10,7 +10,7 @@ const CALLERS_MAX: usize = 100;
 /// A caller that is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThrottledReport {
-    /// Tag of the slot of the throttle.
+    /// Tag of the limit: of a throttle that of its slot.
     pub throttle: u64,
     /// What it is told by there.
     pub caller: String,

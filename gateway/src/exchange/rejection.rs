@@ -230,14 +230,14 @@ pub struct Rejection {
     pub retry_after_seconds: Option<u64>,
     /// Value for `WWW-Authenticate`.
     pub challenge: Option<String>,
-    /// Whose bucket is empty, where it is a caller's own.
+    /// Whose bucket is empty or who has no seat left, where that is a caller's own.
     pub throttled: Option<Box<ThrottledCaller>>,
 }
 
-/// A caller whose bucket is empty.
+/// A caller whose bucket is empty, or who has as many requests under way as it may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThrottledCaller {
-    /// Tag of the slot of the throttle.
+    /// Tag of the limit: of a throttle that of its slot.
     pub throttle: u64,
     /// What it is told by, as operators may read it.
     pub caller: Box<str>,

@@ -7,8 +7,7 @@ use crate::concurrency::Concurrency;
 use crate::model::{Api, Route, StageName};
 use crate::step::concurrency::{CallerSeats, ConcurrencyPlan, SharedSeats};
 
-/// The limits of `route`. What is under way is known by what its buckets are known by, so that a reload
-/// finds it again.
+/// The limits of `route`. What is under way is known as its buckets are, so that a reload finds it again.
 pub(super) fn seated(
     concurrency: &Concurrency,
     api: &Api,
@@ -17,7 +16,7 @@ pub(super) fn seated(
 ) -> ConcurrencyPlan {
     let place = Place::Route(api, stage, route);
     let callers = route.caller_concurrency.iter().map(|each| {
-        let tag = place.tag(Whom::Each(&each.key));
+        let tag = place.tag(Whom::Seated(&each.key));
         CallerSeats {
             each: each.clone(),
             tag,

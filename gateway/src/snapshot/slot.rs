@@ -1,4 +1,5 @@
-//! What the slots of a model's buckets are called, for people and for the store.
+//! What the slots of a model's buckets are called, for people and for the store, and what stands for its
+//! other limits of callers where refusals are counted.
 
 use std::collections::HashSet;
 
@@ -29,6 +30,8 @@ pub(super) enum Whom<'m> {
     All,
     /// Each caller. Those share the slot who have no bucket of their own.
     Each(&'m CallerKey),
+    /// Each caller, as far as its requests under way go. There is no slot of them.
+    Seated(&'m CallerKey),
 }
 
 /// The tags of every slot that `model` names, so that others can be freed before it is compiled.
@@ -40,7 +43,8 @@ pub fn slot_tags(model: &Gateway) -> HashSet<u64> {
 
 /// What every slot of `model` is called, with its tag: API, stage unless it is `$default`, and
 /// route, such as `pets prod GET /pets`; `authorizer` and its name; or `account`. Where each caller has a
-/// bucket, what tells them apart follows, such as `per $request.header.x-client-id`.
+/// bucket, what tells them apart follows, such as `per $request.header.x-client-id`, behind `under way` where
+/// it is their requests under way that are limited.
 #[must_use]
 pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
     let slots = slots(model);
@@ -48,13 +52,14 @@ pub fn slot_names(model: &Gateway) -> Vec<(u64, String)> {
         let name = match whom {
             Whom::All => place.name(),
             Whom::Each(key) => format!("{} per {key}", place.name()),
+            Whom::Seated(key) => format!("{} under way per {key}", place.name()),
         };
         (place.tag(whom), name)
     });
     named.collect()
 }
 
-/// Every slot that a model may need.
+/// Every slot that a model may need, and every limit on requests of callers under way.
 fn slots(model: &Gateway) -> impl Iterator<Item = (Place<'_>, Whom<'_>)> {
     let guards = model.authorizers.iter().flat_map(|authorizer| {
         let place = Place::Guard(&authorizer.name);
@@ -65,7 +70,9 @@ fn slots(model: &Gateway) -> impl Iterator<Item = (Place<'_>, Whom<'_>)> {
             let StageThrottles { shared, .. } = &stage.throttles;
             let routes = stage.routes().flat_map(move |route| {
                 let place = Place::Route(api, &stage.name, route);
-                of(place, &route.caller_throttles)
+                let seated = route.caller_concurrency.iter();
+                let seated = seated.map(move |each| (place, Whom::Seated(&each.key)));
+                of(place, &route.caller_throttles).chain(seated)
             });
             shared_in(Place::Stage(api, &stage.name), shared).chain(routes)
         });
@@ -102,6 +109,10 @@ impl Place<'_> {
             Whom::All => "all",
             Whom::Each(caller) => {
                 key = caller.to_string();
+                &key
+            }
+            Whom::Seated(caller) => {
+                key = format!("under way {caller}");
                 &key
             }
         };

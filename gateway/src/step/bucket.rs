@@ -195,24 +195,10 @@ impl CallerBucket {
         })
     }
 
-    /// Whom it refuses, as operators may read it: what stands in headers that carry credentials is not
-    /// told, but by what nobody else can make of it.
+    /// Whom it refuses.
     #[must_use]
     pub fn throttled(&self, buckets: &Buckets, sender: &Sender<'_>) -> ThrottledCaller {
-        let value = sender.value_of(&self.throttle.key);
-        let caller = match &self.throttle.key {
-            CallerKey::Source => source_name(sender.client),
-            CallerKey::Header(name) if Masks::default().hides_header(name.as_str()) => {
-                format!("#{:016x}", self.tag(buckets, sender))
-            }
-            CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
-                caller_name(&String::from_utf8_lossy(&value))
-            }
-        };
-        ThrottledCaller {
-            throttle: self.parent.tag(),
-            caller: caller.into(),
-        }
+        sender.refused_by(self.parent.tag(), &self.throttle.key, buckets)
     }
 
     fn known_across(&self, tag: u64) -> Option<Arc<Allowance>> {
@@ -237,6 +223,30 @@ impl CallerBucket {
 }
 
 impl<'r> Sender<'r> {
+    /// Whom the limit of this tag refuses, as operators may read it: what stands in headers that carry
+    /// credentials is not told, but by what nobody else can make of it.
+    pub(super) fn refused_by(
+        &self,
+        limit: u64,
+        key: &CallerKey,
+        buckets: &Buckets,
+    ) -> ThrottledCaller {
+        let value = self.value_of(key);
+        let caller = match key {
+            CallerKey::Source => source_name(self.client),
+            CallerKey::Header(name) if Masks::default().hides_header(name.as_str()) => {
+                format!("#{:016x}", buckets.caller_tag(limit, &value))
+            }
+            CallerKey::ApiKey | CallerKey::Header(_) | CallerKey::Claim(_) => {
+                caller_name(&String::from_utf8_lossy(&value))
+            }
+        };
+        ThrottledCaller {
+            throttle: limit,
+            caller: caller.into(),
+        }
+    }
+
     /// What tells this sender apart; all without it are one.
     pub(super) fn value_of(&self, key: &CallerKey) -> Cow<'r, [u8]> {
         match key {

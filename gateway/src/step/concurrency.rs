@@ -39,7 +39,7 @@ pub struct SharedSeats {
 pub struct CallerSeats {
     /// What tells callers apart, and how many seats each has.
     pub each: CallerConcurrency,
-    /// Keeps callers of different limits apart.
+    /// Keeps callers of different limits apart, also where refusals are counted.
     pub tag: u64,
     /// Who is in.
     pub callers: Arc<Callers>,
@@ -75,6 +75,21 @@ impl CallerSeats {
             Err(NoSeat::NoWord) => self.rest.enter(self.each.limit.max),
         }
     }
+
+    fn refusal(&self, buckets: &Buckets, sender: &Sender<'_>) -> Rejection {
+        let refused = sender.refused_by(self.tag, &self.each.key, buckets);
+        Rejection {
+            throttled: Some(refused.into()),
+            ..full(Reason::CallerConcurrency)
+        }
+    }
+}
+
+fn full(reason: Reason) -> Rejection {
+    Rejection {
+        retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+        ..Rejection::new(reason)
+    }
 }
 
 /// Takes a seat of each limit, or none. Also gives the first limit that would have refused the request if
@@ -92,31 +107,21 @@ pub fn take_seats(
         return Ok((seats, None));
     }
     let mut noted = None;
-    let mut take = |seat: Option<Seat>, is_monitored: bool, reason: Reason| match seat {
-        Some(seat) => {
-            seats.push(seat);
-            Ok(())
-        }
-        None if is_monitored => {
-            noted = noted.or(Some(reason));
-            Ok(())
-        }
-        None => Err(Rejection {
-            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
-            ..Rejection::new(reason)
-        }),
-    };
     for each in &plan.callers {
-        let seat = each.enter(buckets, sender);
-        take(
-            seat,
-            each.each.limit.is_monitored,
-            Reason::CallerConcurrency,
-        )?;
+        match each.enter(buckets, sender) {
+            Some(seat) => seats.push(seat),
+            None if each.each.limit.is_monitored => {
+                noted = noted.or(Some(Reason::CallerConcurrency));
+            }
+            None => return Err(each.refusal(buckets, sender)),
+        }
     }
     if let Some(SharedSeats { hall, limit, .. }) = &plan.shared {
-        let seat = hall.enter(limit.max);
-        take(seat, limit.is_monitored, Reason::RouteConcurrency)?;
+        match hall.enter(limit.max) {
+            Some(seat) => seats.push(seat),
+            None if limit.is_monitored => noted = noted.or(Some(Reason::RouteConcurrency)),
+            None => return Err(full(Reason::RouteConcurrency)),
+        }
     }
     Ok((seats, noted))
 }
