@@ -111,6 +111,20 @@ impl QuotaCell {
         }
     }
 
+    /// Whether there is nothing that a cell which is made anew would not say as well: all is written, and the
+    /// file keeps none of it for a gateway that starts `today`, where `first` is its first day; `None` where it
+    /// keeps all. Only of a cell that nobody else holds that is so for longer than a moment.
+    pub(super) fn says_nothing(&mut self, first: Option<Day>, today: Day) -> bool {
+        let words = Words {
+            used: *self.used.get_mut(),
+            granted: *self.granted.get_mut(),
+            bound: *self.bound.get_mut(),
+        };
+        let day = Tally::read(*self.day.get_mut());
+        let is_over = day.is_none_or(|day| day.stretch.number < today.number());
+        !*self.changed.get_mut() && is_over && !words.says_of(first)
+    }
+
     /// Tells whoever writes it. Words are changed before: either this finds that it was not told yet, or
     /// whoever takes the changes finds those words.
     fn tell(&self) {

@@ -14,9 +14,9 @@ use redb::{
     Table, TableDefinition, TableError, WriteTransaction,
 };
 
+use super::DAYS_KEPT;
 use super::error::UsageError;
 use super::record::{DayUse, PlanKey, Words};
-use super::{DAYS_KEPT, tally::Tally};
 use crate::model::{ApiKeyId, Day, UsagePlanName};
 
 /// Version of the tables and of what stands in them.
@@ -186,14 +186,30 @@ pub(super) fn visit_days(
     Ok(())
 }
 
+/// What the file has taken away with its oldest days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cleaned {
+    /// It was not asked to.
+    No,
+    /// Nothing: there are no older days than it keeps.
+    Nothing,
+    /// What was used before this day, and whatever had ended then.
+    Before(Day),
+}
+
 /// Writes what is to be written. What the file said before stays noted in it, also where this fails.
 pub(super) fn write(
     database: &Database,
     path: &Path,
     pending: &mut Pending,
     cleans: bool,
-) -> Result<(), UsageError> {
+) -> Result<Cleaned, UsageError> {
     let transaction = begin_write(database, path)?;
+    let mut cleaned = if cleans {
+        Cleaned::Nothing
+    } else {
+        Cleaned::No
+    };
     {
         let mut cells = transaction.open_table(CELLS).map_err(failed(path))?;
         for (plan_key, words) in &pending.words {
@@ -214,15 +230,21 @@ pub(super) fn write(
         if cleans && let Some(first) = first_kept(&days, path)? {
             days.retain_in(..(first.number(), "", ""), |_, _| false)
                 .map_err(failed(path))?;
-            let is_kept = |(used, granted, ..): (u64, u64, u64, u32)| {
-                let mut periods = [used, granted].into_iter().filter_map(Tally::read);
-                periods.any(|tally| tally.stretch.end() > first.begin())
+            let is_kept = |(used, granted, bound, _): (u64, u64, u64, u32)| {
+                let words = Words {
+                    used,
+                    granted,
+                    bound,
+                };
+                words.says_of(Some(first))
             };
             let retained = cells.retain(|_, words| is_kept(words));
             retained.map_err(failed(path))?;
+            cleaned = Cleaned::Before(first);
         }
     }
-    transaction.commit().map_err(failed(path))
+    transaction.commit().map_err(failed(path))?;
+    Ok(cleaned)
 }
 
 fn write_day(

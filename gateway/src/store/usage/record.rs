@@ -31,6 +31,14 @@ impl Words {
         is_known.then(|| bound.count.saturating_sub(used.count))
     }
 
+    /// Whether they say anything of a period that had not ended on the `first` day that is kept, or of any
+    /// where all are.
+    pub(super) fn says_of(self, first: Option<Day>) -> bool {
+        let words = [self.used, self.granted].into_iter();
+        let mut periods = words.filter_map(Tally::read);
+        periods.any(|tally| first.is_none_or(|first| tally.stretch.end() > first.begin()))
+    }
+
     /// Whether there is nothing to keep.
     pub(super) fn is_empty(self) -> bool {
         self == Self::default()

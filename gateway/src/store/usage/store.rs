@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use redb::Database;
 
 use super::cell::{Notice, QuotaCell};
-use super::database::{self, Pending};
+use super::database::{self, Cleaned, Pending};
 use super::disk::{self, Disk, StateDirectory};
 use super::error::UsageError;
 use super::record::{Changed, Changes, DayUse, PlanKey, Words};
@@ -31,7 +31,8 @@ pub struct Usage(Arc<Shared>);
 struct Shared {
     path: Arc<Path>,
     disk: Arc<dyn Disk>,
-    /// Those that were ever used or asked for; the configuration says how many there can be.
+    /// Those of which the file says something, and those that keys hold: no more than a gateway would have
+    /// that starts on the day.
     cells: RwLock<HashMap<PlanKey, Arc<QuotaCell>>>,
     changes: Arc<Changes>,
     /// Used on threads that may block.
@@ -46,6 +47,10 @@ struct File {
     pending: Pending,
     /// The day on which old ones were taken away for the last time.
     cleaned: Option<Day>,
+    /// The first day that it kept then; `None` where it kept all.
+    first: Option<Day>,
+    /// The day on which cells were last taken away of which it says nothing.
+    forgotten: Option<Day>,
     /// When it had everything for the last time, in seconds since 1970.
     complete_at: u64,
     /// Whether it could not be written since.
@@ -156,6 +161,8 @@ impl Usage {
                 database: Some(database),
                 pending: Pending::default(),
                 cleaned: None,
+                first: None,
+                forgotten: None,
                 complete_at: unix_seconds,
                 lacks: false,
             }),
@@ -221,6 +228,7 @@ impl Usage {
         self.gather(&mut file.pending, today);
         if file.pending.is_empty() {
             file.complete_at = unix_seconds;
+            self.forget(&mut file, today);
             return Ok(());
         }
         let cleans = file.cleaned != Some(today);
@@ -231,11 +239,17 @@ impl Usage {
             database::write(database, &self.0.path, pending, cleans)
         });
         match written {
-            Ok(()) => {
+            Ok(cleaned) => {
+                match cleaned {
+                    Cleaned::No => {}
+                    Cleaned::Nothing => file.first = None,
+                    Cleaned::Before(first) => file.first = Some(first),
+                }
                 file.pending = Pending::default();
                 file.cleaned = Some(today);
                 file.complete_at = unix_seconds;
                 file.lacks = false;
+                self.forget(&mut file, today);
                 Ok(())
             }
             Err(error) => {
@@ -284,6 +298,21 @@ impl Usage {
             )
         })?;
         Ok(page)
+    }
+
+    /// Takes away the cells, once a day, that nobody holds and of which the file says nothing: of keys that
+    /// are deleted. A key that comes back under such an id finds what it would find behind a restart.
+    fn forget(&self, file: &mut File, today: Day) {
+        if file.forgotten.replace(today) == Some(today) {
+            return;
+        }
+        let mut cells = self.0.cells.write().unwrap_or_else(PoisonError::into_inner);
+        // Nobody comes to hold one meanwhile: that takes this lock.
+        cells.retain(|_, cell| {
+            let alone = Arc::get_mut(cell);
+            !alone.is_some_and(|cell| cell.says_nothing(file.first, today))
+        });
+        cells.shrink_to_fit();
     }
 
     /// Adds what cells have changed to what is to be written.

@@ -57,6 +57,12 @@ fn charge(usage: &Usage, number: usize, at: u64, times: u64) {
     }
 }
 
+/// Counts a request of a key whose plan has no quota.
+fn count(usage: &Usage, number: usize) {
+    let cell = cell(usage, number);
+    let _kept = cell.count(MONDAY);
+}
+
 fn rows(usage: &Usage) -> Vec<(String, String, u64, Option<u64>)> {
     let wanted = Wanted {
         from: Day::of(0),
@@ -286,6 +292,69 @@ fn keys_that_are_not_used_any_more_are_forgotten_with_their_days() {
         next.find(&PlanKey { plan, key }).is_some()
     };
     assert_eq!([1, 2, 3, 4].map(known), [false, false, true, true]);
+}
+
+/// Cells of keys that are deleted are no more than a process would have that starts.
+#[test]
+fn cells_that_nobody_holds_go_when_the_file_says_nothing_of_them() {
+    let disk = new_disk();
+    let usage = on(&disk);
+    let known = |usage: &Usage, number: usize| {
+        let key = ApiKeyId::new(&format!("key{number:07}"));
+        let plan = UsagePlanName::new("basic");
+        usage.find(&PlanKey { plan, key }).is_some()
+    };
+    let held = cell(&usage, 1);
+    // Of these, one is never used, one has a quota, and one has none.
+    drop(cell(&usage, 2));
+    charge(&usage, 3, MONDAY, 7);
+    count(&usage, 4);
+    usage.commit(MONDAY).unwrap();
+    assert_eq!(
+        [1, 2, 3, 4].map(|it| known(&usage, it)),
+        [true, false, true, true]
+    );
+    // Once a day, also where nothing is to be written.
+    drop(cell(&usage, 2));
+    usage.commit(MONDAY + 1).unwrap();
+    assert!(known(&usage, 2));
+    usage.commit(MONDAY + DAY).unwrap();
+    assert_eq!(
+        [1, 2, 3, 4].map(|it| known(&usage, it)),
+        [true, false, true, false]
+    );
+    // A key that comes back within its period has no quota anew, and its days are added to.
+    assert_eq!(cell(&usage, 3).standing(&TERMS, MONDAY + DAY).used, 7);
+    count(&usage, 4);
+    for day in 1..=DAYS_KEPT as u64 + 7 {
+        let _kept = held.charge(&TERMS, MONDAY + day * DAY).unwrap();
+        usage.commit(MONDAY + day * DAY).unwrap();
+        if day == 1 {
+            let row = rows(&usage).into_iter().find(|row| row.1 == "key0000004");
+            assert_eq!(row.map(|row| row.2), Some(2));
+        }
+    }
+    assert_eq!(
+        [1, 2, 3, 4].map(|it| known(&usage, it)),
+        [true, false, false, false]
+    );
+    let next = on(&disk.behind_a_crash());
+    assert_eq!(
+        [1, 2, 3, 4].map(|it| known(&next, it)),
+        [true, false, false, false]
+    );
+}
+
+#[test]
+fn a_cell_whose_use_cannot_be_written_stays() {
+    let disk = new_disk();
+    let usage = on(&disk);
+    count(&usage, 1);
+    disk.fail(0, 1_000, |_| true);
+    for day in 0..3 {
+        usage.commit(MONDAY + day * DAY).unwrap_err();
+        assert_eq!(usage.cells(), 1);
+    }
 }
 
 #[track_caller]
