@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::source::Source;
+use super::source::{Source, spare_until};
 use super::tally::Tally;
 use super::{Culprit, OffenceKind, Step};
 use crate::clock;
@@ -44,6 +44,8 @@ pub(super) struct Shard {
     pub(super) sources: HashMap<[u8; 16], Source>,
     /// When those were forgotten last of which nothing has to be known.
     swept_ns: u64,
+    /// When room was made last beyond that.
+    cleared_ns: u64,
 }
 
 /// A penalty that has not ended.
@@ -57,6 +59,43 @@ pub struct Penalised {
     pub is_slow: bool,
     /// How long it lasts yet.
     pub left: Duration,
+}
+
+impl Shard {
+    /// What is known of a source; `None` where it is not known and there is no room for it.
+    fn source(&mut self, source: [u8; 16]) -> Option<&mut Source> {
+        let has_room = self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source);
+        has_room.then(|| self.sources.entry(source).or_default())
+    }
+
+    /// Where there is no room for a source, forgets those of which nothing has to be known, and then those who
+    /// count as behaving until one of these moments at most, as long as there is none.
+    fn make_room(&mut self, source: [u8; 16], now_ns: u64, spare_until: &[u64]) {
+        if self.sources.len() < SOURCES_MAX || self.sources.contains_key(&source) {
+            return;
+        }
+        if is_due(&mut self.swept_ns, now_ns) {
+            self.sources.retain(|_, known| !known.is_idle(now_ns));
+        }
+        let is_needed = !spare_until.is_empty() && self.sources.len() >= SOURCES_MAX;
+        if is_needed && is_due(&mut self.cleared_ns, now_ns) {
+            for until in spare_until {
+                if self.sources.len() >= SOURCES_MAX {
+                    let is_spare = |known: &Source| known.is_spare(*until, now_ns);
+                    self.sources.retain(|_, known| !is_spare(known));
+                }
+            }
+        }
+    }
+}
+
+/// Whether the last time is long enough ago, which then is now.
+fn is_due(last_ns: &mut u64, now_ns: u64) -> bool {
+    let is_due = now_ns >= last_ns.saturating_add(SWEEP_NS);
+    if is_due {
+        *last_ns = now_ns;
+    }
+    is_due
 }
 
 impl Default for Offences {
@@ -73,12 +112,15 @@ impl Default for Offences {
 }
 
 impl Offences {
-    /// Notes that a request of `culprit` was admitted. To be told at most now and then for each connection.
+    /// Notes that a request of `culprit` was admitted. To be told now and then for each connection. Where there
+    /// is no room for one more source that is not noted: it matters where others offend at the same address,
+    /// and for those there is room.
     pub fn behaves(&self, culprit: Culprit, now_ns: u64) {
-        self.with(culprit, now_ns, |source| {
+        let mut shard = self.shard(culprit.source);
+        shard.make_room(culprit.source, now_ns, &[]);
+        if let Some(source) = shard.source(culprit.source) {
             source.behaves(culprit.key, now_ns);
-            Some(())
-        });
+        }
     }
 
     /// Counts a 429 that says to wait so long, to a request that arrived at `arrived_ns`, and says what
@@ -190,21 +232,11 @@ impl Offences {
         work: impl FnOnce(&mut Source) -> Option<T>,
     ) -> Option<T> {
         let mut shard = self.shard(culprit.source);
-        let Shard { sources, swept_ns } = &mut *shard;
-        if !sources.contains_key(&culprit.source) && sources.len() >= SOURCES_MAX {
-            if now_ns >= swept_ns.saturating_add(SWEEP_NS) {
-                *swept_ns = now_ns;
-                sources.retain(|_, source| !source.is_idle(now_ns));
-                if sources.len() >= SOURCES_MAX {
-                    sources.retain(|_, source| !source.only_waits(now_ns));
-                }
-            }
-            if sources.len() >= SOURCES_MAX {
-                self.0.shed.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-        }
-        let source = sources.entry(culprit.source).or_default();
+        shard.make_room(culprit.source, now_ns, &spare_until(now_ns));
+        let Some(source) = shard.source(culprit.source) else {
+            self.0.shed.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
         let outcome = work(source);
         let capped_until = source.handshakes.capped_until;
         if capped_until > now_ns {

@@ -18,6 +18,14 @@ fn source(number: u32) -> Culprit {
     Culprit { source, key: None }
 }
 
+/// A key of one of many sources.
+fn of(number: u32, key: u64) -> Culprit {
+    Culprit {
+        key: Some(key),
+        ..source(number)
+    }
+}
+
 /// A request that comes then and is told to wait so long.
 fn told(offences: &Offences, culprit: Culprit, now_ns: u64, wait: Duration) -> Step {
     let moment = (now_ns, wait);
@@ -71,6 +79,51 @@ fn sources_that_only_wait_make_room_for_others_and_offenders_do_not() {
         [goes_on(5), goes_on(6)],
         [Step::Slow(s(1)), Step::Cut(s(10))]
     );
+}
+
+/// What becomes of somebody who comes when all room is taken, and goes on.
+fn comes(offences: &Offences, number: u32, begun: u64) -> Vec<Step> {
+    let seconds = [0, 1, 2, 3, 4, 6];
+    let goes_on = |second| told(offences, source(number), begun + second * SECOND, s(3));
+    seconds.map(goes_on).to_vec()
+}
+
+#[test]
+fn sources_that_behave_make_room_for_whoever_does_not() {
+    let offences = Offences::default();
+    for number in 0..100_000 {
+        offences.behaves(of(number, 9), START);
+    }
+    // Who finds no room to be noted as behaving is not missed.
+    assert_eq!(offences.shed(), 0);
+    let steps = comes(&offences, 200_000, START + SECOND);
+    assert_eq!(
+        steps[3..],
+        [Step::Slow(s(3)), Step::Slow(s(2)), Step::Cut(s(10))]
+    );
+    assert_eq!(offences.shed(), 0);
+}
+
+#[test]
+fn sources_that_may_have_stopped_make_room_before_those_that_go_on() {
+    let offences = Offences::default();
+    for number in 0..100_000 {
+        offences.behaves(of(number, 9), START);
+    }
+    // Some are heard of again, and one that is has another that does not behave at its address.
+    let now_ns = START + 30 * SECOND;
+    for number in 0..1_000 {
+        offences.behaves(of(number, 9), now_ns);
+    }
+    for number in 200_000..200_100 {
+        told(&offences, source(number), now_ns, s(3));
+    }
+    for number in 0..1_000 {
+        let steps: Vec<_> = (1..10)
+            .map(|second| told(&offences, of(number, 1), now_ns + second * SECOND, s(3)))
+            .collect();
+        assert!(steps.contains(&Step::Hold(s(10))), "{number}: {steps:?}");
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ const HEARING: Duration = Duration::from_secs(1);
 const HEEDED: Duration = Duration::from_secs(2);
 /// How long a key is remembered to have behaved.
 const BEHAVED: Duration = Duration::from_secs(60);
+/// Of whoever still behaves that is told at least this often.
+const RETOLD: Duration = Duration::from_secs(15);
 /// A penalty is remembered for so many times its length.
 const MEMORY: u32 = 10;
 
@@ -55,6 +57,14 @@ pub(super) struct Penalty {
     pub(super) until: u64,
 }
 
+/// Until when those count as behaving at most who make room for whoever is told to wait or offends, one after the
+/// other as long as there is none: nobody who behaves, those who may have stopped, and everybody. An address of
+/// which that is forgotten is one that nobody has offended from, and of those who behave there it is told again soon.
+pub(super) fn spare_until(now_ns: u64) -> [u64; 3] {
+    let may_have_stopped = now_ns.saturating_add(ns(BEHAVED.saturating_sub(RETOLD)));
+    [now_ns, may_have_stopped, u64::MAX]
+}
+
 impl Source {
     /// Whether nothing of it has to be remembered.
     pub(super) fn is_idle(&self, now_ns: u64) -> bool {
@@ -62,11 +72,15 @@ impl Source {
         !is_capped && self.keys.iter().all(|key| key.is_idle(now_ns))
     }
 
-    /// Whether it was told to wait and nothing else is known of it: it has not offended, so that others may
-    /// have its room.
-    pub(super) fn only_waits(&self, now_ns: u64) -> bool {
+    /// Whether others may have its room: it has not offended, waits where it was told to, and counts as one that
+    /// behaves until then at most.
+    pub(super) fn is_spare(&self, behaves_until: u64, now_ns: u64) -> bool {
         let is_capped = now_ns < self.handshakes.capped_until;
-        !is_capped && self.keys.iter().all(|key| key.only_waits(now_ns))
+        let are_spare = self
+            .keys
+            .iter()
+            .all(|key| key.is_spare(behaves_until, now_ns));
+        !is_capped && are_spare && self.others_behave_until <= behaves_until
     }
 
     /// Notes that requests of this key are admitted.
@@ -207,8 +221,8 @@ impl Key {
         self.penalty.is_some_and(|it| it.is_remembered(now_ns))
     }
 
-    fn only_waits(&self, now_ns: u64) -> bool {
-        !self.has_offended(now_ns) && self.behaved_until <= now_ns && self.heeds(now_ns)
+    fn is_spare(&self, behaves_until: u64, now_ns: u64) -> bool {
+        !self.has_offended(now_ns) && self.behaved_until <= behaves_until && self.heeds(now_ns)
     }
 
     /// Whether it could have gone on since it was told, and has not.
