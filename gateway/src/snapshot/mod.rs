@@ -282,11 +282,11 @@ impl Snapshot {
         for authorizer in &self.authorizers {
             authorizer.guard.put_in_force(now_ns);
         }
-        buckets.set_caller_unit(self.caller_units().min());
+        buckets.set_caller_yields(self.caller_yields().min());
     }
 
-    /// What a request costs by each limit of callers, in nanoseconds.
-    fn caller_units(&self) -> impl Iterator<Item = u64> {
+    /// What a caller may owe by each limit of callers to give way to another, in nanoseconds.
+    fn caller_yields(&self) -> impl Iterator<Item = u64> {
         let stages = self.apis.iter().flat_map(|api| api.stages());
         let buckets = stages.flat_map(|stage| {
             let routes = stage.router.values();
@@ -295,7 +295,7 @@ impl Snapshot {
             stage.strays.0.iter().chain(of_routes)
         });
         let guards = self.authorizers.iter();
-        let guards = guards.filter_map(|authorizer| authorizer.guard.unit_ns());
-        buckets.map(CallerBucket::unit_ns).chain(guards)
+        let guards = guards.filter_map(|authorizer| authorizer.guard.yields_ns());
+        buckets.map(CallerBucket::yields_ns).chain(guards)
     }
 }

@@ -130,6 +130,18 @@ impl Place<'_> {
         }
     }
 
+    /// What gateways of a fleet know it by: as the tag is, no other place's, whatever APIs and stages are called.
+    pub(super) fn fleet_name(self) -> String {
+        match self {
+            Self::Account => "account".to_owned(),
+            Self::Guard(name) => format!("authorizer {name}"),
+            Self::Api(api) => format!("api {}", api.name),
+            Self::Stage(api, stage) => format!("stage {} {stage}", api.name),
+            Self::Route(api, stage, route) => format!("route {} {stage} {}", api.name, route.key),
+        }
+    }
+
+    /// What people call it.
     pub(super) fn name(self) -> String {
         match self {
             Self::Account => "account".to_owned(),

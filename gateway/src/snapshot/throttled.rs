@@ -65,7 +65,7 @@ pub(super) fn throttled(
     ];
     let shared = shared.into_iter().filter_map(|(place, throttle, reason)| {
         let throttle = *throttle?;
-        let lease = slots.lease_for(place.tag(Whom::All), &throttle, || place.name());
+        let lease = slots.lease_for(place.tag(Whom::All), &throttle, || place.fleet_name());
         let lease = lease.map_err(CompileError::Slots);
         Some(lease.map(|lease| SharedBucket {
             lease,
@@ -116,7 +116,7 @@ fn of_callers(
         parent: parent.map_err(CompileError::Slots)?,
         across: throttle.share.map(|_| CallersAcross {
             fleet: slots.fleet().clone(),
-            name: format!("{} per {}", place.name(), throttle.key).into(),
+            name: format!("{} per {}", place.fleet_name(), throttle.key).into(),
         }),
     })
 }

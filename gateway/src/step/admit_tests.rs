@@ -275,8 +275,8 @@ fn a_newcomer_of_a_slow_limit_pushes_nobody_out_who_owes_by_a_fast_one() {
         bench.caller(12, limit(100, 50)),
         bench.caller(13, Limit::new(hourly, 5, 1).unwrap()),
     );
-    let units = [fast.unit_ns(), slow.unit_ns()];
-    bench.buckets.set_caller_unit(units.into_iter().min());
+    let yields = [fast.yields_ns(), slow.yields_ns()];
+    bench.buckets.set_caller_yields(yields.into_iter().min());
     let account = |bucket: &CallerBucket, caller: &str, now_ns| {
         let headers = HeaderMap::from_iter([(CALLER, HeaderValue::from_str(caller).unwrap())]);
         let sender = Sender {
@@ -312,8 +312,17 @@ fn a_newcomer_of_a_slow_limit_pushes_nobody_out_who_owes_by_a_fast_one() {
     };
     assert!(beside.iter().all(owing));
     // Who owes one request at most makes room.
-    account(&slow, "new", now + fast.unit_ns());
+    account(&slow, "new", now + fast.yields_ns());
     assert_eq!(bench.buckets.shed(), 1);
+}
+
+#[test]
+fn nobody_whom_a_burst_of_one_refuses_gives_way() {
+    let bench = Bench::new();
+    let single = bench.caller(12, limit(1, 1));
+    assert_eq!(single.yields_ns(), 0);
+    let double = bench.caller(13, limit(1, 2));
+    assert_eq!(double.yields_ns(), SECOND);
 }
 
 #[test]

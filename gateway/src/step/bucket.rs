@@ -11,7 +11,7 @@ use http::HeaderMap;
 
 use crate::exchange::{Caller, Reason, ThrottledCaller};
 use crate::model::{ApiKeyId, CallerKey, CallerThrottle, Throttle};
-use crate::store::bucket::{Buckets, source_name, source_value};
+use crate::store::bucket::{Buckets, source_name, source_value, yields_ns};
 use crate::store::charge::{Account, CallerLimits, Level, owed_until};
 use crate::store::fleet::{Allowance, BucketTerms, Fleet, Terms};
 use crate::store::lease::SlotLease;
@@ -54,7 +54,8 @@ pub struct CallersAcross {
 }
 
 impl CallersAcross {
-    /// What stands for a caller there: nobody reads out of it what the caller has sent.
+    /// What stands for a caller there, of one length whatever it has sent. Not a secret: of an address, or of
+    /// another value out of few, whoever reads the store finds out which it is.
     fn name_of(&self, value: &[u8]) -> String {
         let digest = digest(&SHA256, value);
         let hex = digest.as_ref().iter().take(CALLER_DIGEST_BYTES);
@@ -127,10 +128,11 @@ impl CallerBucket {
         self.parent.put_in_force(&self.throttle.overflow, now_ns);
     }
 
-    /// What one request costs a caller, in nanoseconds.
+    /// What a caller may owe by this limit to give way to another: what one request costs, and no more than
+    /// whoever is refused owes, in nanoseconds.
     #[must_use]
-    pub fn unit_ns(&self) -> u64 {
-        self.throttle.here().increment(1)
+    pub fn yields_ns(&self) -> u64 {
+        yields_ns(self.throttle.here())
     }
 
     /// What a request of `sender` is charged to.

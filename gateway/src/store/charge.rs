@@ -199,7 +199,7 @@ impl<'a> Account<'a> {
         let tag = buckets.caller_tag(parent.tag(), value);
         let slot = parent.slot();
         let line = buckets.caller_line(tag);
-        let (tat, limit) = match line.find_or_claim(tag, now_ns, buckets.caller_unit_ns()) {
+        let (tat, limit) = match line.find_or_claim(tag, now_ns, buckets.caller_yields_ns()) {
             Some(tat) => {
                 cut(tat, limits.own, now_ns);
                 (tat, limits.own)

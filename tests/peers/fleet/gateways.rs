@@ -194,7 +194,10 @@ async fn two_gateways_admit_what_one_limit_does() {
         keys.contains("gateway:{key k81h2j3m4n quota gold}"),
         "{keys}"
     );
-    assert!(keys.contains("gateway:{http GET /all}"), "{keys}");
+    assert!(
+        keys.contains("gateway:{route http $default GET /all}"),
+        "{keys}"
+    );
     assert!(!keys.contains("one}") && !keys.contains(VALUE), "{keys}");
     let metrics = pair.gateways[0].metrics().await;
     assert_eq!(metrics.get("gateway_fleet_reached"), 1.0);

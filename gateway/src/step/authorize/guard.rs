@@ -12,7 +12,7 @@ use crate::clock;
 use crate::exchange::{Reason, Rejection};
 use crate::model::Throttle;
 use crate::step::attempt::{Attempt, Purpose};
-use crate::store::bucket::{Buckets, source_value};
+use crate::store::bucket::{Buckets, source_value, yields_ns};
 use crate::store::charge::{Account, CallerLimits, charge_all};
 use crate::store::lease::SlotLease;
 
@@ -66,11 +66,11 @@ impl GuardPlan {
         }
     }
 
-    /// What one decision costs a source, in nanoseconds.
+    /// What a source may owe by this limit to give way to another, in nanoseconds.
     #[must_use]
-    pub fn unit_ns(&self) -> Option<u64> {
+    pub fn yields_ns(&self) -> Option<u64> {
         let (_, throttle) = self.source.as_ref()?;
-        Some(throttle.limit.increment(1))
+        Some(yields_ns(&throttle.limit))
     }
 
     /// Puts the limits in force, once the snapshot that holds this plan is.

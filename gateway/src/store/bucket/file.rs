@@ -223,7 +223,7 @@ fn map(file: &File, header: &Header) -> io::Result<Buckets> {
         sizes,
         seed: header.seed,
         shed: AtomicU64::new(0),
-        caller_unit_ns: AtomicU64::new(0),
+        caller_yields_ns: AtomicU64::new(0),
     })))
 }
 

@@ -41,7 +41,7 @@ pub use reading::{
     FileLines, FileReading, LineReader, OwingBucket, read_file, read_file_lines, read_slots,
 };
 pub use resize::{Outgrown, Resized};
-pub use slack::LeastSlack;
+pub use slack::{LeastSlack, yields_ns};
 pub use slots::{SlotIndex, SlotsFull};
 
 use crate::model::{BucketTables, Listener, SourceRate};
@@ -67,7 +67,7 @@ struct Tables {
     /// Requests of callers without a bucket of their own, since the start.
     shed: AtomicU64,
     /// What a request costs in nanoseconds by the fastest limit of callers in force; zero where there is none.
-    caller_unit_ns: AtomicU64,
+    caller_yields_ns: AtomicU64,
 }
 
 /// Statistics of the mapped file.
@@ -111,7 +111,7 @@ impl Buckets {
             sizes,
             seed,
             shed: AtomicU64::new(0),
-            caller_unit_ns: AtomicU64::new(0),
+            caller_yields_ns: AtomicU64::new(0),
         })))
     }
 
@@ -197,19 +197,20 @@ impl Buckets {
         self.0.callers.at(index)
     }
 
-    /// Notes what a request costs in nanoseconds by the fastest limit of callers that is in force; `None` where
-    /// there is none.
-    pub fn set_caller_unit(&self, unit_ns: Option<u64>) {
+    /// Notes what a caller may owe to give way to another, in nanoseconds: the least that any limit of callers in
+    /// force says ([`yields_ns`]); `None` where there is none.
+    pub fn set_caller_yields(&self, yields_ns: Option<u64>) {
         self.0
-            .caller_unit_ns
-            .store(unit_ns.unwrap_or(0), Ordering::Relaxed);
+            .caller_yields_ns
+            .store(yields_ns.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// By what the table of callers gives a newcomer the place of another: who owes at most so many nanoseconds
     /// may be replaced. All limits of callers share the table, so it is not the newcomer's own that decides: what
-    /// is one request to a slow one is a debt of hundreds by a fast one.
-    pub(super) fn caller_unit_ns(&self) -> u64 {
-        self.0.caller_unit_ns.load(Ordering::Relaxed)
+    /// is one request to a slow one is a debt of hundreds by a fast one. Nobody whom one of them refuses is, nor is a
+    /// newcomer refused for what it takes over.
+    pub(super) fn caller_yields_ns(&self) -> u64 {
+        self.0.caller_yields_ns.load(Ordering::Relaxed)
     }
 
     /// Notes that there was no bucket for a caller.

@@ -1,4 +1,4 @@
-//! Who gives way in the table of sources.
+//! Who gives way in the tables of sources and of callers.
 
 use gateway_common::limit::{COST_MAX, Limit};
 
@@ -16,6 +16,13 @@ use crate::model::Gateway;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeastSlack {
     ns: u64,
+}
+
+/// What an identity may owe to give way to a newcomer that comes under `limit`, in nanoseconds: what one unit
+/// costs, and less than whoever is refused one owes.
+#[must_use]
+pub fn yields_ns(limit: &Limit) -> u64 {
+    limit.increment(1).min(limit.slack_ns(1))
 }
 
 impl LeastSlack {

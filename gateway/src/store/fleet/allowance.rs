@@ -204,7 +204,12 @@ impl Allowance {
     pub fn left(&self) -> u64 {
         let left = self.left.load(SeqCst);
         let in_hand = u64::try_from(self.in_hand.load(SeqCst)).unwrap_or(0);
-        left.saturating_add(in_hand).min(self.terms.load().all())
+        match left {
+            // It was not asked yet.
+            u64::MAX => self.terms.load().all(),
+            // More than the terms say where an operator has said so.
+            _ => left.saturating_add(in_hand),
+        }
     }
 
     /// How full a bucket is; `None` of a quota.
@@ -213,7 +218,7 @@ impl Allowance {
         let Terms::Bucket(bucket) = **self.terms.load() else {
             return None;
         };
-        let left = self.left();
+        let left = self.left().min(bucket.burst);
         let used = bucket.burst.saturating_sub(left);
         let refill_ns = bucket.refill_ns;
         Some(Level {

@@ -21,6 +21,8 @@ use crate::model;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked whether a question is over.
 const TURN: Duration = Duration::from_millis(2);
+/// How long it waits for one at most.
+const TURN_MAX: Duration = Duration::from_secs(5);
 /// Longest time that a stop waits until everything is given back.
 const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
 
@@ -147,13 +149,22 @@ async fn follow(common: Arc<Common>, link: Arc<Link>, order: Order) {
             remaining,
             done,
         } => {
-            // One question at a time: two would each say what was had before the other.
-            while !allowance.begin() {
-                sleep(TURN).await;
-            }
-            let asked = allowance.question(Purpose::SetRemaining(remaining), clock::monotonic_ns());
-            let outcome = put(&common, &link, &allowance, &asked).await;
-            let outcome = outcome.map_err(|error| SetRefused::NoAnswer(error.to_string()));
+            // One question at a time: two would each say what was had before the other. Not for ever: one that is
+            // ordered and not asked yet may be behind this one.
+            let begins = async {
+                while !allowance.begin() {
+                    sleep(TURN).await;
+                }
+            };
+            let outcome = match timeout(TURN_MAX, begins).await {
+                Err(_elapsed) => Err(SetRefused::Busy),
+                Ok(()) => {
+                    let purpose = Purpose::SetRemaining(remaining);
+                    let asked = allowance.question(purpose, clock::monotonic_ns());
+                    let outcome = put(&common, &link, &allowance, &asked).await;
+                    outcome.map_err(|error| SetRefused::NoAnswer(error.to_string()))
+                }
+            };
             // Whoever ordered it may have left.
             let _left = done.send(outcome);
         }

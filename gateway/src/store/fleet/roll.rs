@@ -80,6 +80,11 @@ pub enum SetRefused {
         "the store of the fleet did not answer, so it is not known whether anything has changed there: {0}"
     )]
     NoAnswer(String),
+    /// The limit is asked about all the time.
+    #[error(
+        "the store of the fleet is asked about this limit all the time, and nothing was changed: try again"
+    )]
+    Busy,
     /// The gateway stops.
     #[error("the gateway is stopping")]
     Stopping,
