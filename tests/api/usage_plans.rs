@@ -147,7 +147,7 @@ async fn a_key_opens_the_stages_of_its_plans_from_the_moment_on_that_an_order_sa
             403,
             Some("api_key_unknown"),
         ),
-        (("one.test", "/prod/a"), "", 403, Some("api_key_unknown")),
+        (("one.test", "/prod/a"), "", 403, Some("api_key_missing")),
         (("one.test", "/prod/open"), "anything", 200, None),
     ] {
         let before = gateway.records().len();
@@ -612,7 +612,7 @@ async fn an_explanation_names_key_and_plan_and_what_is_left_and_spends_nothing()
         assert!(!answer.to_string().contains(&key.value));
     }
     let answer = explain("nobody's").await;
-    let unknown = "No API key has this value, or there were two.";
+    let unknown = "No API key has this value.";
     assert_eq!(said(&answer, "api_key"), unknown);
     assert_eq!(
         (&answer["status"], &answer["reason"]),

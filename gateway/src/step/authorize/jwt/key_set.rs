@@ -303,9 +303,12 @@ impl KeySet {
         let mut progress = self.progress.subscribe();
         let asked = *progress.borrow_and_update();
         let now = Instant::now();
-        if now < asked.next && self.absent.has(id) {
+        let (is_absent, is_fetched) = (self.absent.has(id), asked.begun > asked.ended);
+        if is_absent && !is_fetched && now < asked.next {
             return Err(self.lacking(id));
         }
+        // One that was not there a moment ago waits for a fetch that is under way, and for no further one.
+        let awaited = asked.begun + u64::from(!(is_absent && is_fetched));
         let Ok(_place) = self.waiters.try_acquire() else {
             return Err(Refusal::TooManyWait);
         };
@@ -318,7 +321,7 @@ impl KeySet {
             if let Some(keys) = self.holding(id) {
                 return Ok(keys);
             }
-            if ended > asked.begun {
+            if ended >= awaited {
                 // A fetch that failed says nothing of the key.
                 if !is_good {
                     return Err(self.unrefreshed());
