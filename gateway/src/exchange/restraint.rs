@@ -26,6 +26,8 @@ pub struct Restraint {
     cut_for: Cell<Option<Duration>>,
     /// What its source is to be charged for offences, in new connections.
     charge: Cell<u64>,
+    /// Until when it was told to wait last; zero where it was not.
+    told_until: Cell<u64>,
     /// What keeps its packets away while it is held; it goes with the hold.
     held: RefCell<Option<Box<dyn Debug>>>,
     changed: Notify,
@@ -65,11 +67,16 @@ impl Restraint {
         }
     }
 
-    /// Settles whether it is never held back, which is looked up once.
-    pub fn judge(&self, is_exempt: impl FnOnce() -> bool) {
-        if self.is_exempt.get().is_none() {
-            self.is_exempt.set(Some(is_exempt()));
-        }
+    /// Says whether it is held back by nothing from now on.
+    pub fn judge(&self, is_exempt: bool) {
+        self.is_exempt.set(Some(is_exempt));
+    }
+
+    /// Notes that it is told to wait until then, and says whether a request that arrived then had waited as the
+    /// one before was told to.
+    pub fn is_told(&self, arrived_ns: u64, until_ns: u64) -> bool {
+        let before = self.told_until.replace(until_ns);
+        before > 0 && arrived_ns >= before
     }
 
     /// Whether it is never held back. So is one of which nobody has looked.
@@ -273,6 +280,14 @@ mod tests {
         for key in 10..100 {
             assert!(told(key, 12));
         }
+    }
+
+    #[test]
+    fn it_has_waited_where_it_was_told_to_and_that_time_was_over() {
+        let restraint = Restraint::default();
+        let told = [(1, 5), (4, 9), (8, 20), (20, 21), (30, 31)];
+        let waited = told.map(|(arrived, until)| restraint.is_told(arrived, until));
+        assert_eq!(waited, [false, false, false, true, true]);
     }
 
     #[test]

@@ -243,8 +243,9 @@ impl<H: Handler> Open<H> {
                 .await
             }
         };
-        // Its last request may have offended as well.
+        // It may have ended by itself with the request that it is cut for.
         self.charge(&restraint);
+        let ended = restraint.cut_for().map_or(ended, Ended::Penalised);
         self.conclude(ended, &activity);
     }
 
@@ -485,16 +486,14 @@ impl Facts {
     }
 
     /// Finds out whether the connection may be held back, where anybody is: not where many stand behind it
-    /// or its source may do everything.
+    /// or its source may do everything, which may change while it is open.
     fn judge<H>(&self, around: &Surroundings<H>, plan: &ListenerPlan) {
         if plan.penalties.mode == PenaltyMode::Off {
             return;
         }
         let (ends, current) = (&self.ends, self.current.borrow());
-        current
-            .1
-            .restraint
-            .judge(|| !ends.is_a_client(plan) || around.doorkeeper.exempts(ends.source.ip()));
+        let is_exempt = !ends.is_a_client(plan) || around.doorkeeper.exempts(ends.source.ip());
+        current.1.restraint.judge(is_exempt);
     }
 
     fn under(&self, plan: Arc<ListenerPlan>) -> Rc<Connection> {

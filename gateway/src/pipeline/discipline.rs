@@ -42,7 +42,7 @@ impl Worker {
         if let Some(key) = key {
             restraint.carries(key);
         }
-        let culprit = Culprit {
+        let mut culprit = Culprit {
             source: source_value(exchange.client.0),
             key,
         };
@@ -52,6 +52,11 @@ impl Worker {
             (kind, step)
         } else if let Some(wait) = told_to_wait(exchange, rejection) {
             let (arrived_ns, moment) = (exchange.record.started_ns(), (now_ns, wait));
+            let has_waited = restraint.is_told(arrived_ns, until(moment));
+            match blamed(key, rejection.reason, restraint.carried(), has_waited) {
+                Some(key) => culprit.key = key,
+                None => return,
+            }
             let name = || name_of(exchange);
             let step = self.offences.told(culprit, name, arrived_ns, moment, rules);
             (OffenceKind::Overage, step)
@@ -177,14 +182,13 @@ fn key_of(exchange: &Exchange, buckets: &Buckets) -> Option<u64> {
 /// What an authentication that failed is, where that is an offence: by a signature that is wrong for what was
 /// sent, a key that nobody knows, or a token that its issuer has not signed, which it has not either where it
 /// has no such key. Credentials that are missing, of somebody else or merely too old never are, nor is what
-/// could not be judged: of a key that the issuer could not be asked for nobody knows who has it.
+/// could not be judged: of a key that the issuer could not be asked for nobody knows who has it, and of an
+/// algorithm that is not accepted the issuer may well have signed.
 const fn forgery(reason: Reason) -> Option<OffenceKind> {
     match reason {
         Reason::SignatureMismatch | Reason::PayloadMismatch => Some(OffenceKind::BadSignature),
         Reason::SignatureUnknownKey | Reason::ApiKeyUnknown => Some(OffenceKind::UnknownKey),
-        Reason::TokenSignature | Reason::TokenAlgorithm | Reason::TokenUnknownKey => {
-            Some(OffenceKind::ForgedToken)
-        }
+        Reason::TokenSignature | Reason::TokenUnknownKey => Some(OffenceKind::ForgedToken),
         _ => None,
     }
 }
@@ -195,8 +199,32 @@ fn name_of(exchange: &Exchange) -> Arc<str> {
     match (&exchange.api_key, subject) {
         (Some(key), _) => format!("API key {}", caller_name(key.id.as_str())).into(),
         (None, Some(subject)) => format!("caller {}", caller_name(subject)).into(),
-        (None, None) => Arc::default(),
+        // One that was refused before it had shown it, on a connection that is known by others.
+        (None, None) => "the key of its connection".into(),
     }
+}
+
+/// Whose it is that a request came although its sender was told to wait, where it is anybody's: that of its key,
+/// and where a limit has refused it before that was known, of the one whose requests its connection carries. Else it
+/// is that of all at the address who have shown none, but not where this connection has waited as it was told
+/// to, nor of those who are refused because others have authorizers do too much.
+fn blamed(
+    key: Option<u64>,
+    reason: Reason,
+    carried: Carried,
+    has_waited: bool,
+) -> Option<Option<u64>> {
+    match (key, carried) {
+        (Some(key), _) | (None, Carried::One(key)) => Some(Some(key)),
+        (None, Carried::Nobody | Carried::Several) => {
+            let is_nobodys = has_waited || matches!(reason, Reason::AuthorizerThrottled);
+            (!is_nobodys).then_some(None)
+        }
+    }
+}
+
+fn until((now_ns, wait): (u64, Duration)) -> u64 {
+    now_ns.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// How long the client is told to wait for its next token, where it is. When a seat becomes free nobody
@@ -220,6 +248,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_request_that_shows_no_key_yet_is_that_of_its_connection() {
+        use Carried::{Nobody, One, Several};
+        let source = Reason::SourceThrottled;
+        for (key, reason, carried, has_waited, expected) in [
+            (Some(7), source, Nobody, true, Some(Some(7))),
+            (Some(7), source, Several, false, Some(Some(7))),
+            (None, source, One(8), true, Some(Some(8))),
+            (
+                None,
+                Reason::AuthorizerThrottled,
+                One(8),
+                false,
+                Some(Some(8)),
+            ),
+            (None, source, Nobody, false, Some(None)),
+            (None, source, Nobody, true, None),
+            (None, source, Several, false, Some(None)),
+            (None, source, Several, true, None),
+            (None, Reason::AuthorizerThrottled, Nobody, false, None),
+        ] {
+            assert_eq!(blamed(key, reason, carried, has_waited), expected);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_judged_or_is_merely_too_old_is_no_offence() {
         for (reason, expected) in [
             (Reason::SignatureMismatch, Some(OffenceKind::BadSignature)),
@@ -227,8 +280,8 @@ mod tests {
             (Reason::SignatureUnknownKey, Some(OffenceKind::UnknownKey)),
             (Reason::ApiKeyUnknown, Some(OffenceKind::UnknownKey)),
             (Reason::TokenSignature, Some(OffenceKind::ForgedToken)),
-            (Reason::TokenAlgorithm, Some(OffenceKind::ForgedToken)),
             (Reason::TokenUnknownKey, Some(OffenceKind::ForgedToken)),
+            (Reason::TokenAlgorithm, None),
             (Reason::TokenKeyUnavailable, None),
             (Reason::KeysUnavailable, None),
             (Reason::KeysBusy, None),

@@ -18,6 +18,8 @@ use crate::model::PenaltyRules;
 const SHARDS: usize = 16;
 /// Sources of one part.
 const SOURCES_MAX: usize = 4_096;
+/// Room that is made in a part which is full.
+const ROOM: usize = SOURCES_MAX / 4;
 /// How often a part that is full is looked through for those that can be forgotten.
 const SWEEP_NS: u64 = 1_000_000_000;
 
@@ -80,10 +82,13 @@ impl Shard {
         let is_needed = !spare_until.is_empty() && self.sources.len() >= SOURCES_MAX;
         if is_needed && is_due(&mut self.cleared_ns, now_ns) {
             for until in spare_until {
-                if self.sources.len() >= SOURCES_MAX {
-                    let is_spare = |known: &Source| known.is_spare(*until, now_ns);
-                    self.sources.retain(|_, known| !is_spare(known));
-                }
+                // Enough for a second, and no more than that.
+                let mut wanted = (self.sources.len() + ROOM).saturating_sub(SOURCES_MAX);
+                self.sources.retain(|_, known| {
+                    let goes = wanted > 0 && known.is_spare(*until, now_ns);
+                    wanted -= usize::from(goes);
+                    !goes
+                });
             }
         }
     }
