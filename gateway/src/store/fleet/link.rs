@@ -131,7 +131,7 @@ impl Link {
             }
             (Err(error), Way::Server(_)) => self.broke(number, error, counters),
             // A cluster's client keeps its connections by itself, and what one node cannot do another may.
-            (Err(error), Way::Cluster(_)) => self.voice.failed(error, counters),
+            (Err(error), Way::Cluster(_)) => self.voice.failed_in_part(error, counters),
         }
         answer
     }

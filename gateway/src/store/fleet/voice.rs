@@ -30,8 +30,8 @@ struct Said {
     has_greeted: bool,
     /// When it was said last that they do not; `None` while they do.
     failure: Option<Instant>,
-    /// When one of them refused last what it was asked.
-    refusal: Option<Instant>,
+    /// When a question failed last while others may be answered.
+    quiet_since: Option<Instant>,
     /// When it was said last that one limit cannot be asked about.
     limit: Option<Instant>,
 }
@@ -53,12 +53,12 @@ impl Voice {
     fn answered_at(&self, now: Instant, counters: &FleetCounters) {
         let mut said = self.said();
         if said
-            .refusal
+            .quiet_since
             .is_some_and(|at| now.duration_since(at) < QUIET)
         {
             return;
         }
-        said.refusal = None;
+        said.quiet_since = None;
         counters.reach(true);
         if said.failure.take().is_some() {
             tracing::warn!(
@@ -72,10 +72,19 @@ impl Voice {
 
     /// They cannot be asked, or have refused what they were asked.
     pub(super) fn failed(&self, error: &Unanswered, counters: &FleetCounters) {
+        self.say_failed(error, error.is_refusal(), counters);
+    }
+
+    /// One of several cannot be asked, or has refused; the others may go on to answer.
+    pub(super) fn failed_in_part(&self, error: &Unanswered, counters: &FleetCounters) {
+        self.say_failed(error, true, counters);
+    }
+
+    fn say_failed(&self, error: &Unanswered, others_answer: bool, counters: &FleetCounters) {
         let mut said = self.said();
         counters.reach(false);
-        if error.is_refusal() {
-            said.refusal = Some(Instant::now());
+        if others_answer {
+            said.quiet_since = Some(Instant::now());
         }
         if is_due(said.failure) {
             said.failure = Some(Instant::now());
@@ -132,6 +141,11 @@ mod tests {
         voice.failed(&refusal(), &counters);
         assert!(!is_reached());
         // Another one goes on to answer.
+        voice.answered(&counters);
+        assert!(!is_reached());
+        voice.answered_at(Instant::now() + QUIET, &counters);
+        assert!(is_reached());
+        voice.failed_in_part(&Unanswered::NoConnection, &counters);
         voice.answered(&counters);
         assert!(!is_reached());
         voice.answered_at(Instant::now() + QUIET, &counters);
