@@ -12,7 +12,7 @@ use super::Worker;
 use crate::clock;
 use crate::exchange::{Caller, Carried, Connection, Exchange, Reason, Rejection};
 use crate::model::{PenaltyMode, PenaltyRules};
-use crate::store::bucket::{Buckets, source_value};
+use crate::store::bucket::{Buckets, ns, source_value};
 use crate::store::offence::{Culprit, OffenceKind, Step};
 use crate::store::penalty::{HeldFlow, Offender};
 use crate::telemetry::caller_name::caller_name;
@@ -52,7 +52,7 @@ impl Worker {
             (kind, step)
         } else if let Some(wait) = told_to_wait(exchange, rejection) {
             let (arrived_ns, moment) = (exchange.record.started_ns(), (now_ns, wait));
-            let has_waited = restraint.is_told(arrived_ns, until(moment));
+            let has_waited = restraint.is_told(arrived_ns, now_ns.saturating_add(ns(wait)));
             match blamed(key, rejection.reason, restraint.carried(), has_waited) {
                 Some(key) => culprit.key = key,
                 None => return,
@@ -221,10 +221,6 @@ fn blamed(
             (!is_nobodys).then_some(None)
         }
     }
-}
-
-fn until((now_ns, wait): (u64, Duration)) -> u64 {
-    now_ns.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// How long the client is told to wait for its next token, where it is. When a seat becomes free nobody

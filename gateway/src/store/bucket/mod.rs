@@ -66,7 +66,7 @@ struct Tables {
     seed: u64,
     /// Requests of callers without a bucket of their own, since the start.
     shed: AtomicU64,
-    /// What a request costs in nanoseconds by the fastest limit of callers in force; zero where there is none.
+    /// What a caller may owe to give way to another, in nanoseconds.
     caller_yields_ns: AtomicU64,
 }
 
@@ -231,12 +231,10 @@ impl Buckets {
     #[must_use]
     pub fn charge_source(&self, address: IpAddr, now_ns: u64, limit: &SourceLimit) -> Charge {
         let address = source(address);
-        let seed = self.0.seed;
         if limit.source.is_off() {
             return UNLIMITED;
         }
-        let tag = address.tag(&limit.class);
-        let line = self.0.sources.at(index(tag, seed, SOURCE_LINE_BITS));
+        let (tag, line) = self.source_line(address, limit);
         if let Some(charge) = line.charge(tag, now_ns, 1, &limit.source, limit.yields_ns) {
             return charge;
         }
@@ -253,8 +251,7 @@ impl Buckets {
         now_ns: u64,
         limit: &SourceLimit,
     ) -> Option<&AtomicU64> {
-        let tag = source(address).tag(&limit.class);
-        let line = self.0.sources.at(index(tag, self.0.seed, SOURCE_LINE_BITS));
+        let (tag, line) = self.source_line(source(address), limit);
         line.find_or_claim(tag, now_ns, limit.yields_ns)
     }
 
@@ -287,7 +284,7 @@ impl Buckets {
             return;
         };
         let limit = &limit.source;
-        let most = limit.tolerance_ns.saturating_sub(limit.increment(1));
+        let most = limit.slack_ns(1);
         let more = |tat: u64| {
             let owed = tat.saturating_sub(now_ns);
             let charged = owed.saturating_add(limit.increment(units)).min(most);
@@ -301,12 +298,17 @@ impl Buckets {
     /// penalties do.
     #[must_use]
     pub fn is_in_debt(&self, address: IpAddr, now_ns: u64, limit: &SourceLimit) -> bool {
-        let tag = source(address).tag(&limit.class);
-        let line = self.0.sources.at(index(tag, self.0.seed, SOURCE_LINE_BITS));
+        let (tag, line) = self.source_line(source(address), limit);
         line.find(tag).is_some_and(|way| {
             let owed = way.tat.load(Ordering::Acquire).saturating_sub(now_ns);
             owed > limit.source.tolerance_ns
         })
+    }
+
+    fn source_line(&self, address: Address, limit: &SourceLimit) -> (u64, &Line<AtomicU64>) {
+        let tag = address.tag(&limit.class);
+        let index = index(tag, self.0.seed, SOURCE_LINE_BITS);
+        (tag, self.0.sources.at(index))
     }
 
     fn charge_aggregate(&self, address: Address, now_ns: u64, limit: &SourceLimit) -> Charge {
@@ -507,7 +509,7 @@ pub fn owe_at_most(word: &AtomicU64, ceiling: u64) {
 }
 
 /// Nanoseconds, as words count them.
-pub(super) fn ns(duration: Duration) -> u64 {
+pub(crate) fn ns(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

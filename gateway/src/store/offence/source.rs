@@ -9,6 +9,7 @@ use gateway_common::limit::Limit;
 use super::Step;
 use super::handshakes::Handshakes;
 use crate::model::PenaltyRules;
+use crate::store::bucket::ns;
 
 /// Keys of one source that are remembered.
 pub(super) const KEYS_MAX: usize = 8;
@@ -309,8 +310,4 @@ impl Penalty {
     pub(super) const fn is_slow(&self) -> bool {
         self.is_slow
     }
-}
-
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
